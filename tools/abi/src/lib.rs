@@ -1,1 +1,17 @@
-//! The C interface of KCP for the tools.
+//! The C interface of KCP as our tools use it: a shared library of any implementation is loaded by path, so that several of
+//! them run side by side in one process, each through the door that C programs use.
+//!
+//! - [`layout`]: the public structures, as the C compiler sees them, in the three layouts in use
+//! - [`library`]: the table of functions of one loaded library
+//! - [`kcp`]: an owning wrapper for one connection
+//! - [`ours`]: builds this repository's own library and says where it is
+
+pub mod kcp;
+pub mod layout;
+pub mod library;
+pub mod ours;
+
+pub use kcp::Kcp;
+pub use layout::{Ikcpcb, Layout};
+pub use library::{Functions, Library};
+pub use ours::{Artefacts, ours, ours_with};
