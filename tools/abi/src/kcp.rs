@@ -1,4 +1,4 @@
-//! One connection of one implementation, with a Rust closure as its output.
+//! One connection of one implementation, with Rust code as its output.
 
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::ptr::NonNull;
@@ -6,10 +6,22 @@ use std::ptr::NonNull;
 use crate::layout::{Ikcpcb, Prefix, Tail};
 use crate::library::Library;
 
-/// A connection and the closure that takes its packets. `O` is a closure type of its own, so that a hot loop pays one call through
-/// C and no more; `Kcp<Box<dyn FnMut(&[u8]) -> i32>>` serves where the type must be named.
+/// What takes the packets of a connection. Closures do; a type of its own implements it where the type must be named and a
+/// `Box<dyn FnMut>` would cost.
+pub trait Output {
+    /// Gets one packet; what it returns goes back to the library.
+    fn packet(&mut self, packet: &[u8]) -> i32;
+}
+
+impl<F: FnMut(&[u8]) -> i32> Output for F {
+    fn packet(&mut self, packet: &[u8]) -> i32 {
+        self(packet)
+    }
+}
+
+/// A connection and what takes its packets, so that a hot loop pays one call through C and no more.
 ///
-/// The closure is called while a method of this `Kcp` runs. A program that wants to re-enter the object from it works with
+/// The output is called while a method of this `Kcp` runs. A program that wants to re-enter the object from it works with
 /// [`Kcp::raw`] and [`Library::functions`] and answers for what it does.
 pub struct Kcp<O> {
     library: &'static Library,
@@ -22,8 +34,15 @@ pub struct Kcp<O> {
 unsafe impl<O: Send> Send for Kcp<O> {}
 
 impl<O: FnMut(&[u8]) -> i32> Kcp<O> {
-    /// Creates a connection, or `None` when the library has no memory for it.
+    /// Creates a connection with a closure as its output, or `None` when the library has no memory for it.
     pub fn new(library: &'static Library, conv: u32, output: O) -> Option<Kcp<O>> {
+        Kcp::with_output(library, conv, output)
+    }
+}
+
+impl<O: Output> Kcp<O> {
+    /// [`Kcp::new`] for an output that is no closure.
+    pub fn with_output(library: &'static Library, conv: u32, output: O) -> Option<Kcp<O>> {
         let output = Box::into_raw(Box::new(output));
         // SAFETY: create takes any user pointer, and setoutput gets the object just made with a function that fits `user`.
         unsafe {
@@ -40,7 +59,7 @@ impl<O: FnMut(&[u8]) -> i32> Kcp<O> {
         }
     }
 
-    /// The closure and what it holds.
+    /// The output and what it holds.
     pub fn output_mut(&mut self) -> &mut O {
         // SAFETY: `output` is alive as long as `self`, and no C code runs while `self` is borrowed here.
         unsafe { &mut *self.output }
@@ -153,7 +172,7 @@ impl<O> Kcp<O> {
 
 impl<O> Drop for Kcp<O> {
     fn drop(&mut self) {
-        // SAFETY: `self` owns both; the object goes first because it holds a pointer to the closure.
+        // SAFETY: `self` owns both; the object goes first because it holds a pointer to the output.
         unsafe {
             (self.library.functions.release)(self.raw());
             drop(Box::from_raw(self.output));
@@ -162,8 +181,8 @@ impl<O> Drop for Kcp<O> {
 }
 
 /// # Safety
-/// Called by a library with the `user` given to `ikcp_create`, which is the closure, alive.
-unsafe extern "C" fn call_output<O: FnMut(&[u8]) -> i32>(
+/// Called by a library with the `user` given to `ikcp_create`, which is the output, alive.
+unsafe extern "C" fn call_output<O: Output>(
     packet: *const c_char,
     length: c_int,
     _kcp: *mut Ikcpcb,
@@ -172,6 +191,6 @@ unsafe extern "C" fn call_output<O: FnMut(&[u8]) -> i32>(
     // SAFETY: see above; the library hands out `length` readable bytes, and `output_mut` is not held across calls into C.
     unsafe {
         let packet = std::slice::from_raw_parts(packet.cast::<u8>(), length.max(0) as usize);
-        (*user.cast::<O>())(packet)
+        (*user.cast::<O>()).packet(packet)
     }
 }

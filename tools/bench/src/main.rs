@@ -1,1 +1,190 @@
-fn main() {}
+//! What KCP costs: ours, the original, the crate `kcp` and the floor under all of them, on the same work in the same run.
+
+mod callgrind;
+mod clock;
+mod endpoint;
+mod hostile;
+mod idle;
+mod instructions;
+mod link;
+mod measure;
+mod memory;
+mod null;
+mod plot;
+mod scenarios;
+mod size;
+mod subject;
+mod table;
+mod transfer;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::measure::Plan;
+use crate::subject::{Role, Subject};
+
+/// Measures implementations of KCP against each other and prints one table.
+///
+/// CPU time per KiB delivered on a simulated link, cost of hostile packet orders, memory and code size. Judge by the ratios: the
+/// figures themselves are those of one machine at one time.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    bench: Bench,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Instruction counts of our library from callgrind, which do not depend on what else the machine does
+    Instructions(instructions::Options),
+    /// Runs one piece of work once, for callgrind
+    #[command(hide = true)]
+    Once(instructions::Once),
+}
+
+#[derive(Args)]
+struct Bench {
+    /// Our shared library; built from this repository when not given
+    #[arg(long, value_name = "LIBRARY")]
+    ours: Option<PathBuf>,
+    /// The original's shared library, to which targets refer
+    #[arg(long, value_name = "LIBRARY", env = "KCP_ORIGINAL")]
+    original: Option<PathBuf>,
+    /// Another implementation with the same C interface; may be repeated
+    #[arg(long, value_name = "NAME=LIBRARY", value_parser = named)]
+    other: Vec<(String, PathBuf)>,
+    /// The static library of `ours`, `original` or one of the others, for the size of code; may be repeated
+    #[arg(long, value_name = "NAME=ARCHIVE", value_parser = named)]
+    archive: Vec<(String, PathBuf)>,
+    /// Only scenarios whose name contains this; may be repeated
+    #[arg(long, value_name = "PART")]
+    scenario: Vec<String>,
+    /// Less data, three repetitions unless told otherwise, slow scenarios left out: a minute
+    #[arg(long)]
+    quick: bool,
+    /// Repetitions, interleaved between the implementations [default: 5]
+    #[arg(long, value_name = "N")]
+    repeat: Option<usize>,
+    /// Seed of the link's losses and jitter in the first repetition; the following ones count up
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Writes every single run to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Prints the table as markdown
+    #[arg(long)]
+    markdown: bool,
+    /// Measures cost against window from 32 to 32,768 instead, and draws it
+    #[arg(long, value_name = "SVG")]
+    curve: Option<PathBuf>,
+    /// Lists the scenarios
+    #[arg(long)]
+    list: bool,
+}
+
+fn named(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.into(), path.into()))
+        }
+        _ => Err("expected NAME=PATH".into()),
+    }
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Instructions(options)) => instructions::run(&options),
+        Some(Command::Once(once)) => instructions::once(&once),
+        None => bench(&cli.bench),
+    }
+}
+
+fn bench(options: &Bench) -> Result<()> {
+    if options.list {
+        for scenario in scenarios::all() {
+            println!("{:20} {}", scenario.name, scenario.lines[0].title);
+        }
+        return Ok(());
+    }
+    let repetitions = options
+        .repeat
+        .unwrap_or(if options.quick { 3 } else { 5 })
+        .max(1);
+    let subjects = subjects(options)?;
+    if let Some(svg) = &options.curve {
+        return plot::curve(
+            &subjects,
+            repetitions,
+            options.seed,
+            options.quick,
+            svg,
+            options.csv.as_deref(),
+        );
+    }
+    let scenarios = scenarios::selected(&options.scenario, options.quick);
+    if scenarios.is_empty() {
+        bail!("no scenario is called like that; see --list");
+    }
+    let plan = Plan {
+        scenarios,
+        repetitions,
+        seed: options.seed,
+    };
+    let results = plan.run(&subjects)?;
+    println!("{}", table::render(&results, &subjects, options.markdown));
+    println!(
+        "seed {}, {repetitions} repetitions, medians ± half the range, ratios within a repetition",
+        options.seed
+    );
+    if let Some(path) = &options.csv {
+        table::write_csv(path, &results, &subjects, options.seed)?;
+    }
+    Ok(())
+}
+
+fn subjects(options: &Bench) -> Result<Vec<Subject>> {
+    let archive = |name: &str| {
+        let found = options.archive.iter().find(|(of, _)| of == name);
+        found.map(|(_, path)| path.clone())
+    };
+    for (name, _) in &options.archive {
+        let known = name == "ours"
+            || name == "original"
+            || options.other.iter().any(|(other, _)| other == name);
+        if !known {
+            bail!("--archive {name}=...: there is no implementation of that name");
+        }
+    }
+    let mut subjects = vec![Subject::null()];
+    subjects.push(match &options.ours {
+        Some(path) => Subject::library("ours", Role::Ours, path, archive("ours"))?,
+        None => {
+            let built = kcp_abi::ours_with(&[]).context("cannot build our library")?;
+            Subject::library(
+                "ours",
+                Role::Ours,
+                &built.shared,
+                Some(archive("ours").unwrap_or(built.archive)),
+            )?
+        }
+    });
+    if let Some(path) = &options.original {
+        subjects.push(Subject::library(
+            "original",
+            Role::Original,
+            path,
+            archive("original"),
+        )?);
+    }
+    for (name, path) in &options.other {
+        subjects.push(Subject::library(name, Role::Other, path, archive(name))?);
+    }
+    subjects.push(Subject::crate_kcp());
+    Ok(subjects)
+}

@@ -1,0 +1,203 @@
+//! One direction of a network on a virtual clock: delay, jitter, random loss.
+//!
+//! The memory is small and warm on purpose: packets lie in recycled slots, the one freed last is used first, and all that a
+//! run is expected to need is touched before it starts. A link that spreads packets over fresh memory adds cache misses to every
+//! implementation alike and so hides what they differ in.
+
+use fastrand::Rng;
+
+/// No packet is longer than the MTU of the endpoints.
+pub const MTU: usize = 1400;
+/// Slots are whole cache lines.
+const SLOT: usize = MTU.next_multiple_of(64);
+/// Longer than the longest delay, a power of two.
+const WHEEL: usize = 128;
+/// Slots are added this many at a time.
+const CHUNK: usize = 64;
+
+/// What the link does to packets; delays in milliseconds, uniform from `delay` to `delay + jitter`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Path {
+    pub delay: u32,
+    pub jitter: u32,
+    /// Share of the packets that are lost, 0 to 1.
+    pub loss: f64,
+}
+
+type Slot = Box<[u8; SLOT]>;
+
+struct Packet {
+    slot: Slot,
+    length: usize,
+}
+
+/// Packets and bytes handed to a link, lost ones included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+pub struct Link {
+    path: Path,
+    /// A packet is lost when the next 32 random bits are below this.
+    threshold: u64,
+    rng: Rng,
+    now: u32,
+    wheel: Vec<Vec<Packet>>,
+    free: Vec<Slot>,
+    pub traffic: Traffic,
+}
+
+impl Link {
+    /// A link with room for `expected` packets under way; it grows when there are more.
+    pub fn new(path: Path, expected: usize, seed: u64) -> Link {
+        assert!(path.delay >= 1 && ((path.delay + path.jitter) as usize) < WHEEL);
+        let mut link = Link {
+            path,
+            threshold: (path.loss * 4_294_967_296.0) as u64,
+            rng: Rng::with_seed(seed),
+            now: 0,
+            wheel: (0..WHEEL).map(|_| Vec::with_capacity(CHUNK)).collect(),
+            free: Vec::with_capacity(expected + CHUNK),
+            traffic: Traffic::default(),
+        };
+        while link.free.len() < expected {
+            link.grow();
+        }
+        link
+    }
+
+    fn grow(&mut self) {
+        // Not zeroed: a page that is only mapped would be paid for by the first packet in it.
+        self.free.extend((0..CHUNK).map(|_| Box::new([0x55; SLOT])));
+    }
+
+    /// Puts a packet on its way, or loses it.
+    pub fn push(&mut self, packet: &[u8]) {
+        self.traffic.packets += 1;
+        self.traffic.bytes += packet.len() as u64;
+        if self.threshold > 0 && u64::from(self.rng.u32(..)) < self.threshold {
+            return;
+        }
+        let jitter = match self.path.jitter {
+            0 => 0,
+            jitter => self.rng.u32(0..=jitter),
+        };
+        let mut slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.grow();
+                self.free.pop().expect("just grown")
+            }
+        };
+        slot[..packet.len()].copy_from_slice(packet);
+        let due = self.now.wrapping_add(self.path.delay + jitter) as usize % WHEEL;
+        self.wheel[due].push(Packet {
+            slot,
+            length: packet.len(),
+        });
+    }
+
+    /// Moves the clock to `now`, which must be at most one step on, and takes the packets that arrive then.
+    pub fn arrivals(&mut self, now: u32) -> Arrivals {
+        debug_assert!(now.wrapping_sub(self.now) <= 1);
+        self.now = now;
+        Arrivals {
+            packets: std::mem::take(&mut self.wheel[now as usize % WHEEL]),
+        }
+    }
+
+    /// Takes back what [`Link::arrivals`] gave out.
+    pub fn recycle(&mut self, mut arrivals: Arrivals) {
+        // The bucket is still empty: no delay is as long as the wheel.
+        self.free
+            .extend(arrivals.packets.drain(..).rev().map(|packet| packet.slot));
+        self.wheel[self.now as usize % WHEEL] = arrivals.packets;
+    }
+}
+
+/// The packets of one millisecond, in order of sending. They are out of the link while they are read, since reading them may
+/// send new ones.
+pub struct Arrivals {
+    packets: Vec<Packet>,
+}
+
+impl Arrivals {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.packets
+            .iter()
+            .map(|packet| &packet.slot[..packet.length])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drive(path: Path, packets: usize) -> (Vec<(u32, u8)>, Link) {
+        let mut link = Link::new(path, 8, 7);
+        let mut seen = Vec::new();
+        for now in 1..200 {
+            let arrivals = link.arrivals(now);
+            seen.extend(arrivals.iter().map(|packet| (now, packet[0])));
+            link.recycle(arrivals);
+            if now == 1 {
+                (0..packets).for_each(|number| link.push(&[number as u8; 100]));
+            }
+        }
+        (seen, link)
+    }
+
+    #[test]
+    fn packets_arrive_in_order_after_the_delay() {
+        let path = Path {
+            delay: 20,
+            jitter: 0,
+            loss: 0.0,
+        };
+        let (seen, link) = drive(path, 200);
+        assert_eq!(
+            seen,
+            (0..200)
+                .map(|number| (21, number as u8))
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            link.traffic,
+            Traffic {
+                packets: 200,
+                bytes: 20_000
+            }
+        );
+        assert_eq!(link.free.len(), 256, "every slot is back");
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds_and_uses_them() {
+        let path = Path {
+            delay: 20,
+            jitter: 20,
+            loss: 0.0,
+        };
+        let (seen, _) = drive(path, 2000);
+        assert_eq!(seen.len(), 2000);
+        assert_eq!(seen.first().map(|arrival| arrival.0), Some(21));
+        assert_eq!(seen.last().map(|arrival| arrival.0), Some(41));
+    }
+
+    #[test]
+    fn loss_is_the_share_asked_for() {
+        let path = Path {
+            delay: 1,
+            jitter: 0,
+            loss: 0.05,
+        };
+        let (seen, _) = drive(path, 20_000);
+        assert!(
+            (18_900..19_100).contains(&seen.len()),
+            "{} of 20,000 arrived",
+            seen.len()
+        );
+    }
+}

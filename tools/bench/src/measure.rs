@@ -1,0 +1,151 @@
+//! Repeats and interleaves: in every repetition all implementations take their turn on the same seed, so that what else the
+//! machine does falls on all of them, and ratios are taken within a repetition.
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::scenarios::{Per, Scenario};
+use crate::subject::{Outcome, Subject};
+
+/// All runs of one scenario: by subject, then by repetition; empty where the scenario does not apply.
+pub struct Measured {
+    pub scenario: Scenario,
+    pub outcomes: Vec<Vec<Outcome>>,
+}
+
+/// A median and how far the runs lie around it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    pub median: f64,
+    pub lowest: f64,
+    pub highest: f64,
+}
+
+impl Figure {
+    pub fn of(mut values: Vec<f64>) -> Option<Figure> {
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let median = match values.len() {
+            0 => return None,
+            length if length % 2 == 1 => values[middle],
+            _ => (values[middle - 1] + values[middle]) / 2.0,
+        };
+        Some(Figure {
+            median,
+            lowest: values[0],
+            highest: values[values.len() - 1],
+        })
+    }
+
+    /// Half of the distance between the extremes, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        match self.median {
+            0.0 => 0.0,
+            median => (self.highest - self.lowest) / 2.0 / median,
+        }
+    }
+}
+
+impl Measured {
+    pub fn figure(&self, subject: usize, per: Per) -> Option<Figure> {
+        Figure::of(
+            self.outcomes[subject]
+                .iter()
+                .map(|outcome| outcome.value(per))
+                .collect(),
+        )
+    }
+}
+
+/// The median over the repetitions of the ratio of two subjects' figures, possibly from two scenarios.
+pub fn ratio(upper: (&Measured, usize, Per), lower: (&Measured, usize, Per)) -> Option<f64> {
+    let values = |(measured, subject, per): (&Measured, usize, Per)| {
+        measured.outcomes[subject]
+            .iter()
+            .map(|outcome| outcome.value(per))
+            .collect::<Vec<_>>()
+    };
+    let ratios = values(upper)
+        .into_iter()
+        .zip(values(lower))
+        .map(|(upper, lower)| upper / lower)
+        .collect();
+    Figure::of(ratios).map(|figure| figure.median)
+}
+
+pub struct Plan {
+    pub scenarios: Vec<Scenario>,
+    pub repetitions: usize,
+    pub seed: u64,
+}
+
+/// Slow scenarios are not repeated more often than this.
+const SLOW_REPETITIONS: usize = 3;
+
+impl Plan {
+    fn repetitions(&self, scenario: &Scenario) -> usize {
+        match scenario.slow {
+            true => self.repetitions.min(SLOW_REPETITIONS),
+            false => self.repetitions,
+        }
+    }
+
+    pub fn run(self, subjects: &[Subject]) -> Result<Vec<Measured>> {
+        let steps: usize = self
+            .scenarios
+            .iter()
+            .map(|scenario| self.repetitions(scenario) * subjects.len())
+            .sum();
+        let bar = ProgressBar::new(steps as u64).with_style(
+            ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} {msg}")
+                .expect("a valid template"),
+        );
+        let mut results = Vec::new();
+        for scenario in &self.scenarios {
+            let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); subjects.len()];
+            for repetition in 0..self.repetitions(scenario) {
+                for turn in 0..subjects.len() {
+                    // Another one begins each time: who runs after whom must not matter.
+                    let index = (turn + repetition) % subjects.len();
+                    bar.set_message(format!("{} / {}", scenario.name, subjects[index].name));
+                    bar.inc(1);
+                    if outcomes[index]
+                        .first()
+                        .is_some_and(|outcome| !outcome.varies())
+                    {
+                        continue;
+                    }
+                    let outcome =
+                        subjects[index].run(scenario.work, self.seed + repetition as u64)?;
+                    outcomes[index].extend(outcome);
+                }
+            }
+            results.push(Measured {
+                scenario: scenario.clone(),
+                outcomes,
+            });
+        }
+        bar.finish_and_clear();
+        Ok(results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_medians_with_their_range() {
+        let figure = Figure::of(vec![30.0, 10.0, 20.0]).expect("values");
+        assert_eq!(
+            (figure.median, figure.lowest, figure.highest),
+            (20.0, 10.0, 30.0)
+        );
+        assert_eq!(figure.spread(), 0.5);
+        assert_eq!(
+            Figure::of(vec![1.0, 2.0]).map(|figure| figure.median),
+            Some(1.5)
+        );
+        assert_eq!(Figure::of(Vec::new()), None);
+    }
+}
