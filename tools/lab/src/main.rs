@@ -1,1 +1,122 @@
-fn main() {}
+//! The lab: what KCP is for, shown on this library and measured against TCP and ENet, in tables and pictures.
+
+mod endpoint;
+mod enet;
+mod explain;
+mod explain_plot;
+mod latency;
+mod latency_plot;
+mod link;
+mod plot;
+mod presets;
+mod scale;
+mod scale_plot;
+mod session;
+mod table;
+mod tcp;
+mod throughput;
+mod throughput_plot;
+mod trace;
+mod udp;
+mod wheel;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use kcp_abi::Library;
+
+/// Shows what KCP is for: on this library, measured against the kernel's TCP and ENet, in tables and pictures
+///
+/// Every run goes through one emulated link: delay, jitter, loss, bandwidth with a queue, reordering. KCP and ENet run in virtual
+/// time and are exact from the seed: the same command gives the same table on any machine, in seconds. TCP is the kernel's own, in
+/// real time, in network namespaces that vanish with the process. `scale` and the CPU columns of `throughput` measure this machine.
+#[derive(Parser)]
+#[command(name = "kcp-lab", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// How long messages on a clock take to be echoed: KCP's modes, ENet, TCP with cubic and bbr
+    ///
+    /// What a player feels is not the mean but the late messages: a lost packet holds up everything sent after it until it is
+    /// resent. So look at p99 and at the tail in the picture, and at what it costs: wire/payload counts every byte with IP
+    /// headers, in both directions.
+    ///
+    /// Try: `kcp-lab latency --link wifi`, `--loss 0` (where nothing is lost there is little to win), `--loss 10 --burst 4` (bursts
+    /// defeat fast resend), `--mode turbo --mode 1,10,1,1 --no-tcp` (the effect of one parameter, in a second).
+    Latency(latency::Latency),
+    /// What one connection carries and costs, against window, loss and round-trip time
+    ///
+    /// A sender may have one window of segments unacknowledged, so it delivers at most window * mss * (1 - loss) / RTT. RTT here
+    /// includes the wait for the next flush on both ends (up to two intervals), and a lost segment holds the window until it is
+    /// resent: the table has the smoothed RTT that the sender saw, and how much of the bound was reached. Where the window is more
+    /// than the link and its queue hold, the surplus is dropped and resent: with nocwnd 1 a larger window then delivers less.
+    ///
+    /// Try: `--mode turbo+flush` (no waiting for the interval), `--mode default` (what the congestion window makes of loss),
+    /// `--window 128 --rtt 20,50,100,200,400 --loss 0` (the formula itself).
+    Throughput(throughput::Throughput),
+    /// What many connections in one process cost: ikcp_update on a clock against timers set by ikcp_check
+    ///
+    /// A server with real UDP sockets on the loopback holds all connections in one thread. It is driven in three ways: `update`
+    /// calls ikcp_update on each connection every 10 ms; `check` asks ikcp_check when to call again and keeps the answer in a timer
+    /// wheel; `park` does that too but takes a connection off the wheel while it has nothing to send and nothing to acknowledge.
+    /// ikcp_check never answers later than the connection's next flush, so with an interval of 10 ms there is nothing to save by
+    /// asking it: what it saves depends on the interval.
+    ///
+    /// Try: `--connections 2000 --interval 10,20,40,100`, `--original /path/libkcp.so` to see another implementation beside ours.
+    Scale(scale::Scale),
+    /// One lossy session, drawn: every segment, loss, skip and retransmission with its cause
+    ///
+    /// The upper part shows the packets between sender and receiver, below it the life of each segment by its number: sent, skipped,
+    /// resent (and why), given to the program, acknowledged. At the bottom the sender's windows and timers. A white column of dots
+    /// is what one loss costs: messages that had arrived and waited for it. `not needed` is what only the emulator can know: the
+    /// segment had not been lost.
+    ///
+    /// Try: `--mode default`, `--mode 1,10,2,1` against `--mode 1,10,1,1` with the same seed, `--every 0` (a burst), `--from 300
+    /// --to 600` (a closer look).
+    Explain(explain::Explain),
+}
+
+// Which implementation of KCP is measured. (No doc comment: clap would show it as the subcommand's summary.)
+#[derive(Debug, Args)]
+pub struct LibraryArgs {
+    /// A shared library with KCP's C interface; without it this repository's own is built and used
+    #[arg(long, value_name = "PATH")]
+    library: Option<PathBuf>,
+}
+
+impl LibraryArgs {
+    /// Whether another library than ours was asked for.
+    pub fn given(&self) -> bool {
+        self.library.is_some()
+    }
+
+    pub fn open(&self) -> Result<&'static Library> {
+        match &self.library {
+            Some(path) => open(path),
+            None => open(&kcp_abi::ours().context("building this repository's library")?),
+        }
+    }
+}
+
+pub fn open(path: &Path) -> Result<&'static Library> {
+    Library::open(path).with_context(|| format!("{}", path.display()))
+}
+
+/// Makes a folder for results.
+pub fn write_into(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Latency(latency) => latency.run(),
+        Command::Throughput(throughput) => throughput.run(),
+        Command::Scale(scale) => scale.run(),
+        Command::Explain(explain) => explain.run(),
+    }
+}

@@ -1,0 +1,208 @@
+//! `explain`: one lossy session, drawn and listed: every segment, every loss, every retransmission with its cause.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::endpoint::{KcpPair, MODE_HELP, Mode};
+use crate::explain_plot;
+use crate::link::Fate;
+use crate::presets::LinkArgs;
+use crate::table::Table;
+use crate::trace::{self, Cause, Need, Stream, Trace};
+use crate::{LibraryArgs, write_into};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = MODE_HELP)]
+pub struct Explain {
+    #[command(flatten)]
+    link: LinkArgs,
+    #[command(flatten)]
+    library: LibraryArgs,
+
+    /// The mode of both ends
+    #[arg(long, default_value = "fast", help_heading = "The session")]
+    mode: Mode,
+    /// Messages that the client sends; the server only acknowledges
+    #[arg(long, default_value_t = 48, help_heading = "The session")]
+    messages: usize,
+    /// Bytes of a message
+    #[arg(long, default_value_t = 500, help_heading = "The session")]
+    size: usize,
+    /// Milliseconds between messages; 0 queues them all at once
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 20,
+        help_heading = "The session"
+    )]
+    every: u64,
+    /// Send and receive window in segments
+    #[arg(long, default_value_t = 128, help_heading = "The session")]
+    window: i32,
+
+    /// Seed of the link: the same seed replays the session to the millisecond, on any machine
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Draw only from this time on, in ms
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    from: u64,
+    /// Draw only to this time, in ms [default: the end]
+    #[arg(long, value_name = "MS")]
+    to: Option<u64>,
+    /// Folder for explain.svg, segments.csv (every transmission) and state.csv (the sender's fields, each millisecond)
+    #[arg(long, value_name = "FOLDER", default_value = "lab-explain")]
+    out: PathBuf,
+}
+
+impl Explain {
+    pub fn run(self) -> Result<()> {
+        let link = self.link.direction();
+        let library = self.library.open()?;
+        let pair = KcpPair::new(
+            library,
+            &self.mode,
+            self.window,
+            link,
+            self.seed,
+            0,
+            [0, 3_000],
+        )?;
+        let stream = Stream {
+            size: self.size,
+            every: self.every * 1_000,
+            messages: self.messages,
+        };
+        let trace = trace::record(pair, stream)?;
+
+        println!("Link: {link}; KCP {}; seed {}", self.mode.name, self.seed);
+        retransmissions(&trace).print();
+        println!("{}", sum_up(&trace));
+
+        write_into(&self.out)?;
+        segments(&trace).write_csv(&self.out.join("segments.csv"))?;
+        write_state(&trace, &self.out.join("state.csv"))?;
+        let end = trace
+            .samples
+            .last()
+            .map_or(1, |sample| sample.at / 1_000 + 1);
+        explain_plot::draw(
+            &self.out.join("explain.svg"),
+            &trace,
+            (
+                self.from,
+                self.to.unwrap_or(end).min(end).max(self.from + 1),
+            ),
+            &format!("One session of KCP, {} mode", self.mode.name),
+            &format!(
+                "{link}; {} messages of {} bytes, one every {} ms; seed {}",
+                self.messages, self.size, self.every, self.seed
+            ),
+        )?;
+        println!(
+            "Written: {}/explain.svg, segments.csv, state.csv",
+            self.out.display()
+        );
+        Ok(())
+    }
+}
+
+fn fate(fate: Fate) -> String {
+    match fate {
+        Fate::Arrives(at) => format!("arrives {:.1}", at as f64 / 1e3),
+        Fate::Lost(crate::link::Cause::Noise) => "lost".to_string(),
+        Fate::Lost(crate::link::Cause::Queue) => "dropped by the queue".to_string(),
+    }
+}
+
+const HEADINGS: [&str; 7] = ["time, ms", "sn", "xmit", "cause", "rto", "fate", "verdict"];
+
+fn row(trace: &Trace, index: usize) -> Vec<String> {
+    let one = &trace.transmissions[index];
+    vec![
+        format!("{}", one.at / 1_000),
+        one.sn.to_string(),
+        one.xmit.to_string(),
+        one.cause.to_string(),
+        one.rto.to_string(),
+        fate(one.fate),
+        match one.cause {
+            Cause::First => String::new(),
+            _ => trace.need(index).to_string(),
+        },
+    ]
+}
+
+/// Every transmission.
+fn segments(trace: &Trace) -> Table {
+    let mut table = Table::new(&HEADINGS);
+    for index in 0..trace.transmissions.len() {
+        table.row(row(trace, index));
+    }
+    table
+}
+
+/// Those that were not the first of their segment.
+fn retransmissions(trace: &Trace) -> Table {
+    let mut table = Table::new(&HEADINGS);
+    for (index, one) in trace.transmissions.iter().enumerate() {
+        if one.cause != Cause::First {
+            table.row(row(trace, index));
+        }
+    }
+    table
+}
+
+fn sum_up(trace: &Trace) -> String {
+    let count = |wanted: fn(&Cause) -> bool| {
+        trace
+            .transmissions
+            .iter()
+            .filter(|t| wanted(&t.cause))
+            .count()
+    };
+    let lost = trace
+        .transmissions
+        .iter()
+        .filter(|t| matches!(t.fate, Fate::Lost(_)))
+        .count();
+    let needed = (0..trace.transmissions.len())
+        .filter(|&index| trace.transmissions[index].cause != Cause::First)
+        .filter(|&index| trace.need(index) == Need::Lost)
+        .count();
+    format!(
+        "{} segments, {} transmissions of which {lost} lost; {} resent by timeout, {} by skips; {needed} of these were needed",
+        count(|cause| *cause == Cause::First),
+        trace.transmissions.len(),
+        count(|cause| *cause == Cause::Timeout),
+        count(|cause| matches!(cause, Cause::Fast { .. })),
+    )
+}
+
+fn write_state(trace: &Trace, path: &Path) -> Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record([
+        "time_ms",
+        "cwnd",
+        "in_flight",
+        "waitsnd",
+        "rx_rto",
+        "rx_srtt",
+    ])?;
+    for sample in &trace.samples {
+        writer.write_record(
+            [
+                sample.at / 1_000,
+                u64::from(sample.cwnd),
+                u64::from(sample.in_flight),
+                u64::from(sample.waiting),
+            ]
+            .map(|n| n.to_string())
+            .iter()
+            .chain(&[sample.rto.to_string(), sample.srtt.to_string()]),
+        )?;
+    }
+    writer.flush()?;
+    Ok(())
+}

@@ -1,0 +1,405 @@
+//! `latency`: the echo time of messages on a clock, by KCP in several modes, ENet, and the kernel's TCP, over the same link.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use kcp_abi::Library;
+use plotters::style::RGBColor;
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::endpoint::{KcpPair, MODE_HELP, Mode};
+use crate::enet::{Enet, EnetPair};
+use crate::latency_plot;
+use crate::link::{Config, Count, Micros};
+use crate::plot;
+use crate::presets::LinkArgs;
+use crate::session::{self, Session, TICK, Traffic};
+use crate::table::{Summary, Table};
+use crate::tcp;
+use crate::{LibraryArgs, write_into};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = MODE_HELP)]
+pub struct Latency {
+    #[command(flatten)]
+    link: LinkArgs,
+    #[command(flatten)]
+    library: LibraryArgs,
+
+    /// KCP modes to measure; repeat for several [default: default, normal, fast, fast+flush]
+    #[arg(long, value_name = "MODE", help_heading = "Who takes part")]
+    mode: Vec<Mode>,
+    /// Congestion controls of the kernel's TCP, by comma; needs root for network namespaces and takes real time
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "cubic,bbr",
+        help_heading = "Who takes part"
+    )]
+    tcp: Vec<String>,
+    /// Leave TCP out: the rest is virtual time and takes seconds
+    #[arg(long, help_heading = "Who takes part")]
+    no_tcp: bool,
+    /// Leave ENet out
+    #[arg(long, help_heading = "Who takes part")]
+    no_enet: bool,
+
+    /// Bytes of a message. The defaults are those of the published comparison of KCP, ENet and UDT; the test of KCP's documentation
+    /// has `--size 8 --every 20`
+    #[arg(long, default_value_t = 500, help_heading = "Traffic")]
+    size: usize,
+    /// Milliseconds between messages
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 50,
+        help_heading = "Traffic"
+    )]
+    every: u64,
+    /// Length of a session
+    #[arg(long, default_value_t = 30, help_heading = "Traffic")]
+    seconds: u64,
+    /// Sessions of each protocol, each with its own seed of the link. TCP's run side by side, so more of them cost no more time,
+    /// and tails (p99, max) need many
+    #[arg(long, default_value_t = 16, help_heading = "Traffic")]
+    sessions: u64,
+    /// Send and receive window of KCP in segments
+    #[arg(long, default_value_t = 128, help_heading = "Traffic")]
+    window: i32,
+
+    /// Seed of everything random. The same seed gives the same table for KCP and ENet; TCP runs in real time on a real kernel
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for latency.csv, messages.csv and latency.svg
+    #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
+    out: PathBuf,
+}
+
+/// All sessions of one protocol.
+pub struct Series {
+    pub name: String,
+    pub color: RGBColor,
+    pub sessions: Vec<Session>,
+}
+
+impl Series {
+    fn new(name: &str, index: usize, sessions: Vec<Session>) -> Series {
+        let color = match name {
+            "KCP default" => plot::AMBER,
+            "KCP normal" => plot::BLUE,
+            "KCP fast" => plot::GREEN,
+            "KCP turbo" => plot::PINK,
+            "KCP fast+flush" => plot::CYAN,
+            "TCP cubic" => plot::RED,
+            "TCP bbr" => plot::ORANGE,
+            "ENet" => plot::PURPLE,
+            _ => plot::PALETTE[index % plot::PALETTE.len()],
+        };
+        Series {
+            name: name.to_string(),
+            color,
+            sessions,
+        }
+    }
+
+    /// Echo times of all sessions, sorted.
+    pub fn sorted(&self) -> Vec<Micros> {
+        let mut all: Vec<Micros> = self.sessions.iter().flat_map(|s| s.rtt.clone()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub fn sent(&self) -> usize {
+        self.sessions.iter().map(|s| s.sent.len()).sum()
+    }
+
+    fn wire(&self) -> Count {
+        let mut sum = Count::default();
+        for count in self.sessions.iter().flat_map(|s| s.wire) {
+            sum.packets += count.packets;
+            sum.bytes += count.bytes;
+            sum.lost += count.lost;
+            sum.dropped += count.dropped;
+        }
+        sum
+    }
+}
+
+/// Where the message clock of a session starts against the protocol's, and each end's flush clock.
+struct Phases {
+    message: Micros,
+    update: [Micros; 2],
+}
+
+fn phases(seed: u64, session: u64, interval: i32) -> Phases {
+    let mut random = Pcg64Mcg::seed_from_u64(seed ^ session.wrapping_mul(0xD1B5_4A32_D192_ED03));
+    let interval = interval.max(1) as u64;
+    Phases {
+        message: random.random_range(0..50) * TICK,
+        update: [0, 1].map(|_| random.random_range(0..interval) * TICK),
+    }
+}
+
+/// The sessions of one mode of KCP, exact from the seed.
+pub fn kcp_sessions(
+    library: &'static Library,
+    mode: &Mode,
+    window: i32,
+    link: Config,
+    seed: u64,
+    sessions: u64,
+    traffic: Traffic,
+) -> Result<Vec<Session>> {
+    (0..sessions)
+        .map(|stream| {
+            let phases = phases(seed, stream, mode.interval);
+            let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
+            session::run(&mut pair, 0, phases.message, traffic)
+        })
+        .collect()
+}
+
+fn enet_sessions(link: Config, seed: u64, sessions: u64, traffic: Traffic) -> Result<Vec<Session>> {
+    let enet = Enet::load()?;
+    eprintln!("ENet {} in virtual time", enet.version());
+    (0..sessions)
+        .map(|stream| {
+            let (mut pair, start) = EnetPair::connect(&enet, link, seed, stream)?;
+            session::run(&mut pair, start, phases(seed, stream, 1).message, traffic)
+        })
+        .collect()
+}
+
+/// The controls asked for that this kernel has; says which it lacks.
+fn controls(wanted: &[String]) -> Result<Vec<String>> {
+    let kernel = tcp::available()?;
+    let (usable, missing): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .cloned()
+        .partition(|name| kernel.contains(name));
+    for name in missing {
+        eprintln!(
+            "TCP {name} left out: this kernel offers {}",
+            kernel.join(", ")
+        );
+    }
+    Ok(usable)
+}
+
+impl Latency {
+    pub fn run(self) -> Result<()> {
+        anyhow::ensure!(
+            self.size >= 4,
+            "a message carries its number: 4 bytes at least"
+        );
+        let link = self.link.direction();
+        let traffic = Traffic {
+            size: self.size,
+            every: self.every * 1_000,
+            messages: (self.seconds * 1_000 / self.every.max(1)) as usize,
+            patience: 60_000_000,
+        };
+        let library = self.library.open()?;
+        let mut series = Vec::new();
+        let modes = if self.mode.is_empty() {
+            ["default", "normal", "fast", "fast+flush"]
+                .map(|name| name.parse())
+                .into_iter()
+                .collect::<Result<_>>()?
+        } else {
+            self.mode.clone()
+        };
+        println!("Link: {link}");
+        println!(
+            "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
+            self.size, self.every, self.sessions, self.seconds, self.seed
+        );
+        let bar = progress();
+        for mode in &modes {
+            bar.set_message(format!("KCP {}, virtual time", mode.name));
+            let sessions = kcp_sessions(
+                library,
+                mode,
+                self.window,
+                link,
+                self.seed,
+                self.sessions,
+                traffic,
+            )?;
+            series.push(Series::new(
+                &format!("KCP {}", mode.name),
+                series.len(),
+                sessions,
+            ));
+        }
+        if !self.no_enet {
+            bar.set_message("ENet, virtual time");
+            match enet_sessions(link, self.seed, self.sessions, traffic) {
+                Ok(sessions) => series.push(Series::new("ENet", series.len(), sessions)),
+                Err(reason) => bar.suspend(|| eprintln!("ENet left out: {reason:#}")),
+            }
+        }
+        if !self.no_tcp {
+            match bar.suspend(|| controls(&self.tcp)) {
+                Ok(controls) => self.tcp_series(&controls, link, traffic, &bar, &mut series)?,
+                Err(reason) => bar.suspend(|| eprintln!("TCP left out: {reason:#}")),
+            }
+        }
+        bar.finish_and_clear();
+        self.report(&series, link)
+    }
+
+    fn tcp_series(
+        &self,
+        controls: &[String],
+        link: Config,
+        traffic: Traffic,
+        bar: &ProgressBar,
+        series: &mut Vec<Series>,
+    ) -> Result<()> {
+        // All sessions of all controls at once: the time is real.
+        let plans: Vec<tcp::Plan> = controls
+            .iter()
+            .flat_map(|congestion| {
+                (0..self.sessions).map(|stream| tcp::Plan {
+                    congestion: congestion.clone(),
+                    stream,
+                    phase: phases(self.seed, stream, 1).message,
+                })
+            })
+            .collect();
+        bar.set_length(self.seconds);
+        bar.set_message(format!("TCP {}, real time", controls.join(" and ")));
+        let outcome = tcp::run(&plans, link, self.seed, traffic, |share| {
+            bar.set_position((share * self.seconds as f64) as u64);
+        })?;
+        bar.suspend(|| {
+            eprintln!(
+                "TCP: real time, packets {:.2} ms late at p50 and {:.2} ms at p99",
+                outcome.late[0] as f64 / 1000.0,
+                outcome.late[1] as f64 / 1000.0
+            );
+        });
+        let mut sessions = outcome.sessions.into_iter();
+        for name in controls {
+            let own: Vec<Session> = sessions.by_ref().take(self.sessions as usize).collect();
+            series.push(Series::new(&format!("TCP {name}"), series.len(), own));
+        }
+        Ok(())
+    }
+
+    fn report(&self, series: &[Series], link: Config) -> Result<()> {
+        let table = summary_table(series, self.size);
+        table.print();
+        for one in series {
+            for (session, reason) in one
+                .sessions
+                .iter()
+                .enumerate()
+                .filter_map(|(n, s)| s.broken.map(|reason| (n, reason)))
+            {
+                println!("{}, session {session}: {reason}", one.name);
+            }
+        }
+        write_into(&self.out)?;
+        table.write_csv(&self.out.join("latency.csv"))?;
+        self.write_messages(series)?;
+        let path = self.out.join("latency.svg");
+        let title = format!("Echo time of {} bytes every {} ms", self.size, self.every);
+        let subtitle = format!(
+            "{link}; {} sessions of {} s each, seed {}",
+            self.sessions, self.seconds, self.seed
+        );
+        latency_plot::draw(&path, series, &title, &subtitle)
+            .with_context(|| format!("{}", path.display()))?;
+        println!(
+            "Written: {}/latency.csv, messages.csv, latency.svg",
+            self.out.display()
+        );
+        Ok(())
+    }
+
+    fn write_messages(&self, series: &[Series]) -> Result<()> {
+        let mut writer = csv::Writer::from_path(self.out.join("messages.csv"))?;
+        writer.write_record(["protocol", "session", "message", "sent_us", "rtt_us"])?;
+        for one in series {
+            for (number, session) in one.sessions.iter().enumerate() {
+                for (message, sent) in session.sent.iter().enumerate() {
+                    let rtt = session
+                        .rtt
+                        .get(message)
+                        .map_or(String::new(), u64::to_string);
+                    writer.write_record([
+                        one.name.as_str(),
+                        &number.to_string(),
+                        &message.to_string(),
+                        &sent.to_string(),
+                        &rtt,
+                    ])?;
+                }
+            }
+        }
+        writer.flush()?;
+        Ok(())
+    }
+}
+
+pub fn progress() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {msg} {bar:30} {pos}/{len}, {elapsed}")
+            .expect("a valid template"),
+    );
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn millis(micros: f64) -> String {
+    format!("{:.1}", micros / 1000.0)
+}
+
+/// The figures of each protocol. Echo times in milliseconds; bytes with IP headers, both directions.
+pub fn summary_table(series: &[Series], size: usize) -> Table {
+    let mut table = Table::new(&[
+        "protocol",
+        "mean",
+        "p50",
+        "p95",
+        "p99",
+        "max",
+        "echoed",
+        "sent",
+        "packets",
+        "wire KB",
+        "payload KB",
+        "wire/payload",
+    ]);
+    for one in series {
+        let sorted = one.sorted();
+        let Some(summary) = Summary::of(&sorted) else {
+            continue;
+        };
+        let wire = one.wire();
+        let payload = (sorted.len() * size * 2) as f64;
+        table.row(vec![
+            one.name.clone(),
+            millis(summary.mean),
+            millis(summary.p50 as f64),
+            millis(summary.p95 as f64),
+            millis(summary.p99 as f64),
+            millis(summary.max as f64),
+            sorted.len().to_string(),
+            one.sent().to_string(),
+            wire.packets.to_string(),
+            format!("{:.0}", wire.bytes as f64 / 1000.0),
+            format!("{:.0}", payload / 1000.0),
+            format!("{:.2}", wire.bytes as f64 / payload),
+        ]);
+    }
+    table
+}

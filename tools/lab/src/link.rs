@@ -1,0 +1,414 @@
+//! One direction of an emulated link: delay, jitter, reordering, loss at random or in bursts, bandwidth with a queue. Pure and
+//! seeded: it knows no socket and no clock, is told the time, and answers what becomes of a packet. Virtual and real time, KCP,
+//! ENet and the kernel's TCP all go through this one piece of code.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+/// Microseconds since the start of a run.
+pub type Micros = u64;
+
+/// What an IPv4 header and a UDP header add to a datagram. Counted for everything that runs over UDP, so that bytes on the wire
+/// compare with those of TCP, whose packets are counted from the IP header on.
+pub const UDP_IP_HEADERS: usize = 28;
+
+/// How packets get lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// Each packet on its own, with this probability.
+    Random(f64),
+    /// Gilbert-Elliott with two states: in the good one nothing is lost, in the bad one everything is. Given by what one can
+    /// measure: the share of packets lost and the mean length of a burst.
+    Burst { share: f64, length: f64 },
+}
+
+impl Loss {
+    /// The long-run share of lost packets.
+    pub fn share(self) -> f64 {
+        match self {
+            Loss::Random(share) | Loss::Burst { share, .. } => share,
+        }
+    }
+}
+
+/// One direction of a link.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Config {
+    /// One-way delay that every packet has.
+    pub delay: Micros,
+    /// Added to the delay, uniform in `0..jitter`. Jitter alone never changes the order of packets, as in a queue.
+    pub jitter: Micros,
+    pub loss: Loss,
+    /// Share of packets that are held back by `reorder_by` while later ones overtake them.
+    pub reorder: f64,
+    pub reorder_by: Micros,
+    /// Bits per second; `None` is no limit.
+    pub bandwidth: Option<u64>,
+    /// What the queue in front of a bandwidth limit holds, in microseconds at full rate. A packet that finds it full is dropped.
+    pub queue: Micros,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Arrives(Micros),
+    Lost(Cause),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Lost at random or in a burst.
+    Noise,
+    /// Dropped by the full queue.
+    Queue,
+}
+
+/// What a link has been given so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    pub packets: u64,
+    pub bytes: u64,
+    pub lost: u64,
+    pub dropped: u64,
+}
+
+/// One direction of a link, with its random numbers.
+pub struct Link {
+    config: Config,
+    random: Pcg64Mcg,
+    in_burst: bool,
+    /// When the packets in the queue will have been put on the wire.
+    busy_until: Micros,
+    /// When the last packet that kept its place arrives.
+    last_arrival: Micros,
+    count: Count,
+}
+
+impl Link {
+    /// `stream` tells apart the links that share a seed: the two directions, the sessions of one run.
+    pub fn new(config: Config, seed: u64, stream: u64) -> Link {
+        // The multiplier spreads neighbouring streams over the seed space; the generator's own mixing does the rest.
+        let seed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let in_burst = match config.loss {
+            Loss::Random(_) => false,
+            Loss::Burst { share, .. } => random.random::<f64>() < share,
+        };
+        Link {
+            config,
+            random,
+            in_burst,
+            busy_until: 0,
+            last_arrival: 0,
+            count: Count::default(),
+        }
+    }
+
+    pub fn count(&self) -> Count {
+        self.count
+    }
+
+    /// Hands a packet of `bytes` (with all headers) to the link at time `now`, which never goes back.
+    ///
+    /// Every packet draws the same three numbers, whatever becomes of it, so that the fate of the n-th packet depends on the
+    /// seed and not on what the protocol did before: two protocols meet the same weather.
+    pub fn offer(&mut self, now: Micros, bytes: usize) -> Fate {
+        let for_loss: f64 = self.random.random();
+        let for_jitter: f64 = self.random.random();
+        let for_order: f64 = self.random.random();
+        self.count.packets += 1;
+        self.count.bytes += bytes as u64;
+
+        let lost = self.is_lost(for_loss);
+        let Some(sent) = self.transmit(now, bytes) else {
+            self.count.dropped += 1;
+            return Fate::Lost(Cause::Queue);
+        };
+        if lost {
+            self.count.lost += 1;
+            return Fate::Lost(Cause::Noise);
+        }
+        let arrival = sent + self.config.delay + (for_jitter * self.config.jitter as f64) as Micros;
+        if for_order < self.config.reorder {
+            return Fate::Arrives(arrival.max(self.last_arrival) + self.config.reorder_by);
+        }
+        self.last_arrival = self.last_arrival.max(arrival);
+        Fate::Arrives(self.last_arrival)
+    }
+
+    fn is_lost(&mut self, draw: f64) -> bool {
+        match self.config.loss {
+            Loss::Random(share) => draw < share,
+            Loss::Burst { share, length } => {
+                // A burst ends after each packet with probability r, hence a mean length of 1/r, and starts with probability p
+                // such that the share of time in the bad state, p / (p + r), is the wanted one.
+                let r = 1.0 / length.max(1.0);
+                let p = if share < 1.0 {
+                    (r * share / (1.0 - share)).min(1.0)
+                } else {
+                    1.0
+                };
+                let lost = self.in_burst;
+                self.in_burst = if lost { draw >= r } else { draw < p };
+                lost
+            }
+        }
+    }
+
+    /// When the last bit of the packet has left, or `None` when the queue has no room for it.
+    fn transmit(&mut self, now: Micros, bytes: usize) -> Option<Micros> {
+        let Some(rate) = self.config.bandwidth else {
+            return Some(now);
+        };
+        let waiting = self.busy_until.saturating_sub(now);
+        if waiting > self.config.queue {
+            return None;
+        }
+        let wire_time = (bytes as u64 * 8 * 1_000_000).div_ceil(rate.max(1));
+        self.busy_until = now.max(self.busy_until) + wire_time;
+        Some(self.busy_until)
+    }
+}
+
+/// A link and the packets on their way through it.
+pub struct Pipe {
+    link: Link,
+    flying: BinaryHeap<Reverse<Flying>>,
+    offered: u64,
+}
+
+/// Ordered by arrival, then by the order in which the packets were offered.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Flying {
+    at: Micros,
+    number: u64,
+    packet: Vec<u8>,
+}
+
+impl Pipe {
+    pub fn new(link: Link) -> Pipe {
+        Pipe {
+            link,
+            flying: BinaryHeap::new(),
+            offered: 0,
+        }
+    }
+
+    /// Sends a packet; `headers` is what the wire adds to it.
+    pub fn push(&mut self, now: Micros, packet: &[u8], headers: usize) -> Fate {
+        let fate = self.link.offer(now, packet.len() + headers);
+        if let Fate::Arrives(at) = fate {
+            self.flying.push(Reverse(Flying {
+                at,
+                number: self.offered,
+                packet: packet.to_vec(),
+            }));
+            self.offered += 1;
+        }
+        fate
+    }
+
+    /// The next packet that has arrived by `now`.
+    pub fn pop(&mut self, now: Micros) -> Option<Vec<u8>> {
+        if self.next_arrival()? > now {
+            return None;
+        }
+        self.flying.pop().map(|Reverse(flying)| flying.packet)
+    }
+
+    pub fn next_arrival(&self) -> Option<Micros> {
+        self.flying.peek().map(|Reverse(flying)| flying.at)
+    }
+
+    pub fn count(&self) -> Count {
+        self.link.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Config = Config {
+        delay: 30_000,
+        jitter: 0,
+        loss: Loss::Random(0.0),
+        reorder: 0.0,
+        reorder_by: 0,
+        bandwidth: None,
+        queue: 0,
+    };
+
+    fn fates(config: Config, seed: u64, packets: u64, gap: Micros) -> Vec<Fate> {
+        let mut link = Link::new(config, seed, 0);
+        (0..packets).map(|n| link.offer(n * gap, 1000)).collect()
+    }
+
+    fn losses(fates: &[Fate]) -> f64 {
+        let lost = fates.iter().filter(|f| matches!(f, Fate::Lost(_))).count();
+        lost as f64 / fates.len() as f64
+    }
+
+    #[test]
+    fn a_plain_link_only_delays() {
+        for (n, fate) in fates(PLAIN, 1, 1000, 100).into_iter().enumerate() {
+            assert_eq!(fate, Fate::Arrives(n as u64 * 100 + 30_000));
+        }
+    }
+
+    #[test]
+    fn same_seed_same_fates_and_another_seed_others() {
+        let config = Config {
+            jitter: 20_000,
+            loss: Loss::Burst {
+                share: 0.1,
+                length: 3.0,
+            },
+            reorder: 0.05,
+            reorder_by: 5_000,
+            bandwidth: Some(8_000_000),
+            queue: 50_000,
+            ..PLAIN
+        };
+        let first = fates(config, 7, 5_000, 900);
+        assert_eq!(first, fates(config, 7, 5_000, 900));
+        assert_ne!(first, fates(config, 8, 5_000, 900));
+        let mut other_stream = Link::new(config, 7, 1);
+        let other: Vec<_> = (0..5_000)
+            .map(|n| other_stream.offer(n * 900, 1000))
+            .collect();
+        assert_ne!(first, other);
+    }
+
+    #[test]
+    fn random_loss_has_the_rate_asked_for() {
+        for share in [0.01, 0.1, 0.5] {
+            let config = Config {
+                loss: Loss::Random(share),
+                ..PLAIN
+            };
+            let got = losses(&fates(config, 3, 200_000, 10));
+            // Four standard deviations of a binomial share.
+            let allowed = 4.0 * (share * (1.0 - share) / 200_000.0).sqrt();
+            assert!((got - share).abs() < allowed, "{share} became {got}");
+        }
+        assert_eq!(losses(&fates(PLAIN, 3, 10_000, 10)), 0.0);
+        let all = Config {
+            loss: Loss::Random(1.0),
+            ..PLAIN
+        };
+        assert_eq!(losses(&fates(all, 3, 10_000, 10)), 1.0);
+    }
+
+    #[test]
+    fn bursts_have_the_rate_and_the_length_asked_for() {
+        for (share, length) in [(0.02, 2.0), (0.05, 4.0), (0.2, 8.0)] {
+            let config = Config {
+                loss: Loss::Burst { share, length },
+                ..PLAIN
+            };
+            let fates = fates(config, 5, 400_000, 10);
+            let got = losses(&fates);
+            assert!((got / share - 1.0).abs() < 0.06, "{share} became {got}");
+            let lost: Vec<bool> = fates.iter().map(|f| matches!(f, Fate::Lost(_))).collect();
+            let bursts = lost.windows(2).filter(|w| !w[0] && w[1]).count();
+            let mean = lost.iter().filter(|&&l| l).count() as f64 / bursts as f64;
+            assert!((mean / length - 1.0).abs() < 0.06, "{length} became {mean}");
+        }
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds_and_keeps_the_order() {
+        let config = Config {
+            jitter: 20_000,
+            ..PLAIN
+        };
+        // Packets further apart than the jitter: each delay is its own and fills the whole range.
+        let mut delays = Vec::new();
+        for (n, fate) in fates(config, 9, 20_000, 25_000).into_iter().enumerate() {
+            let Fate::Arrives(at) = fate else {
+                panic!("lost")
+            };
+            delays.push(at - n as u64 * 25_000);
+        }
+        let (low, high) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+        assert!((30_000..30_100).contains(low), "{low}");
+        assert!((49_900..50_000).contains(high), "{high}");
+        let mean = delays.iter().sum::<u64>() / delays.len() as u64;
+        assert!((39_800..40_200).contains(&mean), "{mean}");
+        // Dense packets: never out of order.
+        let dense = fates(config, 9, 20_000, 100);
+        assert!(dense.windows(2).all(|w| match (w[0], w[1]) {
+            (Fate::Arrives(a), Fate::Arrives(b)) => a <= b,
+            _ => false,
+        }));
+    }
+
+    #[test]
+    fn reordered_packets_are_overtaken_and_only_they() {
+        let config = Config {
+            reorder: 0.1,
+            reorder_by: 5_000,
+            ..PLAIN
+        };
+        let mut pipe = Pipe::new(Link::new(config, 11, 0));
+        let mut held = 0;
+        for n in 0..10_000u64 {
+            let now = n * 1_000;
+            let Fate::Arrives(at) = pipe.push(now, &n.to_le_bytes(), 0) else {
+                panic!("lost")
+            };
+            assert!(at == now + 30_000 || at == now + 35_000);
+            held += u64::from(at == now + 35_000);
+        }
+        assert!((900..1_100).contains(&held), "{held}");
+        let order: Vec<u64> = std::iter::from_fn(|| pipe.pop(u64::MAX))
+            .map(|packet| u64::from_le_bytes(packet.try_into().unwrap()))
+            .collect();
+        assert_eq!(order.len(), 10_000);
+        let late = order.windows(2).filter(|w| w[1] < w[0]).count();
+        assert!((800..=1_100).contains(&late), "{late}");
+    }
+
+    #[test]
+    fn bandwidth_spaces_packets_and_the_queue_drops_what_it_cannot_hold() {
+        let config = Config {
+            bandwidth: Some(8_000_000),
+            queue: 10_000,
+            ..PLAIN
+        };
+        // 1000 bytes take 1 ms at 8 Mbit/s. Twenty at once: one on the wire, those that wait at most 10 ms, the rest dropped.
+        let burst = fates(config, 1, 20, 0);
+        for (n, fate) in burst.iter().enumerate() {
+            let expected = if n <= 10 {
+                Fate::Arrives((n as u64 + 1) * 1_000 + 30_000)
+            } else {
+                Fate::Lost(Cause::Queue)
+            };
+            assert_eq!(*fate, expected, "packet {n}");
+        }
+        // Offered at twice the rate for 10 s, the link carries its rate: 10,000 packets and the queue.
+        let mut link = Link::new(config, 1, 0);
+        for n in 0..20_000 {
+            link.offer(n * 500, 1000);
+        }
+        let carried = link.count().packets - link.count().dropped;
+        assert!((10_000..=10_012).contains(&carried), "{carried}");
+    }
+
+    #[test]
+    fn a_pipe_delivers_when_due_and_not_before() {
+        let mut pipe = Pipe::new(Link::new(PLAIN, 1, 0));
+        pipe.push(0, b"one", 28);
+        pipe.push(10, b"two", 28);
+        assert_eq!(pipe.next_arrival(), Some(30_000));
+        assert_eq!(pipe.pop(29_999), None);
+        assert_eq!(pipe.pop(30_000).as_deref(), Some(&b"one"[..]));
+        assert_eq!(pipe.pop(30_000), None);
+        assert_eq!(pipe.pop(40_000).as_deref(), Some(&b"two"[..]));
+        assert_eq!(pipe.count().bytes, 62);
+    }
+}

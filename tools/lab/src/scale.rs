@@ -1,0 +1,481 @@
+//! `scale`: many connections in one process over real UDP sockets, and what it costs to drive their timers.
+
+use std::cell::RefCell;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use kcp_abi::{Kcp, Library};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::latency::progress;
+use crate::table::{Summary, Table};
+use crate::udp::{self, Incoming, Outgoing};
+use crate::wheel::Wheel;
+use crate::{LibraryArgs, open, scale_plot, write_into};
+
+#[derive(Debug, Args)]
+pub struct Scale {
+    #[command(flatten)]
+    library: LibraryArgs,
+    /// A second library to measure beside it, such as the original
+    #[arg(long, value_name = "PATH")]
+    original: Option<PathBuf>,
+
+    /// Numbers of connections, by comma, to 20,000
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "1000,2000,5000,10000,20000"
+    )]
+    connections: Vec<usize>,
+    /// Intervals of the connections (second argument of ikcp_nodelay) in ms, by comma; KCP's own default is 100
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "10,100"
+    )]
+    interval: Vec<i32>,
+    /// Milliseconds between the messages of each connection; each is echoed
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    every: u32,
+    /// Bytes of a message
+    #[arg(long, default_value_t = 64)]
+    size: usize,
+    /// Seconds measured at each point, after one to get going
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Folder for scale.csv and scale.svg
+    #[arg(long, value_name = "FOLDER", default_value = "lab-scale")]
+    out: PathBuf,
+}
+
+/// How the server drives its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    Update,
+    Check,
+    Park,
+}
+
+impl Strategy {
+    pub const ALL: [Strategy; 3] = [Strategy::Update, Strategy::Check, Strategy::Park];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Strategy::Update => "update",
+            Strategy::Check => "check",
+            Strategy::Park => "park",
+        }
+    }
+}
+
+/// How often `update` goes through all connections.
+const SWEEP: u32 = 10;
+
+/// One measurement.
+pub struct Point {
+    pub library: String,
+    pub interval: i32,
+    pub connections: usize,
+    pub strategy: Strategy,
+    pub updates_per_second: f64,
+    /// Share of a core of the server's thread in the library alone, and with its sockets and timers.
+    pub in_library: f64,
+    pub thread: f64,
+    /// Echo times seen by the clients, in microseconds.
+    pub echo: Option<Summary>,
+    pub echoes: usize,
+}
+
+impl Scale {
+    pub fn run(self) -> Result<()> {
+        let mut libraries = vec![("ours".to_string(), self.library.open()?)];
+        if self.library.given() {
+            libraries[0].0 = "--library".to_string();
+        }
+        if let Some(path) = &self.original {
+            libraries.push(("original".to_string(), open(path)?));
+        }
+        let bar = progress();
+        let count =
+            libraries.len() * self.connections.len() * self.interval.len() * Strategy::ALL.len();
+        bar.set_length(count as u64);
+        let mut points = Vec::new();
+        for &interval in &self.interval {
+            for &connections in &self.connections {
+                // Side by side in time: what is compared runs under the same load of the machine.
+                for strategy in Strategy::ALL {
+                    for (name, library) in &libraries {
+                        bar.set_message(format!(
+                            "{name}, interval {interval} ms, {connections} connections, {}",
+                            strategy.name()
+                        ));
+                        let run = Run {
+                            library,
+                            interval,
+                            connections,
+                            strategy,
+                            every: self.every,
+                            size: self.size,
+                            measured: Duration::from_secs(self.seconds),
+                        };
+                        points.push(run.measure(name)?);
+                        bar.inc(1);
+                    }
+                }
+            }
+        }
+        bar.finish_and_clear();
+        println!(
+            "One server thread; each connection echoes {} bytes every {} ms; {} s measured",
+            self.size, self.every, self.seconds
+        );
+        let table = table(&points);
+        table.print();
+        write_into(&self.out)?;
+        table.write_csv(&self.out.join("scale.csv"))?;
+        let subtitle = format!(
+            "One server thread, real UDP on the loopback; each connection echoes {} bytes every {} ms",
+            self.size, self.every
+        );
+        scale_plot::draw(&self.out.join("scale.svg"), &points, &subtitle)?;
+        println!("Written: {}/scale.csv, scale.svg", self.out.display());
+        Ok(())
+    }
+}
+
+fn table(points: &[Point]) -> Table {
+    let mut table = Table::new(&[
+        "library",
+        "interval ms",
+        "connections",
+        "driven by",
+        "updates/s",
+        "core % in KCP",
+        "core % thread",
+        "echo p50 ms",
+        "echo p99 ms",
+        "echoes",
+    ]);
+    for point in points {
+        let millis = |pick: fn(&Summary) -> u64| {
+            point.echo.map_or("-".to_string(), |echo| {
+                format!("{:.1}", pick(&echo) as f64 / 1e3)
+            })
+        };
+        table.row(vec![
+            point.library.clone(),
+            point.interval.to_string(),
+            point.connections.to_string(),
+            point.strategy.name().to_string(),
+            format!("{:.0}", point.updates_per_second),
+            format!("{:.2}", point.in_library * 100.0),
+            format!("{:.2}", point.thread * 100.0),
+            millis(|echo| echo.p50),
+            millis(|echo| echo.p99),
+            point.echoes.to_string(),
+        ]);
+    }
+    table
+}
+
+/// What one measurement is of.
+struct Run<'a> {
+    library: &'a &'static Library,
+    interval: i32,
+    connections: usize,
+    strategy: Strategy,
+    every: u32,
+    size: usize,
+    measured: Duration,
+}
+
+/// What the server's thread used in the measured time.
+#[derive(Default, Clone, Copy)]
+struct Used {
+    thread: Duration,
+    library: Duration,
+    updates: u64,
+    wall: Duration,
+}
+
+type Sink = Box<dyn FnMut(&[u8]) -> i32>;
+
+/// All connections of one side, in one thread, with one socket.
+struct Side {
+    connections: Vec<Kcp<Sink>>,
+    outgoing: Rc<RefCell<Outgoing>>,
+    socket: UdpSocket,
+    incoming: Incoming,
+}
+
+fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+impl Side {
+    fn new(run: &Run, socket: UdpSocket) -> Result<Side> {
+        let outgoing = Rc::new(RefCell::new(Outgoing::default()));
+        let connections = (0..run.connections)
+            .map(|conv| {
+                let sink = Rc::clone(&outgoing);
+                let output: Sink = Box::new(move |packet| {
+                    sink.borrow_mut().push(packet);
+                    0
+                });
+                let mut kcp = Kcp::new(run.library, conv as u32, output).context("ikcp_create")?;
+                kcp.nodelay(1, run.interval, 2, 1);
+                Ok(kcp)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Side {
+            connections,
+            outgoing,
+            socket,
+            incoming: Incoming::new(),
+        })
+    }
+
+    /// Gives every packet that is there to its connection, then the connection to `then`.
+    fn receive(&mut self, mut then: impl FnMut(u32, &mut Kcp<Sink>)) -> Result<Duration> {
+        let mut in_library = Duration::ZERO;
+        while self.incoming.receive(&self.socket)? {
+            let start = thread_time();
+            for datagram in self.incoming.datagrams() {
+                // The connection's number is in its packets' first four bytes.
+                let Some(conv) = datagram.first_chunk::<4>().map(|c| u32::from_le_bytes(*c)) else {
+                    continue;
+                };
+                if let Some(kcp) = self.connections.get_mut(conv as usize) {
+                    kcp.input(datagram);
+                    then(conv, kcp);
+                }
+            }
+            in_library += thread_time() - start;
+        }
+        Ok(in_library)
+    }
+
+    fn send(&mut self) {
+        self.outgoing.borrow_mut().send(&self.socket);
+    }
+
+    fn sleep(&self, pause: Duration) {
+        let mut descriptors = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        // An interrupted sleep is a short sleep.
+        let _ = ppoll(&mut descriptors, Some(TimeSpec::from_duration(pause)), None);
+    }
+}
+
+/// Whether a connection has neither data nor acknowledgements nor probes to send, and so needs no timer until the next call of
+/// `ikcp_send` or `ikcp_input`.
+fn is_idle(kcp: &Kcp<Sink>) -> bool {
+    let fields = kcp.fields();
+    fields.nsnd_buf == 0
+        && fields.nsnd_que == 0
+        && fields.ackcount == 0
+        && fields.probe == 0
+        && fields.rmt_wnd != 0
+}
+
+/// The timers of one side: the wheel, and which connections are on it.
+struct Timers {
+    wheel: Wheel,
+    set: Vec<bool>,
+    due: Vec<u32>,
+    park: bool,
+}
+
+impl Timers {
+    /// Every connection's first update is spread over its interval, as connections come and go.
+    fn new(connections: usize, interval: i32, now: u32, park: bool) -> Timers {
+        let mut wheel = Wheel::new(now);
+        for connection in 0..connections as u32 {
+            wheel.set(connection, now + connection % interval.max(1) as u32);
+        }
+        Timers {
+            wheel,
+            set: vec![true; connections],
+            due: Vec::new(),
+            park,
+        }
+    }
+
+    /// Puts a connection back that was taken off for having nothing to do.
+    fn wake(&mut self, connection: u32, kcp: &Kcp<Sink>, now: u32) {
+        let set = &mut self.set[connection as usize];
+        if !*set {
+            *set = true;
+            self.wheel.set(connection, kcp.check(now));
+        }
+    }
+
+    /// Updates what is due and asks when it is due again. Returns the number of updates.
+    fn run(&mut self, connections: &mut [Kcp<Sink>], now: u32) -> u64 {
+        self.due.clear();
+        self.wheel.take(now, &mut self.due);
+        for &connection in &self.due {
+            let kcp = &mut connections[connection as usize];
+            kcp.update(now);
+            if self.park && is_idle(kcp) {
+                self.set[connection as usize] = false;
+            } else {
+                self.wheel.set(connection, kcp.check(now));
+            }
+        }
+        self.due.len() as u64
+    }
+}
+
+impl Run<'_> {
+    fn measure(&self, name: &str) -> Result<Point> {
+        let [server, client] = udp::pair()?;
+        let stop = AtomicBool::new(false);
+        let started = Instant::now();
+        let warm_up = Duration::from_secs(1);
+        let (used, mut echoes) = thread::scope(|scope| -> Result<_> {
+            let clients = scope.spawn(|| self.clients(client, started, warm_up, &stop));
+            let served = scope.spawn(|| {
+                let used = self.serve(server, started, warm_up);
+                stop.store(true, Ordering::Relaxed);
+                used
+            });
+            let panicked = |_| anyhow!("a thread panicked");
+            let used = served.join().map_err(panicked)??;
+            Ok((used, clients.join().map_err(panicked)??))
+        })?;
+        echoes.sort_unstable();
+        let wall = used.wall.as_secs_f64();
+        Ok(Point {
+            library: name.to_string(),
+            interval: self.interval,
+            connections: self.connections,
+            strategy: self.strategy,
+            updates_per_second: used.updates as f64 / wall,
+            in_library: used.library.as_secs_f64() / wall,
+            thread: used.thread.as_secs_f64() / wall,
+            echo: Summary::of(&echoes),
+            echoes: echoes.len(),
+        })
+    }
+
+    fn serve(&self, socket: UdpSocket, started: Instant, warm_up: Duration) -> Result<Used> {
+        let mut side = Side::new(self, socket)?;
+        let clock = || started.elapsed().as_millis() as u32;
+        let mut buffer = vec![0; self.size.max(64)];
+        let mut timers = Timers::new(
+            side.connections.len(),
+            self.interval,
+            clock(),
+            self.strategy == Strategy::Park,
+        );
+        let mut next_sweep = clock();
+        let mut used = Used::default();
+        let mut measuring: Option<(Instant, Duration)> = None;
+        loop {
+            let elapsed = started.elapsed();
+            if measuring.is_none() && elapsed >= warm_up {
+                measuring = Some((Instant::now(), thread_time()));
+                (used.library, used.updates) = (Duration::ZERO, 0);
+            }
+            if let Some((since, thread)) = measuring
+                && since.elapsed() >= self.measured
+            {
+                used.wall = since.elapsed();
+                used.thread = thread_time() - thread;
+                return Ok(used);
+            }
+            let now = clock();
+            used.library += side.receive(|conv, kcp| {
+                while let Ok(length) = usize::try_from(kcp.recv(&mut buffer)) {
+                    kcp.send(&buffer[..length]);
+                }
+                if self.strategy == Strategy::Park {
+                    timers.wake(conv, kcp, now);
+                }
+            })?;
+            let start = thread_time();
+            let next = if self.strategy == Strategy::Update {
+                if now.wrapping_sub(next_sweep) as i32 >= 0 {
+                    for kcp in &mut side.connections {
+                        kcp.update(now);
+                    }
+                    used.updates += side.connections.len() as u64;
+                    next_sweep = now + SWEEP;
+                }
+                next_sweep
+            } else {
+                used.updates += timers.run(&mut side.connections, now);
+                timers.wheel.next_due(SWEEP)
+            };
+            used.library += thread_time() - start;
+            side.send();
+            let pause = next.wrapping_sub(clock()) as i32;
+            if pause > 0 {
+                side.sleep(Duration::from_millis(pause as u64));
+            }
+        }
+    }
+
+    /// The other side: sends the messages and times the echoes. Always driven by timers with parking, whatever is measured.
+    fn clients(
+        &self,
+        socket: UdpSocket,
+        started: Instant,
+        warm_up: Duration,
+        stop: &AtomicBool,
+    ) -> Result<Vec<u64>> {
+        let mut side = Side::new(self, socket)?;
+        let clock = || started.elapsed().as_millis() as u32;
+        let mut timers = Timers::new(side.connections.len(), self.interval, clock(), true);
+        // The wheel of the messages: each connection's clock has its own phase.
+        let mut messages = Timers::new(side.connections.len(), self.every as i32, clock(), false);
+        let mut buffer = vec![0; self.size.max(64)];
+        let mut echoes = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let now = clock();
+            side.receive(|conv, kcp| {
+                while usize::try_from(kcp.recv(&mut buffer)).is_ok() {
+                    let sent = buffer.first_chunk::<8>().map(|c| u64::from_le_bytes(*c));
+                    let sent = Duration::from_micros(sent.unwrap_or(0));
+                    if sent >= warm_up {
+                        echoes.push((started.elapsed() - sent).as_micros() as u64);
+                    }
+                }
+                timers.wake(conv, kcp, now);
+            })?;
+            messages.due.clear();
+            messages.wheel.take(now, &mut messages.due);
+            for &connection in &messages.due {
+                let kcp = &mut side.connections[connection as usize];
+                let mut message = vec![0; self.size.max(8)];
+                message[..8].copy_from_slice(&(started.elapsed().as_micros() as u64).to_le_bytes());
+                kcp.send(&message);
+                timers.wake(connection, kcp, now);
+                messages.wheel.set(connection, now + self.every);
+            }
+            timers.run(&mut side.connections, now);
+            side.send();
+            let next = timers
+                .wheel
+                .next_due(SWEEP)
+                .min(messages.wheel.next_due(SWEEP));
+            let pause = next.wrapping_sub(clock()) as i32;
+            if pause > 0 {
+                side.sleep(Duration::from_millis(pause as u64));
+            }
+        }
+        Ok(echoes)
+    }
+}

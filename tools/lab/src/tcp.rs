@@ -1,0 +1,362 @@
+//! The kernel's TCP through the emulated link, in real time. Each session has two network namespaces of its own, each with a TUN
+//! device whose packets this process carries to the other one through the link. So nothing of the machine's network is touched,
+//! no route or metric is shared between sessions, and everything vanishes with the process.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, Protocol, Socket, Type};
+use tun_rs::{DeviceBuilder, SyncDevice};
+
+use crate::link::{Config, Link, Micros, Pipe};
+use crate::session::{CLIENT, SERVER, Session, Traffic, message};
+
+const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 77, 0, 2)];
+const PORT: u16 = 7000;
+const MTU: u16 = 1500;
+const PROTOCOL_TCP: u8 = 6;
+
+/// The congestion controls of this kernel, or why TCP cannot be measured here.
+pub fn available() -> Result<Vec<String>> {
+    in_new_namespace(|| {
+        let device = tun(CLIENT)?;
+        drop(device);
+        Ok(())
+    })
+    .context("kernel TCP needs root and /dev/net/tun for namespaces of its own")?;
+    let list = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")?;
+    Ok(list.split_whitespace().map(str::to_string).collect())
+}
+
+/// Runs `work` on a thread in a fresh network namespace. What it opens there stays there, whichever thread uses it later.
+fn in_new_namespace<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNET).context("unshare of the network namespace")?;
+                work()
+            })
+            .join()
+            .map_err(|_| anyhow!("the thread in the namespace panicked"))?
+    })
+}
+
+fn tun(side: usize) -> Result<SyncDevice> {
+    let device = DeviceBuilder::new()
+        .name("lab0")
+        .ipv4(ADDRESSES[side], 24, None)
+        .mtu(MTU)
+        .build_sync()
+        .context("TUN device")?;
+    device.set_nonblocking(true)?;
+    Ok(device)
+}
+
+fn socket(congestion: &str) -> Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_tcp_congestion(congestion.as_bytes())?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// One end of a session: its device, its socket, and the bytes that the socket has not taken yet.
+struct End {
+    device: SyncDevice,
+    stream: Option<TcpStream>,
+    pending: Vec<u8>,
+}
+
+impl End {
+    fn write(&mut self) -> Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        while !self.pending.is_empty() {
+            match stream.write(&self.pending) {
+                Ok(taken) => drop(self.pending.drain(..taken)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what has arrived to `bytes`.
+    fn read(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        let mut buffer = [0; 16_384];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => bail!("the peer closed the connection"),
+                Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// One session: two ends, two pipes, and how far the messages are.
+struct Flow {
+    ends: [End; 2],
+    listener: TcpListener,
+    pipes: [Pipe; 2],
+    /// When the message clock starts, once both ends are connected.
+    start: Option<Micros>,
+    phase: Micros,
+    echoed: Vec<u8>,
+    session: Session,
+    done: bool,
+    /// The worst delay of a packet beyond what the link asked for: how well this process keeps time.
+    late: Vec<Micros>,
+}
+
+impl Flow {
+    fn new(congestion: &str, link: Config, seed: u64, stream: u64, phase: Micros) -> Result<Flow> {
+        let (server_device, listener) = in_new_namespace(|| {
+            let device = tun(SERVER)?;
+            let socket = socket(congestion)?;
+            socket.bind(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into())?;
+            socket.listen(1)?;
+            Ok((device, TcpListener::from(socket)))
+        })?;
+        let (client_device, client) = in_new_namespace(|| {
+            let device = tun(CLIENT)?;
+            let socket = socket(congestion)?;
+            match socket.connect(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into()) {
+                Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+            let in_use = socket.tcp_congestion()?;
+            let in_use = String::from_utf8_lossy(&in_use);
+            let in_use = in_use.trim_end_matches('\0');
+            ensure!(
+                in_use == congestion,
+                "the socket uses {in_use}, not {congestion}"
+            );
+            Ok((device, TcpStream::from(socket)))
+        })?;
+        let end = |device, stream| End {
+            device,
+            stream,
+            pending: Vec::new(),
+        };
+        Ok(Flow {
+            ends: [end(client_device, Some(client)), end(server_device, None)],
+            listener,
+            pipes: [0, 1].map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction))),
+            start: None,
+            phase,
+            echoed: Vec::new(),
+            session: Session::default(),
+            done: false,
+            late: Vec::new(),
+        })
+    }
+
+    fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let listening = self.ends[SERVER]
+            .stream
+            .is_none()
+            .then_some(self.listener.as_fd());
+        self.ends
+            .iter()
+            .flat_map(|end| {
+                let device = end.device.as_fd();
+                [Some(device), end.stream.as_ref().map(AsFd::as_fd)]
+            })
+            .flatten()
+            .chain(listening)
+    }
+
+    /// Carries packets between the devices and the link.
+    fn carry(&mut self, now: Micros) -> Result<()> {
+        let mut packet = [0; MTU as usize + 64];
+        for side in [CLIENT, SERVER] {
+            while let Ok(length) = self.ends[side].device.recv(&mut packet) {
+                let packet = &packet[..length];
+                // IPv6 router solicitations and the like are no part of the session.
+                if length >= 20 && packet[0] >> 4 == 4 && packet[9] == PROTOCOL_TCP {
+                    self.pipes[side].push(now, packet, 0);
+                }
+            }
+            loop {
+                let due = self.pipes[side].next_arrival();
+                let Some(packet) = self.pipes[side].pop(now) else {
+                    break;
+                };
+                self.late.push(now - due.unwrap_or(now));
+                self.ends[1 - side].device.send(&packet)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, now: Micros, traffic: Traffic) -> Result<()> {
+        self.carry(now)?;
+        if self.ends[SERVER].stream.is_none() {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    stream.set_nodelay(true)?;
+                    self.ends[SERVER].stream = Some(stream);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let start = *self.start.get_or_insert(now);
+        self.echo()?;
+        self.send_due(now - start, traffic);
+        self.ends[CLIENT].write()?;
+        self.ends[CLIENT].read(&mut self.echoed)?;
+        while self.echoed.len() >= traffic.size && !self.done {
+            let index = self.session.rtt.len();
+            if self.echoed[..traffic.size] != message(index, traffic.size) {
+                bail!("the echo of message {index} is not what was sent");
+            }
+            self.echoed.drain(..traffic.size);
+            self.session
+                .rtt
+                .push(now - start - self.session.sent[index]);
+            self.done = index + 1 == traffic.messages;
+        }
+        let sending_ends = self.phase + traffic.every * traffic.messages as u64;
+        self.done |= now - start > sending_ends + traffic.patience;
+        // What the sockets have sent meanwhile goes on its way at once.
+        self.carry(now)
+    }
+
+    fn echo(&mut self) -> Result<()> {
+        let server = &mut self.ends[SERVER];
+        let mut bytes = Vec::new();
+        server.read(&mut bytes)?;
+        server.pending.append(&mut bytes);
+        server.write()
+    }
+
+    fn send_due(&mut self, since_start: Micros, traffic: Traffic) {
+        while self.session.sent.len() < traffic.messages && self.next_send(traffic) <= since_start {
+            let message = message(self.session.sent.len(), traffic.size);
+            self.ends[CLIENT].pending.extend_from_slice(&message);
+            self.session.sent.push(since_start);
+        }
+    }
+
+    /// When the next message is due, from the start of the session.
+    fn next_send(&self, traffic: Traffic) -> Micros {
+        self.phase + traffic.every * self.session.sent.len() as u64
+    }
+
+    /// When there is something to do even if no descriptor becomes ready.
+    fn next_event(&self, traffic: Traffic) -> Micros {
+        let sending = self
+            .start
+            .filter(|_| self.session.sent.len() < traffic.messages)
+            .map(|start| start + self.next_send(traffic));
+        self.pipes
+            .iter()
+            .filter_map(Pipe::next_arrival)
+            .chain(sending)
+            .min()
+            .unwrap_or(Micros::MAX)
+    }
+}
+
+/// One session to run: a congestion control and the seed stream of its link.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub congestion: String,
+    pub stream: u64,
+    pub phase: Micros,
+}
+
+/// The sessions of a run and how late this process was with the packets of all of them, in microseconds at p50 and p99.
+pub struct Outcome {
+    pub sessions: Vec<Session>,
+    pub late: [Micros; 2],
+}
+
+/// Runs all sessions side by side, in real time. `progress` is told the share that is done.
+pub fn run(
+    plans: &[Plan],
+    link: Config,
+    seed: u64,
+    traffic: Traffic,
+    mut progress: impl FnMut(f64),
+) -> Result<Outcome> {
+    let mut flows = plans
+        .iter()
+        .map(|plan| Flow::new(&plan.congestion, link, seed, plan.stream, plan.phase))
+        .collect::<Result<Vec<_>>>()?;
+    let clock = Instant::now();
+    let mut connecting_until = Duration::from_secs(60);
+    let mut reported = Duration::ZERO;
+    while flows.iter().any(|flow| !flow.done) {
+        let now = clock.elapsed();
+        for flow in flows.iter_mut().filter(|flow| !flow.done) {
+            // Each flow by its own reading of the clock: with many of them the first would make the last late.
+            flow.work(clock.elapsed().as_micros() as Micros, traffic)?;
+        }
+        if now > connecting_until {
+            ensure!(
+                flows.iter().all(|flow| flow.start.is_some()),
+                "TCP did not connect within a minute"
+            );
+            connecting_until = Duration::MAX;
+        }
+        if now - reported > Duration::from_millis(250) {
+            reported = now;
+            let sent: usize = flows.iter().map(|flow| flow.session.sent.len()).sum();
+            progress(sent as f64 / (traffic.messages * flows.len()) as f64);
+        }
+        wait(&flows, clock, traffic)?;
+    }
+    let mut late: Vec<Micros> = flows.iter().flat_map(|flow| flow.late.clone()).collect();
+    late.sort_unstable();
+    let at = |share: f64| {
+        late.get((late.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or(0)
+    };
+    let late = [at(0.5), at(0.99)];
+    let sessions = flows
+        .into_iter()
+        .map(|mut flow| {
+            flow.session.wire = [flow.pipes[0].count(), flow.pipes[1].count()];
+            flow.session
+        })
+        .collect();
+    Ok(Outcome { sessions, late })
+}
+
+/// Sleeps until a descriptor is ready or the next packet or message is due.
+fn wait(flows: &[Flow], clock: Instant, traffic: Traffic) -> Result<()> {
+    let active = || flows.iter().filter(|flow| !flow.done);
+    let next = active()
+        .map(|flow| flow.next_event(traffic))
+        .min()
+        .unwrap_or(0);
+    let now = clock.elapsed().as_micros() as Micros;
+    let pause = Duration::from_micros(next.saturating_sub(now).min(100_000));
+    let mut descriptors: Vec<PollFd> = active()
+        .flat_map(Flow::descriptors)
+        .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+        .collect();
+    match ppoll(&mut descriptors, Some(TimeSpec::from_duration(pause)), None) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

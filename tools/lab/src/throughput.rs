@@ -1,0 +1,295 @@
+//! `throughput`: what one connection carries, and what it costs, against window, loss and round-trip time.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use kcp_abi::Library;
+
+use crate::endpoint::{KcpPair, MODE_HELP, Mode, millis};
+use crate::latency::progress;
+use crate::link::{Config, Loss, Micros, UDP_IP_HEADERS};
+use crate::session::{CLIENT, SERVER, TICK};
+use crate::table::Table;
+use crate::throughput_plot;
+use crate::{LibraryArgs, write_into};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = MODE_HELP)]
+pub struct Throughput {
+    #[command(flatten)]
+    library: LibraryArgs,
+
+    /// Windows in segments, by comma
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "32,64,128,256,512,1024,2048,4096"
+    )]
+    window: Vec<i32>,
+    /// Loss of each direction in percent, by comma
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "0,1,5,10"
+    )]
+    loss: Vec<f64>,
+    /// Round-trip times in ms, by comma
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "20,100,200"
+    )]
+    rtt: Vec<f64>,
+    /// Bandwidth of each direction in Mbit/s; 0 is no limit
+    #[arg(long, value_name = "MBIT", default_value_t = 100.0)]
+    bandwidth: f64,
+    /// Queue in front of it, in ms at full rate
+    #[arg(long, value_name = "MS", default_value_t = 50.0)]
+    queue: f64,
+
+    /// The mode of both ends. Modes with nocwnd 1 show the window alone; with 0 the congestion window comes first
+    #[arg(long, default_value = "turbo")]
+    mode: Mode,
+    /// Virtual seconds that are measured, after two to get going
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Runs of each point. They are alike but for the CPU time, of which the least is taken
+    #[arg(long, default_value_t = 3)]
+    repeat: usize,
+    /// Seed of the link
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for throughput.csv and throughput.svg
+    #[arg(long, value_name = "FOLDER", default_value = "lab-throughput")]
+    out: PathBuf,
+}
+
+/// One point of the sweep.
+pub struct Point {
+    pub window: i32,
+    pub loss: f64,
+    pub rtt: f64,
+    /// Bytes per second given to the receiving program.
+    pub delivered: f64,
+    /// window * mss * (1 - loss) / RTT
+    pub formula: f64,
+    /// What the bandwidth leaves for payload, if it is limited.
+    pub capacity: Option<f64>,
+    /// The sender's smoothed round-trip time at the end: the link's, its queue's, and both ends' waits for their flush.
+    pub srtt: i32,
+    /// Packets from sender to receiver beyond what the payload needed, as a share of that.
+    pub extra: f64,
+    /// Time in the library, both ends, for each KiB delivered.
+    pub nanos_per_kib: f64,
+    /// The same as a share of one core.
+    pub core: f64,
+}
+
+impl Point {
+    fn bound(&self) -> &'static str {
+        match self.capacity {
+            Some(capacity) if capacity < self.formula => "link",
+            _ => "window",
+        }
+    }
+}
+
+const WARM_UP: Micros = 2_000_000;
+
+impl Throughput {
+    pub fn run(self) -> Result<()> {
+        ensure!(self.repeat > 0 && self.seconds > 0, "nothing to measure");
+        let library = self.library.open()?;
+        let bar = progress();
+        bar.set_length((self.window.len() * self.loss.len() * self.rtt.len()) as u64);
+        let mut points = Vec::new();
+        for &rtt in &self.rtt {
+            for &loss in &self.loss {
+                for &window in &self.window {
+                    bar.set_message(format!("RTT {rtt} ms, {loss} % loss, window {window}"));
+                    points.push(self.point(library, window, loss, rtt)?);
+                    bar.inc(1);
+                }
+            }
+        }
+        bar.finish_and_clear();
+        println!(
+            "KCP {}; {} Mbit/s each way, queue {} ms; {} virtual seconds; seed {}",
+            self.mode.name, self.bandwidth, self.queue, self.seconds, self.seed
+        );
+        let table = table(&points);
+        table.print();
+        write_into(&self.out)?;
+        table.write_csv(&self.out.join("throughput.csv"))?;
+        let subtitle = format!(
+            "KCP {} mode, {} Mbit/s each way with a queue of {} ms, one direction, seed {}",
+            self.mode.name, self.bandwidth, self.queue, self.seed
+        );
+        throughput_plot::draw(&self.out.join("throughput.svg"), &points, &subtitle)?;
+        println!(
+            "Written: {}/throughput.csv, throughput.svg",
+            self.out.display()
+        );
+        Ok(())
+    }
+
+    fn point(&self, library: &'static Library, window: i32, loss: f64, rtt: f64) -> Result<Point> {
+        let limited = self.bandwidth > 0.0;
+        let link = Config {
+            delay: (rtt * 500.0) as Micros,
+            jitter: 0,
+            loss: Loss::Random(loss / 100.0),
+            reorder: 0.0,
+            reorder_by: 0,
+            bandwidth: limited.then_some((self.bandwidth * 1e6) as u64),
+            queue: (self.queue * 1e3) as Micros,
+        };
+        let mut best: Option<Bulk> = None;
+        for _ in 0..self.repeat {
+            let pair = KcpPair::new(
+                library,
+                &self.mode,
+                window,
+                link,
+                self.seed,
+                0,
+                [0, 3 * TICK],
+            )?;
+            let bulk = bulk(pair, &self.mode, window, WARM_UP, self.seconds * 1_000_000)?;
+            if let Some(best) = &best {
+                ensure!(
+                    (best.bytes, best.packets) == (bulk.bytes, bulk.packets),
+                    "two runs of one seed differ"
+                );
+            }
+            if best.as_ref().is_none_or(|best| bulk.busy < best.busy) {
+                best = Some(bulk);
+            }
+        }
+        let bulk = best.expect("at least one run");
+        let seconds = self.seconds as f64;
+        let mss = bulk.mss as f64;
+        let on_the_wire = mss + 24.0 + UDP_IP_HEADERS as f64;
+        let needed = bulk.bytes as f64 / mss;
+        Ok(Point {
+            window,
+            loss,
+            rtt,
+            delivered: bulk.bytes as f64 / seconds,
+            formula: f64::from(window) * mss * (1.0 - loss / 100.0) / (rtt / 1e3),
+            capacity: limited.then_some(self.bandwidth * 1e6 / 8.0 * mss / on_the_wire),
+            srtt: bulk.srtt,
+            extra: bulk.packets as f64 / needed.max(1.0) - 1.0,
+            nanos_per_kib: bulk.busy.as_nanos() as f64 / (bulk.bytes as f64 / 1024.0).max(1.0),
+            core: bulk.busy.as_secs_f64() / seconds,
+        })
+    }
+}
+
+/// What a transfer came to in its measured part.
+struct Bulk {
+    bytes: u64,
+    packets: u64,
+    mss: u32,
+    srtt: i32,
+    busy: Duration,
+}
+
+/// Sends without end from client to server, and measures from `warm_up` on.
+fn bulk(
+    mut pair: KcpPair,
+    mode: &Mode,
+    window: i32,
+    warm_up: Micros,
+    measured: Micros,
+) -> Result<Bulk> {
+    let mss = pair.ends[CLIENT].kcp.fields().mss;
+    let message: Vec<u8> = (0..mss).map(|at| at as u8).collect();
+    let mut buffer = vec![0; mss as usize];
+    let mut busy = Duration::ZERO;
+    let mut bytes = 0;
+    let mut packets_before = 0;
+    let mut arrived = Vec::new();
+    for now in (0..warm_up + measured).step_by(TICK as usize) {
+        if now == warm_up {
+            (busy, bytes) = (Duration::ZERO, 0);
+            packets_before = pair.pipes[CLIENT].count().packets;
+        }
+        for side in [CLIENT, SERVER] {
+            // The arrivals first, outside of the measured time.
+            arrived.clear();
+            while let Some(packet) = pair.pipes[1 - side].pop(now) {
+                arrived.push(packet);
+            }
+            let kcp = &mut pair.ends[side].kcp;
+            let start = Instant::now();
+            kcp.update(millis(now));
+            for packet in &arrived {
+                kcp.input(packet);
+            }
+            if side == CLIENT {
+                // Twice the window waiting: the sender never has nothing to send.
+                while kcp.waitsnd() < 2 * window {
+                    ensure!(kcp.send(&message) >= 0, "ikcp_send failed");
+                }
+            } else {
+                while let Ok(length) = u64::try_from(kcp.recv(&mut buffer)) {
+                    bytes += length;
+                }
+            }
+            if mode.flush {
+                kcp.flush();
+            }
+            busy += start.elapsed();
+            pair.emit(side, now);
+        }
+    }
+    Ok(Bulk {
+        bytes,
+        packets: pair.pipes[CLIENT].count().packets - packets_before,
+        mss,
+        srtt: pair.ends[CLIENT].kcp.fields().rx_srtt,
+        busy,
+    })
+}
+
+fn table(points: &[Point]) -> Table {
+    let mut table = Table::new(&[
+        "RTT ms",
+        "loss %",
+        "window",
+        "MB/s",
+        "formula MB/s",
+        "link MB/s",
+        "bound by",
+        "of bound %",
+        "srtt ms",
+        "extra packets %",
+        "ns/KiB",
+        "core %",
+    ]);
+    let mega = |bytes: f64| format!("{:.3}", bytes / 1e6);
+    for point in points {
+        let bound = point.capacity.unwrap_or(f64::INFINITY).min(point.formula);
+        table.row(vec![
+            point.rtt.to_string(),
+            point.loss.to_string(),
+            point.window.to_string(),
+            mega(point.delivered),
+            mega(point.formula),
+            point.capacity.map_or("none".to_string(), mega),
+            point.bound().to_string(),
+            format!("{:.0}", point.delivered / bound * 100.0),
+            point.srtt.to_string(),
+            format!("{:.1}", point.extra * 100.0),
+            format!("{:.0}", point.nanos_per_kib),
+            format!("{:.2}", point.core * 100.0),
+        ]);
+    }
+    table
+}

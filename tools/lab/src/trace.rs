@@ -1,0 +1,379 @@
+//! What happened in one session, segment by segment, from the outside: the packets on the link and the public fields of the
+//! sender before and after each call. Nothing is asked of the library that every program could not see.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use anyhow::Result;
+use kcp_abi::layout::Segment;
+
+use crate::endpoint::{Endpoint, KcpPair};
+use crate::link::{Fate, Micros};
+use crate::session::{CLIENT, Pair, SERVER, TICK, message};
+
+const COMMAND_PUSH: u8 = 81;
+const COMMAND_ACK: u8 = 82;
+
+/// Why a segment was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    First,
+    /// Its `resendts` had come.
+    Timeout,
+    /// Later segments were acknowledged this often while it was not.
+    Fast {
+        skips: u32,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::First => write!(f, "first"),
+            Cause::Timeout => write!(f, "timeout"),
+            Cause::Fast { skips: 1 } => write!(f, "fast, 1 skip"),
+            Cause::Fast { skips } => write!(f, "fast, {skips} skips"),
+        }
+    }
+}
+
+/// One segment of payload put on the wire.
+#[derive(Debug, Clone)]
+pub struct Transmission {
+    pub at: Micros,
+    pub sn: u32,
+    /// 1 for the first time.
+    pub xmit: u32,
+    pub cause: Cause,
+    /// The segment's timer after this transmission, in ms.
+    pub rto: u32,
+    pub fate: Fate,
+}
+
+/// One acknowledgement segment on its way back.
+#[derive(Debug, Clone)]
+pub struct Acknowledgement {
+    pub at: Micros,
+    pub sn: u32,
+    pub una: u32,
+    pub fate: Fate,
+}
+
+/// A segment was skipped by an acknowledgement of a later one.
+#[derive(Debug, Clone, Copy)]
+pub struct Skip {
+    pub at: Micros,
+    pub sn: u32,
+}
+
+/// The sender's state after a tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    pub at: Micros,
+    pub cwnd: u32,
+    pub in_flight: u32,
+    pub waiting: u32,
+    pub rto: i32,
+    pub srtt: i32,
+}
+
+#[derive(Default)]
+pub struct Trace {
+    pub transmissions: Vec<Transmission>,
+    pub acknowledgements: Vec<Acknowledgement>,
+    pub skips: Vec<Skip>,
+    pub samples: Vec<Sample>,
+    /// When the sender learned that a segment had arrived.
+    pub acknowledged: BTreeMap<u32, Micros>,
+    /// When the receiving program was given a segment's message.
+    pub delivered: BTreeMap<u32, Micros>,
+}
+
+/// What became of the transmission before a retransmission, and thus whether it was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The segment was lost.
+    Lost,
+    /// The segment had arrived; every acknowledgement of it so far was lost.
+    AckLost,
+    /// The segment or its acknowledgement was still on its way.
+    Early,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Need::Lost => "needed: segment lost",
+            Need::AckLost => "not needed: only its ACK was lost",
+            Need::Early => "not needed: segment or ACK still on its way",
+        })
+    }
+}
+
+impl Trace {
+    /// Whether retransmission number `index` of `transmissions` was needed, as only the link can know.
+    pub fn need(&self, index: usize) -> Need {
+        let this = &self.transmissions[index];
+        let arrived = self.transmissions[..index]
+            .iter()
+            .filter(|t| t.sn == this.sn)
+            .any(|t| matches!(t.fate, Fate::Arrives(_)));
+        if !arrived {
+            return Need::Lost;
+        }
+        // Later packets carry `una` as well, so any of them that gets through would have told.
+        let mut told = self
+            .acknowledgements
+            .iter()
+            .filter(|ack| ack.at <= this.at && (ack.sn == this.sn || after(ack.una, this.sn)));
+        let was_acknowledged = told.clone().next().is_some();
+        let underway = told.any(|ack| matches!(ack.fate, Fate::Arrives(at) if at > this.at));
+        if underway || !was_acknowledged {
+            Need::Early
+        } else {
+            Need::AckLost
+        }
+    }
+}
+
+/// Signed difference of sequence numbers and clocks, as the protocol counts.
+fn after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
+/// One segment of a packet.
+struct Header {
+    command: u8,
+    ts: u32,
+    sn: u32,
+    una: u32,
+}
+
+fn headers(packet: &[u8]) -> Vec<Header> {
+    const SIZE: usize = 24;
+    let mut rest = packet;
+    let mut found = Vec::new();
+    while rest.len() >= SIZE {
+        let word =
+            |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        found.push(Header {
+            command: rest[4],
+            ts: word(8),
+            sn: word(12),
+            una: word(16),
+        });
+        rest = rest.get(SIZE + word(20) as usize..).unwrap_or(&[]);
+    }
+    found
+}
+
+/// What is remembered of a segment in `snd_buf`.
+#[derive(Clone, Copy)]
+struct Seen {
+    xmit: u32,
+    resendts: u32,
+    ts: u32,
+}
+
+/// The sender's `snd_buf`, walked by its public links.
+fn send_buffer(end: &Endpoint) -> BTreeMap<u32, (Seen, u32)> {
+    let mut found = BTreeMap::new();
+    // SAFETY: the object is alive, no call into it is under way, and its lists are circular lists of live segments.
+    unsafe {
+        let head = &raw const (*end.kcp.raw()).prefix.snd_buf;
+        let mut node = (*head).next.cast_const();
+        while node != head {
+            let segment = &*node.cast::<Segment>();
+            let seen = Seen {
+                xmit: segment.xmit,
+                resendts: segment.resendts,
+                ts: segment.ts,
+            };
+            found.insert(segment.sn, (seen, segment.rto));
+            node = segment.node.next;
+        }
+    }
+    found
+}
+
+/// A packet as the tap saw it.
+struct Wire {
+    at: Micros,
+    side: usize,
+    packet: Vec<u8>,
+    fate: Fate,
+}
+
+/// Follows the sender through a session.
+struct Observer {
+    trace: Trace,
+    wire: Rc<RefCell<Vec<Wire>>>,
+    known: BTreeMap<u32, Seen>,
+    skips: BTreeMap<u32, u32>,
+}
+
+impl Observer {
+    /// To be called after each call that may have sent or acknowledged something.
+    fn look(&mut self, pair: &KcpPair, now: Micros) {
+        let buffer = send_buffer(&pair.ends[CLIENT]);
+        let current = pair.ends[CLIENT].kcp.fields().current;
+        for Wire {
+            at,
+            side,
+            packet,
+            fate,
+        } in self.wire.borrow_mut().drain(..)
+        {
+            for header in headers(&packet) {
+                match header.command {
+                    COMMAND_PUSH if side == CLIENT => {
+                        let before = self.known.get(&header.sn).copied();
+                        let after = buffer.get(&header.sn);
+                        let cause = match before {
+                            None => Cause::First,
+                            Some(seen) if !after_or_at(current, seen.resendts) => Cause::Fast {
+                                skips: self.skips.get(&header.sn).copied().unwrap_or(0),
+                            },
+                            Some(_) => Cause::Timeout,
+                        };
+                        // A timeout leaves the count, the two others start it anew.
+                        if cause != Cause::Timeout {
+                            self.skips.insert(header.sn, 0);
+                        }
+                        self.trace.transmissions.push(Transmission {
+                            at,
+                            sn: header.sn,
+                            xmit: after.map_or(1, |(seen, _)| seen.xmit),
+                            cause,
+                            rto: after.map_or(0, |(_, rto)| *rto),
+                            fate,
+                        });
+                    }
+                    COMMAND_ACK if side == SERVER => {
+                        self.trace.acknowledgements.push(Acknowledgement {
+                            at,
+                            sn: header.sn,
+                            una: header.una,
+                            fate,
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for sn in self.known.keys().filter(|sn| !buffer.contains_key(sn)) {
+            self.trace.acknowledged.entry(*sn).or_insert(now);
+        }
+        self.known = buffer
+            .into_iter()
+            .map(|(sn, (seen, _))| (sn, seen))
+            .collect();
+    }
+
+    /// Counts the skips of one packet given to the sender, by the rule of the 1.7.1 and 2.1.1 behaviour: once for each packet, by
+    /// the acknowledgement with the highest `sn` among those with the newest `ts`, and only for segments not sent after that.
+    fn count_skips(&mut self, packet: &[u8], now: Micros) {
+        let mut newest: Option<(u32, u32)> = None;
+        let headers = headers(packet);
+        let acks = || headers.iter().filter(|h| h.command == COMMAND_ACK);
+        for header in acks() {
+            newest = match newest {
+                Some((sn, ts)) if !(after(header.sn, sn) && after(header.ts, ts)) => Some((sn, ts)),
+                _ => Some((header.sn, header.ts)),
+            };
+        }
+        let Some((sn, ts)) = newest else { return };
+        for (skipped, _) in self
+            .known
+            .iter()
+            .filter(|(own, seen)| after(sn, **own) && !after(seen.ts, ts))
+            // What this packet itself acknowledges is gone before the skips are counted.
+            .filter(|(own, _)| !headers.iter().any(|h| after(h.una, **own)))
+            .filter(|(own, _)| !acks().any(|h| h.sn == **own))
+        {
+            *self.skips.entry(*skipped).or_default() += 1;
+            self.trace.skips.push(Skip {
+                at: now,
+                sn: *skipped,
+            });
+        }
+    }
+
+    fn sample(&mut self, pair: &KcpPair, now: Micros) {
+        let fields = pair.ends[CLIENT].kcp.fields();
+        self.trace.samples.push(Sample {
+            at: now,
+            cwnd: fields.cwnd,
+            in_flight: fields.nsnd_buf,
+            waiting: fields.nsnd_buf + fields.nsnd_que,
+            rto: fields.rx_rto,
+            srtt: fields.rx_srtt,
+        });
+    }
+}
+
+fn after_or_at(a: u32, b: u32) -> bool {
+    a == b || after(a, b)
+}
+
+/// Messages from the client to the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream {
+    pub size: usize,
+    pub every: Micros,
+    pub messages: usize,
+}
+
+/// Runs one session to the last acknowledgement (or ten times its length) and returns what happened.
+pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
+    let wire = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&wire);
+    pair.tap(Box::new(move |at, side, packet, fate| {
+        sink.borrow_mut().push(Wire {
+            at,
+            side,
+            packet: packet.to_vec(),
+            fate,
+        });
+    }));
+    let mut observer = Observer {
+        trace: Trace::default(),
+        wire,
+        known: BTreeMap::new(),
+        skips: BTreeMap::new(),
+    };
+    let sending = stream.every * stream.messages as u64;
+    let mut sent = 0;
+    let mut received = 0u32;
+    let mut buffer = vec![0; stream.size.max(64)];
+    let mut now = 0;
+    while now < sending * 10 {
+        pair.update_end(CLIENT, now);
+        observer.look(&pair, now);
+        pair.update_end(SERVER, now);
+        while sent < stream.messages && stream.every * sent as u64 <= now {
+            pair.send(CLIENT, now, &message(sent, stream.size))?;
+            observer.look(&pair, now);
+            sent += 1;
+        }
+        pair.deliver_to(SERVER, now);
+        while let Some(packet) = pair.pipes[SERVER].pop(now) {
+            observer.count_skips(&packet, now);
+            pair.input(CLIENT, now, &packet);
+            observer.look(&pair, now);
+        }
+        while pair.receive(SERVER, &mut buffer).is_some() {
+            observer.trace.delivered.insert(received, now);
+            received += 1;
+        }
+        observer.look(&pair, now);
+        observer.sample(&pair, now);
+        now += TICK;
+        if sent == stream.messages && pair.ends[CLIENT].kcp.waitsnd() == 0 {
+            break;
+        }
+    }
+    Ok(observer.trace)
+}
