@@ -3,6 +3,7 @@
 mod callgrind;
 mod clock;
 mod endpoint;
+mod heap;
 mod hostile;
 mod idle;
 mod instructions;
@@ -97,6 +98,7 @@ fn named(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 fn main() -> Result<()> {
+    heap::pin();
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Instructions(options)) => instructions::run(&options),
