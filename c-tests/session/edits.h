@@ -1,0 +1,280 @@
+/* What programs do behind the library's back: writing public fields, editing the lists; and what an attacker does: making up
+ * packets. */
+#ifndef KCP_SESSION_EDITS_H
+#define KCP_SESSION_EDITS_H
+
+#include "ops.h"
+
+#define WRITE_FIELD(e, field, type, value)                                                                       \
+	do {                                                                                                         \
+		uint32_t written = (uint32_t)(value);                                                                    \
+		(e)->kcp->field = (type)written;                                                                         \
+		note((e)->session, SESSION_TRACE_CALL, "%c.%s <- %lu", name_of(e), #field, (unsigned long)written);     \
+	} while (0)
+
+static void op_field(struct session *s)
+{
+	static const uint32_t intervals[] = {0, 1, 2, 5, 10, 20, 50, 100, 300, 100000};
+	static const uint32_t minrtos[] = {0, 1, 10, 30, 50, 100, 200, 500, 70000, 0xffffffffu};
+	static const int resends[] = {-1, 0, 1, 2, 3, 5};
+	static const int limits[] = {-1, 0, 1, 2, 3, 5, 100};
+	static const uint32_t links[] = {0, 1, 2, 3, 10, 20, 100, 0xffffffffu};
+	struct endpoint *e = some_endpoint(s);
+	struct rng *r = &s->rng;
+	switch (rng_below(r, 17)) {
+	case 0:
+		WRITE_FIELD(e, interval, IUINT32, intervals[rng_below(r, 10)]);
+		break;
+	case 1:
+		WRITE_FIELD(e, rx_minrto, IINT32, minrtos[rng_below(r, 10)]);
+		break;
+	case 2:
+		WRITE_FIELD(e, fastresend, int, resends[rng_below(r, 6)]);
+		break;
+	case 3:
+		WRITE_FIELD(e, fastlimit, int, limits[rng_below(r, 7)]);
+		break;
+	case 4:
+		WRITE_FIELD(e, dead_link, IUINT32, links[rng_below(r, 8)]);
+		break;
+	case 5:
+		WRITE_FIELD(e, stream, int, rng_below(r, 3));
+		break;
+	case 6:
+		WRITE_FIELD(e, current, IUINT32, s->now);
+		break;
+	case 7:
+		WRITE_FIELD(e, current, IUINT32, (uint32_t)e->kcp->current + rng_range(r, 0, 400) - 200);
+		break;
+	case 8:
+		WRITE_FIELD(e, updated, IUINT32, rng_below(r, 3));
+		break;
+	case 9:
+		WRITE_FIELD(e, state, IUINT32, rng_below(r, 3) - 1);
+		break;
+	case 10:
+		e->kcp->user = &e->cookie[rng_below(r, 2)];
+		note(s, SESSION_TRACE_CALL, "%c.user <- cookie %lu", name_of(e), (unsigned long)pointer_index(e, e->kcp));
+		break;
+	case 11:
+		WRITE_FIELD(e, nocwnd, int, rng_below(r, 2));
+		break;
+	case 12:
+	case 13:
+		write_window(e, r);
+		break;
+	case 14:
+		WRITE_FIELD(e, nodelay, IUINT32, rng_below(r, 4));
+		break;
+	case 15:
+		op_logmask(s);
+		break;
+	default:
+		e->kcp->output = rng_below(r, 2) == 0 ? on_output_a : on_output_b;
+		note(s, SESSION_TRACE_CALL, "%c.output <- %c", name_of(e), e->kcp->output == on_output_a ? 'A' : 'B');
+		break;
+	}
+}
+
+/* A new conversation number, at one end or at both. */
+static void op_conv(struct session *s)
+{
+	uint32_t conv = (uint32_t)rng_next(&s->rng);
+	uint32_t both = rng_below(&s->rng, 3);
+	struct endpoint *e = some_endpoint(s);
+	WRITE_FIELD(e, conv, IUINT32, conv);
+	if (both != 0) WRITE_FIELD(e->peer, conv, IUINT32, conv);
+	s->conv = conv;
+}
+
+/* "Resend everything now", after a change of network. */
+static void op_resend_all(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	uint32_t rto = rng_below(&s->rng, 2) == 0 ? (uint32_t)e->kcp->rx_rto : rng_range(&s->rng, 1, 300);
+	uint32_t resendts = (uint32_t)e->kcp->current + rng_range(&s->rng, 0, 20) - 15;
+	struct IQUEUEHEAD *node, *head = &e->kcp->snd_buf;
+	if (!edit_is_visible(e, resendts)) return;
+	note(s, SESSION_TRACE_CALL, "%c.snd_buf: rto <- %lu, resendts <- %lu in every segment", name_of(e), (unsigned long)rto,
+	     (unsigned long)resendts);
+	for (node = head->next; node != head; node = node->next) {
+		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		seg->rto = (IUINT32)rto;
+		seg->resendts = (IUINT32)resendts;
+	}
+	e->timers_edited = 1;
+	if (rng_below(&s->rng, 2) == 0) call_flush(e);
+}
+
+static void drop_list(struct session *s, struct IQUEUEHEAD *head)
+{
+	while (head->next != head) {
+		struct IQUEUEHEAD *node = head->next;
+		node->next->prev = node->prev;
+		node->prev->next = node->next;
+		heap_gives[s->config.slot]((char *)node - offsetof(struct IKCPSEG, node));
+	}
+}
+
+/* The reset that programs do without ikcp_release: unlink and free everything, zero the counters. */
+static void reset_lists(struct endpoint *e, uint32_t send_from, uint32_t receive_from)
+{
+	ikcpcb *kcp = e->kcp;
+	note(e->session, SESSION_TRACE_CALL, "%c: lists freed, counters zeroed, sn from %lu, rcv_nxt %lu", name_of(e),
+	     (unsigned long)send_from, (unsigned long)receive_from);
+	drop_list(e->session, &kcp->snd_buf);
+	drop_list(e->session, &kcp->rcv_buf);
+	drop_list(e->session, &kcp->snd_queue);
+	drop_list(e->session, &kcp->rcv_queue);
+	kcp->nrcv_buf = 0;
+	kcp->nsnd_buf = 0;
+	kcp->nrcv_que = 0;
+	kcp->nsnd_que = 0;
+	kcp->ackcount = 0;
+	kcp->ackblock = 0;
+	kcp->snd_una = (IUINT32)send_from;
+	kcp->snd_nxt = (IUINT32)send_from;
+	kcp->rcv_nxt = (IUINT32)receive_from;
+	e->timers_edited = 0;
+}
+
+static void op_reset(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	uint32_t forth = rng_below(&s->rng, 2) == 0 ? 0 : (uint32_t)rng_next(&s->rng);
+	uint32_t back = rng_below(&s->rng, 2) == 0 ? 0 : (uint32_t)rng_next(&s->rng);
+	uint32_t kind = rng_below(&s->rng, 6);
+	if (kind == 0) {
+		reset_lists(e, 0, 0); /* one end only, and the peer's packets no longer fit */
+		return;
+	}
+	reset_lists(e, forth, back);
+	reset_lists(e->peer, back, forth);
+	if (kind > 2) {
+		link_clear(&e->out);
+		link_clear(&e->peer->out);
+	}
+}
+
+static void furnish(struct endpoint *e)
+{
+	const struct manner *m = &e->session->manner;
+	ikcpcb *kcp = e->kcp;
+	call_setoutput(e, 0);
+	kcp->writelog = on_writelog;
+	kcp->logmask = m->logmask;
+	if (m->mtu != 1400) call_setmtu(e, (int)m->mtu);
+	call_wndsize(e, m->sndwnd, m->rcvwnd);
+	call_nodelay(e, m->nodelay, m->interval, m->resend, m->nc);
+	kcp->stream = m->stream;
+}
+
+/* Released and created anew, sometimes after a creation that failed for want of memory. */
+static void op_recreate(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	int i;
+	if (rng_below(&s->rng, 2) == 0) call_create_fails(e);
+	for (i = 0; i < 2; i++, e = e->peer) {
+		if (e->kcp != NULL) call_release(e);
+		link_clear(&e->out);
+		if (!call_create(e)) abort();
+		furnish(e);
+	}
+}
+
+/* No memory for a larger packet buffer. Only sizes that were never asked for before, since an implementation may keep the
+ * buffer that it has. */
+static void op_setmtu_fails(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	int mtu = (int)(e->max_mtu + rng_range(&s->rng, 1, 1000));
+	heaps[s->config.slot].exhausted = 1;
+	call_setmtu(e, mtu);
+	heaps[s->config.slot].exhausted = 0;
+}
+
+static void make_header(struct endpoint *e, struct rng *r, unsigned char *p, uint32_t len)
+{
+	const ikcpcb *kcp = e->kcp;
+	uint32_t cmd = 81 + rng_below(r, 4);
+	uint32_t sn = rng_below(r, 3) == 0 ? (uint32_t)kcp->snd_una : (uint32_t)kcp->rcv_nxt;
+	uint32_t una = (uint32_t)kcp->snd_una + rng_below(r, 8) - 2;
+	uint32_t ts = (uint32_t)kcp->current - rng_below(r, 1000) + 200;
+	uint32_t wnd = rng_below(r, 4) == 0 ? rng_below(r, 3) : rng_below(r, 65536);
+	uint32_t odd = rng_below(r, 24);
+	sn += rng_below(r, 12) - 4;
+	wire_set_u32(p, (uint32_t)kcp->conv ^ (odd == 0 ? 1u : 0u));
+	p[4] = (unsigned char)(odd == 1 ? rng_below(r, 256) : cmd);
+	p[5] = (unsigned char)(rng_below(r, 3) == 0 ? rng_below(r, 256) : 0);
+	p[6] = (unsigned char)wnd;
+	p[7] = (unsigned char)(wnd >> 8);
+	if (odd == 2) sn = (uint32_t)rng_next(r);
+	if (odd == 3) una = (uint32_t)rng_next(r);
+	if (odd == 4) ts = (uint32_t)rng_next(r);
+	if (odd == 5) len = (uint32_t)rng_next(r);
+	if (odd == 6) len += rng_below(r, 3) - 1;
+	if (odd == 7) sn = (uint32_t)kcp->rcv_nxt + (uint32_t)kcp->rcv_wnd - rng_below(r, 2);
+	wire_set_u32(p + 8, ts);
+	wire_set_u32(p + 12, sn);
+	wire_set_u32(p + 16, una);
+	wire_set_u32(p + 20, len);
+}
+
+/* A packet that no peer sent. */
+static void op_forge(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	unsigned char data[8 * (24 + 40)];
+	uint32_t count = rng_range(&s->rng, 1, 8);
+	long size = 0;
+	while (count-- > 0) {
+		uint32_t len = rng_below(&s->rng, 2) == 0 ? 0 : rng_below(&s->rng, 40);
+		make_header(e, &s->rng, data + size, len);
+		memcpy(data + size + 24, s->payload, len);
+		size += 24 + (long)len;
+	}
+	if (rng_below(&s->rng, 16) == 0) size -= rng_range(&s->rng, 1, 20);
+	call_input(e, data, size);
+}
+
+/* Sizes that only a `long` can hold are replaced by what they amount to where it cannot. */
+static void op_input_odd(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	uint32_t kind = rng_below(&s->rng, 6);
+	switch (kind) {
+	case 0: call_input_raw(e, NULL, 100); break;
+	case 1: call_input_raw(e, s->payload, 0); break;
+	case 2: call_input_raw(e, s->payload, 23); break;
+	case 3: call_input_raw(e, s->payload, -1); break;
+	case 4:
+		if (sizeof(long) > 4) call_input_raw(e, s->payload, (long)((uint64_t)1 << 32) + 10);
+		else call_input_raw(e, s->payload, 10);
+		break;
+	default: call_input_raw(e, s->payload, 24); break; /* another conversation's */
+	}
+}
+
+/* Some programs parse packets themselves and hand over the segment, which is the library's from then on. */
+static void op_parse_data(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	uint32_t len = rng_below(&s->rng, 60);
+	uint32_t sn = (uint32_t)e->kcp->rcv_nxt + rng_below(&s->rng, 6) - 1;
+	struct IKCPSEG *seg;
+	if (s->api.parse_data == NULL) return;
+	seg = (struct IKCPSEG *)heap_takes[s->config.slot](sizeof(struct IKCPSEG) + len);
+	memset(seg, 0, sizeof(*seg));
+	seg->conv = e->kcp->conv;
+	seg->cmd = 81;
+	seg->ts = (IUINT32)s->now;
+	seg->sn = (IUINT32)sn;
+	seg->len = (IUINT32)len;
+	memcpy(seg->data, some_payload(s, len), len);
+	CALLS(e, "%c.parse_data(sn=%lu, %lu bytes)", name_of(e), (unsigned long)sn, (unsigned long)len);
+	s->api.parse_data(e->kcp, seg);
+	returned_nothing(e);
+}
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * The allocator hooks: blocks that remember their size, filled when handed out and when given back, so that whoever reads
+ * what was never written or is no longer there gets values that differ from heap to heap.
+ *
+ * The hooks take no context, so this is the driver's only global state. There are two heaps, for two libraries.
+ */
+#ifndef KCP_SESSION_HEAP_H
+#define KCP_SESSION_HEAP_H
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct heap {
+	long live;
+	int exhausted;
+} heaps[2];
+
+union heap_header {
+	size_t size;
+	double align_double;
+	void *align_pointer;
+	char room[16];
+};
+
+static void *heap_take(int slot, size_t size)
+{
+	union heap_header *header;
+	if (heaps[slot].exhausted) return NULL;
+	header = (union heap_header *)malloc(sizeof(*header) + size);
+	if (header == NULL) abort();
+	header->size = size;
+	heaps[slot].live++;
+	return memset(header + 1, slot == 0 ? 0xa5 : 0x5a, size);
+}
+
+static void heap_give(int slot, void *block)
+{
+	union heap_header *header;
+	if (block == NULL) return;
+	header = (union heap_header *)block - 1;
+	heaps[slot].live--;
+	memset(block, slot == 0 ? 0xc3 : 0x3c, header->size);
+	free(header);
+}
+
+static void *heap_take_0(size_t size)
+{
+	return heap_take(0, size);
+}
+
+static void *heap_take_1(size_t size)
+{
+	return heap_take(1, size);
+}
+
+static void heap_give_0(void *block)
+{
+	heap_give(0, block);
+}
+
+static void heap_give_1(void *block)
+{
+	heap_give(1, block);
+}
+
+static void *(*const heap_takes[2])(size_t) = {heap_take_0, heap_take_1};
+static void (*const heap_gives[2])(void *) = {heap_give_0, heap_give_1};
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * A random session of two endpoints over a random link, played from a seed against any implementation of KCP.
+ *
+ * The driver (driver.c) knows nothing of a library but its public header and reaches it through the table below, so the
+ * same file serves a program that links one library and a tool that loads two and plays the same session on both.
+ *
+ * A session is a list of steps, and what step i does follows from (seed, class, i) and the public state alone. So any subset of
+ * the steps is a session too, which is what makes shrinking one possible.
+ */
+#ifndef KCP_SESSION_H
+#define KCP_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ikcp.h"
+
+/* The library under test. `setcc` may be NULL where there is no congestion control; `interval` and `parse_data` are not in the
+ * public header, though programs call them, and may be NULL as well. */
+struct session_api {
+	ikcpcb *(*create)(IUINT32 conv, void *user);
+	void (*release)(ikcpcb *kcp);
+	void (*setoutput)(ikcpcb *kcp, int (*output)(const char *buf, int len, ikcpcb *kcp, void *user));
+	int (*recv)(ikcpcb *kcp, char *buffer, int len);
+	int (*send)(ikcpcb *kcp, const char *buffer, int len);
+	void (*update)(ikcpcb *kcp, IUINT32 current);
+	IUINT32 (*check)(const ikcpcb *kcp, IUINT32 current);
+	int (*input)(ikcpcb *kcp, const char *data, long size);
+	void (*flush)(ikcpcb *kcp);
+	int (*peeksize)(const ikcpcb *kcp);
+	int (*setmtu)(ikcpcb *kcp, int mtu);
+	int (*wndsize)(ikcpcb *kcp, int sndwnd, int rcvwnd);
+	int (*waitsnd)(const ikcpcb *kcp);
+	int (*nodelay)(ikcpcb *kcp, int nodelay, int interval, int resend, int nc);
+	int (*setcc)(ikcpcb *kcp, const struct IKCPOPS *ops);
+	void (*log)(ikcpcb *kcp, int mask, const char *fmt, ...);
+	void (*allocator)(void *(*new_malloc)(size_t), void (*new_free)(void *));
+	IUINT32 (*getconv)(const void *ptr);
+	int (*interval)(ikcpcb *kcp, int interval);
+	void (*parse_data)(ikcpcb *kcp, struct IKCPSEG *segment);
+};
+
+enum { SESSION_WIRE, SESSION_SCALARS, SESSION_LISTS, SESSION_DIGESTS };
+
+/* What a traced line tells. The first three are compared between libraries, calls are there to be read. */
+enum { SESSION_TRACE_WIRE, SESSION_TRACE_SCALAR, SESSION_TRACE_LIST, SESSION_TRACE_CALL };
+
+struct session_config {
+	uint64_t seed;
+	uint32_t class_id;   /* below the driver's class count */
+	uint32_t list_every; /* walk the lists after every so many steps; 0: the class's own rhythm, that of golden digests */
+	uint32_t has_cc;     /* the library has congestion hooks (behaviour 2.1.1) */
+	uint32_t slot;       /* 0 or 1: which of the driver's two heaps the library allocates from */
+	void (*trace)(void *context, int what, const char *line); /* NULL: no trace */
+	void *trace_context;
+};
+
+struct session;
+
+struct session_driver {
+	size_t control_size;       /* of the public struct in the layout this driver was compiled for */
+	size_t offset_user;        /* what tells the layouts apart */
+	uint32_t class_count;
+	const char *const *class_names;
+	uint32_t (*class_steps)(uint32_t class_id, uint32_t steps); /* costly classes play fewer steps than asked for */
+	struct session *(*open)(const struct session_api *api, const struct session_config *config);
+	void (*step)(struct session *session, uint32_t index);
+	void (*close)(struct session *session, uint64_t digests[SESSION_DIGESTS]); /* releases both objects and the session */
+	void (*digests)(const struct session *session, uint64_t digests[SESSION_DIGESTS]);
+};
+
+/* One object file per layout can be linked into a program, each under its own name. */
+#ifndef SESSION_DRIVER
+#define SESSION_DRIVER session_driver
+#endif
+
+extern const struct session_driver SESSION_DRIVER;
+
+#endif
