@@ -403,3 +403,95 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Loss;
+    use crate::testing;
+
+    const LINK: Config = Config {
+        delay: 30_000,
+        jitter: 32_500,
+        loss: Loss::Random(0.05),
+        reorder: 0.0,
+        reorder_by: 0,
+        bandwidth: None,
+        queue: 0,
+    };
+    const TRAFFIC: Traffic = Traffic {
+        size: 500,
+        every: 50_000,
+        messages: 200,
+        patience: 60_000_000,
+    };
+
+    fn kcp(seed: u64) -> Vec<Session> {
+        let mode: Mode = "fast".parse().unwrap();
+        kcp_sessions(testing::library(), &mode, 128, LINK, seed, 2, TRAFFIC).unwrap()
+    }
+
+    fn table(sessions: Vec<Session>) -> String {
+        format!(
+            "{:?}",
+            summary_table(&[Series::new("x", 0, sessions)], TRAFFIC.size)
+        )
+    }
+
+    #[test]
+    fn same_seed_same_table() {
+        assert_eq!(table(kcp(1)), table(kcp(1)));
+        assert_ne!(table(kcp(1)), table(kcp(2)));
+        for session in kcp(1) {
+            assert_eq!(session.rtt.len(), TRAFFIC.messages);
+            // No echo can be faster than the link.
+            assert!(session.rtt.iter().all(|&rtt| rtt >= 60_000));
+            assert!(session.wire.iter().all(|count| count.lost > 0));
+        }
+    }
+
+    #[test]
+    fn enet_repeats_exactly_too() {
+        if let Err(reason) = Enet::load() {
+            eprintln!("skipped: {reason:#}");
+            return;
+        }
+        let run = || table(enet_sessions(LINK, 1, 2, TRAFFIC).unwrap());
+        assert_eq!(run(), run());
+    }
+
+    #[test]
+    fn tcp_goes_through_the_link() {
+        let control = match tcp::available() {
+            Ok(controls) => controls[0].clone(),
+            Err(reason) => {
+                eprintln!("skipped: {reason:#}");
+                return;
+            }
+        };
+        let plans: Vec<tcp::Plan> = (0..2)
+            .map(|stream| tcp::Plan {
+                congestion: control.clone(),
+                stream,
+                phase: 0,
+            })
+            .collect();
+        let traffic = Traffic {
+            every: 10_000,
+            messages: 50,
+            ..TRAFFIC
+        };
+        let lossless = Config {
+            jitter: 0,
+            loss: Loss::Random(0.0),
+            ..LINK
+        };
+        let outcome = tcp::run(&plans, lossless, 1, traffic, |_| {}).unwrap();
+        for session in outcome.sessions {
+            assert_eq!(session.rtt.len(), 50);
+            assert!(session.rtt.iter().all(|&rtt| rtt >= 60_000));
+            // Each message and its echo crossed the link, with headers.
+            assert!(session.wire.iter().all(|count| count.bytes > 50 * 540));
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod scale_plot;
 mod session;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod testing;
 mod throughput;
 mod throughput_plot;
 mod trace;
@@ -62,7 +64,7 @@ enum Command {
     /// What many connections in one process cost: ikcp_update on a clock against timers set by ikcp_check
     ///
     /// A server with real UDP sockets on the loopback holds all connections in one thread. It is driven in three ways: `update`
-    /// calls ikcp_update on each connection every 10 ms; `check` asks ikcp_check when to call again and keeps the answer in a timer
+    /// calls ikcp_update on each connection every --sweep ms; `check` asks ikcp_check when to call again and keeps the answer in a timer
     /// wheel; `park` does that too but takes a connection off the wheel while it has nothing to send and nothing to acknowledge.
     /// ikcp_check never answers later than the connection's next flush, so with an interval of 10 ms there is nothing to save by
     /// asking it: what it saves depends on the interval.

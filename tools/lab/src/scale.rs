@@ -46,6 +46,10 @@ pub struct Scale {
         default_value = "10,100"
     )]
     interval: Vec<i32>,
+    /// How often `update` goes through all connections, in ms. The documentation says 10 to 100; a loop that turns each millisecond
+    /// calls ikcp_update ten times as often as a flush interval of 10 ms needs
+    #[arg(long, value_name = "MS", default_value_t = 10)]
+    sweep: u32,
     /// Milliseconds between the messages of each connection; each is echoed
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     every: u32,
@@ -80,8 +84,8 @@ impl Strategy {
     }
 }
 
-/// How often `update` goes through all connections.
-const SWEEP: u32 = 10;
+/// How far ahead a sleeping thread looks for its next timer, in ms.
+const HORIZON: u32 = 10;
 
 /// One measurement.
 pub struct Point {
@@ -90,7 +94,7 @@ pub struct Point {
     pub connections: usize,
     pub strategy: Strategy,
     pub updates_per_second: f64,
-    /// Share of a core of the server's thread in the library alone, and with its sockets and timers.
+    /// Share of a core that the server's thread takes: in the library with the timers around it, and with its sockets.
     pub in_library: f64,
     pub thread: f64,
     /// Echo times seen by the clients, in microseconds.
@@ -126,6 +130,7 @@ impl Scale {
                             interval,
                             connections,
                             strategy,
+                            sweep: self.sweep.max(1),
                             every: self.every,
                             size: self.size,
                             measured: Duration::from_secs(self.seconds),
@@ -138,8 +143,8 @@ impl Scale {
         }
         bar.finish_and_clear();
         println!(
-            "One server thread; each connection echoes {} bytes every {} ms; {} s measured",
-            self.size, self.every, self.seconds
+            "One server thread; each connection echoes {} bytes every {} ms; `update` goes through all every {} ms; {} s measured",
+            self.size, self.every, self.sweep, self.seconds
         );
         let table = table(&points);
         table.print();
@@ -149,7 +154,7 @@ impl Scale {
             "One server thread, real UDP on the loopback; each connection echoes {} bytes every {} ms",
             self.size, self.every
         );
-        scale_plot::draw(&self.out.join("scale.svg"), &points, &subtitle)?;
+        scale_plot::draw(&self.out.join("scale.svg"), &points, &subtitle, self.sweep)?;
         println!("Written: {}/scale.csv, scale.svg", self.out.display());
         Ok(())
     }
@@ -162,7 +167,7 @@ fn table(points: &[Point]) -> Table {
         "connections",
         "driven by",
         "updates/s",
-        "core % in KCP",
+        "core % KCP, timers",
         "core % thread",
         "echo p50 ms",
         "echo p99 ms",
@@ -196,6 +201,7 @@ struct Run<'a> {
     interval: i32,
     connections: usize,
     strategy: Strategy,
+    sweep: u32,
     every: u32,
     size: usize,
     measured: Duration,
@@ -298,11 +304,13 @@ struct Timers {
 }
 
 impl Timers {
-    /// Every connection's first update is spread over its interval, as connections come and go.
-    fn new(connections: usize, interval: i32, now: u32, park: bool) -> Timers {
+    /// Every connection's first turn is somewhere in its interval, as connections come and go. `salt` keeps the clocks of one
+    /// connection (its flushes at both ends, its messages) from being in step with each other.
+    fn new(connections: usize, interval: u32, now: u32, park: bool, salt: u32) -> Timers {
         let mut wheel = Wheel::new(now);
         for connection in 0..connections as u32 {
-            wheel.set(connection, now + connection % interval.max(1) as u32);
+            let spread = (connection ^ salt).wrapping_mul(0x9E37_79B1) >> 8;
+            wheel.set(connection, now + spread % interval.max(1));
         }
         Timers {
             wheel,
@@ -376,9 +384,10 @@ impl Run<'_> {
         let mut buffer = vec![0; self.size.max(64)];
         let mut timers = Timers::new(
             side.connections.len(),
-            self.interval,
+            self.interval as u32,
             clock(),
             self.strategy == Strategy::Park,
+            0x5EB7,
         );
         let mut next_sweep = clock();
         let mut used = Used::default();
@@ -412,12 +421,12 @@ impl Run<'_> {
                         kcp.update(now);
                     }
                     used.updates += side.connections.len() as u64;
-                    next_sweep = now + SWEEP;
+                    next_sweep = now + self.sweep;
                 }
                 next_sweep
             } else {
                 used.updates += timers.run(&mut side.connections, now);
-                timers.wheel.next_due(SWEEP)
+                timers.wheel.next_due(HORIZON)
             };
             used.library += thread_time() - start;
             side.send();
@@ -438,9 +447,10 @@ impl Run<'_> {
     ) -> Result<Vec<u64>> {
         let mut side = Side::new(self, socket)?;
         let clock = || started.elapsed().as_millis() as u32;
-        let mut timers = Timers::new(side.connections.len(), self.interval, clock(), true);
+        let count = side.connections.len();
+        let mut timers = Timers::new(count, self.interval as u32, clock(), true, 0xC11E);
         // The wheel of the messages: each connection's clock has its own phase.
-        let mut messages = Timers::new(side.connections.len(), self.every as i32, clock(), false);
+        let mut messages = Timers::new(count, self.every, clock(), false, 0x3E55);
         let mut buffer = vec![0; self.size.max(64)];
         let mut echoes = Vec::new();
         while !stop.load(Ordering::Relaxed) {
@@ -469,8 +479,8 @@ impl Run<'_> {
             side.send();
             let next = timers
                 .wheel
-                .next_due(SWEEP)
-                .min(messages.wheel.next_due(SWEEP));
+                .next_due(HORIZON)
+                .min(messages.wheel.next_due(HORIZON));
             let pause = next.wrapping_sub(clock()) as i32;
             if pause > 0 {
                 side.sleep(Duration::from_millis(pause as u64));

@@ -26,9 +26,9 @@ fn distinct<T: Ord + Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
     values
 }
 
-pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
+pub fn draw(path: &Path, points: &[Point], subtitle: &str, sweep: u32) -> Result<()> {
     let canvas = Canvas::new(path, (WIDTH as u32, HEIGHT as u32))?;
-    let title = "Many connections: what the library takes of one core";
+    let title = "Many connections: what KCP and its timers take of one core";
     canvas.text((50, 42), title, 30, plot::TEXT, Anchor::Left)?;
     canvas.text((50, 78), subtitle, 17, plot::FAINT, Anchor::Left)?;
     let mut libraries: Vec<&str> = points.iter().map(|p| p.library.as_str()).collect();
@@ -38,7 +38,7 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
         .copied()
         .take(2.min(libraries.len()))
         .collect();
-    legend(&canvas, &libraries)?;
+    legend(&canvas, &libraries, sweep)?;
 
     let intervals = distinct(points.iter().map(|p| p.interval));
     let counts: Vec<f64> = distinct(points.iter().map(|p| p.connections))
@@ -63,11 +63,7 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
                 "connections",
             )
             .ticks_at(&counts),
-            y: Axis::logarithmic(
-                (low * 0.8).max(0.01),
-                high * 1.25,
-                "% of a core in the library",
-            ),
+            y: Axis::logarithmic((low * 0.8).max(0.01), high * 1.25, "% of one core"),
         };
         panel.frame(&canvas, &format!("Flush interval {interval} ms"))?;
         for (index, library) in libraries.iter().enumerate() {
@@ -95,16 +91,16 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
     canvas.finish()
 }
 
-fn legend(canvas: &Canvas, libraries: &[&str]) -> Result<()> {
+fn legend(canvas: &Canvas, libraries: &[&str], sweep: u32) -> Result<()> {
     let mut left = 50;
     for strategy in Strategy::ALL {
         let text = match strategy {
-            Strategy::Update => "ikcp_update on each, every 10 ms",
-            Strategy::Check => "timers set by ikcp_check",
-            Strategy::Park => "timers, idle connections parked",
+            Strategy::Update => format!("ikcp_update on each, every {sweep} ms"),
+            Strategy::Check => "timers set by ikcp_check".to_string(),
+            Strategy::Park => "timers, idle connections parked".to_string(),
         };
         canvas.dot((left + 6, 122), 6, color(strategy))?;
-        canvas.text((left + 20, 122), text, 17, plot::TEXT, Anchor::Left)?;
+        canvas.text((left + 20, 122), &text, 17, plot::TEXT, Anchor::Left)?;
         left += 60 + 9 * text.len() as i32;
     }
     for (index, library) in libraries.iter().enumerate().filter(|_| libraries.len() > 1) {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::{Cell, CellAlignment, Table as Drawn, presets::UTF8_FULL_CONDENSED};
 
 /// Rows of text under headings. The first column is a name, the others are figures.
+#[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,

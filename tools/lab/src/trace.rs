@@ -377,3 +377,119 @@ pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
     }
     Ok(observer.trace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Config, Loss};
+    use crate::testing;
+
+    fn trace(mode: &str, seed: u64) -> Trace {
+        let link = Config {
+            delay: 30_000,
+            jitter: 10_000,
+            loss: Loss::Random(0.1),
+            reorder: 0.0,
+            reorder_by: 0,
+            bandwidth: None,
+            queue: 0,
+        };
+        let mode = mode.parse().unwrap();
+        let pair = KcpPair::new(testing::library(), &mode, 128, link, seed, 0, [0, 3_000]).unwrap();
+        let stream = Stream {
+            size: 200,
+            every: 10_000,
+            messages: 300,
+        };
+        record(pair, stream).unwrap()
+    }
+
+    fn resent(trace: &Trace) -> impl Iterator<Item = &Transmission> {
+        trace
+            .transmissions
+            .iter()
+            .filter(|t| t.cause != Cause::First)
+    }
+
+    #[test]
+    fn every_segment_has_one_first_transmission_and_counts_on_from_it() {
+        for seed in 0..5 {
+            let trace = trace("turbo", seed);
+            for sn in 0..300 {
+                let own: Vec<&Transmission> =
+                    trace.transmissions.iter().filter(|t| t.sn == sn).collect();
+                assert_eq!(own[0].cause, Cause::First, "seed {seed} sn {sn}");
+                for (index, one) in own.iter().enumerate() {
+                    assert_eq!(one.xmit as usize, index + 1, "seed {seed} sn {sn}");
+                    assert!(index == 0 || one.cause != Cause::First);
+                }
+            }
+            assert_eq!(trace.acknowledged.len(), 300);
+            assert_eq!(trace.delivered.len(), 300);
+        }
+    }
+
+    #[test]
+    fn fast_resends_have_the_skips_that_the_mode_asks_for() {
+        for (mode, threshold) in [
+            ("1,10,1,1", 1),
+            ("1,10,2,1", 2),
+            ("1,10,3,1", 3),
+            ("turbo+flush", 2),
+        ] {
+            let mut fast = 0;
+            for seed in 0..5 {
+                for one in resent(&trace(mode, seed)) {
+                    if let Cause::Fast { skips } = one.cause {
+                        assert!(skips >= threshold, "{mode} seed {seed}: {one:?}");
+                        fast += 1;
+                    }
+                }
+            }
+            assert!(fast > 20, "{mode}: {fast} fast resends");
+        }
+    }
+
+    #[test]
+    fn without_fast_resend_only_timers_resend_and_grow_by_the_mode() {
+        for (mode, double) in [("0,10,0,1", true), ("1,10,0,1", false)] {
+            let trace = trace(mode, 3);
+            let mut checked = 0;
+            for one in resent(&trace) {
+                assert_eq!(one.cause, Cause::Timeout);
+                let before = trace
+                    .transmissions
+                    .iter()
+                    .find(|t| t.sn == one.sn && t.xmit == one.xmit - 1)
+                    .unwrap();
+                let grown = if double {
+                    // By itself, or by the estimate where that is larger.
+                    one.rto >= 2 * before.rto
+                } else {
+                    one.rto == before.rto + before.rto / 2
+                };
+                assert!(grown, "{mode}: {} then {}", before.rto, one.rto);
+                checked += 1;
+            }
+            assert!(checked > 10);
+        }
+    }
+
+    #[test]
+    fn a_retransmission_is_needed_exactly_when_nothing_had_arrived() {
+        let trace = trace("fast", 1);
+        let mut seen = [0; 2];
+        for (index, one) in trace.transmissions.iter().enumerate() {
+            if one.cause == Cause::First {
+                continue;
+            }
+            let lost_before = trace.transmissions[..index]
+                .iter()
+                .filter(|t| t.sn == one.sn)
+                .all(|t| matches!(t.fate, Fate::Lost(_)));
+            assert_eq!(trace.need(index) == Need::Lost, lost_before);
+            seen[usize::from(lost_before)] += 1;
+        }
+        assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
+    }
+}

@@ -1,0 +1,17 @@
+//! The library that the tests run on: the one that KCP_LAB_LIBRARY names, else this repository's own, built once.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use kcp_abi::Library;
+
+pub fn library() -> &'static Library {
+    static LIBRARY: OnceLock<&'static Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        match std::env::var_os("KCP_LAB_LIBRARY") {
+            Some(path) => crate::open(Path::new(&path)),
+            None => crate::open(&kcp_abi::ours().expect("this repository's library builds")),
+        }
+        .expect("the library loads")
+    })
+}
