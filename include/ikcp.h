@@ -1,0 +1,691 @@
+/*
+ * ikcp.h: the C interface of KCP, a protocol that makes any packet network reliable and fast.
+ *
+ * Drop-in replacement for the header of skywind3000/kcp. MIT license. Generated from the library's source by
+ * cbindgen: edit cbindgen.toml or the comments in src/ and core/src/, not this file.
+ *
+ * What holds for all functions:
+ *
+ * - The library has no socket and no clock. The program calls ikcp_input() with each packet that arrives, ikcp_update()
+ *   with the time in milliseconds, and sends what the output callback gets.
+ * - NULL for the connection does nothing and gives -1 where an int is returned, unless the function says otherwise.
+ *   Bad arguments and bad packets give the error code named there.
+ * - One connection is used by one thread at a time. Different connections may be used by different threads at once.
+ *   Functions that take a const ikcpcb * write nothing: several threads may call them while none calls another.
+ * - Callbacks (output, writelog, congestion control) run inside ikcp_update(), ikcp_flush(), ikcp_input(), ikcp_recv()
+ *   and the like, on the caller's thread. They may call every function, for the same connection too, and may be left
+ *   by longjmp(). They must not be left by a C++ exception. Allocator hooks call nothing of the library.
+ */
+#if !defined(_IKCP_H_) && !defined(__IKCP_H__)
+#define _IKCP_H_
+#define __IKCP_H__
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+/* ---- what this header belongs to ---------------------------------------------------------------------------- */
+
+#define IKCP_VERSION_STRING "0.1.0"
+#define IKCP_VERSION 100 /* major * 10000 + minor * 100 + patch */
+
+/* Behaviour of the original that the library has: 211 for 2.1.1, 171 for 1.7.1, 170 for 1.7. */
+#ifndef IKCP_PROFILE
+#define IKCP_PROFILE 211
+#endif
+
+/* Layout of struct IKCPCB: 171 is that of 1.4 to 1.7.1 with the fields of 2.x at its end, 211 that of 2.1.1. A program
+ * that defines IKCP_LAYOUT_211 needs a library built with layout-2-1-1 and does not link with another: there
+ * ikcp_create has another name. IKCP_LAYOUT_UNCHECKED keeps the name, for programs that load a library by
+ * themselves. */
+#ifdef IKCP_LAYOUT_211
+#define IKCP_LAYOUT 211
+#ifndef IKCP_LAYOUT_UNCHECKED
+#define ikcp_create ikcp_create_layout_211
+#endif
+#else
+#define IKCP_LAYOUT 171
+#endif
+
+/* ---- integers: also found in other projects, hence a guard for each ----------------------------------------- */
+
+#ifndef __INTEGER_32_BITS__
+#define __INTEGER_32_BITS__
+#if defined(_WIN64) || defined(WIN64) || defined(__x86_64__) || defined(__x86_64) || defined(__amd64__) || \
+    defined(_M_AMD64) || defined(_M_IA64)
+typedef unsigned int ISTDUINT32;
+typedef int ISTDINT32;
+#elif defined(_WIN32) || defined(WIN32) || defined(__i386__) || defined(__i386) || defined(_M_X86)
+typedef unsigned long ISTDUINT32;
+typedef long ISTDINT32;
+#elif defined(_MSC_VER) || (defined(__BORLANDC__) && !defined(__MSDOS__))
+typedef unsigned __int32 ISTDUINT32;
+typedef __int32 ISTDINT32;
+#elif defined(__GNUC__)
+#include <stdint.h>
+typedef uint32_t ISTDUINT32;
+typedef int32_t ISTDINT32;
+#else
+typedef unsigned long ISTDUINT32;
+typedef long ISTDINT32;
+#endif
+#endif
+
+#ifndef __IINT8_DEFINED
+#define __IINT8_DEFINED
+typedef char IINT8;
+#endif
+#ifndef __IUINT8_DEFINED
+#define __IUINT8_DEFINED
+typedef unsigned char IUINT8;
+#endif
+#ifndef __IINT16_DEFINED
+#define __IINT16_DEFINED
+typedef short IINT16;
+#endif
+#ifndef __IUINT16_DEFINED
+#define __IUINT16_DEFINED
+typedef unsigned short IUINT16;
+#endif
+#ifndef __IINT32_DEFINED
+#define __IINT32_DEFINED
+typedef ISTDINT32 IINT32;
+#endif
+#ifndef __IUINT32_DEFINED
+#define __IUINT32_DEFINED
+typedef ISTDUINT32 IUINT32;
+#endif
+
+#if defined(__GNUC__) /* long long and a macro named inline are news to the older dialects */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wlong-long"
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wkeyword-macro"
+#if defined(__cplusplus)
+#pragma GCC diagnostic ignored "-Wc++11-long-long"
+#endif
+#endif
+#endif
+
+#ifndef __IINT64_DEFINED
+#define __IINT64_DEFINED
+#if defined(_MSC_VER) || defined(__BORLANDC__)
+typedef __int64 IINT64;
+#else
+typedef long long IINT64;
+#endif
+#endif
+#ifndef __IUINT64_DEFINED
+#define __IUINT64_DEFINED
+#if defined(_MSC_VER) || defined(__BORLANDC__)
+typedef unsigned __int64 IUINT64;
+#else
+typedef unsigned long long IUINT64;
+#endif
+#endif
+
+#ifndef INLINE
+#if defined(__GNUC__) && (__GNUC__ > 3 || (__GNUC__ == 3 && __GNUC_MINOR__ >= 1))
+#define INLINE __inline__ __attribute__((always_inline))
+#elif defined(__GNUC__)
+#define INLINE __inline__
+#elif defined(_MSC_VER) || defined(__BORLANDC__) || defined(__WATCOMC__)
+#define INLINE __inline
+#else
+#define INLINE
+#endif
+#endif
+
+#if !defined(__cplusplus) && !defined(inline)
+#define inline INLINE
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+/* ---- circular lists ----------------------------------------------------------------------------------------- */
+
+#ifndef __IQUEUE_DEF__
+#define __IQUEUE_DEF__
+
+/* Head of a list, and the link inside each member. An empty head points at itself. */
+struct IQUEUEHEAD {
+    struct IQUEUEHEAD *next, *prev;
+};
+
+typedef struct IQUEUEHEAD iqueue_head;
+
+#define IQUEUE_HEAD_INIT(name) {&(name), &(name)}
+#define IQUEUE_HEAD(name) struct IQUEUEHEAD name = IQUEUE_HEAD_INIT(name)
+#define IQUEUE_INIT(ptr) ((ptr)->next = (ptr), (ptr)->prev = (ptr))
+
+/* The structure around a link. */
+#define IOFFSETOF(TYPE, MEMBER) ((size_t)&((TYPE *)0)->MEMBER)
+#define ICONTAINEROF(ptr, type, member) ((type *)((char *)((type *)ptr) - IOFFSETOF(type, member)))
+#define IQUEUE_ENTRY(ptr, type, member) ICONTAINEROF(ptr, type, member)
+
+/* Put `node` at the front of the list, or at its end. */
+#define IQUEUE_ADD(node, head)                                                                                        \
+    ((node)->prev = (head), (node)->next = (head)->next, (head)->next->prev = (node), (head)->next = (node))
+#define IQUEUE_ADD_TAIL(node, head)                                                                                   \
+    ((node)->prev = (head)->prev, (node)->next = (head), (head)->prev->next = (node), (head)->prev = (node))
+
+/* Take `entry` out of its list. */
+#define IQUEUE_DEL_BETWEEN(p, n) ((n)->prev = (p), (p)->next = (n))
+#define IQUEUE_DEL(entry)                                                                                             \
+    ((entry)->next->prev = (entry)->prev, (entry)->prev->next = (entry)->next, (entry)->next = 0, (entry)->prev = 0)
+#define IQUEUE_DEL_INIT(entry)                                                                                        \
+    do {                                                                                                              \
+        IQUEUE_DEL(entry);                                                                                            \
+        IQUEUE_INIT(entry);                                                                                           \
+    } while (0)
+
+#define IQUEUE_IS_EMPTY(entry) ((entry) == (entry)->next)
+
+#define iqueue_init IQUEUE_INIT
+#define iqueue_entry IQUEUE_ENTRY
+#define iqueue_add IQUEUE_ADD
+#define iqueue_add_tail IQUEUE_ADD_TAIL
+#define iqueue_del IQUEUE_DEL
+#define iqueue_del_init IQUEUE_DEL_INIT
+#define iqueue_is_empty IQUEUE_IS_EMPTY
+
+/* Go through the structures of a list, or through its links. */
+#define IQUEUE_FOREACH(iterator, head, TYPE, MEMBER)                                                                  \
+    for ((iterator) = iqueue_entry((head)->next, TYPE, MEMBER); &((iterator)->MEMBER) != (head);                      \
+         (iterator) = iqueue_entry((iterator)->MEMBER.next, TYPE, MEMBER))
+#define iqueue_foreach(iterator, head, TYPE, MEMBER) IQUEUE_FOREACH(iterator, head, TYPE, MEMBER)
+#define iqueue_foreach_entry(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
+
+/* Put all members of `list` at the front of the list `head`. */
+#define __iqueue_splice(list, head)                                                                                   \
+    do {                                                                                                              \
+        iqueue_head *first = (list)->next, *last = (list)->prev;                                                      \
+        iqueue_head *at = (head)->next;                                                                               \
+        (first)->prev = (head), (head)->next = (first);                                                               \
+        (last)->next = (at), (at)->prev = (last);                                                                     \
+    } while (0)
+#define iqueue_splice(list, head)                                                                                     \
+    do {                                                                                                              \
+        if (!iqueue_is_empty(list)) __iqueue_splice(list, head);                                                      \
+    } while (0)
+#define iqueue_splice_init(list, head)                                                                                \
+    do {                                                                                                              \
+        iqueue_splice(list, head);                                                                                    \
+        iqueue_init(list);                                                                                            \
+    } while (0)
+
+#ifdef _MSC_VER
+#pragma warning(disable : 4311)
+#pragma warning(disable : 4312)
+#pragma warning(disable : 4996)
+#endif
+
+#endif
+
+/* ---- byte order and alignment: for programs that ask, the library works on all ------------------------------- */
+
+#ifndef IWORDS_BIG_ENDIAN
+#if defined(_BIG_ENDIAN_)
+#if _BIG_ENDIAN_
+#define IWORDS_BIG_ENDIAN 1
+#endif
+#elif defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define IWORDS_BIG_ENDIAN 1
+#endif
+#elif defined(__hppa__) || defined(__m68k__) || defined(mc68000) || defined(_M_M68K) || defined(__MIPSEB__) ||        \
+    defined(__ppc__) || defined(__POWERPC__) || defined(_M_PPC) || defined(__powerpc__) || defined(__sparc__) ||      \
+    defined(__mc68000__) || defined(__s390x__) || defined(__s390__)
+#define IWORDS_BIG_ENDIAN 1
+#endif
+#ifndef IWORDS_BIG_ENDIAN
+#define IWORDS_BIG_ENDIAN 0
+#endif
+#endif
+
+#ifndef IWORDS_MUST_ALIGN
+#if defined(__i386__) || defined(__i386) || defined(_i386_) || defined(_M_IX86) || defined(_X86_) ||                  \
+    defined(__x86_64__) || defined(__amd64) || defined(__amd64__)
+#define IWORDS_MUST_ALIGN 0
+#else
+#define IWORDS_MUST_ALIGN 1
+#endif
+#endif
+
+/* ---- bits of logmask ---------------------------------------------------------------------------------------- */
+
+#define IKCP_LOG_OUTPUT 1      /* a packet goes to the output callback */
+#define IKCP_LOG_INPUT 2       /* a packet arrives */
+#define IKCP_LOG_SEND 4        /* no line has this bit; for programs */
+#define IKCP_LOG_RECV 8        /* ikcp_recv() takes a segment */
+#define IKCP_LOG_IN_DATA 16    /* a segment with payload arrives */
+#define IKCP_LOG_IN_ACK 32     /* an acknowledgement arrives */
+#define IKCP_LOG_IN_PROBE 64   /* the peer asks for our window */
+#define IKCP_LOG_IN_WINS 128   /* the peer tells its window */
+#define IKCP_LOG_OUT_DATA 256  /* no line has this bit and the next three; for programs */
+#define IKCP_LOG_OUT_ACK 512
+#define IKCP_LOG_OUT_PROBE 1024
+#define IKCP_LOG_OUT_WINS 2048
+
+/* ---- structures and functions ------------------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct IKCPOPS;
+struct IKCPCB;
+typedef struct IKCPCB ikcpcb;
+
+#if !defined(IKCP_LAYOUT_211)
+/*
+ * Control block of one connection. Its public fields; the library keeps private state behind them, so only
+ * ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write
+ * those marked "set".
+ *
+ * This is the layout of 1.4 to 1.7.1 with what 2.x added at its end.
+ */
+struct IKCPCB {
+    /* Connection number: the same in both endpoints, in every packet. */
+    IUINT32 conv;
+    /* Size of the largest packet, in bytes. Change it with ikcp_setmtu(). */
+    IUINT32 mtu;
+    /* Payload of the largest segment, in bytes: `mtu` less 24. */
+    IUINT32 mss;
+    /* 0, or 0xFFFFFFFF once a segment was sent `dead_link` times: the link counts as dead. Set 0 to go on. */
+    IUINT32 state;
+    /* Oldest sequence number that is not acknowledged. */
+    IUINT32 snd_una;
+    /* Sequence number of the next segment that enters `snd_buf`. */
+    IUINT32 snd_nxt;
+    /* Sequence number that is expected next. */
+    IUINT32 rcv_nxt;
+    /* Not used, as in the original; kept for the layout, like `ts_lastack`. */
+    IUINT32 ts_recent;
+    IUINT32 ts_lastack;
+    /* Slow start threshold, in segments. */
+    IUINT32 ssthresh;
+    /* Variation of the round-trip time, in milliseconds. */
+    IINT32 rx_rttval;
+    /* Smoothed round-trip time, in milliseconds; 0 before the first sample. */
+    IINT32 rx_srtt;
+    /* Retransmission timeout for segments sent from now on, in milliseconds. */
+    IINT32 rx_rto;
+    /* Lowest retransmission timeout, in milliseconds: 100, or 30 after ikcp_nodelay() with `nodelay` on. Set. */
+    IINT32 rx_minrto;
+    /* Send and receive window, in segments. Change them with ikcp_wndsize(). */
+    IUINT32 snd_wnd;
+    IUINT32 rcv_wnd;
+    /* The peer's free receive window as last heard, in segments. */
+    IUINT32 rmt_wnd;
+    /* Congestion window, in segments. Set from congestion callbacks. */
+    IUINT32 cwnd;
+    /* What the next flush tells the peer: bit 0 asks for its window, bit 1 announces ours. */
+    IUINT32 probe;
+    /* Clock of the last ikcp_update(), in milliseconds. Set. */
+    IUINT32 current;
+    /* Time between two flushes of ikcp_update(), in milliseconds. Set. */
+    IUINT32 interval;
+    /* Time of the next flush of ikcp_update(), in milliseconds. */
+    IUINT32 ts_flush;
+    /* Retransmissions after a timeout, over the life of the connection. */
+    IUINT32 xmit;
+    /* Lengths of the four lists, in segments. */
+    IUINT32 nrcv_buf;
+    IUINT32 nsnd_buf;
+    IUINT32 nrcv_que;
+    IUINT32 nsnd_que;
+    /* 0: timeouts double; 1: they grow by half; 2: they grow by half of `rx_rto`. */
+    IUINT32 nodelay;
+    /* 0 until the first ikcp_update(). Set. */
+    IUINT32 updated;
+    /* Time of the next window probe and the wait before it, in milliseconds. */
+    IUINT32 ts_probe;
+    IUINT32 probe_wait;
+    /* Transmissions of one segment after which the link counts as dead. Set. */
+    IUINT32 dead_link;
+    /* Congestion window, in bytes. Set from congestion callbacks. */
+    IUINT32 incr;
+    /* Messages that wait for room in the send window. */
+    struct IQUEUEHEAD snd_queue;
+    /* Segments in order, ready for ikcp_recv(). */
+    struct IQUEUEHEAD rcv_queue;
+    /* Segments in flight, by rising `sn`. */
+    struct IQUEUEHEAD snd_buf;
+    /* Segments that arrived before one that is missing, by rising `sn`. */
+    struct IQUEUEHEAD rcv_buf;
+    /* Acknowledgements that the next flush sends: pairs of `sn` and `ts`, how many, and room for how many. */
+    IUINT32 *acklist;
+    IUINT32 ackcount;
+    IUINT32 ackblock;
+    /* Argument of ikcp_create(), handed to the callbacks. Set. */
+    void *user;
+    /* The packet being put together. */
+    char *buffer;
+    /* Later segments acknowledged after which a segment is sent again at once; 0: never. Set. */
+    int fastresend;
+    /* Transmissions of a segment up to which it is sent again early; 0 or less: no limit. Set. */
+    int fastlimit;
+    /* Not 0: no congestion window. */
+    int nocwnd;
+    /* Not 0: messages run together as in TCP, and segments are filled up. Set before the first ikcp_send(). */
+    int stream;
+    /* Which lines the log gets: sum of IKCP_LOG_ bits. Set. */
+    int logmask;
+    /*
+     * Sends one packet: `len` bytes at `buf`, valid during the call. What it returns is ignored. Set, or use
+     * ikcp_setoutput(). It may use `kcp`, and may be left by longjmp() but not by a C++ exception.
+     */
+    int (*output)(const char *buf, int len, ikcpcb *kcp, void *user);
+    /* Takes one line of the log. Set. The rules are those of `output`. */
+    void (*writelog)(const char *log, ikcpcb *kcp, void *user);
+    /* Bytes acknowledged by the ikcp_input() at work. */
+    IUINT32 ackedlen;
+    /* Congestion control in force. Change it with ikcp_setcc(). */
+    const struct IKCPOPS *ccops;
+    /* Belongs to the congestion control. Set. */
+    void *congest;
+};
+#endif
+
+#if defined(IKCP_LAYOUT_211)
+/* Control block of one connection in the exact layout of 2.1.1. The fields are those of the default layout. */
+struct IKCPCB {
+    IUINT32 conv;
+    IUINT32 mtu;
+    IUINT32 mss;
+    IUINT32 state;
+    IUINT32 snd_una;
+    IUINT32 snd_nxt;
+    IUINT32 rcv_nxt;
+    IUINT32 ts_recent;
+    IUINT32 ts_lastack;
+    IUINT32 ssthresh;
+    IINT32 rx_rttval;
+    IINT32 rx_srtt;
+    IINT32 rx_rto;
+    IINT32 rx_minrto;
+    IUINT32 snd_wnd;
+    IUINT32 rcv_wnd;
+    IUINT32 rmt_wnd;
+    IUINT32 cwnd;
+    IUINT32 probe;
+    IUINT32 current;
+    IUINT32 interval;
+    IUINT32 ts_flush;
+    IUINT32 xmit;
+    IUINT32 nrcv_buf;
+    IUINT32 nsnd_buf;
+    IUINT32 nrcv_que;
+    IUINT32 nsnd_que;
+    IUINT32 nodelay;
+    IUINT32 updated;
+    IUINT32 ts_probe;
+    IUINT32 probe_wait;
+    IUINT32 dead_link;
+    IUINT32 incr;
+    struct IQUEUEHEAD snd_queue;
+    struct IQUEUEHEAD rcv_queue;
+    struct IQUEUEHEAD snd_buf;
+    struct IQUEUEHEAD rcv_buf;
+    IUINT32 *acklist;
+    IUINT32 ackcount;
+    IUINT32 ackblock;
+    IUINT32 ackedlen;
+    void *user;
+    char *buffer;
+    int fastresend;
+    int fastlimit;
+    int nocwnd;
+    int stream;
+    const struct IKCPOPS *ccops;
+    void *congest;
+    int logmask;
+    int (*output)(const char *buf, int len, ikcpcb *kcp, void *user);
+    void (*writelog)(const char *log, ikcpcb *kcp, void *user);
+};
+#endif
+
+/*
+ * Hooks of a congestion control, for ikcp_setcc(). Any of them may be NULL: for `on_ack`, `on_fast_retransmit` and
+ * `on_timeout` the library then does what it does by itself, the others are skipped. They may set `cwnd`,
+ * `ssthresh`, `incr` and `congest`. The order of the members is part of the interface.
+ */
+struct IKCPOPS {
+    /* For the program; the library does not read it. */
+    const char *name;
+    /* Called by ikcp_setcc(); below 0 refuses, and the built-in control is back. */
+    int (*init)(struct IKCPCB *kcp);
+    /* Called when another control takes over, and by ikcp_release(). */
+    void (*release)(struct IKCPCB *kcp);
+    /* `snd_una` rose: by how many segments, how many bytes were acknowledged, how many segments were in flight before. */
+    void (*on_ack)(struct IKCPCB *kcp, IUINT32 acked_segs, IUINT32 acked_bytes, IUINT32 prior_in_flight);
+    /* A flush sent this many segments again early. */
+    void (*on_fast_retransmit)(struct IKCPCB *kcp, IUINT32 fast_retrans, IUINT32 inflight, IUINT32 prior_cwnd);
+    /* A flush sent segments again after their timeout. */
+    void (*on_timeout)(struct IKCPCB *kcp, IUINT32 prior_cwnd);
+    /* A flush begins. */
+    void (*on_tick)(struct IKCPCB *kcp);
+    /* Everything is sent and the window is not full. */
+    void (*on_app_limited)(struct IKCPCB *kcp, IUINT32 inflight);
+    /* A round-trip sample, in milliseconds. */
+    void (*on_rtt)(struct IKCPCB *kcp, IINT32 rtt);
+    /* A segment is being sent, for the `xmit`th time. */
+    void (*on_pkt_sent)(struct IKCPCB *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IUINT32 inflight, IUINT32 xmit);
+    /* A segment was acknowledged; `rtt` is -1 when it is not known. */
+    void (*on_pkt_acked)(struct IKCPCB *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IINT32 rtt, IUINT32 xmit);
+    /* For the program; the library does not call it. */
+    IUINT32 (*get_info)(struct IKCPCB *kcp, void *buf, IUINT32 bufsize);
+    /* Bytes of payload that this flush may send. 0: none; from 2147483648 on: no limit. */
+    IUINT32 (*pacing_rate)(struct IKCPCB *kcp);
+};
+
+/* One segment: header first, payload inline from `data` on, in one allocation. Times are milliseconds. */
+struct IKCPSEG {
+    /* Link in one of the four lists. */
+    struct IQUEUEHEAD node;
+    /* Fields of the header on the wire. In `snd_queue` only `frg` and `len` are set. */
+    IUINT32 conv;
+    IUINT32 cmd;
+    IUINT32 frg;
+    IUINT32 wnd;
+    IUINT32 ts;
+    IUINT32 sn;
+    IUINT32 una;
+    IUINT32 len;
+    /* When it is sent again unless it is acknowledged before, and the timeout that led to that. */
+    IUINT32 resendts;
+    IUINT32 rto;
+    /* How often a later segment was acknowledged; counted when it can matter, so it may lag. */
+    IUINT32 fastack;
+    /* Transmissions so far. */
+    IUINT32 xmit;
+    /* First of `len` bytes of payload. */
+    char data[1];
+};
+
+/*
+ * Makes one end of a connection.
+ *
+ * conv: number of the connection, the same in both endpoints.
+ * user: handed to the callbacks; the library does not look at it.
+ * Returns the connection, or NULL when there is no memory. It needs an output callback before it can send.
+ */
+ikcpcb *ikcp_create(IUINT32 conv, void *user);
+
+/*
+ * Frees a connection and all it holds; nothing is sent. Calls `release` of the congestion control first. From this
+ * call on no callback runs, also when a callback makes it.
+ *
+ * kcp: the connection. NULL does nothing.
+ */
+void ikcp_release(ikcpcb *kcp);
+
+/*
+ * Sets the callback that sends a packet, as writing `kcp->output` does.
+ *
+ * kcp: the connection. NULL does nothing.
+ * output: gets `len` bytes at `buf`, valid during the call, the connection, and the `user` of ikcp_create(). What it
+ * returns is ignored. NULL: packets are dropped.
+ */
+void ikcp_setoutput(ikcpcb *kcp, int (*output)(const char *buf, int len, ikcpcb *kcp, void *user));
+
+/*
+ * Takes the next message. In stream mode that is the payload of the next segment: call it until it returns -1.
+ *
+ * kcp: the connection.
+ * buffer: where the message goes. NULL: it is taken and dropped.
+ * len: room there, in bytes. Below 0: the message is copied but stays, and the room is -len.
+ * Returns the bytes of the message, which may be 0; -1 when there is none, or `kcp` is NULL; -2 when parts of the
+ * message are missing; -3 when there is not enough room (ikcp_peeksize() tells how much it takes).
+ */
+int ikcp_recv(ikcpcb *kcp, char *buffer, int len);
+
+/*
+ * Queues a message, which the next flush begins to send. In stream mode it continues the one before.
+ *
+ * kcp: the connection.
+ * buffer: the message; it is copied. NULL: `len` bytes of 0.
+ * len: bytes of it. 0 queues an empty message, or nothing in stream mode.
+ * Returns the bytes that were taken (IKCP_PROFILE 170: 0), all of them but for one case: in stream mode only the
+ * last segment was filled up when the rest takes 128 segments or more, or memory for it. -1 when `len` is below 0
+ * or `kcp` is NULL; -2, with nothing taken, when the message takes 128 segments or more, or there is no memory.
+ * It does not look at the windows: see ikcp_waitsnd().
+ */
+int ikcp_send(ikcpcb *kcp, const char *buffer, int len);
+
+/*
+ * Tells the connection the time, and flushes when `interval` has passed since the last flush. Call it every 10 to
+ * 100 ms, or when ikcp_check() says so.
+ *
+ * kcp: the connection. NULL does nothing.
+ * current: clock in milliseconds, from any origin; it may pass 2^32. Use a clock that is never set back.
+ */
+void ikcp_update(ikcpcb *kcp, IUINT32 current);
+
+/*
+ * Tells when the next ikcp_update() has something to do, unless ikcp_input() or ikcp_send() is called before.
+ *
+ * kcp: the connection. NULL: the answer is `current`.
+ * current: clock in milliseconds, the one of ikcp_update().
+ * Returns a time of that clock, at most `interval` ahead. It is `current` while a segment waits to be sent again and
+ * the next flush is still to come: sleep at least a millisecond, or the loop spins.
+ */
+IUINT32 ikcp_check(const ikcpcb *kcp, IUINT32 current);
+
+/*
+ * Takes a packet from the network. A packet with a bad segment has effect up to there.
+ *
+ * kcp: the connection.
+ * data: the packet, as the peer's output callback got it.
+ * size: bytes of it. Only the lower 32 bits are compared with the size of a header.
+ * Returns 0; -1 when it is shorter than a header (24 bytes), belongs to another connection, or `data` or `kcp` is
+ * NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
+ */
+int ikcp_input(ikcpcb *kcp, const char *data, long size);
+
+/*
+ * Sends what is due now, without waiting for ikcp_update(): acknowledgements, window probes, messages as far as the
+ * windows allow, and segments whose timeout has passed. Before the first ikcp_update() it does nothing. To call it after
+ * each ikcp_send() and ikcp_input() gives the lowest latency, and costs next to nothing when nothing is due.
+ *
+ * kcp: the connection. NULL does nothing.
+ */
+void ikcp_flush(ikcpcb *kcp);
+
+/*
+ * Tells how long the next message is.
+ *
+ * kcp: the connection.
+ * Returns its bytes, which may be 0; -1 when there is none, parts of it are missing, or `kcp` is NULL.
+ */
+int ikcp_peeksize(const ikcpcb *kcp);
+
+/*
+ * Sets the size of the largest packet; 1400 in a new connection. What is queued already keeps its size: call it first.
+ *
+ * kcp: the connection.
+ * mtu: bytes, header of 24 bytes included, headers of UDP and IP not.
+ * Returns 0; -1 when it is below 50 or `kcp` is NULL; -2 when there is no memory or it is 1431655742 or more. Below 0
+ * nothing has changed.
+ */
+int ikcp_setmtu(ikcpcb *kcp, int mtu);
+
+/*
+ * Sets the windows; 32 and 128 in a new connection. A message must fit the peer's receive window.
+ *
+ * kcp: the connection. NULL does nothing.
+ * sndwnd: segments in flight at most. 0 and below: as it was.
+ * rcvwnd: segments that wait for ikcp_recv() at most; below 128 it is 128. 0 and below: as it was.
+ * Returns 0.
+ */
+int ikcp_wndsize(ikcpcb *kcp, int sndwnd, int rcvwnd);
+
+/*
+ * Tells how many segments are queued or in flight. ikcp_send() takes as much as memory holds: a program that can
+ * produce faster than the link should stop sending while this is over, say, twice its send window.
+ *
+ * kcp: the connection.
+ * Returns segments; -1 when `kcp` is NULL.
+ */
+int ikcp_waitsnd(const ikcpcb *kcp);
+
+/*
+ * Chooses between bandwidth and latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
+ *
+ * kcp: the connection.
+ * nodelay: 0: timeouts double and are 100 ms at least; 1: they grow by half and are 30 ms at least; 2: they grow by
+ * half of the connection's timeout.
+ * interval: milliseconds between two flushes, from 10 to 5000; what is outside is set to the nearer end.
+ * resend: later segments acknowledged after which a segment is sent again at once. 0: never.
+ * nc: 1: no congestion window.
+ * Of all four, below 0: as it was.
+ * Returns 0; -1 when `kcp` is NULL.
+ */
+int ikcp_nodelay(ikcpcb *kcp, int nodelay, int interval, int resend, int nc);
+
+/*
+ * Installs a congestion control. The one before is released first. With one installed `nocwnd` is ignored.
+ *
+ * kcp: the connection.
+ * ops: its hooks; they must outlive the connection or the next ikcp_setcc(). NULL: the built-in control.
+ * Returns 0; -1 when `ops->init` returned less than 0, and the built-in control is back; -1 when `kcp` is NULL, and
+ * with IKCP_PROFILE below 211, which has no hooks.
+ */
+int ikcp_setcc(ikcpcb *kcp, const struct IKCPOPS *ops);
+
+/*
+ * Writes a line to the log: formats it as printf() does and hands it to `kcp->writelog`, when that is set and
+ * `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is cut there.
+ *
+ * kcp: the connection. NULL does nothing.
+ * mask: IKCP_LOG_ bits.
+ * fmt: format as in printf(). NULL does nothing.
+ */
+extern void ikcp_log(ikcpcb *kcp, int mask, const char *fmt, ...);
+
+/*
+ * Sets where all memory of the library comes from, for all connections. Memory is freed with the function that is in
+ * force then: call it before the first ikcp_create(), with no connection in use.
+ *
+ * new_malloc: as malloc(). NULL: malloc().
+ * new_free: as free(). NULL: free().
+ * Neither may call the library.
+ */
+void ikcp_allocator(void *(*new_malloc)(size_t size), void (*new_free)(void *ptr));
+
+/*
+ * Reads the connection number of a packet, to find the connection it belongs to.
+ *
+ * ptr: the packet, 4 bytes at least. NULL gives 0.
+ * Returns the number.
+ */
+IUINT32 ikcp_getconv(const void *ptr);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _IKCP_H_ */

@@ -1,0 +1,322 @@
+//! The exported functions, in the order of ikcp.h. Each is a door: check for NULL, convert, call, cast.
+//!
+//! The comments are the documentation of `include/ikcp.h`, which cbindgen generates from this file.
+//!
+//! # Safety
+//! All functions have the same one, the promises of a C caller: a control block that is not NULL came from
+//! `ikcp_create` and was not released; memory that is handed over is as long as stated; no other thread uses the same
+//! control block meanwhile. `SAFETY` comments below call them the caller's promises.
+#![allow(clippy::missing_safety_doc)]
+
+use core::ffi::{c_char, c_int, c_long, c_void};
+
+use ikcp_core::{
+    Datagram, IKCPCB as ikcpcb, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Kcp, Sink, Source,
+};
+
+/// Makes one end of a connection.
+///
+/// conv: number of the connection, the same in both endpoints.
+/// user: handed to the callbacks; the library does not look at it.
+/// Returns the connection, or NULL when there is no memory. It needs an output callback before it can send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_create(conv: IUINT32, user: *mut c_void) -> *mut ikcpcb {
+    Kcp::create(conv, user)
+}
+
+/// `ikcp_create` under the name that the header gives it in this layout: a program compiled for this layout does not
+/// link with a library of the default one.
+#[cfg(feature = "layout-2-1-1")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_create_layout_211(conv: IUINT32, user: *mut c_void) -> *mut ikcpcb {
+    Kcp::create(conv, user)
+}
+
+/// Frees a connection and all it holds; nothing is sent. Calls `release` of the congestion control first. From this
+/// call on no callback runs, also when a callback makes it.
+///
+/// kcp: the connection. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_release(kcp: *mut ikcpcb) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.release();
+    }
+}
+
+/// Sets the callback that sends a packet, as writing `kcp->output` does.
+///
+/// kcp: the connection. NULL does nothing.
+/// output: gets `len` bytes at `buf`, valid during the call, the connection, and the `user` of ikcp_create(). What it
+/// returns is ignored. NULL: packets are dropped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_setoutput(
+    kcp: *mut ikcpcb,
+    output: Option<
+        unsafe extern "C" fn(
+            buf: *const c_char,
+            len: c_int,
+            kcp: *mut ikcpcb,
+            user: *mut c_void,
+        ) -> c_int,
+    >,
+) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.set_output(output);
+    }
+}
+
+/// Takes the next message. In stream mode that is the payload of the next segment: call it until it returns -1.
+///
+/// kcp: the connection.
+/// buffer: where the message goes. NULL: it is taken and dropped.
+/// len: room there, in bytes. Below 0: the message is copied but stays, and the room is -len.
+/// Returns the bytes of the message, which may be 0; -1 when there is none, or `kcp` is NULL; -2 when parts of the
+/// message are missing; -3 when there is not enough room (ikcp_peeksize() tells how much it takes).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: as much room as `len` says.
+        Some(kcp) => kcp.recv(unsafe { Sink::new(buffer) }, len),
+        None => -1,
+    }
+}
+
+/// Queues a message, which the next flush begins to send. In stream mode it continues the one before.
+///
+/// kcp: the connection.
+/// buffer: the message; it is copied. NULL: `len` bytes of 0.
+/// len: bytes of it. 0 queues an empty message, or nothing in stream mode.
+/// Returns the bytes that were taken (IKCP_PROFILE 170: 0), all of them but for one case: in stream mode only the
+/// last segment was filled up when the rest takes 128 segments or more, or memory for it. -1 when `len` is below 0
+/// or `kcp` is NULL; -2, with nothing taken, when the message takes 128 segments or more, or there is no memory.
+/// It does not look at the windows: see ikcp_waitsnd().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: as many bytes as `len` says.
+        Some(kcp) => kcp.send(unsafe { Source::new(buffer) }, len),
+        None => -1,
+    }
+}
+
+/// Tells the connection the time, and flushes when `interval` has passed since the last flush. Call it every 10 to
+/// 100 ms, or when ikcp_check() says so.
+///
+/// kcp: the connection. NULL does nothing.
+/// current: clock in milliseconds, from any origin; it may pass 2^32. Use a clock that is never set back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_update(kcp: *mut ikcpcb, current: IUINT32) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.update(current);
+    }
+}
+
+/// Tells when the next ikcp_update() has something to do, unless ikcp_input() or ikcp_send() is called before.
+///
+/// kcp: the connection. NULL: the answer is `current`.
+/// current: clock in milliseconds, the one of ikcp_update().
+/// Returns a time of that clock, at most `interval` ahead. It is `current` while a segment waits to be sent again and
+/// the next flush is still to come: sleep at least a millisecond, or the loop spins.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_check(kcp: *const ikcpcb, current: IUINT32) -> IUINT32 {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.check(current),
+        None => current,
+    }
+}
+
+/// Takes a packet from the network. A packet with a bad segment has effect up to there.
+///
+/// kcp: the connection.
+/// data: the packet, as the peer's output callback got it.
+/// size: bytes of it. Only the lower 32 bits are compared with the size of a header.
+/// Returns 0; -1 when it is shorter than a header (24 bytes), belongs to another connection, or `data` or `kcp` is
+/// NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_input(kcp: *mut ikcpcb, data: *const c_char, size: c_long) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: as many bytes as `size` says.
+        Some(kcp) => kcp.input(unsafe { Datagram::new(data, size) }),
+        None => -1,
+    }
+}
+
+/// Sends what is due now, without waiting for ikcp_update(): acknowledgements, window probes, messages as far as the
+/// windows allow, and segments whose timeout has passed. Before the first ikcp_update() it does nothing. To call it after
+/// each ikcp_send() and ikcp_input() gives the lowest latency, and costs next to nothing when nothing is due.
+///
+/// kcp: the connection. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_flush(kcp: *mut ikcpcb) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.flush();
+    }
+}
+
+/// Tells how long the next message is.
+///
+/// kcp: the connection.
+/// Returns its bytes, which may be 0; -1 when there is none, parts of it are missing, or `kcp` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_peeksize(kcp: *const ikcpcb) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.peeksize(),
+        None => -1,
+    }
+}
+
+/// Sets the size of the largest packet; 1400 in a new connection. What is queued already keeps its size: call it first.
+///
+/// kcp: the connection.
+/// mtu: bytes, header of 24 bytes included, headers of UDP and IP not.
+/// Returns 0; -1 when it is below 50 or `kcp` is NULL; -2 when there is no memory or it is 1431655742 or more. Below 0
+/// nothing has changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_setmtu(kcp: *mut ikcpcb, mtu: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.setmtu(mtu),
+        None => -1,
+    }
+}
+
+/// Sets the windows; 32 and 128 in a new connection. A message must fit the peer's receive window.
+///
+/// kcp: the connection. NULL does nothing.
+/// sndwnd: segments in flight at most. 0 and below: as it was.
+/// rcvwnd: segments that wait for ikcp_recv() at most; below 128 it is 128. 0 and below: as it was.
+/// Returns 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_wndsize(kcp: *mut ikcpcb, sndwnd: c_int, rcvwnd: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.wndsize(sndwnd, rcvwnd),
+        None => 0,
+    }
+}
+
+/// Tells how many segments are queued or in flight. ikcp_send() takes as much as memory holds: a program that can
+/// produce faster than the link should stop sending while this is over, say, twice its send window.
+///
+/// kcp: the connection.
+/// Returns segments; -1 when `kcp` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_waitsnd(kcp: *const ikcpcb) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.waitsnd(),
+        None => -1,
+    }
+}
+
+/// Chooses between bandwidth and latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
+///
+/// kcp: the connection.
+/// nodelay: 0: timeouts double and are 100 ms at least; 1: they grow by half and are 30 ms at least; 2: they grow by
+/// half of the connection's timeout.
+/// interval: milliseconds between two flushes, from 10 to 5000; what is outside is set to the nearer end.
+/// resend: later segments acknowledged after which a segment is sent again at once. 0: never.
+/// nc: 1: no congestion window.
+/// Of all four, below 0: as it was.
+/// Returns 0; -1 when `kcp` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_nodelay(
+    kcp: *mut ikcpcb,
+    nodelay: c_int,
+    interval: c_int,
+    resend: c_int,
+    nc: c_int,
+) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.nodelay(nodelay, interval, resend, nc),
+        None => -1,
+    }
+}
+
+/// Installs a congestion control. The one before is released first. With one installed `nocwnd` is ignored.
+///
+/// kcp: the connection.
+/// ops: its hooks; they must outlive the connection or the next ikcp_setcc(). NULL: the built-in control.
+/// Returns 0; -1 when `ops->init` returned less than 0, and the built-in control is back; -1 when `kcp` is NULL, and
+/// with IKCP_PROFILE below 211, which has no hooks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_setcc(kcp: *mut ikcpcb, ops: *const IKCPOPS) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: the table stays until it is replaced.
+        Some(kcp) => unsafe { kcp.setcc(ops) },
+        None => -1,
+    }
+}
+
+/// `ikcp_log` as the header declares it: cbindgen reads this block, the compiler does not. The function is in `log`.
+#[cfg(any())]
+unsafe extern "C" {
+    /// Writes a line to the log: formats it as printf() does and hands it to `kcp->writelog`, when that is set and
+    /// `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is cut there.
+    ///
+    /// kcp: the connection. NULL does nothing.
+    /// mask: IKCP_LOG_ bits.
+    /// fmt: format as in printf(). NULL does nothing.
+    pub fn ikcp_log(kcp: *mut ikcpcb, mask: c_int, fmt: *const c_char, ...);
+}
+
+/// Sets where all memory of the library comes from, for all connections. Memory is freed with the function that is in
+/// force then: call it before the first ikcp_create(), with no connection in use.
+///
+/// new_malloc: as malloc(). NULL: malloc().
+/// new_free: as free(). NULL: free().
+/// Neither may call the library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_allocator(
+    new_malloc: Option<unsafe extern "C" fn(size: usize) -> *mut c_void>,
+    new_free: Option<unsafe extern "C" fn(ptr: *mut c_void)>,
+) {
+    // SAFETY: the caller's promises: the two belong together, and no other thread is in the library.
+    unsafe { ikcp_core::allocator(new_malloc, new_free) }
+}
+
+/// Reads the connection number of a packet, to find the connection it belongs to.
+///
+/// ptr: the packet, 4 bytes at least. NULL gives 0.
+/// Returns the number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_getconv(ptr: *const c_void) -> IUINT32 {
+    // SAFETY: the caller's promises: four bytes.
+    unsafe { ikcp_core::getconv(ptr) }
+}
+
+/// Sets the flush interval as `ikcp_nodelay` does. Exported by the original and used by bindings, but in no header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_interval(kcp: *mut ikcpcb, interval: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.set_interval(interval),
+        None => -1,
+    }
+}
+
+/// Does nothing, as in the original, where the body is switched off. In no header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_qprint(_name: *const c_char, _head: *const IQUEUEHEAD) {}
+
+/// Takes over a segment that came from the allocator, as `ikcp_input` does with the segments of a packet. In no
+/// header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ikcp_parse_data(kcp: *mut ikcpcb, newseg: *mut IKCPSEG) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: the segment is the library's from here on.
+        unsafe { kcp.parse_data(newseg) }
+    }
+}

@@ -1,0 +1,23 @@
+//! The C interface of KCP: what `include/ikcp.h` declares, as `libkcp.so` and `libkcp.a`.
+//!
+//! Here is the door and nothing behind it: each function checks for NULL, converts its arguments, calls the protocol in
+//! `ikcp-core` and returns what that returns.
+//!
+//! - `api`: one exported function per line of the header
+//! - `constants`: the `IKCP_` constants, exported as data
+//! - `log`: `ikcp_log`, whose body is C because of its variable arguments
+
+#![no_std]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod api;
+mod constants;
+mod log;
+
+/// Not reached in a release build, which holds no panic; the compiler wants one all the same.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    // SAFETY: abort() may be called at any time.
+    unsafe { libc::abort() }
+}
