@@ -1,0 +1,37 @@
+//! The unit tests of the protocol, in every flavour. They run from here so that the list of what did not run is the last
+//! that a test run shows.
+
+use crate::library::{self, ALL, Flavour};
+use crate::suite::{Outcome, Suite};
+
+pub fn add(suite: &mut Suite) {
+    for flavour in ALL {
+        suite.test(format!("core: unit tests, {}", flavour.name), move || {
+            unit_tests(flavour)
+        });
+    }
+}
+
+fn unit_tests(flavour: Flavour) -> Outcome {
+    let output = library::cargo()
+        .args(["test", "--package", "ikcp-core", "--locked", "--target-dir"])
+        .arg(library::scratch().join("core").join(flavour.name))
+        .args(["--features", &flavour.features.join(",")])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let passed: u32 = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "))
+        .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok())
+        .sum();
+    match passed {
+        0 => Err("no unit test ran".into()),
+        _ => {
+            println!("core, {}: {passed} unit tests passed", flavour.name);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The header: that it is what cbindgen makes of the source, and that every dialect takes it.
+
+use std::fs;
+
+use crate::library::{self, root};
+use crate::suite::{Outcome, Suite};
+use crate::tools::{COMPILERS, Compiler, compare_with_file, run};
+
+/// The files whose types and functions the header shows.
+const SOURCES: [&str; 4] = [
+    "core/src/segment.rs",
+    "core/src/congestion.rs",
+    "core/src/control.rs",
+    "src/api.rs",
+];
+
+pub fn add(suite: &mut Suite) {
+    suite.test("header: is fresh", is_fresh);
+    suite.test(
+        "header: names the version of the package",
+        names_the_version,
+    );
+    for compiler in COMPILERS {
+        for dialect in compiler.dialects {
+            suite.test_unless(
+                compiler.missing(),
+                format!("header: {} -std={dialect}", compiler.command),
+                move || compiles(compiler, dialect),
+            );
+        }
+    }
+}
+
+fn is_fresh() -> Outcome {
+    let mut builder = cbindgen::Builder::new()
+        .with_config(cbindgen::Config::from_file(root().join("cbindgen.toml"))?);
+    for source in SOURCES {
+        builder = builder.with_src(root().join(source));
+    }
+    let mut header = Vec::new();
+    builder.generate()?.write(&mut header);
+    let header = tidy(&String::from_utf8(header)?);
+    Ok(compare_with_file(&root().join("include/ikcp.h"), &header)?)
+}
+
+/// cbindgen writes each comment on three lines and more, without asterisks: brings them into the usual form.
+fn tidy(header: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut comment: Option<(String, Vec<&str>)> = None;
+    for line in header.lines() {
+        let text = line.trim_start();
+        let indent = &line[..line.len() - text.len()];
+        match &mut comment {
+            None if text == "/*" && !lines.is_empty() => {
+                comment = Some((indent.to_string(), Vec::new()));
+            }
+            None => lines.push(line.to_string()),
+            Some((indent, body)) if text == "*/" => {
+                match body[..] {
+                    [only] => lines.push(format!("{indent}/* {only} */")),
+                    _ => {
+                        lines.push(format!("{indent}/*"));
+                        lines.extend(
+                            body.iter()
+                                .map(|text| format!("{indent} * {text}").trim_end().to_string()),
+                        );
+                        lines.push(format!("{indent} */"));
+                    }
+                }
+                comment = None;
+            }
+            Some((_, body)) => body.push(text),
+        }
+    }
+    lines.dedup_by(|next, line| next.is_empty() && line.is_empty());
+    lines.join("\n") + "\n"
+}
+
+fn names_the_version() -> Outcome {
+    let header = fs::read_to_string(root().join("include/ikcp.h"))?;
+    let number = |part: &str| part.parse::<u32>();
+    let code = number(env!("CARGO_PKG_VERSION_MAJOR"))? * 10_000
+        + number(env!("CARGO_PKG_VERSION_MINOR"))? * 100
+        + number(env!("CARGO_PKG_VERSION_PATCH"))?;
+    for line in [
+        format!(
+            "#define IKCP_VERSION_STRING \"{}\"",
+            env!("CARGO_PKG_VERSION")
+        ),
+        format!("#define IKCP_VERSION {code} "),
+    ] {
+        if !header.contains(&line) {
+            return Err(format!("the header has no line {line:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Twice in one file, after another project's copy of its typedefs and its list, and both layouts.
+fn compiles(compiler: Compiler, dialect: &str) -> Outcome {
+    for layout in [&[][..], &["-DIKCP_LAYOUT_211"][..]] {
+        run(compiler
+            .strict()
+            .arg(format!("-std={dialect}"))
+            .args([
+                "-pedantic-errors",
+                "-Wconversion",
+                "-Wshadow",
+                "-fsyntax-only",
+            ])
+            .args(layout)
+            .arg(library::root().join("c-tests/header.c")))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Builds the library as a user does, once for each set of features, and tells where its files are.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder that `cargo clean` removes.
+pub fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// One build of the library.
+#[derive(Debug)]
+pub struct Library {
+    pub shared: PathBuf,
+    pub archive: PathBuf,
+}
+
+/// Which library: a behaviour profile and a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flavour {
+    pub name: &'static str,
+    pub features: &'static [&'static str],
+    /// What a program that is compiled for it defines.
+    pub defines: &'static [&'static str],
+}
+
+pub const DEFAULT: Flavour = Flavour {
+    name: "default",
+    features: &[],
+    defines: &[],
+};
+pub const PROFILE_171: Flavour = Flavour {
+    name: "profile-1-7-1",
+    features: &["profile-1-7-1"],
+    defines: &["IKCP_PROFILE=171"],
+};
+pub const PROFILE_17: Flavour = Flavour {
+    name: "profile-1-7",
+    features: &["profile-1-7"],
+    defines: &["IKCP_PROFILE=170"],
+};
+pub const LAYOUT_211: Flavour = Flavour {
+    name: "layout-2-1-1",
+    features: &["layout-2-1-1"],
+    defines: &["IKCP_LAYOUT_211"],
+};
+pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
+
+type Slot = Arc<OnceLock<Result<Library, String>>>;
+static BUILT: Mutex<BTreeMap<Flavour, Slot>> = Mutex::new(BTreeMap::new());
+
+impl Flavour {
+    /// Builds it, unless a test has done so before.
+    pub fn library(self) -> Result<Library, String> {
+        let slot = BUILT.lock().unwrap().entry(self).or_default().clone();
+        match slot.get_or_init(|| build(self)) {
+            Ok(library) => Ok(Library {
+                shared: library.shared.clone(),
+                archive: library.archive.clone(),
+            }),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+fn build(flavour: Flavour) -> Result<Library, String> {
+    let output = cargo()
+        .args(["build", "--release", "--lib", "--locked"])
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--target-dir")
+        .arg(scratch().join("library").join(flavour.name))
+        .args(["--features", &flavour.features.join(",")])
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!(
+            "cargo build failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    let files = artefacts(&String::from_utf8_lossy(&output.stdout));
+    let find = |ending: &str| {
+        files
+            .iter()
+            .find(|path| path.extension().is_some_and(|found| found == ending))
+            .cloned()
+            .ok_or_else(|| format!("cargo reports no file that ends in .{ending}: {files:?}"))
+    };
+    Ok(Library {
+        shared: find(env::consts::DLL_EXTENSION)?,
+        archive: find("a")?,
+    })
+}
+
+/// The files of the target `kcp` in cargo's messages.
+fn artefacts(messages: &str) -> Vec<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| {
+            message["reason"] == "compiler-artifact" && message["target"]["name"] == "kcp"
+        })
+        .filter_map(|message| message["filenames"].as_array().cloned())
+        .flatten()
+        .filter_map(|name| name.as_str().map(PathBuf::from))
+        .collect()
+}

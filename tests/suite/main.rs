@@ -1,0 +1,33 @@
+//! All tests of what is shipped: the library's files, the header, and programs in C and C++ that use them.
+//!
+//! One program with a harness of its own, so that what did not run, and why, ends the normal output of `cargo test`.
+//!
+//! - `suite`: collects tests, and those that lack a tool
+//! - `library`: builds the library once for each set of features
+//! - `tools`: the compilers of this machine, and how programs are run
+//! - `symbols`, `header`, `layout`: the files themselves
+//! - `programs`: the programs in c-tests, each linked with the static and with the shared library
+//! - `core_tests`: the unit tests of the protocol
+//!
+//! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
+
+mod core_tests;
+mod header;
+mod layout;
+mod library;
+mod programs;
+mod suite;
+mod symbols;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut suite = suite::Suite::default();
+    core_tests::add(&mut suite);
+    symbols::add(&mut suite);
+    header::add(&mut suite);
+    layout::add(&mut suite);
+    programs::add(&mut suite);
+    suite.run()
+}

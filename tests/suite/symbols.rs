@@ -1,0 +1,152 @@
+//! What the two files export: the original's symbols and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use object::elf;
+use object::read::archive::ArchiveFile;
+use object::read::elf::{ElfFile64, SectionHeader};
+use object::{Endianness, Object, ObjectSymbol, SymbolFlags, SymbolKind};
+
+use crate::library::{self, ALL, DEFAULT, Flavour, LAYOUT_211};
+use crate::suite::{Outcome, Suite};
+use crate::tools::compare_with_file;
+
+pub fn add(suite: &mut Suite) {
+    let missing = || {
+        (!cfg!(all(target_os = "linux", target_pointer_width = "64")))
+            .then(|| "reads 64-bit ELF files only".to_string())
+    };
+    for flavour in ALL {
+        suite.test_unless(
+            missing(),
+            format!("symbols: of libkcp.so, {}", flavour.name),
+            move || shared_symbols(flavour),
+        );
+        suite.test_unless(
+            missing(),
+            format!("symbols: of libkcp.a, {}", flavour.name),
+            move || archive_symbols(flavour),
+        );
+    }
+    suite.test_unless(missing(), "symbols: libkcp.so is called libkcp.so", soname);
+    suite.test_unless(missing(), "symbols: no panic is left in libkcp.so", || {
+        no_panic(DEFAULT)
+    });
+}
+
+/// `T` for a function, `D` for data, as nm has it; read-only data counts as data.
+fn line<'data>(symbol: &impl ObjectSymbol<'data>) -> String {
+    let kind = match symbol.kind() {
+        SymbolKind::Text => 'T',
+        SymbolKind::Data => 'D',
+        other => return format!("{other:?} {}", symbol.name().unwrap_or("?")),
+    };
+    format!("{kind} {}", symbol.name().unwrap_or("?"))
+}
+
+/// Whether other files see it.
+fn is_exported<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
+    let visible = match symbol.flags() {
+        SymbolFlags::Elf { st_other, .. } => st_other & 3 == elf::STV_DEFAULT,
+        _ => true,
+    };
+    visible && symbol.is_global() && symbol.is_definition()
+}
+
+fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
+    found.sort_by(|a, b| a[2..].cmp(&b[2..]));
+    if flavour == LAYOUT_211 {
+        // The name under which the header of this layout knows ikcp_create.
+        let own = found
+            .iter()
+            .position(|line| line == "T ikcp_create_layout_211")
+            .ok_or("ikcp_create_layout_211 is missing")?;
+        found.remove(own);
+    }
+    let golden = library::root().join("tests/golden/symbols.txt");
+    Ok(compare_with_file(&golden, &(found.join("\n") + "\n"))?)
+}
+
+fn shared_symbols(flavour: Flavour) -> Outcome {
+    let data = fs::read(flavour.library()?.shared)?;
+    let file = object::File::parse(&*data)?;
+    let found = file
+        .dynamic_symbols()
+        .filter(is_exported)
+        .map(|symbol| line(&symbol))
+        .collect();
+    compare(flavour, found)
+}
+
+fn archive_symbols(flavour: Flavour) -> Outcome {
+    let data = fs::read(flavour.library()?.archive)?;
+    let archive = ArchiveFile::parse(&*data)?;
+    let mut found = Vec::new();
+    for member in archive.members() {
+        // A copy, since members are less aligned than what the parser reads.
+        let object = member?.data(&*data)?.to_vec();
+        if !object.starts_with(&elf::ELFMAG) {
+            continue; // metadata of rustc
+        }
+        let file = object::File::parse(&*object)?;
+        found.extend(
+            file.symbols()
+                .filter(is_exported)
+                .map(|symbol| line(&symbol)),
+        );
+    }
+    compare(flavour, found)
+}
+
+fn soname() -> Outcome {
+    let path = DEFAULT.library()?.shared;
+    let found = read_soname(&path)?;
+    match found.as_str() {
+        "libkcp.so" => Ok(()),
+        _ => Err(format!("its soname is {found:?}").into()),
+    }
+}
+
+fn read_soname(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let data = fs::read(path)?;
+    let file = ElfFile64::<Endianness>::parse(&*data)?;
+    let endian = file.endian();
+    let sections = file.elf_section_table();
+    for section in sections.iter() {
+        let Some((entries, link)) = section.dynamic(endian, &*data)? else {
+            continue;
+        };
+        let strings = sections.strings(endian, &*data, link)?;
+        for entry in entries {
+            if entry.d_tag.get(endian) == u64::from(elf::DT_SONAME) {
+                let name = strings
+                    .get(u32::try_from(entry.d_val.get(endian))?)
+                    .map_err(|()| "bad string table")?;
+                return Ok(String::from_utf8(name.to_vec())?);
+            }
+        }
+    }
+    Err("it has none".into())
+}
+
+/// Hostile input must not end a program: a release build has no code that could panic.
+fn no_panic(flavour: Flavour) -> Outcome {
+    let data = fs::read(flavour.library()?.shared)?;
+    let file = ElfFile64::<Endianness>::parse(&*data)?;
+    let all: Vec<_> = file
+        .symbols()
+        .filter_map(|symbol| symbol.name().ok())
+        .collect();
+    if !all.contains(&"ikcp_send") {
+        return Err("the file is stripped: nothing can be seen".into());
+    }
+    let panics: Vec<_> = all
+        .iter()
+        .filter(|name| name.contains("panic") || name.contains("rust_begin_unwind"))
+        .collect();
+    match panics.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{panics:?}").into()),
+    }
+}

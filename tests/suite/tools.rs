@@ -1,0 +1,206 @@
+//! The compilers of this machine, and how programs are compiled and run.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::library::{self, Flavour};
+
+/// A compiler, for C or for C++.
+#[derive(Debug, Clone, Copy)]
+pub struct Compiler {
+    pub command: &'static str,
+    pub cxx: bool,
+    /// Dialects it is asked for.
+    pub dialects: &'static [&'static str],
+}
+
+const C_DIALECTS: &[&str] = &[
+    "c89", "gnu89", "c99", "gnu99", "c11", "gnu11", "c17", "gnu17", "c2x", "gnu2x",
+];
+const CXX_DIALECTS: &[&str] = &[
+    "c++98", "gnu++98", "c++11", "gnu++11", "c++14", "c++17", "c++20", "c++2b", "gnu++2b",
+];
+
+pub const COMPILERS: [Compiler; 4] = [
+    Compiler {
+        command: "gcc",
+        cxx: false,
+        dialects: C_DIALECTS,
+    },
+    Compiler {
+        command: "g++",
+        cxx: true,
+        dialects: CXX_DIALECTS,
+    },
+    Compiler {
+        command: "clang",
+        cxx: false,
+        dialects: C_DIALECTS,
+    },
+    Compiler {
+        command: "clang++",
+        cxx: true,
+        dialects: CXX_DIALECTS,
+    },
+];
+
+/// Which file of the library a program is linked with.
+#[derive(Debug, Clone, Copy)]
+pub enum Linkage {
+    Static,
+    Shared,
+}
+
+impl Compiler {
+    /// What a machine without it lacks.
+    pub fn missing(self) -> Option<String> {
+        let there = Command::new(self.command)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        (!there).then(|| format!("no {}", self.command))
+    }
+
+    /// The compiler with the header's folder and strict warnings.
+    pub fn strict(self) -> Command {
+        let mut command = Command::new(self.command);
+        command
+            .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+            .arg("-I")
+            .arg(library::root().join("include"))
+            .arg("-I")
+            .arg(library::root().join("c-tests"));
+        if self.cxx {
+            command.args(["-x", "c++"]);
+        }
+        command
+    }
+
+    /// Compiles a program of c-tests and links it with a build of the library.
+    pub fn link(self, source: &str, flavour: Flavour, linkage: Linkage) -> Result<Program, String> {
+        let library = flavour.library()?;
+        let folder = library::scratch().join("programs");
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let name = format!(
+            "{}-{}-{}-{linkage:?}",
+            source.replace(['/', '.'], "_"),
+            self.command,
+            flavour.name
+        );
+        let program = folder.join(name);
+        let mut command = self.strict();
+        command
+            .args(["-O1", "-g"])
+            .args(flavour.defines.iter().map(|define| format!("-D{define}")))
+            .arg(library::root().join("c-tests").join(source))
+            .args(["-x", "none"])
+            .arg(match linkage {
+                Linkage::Static => &library.archive,
+                Linkage::Shared => &library.shared,
+            })
+            .arg("-o")
+            .arg(&program);
+        run(&mut command)?;
+        // Afresh, since cargo's own value points at its target folder, where another build of the library may be.
+        let search = match linkage {
+            Linkage::Static => None,
+            Linkage::Shared => library.shared.parent().map(Path::to_path_buf),
+        };
+        Ok(Program {
+            path: program,
+            search,
+        })
+    }
+}
+
+/// A program that was compiled here.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    search: Option<PathBuf>,
+}
+
+impl Program {
+    /// Runs it to its end, a minute at most; what it wrote, or why it failed.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String, String> {
+        let mut command = Command::new(&self.path);
+        command.args(arguments);
+        match &self.search {
+            Some(folder) => command.env("LD_LIBRARY_PATH", folder),
+            None => command.env_remove("LD_LIBRARY_PATH"),
+        };
+        run(&mut command)
+    }
+}
+
+/// Runs a command to its end, a minute at most; what it wrote, or why it failed.
+pub fn run(command: &mut Command) -> Result<String, String> {
+    let (read, write) = io::pipe().map_err(|error| error.to_string())?;
+    let shown = format!("{command:?}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(write.try_clone().map_err(|error| error.to_string())?)
+        .stderr(write)
+        .spawn()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    // The command holds two copies of the pipe's end, and the reader waits for the last one to close.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let reader = thread::spawn(move || io::read_to_string(read).unwrap_or_default());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break Some(status),
+            None if Instant::now() > deadline => {
+                child.kill().and_then(|()| child.wait()).ok();
+                break None;
+            }
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let output = reader.join().unwrap_or_default();
+    match status {
+        Some(status) if status.success() => Ok(output),
+        Some(status) => Err(format!("{shown}\n{status}\n{output}")),
+        None => Err(format!("{shown}\ndid not end within a minute\n{output}")),
+    }
+}
+
+/// Compares text with a file of the repository; with IKCP_BLESS=1 writes it there.
+pub fn compare_with_file(file: &Path, found: &str) -> Result<(), String> {
+    if env::var_os("IKCP_BLESS").is_some() {
+        return fs::write(file, found).map_err(|error| format!("{}: {error}", file.display()));
+    }
+    let expected =
+        fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    if expected == found {
+        return Ok(());
+    }
+    let scratch = library::scratch()
+        .join("found")
+        .join(file.file_name().unwrap_or_default());
+    fs::create_dir_all(scratch.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| File::create(&scratch))
+        .and_then(|_| fs::write(&scratch, found))
+        .map_err(|error| error.to_string())?;
+    let expected: Vec<_> = expected.lines().collect();
+    let found: Vec<_> = found.lines().collect();
+    let first = (0..)
+        .find(|&line| expected.get(line) != found.get(line))
+        .unwrap_or(0);
+    Err(format!(
+        "{} is out of date from line {} on:\n  there: {:?}\n  found: {:?}\nfound text is in {}; IKCP_BLESS=1 writes it",
+        file.display(),
+        first + 1,
+        expected.get(first),
+        found.get(first),
+        scratch.display()
+    ))
+}
