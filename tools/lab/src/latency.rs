@@ -42,6 +42,10 @@ pub struct Latency {
         help_heading = "Who takes part"
     )]
     tcp: Vec<String>,
+    /// A setting below net.ipv4 for the namespaces of TCP; repeat for several. `tcp_early_retrans=0` takes away the tail loss
+    /// probes, which Linux has had since 2013
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Who takes part")]
+    sysctl: Vec<String>,
     /// Leave TCP out: the rest is virtual time and takes seconds
     #[arg(long, help_heading = "Who takes part")]
     no_tcp: bool,
@@ -268,6 +272,7 @@ impl Latency {
             .flat_map(|congestion| {
                 (0..self.sessions).map(|stream| tcp::Plan {
                     congestion: congestion.clone(),
+                    sysctl: self.sysctl.clone(),
                     stream,
                     phase: phases(self.seed, stream, 1).message,
                 })
@@ -472,6 +477,7 @@ mod tests {
         let plans: Vec<tcp::Plan> = (0..2)
             .map(|stream| tcp::Plan {
                 congestion: control.clone(),
+                sysctl: Vec::new(),
                 stream,
                 phase: 0,
             })

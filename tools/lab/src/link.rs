@@ -21,8 +21,9 @@ pub enum Loss {
     /// Each packet on its own, with this probability.
     Random(f64),
     /// Gilbert-Elliott with two states: in the good one nothing is lost, in the bad one everything is. Given by what one can
-    /// measure: the share of packets lost and the mean length of a burst.
-    Burst { share: f64, length: f64 },
+    /// measure: the share of the time that is bad and the mean length of a bad spell. The states follow the clock and not the
+    /// packets: a sender that waits out the spell is not punished for its silence, and all protocols meet the same weather.
+    Burst { share: f64, length: Micros },
 }
 
 impl Loss {
@@ -75,11 +76,55 @@ pub struct Count {
     pub dropped: u64,
 }
 
+/// The two-state model of [`Loss::Burst`], with random numbers of its own so that it does not depend on the packets.
+struct Weather {
+    random: Pcg64Mcg,
+    bad: bool,
+    changes_at: Micros,
+    mean_good: f64,
+    mean_bad: f64,
+}
+
+impl Weather {
+    fn new(share: f64, length: Micros, seed: u64) -> Weather {
+        let mut random = Pcg64Mcg::seed_from_u64(!seed);
+        let mean_bad = length.max(1) as f64;
+        let mut weather = Weather {
+            bad: random.random::<f64>() < share,
+            random,
+            changes_at: 0,
+            mean_good: mean_bad * (1.0 - share) / share.max(1e-9),
+            mean_bad,
+        };
+        weather.changes_at = weather.spell();
+        weather
+    }
+
+    /// The length of a spell of the present state: exponential, as a spell has no memory.
+    fn spell(&mut self) -> Micros {
+        let mean = if self.bad {
+            self.mean_bad
+        } else {
+            self.mean_good
+        };
+        let draw: f64 = self.random.random();
+        (-mean * (1.0 - draw).ln()) as Micros + 1
+    }
+
+    fn is_bad(&mut self, now: Micros) -> bool {
+        while self.changes_at <= now {
+            self.bad = !self.bad;
+            self.changes_at += self.spell();
+        }
+        self.bad
+    }
+}
+
 /// One direction of a link, with its random numbers.
 pub struct Link {
     config: Config,
     random: Pcg64Mcg,
-    in_burst: bool,
+    weather: Option<Weather>,
     /// When the packets in the queue will have been put on the wire.
     busy_until: Micros,
     /// When the last packet that kept its place arrives.
@@ -92,15 +137,15 @@ impl Link {
     pub fn new(config: Config, seed: u64, stream: u64) -> Link {
         // The multiplier spreads neighbouring streams over the seed space; the generator's own mixing does the rest.
         let seed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut random = Pcg64Mcg::seed_from_u64(seed);
-        let in_burst = match config.loss {
-            Loss::Random(_) => false,
-            Loss::Burst { share, .. } => random.random::<f64>() < share,
-        };
         Link {
             config,
-            random,
-            in_burst,
+            random: Pcg64Mcg::seed_from_u64(seed),
+            weather: match config.loss {
+                Loss::Burst { share, length } if share > 0.0 && share < 1.0 => {
+                    Some(Weather::new(share, length, seed))
+                }
+                _ => None,
+            },
             busy_until: 0,
             last_arrival: 0,
             count: Count::default(),
@@ -122,7 +167,10 @@ impl Link {
         self.count.packets += 1;
         self.count.bytes += bytes as u64;
 
-        let lost = self.is_lost(for_loss);
+        let lost = match &mut self.weather {
+            Some(weather) => weather.is_bad(now),
+            None => for_loss < self.config.loss.share(),
+        };
         let Some(sent) = self.transmit(now, bytes) else {
             self.count.dropped += 1;
             return Fate::Lost(Cause::Queue);
@@ -137,25 +185,6 @@ impl Link {
         }
         self.last_arrival = self.last_arrival.max(arrival);
         Fate::Arrives(self.last_arrival)
-    }
-
-    fn is_lost(&mut self, draw: f64) -> bool {
-        match self.config.loss {
-            Loss::Random(share) => draw < share,
-            Loss::Burst { share, length } => {
-                // A burst ends after each packet with probability r, hence a mean length of 1/r, and starts with probability p
-                // such that the share of time in the bad state, p / (p + r), is the wanted one.
-                let r = 1.0 / length.max(1.0);
-                let p = if share < 1.0 {
-                    (r * share / (1.0 - share)).min(1.0)
-                } else {
-                    1.0
-                };
-                let lost = self.in_burst;
-                self.in_burst = if lost { draw >= r } else { draw < p };
-                lost
-            }
-        }
     }
 
     /// When the last bit of the packet has left, or `None` when the queue has no room for it.
@@ -265,7 +294,7 @@ mod tests {
             jitter: 20_000,
             loss: Loss::Burst {
                 share: 0.1,
-                length: 3.0,
+                length: 60_000,
             },
             reorder: 0.05,
             reorder_by: 5_000,
@@ -304,20 +333,44 @@ mod tests {
     }
 
     #[test]
-    fn bursts_have_the_rate_and_the_length_asked_for() {
-        for (share, length) in [(0.02, 2.0), (0.05, 4.0), (0.2, 8.0)] {
+    fn bursts_have_the_share_and_the_length_asked_for() {
+        for (share, length) in [(0.02, 50_000), (0.05, 100_000), (0.2, 200_000)] {
             let config = Config {
                 loss: Loss::Burst { share, length },
                 ..PLAIN
             };
-            let fates = fates(config, 5, 400_000, 10);
+            // A packet each millisecond for 10,000 s.
+            let fates = fates(config, 5, 10_000_000, 1_000);
             let got = losses(&fates);
             assert!((got / share - 1.0).abs() < 0.06, "{share} became {got}");
             let lost: Vec<bool> = fates.iter().map(|f| matches!(f, Fate::Lost(_))).collect();
             let bursts = lost.windows(2).filter(|w| !w[0] && w[1]).count();
-            let mean = lost.iter().filter(|&&l| l).count() as f64 / bursts as f64;
-            assert!((mean / length - 1.0).abs() < 0.06, "{length} became {mean}");
+            let mean = lost.iter().filter(|&&l| l).count() as f64 / bursts as f64 * 1_000.0;
+            let relative = mean / length as f64;
+            assert!((relative - 1.0).abs() < 0.06, "{length} became {mean}");
         }
+    }
+
+    #[test]
+    fn the_weather_does_not_depend_on_the_packets() {
+        let config = Config {
+            loss: Loss::Burst {
+                share: 0.3,
+                length: 80_000,
+            },
+            ..PLAIN
+        };
+        let lost = |gap: u64| -> Vec<bool> {
+            let mut link = Link::new(config, 21, 0);
+            (0..100_000)
+                .step_by(gap as usize)
+                .filter_map(|ms| {
+                    let fate = link.offer(ms * 1_000, 100);
+                    (ms % 100 == 0).then_some(matches!(fate, Fate::Lost(_)))
+                })
+                .collect()
+        };
+        assert_eq!(lost(1), lost(100));
     }
 
     #[test]

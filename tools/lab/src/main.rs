@@ -48,7 +48,7 @@ enum Command {
     /// resent. So look at p99 and at the tail in the picture, and at what it costs: wire/payload counts every byte with IP
     /// headers, in both directions.
     ///
-    /// Try: `kcp-lab latency --link wifi`, `--loss 0` (where nothing is lost there is little to win), `--loss 10 --burst 4` (bursts
+    /// Try: `kcp-lab latency --link wifi`, `--loss 0` (where nothing is lost there is little to win), `--loss 10 --burst 200` (bursts
     /// defeat fast resend), `--mode turbo --mode 1,10,1,1 --no-tcp` (the effect of one parameter, in a second).
     Latency(latency::Latency),
     /// What one connection carries and costs, against window, loss and round-trip time

@@ -11,9 +11,9 @@ use crate::link::{Config, Loss, Micros};
 pub enum Preset {
     /// A cable in one building: RTT 1 ms, nothing lost
     Lan,
-    /// Home Wi-Fi and a server nearby: RTT 20-50 ms, 2 % lost in bursts of 3, 40 Mbit/s
+    /// Home Wi-Fi and a server nearby: RTT 20-50 ms, 2 % lost in bursts of 40 ms, 40 Mbit/s
     Wifi,
-    /// A telephone on the move: RTT 50-110 ms, 2 % lost in bursts of 4, 12 Mbit/s with a deep queue
+    /// A telephone on the move: RTT 50-110 ms, 3 % lost in bursts of 120 ms, 12 Mbit/s with a deep queue
     #[value(name = "4g")]
     Mobile,
     /// Between continents: RTT 180-190 ms, 1 % lost at random, 0.2 % out of order, 50 Mbit/s
@@ -41,7 +41,7 @@ impl Preset {
                 jitter: 15_000,
                 loss: Loss::Burst {
                     share: 0.02,
-                    length: 3.0,
+                    length: 40_000,
                 },
                 bandwidth: Some(40_000_000),
                 queue: 50_000,
@@ -51,8 +51,8 @@ impl Preset {
                 delay: 25_000,
                 jitter: 30_000,
                 loss: Loss::Burst {
-                    share: 0.02,
-                    length: 4.0,
+                    share: 0.03,
+                    length: 120_000,
                 },
                 bandwidth: Some(12_000_000),
                 queue: 300_000,
@@ -98,9 +98,9 @@ pub struct LinkArgs {
     #[arg(long, value_name = "PERCENT")]
     loss: Option<f64>,
 
-    /// Mean number of packets lost in a row; 1 means that each is lost on its own. More than 1 is the Gilbert-Elliott model: real
-    /// radio links lose in bursts, which hits every scheme that counts on later packets to report a loss
-    #[arg(long, value_name = "PACKETS")]
+    /// Lose packets in bursts of this mean length in ms, the Gilbert-Elliott model; 0 loses each packet on its own. Radio links fail
+    /// for a moment and then lose everything, which hits every scheme that counts on later packets to report a loss
+    #[arg(long, value_name = "MS")]
     burst: Option<f64>,
 
     /// Bandwidth of each direction in Mbit/s; 0 is no limit
@@ -134,15 +134,18 @@ impl LinkArgs {
         if let Some(jitter) = self.jitter {
             config.jitter = micros(jitter / 2.0);
         }
-        let length = self.burst.unwrap_or(match config.loss {
-            Loss::Random(_) => 1.0,
-            Loss::Burst { length, .. } => length,
-        });
+        let length = self.burst.map_or(
+            match config.loss {
+                Loss::Random(_) => 0,
+                Loss::Burst { length, .. } => length,
+            },
+            micros,
+        );
         let share = self
             .loss
             .map_or(config.loss.share(), |percent| percent / 100.0)
             .clamp(0.0, 1.0);
-        config.loss = if length > 1.0 {
+        config.loss = if length > 0 {
             Loss::Burst { share, length }
         } else {
             Loss::Random(share)
@@ -173,7 +176,7 @@ impl fmt::Display for Config {
         }
         write!(f, " ms, loss {}% each way", self.loss.share() * 100.0)?;
         if let Loss::Burst { length, .. } = self.loss {
-            write!(f, " in bursts of {length}")?;
+            write!(f, " in bursts of {} ms", length as f64 / 1000.0)?;
         }
         if self.reorder > 0.0 {
             write!(f, ", {}% out of order", self.reorder * 100.0)?;
@@ -222,7 +225,7 @@ mod tests {
             changed.loss,
             Loss::Burst {
                 share: 0.07,
-                length: 3.0
+                length: 40_000
             }
         );
         assert_eq!(
@@ -233,7 +236,7 @@ mod tests {
             wifi
         );
         assert_eq!(
-            parse("--link wifi --loss 7 --burst 1").loss,
+            parse("--link wifi --loss 7 --burst 0").loss,
             Loss::Random(0.07)
         );
         assert_eq!(parse("--link wifi --bandwidth 0").bandwidth, None);

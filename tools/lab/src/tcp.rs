@@ -59,6 +59,16 @@ fn tun(side: usize) -> Result<SyncDevice> {
     Ok(device)
 }
 
+/// Sets what is asked for in the namespace of this thread.
+fn tune(sysctl: &[String]) -> Result<()> {
+    for setting in sysctl {
+        let (name, value) = setting.split_once('=').context("a setting is name=value")?;
+        let path = std::path::Path::new("/proc/sys/net/ipv4").join(name);
+        std::fs::write(&path, value).with_context(|| format!("{}", path.display()))?;
+    }
+    Ok(())
+}
+
 fn socket(congestion: &str) -> Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_congestion(congestion.as_bytes())?;
@@ -122,8 +132,15 @@ struct Flow {
 }
 
 impl Flow {
-    fn new(congestion: &str, link: Config, seed: u64, stream: u64, phase: Micros) -> Result<Flow> {
+    fn new(plan: &Plan, link: Config, seed: u64) -> Result<Flow> {
+        let Plan {
+            congestion,
+            sysctl,
+            stream,
+            phase,
+        } = plan;
         let (server_device, listener) = in_new_namespace(|| {
+            tune(sysctl)?;
             let device = tun(SERVER)?;
             let socket = socket(congestion)?;
             socket.bind(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into())?;
@@ -131,6 +148,7 @@ impl Flow {
             Ok((device, TcpListener::from(socket)))
         })?;
         let (client_device, client) = in_new_namespace(|| {
+            tune(sysctl)?;
             let device = tun(CLIENT)?;
             let socket = socket(congestion)?;
             match socket.connect(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into()) {
@@ -143,7 +161,7 @@ impl Flow {
             let in_use = String::from_utf8_lossy(&in_use);
             let in_use = in_use.trim_end_matches('\0');
             ensure!(
-                in_use == congestion,
+                in_use == *congestion,
                 "the socket uses {in_use}, not {congestion}"
             );
             Ok((device, TcpStream::from(socket)))
@@ -156,9 +174,10 @@ impl Flow {
         Ok(Flow {
             ends: [end(client_device, Some(client)), end(server_device, None)],
             listener,
-            pipes: [0, 1].map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction))),
+            pipes: [0, 1]
+                .map(|direction| Pipe::new(Link::new(link, seed, 2 * *stream + direction))),
             start: None,
-            phase,
+            phase: *phase,
             echoed: Vec::new(),
             session: Session::default(),
             done: false,
@@ -279,6 +298,8 @@ impl Flow {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub congestion: String,
+    /// Settings below /proc/sys/net/ipv4 for the namespaces of the session, as name=value.
+    pub sysctl: Vec<String>,
     pub stream: u64,
     pub phase: Micros,
 }
@@ -299,7 +320,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let mut flows = plans
         .iter()
-        .map(|plan| Flow::new(&plan.congestion, link, seed, plan.stream, plan.phase))
+        .map(|plan| Flow::new(plan, link, seed))
         .collect::<Result<Vec<_>>>()?;
     let clock = Instant::now();
     let mut connecting_until = Duration::from_secs(60);
