@@ -1,0 +1,179 @@
+//! Acknowledgements: those we owe the peer, and what the peer's do to `snd_buf`.
+
+use crate::call::Released;
+use crate::control::Kcp;
+use crate::rtt::Estimate;
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+
+/// Acknowledgements, in receive windows, that may be pending before duplicates are no longer acknowledged.
+const PENDING_WINDOWS: u64 = 8;
+
+impl Kcp<'_> {
+    // ---- ours ----------------------------------------------------------------------------------------------------
+
+    /// Notes that `sn`, sent at `ts`, is to be acknowledged. False when there is no memory to note it in.
+    #[inline(always)]
+    pub(crate) fn push_ack(self, sn: u32, ts: u32) -> bool {
+        let count = self.ackcount.get();
+        if (count >= self.ackblock.get() || self.acklist.get().is_null())
+            && !self.extend_acklist(count)
+        {
+            return false;
+        }
+        self.set_pending_ack(count, sn, ts);
+        self.ackcount.set(count + 1);
+        true
+    }
+
+    /// Doubles the list from 8 entries on, as the original does.
+    #[cold]
+    fn extend_acklist(self, count: u32) -> bool {
+        match count
+            .checked_add(1)
+            .and_then(u32::checked_next_power_of_two)
+        {
+            Some(block) => self.grow_acklist(block.max(8)),
+            None => false,
+        }
+    }
+
+    /// Takes back the acknowledgement pushed last.
+    pub(crate) fn pop_ack(self) {
+        self.ackcount.set(self.ackcount.get().saturating_sub(1));
+    }
+
+    /// True when so many acknowledgements are pending that duplicates get none: a flood of them would otherwise grow
+    /// the list without bound.
+    #[inline(always)]
+    pub(crate) fn acks_overflow(self) -> bool {
+        u64::from(self.ackcount.get()) >= PENDING_WINDOWS * u64::from(self.rcv_wnd.get())
+    }
+
+    /// Removes the first `count` pending acknowledgements, which a flush has written. Those that came in meanwhile,
+    /// from a callback, stay.
+    pub(crate) fn drop_acks(self, count: u32) {
+        let left = self.ackcount.get().saturating_sub(count);
+        for n in 0..left {
+            if let Some((sn, ts)) = self.pending_ack(count + n) {
+                self.set_pending_ack(n, sn, ts);
+            }
+        }
+        self.ackcount.set(left);
+    }
+
+    // ---- the peer's ----------------------------------------------------------------------------------------------
+
+    /// Makes the send index describe `snd_buf`, after the program or a callback may have edited it.
+    #[inline(always)]
+    pub(crate) fn sync_sent(self) {
+        let (list, count, next) = (self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
+        let index = &self.private().sent;
+        if !index.describes(list, count, next) {
+            index.rebuild(list, count, next);
+        }
+    }
+
+    /// Removes `segment` from `snd_buf`.
+    #[inline(always)]
+    fn forget(self, segment: Segment) {
+        self.private().sent.remove(self.snd_buf(), segment);
+        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(1));
+        self.free_segment(segment);
+    }
+
+    #[inline(always)]
+    fn count_acked(self, len: u32) {
+        self.ackedlen.set(self.ackedlen.get().wrapping_add(len));
+    }
+
+    /// Everything before `una` has arrived.
+    #[inline(always)]
+    pub(crate) fn acknowledge_before<const WATCHED: bool>(self, una: Sn) -> Result<(), Released> {
+        // Beyond what was ever sent: a stale packet of an earlier session, or a forged one.
+        if una.since(self.next_sn()) > 0 {
+            return Ok(());
+        }
+        let list = self.snd_buf();
+        while let Some(segment) = list.first()
+            && Sn(segment.sn.get()).before(una)
+        {
+            self.count_acked(segment.len.get());
+            if WATCHED {
+                self.forget_watched(segment, -1)?;
+            } else {
+                self.forget(segment);
+            }
+        }
+        Ok(())
+    }
+
+    /// `sn` has arrived.
+    #[inline(always)]
+    pub(crate) fn acknowledge<const WATCHED: bool>(self, sn: Sn) -> Result<(), Released> {
+        if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
+            return Ok(());
+        }
+        let Some(segment) = self.private().sent.find(self.snd_buf(), sn) else {
+            return Ok(());
+        };
+        self.count_acked(segment.len.get());
+        if WATCHED {
+            let rtt = self.now().since(Millis(segment.ts.get()));
+            self.forget_watched(segment, if rtt >= 0 { rtt } else { -1 })
+        } else {
+            self.forget(segment);
+            Ok(())
+        }
+    }
+
+    /// Tells `on_pkt_acked` of `segment`, then removes it, unless the callback has.
+    #[cold]
+    fn forget_watched(self, segment: Segment, rtt: i32) -> Result<(), Released> {
+        let sn = segment.sn.get();
+        let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
+        if self.on_pkt_acked(sn, ts, len, rtt, xmit)?.is_none() {
+            self.forget(segment);
+            return Ok(());
+        }
+        self.sync_sent();
+        self.sync_received();
+        if let Some(segment) = self.private().sent.find(self.snd_buf(), Sn(sn)) {
+            self.forget(segment);
+        }
+        Ok(())
+    }
+
+    /// Sets `snd_una` from what is left in `snd_buf`.
+    #[inline(always)]
+    pub(crate) fn advance_una(self) {
+        let una = self
+            .snd_buf()
+            .first()
+            .map_or(self.snd_nxt.get(), |first| first.sn.get());
+        self.snd_una.set(una);
+    }
+
+    /// Takes a round-trip sample of `rtt` ms.
+    #[inline(always)]
+    pub(crate) fn sample_rtt(self, rtt: i32) {
+        let estimate = Estimate {
+            srtt: self.rx_srtt.get(),
+            rttval: self.rx_rttval.get(),
+        };
+        let estimate = estimate.sample(rtt);
+        self.rx_srtt.set(estimate.srtt);
+        self.rx_rttval.set(estimate.rttval);
+        self.rx_rto
+            .set(estimate.rto(self.interval.get(), self.rx_minrto.get()));
+    }
+
+    /// The candidate of an `ikcp_input`: every segment before `sn` was skipped, if not sent after `ts`.
+    #[inline(always)]
+    pub(crate) fn skip_before(self, sn: Sn, ts: Millis) {
+        if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
+            return;
+        }
+        self.private().sent.skipped(self.snd_buf(), sn, ts);
+    }
+}

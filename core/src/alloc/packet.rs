@@ -1,0 +1,152 @@
+//! The packet buffer: one packet under construction, and its hand-over to `output`.
+//!
+//! A callback may change the MTU while its packet is being handed out. The packet then stays where it is, and its
+//! buffer waits in `retired` until the callback returns.
+
+use core::cell::Cell;
+use core::ffi::c_char;
+use core::ptr;
+
+use super::{allocate, deallocate};
+use crate::segment::{Segment, copy};
+use crate::wire::{HEADER_LEN, RawHeader};
+
+/// State of the packet buffer. Its address is in the public `buffer`, which is passed to each method.
+pub(crate) struct Packet {
+    capacity: Cell<u32>,
+    /// Bytes written so far.
+    filled: Cell<u32>,
+    /// The buffer that `output` is reading at the moment, or NULL.
+    handed_out: Cell<*mut c_char>,
+    /// A buffer that was replaced while `output` was reading it, or NULL.
+    retired: Cell<*mut c_char>,
+}
+
+impl Packet {
+    pub(crate) const fn new() -> Packet {
+        Packet {
+            capacity: Cell::new(0),
+            filled: Cell::new(0),
+            handed_out: Cell::new(ptr::null_mut()),
+            retired: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    /// Replaces the buffer by one of `capacity` bytes at least, keeping the packet under construction. False, and
+    /// nothing changed, when there is no memory.
+    pub(crate) fn resize(&self, buffer: &Cell<*mut c_char>, capacity: u32) -> bool {
+        let capacity = capacity.max(self.filled.get()).max(HEADER_LEN as u32);
+        let Some(memory) = allocate(capacity as usize) else {
+            return false;
+        };
+        let old = buffer.replace(memory.as_ptr().cast());
+        if !old.is_null() {
+            // SAFETY: `filled` bytes of the old buffer are written, and the new one is as large.
+            unsafe { copy(old.cast(), memory.as_ptr(), self.filled.get() as usize) };
+            if ptr::eq(old, self.handed_out.get()) {
+                self.retired.set(old);
+            } else {
+                // SAFETY: it came from `allocate`, and `output` is not reading it.
+                unsafe { deallocate(old.cast()) }
+            }
+        }
+        self.capacity.set(capacity);
+        true
+    }
+
+    /// Gives all buffers back.
+    pub(crate) fn free(&self, buffer: &Cell<*mut c_char>) {
+        self.free_retired();
+        let old = buffer.replace(ptr::null_mut());
+        self.capacity.set(0);
+        if !old.is_null() {
+            // SAFETY: it came from `allocate`, and the object is being released.
+            unsafe { deallocate(old.cast()) }
+        }
+    }
+
+    /// Bytes of the packet under construction.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        self.filled.get()
+    }
+
+    /// Starts over with an empty packet.
+    #[inline(always)]
+    pub(crate) fn clear(&self) {
+        self.filled.set(0);
+    }
+
+    /// True when `more` bytes fit, after growing the buffer if need be. They always fit when the packet stays within
+    /// the MTU that `ikcp_setmtu` made room for; a segment queued under a larger MTU makes it grow.
+    #[inline(always)]
+    pub(crate) fn reserve(&self, buffer: &Cell<*mut c_char>, more: u32) -> bool {
+        match self.filled.get().checked_add(more) {
+            Some(need) => need <= self.capacity.get() || self.resize(buffer, need),
+            None => false,
+        }
+    }
+
+    /// True when a packet of `len` bytes fits into the buffer, after growing it if need be.
+    #[inline(always)]
+    pub(crate) fn can_hold(&self, buffer: &Cell<*mut c_char>, len: u32) -> bool {
+        len <= self.capacity.get() || self.resize(buffer, len)
+    }
+
+    /// Appends a header. The caller has reserved the room.
+    #[inline(always)]
+    pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) {
+        let filled = self.filled.get();
+        if filled
+            .checked_add(HEADER_LEN as u32)
+            .is_some_and(|end| end <= self.capacity.get())
+        {
+            // SAFETY: inside the buffer, as just compared.
+            unsafe {
+                let to = buffer.get().cast::<u8>().add(filled as usize);
+                to.cast::<RawHeader>().write_unaligned(*raw);
+            }
+            self.filled.set(filled + HEADER_LEN as u32);
+        }
+    }
+
+    /// Appends the payload of `segment`. The caller has reserved the room.
+    #[inline(always)]
+    pub(crate) fn put_payload(&self, buffer: &Cell<*mut c_char>, segment: Segment) {
+        let (filled, len) = (self.filled.get(), segment.len.get());
+        if filled
+            .checked_add(len)
+            .is_some_and(|end| end <= self.capacity.get())
+        {
+            // SAFETY: inside the buffer, as just compared; a segment holds `len` bytes.
+            unsafe {
+                let to = buffer.get().cast::<u8>().add(filled as usize);
+                copy(segment.payload(), to, len as usize);
+            }
+            self.filled.set(filled + len);
+        }
+    }
+
+    /// Takes the finished packet for `output` to read: its address and length. The next packet starts empty.
+    pub(crate) fn hand_out(&self, buffer: &Cell<*mut c_char>) -> (*mut c_char, u32) {
+        self.handed_out.set(buffer.get());
+        (buffer.get(), self.filled.replace(0))
+    }
+
+    /// `output` has returned.
+    #[inline(always)]
+    pub(crate) fn handed_back(&self) {
+        self.handed_out.set(ptr::null_mut());
+        if !self.retired.get().is_null() {
+            self.free_retired();
+        }
+    }
+
+    fn free_retired(&self) {
+        let retired = self.retired.replace(ptr::null_mut());
+        if !retired.is_null() {
+            // SAFETY: it came from `allocate`, and no callback is reading it any more.
+            unsafe { deallocate(retired.cast()) }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Every call out through a C pointer, and what such a callback may find when it leads back into the object.
+//!
+//! A callback may do anything the public interface allows: read and edit the object and its lists, call any function
+//! on it, release it, or never return (a longjmp out of a script's error). So nothing borrowed and no segment is carried
+//! across a call out, every caller handles [`Released`], and what is marked as running is believed only while the
+//! callback that it is running in can still be on the stack.
+
+use core::ffi::{c_char, c_int};
+use core::hint::black_box;
+use core::mem::MaybeUninit;
+
+use crate::congestion::IKCPOPS;
+use crate::consts::profile;
+use crate::control::Kcp;
+
+/// The program released the object inside a callback. The operation ends at once, calls nothing and touches no segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released;
+
+/// The position of the stack. It grows downwards on every machine that is supported.
+#[inline(always)]
+fn stack_position() -> usize {
+    let position: usize;
+    // SAFETY: it copies the stack pointer and does nothing else.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        core::arch::asm!("mov {}, rsp", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "x86")]
+    unsafe {
+        core::arch::asm!("mov {}, esp", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(any(target_arch = "aarch64", target_arch = "arm", target_arch = "riscv64"))]
+    unsafe {
+        core::arch::asm!("mov {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv64"
+    )))]
+    {
+        let local = 0u8;
+        position = core::ptr::from_ref(black_box(&local)).addr();
+    }
+    position
+}
+
+impl Kcp<'_> {
+    /// True when this call was made by a callback of the same object.
+    ///
+    /// A callback that was left by longjmp never ended its mark. So the mark is a position of the stack, and it counts
+    /// only while the stack is deeper than that. A call from a deeper function than the one that was left is taken for
+    /// a call of the callback; `flush` has a way out of that, and the next call from further up removes the mark.
+    #[inline(always)]
+    pub(crate) fn is_inside_callback(self) -> bool {
+        let mark = self.private().callout.get();
+        mark != 0 && stack_position() < mark
+    }
+
+    /// Runs a callback. All call outs go through here.
+    #[inline(never)]
+    fn call_out<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
+        // The mark lies deeper than any function of the library that may be called next at the same level, so that
+        // such a call, after a longjmp, is seen to be outside of the callback.
+        let mut depth = [MaybeUninit::<u8>::uninit(); 512];
+        black_box(&raw mut depth);
+
+        let private = self.private();
+        let nested = self.is_inside_callback();
+        let (flushing, hold) = (private.flushing.get(), private.recv_hold.get());
+        if !nested {
+            private.callout.set(stack_position());
+        }
+        let result = callback(self);
+        if !nested {
+            private.callout.set(0);
+        }
+        // What began inside the callback has ended with it, or was left.
+        private.flushing.set(flushing);
+        private.recv_hold.set(hold);
+        if private.released.get() {
+            Err(Released)
+        } else {
+            Ok(result)
+        }
+    }
+
+    /// Ends an operation that may have called out: frees the object when it was released in the meantime.
+    #[inline(always)]
+    pub(crate) fn end_operation(self) {
+        if self.private().released.get() && self.private().callout.get() == 0 {
+            self.destroy();
+        }
+    }
+
+    /// Hands the packet under construction to `output`.
+    pub(crate) fn output_packet(self) -> Result<(), Released> {
+        let packet = &self.private().packet;
+        if self.logs(crate::consts::log_mask::OUTPUT) {
+            self.log_output(packet.len())?;
+        }
+        if packet.len() == 0 {
+            return Ok(());
+        }
+        let (data, len) = packet.hand_out(&self.buffer);
+        let called = match self.output.get() {
+            None => Ok(0),
+            Some(output) => self.call_out(|kcp| {
+                // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
+                // until it returns.
+                unsafe { output(data, len.cast_signed(), kcp.as_ptr(), kcp.user.get()) }
+            }),
+        };
+        packet.handed_back();
+        called.map(|_| ())
+    }
+
+    /// Hands a line, with its terminating zero, to `writelog`.
+    pub(crate) fn write_log(self, line: &core::ffi::CStr) -> Result<(), Released> {
+        let line: *const c_char = line.as_ptr();
+        match self.writelog.get() {
+            None => Ok(()),
+            Some(writelog) => self.call_out(|kcp| {
+                // SAFETY: the program's promise: `writelog` is a function of that type.
+                unsafe { writelog(line, kcp.as_ptr(), kcp.user.get()) }
+            }),
+        }
+    }
+
+    /// The installed table of hooks.
+    #[inline(always)]
+    fn ops(self) -> Option<&'static IKCPOPS> {
+        if !profile::CONGESTION_HOOKS {
+            return None;
+        }
+        // SAFETY: the program's promise to `ikcp_setcc`: the table is valid until it is replaced. It is read before the
+        // hook is called and not afterwards.
+        unsafe { self.ccops.get().as_ref() }
+    }
+
+    /// True when a table of hooks is installed.
+    #[inline(always)]
+    pub(crate) fn has_ops(self) -> bool {
+        profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
+    }
+}
+
+macro_rules! hooks {
+    ($($(#[$doc:meta])* $hook:ident as $method:ident($($name:ident: $type:ty),*) -> $result:ty;)+) => {
+        impl Kcp<'_> {
+            $(
+                $(#[$doc])*
+                #[inline(always)]
+                pub(crate) fn $method(self $(, $name: $type)*) -> Result<Option<$result>, Released> {
+                    match self.ops().and_then(|ops| ops.$hook) {
+                        None => Ok(None),
+                        Some(hook) => self
+                            .call_out(|kcp| {
+                                // SAFETY: the program's promise: the table's members are functions of their types.
+                                unsafe { hook(kcp.as_ptr() $(, $name)*) }
+                            })
+                            .map(Some),
+                    }
+                }
+            )+
+        }
+    };
+}
+
+// Each gives `None` when no table is installed or its member is NULL.
+hooks! {
+    /// A flush begins.
+    on_tick as on_tick() -> ();
+    /// Bytes of payload that this flush may send.
+    pacing_rate as pacing_rate() -> u32;
+    /// The send queue is empty and the window is not full.
+    on_app_limited as on_app_limited(inflight: u32) -> ();
+    /// A segment is about to be written into a packet.
+    on_pkt_sent as on_pkt_sent(sn: u32, ts: u32, len: u32, inflight: u32, xmit: u32) -> ();
+    /// A segment is about to leave `snd_buf`.
+    on_pkt_acked as on_pkt_acked(sn: u32, ts: u32, len: u32, rtt: i32, xmit: u32) -> ();
+    /// A round-trip time was measured.
+    on_rtt as on_rtt(rtt: i32) -> ();
+    /// `snd_una` advanced.
+    on_ack as on_ack(acked_segs: u32, acked_bytes: u32, prior_in_flight: u32) -> ();
+    /// A flush repeated segments that had been skipped.
+    on_fast_retransmit as on_fast_retransmit(fast_retrans: u32, inflight: u32, prior_cwnd: u32) -> ();
+    /// A flush repeated segments that had timed out.
+    on_timeout as on_timeout(prior_cwnd: u32) -> ();
+    /// The table is being installed; a negative result refuses.
+    init as init_cc() -> c_int;
+    /// The table is being removed.
+    release as release_cc() -> ();
+}
+
+impl Kcp<'_> {
+    /// True when a member that acts while acknowledgements are taken is installed.
+    #[inline(always)]
+    pub(crate) fn watches_acks(self) -> bool {
+        self.ops()
+            .is_some_and(|ops| ops.on_pkt_acked.is_some() || ops.on_rtt.is_some())
+    }
+}
+
+impl Kcp<'_> {
+    /// Tells the installed congestion control that it is being removed. Its callback may do the same once more.
+    pub(crate) fn leave_cc(self) {
+        let leaving = &self.private().leaving_cc;
+        if leaving.get() && self.is_inside_callback() {
+            return;
+        }
+        leaving.set(true);
+        // Released meanwhile or not, the callers look for themselves.
+        _ = self.release_cc();
+        leaving.set(false);
+    }
+
+    /// Installs a congestion control, or the built-in one for NULL: 0, or -1 when its `init` refuses, with the built-in
+    /// one installed then.
+    ///
+    /// # Safety
+    /// `ops` is NULL or valid until it is replaced.
+    pub unsafe fn setcc(self, ops: *const IKCPOPS) -> c_int {
+        if !profile::CONGESTION_HOOKS {
+            return -1;
+        }
+        let installed = self.install_cc(ops).unwrap_or(-1);
+        self.end_operation();
+        installed
+    }
+
+    fn install_cc(self, ops: *const IKCPOPS) -> Result<c_int, Released> {
+        self.leave_cc();
+        if self.private().released.get() {
+            return Err(Released);
+        }
+        self.congest.set(core::ptr::null_mut());
+        self.ccops.set(ops);
+        let refused = self.init_cc()?.is_some_and(|answer| answer < 0);
+        if ops.is_null() || refused {
+            if refused {
+                self.ccops.set(core::ptr::null());
+                self.congest.set(core::ptr::null_mut());
+            }
+            self.cwnd.set(self.cwnd.get().max(1));
+            let incr = self.cwnd.get().wrapping_mul(self.mss.get());
+            // Only the original's way back to the built-in control has this floor.
+            self.incr.set(if refused {
+                incr
+            } else {
+                incr.max(self.mss.get())
+            });
+        }
+        Ok(if refused { -1 } else { 0 })
+    }
+}

@@ -1,0 +1,551 @@
+//! `ikcp_flush`: what is owed to the peer and what is due, written into packets in the original's order.
+//!
+//! Acknowledgements first, then window probes, then segments in order of `sn`. A packet leaves when the next segment
+//! does not fit into it, so a callback sees the object as it is then.
+
+use crate::call::Released;
+use crate::congestion::Window;
+use crate::consts::{
+    IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS,
+    IKCP_OVERHEAD, profile,
+};
+use crate::control::Kcp;
+use crate::probe::Prober;
+use crate::ring::{FastResend, Scope};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+use crate::wire::Header;
+
+/// A flush that was left by longjmp is taken for one that is still running when the next call comes from a deeper
+/// function. After this many milliseconds on the object's own clock nobody believes that any more.
+const ABANDONED_AFTER: i32 = 500;
+
+/// How often unused memory is given back, ms.
+const TRIM_PERIOD: u32 = 500;
+
+/// What a flush reads once.
+struct Round {
+    current: Millis,
+    /// Header of everything without payload; its `wnd` goes into segments too.
+    template: Header,
+    /// Congestion window when it began.
+    prior_cwnd: u32,
+    /// Bytes of payload that may still be sent, `None` without limit.
+    budget: Option<u32>,
+}
+
+/// What the data phase did.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    /// Segments sent again because they were skipped.
+    fast: u32,
+    /// Any segment was sent again because it timed out.
+    timed_out: bool,
+}
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    First,
+    Timeout,
+    Skipped,
+}
+
+impl Kcp<'_> {
+    /// Sends what is due at `current`.
+    pub fn flush(self) {
+        self.request_flush();
+        self.end_operation();
+    }
+
+    /// Flushes, or, inside a flush of the same object, sees to it that another one follows.
+    pub(crate) fn request_flush(self) {
+        if self.updated.get() == 0 {
+            return;
+        }
+        let private = self.private();
+        if private.flushing.get() && self.is_flushing() {
+            private.flush_again.set(true);
+            return;
+        }
+        private.flush_again.set(false);
+        private.flush_began.set(self.now());
+        private.flushing.set(true);
+        let first = self.flush_once();
+        if first.is_ok() && private.flush_again.get() {
+            // However often it was asked for; what asks during this one is not heard.
+            _ = self.flush_once();
+        }
+        private.flush_again.set(false);
+        private.flushing.set(false);
+    }
+
+    /// True when the flush that is marked as running is.
+    #[cold]
+    fn is_flushing(self) -> bool {
+        self.is_inside_callback()
+            && self.now().since(self.private().flush_began.get()) < ABANDONED_AFTER
+    }
+
+    fn flush_once(self) -> Result<(), Released> {
+        self.private().packet.clear();
+        self.sync_sent();
+        if self.is_idle() {
+            self.set_prober(Prober::IDLE);
+            self.close_round();
+            return Ok(());
+        }
+        self.on_tick()?;
+        let budget = self
+            .pacing_rate()?
+            .filter(|budget| budget.cast_signed() >= 0);
+        let mut round = Round {
+            current: self.now(),
+            template: Header {
+                conv: self.conv.get(),
+                cmd: IKCP_CMD_ACK as u8,
+                frg: 0,
+                wnd: self.wnd_unused(),
+                ts: 0,
+                sn: 0,
+                una: self.rcv_nxt.get(),
+                len: 0,
+            },
+            prior_cwnd: self.cwnd.get(),
+            budget,
+        };
+        self.flush_acks(&mut round)?;
+        self.flush_probes(&mut round)?;
+        let window = self.send_window();
+        self.sync_sent();
+        self.admit(&round, window);
+        self.report_app_limited()?;
+        let resent = self.resent();
+        let tally = self.flush_segments(&mut round, resent)?;
+        if self.private().packet.len() > 0 {
+            self.output_packet()?;
+        }
+        self.react(tally, &round, window, resent)?;
+        self.close_round();
+        Ok(())
+    }
+
+    /// True when a flush would do nothing but keep a few fields up to date: nothing is owed, nothing may be admitted,
+    /// nothing is due. The common case of a program that flushes after every call, so it is decided first.
+    #[inline(always)]
+    fn is_idle(self) -> bool {
+        let index = &self.private().sent;
+        let list = self.snd_buf();
+        !self.has_ops()
+            && self.ackcount.get() == 0
+            && self.probe.get() == 0
+            && self.rmt_wnd.get() != 0
+            && (self.snd_queue().is_empty() || !self.admits(self.send_window()))
+            && !index.has_unsent()
+            && index.is_quiet(list, self.now())
+            && !index.may_resend(self.fast_resend(self.resent()))
+    }
+
+    /// What every flush ends with.
+    #[inline(always)]
+    fn close_round(self) {
+        if self.cwnd.get() < 1 {
+            self.cwnd.set(1);
+            self.incr.set(self.mss.get());
+        }
+        let elapsed = self
+            .now()
+            .since(self.private().trimmed.get())
+            .cast_unsigned();
+        if elapsed >= TRIM_PERIOD {
+            self.trim();
+        }
+    }
+
+    /// Ends a trimming period: what was not needed during it goes back to the allocator.
+    #[cold]
+    #[inline(never)]
+    fn trim(self) {
+        let private = self.private();
+        private.trimmed.set(self.now());
+        self.sync_sent();
+        self.sync_received();
+        private.sent.trim(self.snd_buf());
+        private.received.trim(self.rcv_buf());
+        if private.pool.is_used() {
+            private.pool.trim();
+        }
+        let acks = private.ack_peak.replace(0);
+        if self.ackcount.get() == 0 && acks <= self.ackblock.get() / 4 {
+            self.free_acklist();
+        }
+    }
+
+    // ---- acknowledgements and probes -----------------------------------------------------------------------------
+
+    /// Hands out the packet under construction when `need` more bytes would make it larger than the MTU. True when it
+    /// did, so that a callback has run.
+    #[inline(always)]
+    fn make_room(self, need: u32) -> Result<bool, Released> {
+        let size = self.private().packet.len().wrapping_add(need);
+        if size.cast_signed() > self.mtu.get().cast_signed() {
+            self.output_packet()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Writes a header without payload. False when there was no memory for it.
+    #[inline(always)]
+    fn put_header(self, header: &Header) -> Result<bool, Released> {
+        self.make_room(IKCP_OVERHEAD)?;
+        let packet = &self.private().packet;
+        let fits = packet.reserve(&self.buffer, IKCP_OVERHEAD);
+        if fits {
+            packet.put_header(&self.buffer, &header.emit());
+        }
+        Ok(fits)
+    }
+
+    fn flush_acks(self, round: &mut Round) -> Result<(), Released> {
+        let count = self.ackcount.get();
+        if count == 0 {
+            return Ok(());
+        }
+        let peak = &self.private().ack_peak;
+        peak.set(peak.get().max(count));
+        let mut header = round.template;
+        let mut written = 0;
+        while written < count
+            && let Some((sn, ts)) = self.pending_ack(written)
+        {
+            header.sn = sn;
+            header.ts = ts;
+            if !self.put_header(&header)? {
+                break;
+            }
+            written += 1;
+        }
+        self.drop_acks(written);
+        // The original goes on with this header, so a probe carries the last acknowledgement's numbers.
+        round.template = header;
+        Ok(())
+    }
+
+    fn flush_probes(self, round: &mut Round) -> Result<(), Released> {
+        if self.rmt_wnd.get() == 0 {
+            let prober = Prober {
+                ts_probe: Millis(self.ts_probe.get()),
+                probe_wait: self.probe_wait.get(),
+            };
+            let (prober, due) = prober.closed(self.now());
+            self.set_prober(prober);
+            if due {
+                self.probe.set(self.probe.get() | IKCP_ASK_SEND);
+            }
+        } else {
+            self.set_prober(Prober::IDLE);
+        }
+        if self.probe.get() & IKCP_ASK_SEND != 0 {
+            round.template.cmd = IKCP_CMD_WASK as u8;
+            self.put_header(&round.template)?;
+        }
+        if self.probe.get() & IKCP_ASK_TELL != 0 {
+            round.template.cmd = IKCP_CMD_WINS as u8;
+            self.put_header(&round.template)?;
+        }
+        self.probe.set(0);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn set_prober(self, prober: Prober) {
+        self.ts_probe.set(prober.ts_probe.0);
+        self.probe_wait.set(prober.probe_wait);
+    }
+
+    // ---- admission -----------------------------------------------------------------------------------------------
+
+    /// Segments that may be in flight.
+    #[inline(always)]
+    fn send_window(self) -> u32 {
+        let window = self.snd_wnd.get().min(self.rmt_wnd.get());
+        if self.has_ops() || self.nocwnd.get() == 0 {
+            window.min(self.cwnd.get())
+        } else {
+            window
+        }
+    }
+
+    #[inline(always)]
+    fn admits(self, window: u32) -> bool {
+        self.next_sn().before(Sn(self.snd_una.get()).plus(window))
+    }
+
+    /// Moves segments from `snd_queue` to `snd_buf` while the window allows.
+    #[inline(always)]
+    fn admit(self, round: &Round, window: u32) {
+        let (queue, list) = (self.snd_queue(), self.snd_buf());
+        while self.admits(window)
+            && let Some(segment) = queue.first()
+        {
+            let segment = self.fit_tail(segment);
+            queue.remove(segment);
+            list.push_back(segment);
+            self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(1));
+            self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(1));
+
+            segment.conv.set(self.conv.get());
+            segment.cmd.set(IKCP_CMD_PUSH);
+            segment.wnd.set(u32::from(round.template.wnd));
+            segment.ts.set(round.current.0);
+            segment.sn.set(self.snd_nxt.get());
+            segment.una.set(self.rcv_nxt.get());
+            segment.resendts.set(round.current.0);
+            segment.rto.set(self.rx_rto.get().cast_unsigned());
+            segment.fastack.set(0);
+            segment.xmit.set(0);
+            self.snd_nxt.set(self.snd_nxt.get().wrapping_add(1));
+            self.private().sent.admitted(list, segment);
+        }
+    }
+
+    #[inline(always)]
+    fn report_app_limited(self) -> Result<(), Released> {
+        if self.has_ops() && self.snd_queue().is_empty() {
+            let window = self
+                .snd_wnd
+                .get()
+                .min(self.rmt_wnd.get())
+                .min(self.cwnd.get());
+            let inflight = self.nsnd_buf.get();
+            if inflight < window {
+                self.on_app_limited(inflight)?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- segments ------------------------------------------------------------------------------------------------
+
+    /// Skips from which on a segment is sent again.
+    #[inline(always)]
+    fn resent(self) -> u32 {
+        match self.fastresend.get() {
+            off if off <= 0 => u32::MAX,
+            resent => resent.cast_unsigned(),
+        }
+    }
+
+    #[inline(always)]
+    fn fast_resend(self, resent: u32) -> FastResend {
+        FastResend {
+            resent,
+            limit: self.fastlimit.get(),
+        }
+    }
+
+    /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
+    /// time they are settled by.
+    #[inline(always)]
+    fn scope(self, round: &Round, resent: u32) -> Scope {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        let due = !index.is_quiet(list, round.current) && index.refresh_bounds(list, round.current);
+        let scope = if index.may_resend(self.fast_resend(resent)) {
+            index.settle_for_flush(list)
+        } else {
+            if due || index.skips_unsent() {
+                index.settle(list);
+            }
+            Scope::Unsent
+        };
+        if due || !index.is_ordered() {
+            Scope::All
+        } else {
+            scope
+        }
+    }
+
+    fn flush_segments(self, round: &mut Round, resent: u32) -> Result<Tally, Released> {
+        let index = &self.private().sent;
+        let list = self.snd_buf();
+        let mut tally = Tally::default();
+        self.sync_sent();
+        self.private().withheld.set(None);
+        // Segments that never went out have a deadline too: the moment they were admitted.
+        let mut scope = self.scope(round, resent);
+        let rtomin = if self.nodelay.get() == 0 {
+            self.rx_rto.get() >> 3
+        } else {
+            0
+        };
+        let inputs = self.private().inputs.get();
+
+        let mut at = index.seek(list, scope, None);
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            let Some(cause) = self.cause(segment, round.current, resent) else {
+                at = index.after(list, scope, segment);
+                continue;
+            };
+            let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
+            let affordable = round
+                .budget
+                .is_none_or(|budget| segment.len.get() <= budget);
+            if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
+                self.private().withheld.set(Some(round.current));
+                index.flushed_up_to(sn);
+                return Ok(tally);
+            }
+            self.mark_sent(segment, cause, round, rtomin, &mut tally);
+            at = if self.emit(segment, need, round)? {
+                // A callback has run: everything is decided again behind this segment.
+                self.sync_sent();
+                if scope != Scope::All {
+                    scope = self.scope(round, resent);
+                }
+                index.seek(list, scope, Some(sn.plus(1)))
+            } else {
+                index.after(list, scope, segment)
+            };
+        }
+        // Skips that a callback brought in may concern segments that had been looked at before.
+        let undisturbed = self.private().inputs.get() == inputs;
+        index.flushed(scope, undisturbed);
+        Ok(tally)
+    }
+
+    #[inline(always)]
+    fn cause(self, segment: Segment, current: Millis, resent: u32) -> Option<Cause> {
+        if segment.xmit.get() == 0 {
+            Some(Cause::First)
+        } else if current.since(Millis(segment.resendts.get())) >= 0 {
+            Some(Cause::Timeout)
+        } else if segment.fastack.get() >= resent
+            && self.fast_resend(resent).allows(segment.xmit.get())
+        {
+            Some(Cause::Skipped)
+        } else {
+            None
+        }
+    }
+
+    /// Brings the segment's own fields, and the index, to the state after sending it.
+    #[inline(always)]
+    fn mark_sent(
+        self,
+        segment: Segment,
+        cause: Cause,
+        round: &Round,
+        rtomin: i32,
+        tally: &mut Tally,
+    ) {
+        let before = segment.resendts.get();
+        let rx_rto = self.rx_rto.get().cast_unsigned();
+        segment.xmit.set(segment.xmit.get().wrapping_add(1));
+        let mut wait = 0;
+        match cause {
+            Cause::First => {
+                segment.rto.set(rx_rto);
+                wait = rtomin.cast_unsigned();
+            }
+            Cause::Timeout => {
+                self.xmit.set(self.xmit.get().wrapping_add(1));
+                segment.rto.set(self.backed_off(segment.rto.get(), rx_rto));
+                tally.timed_out = true;
+            }
+            Cause::Skipped => {
+                segment.fastack.set(0);
+                tally.fast = tally.fast.wrapping_add(1);
+            }
+        }
+        segment
+            .resendts
+            .set(round.current.plus(segment.rto.get()).plus(wait).0);
+        segment.ts.set(round.current.0);
+        segment.wnd.set(u32::from(round.template.wnd));
+        segment.una.set(self.rcv_nxt.get());
+        self.private().sent.sent(segment, before);
+    }
+
+    /// The timeout of a segment that timed out: doubled at least in normal mode, one and a half times in mode 1, half of
+    /// the connection's more in mode 2.
+    #[inline(always)]
+    fn backed_off(self, rto: u32, rx_rto: u32) -> u32 {
+        let step = match self.nodelay.get().cast_signed() {
+            0 => return rto.wrapping_add(rto.max(rx_rto)),
+            mode if mode < 2 => rto,
+            _ => rx_rto,
+        };
+        rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
+    }
+
+    /// Writes a segment that was marked as sent into the packet, handing out the packet before it if need be. True when
+    /// a callback has run; the segment may be gone then, and is not written if it is.
+    #[inline(always)]
+    fn emit(self, segment: Segment, need: u32, round: &mut Round) -> Result<bool, Released> {
+        let (sn, len) = (segment.sn.get(), segment.len.get());
+        let inflight = self.nsnd_buf.get();
+        let mut called = self
+            .on_pkt_sent(sn, round.current.0, len, inflight, segment.xmit.get())?
+            .is_some();
+        called |= self.make_room(need)?;
+        let segment = if called {
+            self.sync_sent();
+            match self.private().sent.find(self.snd_buf(), Sn(sn)) {
+                Some(segment) => segment,
+                None => return Ok(true),
+            }
+        } else {
+            segment
+        };
+        let packet = &self.private().packet;
+        if packet.reserve(&self.buffer, need) {
+            let header = Header {
+                conv: segment.conv.get(),
+                cmd: segment.cmd.get() as u8,
+                frg: segment.frg.get() as u8,
+                wnd: segment.wnd.get() as u16,
+                ts: segment.ts.get(),
+                sn: segment.sn.get(),
+                una: segment.una.get(),
+                len: segment.len.get(),
+            };
+            packet.put_header(&self.buffer, &header.emit());
+            packet.put_payload(&self.buffer, segment);
+        }
+        if let Some(budget) = &mut round.budget {
+            *budget = budget.saturating_sub(len);
+        }
+        if segment.xmit.get() >= self.dead_link.get() {
+            self.state.set(u32::MAX);
+        }
+        Ok(called)
+    }
+
+    // ---- congestion ----------------------------------------------------------------------------------------------
+
+    /// Lets the congestion control react to what the data phase had to repeat.
+    #[inline(always)]
+    fn react(self, tally: Tally, round: &Round, window: u32, resent: u32) -> Result<(), Released> {
+        if tally.fast > 0 {
+            let inflight = self.nsnd_buf.get();
+            if self
+                .on_fast_retransmit(tally.fast, inflight, round.prior_cwnd)?
+                .is_none()
+            {
+                let inflight = self.next_sn().since(Sn(self.snd_una.get())).cast_unsigned();
+                self.set_window(Window::fast_retransmitted(inflight, resent, self.mss.get()));
+            }
+        }
+        if tally.timed_out && self.on_timeout(round.prior_cwnd)?.is_none() {
+            let prior = if profile::CONGESTION_HOOKS {
+                round.prior_cwnd
+            } else {
+                window
+            };
+            self.set_window(Window::timed_out(prior, self.mss.get()));
+        }
+        Ok(())
+    }
+}

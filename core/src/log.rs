@@ -1,0 +1,167 @@
+//! The log: which lines the mask lets through, and their wording, which is the original's.
+//!
+//! Programs parse these lines. Masked off they cost one test.
+
+use core::ffi::CStr;
+
+use crate::call::Released;
+use crate::consts::log_mask;
+use crate::control::Kcp;
+
+/// A line under construction. Every line of the library fits.
+struct Line {
+    bytes: [u8; 96],
+    len: usize,
+}
+
+impl Line {
+    const fn new() -> Line {
+        Line {
+            bytes: [0; 96],
+            len: 0,
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        // One byte stays for the terminating zero.
+        if self.len + 1 < self.bytes.len()
+            && let Some(place) = self.bytes.get_mut(self.len)
+        {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn text(mut self, text: &str) -> Line {
+        for byte in text.bytes() {
+            self.byte(byte);
+        }
+        self
+    }
+
+    fn unsigned(mut self, value: u32) -> Line {
+        let mut power = 1_000_000_000;
+        while power > value && power > 1 {
+            power /= 10;
+        }
+        while power > 0 {
+            let digit = (value / power % 10) as u8;
+            self.byte(b'0' + digit);
+            power /= 10;
+        }
+        self
+    }
+
+    fn signed(mut self, value: i32) -> Line {
+        if value < 0 {
+            self.byte(b'-');
+        }
+        self.unsigned(value.unsigned_abs())
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+impl Kcp<'_> {
+    /// True when lines of this bit are wanted.
+    #[inline(always)]
+    pub(crate) fn logs(self, mask: i32) -> bool {
+        mask & self.logmask.get() != 0 && self.writelog.get().is_some()
+    }
+
+    #[cold]
+    pub(crate) fn log_output(self, size: u32) -> Result<(), Released> {
+        self.write(&Line::new().text("[RO] ").unsigned(size).text(" bytes"))
+    }
+
+    #[cold]
+    pub(crate) fn log_input(self, size: i32) -> Result<(), Released> {
+        self.write(&Line::new().text("[RI] ").signed(size).text(" bytes"))
+    }
+
+    #[cold]
+    pub(crate) fn log_recv(self, sn: u32) -> Result<(), Released> {
+        self.write(&Line::new().text("recv sn=").unsigned(sn))
+    }
+
+    #[cold]
+    pub(crate) fn log_ack(self, sn: u32, rtt: i32) -> Result<(), Released> {
+        let rto = self.rx_rto.get();
+        let line = Line::new()
+            .text("input ack: sn=")
+            .unsigned(sn)
+            .text(" rtt=")
+            .signed(rtt);
+        self.write(&line.text(" rto=").signed(rto))
+    }
+
+    #[cold]
+    pub(crate) fn log_push(self, sn: u32, ts: u32) -> Result<(), Released> {
+        self.write(
+            &Line::new()
+                .text("input psh: sn=")
+                .unsigned(sn)
+                .text(" ts=")
+                .unsigned(ts),
+        )
+    }
+
+    #[cold]
+    pub(crate) fn log_probe(self) -> Result<(), Released> {
+        self.write(&Line::new().text("input probe"))
+    }
+
+    #[cold]
+    pub(crate) fn log_window(self, wnd: u16) -> Result<(), Released> {
+        self.write(&Line::new().text("input wins: ").unsigned(u32::from(wnd)))
+    }
+
+    fn write(self, line: &Line) -> Result<(), Released> {
+        self.write_log(line.as_c_str())
+    }
+
+    /// True when a line is wanted for anything that `ikcp_input` does.
+    #[inline(always)]
+    pub(crate) fn logs_input(self) -> bool {
+        self.logs(
+            log_mask::INPUT
+                | log_mask::IN_DATA
+                | log_mask::IN_ACK
+                | log_mask::IN_PROBE
+                | log_mask::IN_WINS,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    fn text(line: &Line) -> std::string::String {
+        line.as_c_str().to_str().expect("ASCII").to_string()
+    }
+
+    #[test]
+    fn numbers_are_written_as_printf_does() {
+        let line = Line::new()
+            .unsigned(0)
+            .text(" ")
+            .unsigned(u32::MAX)
+            .text(" ")
+            .signed(i32::MIN)
+            .text(" ")
+            .signed(-7)
+            .text(" ")
+            .unsigned(1010);
+        assert_eq!(text(&line), "0 4294967295 -2147483648 -7 1010");
+    }
+
+    #[test]
+    fn a_line_too_long_is_cut_and_terminated() {
+        let line = Line::new().text(&"x".repeat(200));
+        assert_eq!(text(&line).len(), 95);
+    }
+}

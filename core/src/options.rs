@@ -1,0 +1,94 @@
+//! The setters, and what little there is to ask.
+
+use core::ffi::c_int;
+
+use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MIN, IKCP_RTO_NDL, IKCP_WND_RCV};
+use crate::control::{Kcp, Output};
+
+/// Smallest MTU, bytes.
+const MTU_MIN: c_int = 50;
+/// From this MTU on the original's buffer size wraps.
+const MTU_LIMIT: c_int = 1_431_655_742;
+
+impl Kcp<'_> {
+    /// Sets the callback that sends a packet; without one packets are dropped.
+    pub fn set_output(self, output: Option<Output>) {
+        self.output.set(output);
+    }
+
+    /// Sets the MTU to `mtu` bytes, header included: 0, -1 when it is too small, -2 when there is no memory.
+    pub fn setmtu(self, mtu: c_int) -> c_int {
+        if mtu < MTU_MIN {
+            return -1;
+        }
+        let size = mtu.unsigned_abs();
+        if mtu >= MTU_LIMIT || !self.private().packet.resize(&self.buffer, size) {
+            return -2;
+        }
+        self.mtu.set(size);
+        self.mss.set(size - IKCP_OVERHEAD);
+        0
+    }
+
+    /// Sets the flush interval, ms, within 10 and 5000.
+    pub fn set_interval(self, interval: c_int) -> c_int {
+        self.interval.set(interval.clamp(10, 5000).unsigned_abs());
+        0
+    }
+
+    /// Sets the modes; a negative argument leaves its setting as it is.
+    pub fn nodelay(self, nodelay: c_int, interval: c_int, resend: c_int, nc: c_int) -> c_int {
+        if nodelay >= 0 {
+            self.nodelay.set(nodelay.unsigned_abs());
+            let minrto = if nodelay != 0 {
+                IKCP_RTO_NDL
+            } else {
+                IKCP_RTO_MIN
+            };
+            self.rx_minrto.set(minrto.cast_signed());
+        }
+        if interval >= 0 {
+            self.set_interval(interval);
+        }
+        if resend >= 0 {
+            self.fastresend.set(resend);
+        }
+        if nc >= 0 {
+            self.nocwnd.set(nc);
+        }
+        0
+    }
+
+    /// Sets the windows, segments; what is not positive leaves its window as it is. A receive window is 128 at least.
+    pub fn wndsize(self, sndwnd: c_int, rcvwnd: c_int) -> c_int {
+        if sndwnd > 0 {
+            self.snd_wnd.set(sndwnd.unsigned_abs());
+        }
+        if rcvwnd > 0 {
+            self.rcv_wnd.set(rcvwnd.unsigned_abs().max(IKCP_WND_RCV));
+        }
+        0
+    }
+
+    /// Segments that were sent by the program and not acknowledged by the peer. Writes nothing.
+    #[must_use]
+    pub fn waitsnd(self) -> c_int {
+        self.nsnd_buf
+            .get()
+            .wrapping_add(self.nsnd_que.get())
+            .cast_signed()
+    }
+
+    /// Ends the object. Inside one of its callbacks its memory waits until the outermost callback has returned; nothing
+    /// is called and nothing sent from here on.
+    pub fn release(self) {
+        let inside = self.is_inside_callback();
+        self.leave_cc();
+        self.output.set(None);
+        self.writelog.set(None);
+        self.private().released.set(true);
+        if !inside {
+            self.destroy();
+        }
+    }
+}

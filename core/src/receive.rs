@@ -1,0 +1,339 @@
+//! `ikcp_recv` and `ikcp_peeksize`, and the way of a segment from the network into `rcv_queue`.
+
+use core::ffi::c_int;
+
+use crate::call::Released;
+use crate::consts::{IKCP_ASK_TELL, log_mask};
+use crate::control::Kcp;
+use crate::ring::Place;
+use crate::segment::{ForeignSegment, Segment, Sink, Source};
+use crate::seq::Sn;
+use crate::wire::Header;
+
+// Answers of `ikcp_recv` and `ikcp_peeksize`.
+const EMPTY: c_int = -1;
+const INCOMPLETE: c_int = -2;
+const TOO_SMALL: c_int = -3;
+
+impl Kcp<'_> {
+    // ---- to the program ------------------------------------------------------------------------------------------
+
+    /// Size of the next message in bytes, -1 when none is complete. Writes nothing.
+    #[must_use]
+    pub fn peeksize(self) -> c_int {
+        let queue = self.rcv_queue();
+        let Some(first) = queue.first() else {
+            return EMPTY;
+        };
+        let count = self.nrcv_que.get();
+        match frame(first, count) {
+            Frame::Whole => size(u64::from(first.len.get())),
+            Frame::Incomplete => EMPTY,
+            Frame::Fragments => size(self.private().front.len(queue, count)),
+        }
+    }
+
+    /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue.
+    /// Gives its size, -1 when there is nothing, -2 when the message is not complete, -3 when there is too little room.
+    pub fn recv(self, sink: Sink, len: c_int) -> c_int {
+        let received = self.receive(sink, len).unwrap_or(EMPTY);
+        self.end_operation();
+        received
+    }
+
+    #[inline(always)]
+    fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
+        let held = self.held();
+        let Some(first) = self.fragment(held) else {
+            return Ok(EMPTY);
+        };
+        let size = if held == 0 {
+            self.peeksize()
+        } else {
+            self.size_behind(first, held)
+        };
+        if size < 0 {
+            return Ok(INCOMPLETE);
+        }
+        // INT_MIN has no positive counterpart; no message is that large.
+        if len == c_int::MIN || size > len.abs() {
+            return Ok(TOO_SMALL);
+        }
+        let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
+        let sink = sink.of_len(size.unsigned_abs());
+        if len < 0 {
+            self.look_at_message(first, held, sink)?;
+        } else if self.logs(log_mask::RECV) {
+            self.take_message_logging(first, held, sink)?;
+        } else {
+            self.take_message(first, sink);
+        }
+        self.sync_received();
+        self.deliver();
+        if self.nrcv_que.get() < self.rcv_wnd.get() && recover {
+            // The window was full. The peer is told at the next flush that it no longer is.
+            self.probe.set(self.probe.get() | IKCP_ASK_TELL);
+        }
+        Ok(size)
+    }
+
+    #[inline(always)]
+    fn take_message(self, first: Segment, mut sink: Sink) {
+        let queue = self.rcv_queue();
+        let mut at = Some(first);
+        while let Some(segment) = at {
+            at = queue.next(segment);
+            sink.append(segment);
+            let last = segment.frg.get() == 0;
+            self.take_fragment(segment);
+            if last {
+                break;
+            }
+        }
+        self.private().front.restart(queue, self.nrcv_que.get());
+    }
+
+    #[inline(always)]
+    fn take_fragment(self, segment: Segment) {
+        self.rcv_queue().remove(segment);
+        self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
+        self.free_segment(segment);
+    }
+
+    /// Copies the message that begins with `first`. Gives the number of its fragments.
+    fn copy_message(self, first: Segment, mut sink: Sink) -> u32 {
+        let mut count = 0;
+        let mut at = Some(first);
+        while let Some(segment) = at {
+            sink.append(segment);
+            count += 1;
+            if segment.frg.get() == 0 {
+                break;
+            }
+            at = self.rcv_queue().next(segment);
+        }
+        count
+    }
+
+    fn look_at_message(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
+        let count = self.copy_message(first, sink);
+        for n in 0..count {
+            if !self.logs(log_mask::RECV) {
+                break;
+            }
+            let Some(segment) = self.fragment(held + n) else {
+                break;
+            };
+            self.log_recv(segment.sn.get())?;
+        }
+        Ok(())
+    }
+
+    /// Takes a message with a line of the log for each fragment.
+    ///
+    /// As in the original a fragment is in the queue until its line is written. What is left of the message is held
+    /// meanwhile, so that an `ikcp_recv` of the callback gets the message behind it.
+    #[cold]
+    fn take_message_logging(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
+        let count = self.copy_message(first, sink);
+        for n in 0..count {
+            let Some(sn) = self.fragment(held).map(|segment| segment.sn.get()) else {
+                break;
+            };
+            if self.logs(log_mask::RECV) {
+                self.private().recv_hold.set(held + count - n);
+                let logged = self.log_recv(sn);
+                self.private().recv_hold.set(held);
+                logged?;
+            }
+            match self.fragment(held) {
+                Some(segment) if segment.sn.get() == sn => self.take_fragment(segment),
+                _ => break,
+            }
+        }
+        self.private()
+            .front
+            .restart(self.rcv_queue(), self.nrcv_que.get());
+        Ok(())
+    }
+
+    /// Segments at the front of the queue that an `ikcp_recv` further up the stack is taking.
+    #[inline(always)]
+    fn held(self) -> u32 {
+        let hold = self.private().recv_hold.get();
+        if hold != 0 && self.is_inside_callback() {
+            hold
+        } else {
+            0
+        }
+    }
+
+    /// The segment behind the first `n` ones of the queue.
+    #[inline(always)]
+    fn fragment(self, n: u32) -> Option<Segment> {
+        let queue = self.rcv_queue();
+        let mut at = queue.first();
+        for _ in 0..n {
+            at = queue.next(at?);
+        }
+        at
+    }
+
+    /// Size of the message that begins with `first`, behind `held` others.
+    #[cold]
+    fn size_behind(self, first: Segment, held: u32) -> c_int {
+        match frame(first, self.nrcv_que.get().saturating_sub(held)) {
+            Frame::Whole => size(u64::from(first.len.get())),
+            Frame::Incomplete => EMPTY,
+            Frame::Fragments => {
+                let mut len = 0;
+                let mut at = Some(first);
+                while let Some(segment) = at {
+                    len += u64::from(segment.len.get());
+                    if segment.frg.get() == 0 {
+                        break;
+                    }
+                    at = self.rcv_queue().next(segment);
+                }
+                size(len)
+            }
+        }
+    }
+
+    // ---- from the network ----------------------------------------------------------------------------------------
+
+    /// Makes the receive index describe `rcv_buf`, after the program or a callback may have edited it.
+    #[inline(always)]
+    pub(crate) fn sync_received(self) {
+        let (list, count) = (self.rcv_buf(), self.nrcv_buf.get());
+        let index = &self.private().received;
+        if !index.describes(list, count) {
+            index.rebuild(list, count);
+        }
+    }
+
+    /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
+    #[inline(always)]
+    pub(crate) fn store(self, header: &Header, source: Source) -> bool {
+        let sn = Sn(header.sn);
+        let in_order = sn.0 == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
+        let place = if in_order && self.rcv_buf().is_empty() {
+            None
+        } else {
+            match self.private().received.place(self.rcv_buf(), sn) {
+                // A duplicate. The program may have opened the window, so that what waits can move.
+                Place::Taken => {
+                    self.deliver();
+                    return true;
+                }
+                Place::After(prev) => Some(prev),
+            }
+        };
+        let Some(segment) = self.received_segment(header, source) else {
+            return false;
+        };
+        match place {
+            Some(prev) if !in_order => {
+                self.private()
+                    .received
+                    .insert(self.rcv_buf(), prev, segment);
+                self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
+            }
+            _ => self.append_received(segment),
+        }
+        self.deliver();
+        true
+    }
+
+    /// True when a segment with this `sn`, not before `rcv_nxt`, is waiting in `rcv_buf`.
+    #[cold]
+    pub(crate) fn is_stored(self, sn: Sn) -> bool {
+        matches!(
+            self.private().received.place(self.rcv_buf(), sn),
+            Place::Taken
+        )
+    }
+
+    #[inline(always)]
+    fn received_segment(self, header: &Header, mut source: Source) -> Option<Segment> {
+        let roomy = self.new_segment(header.len)?;
+        roomy.append(&mut source, header.len);
+        let segment = roomy.segment();
+        segment.conv.set(header.conv);
+        segment.cmd.set(u32::from(header.cmd));
+        segment.frg.set(u32::from(header.frg));
+        segment.wnd.set(u32::from(header.wnd));
+        segment.ts.set(header.ts);
+        segment.sn.set(header.sn);
+        segment.una.set(header.una);
+        Some(segment)
+    }
+
+    /// Appends the segment with the next sequence number to `rcv_queue`.
+    #[inline(always)]
+    fn append_received(self, segment: Segment) {
+        let count = self.nrcv_que.get();
+        self.rcv_queue().push_back(segment);
+        self.private()
+            .front
+            .appended(self.rcv_queue(), segment, count);
+        self.nrcv_que.set(count.wrapping_add(1));
+        self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));
+    }
+
+    /// Moves what is in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
+    #[inline(always)]
+    pub(crate) fn deliver(self) {
+        while let Some(first) = self.rcv_buf().first()
+            && first.sn.get() == self.rcv_nxt.get()
+            && self.nrcv_que.get() < self.rcv_wnd.get()
+        {
+            self.private().received.remove_first(self.rcv_buf(), first);
+            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_sub(1));
+            self.append_received(first);
+        }
+    }
+
+    /// `ikcp_parse_data`: takes in a segment that the program made, as `ikcp_input` would one from the network.
+    pub fn parse_data(self, segment: ForeignSegment) {
+        let header = segment.header();
+        let sn = Sn(header.sn);
+        let next = Sn(self.rcv_nxt.get());
+        if sn.since(next.plus(self.rcv_wnd.get())) < 0 && sn.since(next) >= 0 {
+            self.sync_received();
+            self.store(&header, segment.payload());
+        }
+    }
+
+    /// Free segments of the receive queue, as advertised: the header has 16 bits for it.
+    #[inline(always)]
+    pub(crate) fn wnd_unused(self) -> u16 {
+        let free = self.rcv_wnd.get().saturating_sub(self.nrcv_que.get());
+        u16::try_from(free).unwrap_or(u16::MAX)
+    }
+}
+
+/// What the first segment of a message says about the message, with `count` segments in the queue.
+enum Frame {
+    Whole,
+    Fragments,
+    Incomplete,
+}
+
+#[inline(always)]
+fn frame(first: Segment, count: u32) -> Frame {
+    let frg = first.frg.get();
+    if frg == 0 {
+        Frame::Whole
+    } else if count < frg.wrapping_add(1) {
+        Frame::Incomplete
+    } else {
+        Frame::Fragments
+    }
+}
+
+/// A size as the interface tells it. Lengths that a peer made add up to 2 GiB and more count as not complete.
+#[inline(always)]
+fn size(len: u64) -> c_int {
+    c_int::try_from(len).unwrap_or(EMPTY)
+}

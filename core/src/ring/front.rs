@@ -1,0 +1,97 @@
+//! What is known of the first message in `rcv_queue`, so that asking for its size does not walk its fragments.
+
+use core::cell::Cell;
+use core::ptr;
+
+use crate::queue::List;
+use crate::segment::{IKCPSEG, Segment};
+
+pub(crate) struct Front {
+    // The stamp: what the queue looked like.
+    count: Cell<u32>,
+    first: Cell<*mut IKCPSEG>,
+    last: Cell<*mut IKCPSEG>,
+
+    /// Payload of the message's fragments that are in the queue, bytes. A peer may send lengths that add up to more
+    /// than 32 bits hold.
+    len: Cell<u64>,
+    /// Its last fragment is in the queue.
+    complete: Cell<bool>,
+}
+
+impl Front {
+    pub(crate) const fn new() -> Front {
+        Front {
+            count: Cell::new(0),
+            first: Cell::new(ptr::null_mut()),
+            last: Cell::new(ptr::null_mut()),
+            len: Cell::new(0),
+            complete: Cell::new(false),
+        }
+    }
+
+    /// Payload of the first message: of its fragments up to the last one, or up to the end of the queue.
+    #[inline(always)]
+    pub(crate) fn len(&self, queue: List<'_>, count: u32) -> u64 {
+        if self.describes(queue, count) {
+            self.len.get()
+        } else {
+            measure(queue).0
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn describes(&self, queue: List<'_>, count: u32) -> bool {
+        self.count.get() == count
+            && self.first.get() == queue.first_address()
+            && self.last.get() == queue.last_address()
+    }
+
+    /// Measures the first message anew.
+    #[inline(always)]
+    pub(crate) fn restart(&self, queue: List<'_>, count: u32) {
+        self.stamp(queue, count);
+        let (len, complete) = measure(queue);
+        self.len.set(len);
+        self.complete.set(complete);
+    }
+
+    /// `segment` was appended to the queue, which held `count` before.
+    #[inline(always)]
+    pub(crate) fn appended(&self, queue: List<'_>, segment: Segment, count: u32) {
+        if queue.first() == Some(segment) {
+            self.first.set(segment.as_ptr());
+            self.len.set(0);
+            self.complete.set(false);
+        } else if self.count.get() != count {
+            // Somebody else changed the queue. The next `restart` mends that; until then it is walked.
+            return;
+        }
+        if !self.complete.get() {
+            self.len.set(self.len.get() + u64::from(segment.len.get()));
+            self.complete.set(segment.frg.get() == 0);
+        }
+        self.count.set(count.wrapping_add(1));
+        self.last.set(segment.as_ptr());
+    }
+
+    #[inline(always)]
+    fn stamp(&self, queue: List<'_>, count: u32) {
+        self.count.set(count);
+        self.first.set(queue.first_address());
+        self.last.set(queue.last_address());
+    }
+}
+
+fn measure(queue: List<'_>) -> (u64, bool) {
+    let mut len = 0;
+    let mut at = queue.first();
+    while let Some(segment) = at {
+        len += u64::from(segment.len.get());
+        if segment.frg.get() == 0 {
+            return (len, true);
+        }
+        at = queue.next(segment);
+    }
+    (len, false)
+}

@@ -1,0 +1,178 @@
+//! The index over `rcv_buf`, the segments that arrived before their predecessors.
+
+use core::cell::Cell;
+use core::ptr;
+
+use super::slots::Slots;
+use crate::queue::List;
+use crate::segment::{IKCPSEG, Segment};
+use crate::seq::Sn;
+
+/// Segments out of order up to which the list is as good as a ring.
+const WALKED: u32 = 16;
+
+/// Where a segment belongs in `rcv_buf`.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// It is there already.
+    Taken,
+    /// Behind this one; at the front for `None`.
+    After(Option<Segment>),
+}
+
+pub(crate) struct ReceiveIndex {
+    // The stamp: what the list looked like when the index described it.
+    count: Cell<u32>,
+    first: Cell<*mut IKCPSEG>,
+    last: Cell<*mut IKCPSEG>,
+
+    /// The ring describes the list.
+    indexed: Cell<bool>,
+    /// Most sequence numbers that the list spanned during this trimming period.
+    peak: Cell<u32>,
+    slots: Slots<false>,
+}
+
+impl ReceiveIndex {
+    pub(crate) const fn new() -> ReceiveIndex {
+        ReceiveIndex {
+            count: Cell::new(0),
+            first: Cell::new(ptr::null_mut()),
+            last: Cell::new(ptr::null_mut()),
+            indexed: Cell::new(false),
+            peak: Cell::new(0),
+            slots: Slots::new(),
+        }
+    }
+
+    /// True when the index still describes the list.
+    #[inline(always)]
+    pub(crate) fn describes(&self, list: List<'_>, count: u32) -> bool {
+        self.count.get() == count
+            && self.first.get() == list.first_address()
+            && self.last.get() == list.last_address()
+    }
+
+    /// Makes the index describe the list as it is.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn rebuild(&self, list: List<'_>, count: u32) {
+        self.stamp(list, count);
+        self.indexed.set(false);
+        if count > WALKED {
+            self.fill_ring(list);
+        }
+    }
+
+    #[inline(always)]
+    fn stamp(&self, list: List<'_>, count: u32) {
+        self.count.set(count);
+        self.first.set(list.first_address());
+        self.last.set(list.last_address());
+    }
+
+    fn fill_ring(&self, list: List<'_>) {
+        self.indexed.set(false);
+        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+            return;
+        };
+        let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
+        if span < 0 || !self.slots.set_up(span.unsigned_abs() + 1) {
+            return;
+        }
+        let mut previous: Option<Sn> = None;
+        let mut at = Some(first);
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if previous.is_some_and(|previous| sn.since(previous) <= 0) {
+                return;
+            }
+            self.slots.set(sn, segment);
+            previous = Some(sn);
+            at = list.next(segment);
+        }
+        self.peak.set(self.peak.get().max(span.unsigned_abs() + 1));
+        self.indexed.set(true);
+    }
+
+    /// Where a segment with this `sn` belongs.
+    pub(crate) fn place(&self, list: List<'_>, sn: Sn) -> Place {
+        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+            return Place::After(None);
+        };
+        let (low, high) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        if sn == high || sn == low {
+            return Place::Taken;
+        }
+        if high.before(sn) {
+            return Place::After(Some(last));
+        }
+        if self.indexed.get() {
+            if sn.before(low) {
+                return Place::After(None);
+            }
+            if self.slots.get(sn).is_some() {
+                return Place::Taken;
+            }
+            return Place::After(self.slots.before(sn, low));
+        }
+        let mut at = Some(last);
+        while let Some(segment) = at {
+            let listed = Sn(segment.sn.get());
+            if listed == sn {
+                return Place::Taken;
+            }
+            if listed.before(sn) {
+                break;
+            }
+            at = list.prev(segment);
+        }
+        Place::After(at)
+    }
+
+    /// Links `segment` at the place that `place` found for it.
+    pub(crate) fn insert(&self, list: List<'_>, after: Option<Segment>, segment: Segment) {
+        list.insert_after(after, segment);
+        let count = self.count.get() + 1;
+        self.stamp(list, count);
+        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+            return;
+        };
+        let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
+        if self.indexed.get() && (0..i64::from(self.slots.capacity())).contains(&i64::from(span)) {
+            self.slots.set(Sn(segment.sn.get()), segment);
+            let span = span.unsigned_abs() + 1;
+            if span > self.peak.get() {
+                self.peak.set(span);
+            }
+        } else if self.indexed.get() || (count > WALKED && count.is_multiple_of(WALKED)) {
+            self.fill_ring(list);
+        }
+    }
+
+    /// Takes `first`, the first member, out of the list.
+    #[inline(always)]
+    pub(crate) fn remove_first(&self, list: List<'_>, first: Segment) {
+        if self.indexed.get() {
+            self.slots.clear(Sn(first.sn.get()));
+        }
+        list.remove(first);
+        self.stamp(list, self.count.get().wrapping_sub(1));
+    }
+
+    /// Ends a trimming period: the ring is given back when it was not needed, and shrunk when it was needed less.
+    pub(crate) fn trim(&self, list: List<'_>) {
+        let peak = self.peak.replace(0);
+        if self.slots.is_allocated() && peak <= self.slots.capacity() / 4 {
+            self.indexed.set(false);
+            self.slots.free();
+            if self.count.get() > WALKED {
+                self.fill_ring(list);
+            }
+        }
+    }
+
+    pub(crate) fn free(&self) {
+        self.slots.free();
+    }
+}

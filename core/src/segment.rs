@@ -1,0 +1,377 @@
+//! `IKCPSEG` with its inline payload, and the caller's memory that payloads are copied from and to.
+
+use core::cell::Cell;
+use core::ffi::{c_char, c_long, c_void};
+use core::mem::offset_of;
+use core::ops::Deref;
+use core::ptr::{self, NonNull};
+
+use crate::alloc::deallocate;
+use crate::control::IUINT32;
+use crate::queue::IQUEUEHEAD;
+use crate::wire::{HEADER_LEN, Header, RawHeader};
+
+/// One segment: header first, payload inline from `data` on, in one allocation. Times are milliseconds.
+#[repr(C)]
+#[allow(missing_docs, missing_debug_implementations)]
+pub struct IKCPSEG {
+    /// Link in one of the four lists.
+    pub node: IQUEUEHEAD,
+    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` are set.
+    pub conv: Cell<IUINT32>,
+    pub cmd: Cell<IUINT32>,
+    pub frg: Cell<IUINT32>,
+    pub wnd: Cell<IUINT32>,
+    pub ts: Cell<IUINT32>,
+    pub sn: Cell<IUINT32>,
+    pub una: Cell<IUINT32>,
+    pub len: Cell<IUINT32>,
+    /// When it is sent again unless it is acknowledged before, and the timeout that led to that.
+    pub resendts: Cell<IUINT32>,
+    pub rto: Cell<IUINT32>,
+    /// How often a later segment was acknowledged; counted when it can matter, so it may lag.
+    pub fastack: Cell<IUINT32>,
+    /// Transmissions so far.
+    pub xmit: Cell<IUINT32>,
+    /// First of `len` bytes of payload.
+    pub data: [Cell<c_char>; 1],
+}
+
+/// Bytes before the payload.
+pub(crate) const PAYLOAD_OFFSET: usize = offset_of!(IKCPSEG, data);
+
+// A node is its segment: `List` converts between them by a cast.
+const _: () = assert!(offset_of!(IKCPSEG, node) == 0);
+const _: () = assert!(offset_of!(IKCPSEG, conv) == 2 * size_of::<usize>());
+const _: () = assert!(PAYLOAD_OFFSET == 2 * size_of::<usize>() + 48);
+const _: () = assert!(size_of::<IKCPSEG>() == PAYLOAD_OFFSET + size_of::<usize>());
+
+/// Handle on a live segment.
+///
+/// It is valid until the segment is freed or a callback runs, since a callback may free any of them: code that calls
+/// out looks its segment up again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment(NonNull<IKCPSEG>);
+
+impl Deref for Segment {
+    type Target = IKCPSEG;
+
+    #[inline(always)]
+    fn deref(&self) -> &IKCPSEG {
+        // SAFETY: a handle names a live segment, and all its fields are cells.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Segment {
+    /// # Safety
+    /// `pointer` is a live segment with room for its `len` bytes of payload.
+    #[inline(always)]
+    pub(crate) const unsafe fn from_raw(pointer: NonNull<IKCPSEG>) -> Segment {
+        Segment(pointer)
+    }
+
+    /// # Safety
+    /// `node` is the link inside a live segment.
+    #[inline(always)]
+    pub(crate) unsafe fn from_node(node: *mut IQUEUEHEAD) -> Segment {
+        // SAFETY: the caller's promise; the link is the segment's first member.
+        Segment(unsafe { NonNull::new_unchecked(node.cast()) })
+    }
+
+    #[inline(always)]
+    pub(crate) const fn as_ptr(self) -> *mut IKCPSEG {
+        self.0.as_ptr()
+    }
+
+    #[inline(always)]
+    pub(crate) const fn node(self) -> *mut IQUEUEHEAD {
+        self.0.as_ptr().cast()
+    }
+
+    /// First byte of the payload. Derived from the whole allocation, not from the one-byte `data`.
+    #[inline(always)]
+    pub(crate) const fn payload(self) -> *mut u8 {
+        // SAFETY: the offset stays inside the segment's allocation.
+        unsafe { self.0.as_ptr().cast::<u8>().add(PAYLOAD_OFFSET) }
+    }
+}
+
+/// A segment with the payload it has room for, bytes. While that is known, payload may be appended.
+#[derive(Clone, Copy)]
+pub(crate) struct Roomy {
+    segment: Segment,
+    room: u32,
+}
+
+impl Roomy {
+    /// # Safety
+    /// `segment` was allocated with room for `room` bytes of payload.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(segment: Segment, room: u32) -> Roomy {
+        Roomy { segment, room }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn segment(self) -> Segment {
+        self.segment
+    }
+
+    #[inline(always)]
+    pub(crate) const fn room(self) -> u32 {
+        self.room
+    }
+
+    /// Appends the next `len` bytes of `source`, or as many as there are and fit.
+    #[inline(always)]
+    pub(crate) fn append(self, source: &mut Source, len: u32) {
+        let old = self.segment.len.get();
+        let len = len.min(self.room.saturating_sub(old)).min(source.left);
+        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read unless it is NULL.
+        unsafe {
+            let to = self.segment.payload().add(old as usize);
+            if source.next.is_null() {
+                ptr::write_bytes(to, 0, len as usize);
+            } else {
+                copy(source.next, to, len as usize);
+                source.next = source.next.add(len as usize);
+            }
+        }
+        source.left -= len;
+        self.segment.len.set(old + len);
+    }
+
+    /// Takes over the payload of `from`, or as much of it as fits.
+    pub(crate) fn take_payload(self, from: Segment) {
+        let mut source = Source {
+            next: from.payload(),
+            left: from.len.get(),
+        };
+        self.segment.len.set(0);
+        self.append(&mut source, from.len.get());
+    }
+}
+
+/// Copies `len` bytes. Payloads of a few bytes are common, and for those a call of memcpy costs more than the copy.
+///
+/// # Safety
+/// Both ranges are valid and do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { ptr::copy_nonoverlapping(from, to, len) }
+}
+
+/// Bytes the program sends; NULL stands for zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    next: *const u8,
+    left: u32,
+}
+
+impl Source {
+    /// # Safety
+    /// As many bytes as the call it is passed to is told can be read from `bytes` during that call, unless it is NULL.
+    #[inline(always)]
+    pub const unsafe fn new(bytes: *const c_char) -> Source {
+        Source {
+            next: bytes.cast(),
+            left: 0,
+        }
+    }
+
+    /// The same bytes, with the number that the call was told.
+    #[inline(always)]
+    pub(crate) const fn of_len(self, len: u32) -> Source {
+        Source {
+            next: self.next,
+            left: len,
+        }
+    }
+
+    /// What is left behind the next `len` bytes.
+    #[inline(always)]
+    pub(crate) fn behind(self, len: u32) -> Source {
+        let len = len.min(self.left);
+        let next = if self.next.is_null() {
+            self.next
+        } else {
+            // SAFETY: `left` bytes can be read.
+            unsafe { self.next.add(len as usize) }
+        };
+        Source {
+            next,
+            left: self.left - len,
+        }
+    }
+}
+
+/// Memory the program receives into; NULL stands for nowhere.
+#[derive(Debug)]
+pub struct Sink {
+    next: *mut u8,
+    left: u32,
+}
+
+impl Sink {
+    /// # Safety
+    /// As many bytes as the call it is passed to is told can be written to `bytes` during that call, unless it is NULL.
+    #[inline(always)]
+    pub const unsafe fn new(bytes: *mut c_char) -> Sink {
+        Sink {
+            next: bytes.cast(),
+            left: 0,
+        }
+    }
+
+    /// The same memory, with the size that the call was told.
+    #[inline(always)]
+    pub(crate) const fn of_len(self, len: u32) -> Sink {
+        Sink {
+            next: self.next,
+            left: len,
+        }
+    }
+
+    /// Appends the payload of `segment`, or as much of it as fits.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, segment: Segment) {
+        let len = segment.len.get().min(self.left);
+        if !self.next.is_null() {
+            // SAFETY: `left` bytes can be written, and the program's memory is not the segment's.
+            unsafe {
+                copy(segment.payload(), self.next, len as usize);
+                self.next = self.next.add(len as usize);
+            }
+        }
+        self.left -= len;
+    }
+}
+
+/// A packet as it came from the network. It stays raw, since a callback may lead to the program reusing its memory.
+#[derive(Debug)]
+pub struct Datagram {
+    next: *const u8,
+    left: c_long,
+}
+
+impl Datagram {
+    /// # Safety
+    /// `size` bytes can be read from `data` during the call it is passed to, unless `data` is NULL or `size` negative.
+    #[inline(always)]
+    pub const unsafe fn new(data: *const c_char, size: c_long) -> Datagram {
+        Datagram {
+            next: data.cast(),
+            left: size,
+        }
+    }
+
+    /// The size as the original looks at it first: the low 32 bits.
+    #[inline(always)]
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)]
+    pub(crate) const fn size(&self) -> i32 {
+        self.left as i32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_null(&self) -> bool {
+        self.next.is_null()
+    }
+
+    /// Takes the next header off the packet, where 24 bytes are left.
+    #[inline(always)]
+    pub(crate) fn header(&mut self) -> Option<RawHeader> {
+        const LEN: c_long = HEADER_LEN as c_long;
+        if self.left < LEN {
+            return None;
+        }
+        // SAFETY: 24 bytes are left, by the promise given to `new`.
+        unsafe {
+            let raw = ptr::read_unaligned(self.next.cast::<RawHeader>());
+            self.next = self.next.add(HEADER_LEN);
+            self.left -= LEN;
+            Some(raw)
+        }
+    }
+
+    /// The next `len` bytes as a source, where they are left.
+    #[inline(always)]
+    pub(crate) fn payload(&mut self, len: u32) -> Option<Source> {
+        let len = i32::try_from(len).ok()?;
+        let step = c_long::from(len);
+        if self.left < step {
+            return None;
+        }
+        let source = Source {
+            next: self.next,
+            left: len.unsigned_abs(),
+        };
+        // SAFETY: `len` bytes are left, by the promise given to `new`.
+        unsafe { self.next = self.next.add(len.unsigned_abs() as usize) };
+        self.left -= step;
+        Some(source)
+    }
+}
+
+/// A segment that the program allocated and hands over.
+#[derive(Debug)]
+pub struct ForeignSegment(NonNull<IKCPSEG>);
+
+impl ForeignSegment {
+    /// `None` for NULL.
+    ///
+    /// # Safety
+    /// `segment` is NULL or was allocated with the program's `malloc` hook, holds `len` bytes of payload, is in no list,
+    /// and belongs to the library from here on.
+    #[must_use]
+    pub const unsafe fn new(segment: *mut IKCPSEG) -> Option<ForeignSegment> {
+        match NonNull::new(segment) {
+            Some(segment) => Some(ForeignSegment(segment)),
+            None => None,
+        }
+    }
+
+    /// What a packet with this segment would have said.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(crate) fn header(&self) -> Header {
+        let segment = Segment(self.0);
+        Header {
+            conv: segment.conv.get(),
+            cmd: segment.cmd.get() as u8,
+            frg: segment.frg.get() as u8,
+            wnd: segment.wnd.get() as u16,
+            ts: segment.ts.get(),
+            sn: segment.sn.get(),
+            una: segment.una.get(),
+            len: segment.len.get(),
+        }
+    }
+
+    pub(crate) fn payload(&self) -> Source {
+        let segment = Segment(self.0);
+        Source {
+            next: segment.payload(),
+            left: segment.len.get(),
+        }
+    }
+}
+
+impl Drop for ForeignSegment {
+    fn drop(&mut self) {
+        // SAFETY: the promise given to `new`.
+        unsafe { deallocate(self.0.as_ptr().cast()) }
+    }
+}
+
+/// The conversation that a packet belongs to, 0 for NULL.
+///
+/// # Safety
+/// `packet` is NULL or has 4 bytes at least.
+#[must_use]
+pub const unsafe fn getconv(packet: *const c_void) -> u32 {
+    if packet.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    u32::from_le_bytes(unsafe { ptr::read_unaligned(packet.cast()) })
+}

@@ -1,0 +1,58 @@
+//! Sequence numbers and the millisecond clock: 32 bits that wrap.
+//!
+//! Two values are ordered by the sign of their 32-bit difference (RFC 1982, and `_itimediff` of the original), so they
+//! compare meaningfully only while less than 2^31 apart. Wrapping arithmetic lives here and nowhere else.
+
+/// Sequence number of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sn(pub u32);
+
+/// A moment on the caller's clock, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Millis(pub u32);
+
+macro_rules! wrapping {
+    ($name:ident) => {
+        impl $name {
+            /// Signed distance from `earlier` to `self`; negative when `self` comes first.
+            #[inline(always)]
+            pub const fn since(self, earlier: $name) -> i32 {
+                self.0.wrapping_sub(earlier.0).cast_signed()
+            }
+
+            /// True when `self` comes strictly before `other`.
+            #[inline(always)]
+            pub const fn before(self, other: $name) -> bool {
+                self.since(other) < 0
+            }
+
+            /// The value `n` further on.
+            #[inline(always)]
+            pub const fn plus(self, n: u32) -> $name {
+                $name(self.0.wrapping_add(n))
+            }
+        }
+    };
+}
+
+wrapping!(Sn);
+wrapping!(Millis);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_survives_the_wrap() {
+        assert!(Sn(0xffff_ffff).before(Sn(0)));
+        assert!(!Sn(0).before(Sn(0xffff_ffff)));
+        assert_eq!(Sn(5).since(Sn(0xffff_fffb)), 10);
+        assert_eq!(Millis(0xffff_fff0).plus(0x20), Millis(0x10));
+    }
+
+    #[test]
+    fn half_a_circle_away_counts_as_before() {
+        assert_eq!(Sn(0x8000_0000).since(Sn(0)), i32::MIN);
+        assert!(Sn(0x8000_0000).before(Sn(0)));
+    }
+}

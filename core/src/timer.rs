@@ -1,0 +1,108 @@
+//! `ikcp_update` and `ikcp_check`: the clock, the flush interval, and when to call again.
+
+use crate::control::Kcp;
+use crate::seq::Millis;
+
+/// A clock further than this from the next flush, in ms, has been set anew, and the interval starts over.
+const CLOCK_JUMP: i32 = 10_000;
+
+impl Kcp<'_> {
+    /// Sets the clock to `current` ms, and flushes when the interval is over.
+    pub fn update(self, current: u32) {
+        let now = Millis(current);
+        self.current.set(current);
+        if self.updated.get() == 0 {
+            self.updated.set(1);
+            self.ts_flush.set(current);
+        }
+        let mut slap = now.since(Millis(self.ts_flush.get()));
+        if !(-CLOCK_JUMP..CLOCK_JUMP).contains(&slap) {
+            self.ts_flush.set(current);
+            slap = 0;
+        }
+        if slap >= 0 {
+            let mut next = Millis(self.ts_flush.get()).plus(self.interval.get());
+            if now.since(next) >= 0 {
+                next = now.plus(self.interval.get());
+            }
+            self.ts_flush.set(next.0);
+            self.request_flush();
+            self.narrow_bounds();
+            self.end_operation();
+        }
+    }
+
+    /// Narrows what is known of the earliest deadline when `check` could not answer with it until the next flush.
+    /// `check` may write nothing, so it would look for the deadline at every call.
+    #[inline(always)]
+    fn narrow_bounds(self) {
+        let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
+        if !self.private().released.get()
+            && index.is_loose()
+            && index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
+            && index.describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
+            index.refresh_bounds(list, now);
+        }
+    }
+
+    /// When to call `update` next, in ms on the caller's clock, if nothing is sent or arrives before. Writes nothing.
+    #[must_use]
+    pub fn check(self, current: u32) -> u32 {
+        if self.updated.get() == 0 {
+            return current;
+        }
+        let now = Millis(current);
+        let until_flush = Millis(self.ts_flush.get()).since(now);
+        // As `update` would: a distance beyond the jump counts as now.
+        if until_flush <= 0 || until_flush > CLOCK_JUMP {
+            return current;
+        }
+        let until_resend = self.next_deadline(now, until_flush);
+        if until_resend <= 0 {
+            return current;
+        }
+        let wait = until_resend
+            .min(until_flush)
+            .cast_unsigned()
+            .min(self.interval.get());
+        now.plus(wait).0
+    }
+
+    /// Distance of the earliest `resendts` from `now`, or anything from `horizon` on when it is not before that.
+    #[inline(always)]
+    fn next_deadline(self, now: Millis, horizon: i32) -> i32 {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if list.is_empty() {
+            return horizon;
+        }
+        let withheld = self.private().withheld.get();
+        if withheld.is_some() || !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+            return self.walk_to_deadline(now, withheld);
+        }
+        let quiet = index.quiet_for(list, now);
+        if quiet >= horizon {
+            return horizon;
+        }
+        match index.known_deadline(list, now) {
+            Some(distance) => distance,
+            None => index.deadlines(list, now).map_or(horizon, |(low, _)| low),
+        }
+    }
+
+    /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.
+    #[cold]
+    fn walk_to_deadline(self, now: Millis, withheld: Option<Millis>) -> i32 {
+        let list = self.snd_buf();
+        let mut earliest = i32::MAX;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let resendts = Millis(segment.resendts.get());
+            if withheld.is_none_or(|since| since.before(resendts)) {
+                earliest = earliest.min(resendts.since(now));
+            }
+            at = list.next(segment);
+        }
+        earliest
+    }
+}

@@ -1,0 +1,108 @@
+//! The 24-byte segment header: little-endian on every machine, no alignment.
+//!
+//! ```text
+//!  0        4    5    6      8        12       16       20       24
+//!  +--------+----+----+------+--------+--------+--------+--------+---------
+//!  |  conv  |cmd |frg | wnd  |   ts   |   sn   |  una   |  len   | payload
+//!  +--------+----+----+------+--------+--------+--------+--------+---------
+//! ```
+
+use crate::consts;
+
+/// Size of the header in bytes.
+pub const HEADER_LEN: usize = consts::IKCP_OVERHEAD as usize;
+
+/// A header as its bytes.
+pub type RawHeader = [u8; HEADER_LEN];
+
+/// A header as its values. It says what the bytes say and promises nothing about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Connection the segment belongs to.
+    pub conv: u32,
+    /// What the segment is for, one of `IKCP_CMD_*` when it is valid.
+    pub cmd: u8,
+    /// Fragments of the same message that follow this one.
+    pub frg: u8,
+    /// Free segments in the sender's receive queue.
+    pub wnd: u16,
+    /// Sender's clock when the segment left, ms; in an acknowledgement the `ts` of the acknowledged segment.
+    pub ts: u32,
+    /// Sequence number; in an acknowledgement that of the acknowledged segment.
+    pub sn: u32,
+    /// First sequence number that the sender has not received.
+    pub una: u32,
+    /// Bytes of payload behind the header.
+    pub len: u32,
+}
+
+impl Header {
+    /// Reads a header. Any 24 bytes are one.
+    #[inline(always)]
+    pub const fn parse(raw: &RawHeader) -> Header {
+        Header {
+            conv: le32(raw, 0),
+            cmd: raw[4],
+            frg: raw[5],
+            wnd: u16::from_le_bytes([raw[6], raw[7]]),
+            ts: le32(raw, 8),
+            sn: le32(raw, 12),
+            una: le32(raw, 16),
+            len: le32(raw, 20),
+        }
+    }
+
+    /// Writes the header.
+    #[inline(always)]
+    pub fn emit(&self) -> RawHeader {
+        let mut raw = [0; HEADER_LEN];
+        raw[0..4].copy_from_slice(&self.conv.to_le_bytes());
+        raw[4] = self.cmd;
+        raw[5] = self.frg;
+        raw[6..8].copy_from_slice(&self.wnd.to_le_bytes());
+        raw[8..12].copy_from_slice(&self.ts.to_le_bytes());
+        raw[12..16].copy_from_slice(&self.sn.to_le_bytes());
+        raw[16..20].copy_from_slice(&self.una.to_le_bytes());
+        raw[20..24].copy_from_slice(&self.len.to_le_bytes());
+        raw
+    }
+}
+
+#[inline(always)]
+const fn le32(raw: &RawHeader, at: usize) -> u32 {
+    u32::from_le_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header {
+        conv: 0x1122_3344,
+        cmd: 81,
+        frg: 7,
+        wnd: 0xa1b2,
+        ts: 0x0102_0304,
+        sn: 0x0506_0708,
+        una: 0x090a_0b0c,
+        len: 0x0d0e_0f10,
+    };
+
+    #[test]
+    fn fields_lie_where_the_protocol_puts_them() {
+        assert_eq!(
+            HEADER.emit(),
+            [
+                0x44, 0x33, 0x22, 0x11, 81, 7, 0xb2, 0xa1, 4, 3, 2, 1, 8, 7, 6, 5, 0x0c, 0x0b,
+                0x0a, 9, 0x10, 0x0f, 0x0e, 0x0d
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_emitted_is_parsed() {
+        assert_eq!(Header::parse(&HEADER.emit()), HEADER);
+        let ones = [0xff; HEADER_LEN];
+        assert_eq!(Header::parse(&ones).emit(), ones);
+    }
+}
