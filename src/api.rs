@@ -11,7 +11,8 @@
 use core::ffi::{c_char, c_int, c_long, c_void};
 
 use ikcp_core::{
-    Datagram, IKCPCB as ikcpcb, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Kcp, Sink, Source,
+    Datagram, ForeignSegment, IKCPCB as ikcpcb, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Kcp, Sink,
+    Source,
 };
 
 /// Makes one end of a connection.
@@ -315,8 +316,8 @@ pub unsafe extern "C" fn ikcp_qprint(_name: *const c_char, _head: *const IQUEUEH
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ikcp_parse_data(kcp: *mut ikcpcb, newseg: *mut IKCPSEG) {
     // SAFETY: the caller's promises.
-    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
-        // SAFETY: the caller's promises: the segment is the library's from here on.
-        unsafe { kcp.parse_data(newseg) }
+    if let (Some(kcp), Some(segment)) = unsafe { (Kcp::from_ptr(kcp), ForeignSegment::new(newseg)) }
+    {
+        kcp.parse_data(segment);
     }
 }

@@ -96,7 +96,7 @@ impl Kcp<'_> {
         }
         let list = self.snd_buf();
         while let Some(segment) = list.first()
-            && Sn(segment.sn.get()).before(una)
+            && una.since(Sn(segment.sn.get())) > 0
         {
             self.count_acked(segment.len.get());
             if WATCHED {

@@ -131,8 +131,8 @@ impl Kcp<'_> {
         match candidate {
             None => *candidate = Some(Candidate { sn, ts }),
             Some(best) => {
-                let newer = !profile::FASTACK_CONSERVE || best.ts.before(ts);
-                if best.sn.before(sn) && newer {
+                let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
+                if sn.since(best.sn) > 0 && newer {
                     *best = Candidate { sn, ts };
                 }
             }

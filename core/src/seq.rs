@@ -14,7 +14,9 @@ pub struct Millis(pub u32);
 macro_rules! wrapping {
     ($name:ident) => {
         impl $name {
-            /// Signed distance from `earlier` to `self`; negative when `self` comes first.
+            /// Signed distance from `earlier` to `self`; negative when `self` comes first. At a distance of exactly 2^31
+            /// each of two values comes before the other, so `a.since(b) > 0` and `b.since(a) < 0` differ there: where
+            /// the original's behaviour is at stake, the comparison is written the way round that it has.
             #[inline(always)]
             pub const fn since(self, earlier: $name) -> i32 {
                 self.0.wrapping_sub(earlier.0).cast_signed()

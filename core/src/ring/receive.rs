@@ -104,7 +104,7 @@ impl ReceiveIndex {
         if sn == high || sn == low {
             return Place::Taken;
         }
-        if high.before(sn) {
+        if sn.since(high) > 0 {
             return Place::After(Some(last));
         }
         if self.indexed.get() {
@@ -122,7 +122,7 @@ impl ReceiveIndex {
             if listed == sn {
                 return Place::Taken;
             }
-            if listed.before(sn) {
+            if sn.since(listed) > 0 {
                 break;
             }
             at = list.prev(segment);

@@ -281,14 +281,23 @@ impl SendIndex {
         self.exact.set(true);
     }
 
+    /// Widens the bounds to take in `resendts`. When deadlines lie all around the 32-bit circle, as a clock that jumps by
+    /// weeks leaves them, nothing can be said: `high` is then put just before `low`, and stays there.
     #[inline(always)]
     fn extend_bounds(&self, resendts: Millis) {
-        if resendts.before(self.low.get()) {
+        const HALF: u32 = 1 << 31;
+        let (low, high) = (self.low.get(), self.high.get());
+        let above = resendts.since(low).cast_unsigned();
+        if above <= high.since(low).cast_unsigned() {
+            return;
+        }
+        if above < HALF {
+            self.high.set(resendts);
+        } else if high.since(resendts).cast_unsigned() < HALF {
             self.low.set(resendts);
             self.exact.set(true);
-        }
-        if self.high.get().before(resendts) {
-            self.high.set(resendts);
+        } else {
+            self.high.set(low.plus(u32::MAX));
         }
     }
 
@@ -399,8 +408,8 @@ impl SendIndex {
     #[inline(always)]
     pub(crate) fn is_quiet(&self, list: List<'_>, now: Millis) -> bool {
         list.is_empty()
-            || (now.before(self.low.get())
-                && now.before(self.high.get())
+            || (self.low.get().since(now) > 0
+                && self.high.get().since(now) > 0
                 && self.high.get().since(self.low.get()) >= 0)
     }
 
@@ -471,7 +480,7 @@ impl SendIndex {
     #[inline(always)]
     pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
         match list.first() {
-            Some(first) if Sn(first.sn.get()).before(sn) => {}
+            Some(first) if sn.since(Sn(first.sn.get())) > 0 => {}
             _ => return,
         }
         let skip = Skip { sn, ts };
@@ -509,7 +518,7 @@ impl SendIndex {
     pub(crate) fn skips_unsent(&self) -> bool {
         self.logged.get() > 0 && self.unsent.get() != self.next.get() && {
             let unsent = self.unsent.get();
-            (0..self.logged.get() as usize).any(|n| unsent.before(self.slots.log(n).get().sn))
+            (0..self.logged.get() as usize).any(|n| self.slots.log(n).get().sn.since(unsent) > 0)
         }
     }
 
@@ -540,7 +549,7 @@ impl SendIndex {
         }
         let mut at = self.seek(list, Scope::All, None);
         while let Some(segment) = at
-            && Sn(segment.sn.get()).before(top)
+            && top.since(Sn(segment.sn.get())) > 0
         {
             self.settle_segment(segment);
             at = list.next(segment);
@@ -681,5 +690,5 @@ impl SendIndex {
 /// True when `skip` passed over a segment `sn` last sent at `ts`.
 #[inline(always)]
 fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
-    sn.before(skip.sn) && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
+    skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
 }
