@@ -16,7 +16,7 @@ struct wire {
     char packet[WIRE_PACKETS][WIRE_BYTES];
 };
 
-static int wire_output(const char *buf, int len, ikcpcb *kcp, void *user)
+static inline int wire_output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     struct wire *wire = (struct wire *)user;
     (void)kcp;
@@ -29,7 +29,7 @@ static int wire_output(const char *buf, int len, ikcpcb *kcp, void *user)
 }
 
 /* Gives all packets to `kcp`, in order. Returns the last result of ikcp_input(). */
-static int wire_deliver(struct wire *wire, ikcpcb *kcp)
+static inline int wire_deliver(struct wire *wire, ikcpcb *kcp)
 {
     int i, result = 0;
     for (i = 0; i < wire->count; i++) {
@@ -40,7 +40,7 @@ static int wire_deliver(struct wire *wire, ikcpcb *kcp)
 }
 
 /* An endpoint that flushes every 10 ms without congestion window, told the time `now`. */
-static ikcpcb *wire_endpoint(IUINT32 conv, struct wire *wire, IUINT32 now)
+static inline ikcpcb *wire_endpoint(IUINT32 conv, struct wire *wire, IUINT32 now)
 {
     ikcpcb *kcp = ikcp_create(conv, wire);
     if (kcp == NULL) {
@@ -54,7 +54,7 @@ static ikcpcb *wire_endpoint(IUINT32 conv, struct wire *wire, IUINT32 now)
 }
 
 /* Writes the header of a segment, least significant byte first on every machine. Returns what follows it. */
-static char *wire_header(char *at, IUINT32 conv, int cmd, int frg, int wnd, IUINT32 ts, IUINT32 sn, IUINT32 una,
+static inline char *wire_header(char *at, IUINT32 conv, int cmd, int frg, int wnd, IUINT32 ts, IUINT32 sn, IUINT32 una,
                          IUINT32 len)
 {
     IUINT32 word[6];

@@ -1,10 +1,10 @@
 //! Builds the library as a user does, once for each set of features, and tells where its files are.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::memo::Memo;
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
@@ -23,7 +23,7 @@ pub fn cargo() -> Command {
 }
 
 /// One build of the library.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Library {
     pub shared: PathBuf,
     pub archive: PathBuf,
@@ -60,20 +60,12 @@ pub const LAYOUT_211: Flavour = Flavour {
 };
 pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 
-type Slot = Arc<OnceLock<Result<Library, String>>>;
-static BUILT: Mutex<BTreeMap<Flavour, Slot>> = Mutex::new(BTreeMap::new());
+static BUILT: Memo<Flavour, Result<Library, String>> = Memo::new();
 
 impl Flavour {
     /// Builds it, unless a test has done so before.
     pub fn library(self) -> Result<Library, String> {
-        let slot = BUILT.lock().unwrap().entry(self).or_default().clone();
-        match slot.get_or_init(|| build(self)) {
-            Ok(library) => Ok(Library {
-                shared: library.shared.clone(),
-                archive: library.archive.clone(),
-            }),
-            Err(error) => Err(error.clone()),
-        }
+        BUILT.get(self, || build(self))
     }
 }
 

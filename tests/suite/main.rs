@@ -4,9 +4,11 @@
 //!
 //! - `suite`: collects tests, and those that lack a tool
 //! - `library`: builds the library once for each set of features
+//! - `memo`: work that several tests share
 //! - `tools`: the compilers of this machine, and how programs are run
 //! - `symbols`, `header`, `layout`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
+//! - `sessions`: simulated sessions in virtual time
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
@@ -15,7 +17,9 @@ mod core_tests;
 mod header;
 mod layout;
 mod library;
+mod memo;
 mod programs;
+mod sessions;
 mod suite;
 mod symbols;
 mod tools;
@@ -29,5 +33,6 @@ fn main() -> ExitCode {
     header::add(&mut suite);
     layout::add(&mut suite);
     programs::add(&mut suite);
+    sessions::add(&mut suite);
     suite.run()
 }

@@ -1,6 +1,6 @@
 //! The programs in c-tests: each is compiled by every compiler there is, and linked once with each file of the library.
 
-use crate::library::{ALL, DEFAULT, Flavour};
+use crate::library::{ALL, DEFAULT, Flavour, LAYOUT_211};
 use crate::suite::{Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, Linkage};
 
@@ -14,18 +14,32 @@ struct Program {
     flavours: &'static [Flavour],
 }
 
-const PROGRAMS: [Program; 2] = [
+const fn in_all(source: &'static str) -> Program {
     Program {
-        source: "functions.c",
+        source,
         c: true,
         cxx: true,
         flavours: &ALL,
+    }
+}
+
+const PROGRAMS: [Program; 6] = [
+    in_all("functions.c"),
+    in_all("embedder.c"),
+    in_all("included.c"),
+    // Without hooks there is nothing to be seen in the older profiles.
+    Program {
+        flavours: &[DEFAULT, LAYOUT_211],
+        ..in_all("congestion.c")
     },
     Program {
-        source: "header.c",
-        c: true,
-        cxx: true,
         flavours: &[DEFAULT],
+        ..in_all("header.c")
+    },
+    Program {
+        c: false,
+        flavours: &[DEFAULT, LAYOUT_211],
+        ..in_all("cxx.cpp")
     },
 ];
 
@@ -50,7 +64,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-fn passes(compiler: Compiler, source: &str, flavour: Flavour, linkage: Linkage) -> Outcome {
+fn passes(compiler: Compiler, source: &'static str, flavour: Flavour, linkage: Linkage) -> Outcome {
     compiler.link(source, flavour, linkage)?.run::<&str>(&[])?;
     Ok(())
 }

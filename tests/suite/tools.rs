@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::library::{self, Flavour};
+use crate::memo::Memo;
 
 /// A compiler, for C or for C++.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ pub const COMPILERS: [Compiler; 4] = [
 ];
 
 /// Which file of the library a program is linked with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Linkage {
     Static,
     Shared,
@@ -84,8 +85,25 @@ impl Compiler {
         command
     }
 
-    /// Compiles a program of c-tests and links it with a build of the library.
-    pub fn link(self, source: &str, flavour: Flavour, linkage: Linkage) -> Result<Program, String> {
+    /// Compiles a program of c-tests and links it with a build of the library, unless a test has done so before.
+    pub fn link(
+        self,
+        source: &'static str,
+        flavour: Flavour,
+        linkage: Linkage,
+    ) -> Result<Program, String> {
+        static LINKED: Memo<(&str, &str, Flavour, Linkage), Result<Program, String>> = Memo::new();
+        LINKED.get((source, self.command, flavour, linkage), || {
+            self.link_afresh(source, flavour, linkage)
+        })
+    }
+
+    fn link_afresh(
+        self,
+        source: &str,
+        flavour: Flavour,
+        linkage: Linkage,
+    ) -> Result<Program, String> {
         let library = flavour.library()?;
         let folder = library::scratch().join("programs");
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -122,7 +140,7 @@ impl Compiler {
 }
 
 /// A program that was compiled here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
     search: Option<PathBuf>,

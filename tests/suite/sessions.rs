@@ -1,0 +1,55 @@
+//! Simulated sessions in virtual time: every byte arrives once and in order, in every mode and on every kind of link.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::library::{ALL, Flavour};
+use crate::suite::{Outcome, Suite};
+use crate::tools::{COMPILERS, Linkage};
+
+/// The modes of c-tests/simulation.c.
+const MODES: [&str; 8] = [
+    "default",
+    "normal",
+    "fast",
+    "nodelay",
+    "congestion",
+    "stream",
+    "stream-default",
+    "stream-congestion",
+];
+
+/// About a second of each mode.
+const SESSIONS: u32 = 500;
+
+pub fn add(suite: &mut Suite) {
+    let [gcc, ..] = COMPILERS;
+    let seed = seed();
+    for flavour in ALL {
+        for mode in MODES {
+            let name = format!("sessions: {mode}, {}, seed {seed}", flavour.name);
+            suite.test_unless(gcc.missing(), name, move || run(flavour, mode, seed));
+        }
+    }
+}
+
+/// A new one for each run, unless the environment repeats one.
+fn seed() -> u64 {
+    match env::var("IKCP_SEED").map(|seed| seed.parse()) {
+        Ok(Ok(seed)) => seed,
+        Ok(Err(error)) => panic!("IKCP_SEED is no number: {error}"),
+        Err(_) => SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |time| u64::from(time.subsec_nanos()) / 1000),
+    }
+}
+
+fn run(flavour: Flavour, mode: &str, seed: u64) -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    gcc.link("simulation.c", flavour, Linkage::Static)?.run(&[
+        mode,
+        &seed.to_string(),
+        &SESSIONS.to_string(),
+    ])?;
+    Ok(())
+}
