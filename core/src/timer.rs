@@ -77,7 +77,8 @@ impl Kcp<'_> {
             return horizon;
         }
         let withheld = self.private().withheld.get();
-        if withheld.is_some() || !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+        let known = index.describes(list, self.nsnd_buf.get(), self.next_sn());
+        if withheld.is_some() || !known || index.has_unsent() {
             return self.walk_to_deadline(now, withheld);
         }
         let quiet = index.quiet_for(list, now);

@@ -52,7 +52,10 @@ pub(crate) struct SendIndex {
     first_resendts: Cell<u32>,
     last_resendts: Cell<u32>,
 
-    /// No deadline lies before the first or behind the second, where `count` is not 0.
+    /// There are bounds: a listed segment has been sent.
+    timed: Cell<bool>,
+    /// No deadline of a segment that has been sent lies before the first or behind the second. One that was never sent
+    /// has none that matters to a flush, which looks at all of those.
     low: Cell<Millis>,
     high: Cell<Millis>,
     /// `low` is the deadline of a listed segment.
@@ -83,6 +86,7 @@ impl SendIndex {
             last: Cell::new(ptr::null_mut()),
             first_resendts: Cell::new(0),
             last_resendts: Cell::new(0),
+            timed: Cell::new(false),
             low: Cell::new(Millis(0)),
             high: Cell::new(Millis(0)),
             exact: Cell::new(false),
@@ -151,33 +155,26 @@ impl SendIndex {
     /// Takes order, bounds and the unsent from the segments.
     fn survey(&self, list: List<'_>) {
         self.ordered.set(true);
-        self.exact.set(false);
+        self.timed.set(false);
         // What the marks and `skips` knew belongs to another list.
         self.skips.set(u32::MAX);
-        self.unsent.set(self.next.get());
+        let mut unsent = None;
         let mut previous: Option<Segment> = None;
-        let mut unsent_seen = false;
         let mut at = list.first();
         while let Some(segment) = at {
             let sn = Sn(segment.sn.get());
-            let resendts = Millis(segment.resendts.get());
-            match previous {
-                None => self.begin_bounds(resendts),
-                Some(previous) => {
-                    if Sn(previous.sn.get()).since(sn) >= 0 {
-                        self.ordered.set(false);
-                    }
-                    self.extend_bounds(resendts);
-                }
+            if previous.is_some_and(|previous| Sn(previous.sn.get()).since(sn) >= 0) {
+                self.ordered.set(false);
             }
-            if !unsent_seen && segment.xmit.get() == 0 {
-                unsent_seen = true;
-                self.unsent.set(sn);
+            if segment.xmit.get() == 0 {
+                unsent = unsent.or(Some(sn));
+            } else {
+                self.extend_bounds(Millis(segment.resendts.get()));
             }
-            previous = Some(segment);
+            previous = at;
             at = list.next(segment);
         }
-        self.exact.set(previous.is_some());
+        self.unsent.set(unsent.unwrap_or(self.next.get()));
     }
 
     /// Puts the list into the ring. Without memory, and when the list is not in order, there is none.
@@ -226,9 +223,7 @@ impl SendIndex {
             self.first.set(segment.as_ptr());
             self.first_resendts.set(resendts.0);
             self.ordered.set(true);
-            self.begin_bounds(resendts);
-        } else {
-            self.extend_bounds(resendts);
+            self.timed.set(false);
         }
         if self.has_ring() {
             if let Some(first) = list.first()
@@ -274,18 +269,18 @@ impl SendIndex {
         }
     }
 
-    #[inline(always)]
-    fn begin_bounds(&self, resendts: Millis) {
-        self.low.set(resendts);
-        self.high.set(resendts);
-        self.exact.set(true);
-    }
-
     /// Widens the bounds to take in `resendts`. When deadlines lie all around the 32-bit circle, as a clock that jumps by
     /// weeks leaves them, nothing can be said: `high` is then put just before `low`, and stays there.
     #[inline(always)]
     fn extend_bounds(&self, resendts: Millis) {
         const HALF: u32 = 1 << 31;
+        if !self.timed.get() {
+            self.timed.set(true);
+            self.low.set(resendts);
+            self.high.set(resendts);
+            self.exact.set(true);
+            return;
+        }
         let (low, high) = (self.low.get(), self.high.get());
         let above = resendts.since(low).cast_unsigned();
         if above <= high.since(low).cast_unsigned() {
@@ -402,58 +397,64 @@ impl SendIndex {
 
     // ---- deadlines -----------------------------------------------------------------------------------------------
 
-    /// True when no listed segment has a deadline at or before `now`, as far as the bounds can tell.
+    /// True when no segment that was sent has a deadline at or before `now`, as far as the bounds can tell.
     ///
     /// The distances are signed, so it takes both bounds behind `now` and less than 2^31 from each other.
     #[inline(always)]
     pub(crate) fn is_quiet(&self, list: List<'_>, now: Millis) -> bool {
-        list.is_empty()
+        !self.timed.get()
+            || list.is_empty()
             || (self.low.get().since(now) > 0
                 && self.high.get().since(now) > 0
                 && self.high.get().since(self.low.get()) >= 0)
     }
 
-    /// Makes the bounds exact, from the ring where there is one. True when something is due at `now`.
+    /// Makes the bounds exact. True when something is due at `now`.
     pub(crate) fn refresh_bounds(&self, list: List<'_>, now: Millis) -> bool {
         let Some((low, high)) = self.deadlines(list, now) else {
+            self.timed.set(false);
             return false;
         };
+        self.timed.set(true);
         self.low.set(now.plus(low.cast_unsigned()));
         self.high.set(now.plus(high.cast_unsigned()));
         self.exact.set(true);
         low <= 0
     }
 
-    /// Distances of the earliest and the latest deadline from `now`. Writes nothing.
+    /// Distances of the earliest and the latest deadline, of segments that were sent, from `now`. Writes nothing.
     pub(crate) fn deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
         let first = list.first()?;
         if self.has_ring() {
-            let last = list.last()?;
-            return self
-                .slots
-                .deadlines(Sn(first.sn.get()), Sn(last.sn.get()), now);
+            let last = self.unsent.get().plus(u32::MAX);
+            return self.slots.deadlines(Sn(first.sn.get()), last, now);
         }
         let (mut low, mut high) = (i32::MAX, i32::MIN);
+        let mut any = false;
         let mut at = Some(first);
         while let Some(segment) = at {
-            let distance = Millis(segment.resendts.get()).since(now);
-            low = low.min(distance);
-            high = high.max(distance);
+            if segment.xmit.get() != 0 {
+                let distance = Millis(segment.resendts.get()).since(now);
+                low = low.min(distance);
+                high = high.max(distance);
+                any = true;
+            }
             at = list.next(segment);
         }
-        Some((low, high))
+        any.then_some((low, high))
     }
 
-    /// The earliest deadline when it is known without looking, as a distance from `now` that is not negative.
+    /// The earliest deadline when it is known without looking, as a distance from `now`.
     #[inline(always)]
     pub(crate) fn known_deadline(&self, list: List<'_>, now: Millis) -> Option<i32> {
-        (self.exact.get() && self.is_quiet(list, now)).then(|| self.low.get().since(now))
+        (self.timed.get() && self.exact.get() && self.is_quiet(list, now))
+            .then(|| self.low.get().since(now))
     }
 
     /// A distance from `now` before which nothing is due, 0 when the bounds cannot tell.
     #[inline(always)]
     pub(crate) fn quiet_for(&self, list: List<'_>, now: Millis) -> i32 {
-        if list.is_empty() {
+        if !self.timed.get() || list.is_empty() {
             i32::MAX
         } else if self.is_quiet(list, now) {
             self.low.get().since(now)

@@ -253,6 +253,12 @@ impl Slots<true> {
         let mut at = Sn(first.0 & !63);
         while at.since(last) <= 0 {
             let mut bits = self.present(at);
+            if at.since(first) < 0 {
+                bits &= u64::MAX << (first.0 % 64);
+            }
+            if at.plus(63).since(last) > 0 {
+                bits &= u64::MAX >> (63 - last.0 % 64);
+            }
             any |= bits != 0;
             if bits == u64::MAX {
                 // SAFETY: 64 slots that begin at a multiple of 64 lie inside the array.
