@@ -94,7 +94,7 @@ impl Pool {
     #[inline(always)]
     pub(crate) unsafe fn give(&self, segment: Segment, limit: u32) {
         let number = class_of(segment.len.get() as usize);
-        if number < CLASSES && self.held.get() < limit {
+        if cfg!(not(feature = "no-pool")) && number < CLASSES && self.held.get() < limit {
             if self.classes.get().is_null() {
                 self.set_up();
             }
