@@ -290,7 +290,10 @@ impl EnetPair {
                 *connected |= pair.serve(side, now);
             }
             pair.forward(now);
-            if connected == [true; 2] {
+            let underway = pair.pipes.iter().any(|pipe| pipe.next_arrival().is_some());
+            if connected == [true; 2] && !underway {
+                pair.pipes = [0, 1]
+                    .map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction)));
                 return Ok((pair, now + TICK));
             }
         }

@@ -120,6 +120,8 @@ impl End {
 struct Flow {
     ends: [End; 2],
     listener: TcpListener,
+    /// The way of the handshake, and the link.
+    setup: [Pipe; 2],
     pipes: [Pipe; 2],
     /// When the message clock starts, once both ends are connected.
     start: Option<Micros>,
@@ -174,6 +176,7 @@ impl Flow {
         Ok(Flow {
             ends: [end(client_device, Some(client)), end(server_device, None)],
             listener,
+            setup: [0, 1].map(|direction| Pipe::new(Link::new(link.undisturbed(), 0, direction))),
             pipes: [0, 1]
                 .map(|direction| Pipe::new(Link::new(link, seed, 2 * *stream + direction))),
             start: None,
@@ -208,16 +211,20 @@ impl Flow {
                 let packet = &packet[..length];
                 // IPv6 router solicitations and the like are no part of the session.
                 if length >= 20 && packet[0] >> 4 == 4 && packet[9] == PROTOCOL_TCP {
-                    self.pipes[side].push(now, packet, 0);
+                    let pipes = match self.start {
+                        None => &mut self.setup,
+                        Some(_) => &mut self.pipes,
+                    };
+                    pipes[side].push(now, packet, 0);
                 }
             }
-            loop {
-                let due = self.pipes[side].next_arrival();
-                let Some(packet) = self.pipes[side].pop(now) else {
-                    break;
-                };
-                self.late.push(now - due.unwrap_or(now));
-                self.ends[1 - side].device.send(&packet)?;
+            for pipe in [&mut self.setup[side], &mut self.pipes[side]] {
+                while let Some(due) = pipe.next_arrival().filter(|&due| due <= now) {
+                    if let Some(packet) = pipe.pop(now) {
+                        self.late.push(now - due);
+                        self.ends[1 - side].device.send(&packet)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -285,8 +292,9 @@ impl Flow {
             .start
             .filter(|_| self.session.sent.len() < traffic.messages)
             .map(|start| start + self.next_send(traffic));
-        self.pipes
+        self.setup
             .iter()
+            .chain(&self.pipes)
             .filter_map(Pipe::next_arrival)
             .chain(sending)
             .min()
