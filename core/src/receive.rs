@@ -44,6 +44,33 @@ impl Kcp<'_> {
     #[inline(always)]
     fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
         let held = self.held();
+        if held != 0 || self.logs(log_mask::RECV) {
+            return self.receive_watched(sink, len, held);
+        }
+        let Some(first) = self.rcv_queue().first() else {
+            return Ok(EMPTY);
+        };
+        let size = self.peeksize();
+        if size < 0 {
+            return Ok(INCOMPLETE);
+        }
+        if !has_room(len, size) {
+            return Ok(TOO_SMALL);
+        }
+        let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
+        let sink = sink.of_len(size.unsigned_abs());
+        if len < 0 {
+            self.copy_message(first, sink);
+        } else {
+            self.take_message(first, sink);
+        }
+        self.deliver_after_recv(recover);
+        Ok(size)
+    }
+
+    /// The same where a line of the log is wanted, or inside of one.
+    #[cold]
+    fn receive_watched(self, sink: Sink, len: c_int, held: u32) -> Result<c_int, Released> {
         let Some(first) = self.fragment(held) else {
             return Ok(EMPTY);
         };
@@ -55,26 +82,31 @@ impl Kcp<'_> {
         if size < 0 {
             return Ok(INCOMPLETE);
         }
-        // INT_MIN has no positive counterpart; no message is that large.
-        if len == c_int::MIN || size > len.abs() {
+        if !has_room(len, size) {
             return Ok(TOO_SMALL);
         }
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
         let sink = sink.of_len(size.unsigned_abs());
         if len < 0 {
             self.look_at_message(first, held, sink)?;
-        } else if self.logs(log_mask::RECV) {
-            self.take_message_logging(first, held, sink)?;
         } else {
-            self.take_message(first, sink);
+            self.take_message_logging(first, held, sink)?;
         }
-        self.sync_received();
-        self.deliver();
-        if self.nrcv_que.get() < self.rcv_wnd.get() && recover {
-            // The window was full. The peer is told at the next flush that it no longer is.
+        self.deliver_after_recv(recover);
+        Ok(size)
+    }
+
+    /// What `ikcp_recv` does when the message is out of the queue; `recover` when the window was full before.
+    #[inline(always)]
+    fn deliver_after_recv(self, recover: bool) {
+        if !self.rcv_buf().is_empty() {
+            self.sync_received();
+            self.deliver();
+        }
+        if recover && self.nrcv_que.get() < self.rcv_wnd.get() {
+            // The peer is told at the next flush that the window is no longer full.
             self.probe.set(self.probe.get() | IKCP_ASK_TELL);
         }
-        Ok(size)
     }
 
     #[inline(always)]
@@ -90,7 +122,7 @@ impl Kcp<'_> {
                 break;
             }
         }
-        self.private().front.restart(queue, self.nrcv_que.get());
+        self.private().front.removed(queue, self.nrcv_que.get());
     }
 
     #[inline(always)]
@@ -330,6 +362,13 @@ fn frame(first: Segment, count: u32) -> Frame {
     } else {
         Frame::Fragments
     }
+}
+
+/// True when a message of `size` bytes goes into a buffer of `len`, or of `-len` for one that only looks. INT_MIN has no
+/// positive counterpart; no message is that large.
+#[inline(always)]
+fn has_room(len: c_int, size: c_int) -> bool {
+    size <= len || (len < 0 && len != c_int::MIN && size <= -len)
 }
 
 /// A size as the interface tells it. Lengths that a peer made add up to 2 GiB and more count as not complete.

@@ -37,6 +37,48 @@ impl Kcp<'_> {
             return -1;
         }
         let source = source.of_len(len);
+        if self.stream.get() == 0 {
+            if len <= mss {
+                return self.send_whole(source, len);
+            }
+        } else if self.append_to_tail(source, len, mss) {
+            return taken(len);
+        }
+        self.send_in_parts(source, len, mss)
+    }
+
+    /// A message of one segment.
+    #[inline(always)]
+    fn send_whole(self, mut source: Source, len: u32) -> c_int {
+        let Some(fragment) = self.new_segment(len) else {
+            return REFUSED;
+        };
+        fragment.append(&mut source, len);
+        fragment.segment().frg.set(0);
+        self.snd_queue().push_back(fragment.segment());
+        self.set_tail(fragment);
+        self.nsnd_que.set(self.nsnd_que.get().wrapping_add(1));
+        taken(len)
+    }
+
+    /// Stream mode, the common case: everything fits into the last queued segment as it is.
+    #[inline(always)]
+    fn append_to_tail(self, mut source: Source, len: u32, mss: u32) -> bool {
+        let Some(tail) = self.tail() else {
+            return false;
+        };
+        let old_len = tail.segment().len.get();
+        let fits =
+            old_len < mss && len <= mss - old_len && len <= tail.room().saturating_sub(old_len);
+        if fits {
+            tail.append(&mut source, len);
+            tail.segment().frg.set(0);
+        }
+        fits
+    }
+
+    /// Everything else: several segments, or a stream that needs a larger one.
+    fn send_in_parts(self, source: Source, len: u32, mss: u32) -> c_int {
         let stream = self.stream.get() != 0;
         let extension = if stream {
             match self.plan_extension(len, mss) {
@@ -78,7 +120,6 @@ impl Kcp<'_> {
     }
 
     /// Makes `count` segments of `rest` bytes and links them into `batch`. Gives the last one.
-    #[inline(always)]
     fn make_fragments(
         self,
         batch: List<'_>,
@@ -140,7 +181,6 @@ impl Kcp<'_> {
         }))
     }
 
-    #[inline(always)]
     fn extend(self, extension: Option<Extension>, mut source: Source) {
         let Some(Extension { old, tail, len }) = extension else {
             return;
@@ -174,6 +214,7 @@ impl Kcp<'_> {
         }
     }
 
+    #[cold]
     fn fit(self, segment: Segment) -> Segment {
         let Some(fitting) = self.new_segment(segment.len.get()) else {
             return segment;

@@ -22,7 +22,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) const fn new() -> Front {
         Front {
-            count: Cell::new(0),
+            count: Cell::new(u32::MAX),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
             len: Cell::new(0),
@@ -56,15 +56,34 @@ impl Front {
         self.complete.set(complete);
     }
 
+    /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
+    #[inline(always)]
+    pub(crate) fn removed(&self, queue: List<'_>, count: u32) {
+        match queue.first() {
+            Some(next) if next.frg.get() != 0 => self.restart(queue, count),
+            _ => self.forget(),
+        }
+    }
+
+    /// Describes no queue, which has never so many segments.
+    #[inline(always)]
+    fn forget(&self) {
+        self.count.set(u32::MAX);
+    }
+
     /// `segment` was appended to the queue, which held `count` before.
     #[inline(always)]
     pub(crate) fn appended(&self, queue: List<'_>, segment: Segment, count: u32) {
         if queue.first() == Some(segment) {
+            if segment.frg.get() == 0 {
+                self.forget();
+                return;
+            }
             self.first.set(segment.as_ptr());
             self.len.set(0);
             self.complete.set(false);
         } else if self.count.get() != count {
-            // Somebody else changed the queue. The next `restart` mends that; until then it is walked.
+            // Nothing is known of the first message, as it needs no knowing or the program changed the queue.
             return;
         }
         if !self.complete.get() {
