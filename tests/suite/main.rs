@@ -6,7 +6,7 @@
 //! - `library`: builds the library once for each set of features
 //! - `memo`: work that several tests share
 //! - `tools`: the compilers of this machine, and how programs are run
-//! - `symbols`, `header`, `layout`: the files themselves
+//! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
 //! - `core_tests`: the unit tests of the protocol
@@ -17,6 +17,7 @@ mod core_tests;
 mod header;
 mod layout;
 mod library;
+mod link;
 mod memo;
 mod programs;
 mod sessions;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     symbols::add(&mut suite);
     header::add(&mut suite);
     layout::add(&mut suite);
+    link::add(&mut suite);
     programs::add(&mut suite);
     sessions::add(&mut suite);
     suite.run()

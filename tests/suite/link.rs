@@ -1,0 +1,107 @@
+//! What links and what must not.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::library::{self, DEFAULT};
+use crate::suite::{Outcome, Suite};
+use crate::tools::{COMPILERS, run};
+
+pub fn add(suite: &mut Suite) {
+    let [gcc, ..] = COMPILERS;
+    suite.test_unless(
+        gcc.missing(),
+        "link: a program of the 2.1.1 layout refuses a library of the default one",
+        other_layout_is_refused,
+    );
+    suite.test_unless(
+        gcc.missing(),
+        "link: a debug build serves C programs too",
+        debug_build,
+    );
+    suite.test_unless(
+        gcc.missing(),
+        "link: the example of the README compiles",
+        readme_example,
+    );
+}
+
+fn folder() -> Result<PathBuf, std::io::Error> {
+    let folder = library::scratch().join("link");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Such a program would write its callbacks to other fields than the library reads.
+fn other_layout_is_refused() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let library = DEFAULT.library()?;
+    for file in [library.archive, library.shared] {
+        let result = run(gcc
+            .strict()
+            .arg("-DIKCP_LAYOUT_211")
+            .arg(library::root().join("c-tests/layout.c"))
+            .arg(&file)
+            .arg("-o")
+            .arg(folder()?.join("refused")));
+        match result {
+            Err(text) if text.contains("ikcp_create_layout_211") => {}
+            Err(text) => return Err(text.into()),
+            Ok(_) => return Err(format!("it links with {}", file.display()).into()),
+        }
+    }
+    Ok(())
+}
+
+/// A build without LTO refers to Rust's unwinder unless something is done about it.
+fn debug_build() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let target = library::scratch().join("library/debug-build");
+    run(library::cargo()
+        .args(["build", "--lib", "--locked", "--target-dir"])
+        .arg(&target))?;
+    let files = target.join("debug");
+    for (file, search) in [("libkcp.a", None), ("libkcp.so", Some(&files))] {
+        let program = folder()?.join(format!("debug-{file}"));
+        run(gcc
+            .strict()
+            .arg(library::root().join("c-tests/functions.c"))
+            .arg(files.join(file))
+            .arg("-o")
+            .arg(&program))?;
+        let mut command = std::process::Command::new(&program);
+        command.env_remove("LD_LIBRARY_PATH");
+        command.envs(search.map(|folder| ("LD_LIBRARY_PATH", folder)));
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+fn readme_example() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let readme = fs::read_to_string(library::root().join("README.md"))?;
+    let example = readme
+        .split("```c\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .ok_or("the README has no example in C")?;
+    let (before, after) = example
+        .split_once("\n\n")
+        .ok_or("the example does not begin with its includes")?;
+    let source = folder()?.join("readme.c");
+    fs::write(
+        &source,
+        format!(
+            "{before}\n\
+             int send_udp_packet(const char *buf, int len, ikcpcb *kcp, void *user);\n\
+             IUINT32 milliseconds(void);\n\
+             void example(IUINT32 conversation, void *socket, const char *message, int length, const char *packet,\n\
+                          long size);\n\
+             void example(IUINT32 conversation, void *socket, const char *message, int length, const char *packet,\n\
+                          long size)\n\
+             {{\nchar buffer[1000];\n{after}\n(void)length;\n}}\n"
+        ),
+    )?;
+    run(gcc.strict().arg("-fsyntax-only").arg(&source))?;
+    Ok(())
+}
