@@ -121,8 +121,8 @@ impl<'a> Canvas<'a> {
         color: RGBAColor,
         width: u32,
     ) -> Result<()> {
-        const DASH: f64 = 7.0;
-        const GAP: f64 = 5.0;
+        const DASH: f64 = 12.0;
+        const GAP: f64 = 8.0;
         let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
         let length = dx.hypot(dy);
         let point = |along: f64| {

@@ -52,7 +52,12 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             .map(|p| p.delivered / 1e6)
             .chain(capacity.map(|c| c / 1e6)),
     );
-    let costs = range(points.iter().map(|p| p.nanos_per_kib));
+    let costs = range(
+        points
+            .iter()
+            .map(|p| p.nanos_per_kib)
+            .chain(points.iter().filter_map(|p| p.original)),
+    );
     let step = (WIDTH - 100) / rtts.len().max(1) as i32;
     for (column, rtt) in rtts.iter().enumerate() {
         let own: Vec<&Point> = points.iter().filter(|p| p.rtt == *rtt).collect();
@@ -78,6 +83,11 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             Axis::logarithmic(costs.0, costs.1, "CPU, ns per KiB"),
         );
         cost.frame(&canvas, "Time in the library, both ends")?;
+        if own.iter().any(|p| p.original.is_some()) {
+            let (y, right) = (cost.top + 18, cost.left + 150);
+            canvas.text((right, y), "the original", 14, plot::FAINT, Anchor::Right)?;
+            canvas.dashed((right - 138, y), (right - 94, y), plot::FAINT.to_rgba(), 2)?;
+        }
         if let Some(capacity) = own.first().and_then(|p| p.capacity) {
             let y = rate.at(windows.0, capacity / 1e6).1;
             canvas.dashed((rate.left, y), (rate.right, y), plot::TEXT.to_rgba(), 2)?;
@@ -97,6 +107,14 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
                     .map(|p| (f64::from(p.window), value(p)))
                     .collect()
             };
+            let original: Vec<(i32, i32)> = own
+                .iter()
+                .filter(|p| p.loss == *loss)
+                .filter_map(|p| Some(cost.at(f64::from(p.window), p.original?)))
+                .collect();
+            for pair in original.windows(2) {
+                canvas.dashed(pair[0], pair[1], color.mix(0.8), 2)?;
+            }
             formula(&canvas, &rate, &curve(|p| p.formula / 1e6), rates.1, color)?;
             for (panel, curve) in [
                 (&rate, curve(|p| p.delivered / 1e6)),
