@@ -18,6 +18,7 @@ static void write_window(struct endpoint *e, struct rng *r)
 	static const uint32_t windows[] = {0, 1, 2, 3, 8, 32, 200, 70000, 0xffffffffu};
 	ikcpcb *kcp = e->kcp;
 	uint32_t window = windows[rng_below(r, 9)];
+	if (left_out(e->session)) return;
 	switch (rng_below(r, 3)) {
 	case 0:
 		kcp->cwnd = (IUINT32)window;
@@ -318,6 +319,7 @@ static void call_setcc(struct endpoint *e, int table)
 	int result;
 	if (!s->config.has_cc || s->api.setcc == NULL) return;
 	if (table >= 0) ops = &ops_tables[table % OPS_TABLES];
+	if (left_out(s)) return;
 	CALLS(e, "%c.setcc(%s)", name_of(e), ops == NULL ? "NULL" : ops->name == NULL ? "empty" : ops->name);
 	e->installing++;
 	result = s->api.setcc(e->kcp, ops);

@@ -33,6 +33,7 @@ static void returned_nothing(struct endpoint *e)
 static int call_send(struct endpoint *e, const void *data, int len)
 {
 	int result;
+	if (left_out(e->session)) return 0;
 	CALLS(e, "%c.send(%s%d bytes)", name_of(e), data == NULL ? "NULL, " : "", len);
 	result = e->session->api.send(e->kcp, (const char *)data, len);
 	returned(e, (uint32_t)result);
@@ -43,6 +44,7 @@ static int call_recv(struct endpoint *e, char *buffer, int len)
 {
 	struct session *s = e->session;
 	int result;
+	if (left_out(e->session)) return -1;
 	CALLS(e, "%c.recv(%s, %d)", name_of(e), buffer == NULL ? "NULL" : "buffer", len);
 	e->receiving++;
 	result = s->api.recv(e->kcp, buffer, len);
@@ -63,6 +65,7 @@ static int call_recv(struct endpoint *e, char *buffer, int len)
 static int call_peeksize(struct endpoint *e)
 {
 	int result;
+	if (left_out(e->session)) return -1;
 	CALLS(e, "%c.peeksize()", name_of(e));
 	result = e->session->api.peeksize(e->kcp);
 	returned(e, (uint32_t)result);
@@ -72,6 +75,7 @@ static int call_peeksize(struct endpoint *e)
 static void call_waitsnd(struct endpoint *e)
 {
 	int result;
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.waitsnd()", name_of(e));
 	result = e->session->api.waitsnd(e->kcp);
 	returned(e, (uint32_t)result);
@@ -80,6 +84,7 @@ static void call_waitsnd(struct endpoint *e)
 static uint32_t call_check(struct endpoint *e, uint32_t current)
 {
 	uint32_t result;
+	if (left_out(e->session)) return current;
 	CALLS(e, "%c.check(%lu)", name_of(e), (unsigned long)current);
 	result = (uint32_t)e->session->api.check(e->kcp, current);
 	returned(e, result);
@@ -88,6 +93,7 @@ static uint32_t call_check(struct endpoint *e, uint32_t current)
 
 static void call_update(struct endpoint *e, uint32_t current)
 {
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.update(%lu)", name_of(e), (unsigned long)current);
 	if (update_flushes(e->kcp, current)) e->timers_edited = 0;
 	e->session->api.update(e->kcp, current);
@@ -96,6 +102,7 @@ static void call_update(struct endpoint *e, uint32_t current)
 
 static void call_flush(struct endpoint *e)
 {
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.flush()", name_of(e));
 	if (e->kcp->updated != 0) e->timers_edited = 0;
 	e->session->api.flush(e->kcp);
@@ -127,6 +134,7 @@ static int call_input_raw(struct endpoint *e, const unsigned char *data, long si
 	struct session *s = e->session;
 	char text[1200];
 	int result;
+	if (left_out(e->session)) return -1;
 	describe_packet(s, data, data == NULL || size > 100000 ? 0 : size, text, sizeof(text));
 	CALLS(e, "%c.input(%ld bytes)%s", name_of(e), size, text);
 	e->inputting++;
@@ -145,6 +153,7 @@ static int call_setmtu(struct endpoint *e, int mtu)
 {
 	int result;
 	mtu = avoid_small_mtu(e, mtu);
+	if (left_out(e->session)) return -1;
 	CALLS(e, "%c.setmtu(%d)", name_of(e), mtu);
 	result = e->session->api.setmtu(e->kcp, mtu);
 	returned(e, (uint32_t)result);
@@ -156,6 +165,7 @@ static void call_wndsize(struct endpoint *e, int sndwnd, int rcvwnd)
 {
 	int result;
 	if (rcvwnd > 65535) rcvwnd = 65535; /* D5 */
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.wndsize(%d, %d)", name_of(e), sndwnd, rcvwnd);
 	result = e->session->api.wndsize(e->kcp, sndwnd, rcvwnd);
 	returned(e, (uint32_t)result);
@@ -164,6 +174,7 @@ static void call_wndsize(struct endpoint *e, int sndwnd, int rcvwnd)
 static void call_nodelay(struct endpoint *e, int nodelay, int interval, int resend, int nc)
 {
 	int result;
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.nodelay(%d, %d, %d, %d)", name_of(e), nodelay, interval, resend, nc);
 	result = e->session->api.nodelay(e->kcp, nodelay, interval, resend, nc);
 	returned(e, (uint32_t)result);
@@ -173,6 +184,7 @@ static void call_interval(struct endpoint *e, int interval)
 {
 	int result;
 	if (e->session->api.interval == NULL) return;
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.interval(%d)", name_of(e), interval);
 	result = e->session->api.interval(e->kcp, interval);
 	returned(e, (uint32_t)result);
@@ -187,6 +199,7 @@ static void call_setoutput(struct endpoint *e, int which)
 
 static void call_log(struct endpoint *e, int mask, const char *word, int number)
 {
+	if (left_out(e->session)) return;
 	CALLS(e, "%c.log(%d, \"%%s %%d\", \"%.20s\", %d)", name_of(e), mask, word, number);
 	e->session->api.log(e->kcp, mask, "%s %d", word, number);
 	returned_nothing(e);
@@ -195,6 +208,7 @@ static void call_log(struct endpoint *e, int mask, const char *word, int number)
 static void call_getconv(struct endpoint *e, const unsigned char *data)
 {
 	uint32_t result;
+	if (left_out(e->session)) return;
 	CALLS(e, "getconv(%02x %02x %02x %02x)", data[0], data[1], data[2], data[3]);
 	result = (uint32_t)e->session->api.getconv(data);
 	returned(e, result);
@@ -216,6 +230,7 @@ static void call_create_fails(struct endpoint *e)
 {
 	struct session *s = e->session;
 	ikcpcb *kcp;
+	if (left_out(s)) return;
 	heaps[s->config.slot].exhausted = 1;
 	CALLS(e, "create(%lu) without memory", (unsigned long)s->conv);
 	kcp = s->api.create((IUINT32)s->conv, NULL);

@@ -25,6 +25,7 @@ static struct session *session_open(const struct session_api *api, const struct 
 	choose_manner(&s->manner, &r, config->class_id);
 	if (config->list_every != 0) s->manner.list_every = config->list_every;
 	choose_weights(s);
+	s->step = 0xffffffffu; /* before the first */
 	s->now = first_clock(&r, config->class_id);
 	s->conv = (uint32_t)rng_next(&r);
 	s->callback = r;
@@ -64,6 +65,7 @@ static struct session *session_open(const struct session_api *api, const struct 
 static void session_step(struct session *s, uint32_t index)
 {
 	s->step = index;
+	s->calls = 0;
 	s->rng = rng_at(s->config.seed, s->config.class_id, index, 0);
 	s->callback = rng_at(s->config.seed, s->config.class_id, index, 1);
 	if (index < SETUP_STEPS) set_up(s, index);

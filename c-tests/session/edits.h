@@ -8,6 +8,7 @@
 #define WRITE_FIELD(e, field, type, value)                                                                       \
 	do {                                                                                                         \
 		uint32_t written = (uint32_t)(value);                                                                    \
+		if (left_out((e)->session)) break;                                                                       \
 		(e)->kcp->field = (type)written;                                                                         \
 		note((e)->session, SESSION_TRACE_CALL, "%c.%s <- %lu", name_of(e), #field, (unsigned long)written);     \
 	} while (0)
@@ -272,6 +273,10 @@ static void op_parse_data(struct session *s)
 	seg->sn = (IUINT32)sn;
 	seg->len = (IUINT32)len;
 	memcpy(seg->data, some_payload(s, len), len);
+	if (left_out(s)) {
+		heap_gives[s->config.slot](seg);
+		return;
+	}
 	CALLS(e, "%c.parse_data(sn=%lu, %lu bytes)", name_of(e), (unsigned long)sn, (unsigned long)len);
 	s->api.parse_data(e->kcp, seg);
 	returned_nothing(e);

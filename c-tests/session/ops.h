@@ -44,6 +44,7 @@ static int may_send(const struct endpoint *e)
 
 static void pass_time(struct session *s, uint32_t ms)
 {
+	if (left_out(s)) return;
 	s->now += ms;
 	s->elapsed += ms;
 	note(s, SESSION_TRACE_CALL, "clock +%lu = %lu", (unsigned long)ms, (unsigned long)s->now);

@@ -15,6 +15,8 @@
 
 #include "ikcp.h"
 
+struct IKCPOPS; /* unknown to headers without congestion hooks */
+
 /* The library under test. `setcc` may be NULL where there is no congestion control; `interval` and `parse_data` are not in the
  * public header, though programs call them, and may be NULL as well. */
 struct session_api {
@@ -53,6 +55,9 @@ struct session_config {
 	uint32_t slot;       /* 0 or 1: which of the driver's two heaps the library allocates from */
 	void (*trace)(void *context, int what, const char *line); /* NULL: no trace */
 	void *trace_context;
+	/* Whether to leave out the n-th call of a step; NULL: never. For shrinking a session below its steps. */
+	int (*skip)(void *context, uint32_t step, uint32_t call);
+	void *skip_context;
 };
 
 struct session;

@@ -102,6 +102,7 @@ struct session {
 	uint32_t now;     /* the clock the library sees */
 	uint64_t elapsed; /* the link's, which never jumps */
 	uint32_t step;
+	uint32_t calls; /* in this step so far, left out or not */
 	struct rng rng;      /* decides what the step does */
 	struct rng callback; /* decides what callbacks and the link do meanwhile */
 	uint32_t conv;
@@ -126,6 +127,15 @@ static void note(struct session *s, int what, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	s->config.trace(s->config.trace_context, what, line);
+}
+
+/* Asked before each call that is no answer to a callback. */
+static int left_out(struct session *s)
+{
+	uint32_t call;
+	if (s->config.skip == NULL || s->endpoint[0].busy || s->endpoint[1].busy) return 0;
+	call = s->calls++;
+	return s->config.skip(s->config.skip_context, s->step, call);
 }
 
 static char name_of(const struct endpoint *e)
