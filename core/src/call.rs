@@ -32,16 +32,34 @@ fn stack_position() -> usize {
         core::arch::asm!("mov {}, esp", out(reg) position, options(nomem, nostack, preserves_flags));
     }
     // SAFETY: as above.
-    #[cfg(any(target_arch = "aarch64", target_arch = "arm", target_arch = "riscv64"))]
+    #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
     unsafe {
         core::arch::asm!("mov {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
+    unsafe {
+        core::arch::asm!("mv {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "s390x")]
+    unsafe {
+        core::arch::asm!("lgr {}, %r15", out(reg) position, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "loongarch64")]
+    unsafe {
+        core::arch::asm!("move {}, $sp", out(reg) position, options(nomem, nostack, preserves_flags));
     }
     #[cfg(not(any(
         target_arch = "x86_64",
         target_arch = "x86",
         target_arch = "aarch64",
         target_arch = "arm",
-        target_arch = "riscv64"
+        target_arch = "riscv32",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
     )))]
     {
         let local = 0u8;

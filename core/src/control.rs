@@ -223,18 +223,15 @@ pub struct IKCPCB {
         Cell<Option<unsafe extern "C" fn(log: *const c_char, kcp: *mut ikcpcb, user: *mut c_void)>>,
 }
 
+macro_rules! at {
+    ($($field:ident $offset:literal),+ $(,)?) => {
+        $(const _: () = assert!(core::mem::offset_of!(super::IKCPCB, $field) == $offset);)+
+    };
+}
+
 #[cfg(target_pointer_width = "64")]
 mod layout_on_64_bits {
     //! Every offset that programs compiled against the original rely on.
-
-    use super::IKCPCB;
-    use core::mem::offset_of;
-
-    macro_rules! at {
-        ($($field:ident $offset:literal),+ $(,)?) => {
-            $(const _: () = assert!(offset_of!(IKCPCB, $field) == $offset);)+
-        };
-    }
 
     at!(
         conv 0, mtu 4, mss 8, state 12, snd_una 16, snd_nxt 20, rcv_nxt 24, ts_recent 28, ts_lastack 32, ssthresh 36,
@@ -253,7 +250,28 @@ mod layout_on_64_bits {
         ackedlen 216, user 224, buffer 232, fastresend 240, fastlimit 244, nocwnd 248, stream 252, ccops 256,
         congest 264, logmask 272, output 280, writelog 288,
     );
-    const _: () = assert!(size_of::<IKCPCB>() == 296);
+    const _: () = assert!(size_of::<super::IKCPCB>() == 296);
+}
+
+#[cfg(target_pointer_width = "32")]
+mod layout_on_32_bits {
+    //! The same on 32-bit machines, where nothing is padded. Up to `incr` all offsets are those of 64 bits.
+
+    at!(
+        conv 0, rx_rttval 40, snd_wnd 56, current 76, xmit 88, nodelay 108, incr 128, snd_queue 132, rcv_queue 140,
+        snd_buf 148, rcv_buf 156, acklist 164, ackcount 168, ackblock 172,
+    );
+    #[cfg(not(feature = "layout-2-1-1"))]
+    at!(
+        user 176, buffer 180, fastresend 184, fastlimit 188, nocwnd 192, stream 196, logmask 200, output 204,
+        writelog 208, ackedlen 212, ccops 216, congest 220,
+    );
+    #[cfg(feature = "layout-2-1-1")]
+    at!(
+        ackedlen 176, user 180, buffer 184, fastresend 188, fastlimit 192, nocwnd 196, stream 200, ccops 204,
+        congest 208, logmask 212, output 216, writelog 220,
+    );
+    const _: () = assert!(size_of::<super::IKCPCB>() == 224);
 }
 
 /// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.

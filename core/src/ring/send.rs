@@ -6,7 +6,7 @@
 use core::cell::Cell;
 use core::ptr;
 
-use super::slots::{LOG, Skip, Slots};
+use super::slots::{Skip, Slots};
 use crate::consts::profile;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
@@ -489,10 +489,16 @@ impl SendIndex {
             self.count_skip(list, skip);
             return;
         }
-        if self.logged.get() as usize == LOG {
+        if self.logged.get() as usize == self.slots.log_len() {
             self.settle(list);
         }
-        self.slots.log(self.logged.get() as usize).set(skip);
+        // In order of `sn`, as acknowledgements mostly are.
+        let mut place = self.logged.get() as usize;
+        while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
+            self.slots.log(place).set(self.slots.log(place - 1).get());
+            place -= 1;
+        }
+        self.slots.log(place).set(skip);
         self.logged.set(self.logged.get() + 1);
     }
 
@@ -517,9 +523,12 @@ impl SendIndex {
     /// True when an unsettled skip may concern a segment that was never sent, as only a forged packet causes.
     #[inline(always)]
     pub(crate) fn skips_unsent(&self) -> bool {
-        self.logged.get() > 0 && self.unsent.get() != self.next.get() && {
-            let unsent = self.unsent.get();
-            (0..self.logged.get() as usize).any(|n| self.slots.log(n).get().sn.since(unsent) > 0)
+        match self.logged.get() as usize {
+            0 => false,
+            logged => {
+                self.has_unsent()
+                    && self.slots.log(logged - 1).get().sn.since(self.unsent.get()) > 0
+            }
         }
     }
 
@@ -537,47 +546,70 @@ impl SendIndex {
     }
 
     /// Brings `fastack` up to date with the log.
+    ///
+    /// Both are in order of `sn`, so they are walked together from their ends: behind each segment lie the skips that may
+    /// concern it, and mostly the earliest and the latest `ts` among those tell whether they do.
     pub(crate) fn settle(&self, list: List<'_>) {
-        if self.logged.get() == 0 {
+        let logged = self.logged.replace(0) as usize;
+        let (Some(first), Some(last), Some(top)) =
+            (list.first(), list.last(), logged.checked_sub(1))
+        else {
             return;
-        }
-        let mut top = self.slots.log(0).get().sn;
-        for n in 1..self.logged.get() as usize {
-            let sn = self.slots.log(n).get().sn;
-            if top.before(sn) {
-                top = sn;
+        };
+        let Skip { sn, ts } = self.slots.log(top).get();
+        let mut at = if sn.since(Sn(last.sn.get())) > 0 {
+            Some(last)
+        } else {
+            self.slots.before(sn, Sn(first.sn.get()))
+        };
+        let mut place = logged;
+        let (mut earliest, mut latest) = (ts, ts);
+        // The times lie all around the 32-bit circle, so that no two of them bound the others.
+        let mut scattered = false;
+        while let Some(segment) = at {
+            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
+                place -= 1;
+                let ts = self.slots.log(place).get().ts;
+                match (ts.since(earliest) < 0, ts.since(latest) > 0) {
+                    (true, true) => scattered = true,
+                    (true, false) => earliest = ts,
+                    (false, true) => latest = ts,
+                    (false, false) => {}
+                }
             }
-        }
-        let mut at = self.seek(list, Scope::All, None);
-        while let Some(segment) = at
-            && top.since(Sn(segment.sn.get())) > 0
-        {
-            self.settle_segment(segment);
-            at = list.next(segment);
-        }
-        self.logged.set(0);
-    }
-
-    #[inline(always)]
-    fn settle_segment(&self, segment: Segment) {
-        let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        let mut times = 0;
-        for n in 0..self.logged.get() as usize {
-            times += u32::from(skips(self.slots.log(n).get(), sn, ts));
-        }
-        if times > 0 {
-            self.add_skips(segment, times);
+            let (early, late) = (earliest.since(ts), latest.since(ts));
+            let times = if !profile::FASTACK_CONSERVE || (!scattered && early >= 0 && late >= early)
+            {
+                (logged - place) as u32
+            } else if !scattered && late < 0 && late >= early {
+                0
+            } else {
+                (place..logged).fold(0, |n, place| {
+                    n + u32::from(skips(self.slots.log(place).get(), sn, ts))
+                })
+            };
+            if times > 0 {
+                self.add_skips(segment, times);
+            }
+            at = list.prev(segment);
         }
     }
 
     /// Settles segment by segment, whatever the list is like.
     fn settle_walking(&self, list: List<'_>) {
+        let logged = self.logged.replace(0) as usize;
         let mut at = list.first();
         while let Some(segment) = at {
-            self.settle_segment(segment);
+            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            let times = (0..logged).fold(0, |n, place| {
+                n + u32::from(skips(self.slots.log(place).get(), sn, ts))
+            });
+            if times > 0 {
+                self.add_skips(segment, times);
+            }
             at = list.next(segment);
         }
-        self.logged.set(0);
     }
 
     /// The original's walk, for a list without ring.

@@ -11,9 +11,6 @@ use crate::seq::{Millis, Sn};
 const SMALLEST: u32 = 64;
 /// Slots of the largest ring. A wider window is walked.
 const LARGEST: u32 = 1 << 24;
-/// Skip counts that may wait to be settled.
-pub(super) const LOG: usize = 32;
-
 /// An acknowledgement that skipped what lies before it: its `sn` and the `ts` it echoes.
 #[derive(Clone, Copy)]
 pub(super) struct Skip {
@@ -23,45 +20,49 @@ pub(super) struct Skip {
 
 /// The arrays. With `TIMED` each slot has a deadline and a mark, and there is room for the log of skips.
 pub(super) struct Slots<const TIMED: bool> {
-    memory: Cell<*mut u8>,
+    /// The address of each slot's segment, and the beginning of the allocation.
+    pointers: Cell<*mut *mut IKCPSEG>,
+    /// For each 64 slots a word of present bits, followed with `TIMED` by a word of marks.
+    bits: Cell<*mut u64>,
+    /// With `TIMED` the log of skips and behind it each slot's deadline.
+    log: Cell<*mut Skip>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
 }
 
-/// Where the arrays of a ring of `n` slots begin, in bytes, and where the last one ends.
-struct Layout {
-    present: usize,
-    marked: usize,
-    log: usize,
-    deadline: usize,
-    end: usize,
+/// Skips that may wait to be settled in a ring of `n` slots. Settling looks at every segment that was skipped, so the log
+/// grows with the ring, and the work per skip stays the same.
+const fn log_len(n: usize) -> usize {
+    if n / 32 > 32 { n / 32 } else { 32 }
 }
 
-const fn layout(n: usize, timed: bool) -> Layout {
-    let present = n * size_of::<*mut IKCPSEG>();
-    let marked = present + n / 8;
-    let log = marked + if timed { n / 8 } else { 0 };
-    let deadline = log + if timed { LOG * size_of::<Skip>() } else { 0 };
-    Layout {
-        present,
-        marked,
-        log,
-        deadline,
-        end: deadline + if timed { n * 4 } else { 0 },
-    }
+/// Bytes before the bitmaps, before the log, and in all, of a ring of `n` slots.
+const fn layout(n: usize, timed: bool) -> (usize, usize, usize) {
+    let bits = n * size_of::<*mut IKCPSEG>();
+    let log = bits + if timed { n / 4 } else { n / 8 };
+    let timing = if timed {
+        log_len(n) * size_of::<Skip>() + n * size_of::<u32>()
+    } else {
+        0
+    };
+    (bits, log, log + timing)
 }
 
 impl<const TIMED: bool> Slots<TIMED> {
+    const WORDS: usize = if TIMED { 2 } else { 1 };
+
     pub(super) const fn new() -> Self {
         Slots {
-            memory: Cell::new(ptr::null_mut()),
+            pointers: Cell::new(ptr::null_mut()),
+            bits: Cell::new(ptr::null_mut()),
+            log: Cell::new(ptr::null_mut()),
             mask: Cell::new(0),
         }
     }
 
     #[inline(always)]
     pub(super) fn is_allocated(&self) -> bool {
-        !self.memory.get().is_null()
+        !self.pointers.get().is_null()
     }
 
     /// Slots, 0 without memory.
@@ -80,40 +81,33 @@ impl<const TIMED: bool> Slots<TIMED> {
             return false;
         }
         let capacity = span.next_power_of_two().max(SMALLEST);
+        let (bits, log, end) = layout(capacity as usize, TIMED);
         if self.capacity() != capacity {
-            let Some(memory) = allocate(layout(capacity as usize, TIMED).end) else {
+            let Some(memory) = allocate(end) else {
                 return false;
             };
             self.free();
-            self.memory.set(memory.as_ptr());
+            let memory = memory.as_ptr();
+            self.pointers.set(memory.cast());
+            // SAFETY: inside the allocation; all arrays begin at a multiple of 8.
+            unsafe {
+                self.bits.set(memory.add(bits).cast());
+                self.log.set(memory.add(log).cast());
+            }
             self.mask.set(capacity - 1);
         }
-        let layout = layout(capacity as usize, TIMED);
-        // SAFETY: inside the allocation. The bitmaps say which slots are used, so the other arrays may hold anything,
-        // but deadlines are read before they are masked and so have to be initialised.
-        unsafe {
-            let bitmaps = layout.log - layout.present;
-            ptr::write_bytes(self.memory.get().add(layout.present), 0, bitmaps);
-            ptr::write_bytes(
-                self.memory.get().add(layout.deadline),
-                0,
-                layout.end - layout.deadline,
-            );
-        }
+        // SAFETY: inside the allocation. The bitmaps say which slots are used, so addresses may be anything; deadlines
+        // are read before they are masked and so have to be initialised.
+        unsafe { ptr::write_bytes(self.bits.get().cast::<u8>(), 0, end - bits) };
         true
     }
 
     pub(super) fn free(&self) {
-        let memory = self.memory.replace(ptr::null_mut());
+        let memory = self.pointers.replace(ptr::null_mut());
         if !memory.is_null() {
             // SAFETY: it came from `allocate`, and no reference into it is kept.
-            unsafe { deallocate(memory) }
+            unsafe { deallocate(memory.cast()) }
         }
-    }
-
-    #[inline(always)]
-    fn layout(&self) -> Layout {
-        layout(self.mask.get() as usize + 1, TIMED)
     }
 
     #[inline(always)]
@@ -121,18 +115,12 @@ impl<const TIMED: bool> Slots<TIMED> {
         (sn.0 & self.mask.get()) as usize
     }
 
-    /// The word of `present` or `marked` that has the slot of `sn`.
+    /// The word of present bits that has the slot of `sn`, and the word of marks when `marks` is 1.
     #[inline(always)]
-    fn word(&self, bitmap: usize, sn: Sn) -> &Cell<u64> {
-        // SAFETY: the slot is below the capacity, so the word lies inside its bitmap; callers have memory.
-        unsafe {
-            &*self
-                .memory
-                .get()
-                .add(bitmap)
-                .cast::<Cell<u64>>()
-                .add(self.slot(sn) / 64)
-        }
+    fn word(&self, sn: Sn, marks: usize) -> &Cell<u64> {
+        let word = self.slot(sn) / 64 * Self::WORDS + marks;
+        // SAFETY: the slot is below the capacity, so the word lies inside the bitmaps; callers have memory.
+        unsafe { &*self.bits.get().add(word).cast::<Cell<u64>>() }
     }
 
     #[inline(always)]
@@ -143,37 +131,30 @@ impl<const TIMED: bool> Slots<TIMED> {
     #[inline(always)]
     fn pointer(&self, sn: Sn) -> &Cell<*mut IKCPSEG> {
         // SAFETY: the slot is below the capacity; callers have memory.
-        unsafe {
-            &*self
-                .memory
-                .get()
-                .cast::<Cell<*mut IKCPSEG>>()
-                .add(self.slot(sn))
-        }
+        unsafe { &*self.pointers.get().add(self.slot(sn)).cast() }
     }
 
     #[inline(always)]
     pub(super) fn set(&self, sn: Sn, segment: Segment) {
         self.pointer(sn).set(segment.as_ptr());
-        let word = self.word(self.layout().present, sn);
+        let word = self.word(sn, 0);
         word.set(word.get() | Self::bit(sn));
     }
 
     #[inline(always)]
     pub(super) fn clear(&self, sn: Sn) {
-        let layout = self.layout();
-        let word = self.word(layout.present, sn);
+        let word = self.word(sn, 0);
         word.set(word.get() & !Self::bit(sn));
         if TIMED {
-            let word = self.word(layout.marked, sn);
-            word.set(word.get() & !Self::bit(sn));
+            let marks = self.word(sn, 1);
+            marks.set(marks.get() & !Self::bit(sn));
         }
     }
 
     /// The segment in the slot of `sn`, which the caller knows to be inside the window.
     #[inline(always)]
     pub(super) fn get(&self, sn: Sn) -> Option<Segment> {
-        if self.word(self.layout().present, sn).get() & Self::bit(sn) == 0 {
+        if self.word(sn, 0).get() & Self::bit(sn) == 0 {
             return None;
         }
         // SAFETY: a present slot holds a listed segment, as long as the stamp of the index matches the list.
@@ -183,7 +164,7 @@ impl<const TIMED: bool> Slots<TIMED> {
     /// Present bits of the 64 sequence numbers around `sn`, bit 0 for the one that is a multiple of 64.
     #[inline(always)]
     pub(super) fn present(&self, sn: Sn) -> u64 {
-        self.word(self.layout().present, sn).get()
+        self.word(sn, 0).get()
     }
 
     /// The nearest present segment before `sn`, not before `floor`.
@@ -212,32 +193,28 @@ impl<const TIMED: bool> Slots<TIMED> {
 impl Slots<true> {
     #[inline(always)]
     pub(super) fn mark(&self, sn: Sn) {
-        let word = self.word(self.layout().marked, sn);
+        let word = self.word(sn, 1);
         word.set(word.get() | Self::bit(sn));
     }
 
     #[inline(always)]
     pub(super) fn unmark(&self, sn: Sn) {
-        let word = self.word(self.layout().marked, sn);
+        let word = self.word(sn, 1);
         word.set(word.get() & !Self::bit(sn));
     }
 
     /// Marked bits, as `present`.
     #[inline(always)]
     pub(super) fn marked(&self, sn: Sn) -> u64 {
-        self.word(self.layout().marked, sn).get()
+        self.word(sn, 1).get()
     }
 
     #[inline(always)]
     fn deadline(&self, sn: Sn) -> &Cell<u32> {
-        // SAFETY: the slot is below the capacity; callers have memory.
+        // SAFETY: the array lies behind the log, and the slot is below the capacity; callers have memory.
         unsafe {
-            &*self
-                .memory
-                .get()
-                .add(self.layout().deadline)
-                .cast::<Cell<u32>>()
-                .add(self.slot(sn))
+            let deadlines = self.log.get().add(self.log_len()).cast::<Cell<u32>>();
+            &*deadlines.add(self.slot(sn))
         }
     }
 
@@ -282,18 +259,17 @@ impl Slots<true> {
         any.then_some((low, high))
     }
 
-    /// Entry `n` of the log of skips, below `LOG`.
+    /// Skips that the log has room for.
+    #[inline(always)]
+    pub(super) fn log_len(&self) -> usize {
+        log_len(self.mask.get() as usize + 1)
+    }
+
+    /// Entry `n` of the log of skips, below `log_len`.
     #[inline(always)]
     pub(super) fn log(&self, n: usize) -> &Cell<Skip> {
-        debug_assert!(n < LOG);
-        // SAFETY: the log has `LOG` entries; callers have memory.
-        unsafe {
-            &*self
-                .memory
-                .get()
-                .add(self.layout().log)
-                .cast::<Cell<Skip>>()
-                .add(n)
-        }
+        debug_assert!(n < self.log_len());
+        // SAFETY: the log has `log_len` entries; callers have memory and stay below.
+        unsafe { &*self.log.get().add(n).cast() }
     }
 }
