@@ -7,7 +7,7 @@
  *
  *   latency [--loss PERCENT] [--rtt MIN MAX] [--messages N] [--seed N]
  *
- * loss:     round trips that are lost, half of them each way (10)
+ * loss:     round trips that are lost, half of them each way, so that 200 loses everything (10)
  * rtt:      round-trip time of the link in milliseconds, half of it each way (60 125)
  * messages: how many (1000)
  * seed:     for the link's luck (1)
@@ -417,7 +417,7 @@ static struct options read_options(char **arg)
     struct options options = {10, 60, 125, 1000, 1};
     while (*++arg != NULL) {
         if (strcmp(*arg, "--loss") == 0) {
-            options.loss = number(*++arg, 0, 100);
+            options.loss = number(*++arg, 0, 200);
         } else if (strcmp(*arg, "--rtt") == 0) {
             options.rtt_min = number(*++arg, 0, 10000);
             options.rtt_max = number(*++arg, options.rtt_min, 10000);

@@ -9,12 +9,14 @@
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
+//! - `latency`: the latency test of the README
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
 
 mod core_tests;
 mod header;
+mod latency;
 mod layout;
 mod library;
 mod link;
@@ -36,5 +38,6 @@ fn main() -> ExitCode {
     link::add(&mut suite);
     programs::add(&mut suite);
     sessions::add(&mut suite);
+    latency::add(&mut suite);
     suite.run()
 }

@@ -84,8 +84,11 @@ fn archive_symbols(flavour: Flavour) -> Outcome {
     let archive = ArchiveFile::parse(&*data)?;
     let mut found = Vec::new();
     for member in archive.members() {
+        let member = member?;
+        // Rust's own runtime. In some of its versions an internal name is visible, but none that C could say.
+        let runtime = member.name().starts_with(b"compiler_builtins");
         // A copy, since members are less aligned than what the parser reads.
-        let object = member?.data(&*data)?.to_vec();
+        let object = member.data(&*data)?.to_vec();
         if !object.starts_with(&elf::ELFMAG) {
             continue; // metadata of rustc
         }
@@ -93,7 +96,8 @@ fn archive_symbols(flavour: Flavour) -> Outcome {
         found.extend(
             file.symbols()
                 .filter(is_exported)
-                .map(|symbol| line(&symbol)),
+                .map(|symbol| line(&symbol))
+                .filter(|line| !(runtime && line.contains(" _ZN"))),
         );
     }
     compare(flavour, found)
