@@ -154,18 +154,29 @@ impl Kcp<'_> {
         self.snd_una.set(una);
     }
 
+    #[inline(always)]
+    fn estimate(self) -> Estimate {
+        Estimate {
+            srtt: self.rx_srtt.get(),
+            rttval: self.rx_rttval.get(),
+        }
+    }
+
     /// Takes a round-trip sample of `rtt` ms.
     #[inline(always)]
     pub(crate) fn sample_rtt(self, rtt: i32) {
-        let estimate = Estimate {
-            srtt: self.rx_srtt.get(),
-            rttval: self.rx_rttval.get(),
-        };
-        let estimate = estimate.sample(rtt);
+        let estimate = self.estimate().sample(rtt);
         self.rx_srtt.set(estimate.srtt);
         self.rx_rttval.set(estimate.rttval);
-        self.rx_rto
-            .set(estimate.rto(self.interval.get(), self.rx_minrto.get()));
+    }
+
+    /// Computes the timeout from the samples.
+    #[inline(always)]
+    pub(crate) fn set_rto(self) {
+        let rto = self
+            .estimate()
+            .rto(self.interval.get(), self.rx_minrto.get());
+        self.rx_rto.set(rto);
     }
 
     /// The candidate of an `ikcp_input`: every segment before `sn` was skipped, if not sent after `ts`.

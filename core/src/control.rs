@@ -472,14 +472,25 @@ impl<'a> Kcp<'a> {
         ptr::eq(last.as_ptr(), tail.segment).then(|| unsafe { Roomy::new(last, tail.room) })
     }
 
-    /// Notes the room of the last queued segment.
+    /// Notes the room of the last queued segment, where that is more than its payload.
     #[inline(always)]
     pub(crate) fn set_tail(self, tail: Roomy) {
-        let segment = tail.segment().as_ptr();
+        let segment = tail.segment();
+        let spare = tail.room() > segment.len.get();
         self.private().tail.set(Tail {
-            segment,
+            segment: if spare {
+                segment.as_ptr()
+            } else {
+                ptr::null_mut()
+            },
             room: tail.room(),
         });
+    }
+
+    /// True when `segment` is the one whose room was noted.
+    #[inline(always)]
+    pub(crate) fn is_tail(self, segment: Segment) -> bool {
+        ptr::eq(self.private().tail.get().segment, segment.as_ptr())
     }
 
     /// Frees `segment`, which has left its list, or keeps it for the next one of its size. The windows bound how many

@@ -199,12 +199,10 @@ impl Kcp<'_> {
     #[inline(always)]
     fn put_header(self, header: &Header) -> Result<bool, Released> {
         self.make_room(IKCP_OVERHEAD)?;
-        let packet = &self.private().packet;
-        let fits = packet.reserve(&self.buffer, IKCP_OVERHEAD);
-        if fits {
-            packet.put_header(&self.buffer, &header.emit());
-        }
-        Ok(fits)
+        Ok(self
+            .private()
+            .packet
+            .put_header(&self.buffer, &header.emit()))
     }
 
     fn flush_acks(self, round: &mut Round) -> Result<(), Released> {
@@ -499,21 +497,20 @@ impl Kcp<'_> {
         } else {
             segment
         };
-        let packet = &self.private().packet;
-        if packet.reserve(&self.buffer, need) {
-            let header = Header {
-                conv: segment.conv.get(),
-                cmd: segment.cmd.get() as u8,
-                frg: segment.frg.get() as u8,
-                wnd: segment.wnd.get() as u16,
-                ts: segment.ts.get(),
-                sn: segment.sn.get(),
-                una: segment.una.get(),
-                len: segment.len.get(),
-            };
-            packet.put_header(&self.buffer, &header.emit());
-            packet.put_payload(&self.buffer, segment);
-        }
+        let header = Header {
+            conv: segment.conv.get(),
+            cmd: segment.cmd.get() as u8,
+            frg: segment.frg.get() as u8,
+            wnd: segment.wnd.get() as u16,
+            ts: segment.ts.get(),
+            sn: segment.sn.get(),
+            una: segment.una.get(),
+            len: segment.len.get(),
+        };
+        // Without memory it counts as lost on the way, and its deadline brings it back.
+        self.private()
+            .packet
+            .put_segment(&self.buffer, &header.emit(), segment);
         if let Some(budget) = &mut round.budget {
             *budget = budget.saturating_sub(len);
         }

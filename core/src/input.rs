@@ -25,6 +25,14 @@ struct Candidate {
     ts: Millis,
 }
 
+/// What a packet leaves to be done at its end.
+#[derive(Default)]
+struct Taken {
+    candidate: Option<Candidate>,
+    /// There was a round-trip sample, so `rx_rto` is to be computed.
+    sampled: bool,
+}
+
 impl Kcp<'_> {
     /// Takes a packet. Gives 0, or -1 when it is too short or of another conversation, -2 when a length is wrong, -3 for
     /// an unknown command; what stood before the fault has been taken.
@@ -49,16 +57,20 @@ impl Kcp<'_> {
         self.sync();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.
-        let taken = if self.logs_input() || self.watches_acks() {
-            self.take_segments::<true>(packet)?
+        let mut taken = Taken::default();
+        let answer = if self.logs_input() || self.watches_acks() {
+            self.take_watched(packet, &mut taken)?
         } else {
-            self.take_segments::<false>(packet)?
+            let answer = self.take_segments::<false>(packet, &mut taken)?;
+            if taken.sampled {
+                self.set_rto();
+            }
+            answer
         };
-        let candidate = match taken {
-            Ok(candidate) => candidate,
-            Err(fault) => return Ok(fault),
-        };
-        if let Some(Candidate { sn, ts }) = candidate {
+        if answer != TAKEN {
+            return Ok(answer);
+        }
+        if let Some(Candidate { sn, ts }) = taken.candidate {
             self.skip_before(sn, ts);
         }
         let acked = Sn(self.snd_una.get()).since(prior_una);
@@ -68,31 +80,43 @@ impl Kcp<'_> {
         Ok(TAKEN)
     }
 
+    /// The same code, kept out of the way of the common case.
+    #[cold]
+    #[inline(never)]
+    fn take_watched(self, packet: Datagram, taken: &mut Taken) -> Result<c_int, Released> {
+        self.take_segments::<true>(packet, taken)
+    }
+
     /// Takes the segments of a packet. With `WATCHED` callbacks may run on the way, after each of which the lists are
     /// looked at anew.
     #[inline(always)]
     fn take_segments<const WATCHED: bool>(
         self,
         mut packet: Datagram,
-    ) -> Result<Result<Option<Candidate>, c_int>, Released> {
-        let mut candidate = None;
+        taken: &mut Taken,
+    ) -> Result<c_int, Released> {
+        let mut una = None;
         while let Some(raw) = packet.header() {
             let header = Header::parse(&raw);
             if header.conv != self.conv.get() {
-                return Ok(Err(NOT_OURS));
+                return Ok(NOT_OURS);
             }
             let Some(payload) = packet.payload(header.len) else {
-                return Ok(Err(TRUNCATED));
+                return Ok(TRUNCATED);
             };
             let cmd = u32::from(header.cmd);
             if !(IKCP_CMD_PUSH..=IKCP_CMD_WINS).contains(&cmd) {
-                return Ok(Err(UNKNOWN_COMMAND));
+                return Ok(UNKNOWN_COMMAND);
             }
             self.rmt_wnd.set(u32::from(header.wnd));
-            self.acknowledge_before::<WATCHED>(Sn(header.una))?;
-            self.advance_una();
+            // The segments of a packet mostly carry the same `una`, and then only the first of them does anything.
+            if WATCHED || una != Some(header.una) {
+                una = Some(header.una);
+                self.acknowledge_before::<WATCHED>(Sn(header.una))?;
+                self.advance_una();
+            }
             match cmd {
-                IKCP_CMD_ACK => self.take_ack::<WATCHED>(&header, &mut candidate)?,
+                IKCP_CMD_ACK => self.take_ack::<WATCHED>(&header, taken)?,
                 IKCP_CMD_PUSH => self.take_push::<WATCHED>(&header, payload)?,
                 IKCP_CMD_WASK => {
                     self.probe.set(self.probe.get() | IKCP_ASK_TELL);
@@ -109,27 +133,32 @@ impl Kcp<'_> {
                 }
             }
         }
-        Ok(Ok(candidate))
+        Ok(TAKEN)
     }
 
     #[inline(always)]
     fn take_ack<const WATCHED: bool>(
         self,
         header: &Header,
-        candidate: &mut Option<Candidate>,
+        taken: &mut Taken,
     ) -> Result<(), Released> {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = self.now().since(ts);
         if rtt >= 0 {
             self.sample_rtt(rtt);
-            if WATCHED && self.on_rtt(rtt)?.is_some() {
-                self.sync();
+            taken.sampled = true;
+            // Only a callback could see the timeout before the end of the packet.
+            if WATCHED {
+                self.set_rto();
+                if self.on_rtt(rtt)?.is_some() {
+                    self.sync();
+                }
             }
         }
         self.acknowledge::<WATCHED>(sn)?;
         self.advance_una();
-        match candidate {
-            None => *candidate = Some(Candidate { sn, ts }),
+        match &mut taken.candidate {
+            None => taken.candidate = Some(Candidate { sn, ts }),
             Some(best) => {
                 let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
                 if sn.since(best.sn) > 0 && newer {

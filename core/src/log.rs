@@ -22,6 +22,7 @@ impl Line {
         }
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         // One byte stays for the terminating zero.
         if self.len + 1 < self.bytes.len()
@@ -32,6 +33,7 @@ impl Line {
         }
     }
 
+    #[inline(never)]
     fn text(mut self, text: &str) -> Line {
         for byte in text.bytes() {
             self.byte(byte);
@@ -39,6 +41,7 @@ impl Line {
         self
     }
 
+    #[inline(never)]
     fn unsigned(mut self, value: u32) -> Line {
         let mut power = 1_000_000_000;
         while power > value && power > 1 {
@@ -52,6 +55,7 @@ impl Line {
         self
     }
 
+    #[inline(never)]
     fn signed(mut self, value: i32) -> Line {
         if value < 0 {
             self.byte(b'-');

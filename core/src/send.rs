@@ -206,11 +206,10 @@ impl Kcp<'_> {
     /// A stream's last segment leaves the queue: gives back the room it did not use. Without memory it stays as it is.
     #[inline(always)]
     pub(crate) fn fit_tail(self, segment: Segment) -> Segment {
-        match self.tail() {
-            Some(tail) if tail.segment() == segment && tail.room() > segment.len.get() => {
-                self.fit(segment)
-            }
-            _ => segment,
+        if self.is_tail(segment) {
+            self.fit(segment)
+        } else {
+            segment
         }
     }
 

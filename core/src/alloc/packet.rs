@@ -34,6 +34,8 @@ impl Packet {
 
     /// Replaces the buffer by one of `capacity` bytes at least, keeping the packet under construction. False, and
     /// nothing changed, when there is no memory.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn resize(&self, buffer: &Cell<*mut c_char>, capacity: u32) -> bool {
         let capacity = capacity.max(self.filled.get()).max(HEADER_LEN as u32);
         let Some(memory) = allocate(capacity as usize) else {
@@ -77,53 +79,57 @@ impl Packet {
         self.filled.set(0);
     }
 
-    /// True when `more` bytes fit, after growing the buffer if need be. They always fit when the packet stays within
-    /// the MTU that `ikcp_setmtu` made room for; a segment queued under a larger MTU makes it grow.
-    #[inline(always)]
-    pub(crate) fn reserve(&self, buffer: &Cell<*mut c_char>, more: u32) -> bool {
-        match self.filled.get().checked_add(more) {
-            Some(need) => need <= self.capacity.get() || self.resize(buffer, need),
-            None => false,
-        }
-    }
-
-    /// True when a packet of `len` bytes fits into the buffer, after growing it if need be.
+    /// True when a packet of `len` bytes fits into the buffer, after growing it if need be. It always does when the packet
+    /// stays within the MTU that `ikcp_setmtu` made room for; a segment queued under a larger MTU makes the buffer grow.
     #[inline(always)]
     pub(crate) fn can_hold(&self, buffer: &Cell<*mut c_char>, len: u32) -> bool {
         len <= self.capacity.get() || self.resize(buffer, len)
     }
 
-    /// Appends a header. The caller has reserved the room.
+    /// Where `len` more bytes go, which count as written then. `None` without memory.
     #[inline(always)]
-    pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) {
+    fn advance(&self, buffer: &Cell<*mut c_char>, len: u32) -> Option<*mut u8> {
         let filled = self.filled.get();
-        if filled
-            .checked_add(HEADER_LEN as u32)
-            .is_some_and(|end| end <= self.capacity.get())
-        {
-            // SAFETY: inside the buffer, as just compared.
-            unsafe {
-                let to = buffer.get().cast::<u8>().add(filled as usize);
+        let end = filled.checked_add(len)?;
+        if !self.can_hold(buffer, end) {
+            return None;
+        }
+        self.filled.set(end);
+        // SAFETY: the buffer holds `end` bytes.
+        Some(unsafe { buffer.get().cast::<u8>().add(filled as usize) })
+    }
+
+    /// Appends a header without payload. False without memory.
+    #[inline(always)]
+    pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
+        match self.advance(buffer, HEADER_LEN as u32) {
+            // SAFETY: there is room for a header.
+            Some(to) => unsafe {
                 to.cast::<RawHeader>().write_unaligned(*raw);
-            }
-            self.filled.set(filled + HEADER_LEN as u32);
+                true
+            },
+            None => false,
         }
     }
 
-    /// Appends the payload of `segment`. The caller has reserved the room.
+    /// Appends a header and the payload of `segment`. False without memory.
     #[inline(always)]
-    pub(crate) fn put_payload(&self, buffer: &Cell<*mut c_char>, segment: Segment) {
-        let (filled, len) = (self.filled.get(), segment.len.get());
-        if filled
-            .checked_add(len)
-            .is_some_and(|end| end <= self.capacity.get())
-        {
-            // SAFETY: inside the buffer, as just compared; a segment holds `len` bytes.
-            unsafe {
-                let to = buffer.get().cast::<u8>().add(filled as usize);
-                copy(segment.payload(), to, len as usize);
-            }
-            self.filled.set(filled + len);
+    pub(crate) fn put_segment(
+        &self,
+        buffer: &Cell<*mut c_char>,
+        raw: &RawHeader,
+        segment: Segment,
+    ) -> bool {
+        let len = segment.len.get();
+        let need = len.saturating_add(HEADER_LEN as u32);
+        match self.advance(buffer, need) {
+            // SAFETY: there is room for the header and `len` bytes, which is what a segment holds.
+            Some(to) => unsafe {
+                to.cast::<RawHeader>().write_unaligned(*raw);
+                copy(segment.payload(), to.add(HEADER_LEN), len as usize);
+                true
+            },
+            None => false,
         }
     }
 
