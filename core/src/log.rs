@@ -34,7 +34,7 @@ impl Line {
     }
 
     #[inline(never)]
-    fn text(mut self, text: &str) -> Line {
+    fn text(&mut self, text: &str) -> &mut Line {
         for byte in text.bytes() {
             self.byte(byte);
         }
@@ -42,7 +42,7 @@ impl Line {
     }
 
     #[inline(never)]
-    fn unsigned(mut self, value: u32) -> Line {
+    fn unsigned(&mut self, value: u32) -> &mut Line {
         let mut power = 1_000_000_000;
         while power > value && power > 1 {
             power /= 10;
@@ -56,7 +56,7 @@ impl Line {
     }
 
     #[inline(never)]
-    fn signed(mut self, value: i32) -> Line {
+    fn signed(&mut self, value: i32) -> &mut Line {
         if value < 0 {
             self.byte(b'-');
         }
@@ -77,51 +77,47 @@ impl Kcp<'_> {
 
     #[cold]
     pub(crate) fn log_output(self, size: u32) -> Result<(), Released> {
-        self.write(&Line::new().text("[RO] ").unsigned(size).text(" bytes"))
+        self.write(Line::new().text("[RO] ").unsigned(size).text(" bytes"))
     }
 
     #[cold]
     pub(crate) fn log_input(self, size: i32) -> Result<(), Released> {
-        self.write(&Line::new().text("[RI] ").signed(size).text(" bytes"))
+        self.write(Line::new().text("[RI] ").signed(size).text(" bytes"))
     }
 
     #[cold]
     pub(crate) fn log_recv(self, sn: u32) -> Result<(), Released> {
-        self.write(&Line::new().text("recv sn=").unsigned(sn))
+        self.write(Line::new().text("recv sn=").unsigned(sn))
     }
 
     #[cold]
     pub(crate) fn log_ack(self, sn: u32, rtt: i32) -> Result<(), Released> {
-        let rto = self.rx_rto.get();
-        let line = Line::new()
-            .text("input ack: sn=")
-            .unsigned(sn)
-            .text(" rtt=")
-            .signed(rtt);
-        self.write(&line.text(" rto=").signed(rto))
+        let mut line = Line::new();
+        line.text("input ack: sn=").unsigned(sn);
+        line.text(" rtt=").signed(rtt);
+        line.text(" rto=").signed(self.rx_rto.get());
+        self.write(&line)
     }
 
     #[cold]
     pub(crate) fn log_push(self, sn: u32, ts: u32) -> Result<(), Released> {
-        self.write(
-            &Line::new()
-                .text("input psh: sn=")
-                .unsigned(sn)
-                .text(" ts=")
-                .unsigned(ts),
-        )
+        let mut line = Line::new();
+        line.text("input psh: sn=").unsigned(sn);
+        line.text(" ts=").unsigned(ts);
+        self.write(&line)
     }
 
     #[cold]
     pub(crate) fn log_probe(self) -> Result<(), Released> {
-        self.write(&Line::new().text("input probe"))
+        self.write(Line::new().text("input probe"))
     }
 
     #[cold]
     pub(crate) fn log_window(self, wnd: u16) -> Result<(), Released> {
-        self.write(&Line::new().text("input wins: ").unsigned(u32::from(wnd)))
+        self.write(Line::new().text("input wins: ").unsigned(u32::from(wnd)))
     }
 
+    #[inline(never)]
     fn write(self, line: &Line) -> Result<(), Released> {
         self.write_log(line.as_c_str())
     }
@@ -150,8 +146,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_printf_does() {
-        let line = Line::new()
-            .unsigned(0)
+        let mut line = Line::new();
+        line.unsigned(0)
             .text(" ")
             .unsigned(u32::MAX)
             .text(" ")
@@ -165,7 +161,8 @@ mod tests {
 
     #[test]
     fn a_line_too_long_is_cut_and_terminated() {
-        let line = Line::new().text(&"x".repeat(200));
+        let mut line = Line::new();
+        line.text(&"x".repeat(200));
         assert_eq!(text(&line).len(), 95);
     }
 }

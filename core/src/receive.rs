@@ -247,31 +247,40 @@ impl Kcp<'_> {
     /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
     #[inline(always)]
     pub(crate) fn store(self, header: &Header, source: Source) -> bool {
-        let sn = Sn(header.sn);
-        let in_order = sn.0 == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
-        let place = if in_order && self.rcv_buf().is_empty() {
-            None
-        } else {
-            match self.private().received.place(self.rcv_buf(), sn) {
-                // A duplicate. The program may have opened the window, so that what waits can move.
-                Place::Taken => {
-                    self.deliver();
-                    return true;
-                }
-                Place::After(prev) => Some(prev),
+        let in_order = header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
+        if !in_order || !self.rcv_buf().is_empty() {
+            return self.store_among(header, source, in_order);
+        }
+        match self.received_segment(header, source) {
+            Some(segment) => {
+                self.append_received(segment);
+                true
             }
+            None => false,
+        }
+    }
+
+    /// The same where other segments are waiting, or this one has to.
+    #[inline(never)]
+    fn store_among(self, header: &Header, source: Source, in_order: bool) -> bool {
+        let prev = match self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
+            // A duplicate. The program may have opened the window, so that what waits can move.
+            Place::Taken => {
+                self.deliver();
+                return true;
+            }
+            Place::After(prev) => prev,
         };
         let Some(segment) = self.received_segment(header, source) else {
             return false;
         };
-        match place {
-            Some(prev) if !in_order => {
-                self.private()
-                    .received
-                    .insert(self.rcv_buf(), prev, segment);
-                self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
-            }
-            _ => self.append_received(segment),
+        if in_order {
+            self.append_received(segment);
+        } else {
+            self.private()
+                .received
+                .insert(self.rcv_buf(), prev, segment);
+            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
         }
         self.deliver();
         true
@@ -286,7 +295,7 @@ impl Kcp<'_> {
         )
     }
 
-    #[inline(always)]
+    #[inline]
     fn received_segment(self, header: &Header, mut source: Source) -> Option<Segment> {
         let roomy = self.new_segment(header.len)?;
         roomy.append(&mut source, header.len);
@@ -333,7 +342,8 @@ impl Kcp<'_> {
         let next = Sn(self.rcv_nxt.get());
         if sn.since(next.plus(self.rcv_wnd.get())) < 0 && sn.since(next) >= 0 {
             self.sync_received();
-            self.store(&header, segment.payload());
+            let in_order = sn == next && self.nrcv_que.get() < self.rcv_wnd.get();
+            self.store_among(&header, segment.payload(), in_order);
         }
     }
 

@@ -78,6 +78,7 @@ impl Kcp<'_> {
     }
 
     /// Everything else: several segments, or a stream that needs a larger one.
+    #[inline(never)]
     fn send_in_parts(self, source: Source, len: u32, mss: u32) -> c_int {
         let stream = self.stream.get() != 0;
         let extension = if stream {
