@@ -1,5 +1,6 @@
 //! Collects the tests, runs them, and ends with what did not run.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -51,17 +52,17 @@ impl Suite {
         let listing = arguments.list;
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if !listing {
-            let skipped: Vec<_> = self
-                .skipped
-                .iter()
-                .filter(|(name, _)| chosen(name))
-                .collect();
-            if skipped.is_empty() {
+            let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (name, lack) in self.skipped.iter().filter(|(name, _)| chosen(name)) {
+                lacking.entry(lack).or_default().push(name);
+            }
+            if lacking.is_empty() {
                 println!("Every test ran: no tool is missing.");
-            } else {
-                println!("Did not run:");
-                for (name, lack) in skipped {
-                    println!("  {name}: {lack}");
+            }
+            for (lack, names) in lacking {
+                println!("Did not run, {lack}:");
+                for name in names {
+                    println!("  {name}");
                 }
             }
             println!(
