@@ -68,16 +68,86 @@ fn stack_position() -> usize {
     position
 }
 
+/// Between the tokens of two call outs. Odd, so that they repeat after 2^64.
+const TOKEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Words of a [`Witness`], of which every eighth is written.
+const WITNESS_WORDS: usize = 64;
+/// How far up the stack a witness is looked at. Further up may be another thread's stack, which may be gone.
+const WITNESS_REACH: usize = 64 << 10;
+
+/// Lies in the frame of the outermost call out and says, to whoever looks at it from deeper in the stack, that this frame
+/// is still there: what is called after a longjmp soon writes over it.
+type Witness = [MaybeUninit<u64>; WITNESS_WORDS];
+
+/// Reads a word of the stack that may belong to anything by now.
+#[inline(always)]
+fn peek_at_stack(address: usize) -> u64 {
+    let word: u64;
+    // SAFETY: the caller has seen that the address lies between the stack pointer and not far above it.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        core::arch::asm!("mov {}, qword ptr [{}]", out(reg) word, in(reg) address,
+            options(nostack, readonly, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe {
+        word = core::ptr::with_exposed_provenance::<u64>(address).read_volatile();
+    }
+    word
+}
+
 impl Kcp<'_> {
-    /// True when this call was made by a callback of the same object.
-    ///
-    /// A callback that was left by longjmp never ended its mark. So the mark is a position of the stack, and it counts
-    /// only while the stack is deeper than that. A call from a deeper function than the one that was left is taken for
-    /// a call of the callback; `flush` has a way out of that, and the next call from further up removes the mark.
+    /// True when this call was made by a callback of the same object, as far as `settle_callout` could tell.
     #[inline(always)]
     pub(crate) fn is_inside_callback(self) -> bool {
+        self.private().callout.get() != 0
+    }
+
+    /// Finds out whether this call comes from a callback. Every operation that may call out begins with it.
+    ///
+    /// A callback that was left by longjmp never ended its mark. So the mark is a position of the stack, and it counts
+    /// only while the stack is deeper than that and the witness that lies there is untouched.
+    #[inline(always)]
+    pub(crate) fn settle_callout(self) {
+        if self.private().callout.get() != 0 {
+            self.settle_mark(stack_position());
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_mark(self, position: usize) {
         let mark = self.private().callout.get();
-        mark != 0 && stack_position() < mark
+        let alive = position < mark && (mark - position > WITNESS_REACH || self.has_witness());
+        if !alive {
+            self.forget_callout();
+        }
+    }
+
+    /// True when the witness of the outermost call out is untouched.
+    fn has_witness(self) -> bool {
+        let private = self.private();
+        let (at, token) = (private.witness.get(), private.token.get());
+        let from = stack_position();
+        if at < from || at - from > 2 * WITNESS_REACH {
+            // Not on this stack, as where AddressSanitizer keeps locals in the heap.
+            return true;
+        }
+        (0..WITNESS_WORDS)
+            .step_by(8)
+            .all(|n| peek_at_stack(at + n * size_of::<u64>()) == token)
+    }
+
+    /// The callback was left, and with it whatever was running above it.
+    fn forget_callout(self) {
+        let private = self.private();
+        private.callout.set(0);
+        private.flushing.set(false);
+        private.flush_again.set(false);
+        private.recv_hold.set(0);
+        private.leaving_cc.set(false);
+        private.packet.handed_back();
     }
 
     /// Runs a callback. All call outs go through here.
@@ -85,22 +155,30 @@ impl Kcp<'_> {
     fn call_out<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
         // The mark lies deeper than any function of the library that may be called next at the same level, so that
         // such a call, after a longjmp, is seen to be outside of the callback.
-        let mut depth = [MaybeUninit::<u8>::uninit(); 512];
-        black_box(&raw mut depth);
+        let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
+        black_box(&raw mut witness);
 
         let private = self.private();
         let nested = self.is_inside_callback();
         let (flushing, hold) = (private.flushing.get(), private.recv_hold.get());
         if !nested {
+            let token = private.token.get().wrapping_add(TOKEN_STEP);
+            private.token.set(token);
+            for word in witness.iter_mut().step_by(8) {
+                word.write(token);
+            }
+            private.witness.set(black_box(&raw mut witness).addr());
             private.callout.set(stack_position());
         }
         let result = callback(self);
         if !nested {
             private.callout.set(0);
         }
+        private.unheard.set(0);
         // What began inside the callback has ended with it, or was left.
         private.flushing.set(flushing);
         private.recv_hold.set(hold);
+        black_box(&raw mut witness);
         if private.released.get() {
             Err(Released)
         } else {
@@ -111,7 +189,7 @@ impl Kcp<'_> {
     /// Ends an operation that may have called out: frees the object when it was released in the meantime.
     #[inline(always)]
     pub(crate) fn end_operation(self) {
-        if self.private().released.get() && self.private().callout.get() == 0 {
+        if self.private().released.get() && !self.is_inside_callback() {
             self.destroy();
         }
     }
@@ -128,6 +206,7 @@ impl Kcp<'_> {
         let (data, len) = packet.hand_out(&self.buffer);
         let called = match self.output.get() {
             None => Ok(0),
+            Some(_) if self.private().ending.get() => Ok(0),
             Some(output) => self.call_out(|kcp| {
                 // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
                 // until it returns.
@@ -143,6 +222,7 @@ impl Kcp<'_> {
         let line: *const c_char = line.as_ptr();
         match self.writelog.get() {
             None => Ok(()),
+            Some(_) if self.private().ending.get() => Ok(()),
             Some(writelog) => self.call_out(|kcp| {
                 // SAFETY: the program's promise: `writelog` is a function of that type.
                 unsafe { writelog(line, kcp.as_ptr(), kcp.user.get()) }
@@ -161,6 +241,12 @@ impl Kcp<'_> {
         unsafe { self.ccops.get().as_ref() }
     }
 
+    /// The installed table of hooks, unless the object is being released, so that none of them may run.
+    #[inline(always)]
+    fn hooks(self) -> Option<&'static IKCPOPS> {
+        self.ops().filter(|_| !self.private().ending.get())
+    }
+
     /// True when a table of hooks is installed.
     #[inline(always)]
     pub(crate) fn has_ops(self) -> bool {
@@ -175,7 +261,7 @@ macro_rules! hooks {
                 $(#[$doc])*
                 #[inline(always)]
                 pub(crate) fn $method(self $(, $name: $type)*) -> Result<Option<$result>, Released> {
-                    match self.ops().and_then(|ops| ops.$hook) {
+                    match self.hooks().and_then(|ops| ops.$hook) {
                         None => Ok(None),
                         Some(hook) => self
                             .call_out(|kcp| {
@@ -212,8 +298,6 @@ hooks! {
     on_timeout as on_timeout(prior_cwnd: u32) -> ();
     /// The table is being installed; a negative result refuses.
     init as init_cc() -> c_int;
-    /// The table is being removed.
-    release as release_cc() -> ();
 }
 
 impl Kcp<'_> {
@@ -233,8 +317,11 @@ impl Kcp<'_> {
             return;
         }
         leaving.set(true);
-        // Released meanwhile or not, the callers look for themselves.
-        _ = self.release_cc();
+        if let Some(release) = self.ops().and_then(|ops| ops.release) {
+            // SAFETY: the program's promise: the table's members are functions of their types.
+            // Released meanwhile or not, the callers look for themselves.
+            _ = self.call_out(|kcp| unsafe { release(kcp.as_ptr()) });
+        }
         leaving.set(false);
     }
 
@@ -247,6 +334,7 @@ impl Kcp<'_> {
         if !profile::CONGESTION_HOOKS {
             return -1;
         }
+        self.settle_callout();
         let installed = self.install_cc(ops).unwrap_or(-1);
         self.end_operation();
         installed

@@ -303,14 +303,21 @@ pub(crate) struct Private {
 
     /// Stack position of the outermost callback that is running, 0 when none is.
     pub(crate) callout: Cell<usize>,
+    /// Where on the stack its witness lies, and what that says.
+    pub(crate) witness: Cell<usize>,
+    pub(crate) token: Cell<u64>,
     /// A flush is running.
     pub(crate) flushing: Cell<bool>,
     /// A callback of that flush asked for another one.
     pub(crate) flush_again: Cell<bool>,
     /// `current` when that flush began.
     pub(crate) flush_began: Cell<Millis>,
+    /// Flush requests that were put off since a callback last returned.
+    pub(crate) unheard: Cell<u32>,
     /// The congestion control's `release` is running.
     pub(crate) leaving_cc: Cell<bool>,
+    /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
+    pub(crate) ending: Cell<bool>,
     /// The program has released the object; its memory waits for the outermost callback to return.
     pub(crate) released: Cell<bool>,
 }
@@ -391,6 +398,16 @@ impl<'a> Kcp<'a> {
 
     /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
     pub(crate) fn destroy(self) {
+        self.free_contents();
+        self.private().packet.free(&self.buffer);
+        // SAFETY: `create` allocated it, and the program's use of it has ended.
+        unsafe { deallocate(self.as_ptr().cast()) }
+    }
+
+    /// Frees what neither a running callback nor the operation that called it may still look at once the program has
+    /// released the object: all but the packet and the control block. A callback that is left by longjmp afterwards
+    /// takes no more than those with it.
+    pub(crate) fn free_contents(self) {
         for list in [
             self.snd_buf(),
             self.rcv_buf(),
@@ -407,10 +424,7 @@ impl<'a> Kcp<'a> {
         private.pool.clear();
         private.sent.free();
         private.received.free();
-        private.packet.free(&self.buffer);
         self.free_acklist();
-        // SAFETY: `create` allocated it, and the program's use of it has ended.
-        unsafe { deallocate(self.as_ptr().cast()) }
     }
 
     #[inline(always)]
@@ -633,10 +647,14 @@ const fn fresh_private() -> Private {
         ack_peak: Cell::new(0),
         trimmed: Cell::new(Millis(0)),
         callout: Cell::new(0),
+        witness: Cell::new(0),
+        token: Cell::new(0),
         flushing: Cell::new(false),
         flush_again: Cell::new(false),
         flush_began: Cell::new(Millis(0)),
+        unheard: Cell::new(0),
         leaving_cc: Cell::new(false),
+        ending: Cell::new(false),
         released: Cell::new(false),
     }
 }

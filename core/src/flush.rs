@@ -16,9 +16,10 @@ use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::wire::Header;
 
-/// A flush that was left by longjmp is taken for one that is still running when the next call comes from a deeper
-/// function. After this many milliseconds on the object's own clock nobody believes that any more.
-const ABANDONED_AFTER: i32 = 500;
+/// A flush that was left by longjmp may be taken for one that is still running, while nothing on the stack tells. After
+/// this many milliseconds on the object's own clock, and as many requests, nobody believes that any more.
+const ABANDONED_AFTER: i32 = 10_000;
+const ABANDONED_REQUESTS: u32 = 1000;
 
 /// How often unused memory is given back, ms.
 const TRIM_PERIOD: u32 = 500;
@@ -63,6 +64,7 @@ impl Kcp<'_> {
         if self.updated.get() == 0 {
             return;
         }
+        self.settle_callout();
         let private = self.private();
         if private.flushing.get() && self.is_flushing() {
             private.flush_again.set(true);
@@ -70,6 +72,7 @@ impl Kcp<'_> {
         }
         private.flush_again.set(false);
         private.flush_began.set(self.now());
+        private.unheard.set(0);
         private.flushing.set(true);
         let first = self.flush_once();
         if first.is_ok() && private.flush_again.get() {
@@ -83,8 +86,11 @@ impl Kcp<'_> {
     /// True when the flush that is marked as running is.
     #[cold]
     fn is_flushing(self) -> bool {
-        self.is_inside_callback()
-            && self.now().since(self.private().flush_began.get()) < ABANDONED_AFTER
+        let private = self.private();
+        let unheard = private.unheard.get().saturating_add(1);
+        private.unheard.set(unheard);
+        unheard < ABANDONED_REQUESTS
+            || self.now().since(private.flush_began.get()) < ABANDONED_AFTER
     }
 
     fn flush_once(self) -> Result<(), Released> {

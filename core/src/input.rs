@@ -37,6 +37,7 @@ impl Kcp<'_> {
     /// Takes a packet. Gives 0, or -1 when it is too short or of another conversation, -2 when a length is wrong, -3 for
     /// an unknown command; what stood before the fault has been taken.
     pub fn input(self, packet: Datagram) -> c_int {
+        self.settle_callout();
         let answer = self.take_packet(packet).unwrap_or(TAKEN);
         self.end_operation();
         answer

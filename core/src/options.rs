@@ -82,13 +82,19 @@ impl Kcp<'_> {
     /// Ends the object. Inside one of its callbacks its memory waits until the outermost callback has returned; nothing
     /// is called and nothing sent from here on.
     pub fn release(self) {
+        self.settle_callout();
+        let private = self.private();
         let inside = self.is_inside_callback();
+        private.ending.set(true);
         self.leave_cc();
         self.output.set(None);
         self.writelog.set(None);
-        self.private().released.set(true);
+        // It is set already when the congestion control's `release` released the object once more.
+        let again = private.released.replace(true);
         if !inside {
             self.destroy();
+        } else if !again {
+            self.free_contents();
         }
     }
 }

@@ -192,12 +192,8 @@ impl Kcp<'_> {
     /// Segments at the front of the queue that an `ikcp_recv` further up the stack is taking.
     #[inline(always)]
     fn held(self) -> u32 {
-        let hold = self.private().recv_hold.get();
-        if hold != 0 && self.is_inside_callback() {
-            hold
-        } else {
-            0
-        }
+        self.settle_callout();
+        self.private().recv_hold.get()
     }
 
     /// The segment behind the first `n` ones of the queue.
