@@ -22,6 +22,7 @@ fn main() {
 
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
     let family = env::var("CARGO_CFG_TARGET_FAMILY").unwrap_or_default();
+    let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let vendor = env::var("CARGO_CFG_TARGET_VENDOR").unwrap_or_default();
 
     let mut shim = cc::Build::new();
@@ -50,5 +51,10 @@ fn main() {
         // A symbol that nobody defines shows when the library is made, not when a program loads it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkcp.so");
+        if arch == "arm" {
+            // Functions name the unwinder's personality there, and rustc links no_std crates without libgcc.
+            let unwinder = if system == "android" { "unwind" } else { "gcc_s" };
+            println!("cargo::rustc-cdylib-link-arg=-l{unwinder}");
+        }
     }
 }

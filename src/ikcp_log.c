@@ -5,7 +5,7 @@
 
 #include "ikcp.h"
 
-#if defined(IKCP_LOG_PUBLIC) || !defined(__GNUC__)
+#if defined(IKCP_LOG_PUBLIC) || !defined(__GNUC__) || defined(_WIN32)
 #define HIDDEN
 #else
 #define HIDDEN __attribute__((visibility("hidden")))
