@@ -95,15 +95,21 @@ impl Kcp<'_> {
             return Ok(());
         }
         let list = self.snd_buf();
+        if !WATCHED {
+            let mut bytes = 0u32;
+            let count = self.private().sent.remove_before(list, una, |segment| {
+                bytes = bytes.wrapping_add(segment.len.get());
+                self.free_segment(segment);
+            });
+            self.count_acked(bytes);
+            self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(count));
+            return Ok(());
+        }
         while let Some(segment) = list.first()
             && una.since(Sn(segment.sn.get())) > 0
         {
             self.count_acked(segment.len.get());
-            if WATCHED {
-                self.forget_watched(segment, -1)?;
-            } else {
-                self.forget(segment);
-            }
+            self.forget_watched(segment, -1)?;
         }
         Ok(())
     }

@@ -33,6 +33,8 @@ struct Round {
     prior_cwnd: u32,
     /// Bytes of payload that may still be sent, `None` without limit.
     budget: Option<u32>,
+    /// What normal mode adds to the first deadline of a segment, ms.
+    rtomin: u32,
 }
 
 /// What the data phase did.
@@ -42,6 +44,18 @@ struct Tally {
     fast: u32,
     /// Any segment was sent again because it timed out.
     timed_out: bool,
+}
+
+/// What became of a segment that a flush looked at.
+enum Step {
+    /// It was sent if it was due, and no callback has run.
+    Passed(Segment),
+    /// It is not one of the common case.
+    Special(Segment),
+    /// A callback has run; what comes next is behind this.
+    CalledOut(Sn),
+    /// It is due, but has to stay for want of budget or memory, and the others with it.
+    Withheld,
 }
 
 /// Why a segment is sent.
@@ -119,6 +133,7 @@ impl Kcp<'_> {
             },
             prior_cwnd: self.cwnd.get(),
             budget,
+            rtomin: 0,
         };
         self.flush_acks(&mut round)?;
         self.flush_probes(&mut round)?;
@@ -127,6 +142,10 @@ impl Kcp<'_> {
         self.admit(&round, window);
         self.report_app_limited()?;
         let resent = self.resent();
+        round.rtomin = match self.nodelay.get() {
+            0 => (self.rx_rto.get() >> 3).cast_unsigned(),
+            _ => 0,
+        };
         let tally = self.flush_segments(&mut round, resent)?;
         if self.private().packet.len() > 0 {
             self.output_packet()?;
@@ -189,16 +208,22 @@ impl Kcp<'_> {
 
     // ---- acknowledgements and probes -----------------------------------------------------------------------------
 
+    /// True when the packet under construction may take `need` more bytes.
+    #[inline(always)]
+    fn fits(self, need: u32) -> bool {
+        let size = self.private().packet.len().wrapping_add(need);
+        size.cast_signed() <= self.mtu.get().cast_signed()
+    }
+
     /// Hands out the packet under construction when `need` more bytes would make it larger than the MTU. True when it
     /// did, so that a callback has run.
     #[inline(always)]
     fn make_room(self, need: u32) -> Result<bool, Released> {
-        let size = self.private().packet.len().wrapping_add(need);
-        if size.cast_signed() > self.mtu.get().cast_signed() {
-            self.output_packet()?;
-            return Ok(true);
+        if self.fits(need) {
+            return Ok(false);
         }
-        Ok(false)
+        self.output_packet()?;
+        Ok(true)
     }
 
     /// Writes a header without payload. False when there was no memory for it.
@@ -286,32 +311,41 @@ impl Kcp<'_> {
         self.next_sn().before(Sn(self.snd_una.get()).plus(window))
     }
 
-    /// Moves segments from `snd_queue` to `snd_buf` while the window allows.
+    /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
+    /// are brought up to date once for all of them.
     #[inline(always)]
     fn admit(self, round: &Round, window: u32) {
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        while self.admits(window)
-            && let Some(segment) = queue.first()
+        let edge = Sn(self.snd_una.get()).plus(window);
+        let (mut sn, mut last) = (self.next_sn(), None);
+        let mut at = queue.first();
+        while let Some(segment) = at
+            && sn.before(edge)
         {
             let segment = self.fit_tail(segment);
-            queue.remove(segment);
-            list.push_back(segment);
-            self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(1));
-            self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(1));
-
             segment.conv.set(self.conv.get());
             segment.cmd.set(IKCP_CMD_PUSH);
             segment.wnd.set(u32::from(round.template.wnd));
             segment.ts.set(round.current.0);
-            segment.sn.set(self.snd_nxt.get());
+            segment.sn.set(sn.0);
             segment.una.set(self.rcv_nxt.get());
             segment.resendts.set(round.current.0);
             segment.rto.set(self.rx_rto.get().cast_unsigned());
             segment.fastack.set(0);
             segment.xmit.set(0);
-            self.snd_nxt.set(self.snd_nxt.get().wrapping_add(1));
-            self.private().sent.admitted(list, segment);
+            sn = sn.plus(1);
+            last = Some(segment);
+            at = queue.next(segment);
         }
+        let (Some(first), Some(last)) = (queue.first(), last) else {
+            return;
+        };
+        let count = sn.since(self.next_sn()).cast_unsigned();
+        queue.move_front(last, list);
+        self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
+        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
+        self.snd_nxt.set(sn.0);
+        self.private().sent.admitted(list, first, count);
     }
 
     #[inline(always)]
@@ -376,47 +410,116 @@ impl Kcp<'_> {
         let mut tally = Tally::default();
         self.sync_sent();
         self.private().withheld.set(None);
-        // Segments that never went out have a deadline too: the moment they were admitted.
         let mut scope = self.scope(round, resent);
-        let rtomin = if self.nodelay.get() == 0 {
-            self.rx_rto.get() >> 3
-        } else {
-            0
-        };
         let inputs = self.private().inputs.get();
 
         let mut at = index.seek(list, scope, None);
         while let Some(segment) = at {
-            let sn = Sn(segment.sn.get());
-            let Some(cause) = self.cause(segment, round.current, resent) else {
-                at = index.after(list, scope, segment);
-                continue;
-            };
-            let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
-            let affordable = round
-                .budget
-                .is_none_or(|budget| segment.len.get() <= budget);
-            if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
-                self.private().withheld.set(Some(round.current));
-                index.flushed_up_to(sn);
-                return Ok(tally);
-            }
-            self.mark_sent(segment, cause, round, rtomin, &mut tally);
-            at = if self.emit(segment, need, round)? {
-                // A callback has run: everything is decided again behind this segment.
-                self.sync_sent();
-                if scope != Scope::All {
-                    scope = self.scope(round, resent);
-                }
-                index.seek(list, scope, Some(sn.plus(1)))
+            let step = if scope == Scope::Unsent && !self.has_ops() {
+                self.send_first_run(segment, round)?
             } else {
-                index.after(list, scope, segment)
+                self.consider(segment, round, resent, &mut tally)?
+            };
+            at = match step {
+                Step::Passed(segment) => index.after(list, scope, segment),
+                Step::Special(segment) => {
+                    match self.consider(segment, round, resent, &mut tally)? {
+                        Step::Passed(segment) => index.after(list, scope, segment),
+                        Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
+                        Step::Special(_) | Step::Withheld => return Ok(tally),
+                    }
+                }
+                Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
+                Step::Withheld => return Ok(tally),
             };
         }
         // Skips that a callback brought in may concern segments that had been looked at before.
         let undisturbed = self.private().inputs.get() == inputs;
         index.flushed(scope, undisturbed);
         Ok(tally)
+    }
+
+    /// A callback has run: everything is decided again behind `sn`.
+    fn resume(self, sn: Sn, scope: &mut Scope, round: &Round, resent: u32) -> Option<Segment> {
+        self.sync_sent();
+        if *scope != Scope::All {
+            *scope = self.scope(round, resent);
+        }
+        self.private()
+            .sent
+            .seek(self.snd_buf(), *scope, Some(sn.plus(1)))
+    }
+
+    /// Sends one segment after the other for the first time, while there is nothing to decide about them.
+    fn send_first_run(self, from: Segment, round: &Round) -> Result<Step, Released> {
+        let (index, list, packet) = (&self.private().sent, self.snd_buf(), &self.private().packet);
+        let rto = self.rx_rto.get().cast_unsigned();
+        let resendts = round.current.plus(rto).plus(round.rtomin);
+        index.extend_bounds(resendts);
+        let mut segment = from;
+        loop {
+            let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
+            let plain = segment.xmit.get() == 0 && segment.fastack.get() == 0;
+            if !plain || !packet.can_hold(&self.buffer, need) {
+                index.stamp_ends(list);
+                return Ok(Step::Special(segment));
+            }
+            segment.xmit.set(1);
+            segment.rto.set(rto);
+            segment.resendts.set(resendts.0);
+            segment.ts.set(round.current.0);
+            segment.wnd.set(u32::from(round.template.wnd));
+            segment.una.set(self.rcv_nxt.get());
+            let sn = Sn(segment.sn.get());
+            index.first_sent(sn, resendts);
+            if !self.fits(need) {
+                index.stamp_ends(list);
+                self.output_packet()?;
+                self.sync_sent();
+                if let Some(segment) = index.find(list, sn) {
+                    self.write_segment(segment);
+                }
+                return Ok(Step::CalledOut(sn));
+            }
+            self.write_segment(segment);
+            match list.next(segment) {
+                Some(next) => segment = next,
+                None => {
+                    index.stamp_ends(list);
+                    return Ok(Step::Passed(segment));
+                }
+            }
+        }
+    }
+
+    /// Sends `segment` if it is due.
+    #[inline(always)]
+    fn consider(
+        self,
+        segment: Segment,
+        round: &mut Round,
+        resent: u32,
+        tally: &mut Tally,
+    ) -> Result<Step, Released> {
+        let sn = Sn(segment.sn.get());
+        let Some(cause) = self.cause(segment, round.current, resent) else {
+            return Ok(Step::Passed(segment));
+        };
+        let len = segment.len.get();
+        let need = IKCP_OVERHEAD.saturating_add(len);
+        let affordable = round.budget.is_none_or(|budget| len <= budget);
+        if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
+            self.private().withheld.set(Some(round.current));
+            self.private().sent.flushed_up_to(sn);
+            return Ok(Step::Withheld);
+        }
+        self.mark_sent(segment, cause, round, tally);
+        let called = self.emit(segment, need, round)?;
+        Ok(if called {
+            Step::CalledOut(sn)
+        } else {
+            Step::Passed(segment)
+        })
     }
 
     #[inline(always)]
@@ -436,14 +539,7 @@ impl Kcp<'_> {
 
     /// Brings the segment's own fields, and the index, to the state after sending it.
     #[inline(always)]
-    fn mark_sent(
-        self,
-        segment: Segment,
-        cause: Cause,
-        round: &Round,
-        rtomin: i32,
-        tally: &mut Tally,
-    ) {
+    fn mark_sent(self, segment: Segment, cause: Cause, round: &Round, tally: &mut Tally) {
         let before = segment.resendts.get();
         let rx_rto = self.rx_rto.get().cast_unsigned();
         segment.xmit.set(segment.xmit.get().wrapping_add(1));
@@ -451,7 +547,7 @@ impl Kcp<'_> {
         match cause {
             Cause::First => {
                 segment.rto.set(rx_rto);
-                wait = rtomin.cast_unsigned();
+                wait = round.rtomin;
             }
             Cause::Timeout => {
                 self.xmit.set(self.xmit.get().wrapping_add(1));
@@ -503,6 +599,16 @@ impl Kcp<'_> {
         } else {
             segment
         };
+        self.write_segment(segment);
+        if let Some(budget) = &mut round.budget {
+            *budget = budget.saturating_sub(len);
+        }
+        Ok(called)
+    }
+
+    /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
+    #[inline(always)]
+    fn write_segment(self, segment: Segment) {
         let header = Header {
             conv: segment.conv.get(),
             cmd: segment.cmd.get() as u8,
@@ -513,17 +619,11 @@ impl Kcp<'_> {
             una: segment.una.get(),
             len: segment.len.get(),
         };
-        // Without memory it counts as lost on the way, and its deadline brings it back.
-        self.private()
-            .packet
-            .put_segment(&self.buffer, &header.emit(), segment);
-        if let Some(budget) = &mut round.budget {
-            *budget = budget.saturating_sub(len);
-        }
+        let packet = &self.private().packet;
+        packet.put_segment(&self.buffer, &header.emit(), segment);
         if segment.xmit.get() >= self.dead_link.get() {
             self.state.set(u32::MAX);
         }
-        Ok(called)
     }
 
     // ---- congestion ----------------------------------------------------------------------------------------------

@@ -151,6 +151,30 @@ impl<'a> List<'a> {
         other.init();
     }
 
+    /// Moves the first members up to `last` to the end of `to`.
+    #[inline(always)]
+    pub(crate) fn move_front(self, last: Segment, to: List<'_>) {
+        let Some(first) = self.first() else {
+            return;
+        };
+        self.cut_front(self.next(last));
+        let end = to.0.prev.get();
+        first.node.prev.set(end);
+        last.node.next.set(to.head());
+        // SAFETY: the head is borrowed, and its last member is live.
+        unsafe { (*end).next.set(first.node()) };
+        to.0.prev.set(last.node());
+    }
+
+    /// Lets the list begin with `first`, a member, or be empty. What stood before it keeps its links.
+    #[inline(always)]
+    pub(crate) fn cut_front(self, first: Option<Segment>) {
+        let first = first.map_or(self.head(), Segment::node);
+        self.0.next.set(first);
+        // SAFETY: the head is borrowed, and a member is live.
+        unsafe { (*first).prev.set(self.head()) };
+    }
+
     /// Puts `new` where `old`, a member, is; `old` leaves the list.
     pub(crate) fn replace(self, old: Segment, new: Segment) {
         let prev = self.prev(old);

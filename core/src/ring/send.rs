@@ -125,8 +125,9 @@ impl SendIndex {
         }
     }
 
+    /// Takes over what the list's ends look like.
     #[inline(always)]
-    fn stamp_ends(&self, list: List<'_>) {
+    pub(crate) fn stamp_ends(&self, list: List<'_>) {
         self.first.set(list.first_address());
         self.last.set(list.last_address());
         if let (Some(first), Some(last)) = (list.first(), list.last()) {
@@ -209,37 +210,39 @@ impl SendIndex {
 
     // ---- keeping up with the operations --------------------------------------------------------------------------
 
-    /// `segment` was appended to the list under the next sequence number.
+    /// `count` segments from `run` on, under the next sequence numbers, were appended to the list.
     #[inline(always)]
-    pub(crate) fn admitted(&self, list: List<'_>, segment: Segment) {
-        let sn = self.next.get();
-        let resendts = Millis(segment.resendts.get());
-        let count = self.count.get() + 1;
-        self.count.set(count);
-        self.next.set(sn.plus(1));
-        self.last.set(segment.as_ptr());
-        self.last_resendts.set(resendts.0);
-        if list.first() == Some(segment) {
-            self.first.set(segment.as_ptr());
-            self.first_resendts.set(resendts.0);
+    pub(crate) fn admitted(&self, list: List<'_>, run: Segment, count: u32) {
+        if list.first() == Some(run) {
             self.ordered.set(true);
             self.timed.set(false);
         }
-        if self.has_ring() {
-            if let Some(first) = list.first()
-                && sn.since(Sn(first.sn.get())).cast_unsigned() < self.slots.capacity()
-            {
-                self.slots.set(sn, segment);
-                self.slots.set_deadline(sn, resendts);
-                let span = sn.since(Sn(first.sn.get())).cast_unsigned() + 1;
-                if span > self.peak.get() {
-                    self.peak.set(span);
-                }
-            } else {
+        let before = self.count.get();
+        self.count.set(before.wrapping_add(count));
+        let sn = self.next.get();
+        self.next.set(sn.plus(count));
+        self.stamp_ends(list);
+        if !self.has_ring() {
+            let after = before.wrapping_add(count);
+            // Where there was no memory it is tried again now and then.
+            if after > WALKED && after / WALKED != before / WALKED {
                 self.grow(list);
             }
-        } else if count > WALKED && count.is_multiple_of(WALKED) {
+            return;
+        }
+        let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
+        let span = self.next.get().since(first).cast_unsigned();
+        if span > self.slots.capacity() {
             self.grow(list);
+            return;
+        }
+        self.peak.set(self.peak.get().max(span));
+        let mut sn = sn;
+        let mut at = Some(run);
+        while let Some(segment) = at {
+            self.slots.set(sn, segment);
+            sn = sn.plus(1);
+            at = list.next(segment);
         }
     }
 
@@ -272,7 +275,7 @@ impl SendIndex {
     /// Widens the bounds to take in `resendts`. When deadlines lie all around the 32-bit circle, as a clock that jumps by
     /// weeks leaves them, nothing can be said: `high` is then put just before `low`, and stays there.
     #[inline(always)]
-    fn extend_bounds(&self, resendts: Millis) {
+    pub(crate) fn extend_bounds(&self, resendts: Millis) {
         const HALF: u32 = 1 << 31;
         if !self.timed.get() {
             self.timed.set(true);
@@ -639,6 +642,51 @@ impl SendIndex {
             if fastack >= fast.resent && self.has_ring() {
                 self.slots.mark(Sn(segment.sn.get()));
             }
+        }
+    }
+
+    /// Takes every segment before `una` out of the list, and hands each to `taken`. Gives how many they were.
+    #[inline(always)]
+    pub(crate) fn remove_before(
+        &self,
+        list: List<'_>,
+        una: Sn,
+        mut taken: impl FnMut(Segment),
+    ) -> u32 {
+        let low = self.low.get().0;
+        let mut count = 0;
+        let mut run: Option<(Sn, Sn)> = None;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if una.since(sn) <= 0 {
+                break;
+            }
+            if segment.resendts.get() == low {
+                self.exact.set(false);
+            }
+            run = Some((run.map_or(sn, |(first, _)| first), sn));
+            count += 1;
+            at = list.next(segment);
+            taken(segment);
+        }
+        let Some((first, last)) = run else {
+            return 0;
+        };
+        list.cut_front(at);
+        if self.has_ring() {
+            self.slots.clear_run(first, last);
+        }
+        self.count.set(self.count.get().wrapping_sub(count));
+        self.stamp_ends(list);
+        count
+    }
+
+    /// A segment was sent for the first time, and its `fastack` is 0. `stamp_ends` has to follow.
+    #[inline(always)]
+    pub(crate) fn first_sent(&self, sn: Sn, resendts: Millis) {
+        if self.has_ring() {
+            self.slots.set_deadline(sn, resendts);
         }
     }
 

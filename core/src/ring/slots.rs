@@ -151,6 +151,23 @@ impl<const TIMED: bool> Slots<TIMED> {
         }
     }
 
+    /// Clears the slots from `first` to `last`.
+    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
+        let mut at = first;
+        while at.since(last) <= 0 {
+            let start = Sn(at.0 & !63);
+            let mut bits = u64::MAX << (at.0 % 64);
+            if start.plus(63).since(last) > 0 {
+                bits &= u64::MAX >> (63 - last.0 % 64);
+            }
+            for word in 0..Self::WORDS {
+                let word = self.word(at, word);
+                word.set(word.get() & !bits);
+            }
+            at = start.plus(64);
+        }
+    }
+
     /// The segment in the slot of `sn`, which the caller knows to be inside the window.
     #[inline(always)]
     pub(super) fn get(&self, sn: Sn) -> Option<Segment> {
