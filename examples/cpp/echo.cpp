@@ -1,0 +1,61 @@
+// Echo client with kcp.hpp: sends messages to the server over a link that loses packets, and checks what comes back.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "kcp.hpp"
+
+int main(int count, char **arguments)
+{
+    constexpr std::size_t messages = 100;
+    sockaddr_in server{};
+    server.sin_family = AF_INET;
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server.sin_port = htons(static_cast<in_port_t>(count > 1 ? std::atoi(arguments[1]) : 0));
+    const int udp = socket(AF_INET, SOCK_DGRAM, 0);
+
+    kcp::connection peer(1, [udp, server](kcp::bytes packet) {
+        sendto(udp, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr *>(&server), sizeof server);
+    });
+    peer.nodelay(1, 10, 2, 1);
+    peer.wndsize(256, 256);
+
+    const IUINT32 start = kcp::now();
+    peer.update(start);
+    std::vector<std::string> sent, received;
+    for (std::size_t n = 0; n < messages; ++n) {
+        sent.emplace_back(n * 31, static_cast<char>(n)); // up to 3 KB: more than a packet
+        peer.send(sent.back());
+    }
+    peer.flush();
+
+    std::string message;
+    std::vector<char> packet(65536);
+    while (received.size() < messages) {
+        const IUINT32 now = kcp::now();
+        if (now - start > 20000) {
+            std::fprintf(stderr, "only %zu of %zu echoes came back\n", received.size(), messages);
+            return 1;
+        }
+        pollfd readable{udp, POLLIN, 0};
+        poll(&readable, 1, std::max(1, static_cast<int>(peer.check(now) - now)));
+        const ssize_t size = recv(udp, packet.data(), packet.size(), MSG_DONTWAIT);
+        if (size > 0) peer.input({packet.data(), static_cast<std::size_t>(size)});
+        peer.update(kcp::now());
+        while (peer.receive(message)) received.push_back(message);
+    }
+    close(udp);
+
+    if (received != sent) {
+        std::fprintf(stderr, "the echoes are not what was sent\n");
+        return 1;
+    }
+    std::printf("%zu echoes, all equal, in %u ms\n", messages, static_cast<unsigned>(kcp::now() - start));
+}
