@@ -230,7 +230,7 @@ static void call_create_fails(struct endpoint *e)
 {
 	struct session *s = e->session;
 	ikcpcb *kcp;
-	if (left_out(s)) return;
+	if (s->manner.plain_heap || left_out(s)) return;
 	heaps[s->config.slot].exhausted = 1;
 	CALLS(e, "create(%lu) without memory", (unsigned long)s->conv);
 	kcp = s->api.create((IUINT32)s->conv, NULL);

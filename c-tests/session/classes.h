@@ -53,6 +53,14 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 	m->stream = rng_below(r, 8) == 0;
 	if (rng_below(r, 8) == 0) m->logmask = (int)rng_below(r, 4096);
 	if (rng_below(r, 6) == 0) m->direct = 300;
+	m->plain_heap = rng_below(r, 16) == 0;
+	if (rng_below(r, class_id == CLASS_REENTER || class_id == CLASS_MIXED ? 3 : 12) == 0) {
+		m->hoard = 970;
+		m->backlog = 300;
+		m->rcvwnd = 128;
+		m->sndwnd = 256;
+		m->nc = 1;
+	}
 	switch (class_id) {
 	case CLASS_STREAM:
 		m->stream = 1;
@@ -149,6 +157,7 @@ static const struct operation operations[] = {
 	{op_query, 2, ALL_CLASSES},
 	{op_peek, 2, ALL_CLASSES},
 	{op_check_odd, 4, ONE_API | ONE_CLOCK | ONE_MIXED | ONE_WRAP},
+	{op_update_odd, 2, ONE_API | ONE_CLOCK | ONE_FIELDS | ONE_MIXED},
 	{op_recv_odd, 6, ONE_API | ONE_MIXED},
 	{op_send_odd, 6, ONE_API | ONE_MIXED},
 	{op_input_odd, 3, ONE_API},

@@ -40,9 +40,7 @@ static struct session *session_open(const struct session_api *api, const struct 
 	s->scratch_size = 0x1c000;
 	s->scratch = (char *)malloc(s->scratch_size);
 	if (s->scratch == NULL) abort();
-	heaps[config->slot].live = 0;
-	heaps[config->slot].exhausted = 0;
-	api->allocator(heap_takes[config->slot], heap_gives[config->slot]);
+	heap_open((int)config->slot, s->manner.plain_heap, api->allocator);
 	for (i = 0; i < 2; i++) {
 		struct endpoint *e = &s->endpoint[i];
 		e->session = s;

@@ -113,7 +113,7 @@ static void drop_list(struct session *s, struct IQUEUEHEAD *head)
 		struct IQUEUEHEAD *node = head->next;
 		node->next->prev = node->prev;
 		node->prev->next = node->next;
-		heap_gives[s->config.slot]((char *)node - offsetof(struct IKCPSEG, node));
+		heap_free((int)s->config.slot, (char *)node - offsetof(struct IKCPSEG, node));
 	}
 }
 
@@ -190,6 +190,7 @@ static void op_setmtu_fails(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
 	int mtu = (int)(e->max_mtu + rng_range(&s->rng, 1, 1000));
+	if (s->manner.plain_heap) return;
 	heaps[s->config.slot].exhausted = 1;
 	call_setmtu(e, mtu);
 	heaps[s->config.slot].exhausted = 0;
@@ -265,7 +266,7 @@ static void op_parse_data(struct session *s)
 	uint32_t sn = (uint32_t)e->kcp->rcv_nxt + rng_below(&s->rng, 6) - 1;
 	struct IKCPSEG *seg;
 	if (s->api.parse_data == NULL) return;
-	seg = (struct IKCPSEG *)heap_takes[s->config.slot](sizeof(struct IKCPSEG) + len);
+	seg = (struct IKCPSEG *)heap_make((int)s->config.slot, sizeof(struct IKCPSEG) + len);
 	memset(seg, 0, sizeof(*seg));
 	seg->conv = e->kcp->conv;
 	seg->cmd = 81;
@@ -274,7 +275,7 @@ static void op_parse_data(struct session *s)
 	seg->len = (IUINT32)len;
 	memcpy(seg->data, some_payload(s, len), len);
 	if (left_out(s)) {
-		heap_gives[s->config.slot](seg);
+		heap_free((int)s->config.slot, seg);
 		return;
 	}
 	CALLS(e, "%c.parse_data(sn=%lu, %lu bytes)", name_of(e), (unsigned long)sn, (unsigned long)len);

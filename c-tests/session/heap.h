@@ -13,6 +13,7 @@
 static struct heap {
 	long live;
 	int exhausted;
+	int plain; /* the library was given no hooks, so its blocks are malloc's */
 } heaps[2];
 
 union heap_header {
@@ -63,7 +64,30 @@ static void heap_give_1(void *block)
 	heap_give(1, block);
 }
 
-static void *(*const heap_takes[2])(size_t) = {heap_take_0, heap_take_1};
-static void (*const heap_gives[2])(void *) = {heap_give_0, heap_give_1};
+/* For blocks that a program makes and the library frees, and the other way round. */
+static void *heap_make(int slot, size_t size)
+{
+	void *block;
+	if (!heaps[slot].plain) return heap_take(slot, size);
+	block = malloc(size);
+	if (block == NULL) abort();
+	return block;
+}
+
+static void heap_free(int slot, void *block)
+{
+	if (heaps[slot].plain) free(block);
+	else heap_give(slot, block);
+}
+
+static void heap_open(int slot, int plain, void (*allocator)(void *(*new_malloc)(size_t), void (*new_free)(void *)))
+{
+	heaps[slot].live = 0;
+	heaps[slot].exhausted = 0;
+	heaps[slot].plain = plain;
+	if (plain) allocator(NULL, NULL);
+	else if (slot == 0) allocator(heap_take_0, heap_give_0);
+	else allocator(heap_take_1, heap_give_1);
+}
 
 #endif

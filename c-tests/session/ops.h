@@ -107,13 +107,15 @@ static void receive_one(struct endpoint *e)
 
 static void op_recv(struct session *s)
 {
-	receive_one(some_endpoint(s));
+	struct endpoint *e = some_endpoint(s);
+	if (!rng_permille(&s->rng, s->manner.hoard)) receive_one(e);
 }
 
 static void op_drain(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
 	int rounds = 0;
+	if (rng_permille(&s->rng, s->manner.hoard)) return;
 	while (rounds++ < 5000 && call_recv(e, s->scratch, (int)s->scratch_size) >= 0) {
 	}
 }
@@ -142,6 +144,16 @@ static void op_check_odd(struct session *s)
 	uint32_t kind = rng_below(&s->rng, 17);
 	uint32_t base = rng_below(&s->rng, 2) == 0 ? s->now : (uint32_t)e->kcp->ts_flush;
 	call_check(e, kind < 15 ? base + offsets[kind] : (uint32_t)rng_next(&s->rng));
+}
+
+/* Just before, at and just after the moments at which ikcp_update decides. */
+static void op_update_odd(struct session *s)
+{
+	static const uint32_t offsets[] = {0, 1, 0xffffffffu, 9999, 10000, 10001, 0xffffd8f1u, 0xffffd8f0u, 0xffffd8efu, 0x7fffffff, 0x80000000u};
+	struct endpoint *e = some_endpoint(s);
+	uint32_t current = (uint32_t)e->kcp->ts_flush + offsets[rng_below(&s->rng, rng_below(&s->rng, 4) == 0 ? 11 : 6)];
+	if (rng_below(&s->rng, 2) == 0) s->now = current; /* else a call out of the blue */
+	call_update(e, current);
 }
 
 static void op_query(struct session *s)

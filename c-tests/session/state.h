@@ -85,10 +85,12 @@ struct manner {
 	uint32_t direct;                 /* permille of packets handed straight to the peer */
 	uint32_t hook_writes;            /* permille of hook calls that write to the congestion window */
 	uint32_t list_every;
+	uint32_t hoard;                  /* permille of receives left out, so that windows fill up */
 	uint32_t poke;                   /* lists are walked inside of callbacks, permille */
 	int nodelay, interval, resend, nc;
 	int sndwnd, rcvwnd;
 	int stream, logmask;
+	int plain_heap; /* no allocator hooks: malloc and free */
 };
 
 enum { PAYLOAD_SIZE = 16384 };
