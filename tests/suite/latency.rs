@@ -27,7 +27,7 @@ pub fn add(suite: &mut Suite) {
 
 fn latency() -> Result<Program, String> {
     let [gcc, ..] = COMPILERS;
-    gcc.link("../examples/latency/latency.c", DEFAULT, Linkage::Static)
+    gcc.link(&["../examples/latency/latency.c"], DEFAULT, Linkage::Static)
 }
 
 fn fails(arguments: &[&str], code: i32) -> Outcome {

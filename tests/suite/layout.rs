@@ -21,7 +21,7 @@ pub fn add(suite: &mut Suite) {
 fn compare(flavour: Flavour, table: &str) -> Outcome {
     let [gcc, ..] = COMPILERS;
     let found = gcc
-        .link("layout.c", flavour, Linkage::Static)?
+        .link(&["layout.c"], flavour, Linkage::Static)?
         .run::<&str>(&[])?;
     let table = library::root().join("tests/golden").join(table);
     Ok(compare_with_file(&table, &found)?)

@@ -9,12 +9,14 @@
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
+//! - `digests`: random sessions against digests recorded from the original
 //! - `latency`: the latency test of the README
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
 
 mod core_tests;
+mod digests;
 mod header;
 mod latency;
 mod layout;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     link::add(&mut suite);
     programs::add(&mut suite);
     sessions::add(&mut suite);
+    digests::add(&mut suite);
     latency::add(&mut suite);
     suite.run()
 }

@@ -6,7 +6,7 @@ use crate::tools::{COMPILERS, Compiler, Linkage};
 
 /// A program and where it makes sense.
 struct Program {
-    source: &'static str,
+    source: &'static [&'static str],
     /// C, C++ or both: a program in C that is also C++ runs as both.
     c: bool,
     cxx: bool,
@@ -14,7 +14,7 @@ struct Program {
     flavours: &'static [Flavour],
 }
 
-const fn in_all(source: &'static str) -> Program {
+const fn in_all(source: &'static [&'static str]) -> Program {
     Program {
         source,
         c: true,
@@ -24,23 +24,23 @@ const fn in_all(source: &'static str) -> Program {
 }
 
 const PROGRAMS: [Program; 7] = [
-    in_all("functions.c"),
-    in_all("embedder.c"),
-    in_all("included.c"),
-    in_all("deviations.c"),
+    in_all(&["functions.c"]),
+    in_all(&["embedder.c"]),
+    in_all(&["included.c"]),
+    in_all(&["deviations.c"]),
     // Without hooks there is nothing to be seen in the older profiles.
     Program {
         flavours: &[DEFAULT, LAYOUT_211],
-        ..in_all("congestion.c")
+        ..in_all(&["congestion.c"])
     },
     Program {
         flavours: &[DEFAULT],
-        ..in_all("header.c")
+        ..in_all(&["header.c"])
     },
     Program {
         c: false,
         flavours: &[DEFAULT, LAYOUT_211],
-        ..in_all("cxx.cpp")
+        ..in_all(&["cxx.cpp"])
     },
 ];
 
@@ -54,7 +54,7 @@ pub fn add(suite: &mut Suite) {
                 for linkage in [Linkage::Static, Linkage::Shared] {
                     let name = format!(
                         "{}: {}, {}, {linkage:?}",
-                        program.source, compiler.command, flavour.name
+                        program.source[0], compiler.command, flavour.name
                     );
                     suite.test_unless(compiler.missing(), name, move || {
                         passes(compiler, program.source, flavour, linkage)
@@ -65,7 +65,12 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-fn passes(compiler: Compiler, source: &'static str, flavour: Flavour, linkage: Linkage) -> Outcome {
+fn passes(
+    compiler: Compiler,
+    source: &'static [&'static str],
+    flavour: Flavour,
+    linkage: Linkage,
+) -> Outcome {
     compiler.link(source, flavour, linkage)?.run::<&str>(&[])?;
     Ok(())
 }

@@ -46,10 +46,7 @@ fn seed() -> u64 {
 
 fn run(flavour: Flavour, mode: &str, seed: u64) -> Outcome {
     let [gcc, ..] = COMPILERS;
-    gcc.link("simulation.c", flavour, Linkage::Static)?.run(&[
-        mode,
-        &seed.to_string(),
-        &SESSIONS.to_string(),
-    ])?;
+    gcc.link(&["simulation.c"], flavour, Linkage::Static)?
+        .run(&[mode, &seed.to_string(), &SESSIONS.to_string()])?;
     Ok(())
 }

@@ -85,22 +85,23 @@ impl Compiler {
         command
     }
 
-    /// Compiles a program of c-tests and links it with a build of the library, unless a test has done so before.
+    /// Compiles a program from files of c-tests and links it with a build of the library, unless a test has done so before.
     pub fn link(
         self,
-        source: &'static str,
+        sources: &'static [&'static str],
         flavour: Flavour,
         linkage: Linkage,
     ) -> Result<Program, String> {
-        static LINKED: Memo<(&str, &str, Flavour, Linkage), Result<Program, String>> = Memo::new();
-        LINKED.get((source, self.command, flavour, linkage), || {
-            self.link_afresh(source, flavour, linkage)
+        type Key = (&'static str, &'static str, Flavour, Linkage);
+        static LINKED: Memo<Key, Result<Program, String>> = Memo::new();
+        LINKED.get((sources[0], self.command, flavour, linkage), || {
+            self.link_afresh(sources, flavour, linkage)
         })
     }
 
     fn link_afresh(
         self,
-        source: &str,
+        sources: &[&str],
         flavour: Flavour,
         linkage: Linkage,
     ) -> Result<Program, String> {
@@ -109,7 +110,7 @@ impl Compiler {
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let name = format!(
             "{}-{}-{}-{linkage:?}",
-            source.replace(['/', '.'], "_"),
+            sources[0].replace(['/', '.'], "_"),
             self.command,
             flavour.name
         );
@@ -118,7 +119,11 @@ impl Compiler {
         command
             .args(["-O1", "-g"])
             .args(flavour.defines.iter().map(|define| format!("-D{define}")))
-            .arg(library::root().join("c-tests").join(source))
+            .args(
+                sources
+                    .iter()
+                    .map(|source| library::root().join("c-tests").join(source)),
+            )
             .args(["-x", "none"])
             .arg(match linkage {
                 Linkage::Static => &library.archive,
