@@ -166,7 +166,7 @@ impl View<'_> {
         width: u32,
     ) -> Result<()> {
         let start = (self.x(at), LIFELINES[from]);
-        let alpha = if width == 1 { 0.55 } else { 1.0 };
+        let alpha = if width == 1 { 0.7 } else { 1.0 };
         match fate {
             Fate::Arrives(arrival) => {
                 let mut end = (self.x(arrival), LIFELINES[to]);

@@ -15,6 +15,9 @@ pub type Micros = u64;
 /// compare with those of TCP, whose packets are counted from the IP header on.
 pub const UDP_IP_HEADERS: usize = 28;
 
+/// How long the jitter keeps a value.
+pub const JITTER_SPELL: Micros = 5_000;
+
 /// How packets get lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
@@ -40,7 +43,9 @@ impl Loss {
 pub struct Config {
     /// One-way delay that every packet has.
     pub delay: Micros,
-    /// Added to the delay, uniform in `0..jitter`. Jitter alone never changes the order of packets, as in a queue.
+    /// Added to the delay, uniform in `0..jitter`, another value every [`JITTER_SPELL`]. It follows the clock, so packets sent
+    /// together travel together: with a value for each packet, one that follows another closely would wait for the slower of two
+    /// draws, and protocols that send more packets would seem slower. Jitter alone never changes the order, as in a queue.
     pub jitter: Micros,
     pub loss: Loss,
     /// Share of packets that are held back by `reorder_by` while later ones overtake them.
@@ -137,6 +142,7 @@ impl Weather {
 /// One direction of a link, with its random numbers.
 pub struct Link {
     config: Config,
+    seed: u64,
     random: Pcg64Mcg,
     weather: Option<Weather>,
     /// When the packets in the queue will have been put on the wire.
@@ -153,6 +159,7 @@ impl Link {
         let seed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Link {
             config,
+            seed,
             random: Pcg64Mcg::seed_from_u64(seed),
             weather: match config.loss {
                 Loss::Burst { share, length } if share > 0.0 && share < 1.0 => {
@@ -172,11 +179,10 @@ impl Link {
 
     /// Hands a packet of `bytes` (with all headers) to the link at time `now`, which never goes back.
     ///
-    /// Every packet draws the same three numbers, whatever becomes of it, so that the fate of the n-th packet depends on the
-    /// seed and not on what the protocol did before: two protocols meet the same weather.
+    /// Every packet draws the same two numbers, whatever becomes of it, so that the fate of the n-th packet depends on the seed
+    /// and not on what the protocol did before.
     pub fn offer(&mut self, now: Micros, bytes: usize) -> Fate {
         let for_loss: f64 = self.random.random();
-        let for_jitter: f64 = self.random.random();
         let for_order: f64 = self.random.random();
         self.count.packets += 1;
         self.count.bytes += bytes as u64;
@@ -193,12 +199,23 @@ impl Link {
             self.count.lost += 1;
             return Fate::Lost(Cause::Noise);
         }
-        let arrival = sent + self.config.delay + (for_jitter * self.config.jitter as f64) as Micros;
+        let arrival = sent + self.config.delay + self.jitter_at(now);
         if for_order < self.config.reorder {
             return Fate::Arrives(arrival.max(self.last_arrival) + self.config.reorder_by);
         }
         self.last_arrival = self.last_arrival.max(arrival);
         Fate::Arrives(self.last_arrival)
+    }
+
+    /// The jitter of the spell that `now` is in: a hash of the spell's number, so that it needs no state.
+    fn jitter_at(&self, now: Micros) -> Micros {
+        // The finaliser of SplitMix64.
+        let mut mixed = self.seed ^ (now / JITTER_SPELL).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        // The product of two 64-bit numbers, of which the upper half is a fair share of `jitter`.
+        ((u128::from(mixed) * u128::from(self.config.jitter)) >> 64) as Micros
     }
 
     /// When the last bit of the packet has left, or `None` when the queue has no room for it.
@@ -406,6 +423,12 @@ mod tests {
         assert!((49_900..50_000).contains(high), "{high}");
         let mean = delays.iter().sum::<u64>() / delays.len() as u64;
         assert!((39_800..40_200).contains(&mean), "{mean}");
+        // Packets sent together travel together.
+        let mut link = Link::new(config, 9, 0);
+        for n in 0..1_000 {
+            let now = n * JITTER_SPELL;
+            assert_eq!(link.offer(now, 100), link.offer(now, 100));
+        }
         // Dense packets: never out of order.
         let dense = fates(config, 9, 20_000, 100);
         assert!(dense.windows(2).all(|w| match (w[0], w[1]) {

@@ -412,6 +412,13 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_replays_the_session() {
+        let told = |seed| format!("{:?}", trace("turbo", seed).transmissions);
+        assert_eq!(told(4), told(4));
+        assert_ne!(told(4), told(5));
+    }
+
+    #[test]
     fn every_segment_has_one_first_transmission_and_counts_on_from_it() {
         for seed in 0..5 {
             let trace = trace("turbo", seed);
