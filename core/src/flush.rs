@@ -139,6 +139,7 @@ impl Kcp<'_> {
         self.flush_probes(&mut round)?;
         let window = self.send_window();
         self.sync_sent();
+        self.private().sent.flush_begins(round.current);
         self.admit(&round, window);
         self.report_app_limited()?;
         let resent = self.resent();

@@ -5,10 +5,12 @@
 
 /// Sequence number of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Sn(pub u32);
 
 /// A moment on the caller's clock, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Millis(pub u32);
 
 macro_rules! wrapping {

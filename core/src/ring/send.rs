@@ -15,6 +15,9 @@ use crate::seq::{Millis, Sn};
 /// Segments in flight up to which the list is as good as a ring.
 const WALKED: u32 = 32;
 
+/// Steps of the clock, and ages of acknowledgements, from which on times are not told apart by their order, ms.
+const CLOCK_STEP: i32 = 1 << 28;
+
 /// Which segments a flush has to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -70,6 +73,13 @@ pub(crate) struct SendIndex {
     kept: Cell<u32>,
     /// The parameters for which `skips` and the marks hold.
     fast: Cell<FastResend>,
+    /// Time of the last flush that looked at segments, and whether the clock went forward in steps since the list was
+    /// empty, so that the times in the list can be told apart by their order.
+    newest: Cell<Millis>,
+    steady: Cell<bool>,
+    /// The latest `ts` in the log of skips, and whether all of them are of the near past.
+    latest_skip: Cell<Millis>,
+    plain: Cell<bool>,
     /// Entries of the log of skips that wait to be settled; 0 without ring.
     logged: Cell<u32>,
     /// Most sequence numbers that were in flight during this trimming period.
@@ -98,6 +108,10 @@ impl SendIndex {
                 resent: u32::MAX,
                 limit: 0,
             }),
+            newest: Cell::new(Millis(0)),
+            steady: Cell::new(false),
+            latest_skip: Cell::new(Millis(0)),
+            plain: Cell::new(false),
             logged: Cell::new(0),
             peak: Cell::new(0),
             slots: Slots::new(),
@@ -157,6 +171,7 @@ impl SendIndex {
     fn survey(&self, list: List<'_>) {
         self.ordered.set(true);
         self.timed.set(false);
+        self.steady.set(false);
         // What the marks and `skips` knew belongs to another list.
         self.skips.set(u32::MAX);
         let mut unsent = None;
@@ -192,7 +207,10 @@ impl SendIndex {
         let fast = self.fast.get();
         let mut at = Some(first);
         while let Some(segment) = at {
-            let sn = Sn(segment.sn.get());
+            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            if self.slots.is_vacant(sn) || ts.since(self.slots.oldest(sn).get()) < 0 {
+                self.slots.oldest(sn).set(ts);
+            }
             self.slots.set(sn, segment);
             self.slots.set_deadline(sn, Millis(segment.resendts.get()));
             if segment.fastack.get() >= fast.resent && fast.allows(segment.xmit.get()) {
@@ -216,6 +234,7 @@ impl SendIndex {
         if list.first() == Some(run) {
             self.ordered.set(true);
             self.timed.set(false);
+            self.steady.set(true);
         }
         let before = self.count.get();
         self.count.set(before.wrapping_add(count));
@@ -240,9 +259,20 @@ impl SendIndex {
         let mut sn = sn;
         let mut at = Some(run);
         while let Some(segment) = at {
+            if self.slots.is_vacant(sn) {
+                self.slots.oldest(sn).set(Millis(segment.ts.get()));
+            }
             self.slots.set(sn, segment);
             sn = sn.plus(1);
             at = list.next(segment);
+        }
+    }
+
+    /// A flush at `now` begins to look at segments.
+    #[inline(always)]
+    pub(crate) fn flush_begins(&self, now: Millis) {
+        if !(0..CLOCK_STEP).contains(&now.since(self.newest.replace(now))) {
+            self.steady.set(false);
         }
     }
 
@@ -502,6 +532,16 @@ impl SendIndex {
             place -= 1;
         }
         self.slots.log(place).set(skip);
+        let plain = (0..CLOCK_STEP).contains(&self.newest.get().since(ts));
+        if self.logged.get() == 0 {
+            self.plain.set(plain);
+            self.latest_skip.set(ts);
+        } else {
+            self.plain.set(self.plain.get() && plain);
+            if ts.since(self.latest_skip.get()) > 0 {
+                self.latest_skip.set(ts);
+            }
+        }
         self.logged.set(self.logged.get() + 1);
     }
 
@@ -569,8 +609,32 @@ impl SendIndex {
         let (mut earliest, mut latest) = (ts, ts);
         // The times lie all around the 32-bit circle, so that no two of them bound the others.
         let mut scattered = false;
+        // When the window is as wide as the ring, its ends share a block, of which nothing is noted.
+        let low = Sn(first.sn.get() & !63);
+        let high = low.plus(self.slots.capacity());
+        let apart = Sn(last.sn.get()).before(high);
+        let mut block = Block::none();
         while let Some(segment) = at {
             let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            if !block.has(sn) {
+                block.leave(&self.slots);
+                // What was sent again since the latest of these acknowledgements left the peer was not skipped by any.
+                if self.skips_are_plain()
+                    && self.latest_skip.get().since(self.slots.oldest(sn).get()) < 0
+                {
+                    block = Block::none();
+                    at = self.slots.before(Sn(sn.0 & !63), Sn(first.sn.get()));
+                    continue;
+                }
+                let start = Sn(sn.0 & !63);
+                let whole = apart || (start != low && start != high);
+                block = Block::enter(&self.slots, sn, ts, whole);
+            }
+            block.oldest = if ts.since(block.oldest) < 0 {
+                ts
+            } else {
+                block.oldest
+            };
             while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
                 place -= 1;
                 let ts = self.slots.log(place).get().ts;
@@ -597,6 +661,13 @@ impl SendIndex {
             }
             at = list.prev(segment);
         }
+        block.leave(&self.slots);
+    }
+
+    /// True when the times of the logged skips and those in the list can be told apart by their order.
+    #[inline(always)]
+    fn skips_are_plain(&self) -> bool {
+        profile::FASTACK_CONSERVE && self.steady.get() && self.plain.get()
     }
 
     /// Settles segment by segment, whatever the list is like.
@@ -765,6 +836,47 @@ impl SendIndex {
 
     pub(crate) fn free(&self) {
         self.slots.free();
+    }
+}
+
+/// The 64 slots that settling is passing through, and the earliest `ts` seen in them.
+struct Block {
+    start: Option<Sn>,
+    /// All present segments of the block are passed.
+    whole: bool,
+    oldest: Millis,
+}
+
+impl Block {
+    const fn none() -> Block {
+        Block {
+            start: None,
+            whole: false,
+            oldest: Millis(0),
+        }
+    }
+
+    /// Enters the block of `sn`, of which segments from `sn` down will be passed.
+    #[inline(always)]
+    fn enter(slots: &Slots<true>, sn: Sn, ts: Millis, whole: bool) -> Block {
+        Block {
+            start: Some(Sn(sn.0 & !63)),
+            whole: whole && slots.present(sn) >> (sn.0 % 64) == 1,
+            oldest: ts,
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, sn: Sn) -> bool {
+        self.start == Some(Sn(sn.0 & !63))
+    }
+
+    /// Notes what was seen, so that the next time the block can be passed over.
+    #[inline(always)]
+    fn leave(&self, slots: &Slots<true>) {
+        if let (Some(start), true) = (self.start, self.whole) {
+            slots.oldest(start).set(self.oldest);
+        }
     }
 }
 

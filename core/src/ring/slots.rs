@@ -24,7 +24,7 @@ pub(super) struct Slots<const TIMED: bool> {
     pointers: Cell<*mut *mut IKCPSEG>,
     /// For each 64 slots a word of present bits, followed with `TIMED` by a word of marks.
     bits: Cell<*mut u64>,
-    /// With `TIMED` the log of skips and behind it each slot's deadline.
+    /// With `TIMED` the log of skips, behind it each slot's deadline, and behind those for each 64 slots a bound on `ts`.
     log: Cell<*mut Skip>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
@@ -41,7 +41,7 @@ const fn layout(n: usize, timed: bool) -> (usize, usize, usize) {
     let bits = n * size_of::<*mut IKCPSEG>();
     let log = bits + if timed { n / 4 } else { n / 8 };
     let timing = if timed {
-        log_len(n) * size_of::<Skip>() + n * size_of::<u32>()
+        log_len(n) * size_of::<Skip>() + (n + n / 64) * size_of::<u32>()
     } else {
         0
     };
@@ -184,6 +184,12 @@ impl<const TIMED: bool> Slots<TIMED> {
         self.word(sn, 0).get()
     }
 
+    /// True when none of the 64 slots around `sn` is present.
+    #[inline(always)]
+    pub(super) fn is_vacant(&self, sn: Sn) -> bool {
+        self.present(sn) == 0
+    }
+
     /// The nearest present segment before `sn`, not before `floor`.
     pub(super) fn before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
         let mut at = sn;
@@ -232,6 +238,16 @@ impl Slots<true> {
         unsafe {
             let deadlines = self.log.get().add(self.log_len()).cast::<Cell<u32>>();
             &*deadlines.add(self.slot(sn))
+        }
+    }
+
+    /// A moment before which none of the present segments of the 64 slots around `sn` was last sent.
+    #[inline(always)]
+    pub(super) fn oldest(&self, sn: Sn) -> &Cell<Millis> {
+        // SAFETY: the array lies behind the deadlines, with a word for each 64 slots; callers have memory.
+        unsafe {
+            let bounds = self.log.get().add(self.log_len()).cast::<Cell<Millis>>();
+            &*bounds.add(self.mask.get() as usize + 1 + self.slot(sn) / 64)
         }
     }
 
