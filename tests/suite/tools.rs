@@ -152,7 +152,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Runs it to its end, a minute at most; what it wrote, or why it failed.
+    /// Runs it to its end, five minutes at most; what it wrote, or why it failed.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String, String> {
         let mut command = Command::new(&self.path);
         command.args(arguments);
@@ -164,8 +164,24 @@ impl Program {
     }
 }
 
-/// Runs a command to its end, a minute at most; what it wrote, or why it failed.
+/// What a machine without one of these commands lacks.
+pub fn lacks(commands: &[&str]) -> Option<String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let there =
+        |command: &str| env::split_paths(&path).any(|folder| folder.join(command).is_file());
+    commands
+        .iter()
+        .find(|command| !there(command))
+        .map(|command| format!("no {command}"))
+}
+
+/// Runs a command to its end, five minutes at most; what it wrote, or why it failed.
 pub fn run(command: &mut Command) -> Result<String, String> {
+    run_within(command, Duration::from_secs(300))
+}
+
+/// Runs a command to its end, which must come within `time`; what it wrote, or why it failed.
+pub fn run_within(command: &mut Command, time: Duration) -> Result<String, String> {
     let (read, write) = io::pipe().map_err(|error| error.to_string())?;
     let shown = format!("{command:?}");
     let mut child = command
@@ -177,7 +193,7 @@ pub fn run(command: &mut Command) -> Result<String, String> {
     // The command holds two copies of the pipe's end, and the reader waits for the last one to close.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let reader = thread::spawn(move || io::read_to_string(read).unwrap_or_default());
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + time;
     let status = loop {
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break Some(status),
@@ -192,7 +208,7 @@ pub fn run(command: &mut Command) -> Result<String, String> {
     match status {
         Some(status) if status.success() => Ok(output),
         Some(status) => Err(format!("{shown}\n{status}\n{output}")),
-        None => Err(format!("{shown}\ndid not end within a minute\n{output}")),
+        None => Err(format!("{shown}\ndid not end within {time:?}\n{output}")),
     }
 }
 
