@@ -277,14 +277,19 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
         }
         if self.probe.get() & IKCP_ASK_SEND != 0 {
-            round.template.cmd = IKCP_CMD_WASK as u8;
-            self.put_header(&round.template)?;
+            self.put_probe(IKCP_CMD_WASK, round)?;
         }
         if self.probe.get() & IKCP_ASK_TELL != 0 {
-            round.template.cmd = IKCP_CMD_WINS as u8;
-            self.put_header(&round.template)?;
+            self.put_probe(IKCP_CMD_WINS, round)?;
         }
         self.probe.set(0);
+        Ok(())
+    }
+
+    #[cold]
+    fn put_probe(self, cmd: u32, round: &mut Round) -> Result<(), Released> {
+        round.template.cmd = cmd as u8;
+        self.put_header(&round.template)?;
         Ok(())
     }
 
@@ -386,7 +391,7 @@ impl Kcp<'_> {
 
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
-    #[inline(always)]
+    #[inline(never)]
     fn scope(self, round: &Round, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let due = !index.is_quiet(list, round.current) && index.refresh_bounds(list, round.current);
@@ -416,22 +421,17 @@ impl Kcp<'_> {
 
         let mut at = index.seek(list, scope, None);
         while let Some(segment) = at {
-            let step = if scope == Scope::Unsent && !self.has_ops() {
-                self.send_first_run(segment, round)?
-            } else {
-                self.consider(segment, round, resent, &mut tally)?
-            };
+            let mut step = Step::Special(segment);
+            if scope == Scope::Unsent && !self.has_ops() {
+                step = self.send_first_run(segment, round)?;
+            }
+            if let Step::Special(segment) = step {
+                step = self.consider(segment, round, resent, &mut tally)?;
+            }
             at = match step {
                 Step::Passed(segment) => index.after(list, scope, segment),
-                Step::Special(segment) => {
-                    match self.consider(segment, round, resent, &mut tally)? {
-                        Step::Passed(segment) => index.after(list, scope, segment),
-                        Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
-                        Step::Special(_) | Step::Withheld => return Ok(tally),
-                    }
-                }
                 Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
-                Step::Withheld => return Ok(tally),
+                Step::Special(_) | Step::Withheld => return Ok(tally),
             };
         }
         // Skips that a callback brought in may concern segments that had been looked at before.

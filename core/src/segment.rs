@@ -141,6 +141,28 @@ impl Roomy {
         self.segment.len.set(old + len);
     }
 
+    /// The common case of `append` as a function that calls nothing: false where it is not that.
+    #[inline(always)]
+    pub(crate) fn append_short(self, source: Source) -> bool {
+        let (old, len) = (self.segment.len.get(), source.left);
+        if len > SHORT || source.next.is_null() || len > self.room.saturating_sub(old) {
+            return false;
+        }
+        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
+        unsafe {
+            let to = self.segment.payload().add(old as usize);
+            copy(source.next, to, len as usize);
+        }
+        self.segment.len.set(old + len);
+        true
+    }
+
+    /// `append` where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn append_any(self, source: &mut Source, len: u32) {
+        self.append(source, len);
+    }
+
     /// Takes over the payload of `from`, or as much of it as fits.
     pub(crate) fn take_payload(self, from: Segment) {
         let mut source = Source {
@@ -148,9 +170,12 @@ impl Roomy {
             left: from.len.get(),
         };
         self.segment.len.set(0);
-        self.append(&mut source, from.len.get());
+        self.append_any(&mut source, from.len.get());
     }
 }
+
+/// Payloads up to this are copied without a call, bytes.
+const SHORT: u32 = 64;
 
 /// Copies `len` bytes. Up to 64 of them are copied in place, in overlapping words: small messages are common, and for
 /// those the call of memcpy costs more than the copy.

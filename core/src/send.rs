@@ -41,14 +41,14 @@ impl Kcp<'_> {
             if len <= mss {
                 return self.send_whole(source, len);
             }
-        } else if self.append_to_tail(source, len, mss) {
+        } else if self.append_to_tail(source, mss) {
             return taken(len);
         }
         self.send_in_parts(source, len, mss)
     }
 
     /// A message of one segment.
-    #[inline(always)]
+    #[inline(never)]
     fn send_whole(self, mut source: Source, len: u32) -> c_int {
         let Some(fragment) = self.new_segment(len) else {
             return REFUSED;
@@ -61,20 +61,18 @@ impl Kcp<'_> {
         taken(len)
     }
 
-    /// Stream mode, the common case: everything fits into the last queued segment as it is.
+    /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is.
     #[inline(always)]
-    fn append_to_tail(self, mut source: Source, len: u32, mss: u32) -> bool {
+    fn append_to_tail(self, source: Source, mss: u32) -> bool {
         let Some(tail) = self.tail() else {
             return false;
         };
-        let old_len = tail.segment().len.get();
-        let fits =
-            old_len < mss && len <= mss - old_len && len <= tail.room().saturating_sub(old_len);
-        if fits {
-            tail.append(&mut source, len);
+        // A segment may have more room than the `mss` of today.
+        let appended = tail.room() <= mss && tail.append_short(source);
+        if appended {
             tail.segment().frg.set(0);
         }
-        fits
+        appended
     }
 
     /// Everything else: several segments, or a stream that needs a larger one.
@@ -191,7 +189,7 @@ impl Kcp<'_> {
             self.free_segment(old);
             self.set_tail(tail);
         }
-        tail.append(&mut source, len);
+        tail.append_any(&mut source, len);
         tail.segment().frg.set(0);
     }
 
