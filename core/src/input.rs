@@ -193,8 +193,13 @@ impl Kcp<'_> {
         let unheard = self.acks_overflow() && (!is_new || self.is_stored(sn));
         // Without memory for its acknowledgement, or for itself, the segment counts as lost.
         if unheard || self.push_ack(header.sn, header.ts) {
-            let lost = is_new && !self.store(header, payload);
-            if lost && !unheard {
+            let stored = !is_new
+                || if WATCHED {
+                    self.store_watched(header, payload)
+                } else {
+                    self.store(header, payload)
+                };
+            if !stored && !unheard {
                 self.pop_ack();
             }
         }

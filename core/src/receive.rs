@@ -256,6 +256,12 @@ impl Kcp<'_> {
         }
     }
 
+    /// The same as a function of its own, for where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn store_watched(self, header: &Header, source: Source) -> bool {
+        self.store(header, source)
+    }
+
     /// The same where other segments are waiting, or this one has to.
     #[inline(never)]
     fn store_among(self, header: &Header, source: Source, in_order: bool) -> bool {
@@ -291,7 +297,7 @@ impl Kcp<'_> {
         )
     }
 
-    #[inline]
+    #[inline(always)]
     fn received_segment(self, header: &Header, mut source: Source) -> Option<Segment> {
         let roomy = self.new_segment(header.len)?;
         roomy.append(&mut source, header.len);
