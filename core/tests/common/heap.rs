@@ -1,0 +1,130 @@
+//! Allocator hooks that count what is out, and refuse on demand.
+//!
+//! The hooks serve the whole process and the counts are the calling thread's own, so tests that run side by side do
+//! not see each other as long as each keeps its objects on its thread.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::Once;
+
+/// No single allocation of a test is larger. Where hostile arguments ask for gigabytes, memory is short.
+const LARGEST: usize = 64 << 20;
+
+struct Counts {
+    bytes: Cell<usize>,
+    peak: Cell<usize>,
+    blocks: Cell<usize>,
+    /// Allocations until one is refused; `u64::MAX` for none.
+    countdown: Cell<u64>,
+    /// How many are refused from there on.
+    refusals: Cell<u64>,
+}
+
+thread_local! {
+    static COUNTS: Counts = const { Counts {
+        bytes: Cell::new(0),
+        peak: Cell::new(0),
+        blocks: Cell::new(0),
+        countdown: Cell::new(u64::MAX),
+        refusals: Cell::new(0),
+    } };
+}
+
+unsafe extern "C" fn counted_malloc(size: usize) -> *mut c_void {
+    COUNTS.with(|counts| {
+        if size > LARGEST || counts.refuses() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: malloc may be called with any size.
+        let memory = unsafe { libc::malloc(size) };
+        if !memory.is_null() {
+            // SAFETY: it came from malloc.
+            let usable = unsafe { libc::malloc_usable_size(memory) };
+            counts.bytes.set(counts.bytes.get() + usable);
+            counts.peak.set(counts.peak.get().max(counts.bytes.get()));
+            counts.blocks.set(counts.blocks.get() + 1);
+        }
+        memory
+    })
+}
+
+unsafe extern "C" fn counted_free(memory: *mut c_void) {
+    if memory.is_null() {
+        return;
+    }
+    COUNTS.with(|counts| {
+        // SAFETY: what is freed came from `counted_malloc`.
+        let usable = unsafe { libc::malloc_usable_size(memory) };
+        counts.bytes.set(counts.bytes.get() - usable);
+        counts.blocks.set(counts.blocks.get() - 1);
+    });
+    // SAFETY: as above.
+    unsafe { libc::free(memory) }
+}
+
+impl Counts {
+    fn refuses(&self) -> bool {
+        match self.countdown.get() {
+            u64::MAX => false,
+            0 => {
+                let left = self.refusals.get() - 1;
+                self.refusals.set(left);
+                if left == 0 {
+                    self.countdown.set(u64::MAX);
+                }
+                true
+            }
+            n => {
+                self.countdown.set(n - 1);
+                false
+            }
+        }
+    }
+}
+
+/// Installs the hooks, once for the process.
+pub fn install() {
+    static ONCE: Once = Once::new();
+    // SAFETY: the hooks pass on to malloc and free and never call the library; nothing was allocated before.
+    ONCE.call_once(|| unsafe { ikcp_core::allocator(Some(counted_malloc), Some(counted_free)) });
+}
+
+/// Refuses `times` allocations of this thread after the next `after`.
+pub fn refuse(after: u64, times: u64) {
+    COUNTS.with(|counts| {
+        counts.refusals.set(times);
+        counts
+            .countdown
+            .set(if times == 0 { u64::MAX } else { after });
+    });
+}
+
+/// Bytes that are out on this thread.
+pub fn bytes() -> usize {
+    COUNTS.with(|counts| counts.bytes.get())
+}
+
+/// Blocks that are out on this thread.
+pub fn blocks() -> usize {
+    COUNTS.with(|counts| counts.blocks.get())
+}
+
+/// Most bytes that were out at once since the last call.
+pub fn take_peak() -> usize {
+    COUNTS.with(|counts| counts.peak.replace(counts.bytes.get()))
+}
+
+/// A block of a program that hands it over to the library.
+pub fn allocate(size: usize) -> *mut c_void {
+    // SAFETY: any size will do.
+    unsafe { counted_malloc(size) }
+}
+
+/// What a program does with a segment that it took out of the lists.
+///
+/// # Safety
+/// `memory` came from these hooks, and nothing uses it any more.
+pub unsafe fn free(memory: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { counted_free(memory) }
+}

@@ -1,0 +1,343 @@
+//! The two endpoints, the packets between them, and the callbacks, which may do all that a program may.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::{ptr, slice};
+
+use ikcp_core::{IKCPCB, IKCPOPS, Kcp};
+
+use crate::bytes::Bytes;
+use crate::{check, heap};
+
+/// Packets on the way to one endpoint at most; what comes on top is lost.
+const LINK: usize = 96;
+/// Callbacks inside callbacks that act.
+const DEEPEST: u32 = 3;
+pub const CONV: u32 = 0x1234_5678;
+
+pub struct End {
+    world: Cell<*const World<'static>>,
+    pub id: usize,
+    /// The object, or NULL when it is released.
+    pub kcp: Cell<*mut IKCPCB>,
+    /// Packets on the way to this endpoint.
+    pub arriving: RefCell<VecDeque<Vec<u8>>>,
+    /// Bytes that the program sent, and took: positions in one endless pattern.
+    pub sent: Cell<u64>,
+    pub taken: Cell<u64>,
+    /// Lengths of messages on the way to this endpoint, as long as nothing was sent in stream mode.
+    pub messages: RefCell<VecDeque<usize>>,
+    pub streamed: Cell<bool>,
+    /// Calls of `ikcp_recv` on the stack.
+    pub receiving: Cell<u32>,
+    /// The program wrote sequence numbers, so that order means nothing.
+    pub renumbered: Cell<bool>,
+    /// A hook limits what a flush sends, or timers were edited so that `ikcp_check` may see it late.
+    pub unclear_timers: Cell<bool>,
+    /// The largest that the object has been told so far.
+    pub widest_snd: Cell<u32>,
+    pub widest_rcv: Cell<u32>,
+    pub widest_mtu: Cell<u32>,
+    pub widest_flight: Cell<u32>,
+    /// Segments that came in, an upper bound.
+    pub stored: Cell<u32>,
+}
+
+pub struct World<'a> {
+    pub bytes: Bytes<'a>,
+    pub ends: [End; 2],
+    pub now: Cell<u32>,
+    /// Callbacks that are still to act.
+    pub armed: Cell<u32>,
+    pub depth: Cell<u32>,
+    /// Nothing was forged: what is delivered is what was sent.
+    pub honest: Cell<bool>,
+}
+
+impl End {
+    fn new(id: usize) -> End {
+        End {
+            world: Cell::new(ptr::null()),
+            id,
+            kcp: Cell::new(ptr::null_mut()),
+            arriving: RefCell::default(),
+            sent: Cell::new(0),
+            taken: Cell::new(0),
+            messages: RefCell::default(),
+            streamed: Cell::new(false),
+            receiving: Cell::new(0),
+            renumbered: Cell::new(false),
+            unclear_timers: Cell::new(false),
+            widest_snd: Cell::new(32),
+            widest_rcv: Cell::new(128),
+            widest_mtu: Cell::new(1400),
+            widest_flight: Cell::new(0),
+            stored: Cell::new(0),
+        }
+    }
+
+    /// The object, unless it is released.
+    pub fn handle(&self) -> Option<Kcp<'static>> {
+        // SAFETY: `kcp` is NULL from the moment of its release on, and the fuzzer has one thread.
+        unsafe { Kcp::from_ptr(self.kcp.get()) }
+    }
+
+    fn world(&self) -> &World<'static> {
+        // SAFETY: set by `create`; the world outlives its objects and stays where it is.
+        unsafe { &*self.world.get() }
+    }
+
+    /// Makes the object anew. Without memory there is none.
+    pub fn create(&self, world: &World<'_>) {
+        self.world
+            .set(ptr::from_ref(world).cast::<World<'static>>());
+        self.kcp
+            .set(Kcp::create(CONV, ptr::from_ref(self).cast_mut().cast()));
+        self.renumbered.set(false);
+        self.unclear_timers.set(false);
+        self.streamed.set(false);
+        if let Some(kcp) = self.handle() {
+            kcp.set_output(Some(output));
+            kcp.writelog.set(Some(writelog));
+        }
+    }
+
+    pub fn release(&self) {
+        let released = self.kcp.get();
+        if let Some(kcp) = self.handle() {
+            // The hook `release` may still run, and sees the object.
+            kcp.release();
+            // The hook may have made another one.
+            if self.kcp.get() == released {
+                self.kcp.set(ptr::null_mut());
+            }
+        }
+    }
+}
+
+/// What byte `position` of everything an endpoint sends is.
+pub fn pattern(id: usize, position: u64) -> u8 {
+    let mixed = (position + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ id as u64;
+    (mixed >> 56) as u8
+}
+
+impl World<'_> {
+    /// Builds a world, lets `play` do what `data` says, and looks whether all memory came back.
+    pub fn play(data: &[u8], play: impl FnOnce(&World<'_>)) {
+        heap::install();
+        heap::refuse(0, 0);
+        let world = World {
+            bytes: Bytes::new(data),
+            ends: [End::new(0), End::new(1)],
+            now: Cell::new(0),
+            armed: Cell::new(0),
+            depth: Cell::new(0),
+            honest: Cell::new(true),
+        };
+        for end in &world.ends {
+            end.create(&world);
+        }
+        play(&world);
+        world.weigh();
+        world.armed.set(0);
+        for end in &world.ends {
+            end.release();
+        }
+        assert_eq!((heap::blocks(), heap::bytes()), (0, 0), "memory is missing");
+    }
+
+    pub fn peer(&self, end: &End) -> &End {
+        &self.ends[1 - end.id]
+    }
+
+    /// Looks whether what must hold does.
+    pub fn verify(&self, end: &End) {
+        if let Some(kcp) = end.handle() {
+            check::object(end, &kcp, self.depth.get() == 0);
+        }
+    }
+
+    /// The memory that is out, beside what may be. Between two calls.
+    pub fn weigh(&self) {
+        let mut bound = 0;
+        for end in &self.ends {
+            if let Some(kcp) = end.handle() {
+                if end.renumbered.get() {
+                    return;
+                }
+                bound += check::memory_bound(end, &kcp);
+            }
+        }
+        let out = heap::bytes();
+        assert!(out <= bound, "{out} bytes are out, {bound} may be");
+    }
+
+    /// A callback runs: it looks around and, when armed, acts.
+    fn called_back(&self, end: &End, kcp: *mut IKCPCB) {
+        assert_eq!(end.kcp.get(), kcp, "a callback after the release");
+        self.depth.set(self.depth.get() + 1);
+        self.verify(end);
+        if self.armed.get() > 0 && self.depth.get() <= DEEPEST {
+            self.armed.set(self.armed.get() - 1);
+            self.act();
+        }
+        self.depth.set(self.depth.get() - 1);
+    }
+}
+
+/// The endpoint that a callback was made for.
+unsafe fn end_of<'a>(user: *mut c_void) -> &'a End {
+    // SAFETY: `user` is what `create` was given, and the program does not change it.
+    unsafe { &*user.cast::<End>() }
+}
+
+pub unsafe extern "C" fn output(
+    buf: *const c_char,
+    len: c_int,
+    kcp: *mut IKCPCB,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: called with the promises of `Output`.
+    let (end, bytes) = unsafe {
+        let len = usize::try_from(len).expect("a packet has a length");
+        (end_of(user), slice::from_raw_parts(buf.cast::<u8>(), len))
+    };
+    let world = end.world();
+    assert_packet(bytes);
+    let mut arriving = world.peer(end).arriving.borrow_mut();
+    if arriving.len() < LINK {
+        arriving.push_back(bytes.to_vec());
+    }
+    drop(arriving);
+    if world.armed.get() > 0 {
+        let copy = bytes.to_vec();
+        world.called_back(end, kcp);
+        assert!(bytes == copy, "the packet changed under its callback");
+    } else {
+        world.called_back(end, kcp);
+    }
+    0
+}
+
+/// A packet is whole segments.
+fn assert_packet(mut packet: &[u8]) {
+    assert!(!packet.is_empty());
+    while !packet.is_empty() {
+        let (raw, rest) = packet.split_first_chunk().expect("a header");
+        let header = ikcp_core::Header::parse(raw);
+        assert!((81..=84).contains(&header.cmd));
+        packet = rest.get(header.len as usize..).expect("a payload");
+    }
+}
+
+unsafe extern "C" fn writelog(log: *const c_char, kcp: *mut IKCPCB, user: *mut c_void) {
+    // SAFETY: called with the promises of `WriteLog`.
+    let (end, line) = unsafe { (end_of(user), CStr::from_ptr(log)) };
+    assert!(line.count_bytes() < 1024);
+    end.world().called_back(end, kcp);
+}
+
+/// A hook's view of the object: its endpoint.
+unsafe fn hook<'a>(kcp: *mut IKCPCB) -> &'a End {
+    // SAFETY: called with a live object, whose `user` is an endpoint.
+    unsafe { end_of((*kcp).user.get()) }
+}
+
+macro_rules! acting_hooks {
+    ($($name:ident($($arg:ident: $type:ty),*);)+) => {
+        $(unsafe extern "C" fn $name(kcp: *mut IKCPCB $(, $arg: $type)*) {
+            // SAFETY: the promises of the hooks.
+            let end = unsafe { hook(kcp) };
+            $(let _ = $arg;)*
+            end.world().called_back(end, kcp);
+        })+
+    };
+}
+
+acting_hooks! {
+    on_tick();
+    release();
+    on_ack(segments: u32, bytes: u32, flight: u32);
+    on_fast_retransmit(count: u32, flight: u32, cwnd: u32);
+    on_timeout(cwnd: u32);
+    on_app_limited(flight: u32);
+    on_rtt(rtt: i32);
+    on_pkt_sent(sn: u32, ts: u32, len: u32, flight: u32, xmit: u32);
+    on_pkt_acked(sn: u32, ts: u32, len: u32, rtt: i32, xmit: u32);
+}
+
+unsafe extern "C" fn init(kcp: *mut IKCPCB) -> c_int {
+    // SAFETY: the promises of the hooks.
+    let end = unsafe { hook(kcp) };
+    let world = end.world();
+    let refuse = world.armed.get() > 0 && world.bytes.flag();
+    world.called_back(end, kcp);
+    -c_int::from(refuse)
+}
+
+unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> u32 {
+    // SAFETY: the promises of the hooks.
+    let end = unsafe { hook(kcp) };
+    let world = end.world();
+    let budget = world.bytes.number();
+    world.called_back(end, kcp);
+    budget
+}
+
+/// Shareable, since its only pointer is NULL.
+pub struct Ops(pub IKCPOPS);
+
+// SAFETY: the table is never written, and `name` is NULL.
+unsafe impl Sync for Ops {}
+
+/// All hooks but the one that paces.
+pub static WATCHING: Ops = Ops(IKCPOPS {
+    name: ptr::null(),
+    init: Some(init),
+    release: Some(release),
+    on_ack: Some(on_ack),
+    on_fast_retransmit: Some(on_fast_retransmit),
+    on_timeout: Some(on_timeout),
+    on_tick: Some(on_tick),
+    on_app_limited: Some(on_app_limited),
+    on_rtt: Some(on_rtt),
+    on_pkt_sent: Some(on_pkt_sent),
+    on_pkt_acked: Some(on_pkt_acked),
+    get_info: None,
+    pacing_rate: None,
+});
+
+/// The one that paces, and the built-in actions.
+pub static PACING: Ops = Ops(IKCPOPS {
+    name: ptr::null(),
+    init: None,
+    release: Some(release),
+    on_ack: None,
+    on_fast_retransmit: None,
+    on_timeout: None,
+    on_tick: None,
+    on_app_limited: None,
+    on_rtt: None,
+    on_pkt_sent: Some(on_pkt_sent),
+    on_pkt_acked: None,
+    get_info: None,
+    pacing_rate: Some(pacing_rate),
+});
+
+/// No hook at all.
+pub static EMPTY: Ops = Ops(IKCPOPS {
+    name: ptr::null(),
+    init: None,
+    release: None,
+    on_ack: None,
+    on_fast_retransmit: None,
+    on_timeout: None,
+    on_tick: None,
+    on_app_limited: None,
+    on_rtt: None,
+    on_pkt_sent: None,
+    on_pkt_acked: None,
+    get_info: None,
+    pacing_rate: None,
+});
