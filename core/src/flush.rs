@@ -202,7 +202,9 @@ impl Kcp<'_> {
             private.pool.trim();
         }
         let acks = private.ack_peak.replace(0);
-        if self.ackcount.get() == 0 && acks <= self.ackblock.get() / 4 {
+        // A list that is used and small stays, so that a message now and then does not allocate it each time.
+        let block = self.ackblock.get();
+        if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
             self.free_acklist();
         }
     }
