@@ -24,7 +24,7 @@ pub fn seeds(count: u64) -> Vec<u64> {
 }
 
 /// Runs `test` for each seed, and names the seed when it fails.
-pub fn for_seeds(count: u64, test: impl Fn(&mut Random)) {
+pub fn for_seeds(count: u64, mut test: impl FnMut(&mut Random)) {
     struct Named(u64);
     impl Drop for Named {
         fn drop(&mut self) {
