@@ -9,6 +9,7 @@ mod latency_plot;
 mod link;
 mod plot;
 mod presets;
+mod punctual;
 mod scale;
 mod scale_plot;
 mod session;

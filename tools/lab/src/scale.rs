@@ -17,6 +17,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::latency::progress;
+use crate::punctual::Punctual;
 use crate::table::{Summary, Table};
 use crate::udp::{self, Incoming, Outgoing};
 use crate::wheel::Wheel;
@@ -380,6 +381,7 @@ impl Run<'_> {
 
     fn serve(&self, socket: UdpSocket, started: Instant, warm_up: Duration) -> Result<Used> {
         let mut side = Side::new(self, socket)?;
+        let _punctual = Punctual::new();
         let clock = || started.elapsed().as_millis() as u32;
         let mut buffer = vec![0; self.size.max(64)];
         let mut timers = Timers::new(
@@ -446,6 +448,7 @@ impl Run<'_> {
         stop: &AtomicBool,
     ) -> Result<Vec<u64>> {
         let mut side = Side::new(self, socket)?;
+        let _punctual = Punctual::new();
         let clock = || started.elapsed().as_millis() as u32;
         let count = side.connections.len();
         let mut timers = Timers::new(count, self.interval as u32, clock(), true, 0xC11E);

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 use crate::link::{Config, Link, Micros, Pipe};
+use crate::punctual::Punctual;
 use crate::session::{CLIENT, SERVER, Session, Traffic, message};
 
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 77, 0, 2)];
@@ -299,32 +300,6 @@ impl Flow {
             .chain(sending)
             .min()
             .unwrap_or(Micros::MAX)
-    }
-}
-
-/// While it lives, this thread goes before all ordinary work of the machine, if it may: packets that the link delivers late would
-/// be held against TCP. The thread sleeps nearly all the time.
-struct Punctual;
-
-impl Punctual {
-    fn set(policy: libc::c_int, priority: libc::c_int) {
-        // SAFETY: all-zero is a valid `sched_param`.
-        let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-        parameters.sched_priority = priority;
-        // Where it is not allowed, the report of how late packets were tells.
-        // SAFETY: thread 0 is the caller, the parameters are valid.
-        unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
-    }
-
-    fn new() -> Punctual {
-        Punctual::set(libc::SCHED_FIFO, 1);
-        Punctual
-    }
-}
-
-impl Drop for Punctual {
-    fn drop(&mut self) {
-        Punctual::set(libc::SCHED_OTHER, 0);
     }
 }
 
