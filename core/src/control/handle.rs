@@ -1,0 +1,401 @@
+//! The handle on an object, and the part of its control block that programs do not see.
+
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::ops::Deref;
+use core::ptr::{self, NonNull};
+
+use super::IKCPCB;
+use crate::alloc::packet::Packet;
+use crate::alloc::pool::Pool;
+use crate::alloc::{allocate, deallocate};
+use crate::consts;
+use crate::queue::{IQUEUEHEAD, List};
+use crate::ring::{Front, ReceiveIndex, SendIndex};
+use crate::segment::{IKCPSEG, Roomy, Segment};
+use crate::seq::{Millis, Sn};
+
+/// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.
+#[derive(Clone, Copy)]
+pub(crate) struct Tail {
+    /// Compared with the end of the queue before it is believed.
+    pub(crate) segment: *mut IKCPSEG,
+    pub(crate) room: u32,
+}
+
+/// The part of a control block that programs do not see.
+pub(crate) struct Private {
+    pub(crate) pool: Pool,
+    pub(crate) packet: Packet,
+    pub(crate) sent: SendIndex,
+    pub(crate) received: ReceiveIndex,
+    pub(crate) front: Front,
+    pub(crate) tail: Cell<Tail>,
+    /// Segments at the front of `rcv_queue` that an `ikcp_recv`, at the moment inside its log line, is taking.
+    pub(crate) recv_hold: Cell<u32>,
+    /// The time of the last flush, when that had to leave segments that were due for want of budget or memory.
+    pub(crate) withheld: Cell<Option<Millis>>,
+    /// Packets taken so far, to tell whether a callback brought one.
+    pub(crate) inputs: Cell<u32>,
+    /// Most acknowledgements that one flush found pending during this trimming period.
+    pub(crate) ack_peak: Cell<u32>,
+    /// When the trimming period began.
+    pub(crate) trimmed: Cell<Millis>,
+
+    /// Stack position of the outermost callback that is running, 0 when none is.
+    pub(crate) callout: Cell<usize>,
+    /// Where on the stack its witness lies, and what that says.
+    pub(crate) witness: Cell<usize>,
+    pub(crate) token: Cell<u64>,
+    /// A flush is running.
+    pub(crate) flushing: Cell<bool>,
+    /// A callback of that flush asked for another one.
+    pub(crate) flush_again: Cell<bool>,
+    /// `current` when that flush began.
+    pub(crate) flush_began: Cell<Millis>,
+    /// Flush requests that were put off since a callback last returned.
+    pub(crate) unheard: Cell<u32>,
+    /// The congestion control's `release` is running.
+    pub(crate) leaving_cc: Cell<bool>,
+    /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
+    pub(crate) ending: Cell<bool>,
+    /// The program has released the object; its memory waits for the outermost callback to return.
+    pub(crate) released: Cell<bool>,
+}
+
+/// One allocation: what programs see, and behind it what they do not.
+#[repr(C)]
+struct ControlBlock {
+    public: IKCPCB,
+    private: Private,
+}
+
+/// Handle on one object. All its methods are sound on an object that `create` made and that is used by one thread at a
+/// time; that is what constructing it promises.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct Kcp<'a>(&'a ControlBlock);
+
+impl Deref for Kcp<'_> {
+    type Target = IKCPCB;
+
+    #[inline(always)]
+    fn deref(&self) -> &IKCPCB {
+        &self.0.public
+    }
+}
+
+impl<'a> Kcp<'a> {
+    /// The object at `kcp`; `None` for NULL, and for an object that is being released by one of its own callbacks.
+    ///
+    /// # Safety
+    /// `kcp` is NULL or came from `create` and has not been released, and no other thread uses it during `'a` other
+    /// than for reading.
+    #[inline(always)]
+    pub unsafe fn from_ptr(kcp: *const IKCPCB) -> Option<Kcp<'a>> {
+        // SAFETY: the caller's promise; `create` allocates the whole control block, and all its fields are cells.
+        let block = unsafe { kcp.cast::<ControlBlock>().as_ref() }?;
+        if block.private.released.get() {
+            None
+        } else {
+            Some(Kcp(block))
+        }
+    }
+
+    /// Makes an object for the conversation `conv`; `user` is handed to the callbacks. NULL when there is no memory.
+    #[must_use]
+    pub fn create(conv: u32, user: *mut c_void) -> *mut IKCPCB {
+        let Some(memory) = allocate(size_of::<ControlBlock>()) else {
+            return ptr::null_mut();
+        };
+        let block: NonNull<ControlBlock> = memory.cast();
+        // SAFETY: the memory is ours and has the size.
+        let kcp = unsafe {
+            block.write(ControlBlock {
+                public: fresh_public(conv, user),
+                private: fresh_private(),
+            });
+            Kcp(block.as_ref())
+        };
+        for list in [
+            kcp.snd_queue(),
+            kcp.rcv_queue(),
+            kcp.snd_buf(),
+            kcp.rcv_buf(),
+        ] {
+            list.init();
+        }
+        if !kcp
+            .private()
+            .packet
+            .resize(&kcp.buffer, consts::IKCP_MTU_DEF)
+        {
+            // SAFETY: nothing else knows of it yet.
+            unsafe { deallocate(block.as_ptr().cast()) };
+            return ptr::null_mut();
+        }
+        kcp.as_ptr()
+    }
+
+    /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
+    pub(crate) fn destroy(self) {
+        self.free_contents();
+        self.private().packet.free(&self.buffer);
+        // SAFETY: `create` allocated it, and the program's use of it has ended.
+        unsafe { deallocate(self.as_ptr().cast()) }
+    }
+
+    /// Frees what neither a running callback nor the operation that called it may still look at once the program has
+    /// released the object: all but the packet and the control block. A callback that is left by longjmp afterwards
+    /// takes no more than those with it.
+    pub(crate) fn free_contents(self) {
+        for list in [
+            self.snd_buf(),
+            self.rcv_buf(),
+            self.snd_queue(),
+            self.rcv_queue(),
+        ] {
+            while let Some(segment) = list.first() {
+                list.remove(segment);
+                // SAFETY: a listed segment belongs to the object, and no handle on it is left.
+                unsafe { deallocate(segment.as_ptr().cast()) };
+            }
+        }
+        let private = self.private();
+        private.pool.clear();
+        private.sent.free();
+        private.received.free();
+        self.free_acklist();
+    }
+
+    #[inline(always)]
+    pub(crate) const fn private(self) -> &'a Private {
+        &self.0.private
+    }
+
+    /// The pointer that programs and callbacks know the object by.
+    #[inline(always)]
+    pub(crate) const fn as_ptr(self) -> *mut IKCPCB {
+        ptr::from_ref(self.0).cast_mut().cast()
+    }
+
+    #[inline(always)]
+    pub(crate) const fn snd_queue(self) -> List<'a> {
+        List::new(&self.0.public.snd_queue)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn rcv_queue(self) -> List<'a> {
+        List::new(&self.0.public.rcv_queue)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn snd_buf(self) -> List<'a> {
+        List::new(&self.0.public.snd_buf)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn rcv_buf(self) -> List<'a> {
+        List::new(&self.0.public.rcv_buf)
+    }
+
+    #[inline(always)]
+    pub(crate) fn next_sn(self) -> Sn {
+        Sn(self.snd_nxt.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn now(self) -> Millis {
+        Millis(self.current.get())
+    }
+
+    /// An empty segment with room for `room` bytes, in no list.
+    #[inline(always)]
+    pub(crate) fn new_segment(self, room: u32) -> Option<Roomy> {
+        let segment = self.private().pool.take(room as usize)?;
+        segment.len.set(0);
+        // SAFETY: that is what the pool was asked for.
+        Some(unsafe { Roomy::new(segment, room) })
+    }
+
+    /// The last queued segment and its room, where that is known to be more than its payload.
+    #[inline(always)]
+    pub(crate) fn tail(self) -> Option<Roomy> {
+        let tail = self.private().tail.get();
+        let last = self.snd_queue().last()?;
+        // SAFETY: `set_tail` noted the room when the segment was queued, and it still is.
+        ptr::eq(last.as_ptr(), tail.segment).then(|| unsafe { Roomy::new(last, tail.room) })
+    }
+
+    /// Notes the room of the last queued segment, where that is more than its payload.
+    #[inline(always)]
+    pub(crate) fn set_tail(self, tail: Roomy) {
+        let segment = tail.segment();
+        let spare = tail.room() > segment.len.get();
+        self.private().tail.set(Tail {
+            segment: if spare {
+                segment.as_ptr()
+            } else {
+                ptr::null_mut()
+            },
+            room: tail.room(),
+        });
+    }
+
+    /// True when `segment` is the one whose room was noted.
+    #[inline(always)]
+    pub(crate) fn is_tail(self, segment: Segment) -> bool {
+        ptr::eq(self.private().tail.get().segment, segment.as_ptr())
+    }
+
+    /// Frees `segment`, which has left its list, or keeps it for the next one of its size. The windows bound how many
+    /// are kept.
+    #[inline(always)]
+    pub(crate) fn free_segment(self, segment: Segment) {
+        let limit = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
+        // SAFETY: segments in the lists came from the pool (or, with more room, from `ikcp_parse_data`'s copy of one),
+        // and callers drop their handle.
+        unsafe { self.private().pool.give(segment, limit) }
+    }
+
+    /// Replaces `acklist` by one for `block` acknowledgements, keeping the pending ones. False without memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn grow_acklist(self, block: u32) -> bool {
+        let Some(memory) = allocate(block as usize * 8) else {
+            return false;
+        };
+        let (old, new) = (self.acklist.get(), memory.cast::<u32>().as_ptr());
+        if !old.is_null() {
+            // SAFETY: the old list holds `ackcount` pairs, fewer than the new one has room for.
+            unsafe {
+                ptr::copy_nonoverlapping(old, new, self.ackcount.get() as usize * 2);
+                deallocate(old.cast());
+            }
+        }
+        self.acklist.set(new);
+        self.ackblock.set(block);
+        true
+    }
+
+    /// The pending acknowledgement `n`: its `sn` and `ts`. `None` beyond the last one.
+    #[inline(always)]
+    pub(crate) fn pending_ack(self, n: u32) -> Option<(u32, u32)> {
+        if n >= self.ackcount.get() || self.acklist.get().is_null() {
+            return None;
+        }
+        // SAFETY: the list holds `ackcount` pairs.
+        unsafe {
+            let pair = self.acklist.get().add(n as usize * 2);
+            Some((*pair, *pair.add(1)))
+        }
+    }
+
+    /// Writes the pending acknowledgement `n`, which is below `ackblock`.
+    #[inline(always)]
+    pub(crate) fn set_pending_ack(self, n: u32, sn: u32, ts: u32) {
+        debug_assert!(n < self.ackblock.get());
+        // SAFETY: the list has room for `ackblock` pairs.
+        unsafe {
+            let pair = self.acklist.get().add(n as usize * 2);
+            pair.write(sn);
+            pair.add(1).write(ts);
+        }
+    }
+
+    pub(crate) fn free_acklist(self) {
+        let list = self.acklist.replace(ptr::null_mut());
+        self.ackblock.set(0);
+        if !list.is_null() {
+            // SAFETY: `grow_acklist` allocated it.
+            unsafe { deallocate(list.cast()) }
+        }
+    }
+}
+
+/// The public fields of a new object.
+fn fresh_public(conv: u32, user: *mut c_void) -> IKCPCB {
+    IKCPCB {
+        conv: Cell::new(conv),
+        mtu: Cell::new(consts::IKCP_MTU_DEF),
+        mss: Cell::new(consts::IKCP_MTU_DEF - consts::IKCP_OVERHEAD),
+        state: Cell::new(0),
+        snd_una: Cell::new(0),
+        snd_nxt: Cell::new(0),
+        rcv_nxt: Cell::new(0),
+        ts_recent: Cell::new(0),
+        ts_lastack: Cell::new(0),
+        ssthresh: Cell::new(consts::IKCP_THRESH_INIT),
+        rx_rttval: Cell::new(0),
+        rx_srtt: Cell::new(0),
+        rx_rto: Cell::new(consts::IKCP_RTO_DEF.cast_signed()),
+        rx_minrto: Cell::new(consts::IKCP_RTO_MIN.cast_signed()),
+        snd_wnd: Cell::new(consts::IKCP_WND_SND),
+        rcv_wnd: Cell::new(consts::IKCP_WND_RCV),
+        rmt_wnd: Cell::new(consts::IKCP_WND_RCV),
+        cwnd: Cell::new(0),
+        probe: Cell::new(0),
+        current: Cell::new(0),
+        interval: Cell::new(consts::IKCP_INTERVAL),
+        ts_flush: Cell::new(consts::IKCP_INTERVAL),
+        xmit: Cell::new(0),
+        nrcv_buf: Cell::new(0),
+        nsnd_buf: Cell::new(0),
+        nrcv_que: Cell::new(0),
+        nsnd_que: Cell::new(0),
+        nodelay: Cell::new(0),
+        updated: Cell::new(0),
+        ts_probe: Cell::new(0),
+        probe_wait: Cell::new(0),
+        dead_link: Cell::new(consts::IKCP_DEADLINK),
+        incr: Cell::new(0),
+        snd_queue: IQUEUEHEAD::unlinked(),
+        rcv_queue: IQUEUEHEAD::unlinked(),
+        snd_buf: IQUEUEHEAD::unlinked(),
+        rcv_buf: IQUEUEHEAD::unlinked(),
+        acklist: Cell::new(ptr::null_mut()),
+        ackcount: Cell::new(0),
+        ackblock: Cell::new(0),
+        ackedlen: Cell::new(0),
+        user: Cell::new(user),
+        buffer: Cell::new(ptr::null_mut()),
+        fastresend: Cell::new(0),
+        fastlimit: Cell::new(consts::IKCP_FASTACK_LIMIT.cast_signed()),
+        nocwnd: Cell::new(0),
+        stream: Cell::new(0),
+        ccops: Cell::new(ptr::null()),
+        congest: Cell::new(ptr::null_mut()),
+        logmask: Cell::new(0),
+        output: Cell::new(None),
+        writelog: Cell::new(None),
+    }
+}
+
+const fn fresh_private() -> Private {
+    Private {
+        pool: Pool::new(),
+        packet: Packet::new(),
+        sent: SendIndex::new(),
+        received: ReceiveIndex::new(),
+        front: Front::new(),
+        tail: Cell::new(Tail {
+            segment: ptr::null_mut(),
+            room: 0,
+        }),
+        recv_hold: Cell::new(0),
+        withheld: Cell::new(None),
+        inputs: Cell::new(0),
+        ack_peak: Cell::new(0),
+        trimmed: Cell::new(Millis(0)),
+        callout: Cell::new(0),
+        witness: Cell::new(0),
+        token: Cell::new(0),
+        flushing: Cell::new(false),
+        flush_again: Cell::new(false),
+        flush_began: Cell::new(Millis(0)),
+        unheard: Cell::new(0),
+        leaving_cc: Cell::new(false),
+        ending: Cell::new(false),
+        released: Cell::new(false),
+    }
+}

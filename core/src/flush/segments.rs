@@ -1,0 +1,287 @@
+//! The data phase of a flush: which segments are due, and sending them in order of `sn`.
+
+use super::{Round, Tally};
+use crate::call::Released;
+use crate::consts::IKCP_OVERHEAD;
+use crate::control::Kcp;
+use crate::ring::{FastResend, Scope};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+use crate::wire::Header;
+
+/// What became of a segment that a flush looked at.
+enum Step {
+    /// It was sent if it was due, and no callback has run.
+    Passed(Segment),
+    /// It is not one of the common case.
+    Special(Segment),
+    /// A callback has run; what comes next is behind this.
+    CalledOut(Sn),
+    /// It is due, but has to stay for want of budget or memory, and the others with it.
+    Withheld,
+}
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    First,
+    Timeout,
+    Skipped,
+}
+
+impl Kcp<'_> {
+    /// Skips from which on a segment is sent again.
+    #[inline(always)]
+    pub(super) fn resent(self) -> u32 {
+        match self.fastresend.get() {
+            off if off <= 0 => u32::MAX,
+            resent => resent.cast_unsigned(),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn fast_resend(self, resent: u32) -> FastResend {
+        FastResend {
+            resent,
+            limit: self.fastlimit.get(),
+        }
+    }
+
+    /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
+    /// time they are settled by.
+    #[inline(never)]
+    fn scope(self, round: &Round, resent: u32) -> Scope {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        let due = !index.is_quiet(list, round.current) && index.refresh_bounds(list, round.current);
+        let scope = if index.may_resend(self.fast_resend(resent)) {
+            index.settle_for_flush(list)
+        } else {
+            if due || index.skips_unsent() {
+                index.settle(list);
+            }
+            Scope::Unsent
+        };
+        if due || !index.is_ordered() {
+            Scope::All
+        } else {
+            scope
+        }
+    }
+
+    pub(super) fn flush_segments(self, round: &mut Round, resent: u32) -> Result<Tally, Released> {
+        let index = &self.private().sent;
+        let list = self.snd_buf();
+        let mut tally = Tally::default();
+        self.sync_sent();
+        self.private().withheld.set(None);
+        let mut scope = self.scope(round, resent);
+        let inputs = self.private().inputs.get();
+
+        let mut at = index.seek(list, scope, None);
+        while let Some(segment) = at {
+            let mut step = Step::Special(segment);
+            if scope == Scope::Unsent && !self.has_ops() {
+                step = self.send_first_run(segment, round)?;
+            }
+            if let Step::Special(segment) = step {
+                step = self.consider(segment, round, resent, &mut tally)?;
+            }
+            at = match step {
+                Step::Passed(segment) => index.after(list, scope, segment),
+                Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
+                Step::Special(_) | Step::Withheld => return Ok(tally),
+            };
+        }
+        // Skips that a callback brought in may concern segments that had been looked at before.
+        let undisturbed = self.private().inputs.get() == inputs;
+        index.flushed(scope, undisturbed);
+        Ok(tally)
+    }
+
+    /// A callback has run: everything is decided again behind `sn`.
+    fn resume(self, sn: Sn, scope: &mut Scope, round: &Round, resent: u32) -> Option<Segment> {
+        self.sync_sent();
+        if *scope != Scope::All {
+            *scope = self.scope(round, resent);
+        }
+        self.private()
+            .sent
+            .seek(self.snd_buf(), *scope, Some(sn.plus(1)))
+    }
+
+    /// Sends one segment after the other for the first time, while there is nothing to decide about them.
+    fn send_first_run(self, from: Segment, round: &Round) -> Result<Step, Released> {
+        let (index, list, packet) = (&self.private().sent, self.snd_buf(), &self.private().packet);
+        let rto = self.rx_rto.get().cast_unsigned();
+        let resendts = round.current.plus(rto).plus(round.rtomin);
+        index.extend_bounds(resendts);
+        let mut segment = from;
+        loop {
+            let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
+            let plain = segment.xmit.get() == 0 && segment.fastack.get() == 0;
+            if !plain || !packet.can_hold(&self.buffer, need) {
+                index.stamp_ends(list);
+                return Ok(Step::Special(segment));
+            }
+            segment.xmit.set(1);
+            segment.rto.set(rto);
+            segment.resendts.set(resendts.0);
+            segment.ts.set(round.current.0);
+            segment.wnd.set(u32::from(round.template.wnd));
+            segment.una.set(self.rcv_nxt.get());
+            let sn = Sn(segment.sn.get());
+            index.first_sent(sn, resendts);
+            if !self.fits(need) {
+                index.stamp_ends(list);
+                self.output_packet()?;
+                self.sync_sent();
+                if let Some(segment) = index.find(list, sn) {
+                    self.write_segment(segment);
+                }
+                return Ok(Step::CalledOut(sn));
+            }
+            self.write_segment(segment);
+            match list.next(segment) {
+                Some(next) => segment = next,
+                None => {
+                    index.stamp_ends(list);
+                    return Ok(Step::Passed(segment));
+                }
+            }
+        }
+    }
+
+    /// Sends `segment` if it is due.
+    #[inline(always)]
+    fn consider(
+        self,
+        segment: Segment,
+        round: &mut Round,
+        resent: u32,
+        tally: &mut Tally,
+    ) -> Result<Step, Released> {
+        let sn = Sn(segment.sn.get());
+        let Some(cause) = self.cause(segment, round.current, resent) else {
+            return Ok(Step::Passed(segment));
+        };
+        let len = segment.len.get();
+        let need = IKCP_OVERHEAD.saturating_add(len);
+        let affordable = round.budget.is_none_or(|budget| len <= budget);
+        if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
+            self.private().withheld.set(Some(round.current));
+            self.private().sent.flushed_up_to(sn);
+            return Ok(Step::Withheld);
+        }
+        self.mark_sent(segment, cause, round, tally);
+        let called = self.emit(segment, need, round)?;
+        Ok(if called {
+            Step::CalledOut(sn)
+        } else {
+            Step::Passed(segment)
+        })
+    }
+
+    #[inline(always)]
+    fn cause(self, segment: Segment, current: Millis, resent: u32) -> Option<Cause> {
+        if segment.xmit.get() == 0 {
+            Some(Cause::First)
+        } else if current.since(Millis(segment.resendts.get())) >= 0 {
+            Some(Cause::Timeout)
+        } else if segment.fastack.get() >= resent
+            && self.fast_resend(resent).allows(segment.xmit.get())
+        {
+            Some(Cause::Skipped)
+        } else {
+            None
+        }
+    }
+
+    /// Brings the segment's own fields, and the index, to the state after sending it.
+    #[inline(always)]
+    fn mark_sent(self, segment: Segment, cause: Cause, round: &Round, tally: &mut Tally) {
+        let before = segment.resendts.get();
+        let rx_rto = self.rx_rto.get().cast_unsigned();
+        segment.xmit.set(segment.xmit.get().wrapping_add(1));
+        let mut wait = 0;
+        match cause {
+            Cause::First => {
+                segment.rto.set(rx_rto);
+                wait = round.rtomin;
+            }
+            Cause::Timeout => {
+                self.xmit.set(self.xmit.get().wrapping_add(1));
+                segment.rto.set(self.backed_off(segment.rto.get(), rx_rto));
+                tally.timed_out = true;
+            }
+            Cause::Skipped => {
+                segment.fastack.set(0);
+                tally.fast = tally.fast.wrapping_add(1);
+            }
+        }
+        segment
+            .resendts
+            .set(round.current.plus(segment.rto.get()).plus(wait).0);
+        segment.ts.set(round.current.0);
+        segment.wnd.set(u32::from(round.template.wnd));
+        segment.una.set(self.rcv_nxt.get());
+        self.private().sent.sent(segment, before);
+    }
+
+    /// The timeout of a segment that timed out: doubled at least in normal mode, one and a half times in mode 1, half of
+    /// the connection's more in mode 2.
+    #[inline(always)]
+    fn backed_off(self, rto: u32, rx_rto: u32) -> u32 {
+        let step = match self.nodelay.get().cast_signed() {
+            0 => return rto.wrapping_add(rto.max(rx_rto)),
+            mode if mode < 2 => rto,
+            _ => rx_rto,
+        };
+        rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
+    }
+
+    /// Writes a segment that was marked as sent into the packet, handing out the packet before it if need be. True when
+    /// a callback has run; the segment may be gone then, and is not written if it is.
+    #[inline(always)]
+    fn emit(self, segment: Segment, need: u32, round: &mut Round) -> Result<bool, Released> {
+        let (sn, len) = (segment.sn.get(), segment.len.get());
+        let inflight = self.nsnd_buf.get();
+        let mut called = self
+            .on_pkt_sent(sn, round.current.0, len, inflight, segment.xmit.get())?
+            .is_some();
+        called |= self.make_room(need)?;
+        let segment = if called {
+            self.sync_sent();
+            match self.private().sent.find(self.snd_buf(), Sn(sn)) {
+                Some(segment) => segment,
+                None => return Ok(true),
+            }
+        } else {
+            segment
+        };
+        self.write_segment(segment);
+        if let Some(budget) = &mut round.budget {
+            *budget = budget.saturating_sub(len);
+        }
+        Ok(called)
+    }
+
+    /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
+    #[inline(always)]
+    fn write_segment(self, segment: Segment) {
+        let header = Header {
+            conv: segment.conv.get(),
+            cmd: segment.cmd.get() as u8,
+            frg: segment.frg.get() as u8,
+            wnd: segment.wnd.get() as u16,
+            ts: segment.ts.get(),
+            sn: segment.sn.get(),
+            una: segment.una.get(),
+            len: segment.len.get(),
+        };
+        let packet = &self.private().packet;
+        packet.put_segment(&self.buffer, &header.emit(), segment);
+        if segment.xmit.get() >= self.dead_link.get() {
+            self.state.set(u32::MAX);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! When the earliest deadline is: bounds that answer in constant time when nothing can be due, and how they are narrowed.
+
+use super::SendIndex;
+use crate::queue::List;
+use crate::seq::{Millis, Sn};
+
+impl SendIndex {
+    /// True when no segment that was sent has a deadline at or before `now`, as far as the bounds can tell.
+    ///
+    /// The distances are signed, so it takes both bounds behind `now` and less than 2^31 from each other.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self, list: List<'_>, now: Millis) -> bool {
+        !self.timed.get()
+            || list.is_empty()
+            || (self.low.get().since(now) > 0
+                && self.high.get().since(now) > 0
+                && self.high.get().since(self.low.get()) >= 0)
+    }
+
+    /// Makes the bounds exact. True when something is due at `now`.
+    pub(crate) fn refresh_bounds(&self, list: List<'_>, now: Millis) -> bool {
+        let Some((low, high)) = self.deadlines(list, now) else {
+            self.timed.set(false);
+            return false;
+        };
+        self.timed.set(true);
+        self.low.set(now.plus(low.cast_unsigned()));
+        self.high.set(now.plus(high.cast_unsigned()));
+        self.exact.set(true);
+        low <= 0
+    }
+
+    /// Distances of the earliest and the latest deadline, of segments that were sent, from `now`. Writes nothing.
+    pub(crate) fn deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
+        let first = list.first()?;
+        if self.has_ring() {
+            let last = self.unsent.get().plus(u32::MAX);
+            return self.slots.deadlines(Sn(first.sn.get()), last, now);
+        }
+        let (mut low, mut high) = (i32::MAX, i32::MIN);
+        let mut any = false;
+        let mut at = Some(first);
+        while let Some(segment) = at {
+            if segment.xmit.get() != 0 {
+                let distance = Millis(segment.resendts.get()).since(now);
+                low = low.min(distance);
+                high = high.max(distance);
+                any = true;
+            }
+            at = list.next(segment);
+        }
+        any.then_some((low, high))
+    }
+
+    /// The earliest deadline when it is known without looking, as a distance from `now`.
+    #[inline(always)]
+    pub(crate) fn known_deadline(&self, list: List<'_>, now: Millis) -> Option<i32> {
+        (self.timed.get() && self.exact.get() && self.is_quiet(list, now))
+            .then(|| self.low.get().since(now))
+    }
+
+    /// A distance from `now` before which nothing is due, 0 when the bounds cannot tell.
+    #[inline(always)]
+    pub(crate) fn quiet_for(&self, list: List<'_>, now: Millis) -> i32 {
+        if !self.timed.get() || list.is_empty() {
+            i32::MAX
+        } else if self.is_quiet(list, now) {
+            self.low.get().since(now)
+        } else {
+            0
+        }
+    }
+
+    /// True when the bounds may lie outside of what is listed, so that `refresh_bounds` could narrow them.
+    #[inline(always)]
+    pub(crate) fn is_loose(&self) -> bool {
+        !self.exact.get()
+    }
+
+    /// True when the list is in order of `sn`.
+    #[inline(always)]
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.ordered.get()
+    }
+
+    /// Widens the bounds to take in `resendts`. When deadlines lie all around the 32-bit circle, as a clock that jumps by
+    /// weeks leaves them, nothing can be said: `high` is then put just before `low`, and stays there.
+    #[inline(always)]
+    pub(crate) fn extend_bounds(&self, resendts: Millis) {
+        const HALF: u32 = 1 << 31;
+        if !self.timed.get() {
+            self.timed.set(true);
+            self.low.set(resendts);
+            self.high.set(resendts);
+            self.exact.set(true);
+            return;
+        }
+        let (low, high) = (self.low.get(), self.high.get());
+        let above = resendts.since(low).cast_unsigned();
+        if above <= high.since(low).cast_unsigned() {
+            return;
+        }
+        if above < HALF {
+            self.high.set(resendts);
+        } else if high.since(resendts).cast_unsigned() < HALF {
+            self.low.set(resendts);
+            self.exact.set(true);
+        } else {
+            self.high.set(low.plus(u32::MAX));
+        }
+    }
+}

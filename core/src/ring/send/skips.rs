@@ -1,0 +1,365 @@
+//! Who was skipped how often: acknowledgements are logged, and `fastack` is settled when the threshold may be reached.
+
+use super::{CLOCK_STEP, FastResend, Scope, SendIndex};
+use crate::consts::profile;
+use crate::queue::List;
+use crate::ring::slots::{Skip, Slots};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+
+impl SendIndex {
+    /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
+    #[inline(always)]
+    pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
+        match list.first() {
+            Some(first) if sn.since(Sn(first.sn.get())) > 0 => {}
+            _ => return,
+        }
+        let skip = Skip { sn, ts };
+        if !self.has_ring() {
+            self.count_skip(list, skip);
+            return;
+        }
+        if self.logged.get() as usize == self.slots.log_len() {
+            self.settle(list);
+        }
+        // In order of `sn`, as acknowledgements mostly are.
+        let mut place = self.logged.get() as usize;
+        while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
+            self.slots.log(place).set(self.slots.log(place - 1).get());
+            place -= 1;
+        }
+        self.slots.log(place).set(skip);
+        let plain = (0..CLOCK_STEP).contains(&self.newest.get().since(ts));
+        if self.logged.get() == 0 {
+            self.plain.set(plain);
+            self.latest_skip.set(ts);
+        } else {
+            self.plain.set(self.plain.get() && plain);
+            if ts.since(self.latest_skip.get()) > 0 {
+                self.latest_skip.set(ts);
+            }
+        }
+        self.logged.set(self.logged.get() + 1);
+    }
+
+    /// True when a segment may have been skipped often enough, or the parameters changed so that nobody knows.
+    #[inline(always)]
+    pub(crate) fn may_resend(&self, fast: FastResend) -> bool {
+        if self.fast.get() != fast {
+            self.parameters_changed(fast);
+        }
+        self.skips.get().saturating_add(self.logged.get()) >= fast.resent && fast.resent != u32::MAX
+    }
+
+    #[cold]
+    fn parameters_changed(&self, fast: FastResend) {
+        let old = self.fast.replace(fast);
+        // A higher limit lets in segments that `skips` leaves out; a lower threshold lacks marks.
+        if old.limit != fast.limit || fast.resent < old.resent {
+            self.skips.set(u32::MAX);
+        }
+    }
+
+    /// True when an unsettled skip may concern a segment that was never sent, as only a forged packet causes.
+    #[inline(always)]
+    pub(crate) fn skips_unsent(&self) -> bool {
+        match self.logged.get() as usize {
+            0 => false,
+            logged => {
+                self.has_unsent()
+                    && self.slots.log(logged - 1).get().sn.since(self.unsent.get()) > 0
+            }
+        }
+    }
+
+    /// Settles what is logged and says which segments a flush has to look at for skips.
+    pub(crate) fn settle_for_flush(&self, list: List<'_>) -> Scope {
+        let complete = self.skips.get() != u32::MAX;
+        self.settle(list);
+        if self.skips.get() < self.fast.get().resent {
+            Scope::Unsent
+        } else if complete && self.has_ring() {
+            Scope::Marked
+        } else {
+            Scope::All
+        }
+    }
+
+    /// Brings `fastack` up to date with the log.
+    ///
+    /// Both are in order of `sn`, so they are walked together from their ends: behind each segment lie the skips that may
+    /// concern it, and mostly the earliest and the latest `ts` among those tell whether they do.
+    pub(crate) fn settle(&self, list: List<'_>) {
+        let logged = self.logged.replace(0) as usize;
+        let (Some(first), Some(last), Some(top)) =
+            (list.first(), list.last(), logged.checked_sub(1))
+        else {
+            return;
+        };
+        let Skip { sn, ts } = self.slots.log(top).get();
+        let mut at = if sn.since(Sn(last.sn.get())) > 0 {
+            Some(last)
+        } else {
+            self.slots.before(sn, Sn(first.sn.get()))
+        };
+        let mut place = logged;
+        let (mut earliest, mut latest) = (ts, ts);
+        // The times lie all around the 32-bit circle, so that no two of them bound the others.
+        let mut scattered = false;
+        // When the window is as wide as the ring, its ends share a block, of which nothing is noted.
+        let low = Sn(first.sn.get() & !63);
+        let high = low.plus(self.slots.capacity());
+        let apart = Sn(last.sn.get()).before(high);
+        let mut block = Block::none();
+        while let Some(segment) = at {
+            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            if !block.has(sn) {
+                block.leave(&self.slots);
+                // What was sent again since the latest of these acknowledgements left the peer was not skipped by any.
+                if self.skips_are_plain()
+                    && self.latest_skip.get().since(self.slots.oldest(sn).get()) < 0
+                {
+                    block = Block::none();
+                    at = self.slots.before(Sn(sn.0 & !63), Sn(first.sn.get()));
+                    continue;
+                }
+                let start = Sn(sn.0 & !63);
+                let whole = apart || (start != low && start != high);
+                block = Block::enter(&self.slots, sn, ts, whole);
+            }
+            block.oldest = if ts.since(block.oldest) < 0 {
+                ts
+            } else {
+                block.oldest
+            };
+            while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
+                place -= 1;
+                let ts = self.slots.log(place).get().ts;
+                match (ts.since(earliest) < 0, ts.since(latest) > 0) {
+                    (true, true) => scattered = true,
+                    (true, false) => earliest = ts,
+                    (false, true) => latest = ts,
+                    (false, false) => {}
+                }
+            }
+            let (early, late) = (earliest.since(ts), latest.since(ts));
+            let times = if !profile::FASTACK_CONSERVE || (!scattered && early >= 0 && late >= early)
+            {
+                (logged - place) as u32
+            } else if !scattered && late < 0 && late >= early {
+                0
+            } else {
+                (place..logged).fold(0, |n, place| {
+                    n + u32::from(skips(self.slots.log(place).get(), sn, ts))
+                })
+            };
+            if times > 0 {
+                self.add_skips(segment, times);
+            }
+            at = list.prev(segment);
+        }
+        block.leave(&self.slots);
+    }
+
+    /// True when the times of the logged skips and those in the list can be told apart by their order.
+    #[inline(always)]
+    fn skips_are_plain(&self) -> bool {
+        profile::FASTACK_CONSERVE && self.steady.get() && self.plain.get()
+    }
+
+    /// Settles segment by segment, whatever the list is like.
+    pub(super) fn settle_walking(&self, list: List<'_>) {
+        let logged = self.logged.replace(0) as usize;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+            let times = (0..logged).fold(0, |n, place| {
+                n + u32::from(skips(self.slots.log(place).get(), sn, ts))
+            });
+            if times > 0 {
+                self.add_skips(segment, times);
+            }
+            at = list.next(segment);
+        }
+    }
+
+    /// The original's walk, for a list without ring.
+    fn count_skip(&self, list: List<'_>, skip: Skip) {
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if skip.sn.before(sn) {
+                break;
+            }
+            if skips(skip, sn, Millis(segment.ts.get())) {
+                self.add_skips(segment, 1);
+            }
+            at = list.next(segment);
+        }
+    }
+
+    #[inline(always)]
+    fn add_skips(&self, segment: Segment, times: u32) {
+        let fastack = segment.fastack.get().wrapping_add(times);
+        segment.fastack.set(fastack);
+        let fast = self.fast.get();
+        if fast.allows(segment.xmit.get()) {
+            if fastack > self.skips.get() {
+                self.skips.set(fastack);
+            }
+            if fastack >= fast.resent && self.has_ring() {
+                self.slots.mark(Sn(segment.sn.get()));
+            }
+        }
+    }
+
+    /// Takes every segment before `una` out of the list, and hands each to `taken`. Gives how many they were.
+    #[inline(always)]
+    pub(crate) fn remove_before(
+        &self,
+        list: List<'_>,
+        una: Sn,
+        mut taken: impl FnMut(Segment),
+    ) -> u32 {
+        let low = self.low.get().0;
+        let mut count = 0;
+        let mut run: Option<(Sn, Sn)> = None;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if una.since(sn) <= 0 {
+                break;
+            }
+            if segment.resendts.get() == low {
+                self.exact.set(false);
+            }
+            run = Some((run.map_or(sn, |(first, _)| first), sn));
+            count += 1;
+            at = list.next(segment);
+            taken(segment);
+        }
+        let Some((first, last)) = run else {
+            return 0;
+        };
+        list.cut_front(at);
+        if self.has_ring() {
+            self.slots.clear_run(first, last);
+        }
+        self.count.set(self.count.get().wrapping_sub(count));
+        self.stamp_ends(list);
+        count
+    }
+
+    /// A segment was sent for the first time, and its `fastack` is 0. `stamp_ends` has to follow.
+    #[inline(always)]
+    pub(crate) fn first_sent(&self, sn: Sn, resendts: Millis) {
+        if self.has_ring() {
+            self.slots.set_deadline(sn, resendts);
+        }
+    }
+
+    /// `segment` was sent; its `resendts` was `before` until then.
+    #[inline(always)]
+    pub(crate) fn sent(&self, segment: Segment, before: u32) {
+        let resendts = Millis(segment.resendts.get());
+        if before == self.low.get().0 {
+            self.exact.set(false);
+        }
+        self.extend_bounds(resendts);
+        // A timeout leaves `fastack` as it is, so the segment may be sent again at the next flush.
+        let (fast, fastack) = (self.fast.get(), segment.fastack.get());
+        let again = fastack >= fast.resent && fast.allows(segment.xmit.get());
+        if again {
+            self.kept.set(self.kept.get().max(fastack));
+        }
+        if self.has_ring() {
+            let sn = Sn(segment.sn.get());
+            self.slots.set_deadline(sn, resendts);
+            if again {
+                self.slots.mark(sn);
+            } else {
+                self.slots.unmark(sn);
+            }
+        }
+        if self.first.get() == segment.as_ptr() {
+            self.first_resendts.set(resendts.0);
+        }
+        if self.last.get() == segment.as_ptr() {
+            self.last_resendts.set(resendts.0);
+        }
+    }
+
+    /// True when a listed segment may never have been sent.
+    #[inline(always)]
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent.get() != self.next.get()
+    }
+
+    /// A flush has looked at every segment of `scope` and sent what was due; `undisturbed` when no skip was counted
+    /// meanwhile.
+    #[inline(always)]
+    pub(crate) fn flushed(&self, scope: Scope, undisturbed: bool) {
+        self.unsent.set(self.next.get());
+        let resent = self.fast.get().resent;
+        let known = scope == Scope::All || self.skips.get() != u32::MAX;
+        if undisturbed && known && self.skips.get() >= resent && resent > 0 {
+            self.skips.set(self.kept.get().max(resent - 1));
+        }
+        self.kept.set(0);
+    }
+
+    /// A flush ended before it had looked at `sn`.
+    pub(crate) fn flushed_up_to(&self, sn: Sn) {
+        if sn.since(self.unsent.get()) > 0 {
+            self.unsent.set(sn);
+        }
+    }
+}
+
+/// The 64 slots that settling is passing through, and the earliest `ts` seen in them.
+struct Block {
+    start: Option<Sn>,
+    /// All present segments of the block are passed.
+    whole: bool,
+    oldest: Millis,
+}
+
+impl Block {
+    const fn none() -> Block {
+        Block {
+            start: None,
+            whole: false,
+            oldest: Millis(0),
+        }
+    }
+
+    /// Enters the block of `sn`, of which segments from `sn` down will be passed.
+    #[inline(always)]
+    fn enter(slots: &Slots<true>, sn: Sn, ts: Millis, whole: bool) -> Block {
+        Block {
+            start: Some(Sn(sn.0 & !63)),
+            whole: whole && slots.present(sn) >> (sn.0 % 64) == 1,
+            oldest: ts,
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, sn: Sn) -> bool {
+        self.start == Some(Sn(sn.0 & !63))
+    }
+
+    /// Notes what was seen, so that the next time the block can be passed over.
+    #[inline(always)]
+    fn leave(&self, slots: &Slots<true>) {
+        if let (Some(start), true) = (self.start, self.whole) {
+            slots.oldest(start).set(self.oldest);
+        }
+    }
+}
+
+/// True when `skip` passed over a segment `sn` last sent at `ts`.
+#[inline(always)]
+fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
+    skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
+}
