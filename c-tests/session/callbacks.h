@@ -30,6 +30,8 @@ static void write_window(struct endpoint *e, struct rng *r)
 		break;
 	default:
 		window *= rng_range(r, 1, 1500);
+		/* Often just before the next whole segment. */
+		if (rng_below(r, 2) == 0) window = (uint32_t)((kcp->cwnd + 1) * kcp->mss) - rng_below(r, (uint32_t)kcp->mss / 4 + 2);
 		kcp->incr = (IUINT32)window;
 		note(e->session, SESSION_TRACE_CALL, "%c.incr <- %lu", name_of(e), (unsigned long)window);
 		break;
@@ -138,6 +140,17 @@ static void on_writelog(const char *log, ikcpcb *kcp, void *user)
 	note(e->session, SESSION_TRACE_WIRE, "  %c log: %.200s", name_of(e), log);
 	observe_scalars(e);
 	reenter(e);
+}
+
+static uint32_t output_index(const ikcpcb *kcp)
+{
+	if (kcp->output == NULL) return 0;
+	return kcp->output == on_output_a ? 1 : kcp->output == on_output_b ? 2 : 9;
+}
+
+static uint32_t writelog_index(const ikcpcb *kcp)
+{
+	return kcp->writelog == NULL ? 0 : kcp->writelog == on_writelog ? 1 : 9;
 }
 
 #ifdef SESSION_NO_CC

@@ -29,7 +29,8 @@ static uint32_t sometimes_below(struct rng *r, uint32_t n)
 
 static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 {
-	static const int mtus[] = {50, 64, 100, 100, 160, 256, 576, 1400};
+	/* Multiples of 24 among them: headers alone then fill a packet to the last byte. */
+	static const int mtus[] = {50, 64, 72, 96, 100, 120, 160, 256, 576, 1400};
 	static const int intervals[] = {10, 10, 20, 40, 100};
 	static const int windows[] = {4, 32, 32, 64, 128, 256};
 	memset(m, 0, sizeof(*m));
@@ -37,8 +38,9 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 	m->duplicate = rng_below(r, 2) == 0 ? 0 : rng_below(r, 100);
 	m->delay = rng_below(r, 60);
 	m->jitter = rng_below(r, 3) == 0 ? 0 : rng_below(r, 60);
+	if (rng_below(r, 6) == 0) m->delay = m->jitter = 0;
 	m->flight = 400;
-	m->mtu = (uint32_t)chosen(r, mtus, 8);
+	m->mtu = (uint32_t)chosen(r, mtus, 10);
 	m->message = m->mtu;
 	m->backlog = rng_range(r, 20, 150);
 	m->burst = 12;
@@ -117,8 +119,6 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 }
 
 enum {
-	BASE = 1u,
-	ONE_MESSAGES = 1u << CLASS_MESSAGES,
 	ONE_CONGEST = 1u << CLASS_CONGEST,
 	ONE_WRAP = 1u << CLASS_WRAP,
 	ONE_FLIP = 1u << CLASS_FLIP,
@@ -153,13 +153,16 @@ static const struct operation operations[] = {
 	{op_drain, 1, ONE_IDLE},
 	{op_recv, 1, ONE_IDLE},
 	{op_flush, 5, ALL_CLASSES},
+	{op_exchange, 3, ALL_CLASSES},
 	{op_check, 5, ALL_CLASSES},
 	{op_query, 2, ALL_CLASSES},
 	{op_peek, 2, ALL_CLASSES},
 	{op_check_odd, 4, ONE_API | ONE_CLOCK | ONE_MIXED | ONE_WRAP},
+	{op_update_odd, 3, ONE_IDLE},
 	{op_update_odd, 2, ONE_API | ONE_CLOCK | ONE_FIELDS | ONE_MIXED},
 	{op_recv_odd, 6, ONE_API | ONE_MIXED},
 	{op_send_odd, 6, ONE_API | ONE_MIXED},
+	{op_send_tail, 2, ONE_API | ONE_MIXED | 1u << CLASS_STREAM},
 	{op_input_odd, 3, ONE_API},
 	{op_forge, 3, ONE_API | ONE_FLIP | ONE_MIXED},
 	{op_forge, 1, ONE_WRAP | ONE_CONGEST | ONE_REENTER},

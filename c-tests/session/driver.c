@@ -53,9 +53,9 @@ static struct session *session_open(const struct session_api *api, const struct 
 	for (i = 0; i < 2; i++) {
 		struct endpoint *e = &s->endpoint[i];
 		if (!call_create(e)) abort();
+		observe_scalars(e);
 		call_setoutput(e, 0);
 		e->kcp->writelog = on_writelog;
-		observe_scalars(e);
 	}
 	return s;
 }

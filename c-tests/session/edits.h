@@ -55,7 +55,7 @@ static void op_field(struct session *s)
 		break;
 	case 10:
 		e->kcp->user = &e->cookie[rng_below(r, 2)];
-		note(s, SESSION_TRACE_CALL, "%c.user <- cookie %lu", name_of(e), (unsigned long)pointer_index(e, e->kcp));
+		note(s, SESSION_TRACE_CALL, "%c.user <- cookie %lu", name_of(e), (unsigned long)user_index(e, e->kcp));
 		break;
 	case 11:
 		WRITE_FIELD(e, nocwnd, int, rng_below(r, 2));
@@ -180,6 +180,7 @@ static void op_recreate(struct session *s)
 		if (e->kcp != NULL) call_release(e);
 		link_clear(&e->out);
 		if (!call_create(e)) abort();
+		observe_scalars(e);
 		furnish(e);
 	}
 }
@@ -265,6 +266,7 @@ static void op_parse_data(struct session *s)
 	uint32_t len = rng_below(&s->rng, 60);
 	uint32_t sn = (uint32_t)e->kcp->rcv_nxt + rng_below(&s->rng, 6) - 1;
 	struct IKCPSEG *seg;
+	if (rng_below(&s->rng, 4) == 0) sn += (uint32_t)e->kcp->rcv_wnd - 2; /* the far end of the window */
 	if (s->api.parse_data == NULL) return;
 	seg = (struct IKCPSEG *)heap_make((int)s->config.slot, sizeof(struct IKCPSEG) + len);
 	memset(seg, 0, sizeof(*seg));

@@ -12,14 +12,19 @@
 	X(probe_wait) X(dead_link) X(incr) X(ackcount) X(fastresend) X(fastlimit) X(nocwnd) X(stream) X(logmask)
 
 static uint32_t ops_index(const struct IKCPOPS *ops);
+static uint32_t output_index(const ikcpcb *kcp);
+static uint32_t writelog_index(const ikcpcb *kcp);
 
-/* Which of the pointers that the driver gave out; 9 for one that it never did. */
-static uint32_t pointer_index(const struct endpoint *e, const ikcpcb *kcp)
+/* Pointers are told by which of the driver's they are; 9 stands for one that it never gave out. */
+static uint32_t user_index(const struct endpoint *e, const ikcpcb *kcp)
 {
-	uint32_t index = 0;
-	if (kcp->user == (const void *)&e->cookie[1]) index = 1;
-	else if (kcp->user != (const void *)&e->cookie[0]) index = 9;
-	return index;
+	if (kcp->user == (const void *)&e->cookie[0]) return 0;
+	return kcp->user == (const void *)&e->cookie[1] ? 1 : 9;
+}
+
+static uint32_t pointer_indexes(const struct endpoint *e, const ikcpcb *kcp)
+{
+	return user_index(e, kcp) | output_index(kcp) << 8 | writelog_index(kcp) << 16;
 }
 
 #ifndef SESSION_NO_CC
@@ -45,7 +50,7 @@ static void observe_scalars(struct endpoint *e)
 #define SESSION_TAKE(field) values[count++] = (uint32_t)kcp->field;
 	SESSION_SCALAR_FIELDS(SESSION_TAKE)
 #undef SESSION_TAKE
-	values[count++] = pointer_index(e, kcp);
+	values[count++] = pointer_indexes(e, kcp);
 #ifndef SESSION_NO_CC
 	if (s->config.has_cc) {
 		values[count++] = (uint32_t)kcp->ackedlen;
@@ -59,7 +64,8 @@ static void observe_scalars(struct endpoint *e)
 #define SESSION_TELL(field) note(s, SESSION_TRACE_SCALAR, "%c.%s = %lu", name_of(e), #field, (unsigned long)(uint32_t)kcp->field);
 		SESSION_SCALAR_FIELDS(SESSION_TELL)
 #undef SESSION_TELL
-		note(s, SESSION_TRACE_SCALAR, "%c.user = cookie %lu", name_of(e), (unsigned long)pointer_index(e, kcp));
+		note(s, SESSION_TRACE_SCALAR, "%c.user = cookie %lu, output = %lu, writelog = %lu", name_of(e),
+		     (unsigned long)user_index(e, kcp), (unsigned long)output_index(kcp), (unsigned long)writelog_index(kcp));
 #ifndef SESSION_NO_CC
 		if (s->config.has_cc) {
 			note(s, SESSION_TRACE_SCALAR, "%c.ackedlen = %lu", name_of(e), (unsigned long)kcp->ackedlen);

@@ -78,6 +78,22 @@ static void op_pump(struct session *s)
 	}
 }
 
+/* Flushing after whatever happened, the way to the lowest latency: packets go back and forth and no time passes. */
+static void op_exchange(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	uint32_t rounds = rng_range(&s->rng, 1, s->manner.delay == 0 ? 24 : 6);
+	uint32_t size = some_size(s);
+	const void *data = some_payload(s, size);
+	while (rounds-- > 0) {
+		if (may_send(e)) call_send(e, data, (int)size);
+		call_flush(e);
+		deliver(e->peer, 0xffffffffu);
+		call_flush(e->peer);
+		deliver(e, 0xffffffffu);
+	}
+}
+
 static void op_send(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -146,12 +162,15 @@ static void op_check_odd(struct session *s)
 	call_check(e, kind < 15 ? base + offsets[kind] : (uint32_t)rng_next(&s->rng));
 }
 
-/* Just before, at and just after the moments at which ikcp_update decides. */
+/* Just before, at and just after the moments at which ikcp_update decides, or the probe for a window is due. */
 static void op_update_odd(struct session *s)
 {
 	static const uint32_t offsets[] = {0, 1, 0xffffffffu, 9999, 10000, 10001, 0xffffd8f1u, 0xffffd8f0u, 0xffffd8efu, 0x7fffffff, 0x80000000u};
 	struct endpoint *e = some_endpoint(s);
 	uint32_t current = (uint32_t)e->kcp->ts_flush + offsets[rng_below(&s->rng, rng_below(&s->rng, 4) == 0 ? 11 : 6)];
+	if (e->kcp->probe_wait != 0 && rng_below(&s->rng, 2) == 0) {
+		current = (uint32_t)e->kcp->ts_probe + rng_below(&s->rng, 3) - 1;
+	}
 	if (rng_below(&s->rng, 2) == 0) s->now = current; /* else a call out of the blue */
 	call_update(e, current);
 }
@@ -227,10 +246,25 @@ static void op_send_odd(struct session *s)
 	}
 }
 
+/* In stream mode: all but the last byte of the tail segment, then that byte and more than one send can take. */
+static void op_send_tail(struct session *s)
+{
+	struct endpoint *e = some_endpoint(s);
+	const struct IQUEUEHEAD *last = e->kcp->snd_queue.prev;
+	uint32_t mss = (uint32_t)e->kcp->mss;
+	uint32_t over = rng_below(&s->rng, 3);
+	uint32_t capacity;
+	if (last == &e->kcp->snd_queue || e->kcp->stream == 0 || mss > 1500 || !may_send(e)) return;
+	capacity = (uint32_t)((const struct IKCPSEG *)(const void *)((const char *)last - offsetof(struct IKCPSEG, node)))->len;
+	capacity = capacity < mss ? mss - capacity : 0;
+	if (capacity > 1) call_send(e, s->payload, (int)capacity - 1);
+	call_send(e, some_payload(s, 128 * mss), (int)(127 * mss + over));
+}
+
 static int some_mtu(struct session *s)
 {
-	static const int mtus[] = {50, 51, 60, 73, 100, 128, 200, 256, 576, 1000, 1400, 1500, 9000};
-	return mtus[rng_below(&s->rng, 13)];
+	static const int mtus[] = {50, 51, 60, 72, 73, 96, 100, 120, 200, 256, 576, 1000, 1400, 1500, 9000};
+	return mtus[rng_below(&s->rng, 15)];
 }
 
 static void op_setmtu(struct session *s)
