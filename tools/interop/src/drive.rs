@@ -1,0 +1,127 @@
+//! Moves a transfer through an endpoint and its socket, until both sides are done.
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use kcp_abi::Library;
+
+use crate::endpoint::{Endpoint, WINDOW};
+use crate::link::is_harmless;
+use crate::transfer::{Report, Transfer};
+
+/// How the sides learn of each other's end: a side that is done goes on acknowledging until the other is, too.
+#[derive(Default)]
+pub struct Finish {
+    done: AtomicU32,
+    failed: AtomicBool,
+}
+
+impl Finish {
+    /// One side is done.
+    pub fn done(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One side gives up.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One side of a transfer.
+pub struct Side {
+    /// Connected to the link.
+    socket: UdpSocket,
+    transfer: Transfer,
+    start: Instant,
+    limit: Duration,
+}
+
+impl Side {
+    pub fn new(socket: UdpSocket, transfer: Transfer, limit: Duration) -> Side {
+        Side {
+            socket,
+            transfer,
+            start: Instant::now(),
+            limit,
+        }
+    }
+
+    /// The socket, for the output of an endpoint.
+    pub fn output(&self) -> Result<UdpSocket> {
+        Ok(self.socket.try_clone()?)
+    }
+
+    /// Waits for the first packet and gives the number of its conversation. The packet stays in the socket.
+    pub fn learn_conv(&self, library: &Library) -> Result<u32> {
+        let mut packet = [0; 2048];
+        self.socket.set_read_timeout(Some(self.limit))?;
+        let length = self.socket.peek(&mut packet)?;
+        ensure!(length >= 24, "the first packet has {length} bytes");
+        // SAFETY: the packet is longer than what is read.
+        Ok(unsafe { (library.functions.getconv)(packet.as_ptr().cast()) })
+    }
+
+    /// Transfers everything, and ends when the other side has done so as well.
+    pub fn run(mut self, mut endpoint: Box<dyn Endpoint>, finish: &Finish) -> Result<Report> {
+        let mut done = false;
+        loop {
+            let turn = self.turn(&mut *endpoint);
+            if turn.is_err() || self.start.elapsed() > self.limit {
+                finish.fail();
+            }
+            turn?;
+            if finish.failed.load(Ordering::Relaxed) {
+                let (to_send, to_receive) = self.transfer.left();
+                bail!(
+                    "it came to no end within the time limit: {to_send} bytes not sent, {} segments not acknowledged, \
+                     {to_receive} bytes not received",
+                    endpoint.waiting()
+                );
+            }
+            if !done && self.transfer.complete() && endpoint.waiting() == 0 {
+                done = true;
+                finish.done();
+            }
+            if finish.done.load(Ordering::Relaxed) == 2 {
+                return Ok(self.transfer.report());
+            }
+        }
+    }
+
+    /// Sends what the window takes, sleeps until there is something to do, and takes what has arrived.
+    fn turn(&mut self, endpoint: &mut dyn Endpoint) -> Result<()> {
+        while endpoint.waiting() < 2 * usize::from(WINDOW)
+            && let Some(message) = self.transfer.next_message()
+        {
+            endpoint.send(message)?;
+        }
+        let now = self.clock();
+        endpoint.update(now)?;
+        let sleep = endpoint.check(now).wrapping_sub(now).clamp(1, 10);
+        self.socket
+            .set_read_timeout(Some(Duration::from_millis(sleep.into())))?;
+        let mut buffer = [0; 65536];
+        // A bound, so that a flood does not keep the clock from being told.
+        for _ in 0..64 {
+            match self.socket.recv(&mut buffer) {
+                Ok(length) => endpoint.input(&buffer[..length])?,
+                Err(error) if is_harmless(error.kind()) => break,
+                Err(error) => return Err(error.into()),
+            }
+            self.socket.set_nonblocking(true)?;
+        }
+        self.socket.set_nonblocking(false)?;
+        while let Some(length) = endpoint.receive(&mut buffer)? {
+            self.transfer.take(&buffer[..length]);
+        }
+        Ok(())
+    }
+
+    /// Milliseconds.
+    fn clock(&self) -> u32 {
+        self.start.elapsed().as_millis() as u32
+    }
+}
