@@ -82,6 +82,12 @@ impl Kcp<'_> {
         self.free_segment(segment);
     }
 
+    /// `forget` where speed does not matter.
+    #[inline(never)]
+    fn forget_any(self, segment: Segment) {
+        self.forget(segment);
+    }
+
     #[inline(always)]
     fn count_acked(self, len: u32) {
         self.ackedlen.set(self.ackedlen.get().wrapping_add(len));
@@ -139,13 +145,12 @@ impl Kcp<'_> {
         let sn = segment.sn.get();
         let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
         if self.on_pkt_acked(sn, ts, len, rtt, xmit)?.is_none() {
-            self.forget(segment);
+            self.forget_any(segment);
             return Ok(());
         }
-        self.sync_sent();
-        self.sync_received();
+        self.sync_any();
         if let Some(segment) = self.private().sent.find(self.snd_buf(), Sn(sn)) {
-            self.forget(segment);
+            self.forget_any(segment);
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Kcp<'_> {
         } else {
             self.take_message_logging(first, held, sink)?;
         }
-        self.deliver_after_recv(recover);
+        self.deliver_after_recv_any(recover);
         Ok(size)
     }
 
@@ -107,6 +107,12 @@ impl Kcp<'_> {
             // The peer is told at the next flush that the window is no longer full.
             self.probe.set(self.probe.get() | IKCP_ASK_TELL);
         }
+    }
+
+    /// The same where speed does not matter.
+    #[inline(never)]
+    fn deliver_after_recv_any(self, recover: bool) {
+        self.deliver_after_recv(recover);
     }
 
     #[inline(always)]
@@ -130,6 +136,12 @@ impl Kcp<'_> {
         self.rcv_queue().remove(segment);
         self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
         self.free_segment(segment);
+    }
+
+    /// The same where speed does not matter.
+    #[inline(never)]
+    fn take_fragment_any(self, segment: Segment) {
+        self.take_fragment(segment);
     }
 
     /// Copies the message that begins with `first`. Gives the number of its fragments.
@@ -179,7 +191,7 @@ impl Kcp<'_> {
                 logged?;
             }
             match self.fragment(held) {
-                Some(segment) if segment.sn.get() == sn => self.take_fragment(segment),
+                Some(segment) if segment.sn.get() == sn => self.take_fragment_any(segment),
                 _ => break,
             }
         }
@@ -265,24 +277,19 @@ impl Kcp<'_> {
     /// The same where other segments are waiting, or this one has to.
     #[inline(never)]
     fn store_among(self, header: &Header, source: Source, in_order: bool) -> bool {
-        let prev = match self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
-            // A duplicate. The program may have opened the window, so that what waits can move.
-            Place::Taken => {
-                self.deliver();
-                return true;
+        // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
+        if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
+            let Some(segment) = self.received_segment(header, source) else {
+                return false;
+            };
+            if in_order {
+                self.append_received(segment);
+            } else {
+                self.private()
+                    .received
+                    .insert(self.rcv_buf(), prev, segment);
+                self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
             }
-            Place::After(prev) => prev,
-        };
-        let Some(segment) = self.received_segment(header, source) else {
-            return false;
-        };
-        if in_order {
-            self.append_received(segment);
-        } else {
-            self.private()
-                .received
-                .insert(self.rcv_buf(), prev, segment);
-            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
         }
         self.deliver();
         true

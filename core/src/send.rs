@@ -134,14 +134,14 @@ impl Kcp<'_> {
             let size = rest.min(mss);
             // The last segment of a stream gets room for the next calls to append to.
             let room = if stream && following == 0 { mss } else { size };
-            let Some(fragment) = self.new_segment(room) else {
+            let Some(fragment) = self.new_segment_any(room) else {
                 while let Some(segment) = batch.first() {
                     batch.remove(segment);
-                    self.free_segment(segment);
+                    self.free_segment_any(segment);
                 }
                 return Err(NoMemory);
             };
-            fragment.append(&mut source, size);
+            fragment.append_any(&mut source, size);
             fragment
                 .segment()
                 .frg
@@ -168,7 +168,7 @@ impl Kcp<'_> {
         let tail = match self.tail() {
             Some(tail) if tail.room() >= old_len + extend => tail,
             _ => {
-                let larger = self.new_segment(mss).ok_or(NoMemory)?;
+                let larger = self.new_segment_any(mss).ok_or(NoMemory)?;
                 larger.take_payload(old);
                 larger
             }
@@ -186,7 +186,7 @@ impl Kcp<'_> {
         };
         if tail.segment() != old {
             self.snd_queue().replace(old, tail.segment());
-            self.free_segment(old);
+            self.free_segment_any(old);
             self.set_tail(tail);
         }
         tail.append_any(&mut source, len);
@@ -198,7 +198,7 @@ impl Kcp<'_> {
         if let Some(Extension { old, tail, .. }) = extension
             && tail.segment() != old
         {
-            self.free_segment(tail.segment());
+            self.free_segment_any(tail.segment());
         }
     }
 
@@ -214,13 +214,13 @@ impl Kcp<'_> {
 
     #[cold]
     fn fit(self, segment: Segment) -> Segment {
-        let Some(fitting) = self.new_segment(segment.len.get()) else {
+        let Some(fitting) = self.new_segment_any(segment.len.get()) else {
             return segment;
         };
         fitting.take_payload(segment);
         fitting.segment().frg.set(segment.frg.get());
         self.snd_queue().replace(segment, fitting.segment());
-        self.free_segment(segment);
+        self.free_segment_any(segment);
         self.set_tail(fitting);
         fitting.segment()
     }

@@ -239,6 +239,7 @@ impl Pool {
         self.free_classes();
     }
 
+    #[inline(never)]
     fn drop_loose(&self) {
         if let Some(first) = NonNull::new(self.loose.get()) {
             // SAFETY: what is linked here was given to `give` and is nobody else's since.
@@ -251,6 +252,7 @@ impl Pool {
         }
     }
 
+    #[inline(never)]
     fn drop_one(&self, class: &Class) {
         if let Some(head) = NonNull::new(class.head.get()) {
             // SAFETY: what the list links was given to `give` and is nobody else's since.

@@ -218,6 +218,12 @@ impl<'a> Kcp<'a> {
         Some(unsafe { Roomy::new(segment, room) })
     }
 
+    /// `new_segment` where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn new_segment_any(self, room: u32) -> Option<Roomy> {
+        self.new_segment(room)
+    }
+
     /// The last queued segment and its room, where that is known to be more than its payload.
     #[inline(always)]
     pub(crate) fn tail(self) -> Option<Roomy> {
@@ -256,6 +262,12 @@ impl<'a> Kcp<'a> {
         // SAFETY: segments in the lists came from the pool (or, with more room, from `ikcp_parse_data`'s copy of one),
         // and callers drop their handle.
         unsafe { self.private().pool.give(segment, limit) }
+    }
+
+    /// `free_segment` where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn free_segment_any(self, segment: Segment) {
+        self.free_segment(segment);
     }
 
     /// Replaces `acklist` by one for `block` acknowledgements, keeping the pending ones. False without memory.
