@@ -11,12 +11,14 @@
 //! - `sessions`: simulated sessions in virtual time
 //! - `digests`: random sessions against digests recorded from the original
 //! - `latency`: the latency test of the README
+//! - `hardening`: programs that try to break the library, plain, instrumented and emulated
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
 
 mod core_tests;
 mod digests;
+mod hardening;
 mod header;
 mod latency;
 mod layout;
@@ -42,5 +44,6 @@ fn main() -> ExitCode {
     sessions::add(&mut suite);
     digests::add(&mut suite);
     latency::add(&mut suite);
+    hardening::add(&mut suite);
     suite.run()
 }

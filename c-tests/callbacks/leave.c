@@ -1,0 +1,293 @@
+/* Callbacks that are left by longjmp, as bindings do on a script's error. The object goes on working and completes the transfer.
+ *
+ * Arguments: first seed. */
+#include "callbacks/session.h"
+
+/* What the callback did before it was left. */
+enum before { JUST_LEAVES, SETMTU, ASKS_FOR_FLUSHES, INPUT_FIRST, SENDS, FROM_DEEPER, BEFORES };
+
+/* Where the program calls from afterwards. */
+enum after { SAME_LEVEL, FROM_A_DEEP_FUNCTION, AFTERS };
+
+static jmp_buf out;
+static int can_leave;
+static enum place chosen;
+static enum before before_leaving;
+static long left[PLACES];
+static int nesting, countdown;
+
+static void leave(enum place place)
+{
+    left[place]++;
+    can_leave = 0;
+    longjmp(out, 1);
+}
+
+static void inside(struct endpoint *e, enum place place)
+{
+    if (quiet || !can_leave) {
+        return;
+    }
+    if (before_leaving == FROM_DEEPER && nesting == 1) {
+        leave(place); /* from a callback of the ikcp_input below */
+    }
+    if (nesting > 0 || place != chosen || countdown-- > 0) {
+        return;
+    }
+    countdown = (int)random_below(4);
+    nesting++;
+    switch (before_leaving) {
+    case SETMTU:
+        WITH(e, ikcp_setmtu(kcp, 600 + (int)random_below(1000)));
+        WITH(e, ikcp_setmtu(kcp, 600 + (int)random_below(1000)));
+        break;
+    case ASKS_FOR_FLUSHES:
+        do_flush(e);
+        do_update(e, now);
+        break;
+    case INPUT_FIRST:
+    case FROM_DEEPER:
+        if (e->on_link > 0) {
+            do_input(e, 0);
+        }
+        break;
+    case SENDS:
+        do_send(e);
+        break;
+    default:
+        break;
+    }
+    leave(place);
+}
+
+/* What was running above the callback is gone. */
+static void clean_up(void)
+{
+    int i, n;
+    nesting = 0;
+    for (i = 0; i < 2; i++) {
+        struct endpoint *e = &ends[i];
+        e->depth = 0;
+        e->received -= (IUINT32)e->receiving;
+        e->receiving = 0;
+        for (n = 0; n < 16; n++) {
+            free(e->in_hand[n]);
+            e->in_hand[n] = NULL;
+        }
+    }
+}
+
+static void traffic(int n)
+{
+    int i;
+    for (i = 0; i < 6; i++) {
+        do_send(&ends[i % 2]);
+    }
+    if (n % 4 == 0) {
+        ends[0].kcp->probe |= 3;
+    }
+    if (n % 6 == 5) {
+        do_setcc(&ends[n / 6 % 2], 0);
+    }
+    step();
+}
+
+/* Calls from so far below that a mark left further up could be taken for a callback that is running. */
+static void deep_traffic(int n)
+{
+    volatile char frame[20000];
+    size_t i;
+    for (i = 0; i < sizeof frame; i++) {
+        frame[i] = (char)n;
+    }
+    traffic(n);
+    CHECK_INT(frame[n], (char)n);
+}
+
+static void session(unsigned long long seed, enum after after)
+{
+    volatile int n;
+    open_session(seed);
+    countdown = 3;
+    ends[0].kcp->fastresend = ends[1].kcp->fastresend = 1;
+    for (n = 0; n < 120; n++) {
+        if (setjmp(out) == 0) {
+            can_leave = 1;
+            traffic(n);
+            can_leave = 0;
+        } else {
+            clean_up();
+            check_lists(&ends[0]);
+            check_lists(&ends[1]);
+            if (after == FROM_A_DEEP_FUNCTION) {
+                deep_traffic(n);
+                deep_traffic(n);
+            }
+        }
+    }
+    finish();
+    close_session();
+}
+
+/* ---- named after what went wrong -------------------------------------------------------------------------------- */
+
+static void plain(struct endpoint *e)
+{
+    memset(e, 0, sizeof *e);
+    e->kcp = ikcp_create(CONV, e);
+    e->peer = &ends[1];
+    ikcp_nodelay(e->kcp, 1, 10, 2, 1);
+}
+
+static void leaving_log(const char *log, ikcpcb *kcp, void *user)
+{
+    (void)log, (void)kcp, (void)user;
+    longjmp(out, 1);
+}
+
+static int receiving_output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    char message[16];
+    (void)buf, (void)len, (void)user;
+    CHECK_INT(ikcp_recv(kcp, message, sizeof message), 3);
+    CHECK(memcmp(message, "one", 3) == 0);
+    return 0;
+}
+
+static void give(ikcpcb *kcp, IUINT32 sn, const char *text)
+{
+    char packet[64];
+    IUINT32 word[6];
+    int i, j;
+    word[0] = CONV;
+    word[1] = 81 | 128UL << 16;
+    word[2] = 0;
+    word[3] = sn;
+    word[4] = 0;
+    word[5] = (IUINT32)strlen(text);
+    for (i = 0; i < 6; i++) {
+        for (j = 0; j < 4; j++) {
+            packet[i * 4 + j] = (char)(unsigned char)(word[i] >> (8 * j) & 0xff);
+        }
+    }
+    memcpy(packet + 24, text, strlen(text));
+    CHECK_INT(ikcp_input(kcp, packet, 24 + (long)strlen(text)), 0);
+}
+
+/* A recv that was left in its log line once made every later recv inside a callback skip a message. */
+static void a_recv_that_was_left_skipped_messages(void)
+{
+    struct endpoint *e = &ends[0];
+    plain(e);
+    give(e->kcp, 0, "one");
+    give(e->kcp, 1, "two");
+    e->kcp->writelog = leaving_log;
+    e->kcp->logmask = IKCP_LOG_RECV;
+    if (setjmp(out) == 0) {
+        char message[16];
+        ikcp_recv(e->kcp, message, sizeof message);
+        CHECK(!"left");
+    }
+    e->kcp->logmask = 0;
+    e->kcp->output = receiving_output;
+    ikcp_update(e->kcp, 0); /* sends the acknowledgements */
+    CHECK_INT(e->kcp->nrcv_que, 1);
+    ikcp_release(e->kcp);
+    CHECK_INT(heap.blocks, 0);
+}
+
+static int shrinking_and_leaving_output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    (void)buf, (void)len, (void)user;
+    ikcp_setmtu(kcp, 500);
+    longjmp(out, 1);
+}
+
+static int shrinking_output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    (void)buf, (void)len, (void)user;
+    ikcp_setmtu(kcp, 400);
+    return 0;
+}
+
+static int leaving_output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    (void)buf, (void)len, (void)kcp, (void)user;
+    longjmp(out, 1);
+}
+
+/* A packet buffer that was replaced while an output was left with it was never given back. */
+static void a_packet_that_was_left_with_leaked(int (*output)(const char *, int, ikcpcb *, void *))
+{
+    struct endpoint *e = &ends[0];
+    plain(e);
+    ikcp_send(e->kcp, "one", 3);
+    e->kcp->output = output;
+    if (setjmp(out) == 0) {
+        ikcp_update(e->kcp, 0);
+        CHECK(!"left");
+    }
+    ikcp_setmtu(e->kcp, 1000);
+    ikcp_send(e->kcp, "two", 3);
+    e->kcp->output = shrinking_output;
+    ikcp_flush(e->kcp);
+    ikcp_setmtu(e->kcp, 1400);
+    ikcp_release(e->kcp);
+    CHECK_INT(heap.blocks, 0);
+}
+
+static void release_from_below(ikcpcb *kcp)
+{
+    volatile char frame[20000];
+    memset((char *)frame, 1, sizeof frame);
+    ikcp_release(kcp);
+    CHECK_INT(frame[100], 1);
+}
+
+/* A release from a deep function after a callback was left waited for ever for that callback to return. */
+static void a_release_waited_for_a_callback_that_was_left(void)
+{
+    struct endpoint *e = &ends[0];
+    plain(e);
+    ikcp_send(e->kcp, "one", 3);
+    e->kcp->output = leaving_output;
+    if (setjmp(out) == 0) {
+        ikcp_update(e->kcp, 0);
+        CHECK(!"left");
+    }
+    release_from_below(e->kcp);
+    CHECK_INT(heap.blocks, 0);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long long seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    int place, before, after;
+    ikcp_allocator(heap_malloc, heap_free);
+    a_recv_that_was_left_skipped_messages();
+    a_packet_that_was_left_with_leaked(shrinking_and_leaving_output);
+    a_packet_that_was_left_with_leaked(leaving_output);
+    a_release_waited_for_a_callback_that_was_left();
+
+    printf("seed %llu\n", seed);
+    small_messages = 1; /* a message of several fragments that was received in part is the program's loss */
+    for (place = 0; place < PLACES; place++) {
+        if (IKCP_PROFILE != 211 && place >= IN_INIT) {
+            break;
+        }
+        for (before = 0; before < BEFORES; before++) {
+            for (after = 0; after < AFTERS; after++) {
+                int failures = check_failures;
+                chosen = (enum place)place;
+                before_leaving = (enum before)before;
+                session(seed + (unsigned long long)((place * BEFORES + before) * AFTERS + after), (enum after)after);
+                if (check_failures != failures) {
+                    printf("FAILED: left %s, before %d, after %d\n", place_names[place], before, after);
+                }
+            }
+        }
+        printf("%s: left %ld times\n", place_names[place], left[place]);
+        CHECK(left[place] >= 5);
+    }
+    return check_result();
+}

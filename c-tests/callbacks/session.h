@@ -1,0 +1,503 @@
+/* Two endpoints with numbered messages between them, over a bad link in virtual time, whose callbacks do what a test tells them
+ * to. Both directions are checked: what is received is what was sent, in order, whatever the callbacks did. */
+#ifndef CALLBACKS_SESSION_H
+#define CALLBACKS_SESSION_H
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "ikcp.h"
+#include "memory/heap.h"
+
+#ifndef IKCP_PROFILE
+#define IKCP_PROFILE 211
+#endif
+
+#define CONV 77
+#define MESSAGE_MAX 3000
+#define PACKET_MAX 9100
+#define LINK_MAX 600
+
+/* Where a callback runs. */
+enum place {
+    IN_OUTPUT,
+    IN_LOG_OUTPUT,
+    IN_LOG_INPUT,
+    IN_LOG_RECV,
+    IN_LOG_DATA,
+    IN_LOG_ACK,
+    IN_LOG_PROBE,
+    IN_LOG_WINS,
+    IN_INIT,
+    IN_RELEASE,
+    IN_ACK,
+    IN_FAST_RETRANSMIT,
+    IN_TIMEOUT,
+    IN_TICK,
+    IN_APP_LIMITED,
+    IN_RTT,
+    IN_PKT_SENT,
+    IN_PKT_ACKED,
+    IN_PACING_RATE,
+    PLACES
+};
+
+static const char *const place_names[PLACES] = {
+    "output",     "log output", "log input",          "log recv",   "log data", "log ack",        "log probe",
+    "log wins",   "init",       "release",            "on_ack",     "on_fast_retransmit", "on_timeout", "on_tick",
+    "on_app_limited", "on_rtt", "on_pkt_sent",        "on_pkt_acked", "pacing_rate"};
+
+struct packet {
+    IUINT32 due;
+    int len;
+    char *data;
+};
+
+struct endpoint {
+    const char *name;
+    ikcpcb *kcp;
+    struct endpoint *peer;
+    int depth;    /* library calls on this object that have not returned */
+    int released; /* by a callback; nothing may be called from then on */
+    IUINT32 sent, received;
+    int receiving;     /* ikcp_recv() calls among them */
+    char *in_hand[16]; /* packets of the ikcp_input() calls among them */
+    IUINT32 conv;
+    /* On their way to this endpoint. */
+    struct packet link[LINK_MAX];
+    int on_link;
+};
+
+static struct endpoint ends[2];
+static IUINT32 now;
+static int quiet;           /* the storm is over: the link is good and callbacks do nothing */
+static int small_messages;  /* one segment each */
+static long visits[PLACES]; /* how often each callback ran */
+
+/* What the test does inside a callback. */
+static void inside(struct endpoint *e, enum place place);
+
+/* ---- randomness ------------------------------------------------------------------------------------------------- */
+
+static unsigned long long random_state;
+
+static unsigned random_below(unsigned n)
+{
+    unsigned long long x = random_state += 0x9e3779b97f4a7c15ULL;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+    return (unsigned)((x ^ x >> 31) >> 33) % n;
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+static int message_length(IUINT32 number)
+{
+    IUINT32 x = number * 2654435761U;
+    int most = small_messages ? 20 : number % 8 == 0 ? MESSAGE_MAX : 300;
+    return 4 + (int)((x >> 7) % (IUINT32)(most - 3));
+}
+
+static int make_message(char *to, IUINT32 number)
+{
+    int i, len = message_length(number);
+    for (i = 0; i < len; i++) {
+        to[i] = (char)((number >> (i % 4 * 8)) + (IUINT32)(i / 4));
+    }
+    return len;
+}
+
+/* ---- what must always hold -------------------------------------------------------------------------------------- */
+
+static int in_order(const struct IQUEUEHEAD *head, IUINT32 count, int numbered)
+{
+    const struct IQUEUEHEAD *at;
+    const struct IKCPSEG *previous = NULL;
+    IUINT32 n = 0;
+    for (at = head->next; at != head; at = at->next, n++) {
+        const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
+        if (at->next->prev != at || at->prev->next != at || n > count) {
+            return 0;
+        }
+        if (numbered && previous != NULL && (int)(seg->sn - previous->sn) <= 0) {
+            return 0;
+        }
+        previous = seg;
+    }
+    return n == count;
+}
+
+static void check_lists(const struct endpoint *e)
+{
+    const ikcpcb *kcp = e->kcp;
+    CHECK(in_order(&kcp->snd_queue, kcp->nsnd_que, 0));
+    CHECK(in_order(&kcp->snd_buf, kcp->nsnd_buf, 1));
+    CHECK(in_order(&kcp->rcv_queue, kcp->nrcv_que, 1));
+    CHECK(in_order(&kcp->rcv_buf, kcp->nrcv_buf, 1));
+}
+
+/* Whether the object may be used. */
+static int alive(const struct endpoint *e)
+{
+    return e->kcp != NULL && !e->released;
+}
+
+static void begin_call(struct endpoint *e)
+{
+    e->depth++;
+}
+
+static void end_call(struct endpoint *e)
+{
+    e->depth--;
+    if (e->released && e->depth == 0) {
+        e->kcp = NULL; /* now its memory is gone */
+    }
+}
+
+/* Calls the library unless the object was released. `call` sees it as `kcp`. */
+#define WITH(e, call)                                                                                                  \
+    do {                                                                                                               \
+        if (alive(e)) {                                                                                                \
+            ikcpcb *kcp = (e)->kcp;                                                                                    \
+            begin_call(e);                                                                                             \
+            call;                                                                                                      \
+            end_call(e);                                                                                               \
+        }                                                                                                              \
+    } while (0)
+
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
+
+static void do_send(struct endpoint *e)
+{
+    char message[MESSAGE_MAX];
+    int len = make_message(message, e->sent), result = 0;
+    if (!alive(e) || e->kcp->nsnd_que > 200) {
+        return;
+    }
+    WITH(e, result = ikcp_send(kcp, message, len));
+    if (result >= 0) {
+        e->sent++;
+    }
+}
+
+/* The number of a message is its place in the order of calls, so one that a log line receives comes after the outer one. */
+static int do_recv(struct endpoint *e)
+{
+    char message[MESSAGE_MAX], expected[MESSAGE_MAX];
+    IUINT32 number = e->received++;
+    int result = -1;
+    e->receiving++;
+    WITH(e, result = ikcp_recv(kcp, message, sizeof message));
+    e->receiving--;
+    if (result < 0) {
+        e->received--;
+        return 0;
+    }
+    CHECK_INT(result, make_message(expected, number));
+    CHECK(memcmp(message, expected, (size_t)result) == 0);
+    return 1;
+}
+
+/* Takes packet `n` off the link to this endpoint. */
+static void do_input(struct endpoint *e, int n)
+{
+    struct packet packet;
+    int result = 0, depth = e->depth;
+    if (!alive(e) || n >= e->on_link || depth >= 16) {
+        return;
+    }
+    packet = e->link[n];
+    e->link[n] = e->link[--e->on_link];
+    e->in_hand[depth] = packet.data;
+    WITH(e, result = ikcp_input(kcp, packet.data, packet.len));
+    free(packet.data);
+    e->in_hand[depth] = NULL;
+    /* A callback may have begun another conversation while a flush had segments of the old one in its packet. */
+    CHECK(result == 0 || (result == -1 && e->conv != CONV));
+}
+
+static void do_flush(struct endpoint *e)
+{
+    WITH(e, ikcp_flush(kcp));
+}
+
+static void do_update(struct endpoint *e, IUINT32 at)
+{
+    WITH(e, ikcp_update(kcp, at));
+}
+
+static void do_release(struct endpoint *e)
+{
+    if (alive(e)) {
+        ikcpcb *kcp = e->kcp;
+        begin_call(e);
+        ikcp_release(kcp);
+        e->released = 1;
+        end_call(e);
+    }
+}
+
+/* ---- callbacks -------------------------------------------------------------------------------------------------- */
+
+static struct endpoint *visited(ikcpcb *kcp, void *user, enum place place)
+{
+    struct endpoint *e = (struct endpoint *)user;
+    visits[place]++;
+    CHECK(e->kcp == kcp);
+    CHECK(e->depth > 0);
+    CHECK(!e->released);
+    if (alive(e)) {
+        check_lists(e);
+        inside(e, place);
+        if (alive(e)) {
+            check_lists(e);
+        }
+    }
+    return e;
+}
+
+static int on_output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    struct endpoint *e = (struct endpoint *)user;
+    struct endpoint *to = e->peer;
+    static char held[2][16][PACKET_MAX]; /* not on the stack, which a longjmp leaves */
+    char *copy = held[e == &ends[1]][e->depth % 16];
+    if (len > PACKET_MAX) {
+        abort();
+    }
+    if (to->on_link < LINK_MAX && (quiet || random_below(100) >= 15)) {
+        struct packet *packet = &to->link[to->on_link++];
+        packet->data = (char *)malloc((size_t)len);
+        if (packet->data == NULL) {
+            abort();
+        }
+        memcpy(packet->data, buf, (size_t)len);
+        packet->len = len;
+        packet->due = now + (quiet ? 10 : random_below(60));
+    }
+    memcpy(copy, buf, (size_t)len);
+    visited(kcp, user, IN_OUTPUT);
+    CHECK(memcmp(copy, buf, (size_t)len) == 0);
+    return 0;
+}
+
+static enum place place_of(const char *line)
+{
+    static const struct {
+        const char *begin;
+        enum place place;
+    } lines[] = {{"[RO]", IN_LOG_OUTPUT},     {"[RI]", IN_LOG_INPUT},   {"recv sn", IN_LOG_RECV},
+                 {"input psh", IN_LOG_DATA},  {"input ack", IN_LOG_ACK}, {"input probe", IN_LOG_PROBE},
+                 {"input wins", IN_LOG_WINS}};
+    size_t i;
+    for (i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        if (strncmp(line, lines[i].begin, strlen(lines[i].begin)) == 0) {
+            return lines[i].place;
+        }
+    }
+    CHECK(!"a line of the log");
+    return IN_LOG_INPUT;
+}
+
+static void on_writelog(const char *log, ikcpcb *kcp, void *user)
+{
+    char line[100];
+    if (strcmp(log, "the program's own") == 0) {
+        return; /* ikcp_log() called by the test */
+    }
+    strncpy(line, log, sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    visited(kcp, user, place_of(log));
+    CHECK(strcmp(line, log) == 0); /* the line is intact until it was handed over */
+}
+
+static int hook_init(ikcpcb *kcp)
+{
+    visited(kcp, kcp->user, IN_INIT);
+    return quiet || random_below(4) != 0 ? 0 : -1;
+}
+
+static void hook_release(ikcpcb *kcp)
+{
+    visited(kcp, kcp->user, IN_RELEASE);
+}
+
+static void hook_ack(ikcpcb *kcp, IUINT32 acked_segs, IUINT32 acked_bytes, IUINT32 prior_in_flight)
+{
+    (void)acked_bytes, (void)prior_in_flight;
+    kcp->cwnd = kcp->cwnd + acked_segs > 200 ? 200 : kcp->cwnd + acked_segs;
+    visited(kcp, kcp->user, IN_ACK);
+}
+
+static void hook_fast_retransmit(ikcpcb *kcp, IUINT32 fast_retrans, IUINT32 inflight, IUINT32 prior_cwnd)
+{
+    (void)fast_retrans, (void)inflight;
+    kcp->cwnd = prior_cwnd > 8 ? prior_cwnd / 2 : 4;
+    visited(kcp, kcp->user, IN_FAST_RETRANSMIT);
+}
+
+static void hook_timeout(ikcpcb *kcp, IUINT32 prior_cwnd)
+{
+    (void)prior_cwnd;
+    kcp->cwnd = 4;
+    visited(kcp, kcp->user, IN_TIMEOUT);
+}
+
+static void hook_tick(ikcpcb *kcp)
+{
+    visited(kcp, kcp->user, IN_TICK);
+}
+
+static void hook_app_limited(ikcpcb *kcp, IUINT32 inflight)
+{
+    (void)inflight;
+    visited(kcp, kcp->user, IN_APP_LIMITED);
+}
+
+static void hook_rtt(ikcpcb *kcp, IINT32 rtt)
+{
+    CHECK(rtt >= 0);
+    visited(kcp, kcp->user, IN_RTT);
+}
+
+static void hook_pkt_sent(ikcpcb *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IUINT32 inflight, IUINT32 xmit)
+{
+    (void)sn, (void)ts, (void)len, (void)inflight;
+    CHECK(xmit > 0);
+    visited(kcp, kcp->user, IN_PKT_SENT);
+}
+
+static void hook_pkt_acked(ikcpcb *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IINT32 rtt, IUINT32 xmit)
+{
+    (void)sn, (void)ts, (void)len, (void)xmit;
+    CHECK(rtt >= -1);
+    visited(kcp, kcp->user, IN_PKT_ACKED);
+}
+
+static IUINT32 hook_pacing_rate(ikcpcb *kcp)
+{
+    static const IUINT32 rates[] = {0, 500, 3000, 20000, 0x80000000U, 0xffffffffU};
+    visited(kcp, kcp->user, IN_PACING_RATE);
+    return quiet ? 0x80000000U : rates[random_below(6)];
+}
+
+static const struct IKCPOPS everything = {"everything",  hook_init,        hook_release, hook_ack,
+                                          hook_fast_retransmit, hook_timeout, hook_tick,    hook_app_limited,
+                                          hook_rtt,      hook_pkt_sent,    hook_pkt_acked, NULL,
+                                          hook_pacing_rate};
+static const struct IKCPOPS acks = {"acks", hook_init, hook_release, hook_ack, NULL, NULL, NULL,
+                                    NULL,   hook_rtt,  NULL,         hook_pkt_acked, NULL, NULL};
+static const struct IKCPOPS nothing = {"nothing", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+
+static void do_setcc(struct endpoint *e, unsigned which)
+{
+    const struct IKCPOPS *ops = which % 4 == 0 ? &everything : which % 4 == 1 ? &acks : which % 4 == 2 ? &nothing : NULL;
+    int result = 0;
+    WITH(e, result = ikcp_setcc(kcp, ops));
+    CHECK(result == 0 || result == -1);
+}
+
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
+
+static void open_session(unsigned long long seed)
+{
+    int i;
+    random_state = seed;
+    now = random_below(2) ? 1000 : 0xfffffff0U;
+    quiet = 0;
+    for (i = 0; i < 2; i++) {
+        struct endpoint *e = &ends[i];
+        memset(e, 0, sizeof *e);
+        e->name = i == 0 ? "a" : "b";
+        e->peer = &ends[1 - i];
+        e->conv = CONV;
+        e->kcp = ikcp_create(CONV, e);
+        if (e->kcp == NULL) {
+            abort();
+        }
+        ikcp_setoutput(e->kcp, on_output);
+        e->kcp->writelog = on_writelog;
+        e->kcp->logmask = -1;
+        e->kcp->dead_link = 0xffffffffU;
+        ikcp_nodelay(e->kcp, 1 + (int)random_below(2), 10, (int)random_below(4), (int)random_below(2));
+        ikcp_wndsize(e->kcp, 64 + (int)random_below(200), 128 + (int)random_below(200));
+    }
+    do_setcc(&ends[0], 0);
+    do_setcc(&ends[1], 0);
+}
+
+/* One step of 10 ms at both ends. */
+static void step(void)
+{
+    int i, n;
+    now += 10;
+    for (i = 0; i < 2; i++) {
+        struct endpoint *e = &ends[i];
+        for (n = 0; n < e->on_link && alive(e);) {
+            if ((int)(now - e->link[n].due) >= 0) {
+                do_input(e, n);
+            } else {
+                n++;
+            }
+        }
+        do_update(e, now);
+        while (do_recv(e)) {
+        }
+        if (alive(e)) {
+            check_lists(e);
+        }
+    }
+}
+
+/* The link is good from here on: all that was sent must arrive. */
+static void finish(void)
+{
+    int i, steps;
+    quiet = 1;
+    for (i = 0; i < 2; i++) {
+        /* The clock may have been moved, and a callback may have left settings that are slow. */
+        struct endpoint *e = &ends[i];
+        if (!alive(e) || !alive(e->peer)) {
+            return;
+        }
+        ikcp_nodelay(e->kcp, 1, 10, 2, 1);
+        do_setcc(e, 3);
+        if ((int)(e->kcp->current - now) > 0) {
+            now = e->kcp->current;
+        }
+    }
+    for (steps = 0; steps < 60000; steps++) {
+        step();
+        if (ends[0].received == ends[1].sent && ends[1].received == ends[0].sent && ikcp_waitsnd(ends[0].kcp) == 0 &&
+            ikcp_waitsnd(ends[1].kcp) == 0) {
+            break;
+        }
+    }
+    CHECK_INT(ends[0].received, ends[1].sent);
+    CHECK_INT(ends[1].received, ends[0].sent);
+    CHECK_INT(ikcp_waitsnd(ends[0].kcp), 0);
+    CHECK_INT(ikcp_waitsnd(ends[1].kcp), 0);
+}
+
+/* The books balance. */
+static void close_session(void)
+{
+    int i;
+    quiet = 1;
+    for (i = 0; i < 2; i++) {
+        do_release(&ends[i]);
+        CHECK(ends[i].kcp == NULL);
+        while (ends[i].on_link > 0) {
+            free(ends[i].link[--ends[i].on_link].data);
+        }
+    }
+    CHECK_INT(heap.blocks, 0);
+    CHECK_INT(heap.bytes, 0);
+}
+
+#endif
