@@ -42,7 +42,7 @@ pub struct Explain {
     #[arg(long, default_value_t = 128, help_heading = "The session")]
     window: i32,
 
-    /// Seed of the link: the same seed replays the session to the millisecond, on any machine
+    /// Seed of the link: the same seed replays the session to the millisecond
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Draw only from this time on, in ms

@@ -32,7 +32,7 @@ use kcp_abi::Library;
 /// Shows what KCP is for: on this library, measured against the kernel's TCP and ENet, in tables and pictures
 ///
 /// Every run goes through one emulated link: delay, jitter, loss, bandwidth with a queue, reordering. KCP and ENet run in virtual
-/// time and are exact from the seed: the same command gives the same table on any machine, in seconds. TCP is the kernel's own, in
+/// time and are exact from the seed: the same command gives the same table again, in seconds. TCP is the kernel's own, in
 /// real time, in network namespaces that vanish with the process. `scale` and the CPU columns of `throughput` measure this machine.
 #[derive(Parser)]
 #[command(name = "kcp-lab", version, max_term_width = 110)]
