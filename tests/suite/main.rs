@@ -11,15 +11,21 @@
 //! - `sessions`: simulated sessions in virtual time
 //! - `digests`: random sessions against digests recorded from the original
 //! - `latency`: the latency test of the README
+//! - `consumers`: CMake projects and others that use the library through its build
+//! - `installed`: the installed tree, every linker and compiler on it
+//! - `examples`: the echo clients in every language, run as their READMEs say
 //! - `hardening`: programs that try to break the library, plain, instrumented and emulated
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
 
+mod consumers;
 mod core_tests;
 mod digests;
+mod examples;
 mod hardening;
 mod header;
+mod installed;
 mod latency;
 mod layout;
 mod library;
@@ -44,6 +50,9 @@ fn main() -> ExitCode {
     sessions::add(&mut suite);
     digests::add(&mut suite);
     latency::add(&mut suite);
+    consumers::add(&mut suite);
+    installed::add(&mut suite);
+    examples::add(&mut suite);
     hardening::add(&mut suite);
     suite.run()
 }

@@ -1,0 +1,112 @@
+//! The echo clients in examples: the lines of each README are run as they are written, in a fresh copy of the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::consumers::copy_sources;
+use crate::library;
+use crate::memo::Memo;
+use crate::suite::{Outcome, Suite};
+use crate::tools::{lacks, run, run_within};
+
+/// A folder of examples, and the commands that its lines need beside cargo and cc.
+const EXAMPLES: [(&str, &[&str]); 7] = [
+    ("cpp", &["c++"]),
+    ("python", &["python3"]),
+    ("luajit", &["luajit"]),
+    ("go", &["go"]),
+    ("csharp", &["mcs", "mono"]),
+    ("node", &["node", "npm"]),
+    ("java", &["java"]),
+];
+
+pub fn add(suite: &mut Suite) {
+    for (name, needs) in EXAMPLES {
+        let missing = lacks(&[&["cc", "bash"], needs].concat()).or_else(|| lacks_module(name));
+        suite.test_unless(missing, format!("examples: {name}"), move || echoes(name));
+    }
+}
+
+/// What has no command of its own to ask for.
+fn lacks_module(example: &str) -> Option<String> {
+    match example {
+        "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
+            .is_err()
+            .then(|| "no LuaSocket".to_string()),
+        "java" => (!Path::new("/usr/share/java/jna.jar").exists()).then(|| "no JNA".to_string()),
+        _ => None,
+    }
+}
+
+fn tree() -> Result<PathBuf, String> {
+    static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
+    TREE.get((), || {
+        let tree = library::scratch().join("examples");
+        for old in ["src", "core", "include", "examples"] {
+            fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
+        }
+        copy_sources(&tree).map_err(|error| format!("{error:?}"))?;
+        Ok(tree)
+    })
+}
+
+/// The code block of a README: the three lines that run the example.
+fn lines(readme: &str) -> Result<String, String> {
+    let block = readme
+        .split_once("```sh\n")
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .ok_or("no code block")?
+        .0;
+    match block.lines().count() {
+        3 => Ok(block.to_string()),
+        other => Err(format!("{other} lines, not 3")),
+    }
+}
+
+/// One after the other: they are one user's commands in one folder.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn echoes(name: &str) -> Outcome {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let tree = tree()?;
+    let lines = lines(&fs::read_to_string(
+        tree.join("examples").join(name).join("README.md"),
+    )?)?;
+    // A user stops the server by hand. The number of the port is the README's, so another run of these tests may have it.
+    let script = format!("{lines}status=$?\nkill $(jobs -p)\nwait\nexit $status\n");
+    for _ in 0..20 {
+        let wrote = run_within(
+            Command::new("timeout")
+                .args(["300", "bash", "-c", &script])
+                .env_remove("LD_LIBRARY_PATH")
+                .env_remove("CARGO_TARGET_DIR")
+                .current_dir(&tree),
+            Duration::from_secs(310),
+        )?;
+        if wrote.contains("Address already in use") {
+            thread::sleep(Duration::from_secs(2));
+            continue;
+        }
+        return check(&wrote);
+    }
+    Err("the port of the example is never free".into())
+}
+
+/// All echoes came back equal, and over a link that did lose packets.
+fn check(wrote: &str) -> Outcome {
+    if !wrote.contains("100 echoes, all equal") {
+        return Err(wrote.into());
+    }
+    let lost = wrote
+        .lines()
+        .find(|line| line.ends_with("packets were thrown away"))
+        .and_then(|line| line.split(' ').next()?.parse::<u32>().ok());
+    match lost {
+        Some(1..) => Ok(()),
+        _ => Err(format!("no packet was lost:\n{wrote}").into()),
+    }
+}
