@@ -149,7 +149,7 @@ impl Kcp<'_> {
             return Ok(());
         }
         self.sync_any();
-        if let Some(segment) = self.private().sent.find(self.snd_buf(), Sn(sn)) {
+        if let Some(segment) = self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
             self.forget_any(segment);
         }
         Ok(())

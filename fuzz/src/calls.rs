@@ -395,7 +395,12 @@ impl World<'_> {
         let current = self.now.get().wrapping_add(self.bytes.number());
         let check = kcp.check(current);
         if !end.unclear_timers.get() {
-            assert_eq!(check, check::expected_check(&kcp, current), "check");
+            assert_eq!(
+                check,
+                check::expected_check(&kcp, current),
+                "check at {current} with {:x?}",
+                check::in_flight(&kcp)
+            );
         }
         assert_eq!(kcp.peeksize(), check::expected_peeksize(&kcp), "peeksize");
         let waiting = kcp.nsnd_buf.get() + kcp.nsnd_que.get();

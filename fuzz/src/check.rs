@@ -84,6 +84,15 @@ pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
     }
 }
 
+/// `sn`, `resendts` and `xmit` of what is in flight, for messages.
+pub fn in_flight(kcp: &IKCPCB) -> Vec<[u32; 3]> {
+    let mut all = Vec::new();
+    walk(&kcp.snd_buf, |segment| {
+        all.push([&segment.sn, &segment.resendts, &segment.xmit].map(|field| field.get()));
+    });
+    all
+}
+
 /// What `ikcp_check` has to answer, from a walk over `snd_buf`.
 pub fn expected_check(kcp: &IKCPCB, current: u32) -> u32 {
     if kcp.updated.get() == 0 {

@@ -251,7 +251,7 @@ impl Kcp<'_> {
         called |= self.make_room(need)?;
         let segment = if called {
             self.sync_sent();
-            match self.private().sent.find(self.snd_buf(), Sn(sn)) {
+            match self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
                 Some(segment) => segment,
                 None => return Ok(true),
             }

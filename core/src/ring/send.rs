@@ -176,11 +176,14 @@ impl SendIndex {
         // What the marks and `skips` knew belongs to another list.
         self.skips.set(u32::MAX);
         let mut unsent = None;
-        let mut previous: Option<Segment> = None;
+        let first = list.first().map(|first| Sn(first.sn.get()));
+        let mut previous: Option<Sn> = None;
         let mut at = list.first();
         while let Some(segment) = at {
             let sn = Sn(segment.sn.get());
-            if previous.is_some_and(|previous| Sn(previous.sn.get()).since(sn) >= 0) {
+            // Steps that all lead forward may lead all around the circle.
+            let rises = previous.is_none_or(|previous| previous.since(sn) < 0);
+            if !rises || first.is_some_and(|first| sn.before(first)) {
                 self.ordered.set(false);
             }
             if segment.xmit.get() == 0 {
@@ -188,7 +191,7 @@ impl SendIndex {
             } else {
                 self.extend_bounds(Millis(segment.resendts.get()));
             }
-            previous = at;
+            previous = Some(sn);
             at = list.next(segment);
         }
         self.unsent.set(unsent.unwrap_or(self.next.get()));
@@ -240,6 +243,12 @@ impl SendIndex {
         let sn = self.next.get();
         self.next.set(sn.plus(count));
         self.stamp_ends(list);
+        let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
+        let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
+        if self.next.get().before(first) || previous.is_some_and(|previous| !previous.before(sn)) {
+            // The program has set `snd_nxt`.
+            self.ordered.set(false);
+        }
         if !self.has_ring() {
             let after = before.wrapping_add(count);
             // Where there was no memory it is tried again now and then.
@@ -248,9 +257,8 @@ impl SendIndex {
             }
             return;
         }
-        let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
         let span = self.next.get().since(first).cast_unsigned();
-        if span > self.slots.capacity() {
+        if span > self.slots.capacity() || !self.ordered.get() {
             self.grow(list);
             return;
         }

@@ -29,6 +29,21 @@ impl SendIndex {
         None
     }
 
+    /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
+    /// it would end early.
+    pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
+        if self.ordered.get() {
+            return self.find(list, sn);
+        }
+        let mut at = list.first();
+        while let Some(segment) = at
+            && segment.sn.get() != sn.0
+        {
+            at = list.next(segment);
+        }
+        at
+    }
+
     /// The first segment of the scope that is not before `from`; the first of all for `None`.
     pub(crate) fn seek(&self, list: List<'_>, scope: Scope, from: Option<Sn>) -> Option<Segment> {
         let first = list.first()?;
