@@ -1,4 +1,5 @@
-/* Every callback does everything: each of the calls inside of each of the callbacks, and random ones in all of them.
+/* Every callback does everything: each of the calls inside of each of the callbacks, and random ones in all of them, also while
+ * memory is short.
  *
  * Arguments: sessions of the random part, first seed. */
 #include "callbacks/session.h"
@@ -25,6 +26,7 @@ static const char *const action_names[ACTIONS] = {"send",  "receive",  "input", 
 static enum place chosen_place;
 static enum action chosen_action;
 static int random_part, nesting, deepest;
+static long shortage; /* every how many-th allocation fails */
 
 static void act(struct endpoint *e, enum action action)
 {
@@ -62,7 +64,8 @@ static void act(struct endpoint *e, enum action action)
         break;
     case SETMTU:
         n = mtus[random_below(5)];
-        WITH(e, CHECK_INT(ikcp_setmtu(kcp, n), 0));
+        WITH(e, n = ikcp_setmtu(kcp, n));
+        CHECK(n == 0 || (n == -2 && heap.fail_every > 0));
         break;
     case SETCC:
         do_setcc(e, random_below(4));
@@ -120,6 +123,7 @@ static void session(unsigned long long seed, int steps)
 {
     int i, n;
     open_session(seed);
+    heap.fail_every = shortage;
     for (n = 0; n < steps && alive(&ends[0]) && alive(&ends[1]); n++) {
         for (i = 0; i < 6; i++) {
             do_send(&ends[i % 2]);
@@ -133,6 +137,7 @@ static void session(unsigned long long seed, int steps)
         }
         step();
     }
+    heap.fail_every = 0;
     finish();
     close_session();
 }
@@ -165,6 +170,7 @@ int main(int argc, char **argv)
     printf("random sessions from seed %llu on\n", first);
     for (seed = first; seed < first + sessions; seed++) {
         before = check_failures;
+        shortage = seed % 2 ? 0 : 2 + (long)(seed / 2 % 30);
         session(seed, 100);
         if (check_failures != before) {
             printf("FAILED: seed %llu\n", seed);

@@ -1,4 +1,5 @@
-/* Allocator hooks that keep books and fail on demand: from the `fail_at`th call on, `fail_for` calls get NULL. */
+/* Allocator hooks that keep books and fail on demand: from the `fail_at`th call on, `fail_for` calls get NULL; and every
+ * `fail_every`th call does. */
 #ifndef HEAP_H
 #define HEAP_H
 
@@ -13,6 +14,7 @@ static struct {
     long failed;
     long fail_at; /* 0: never */
     long fail_for;
+    long fail_every; /* 0: none */
 } heap;
 
 union heap_header {
@@ -26,7 +28,8 @@ static inline void *heap_malloc(size_t size)
 {
     union heap_header *header;
     ++heap.calls;
-    if (heap.fail_at > 0 && heap.calls >= heap.fail_at && heap.calls - heap.fail_at < heap.fail_for) {
+    if ((heap.fail_at > 0 && heap.calls >= heap.fail_at && heap.calls - heap.fail_at < heap.fail_for) ||
+        (heap.fail_every > 0 && heap.calls % heap.fail_every == 0)) {
         ++heap.failed;
         return NULL;
     }
