@@ -146,7 +146,7 @@ fn shortest(pair: &mut Pair, options: &Options, differing: &[Found]) -> Option<M
     let mut best: Option<Minimal> = None;
     for (number, found) in differing.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
-        let share = Duration::from_secs(options.shrink_seconds / 3);
+        let share = left / (differing.len() - number) as u32;
         if number > 0 && left.is_zero() {
             break;
         }
@@ -156,8 +156,12 @@ fn shortest(pair: &mut Pair, options: &Options, differing: &[Found]) -> Option<M
         } else {
             1
         };
-        let steps = class_steps(found.identity.class, options.steps);
-        if let Some(minimal) = shrink(pair, found.identity, steps, left.min(share))
+        let all = class_steps(found.identity.class, options.steps);
+        let steps = match found.difference.kind {
+            Kind::Digest(_) => all.min(found.difference.position as u32 + 1),
+            _ => all,
+        };
+        if let Some(minimal) = shrink(pair, found.identity, steps, share)
             && best.as_ref().is_none_or(|best| minimal.calls < best.calls)
         {
             best = Some(minimal);
@@ -211,15 +215,18 @@ fn run(options: &Options) -> Result<bool> {
     }
     let begun = Instant::now();
     if !options.tally && matches!(differing[0].difference.kind, Kind::Digest(_)) {
-        // Some sessions come down to fewer calls than others, so a few more are worth having.
+        // Some sessions come down to fewer calls than others, above all those that differ early.
         let first = differing[0].identity.seed;
-        let seeds = first..plan.seeds.end.min(first + 10);
-        let more = Plan {
-            seeds,
-            enough: options.candidates,
-            ..plan
-        };
-        differing.extend(hunt(&pair, &more, |_| ()).1);
+        for (steps, more_seeds) in [(options.steps.min(300), 30), (options.steps, 10)] {
+            let more = Plan {
+                classes: plan.classes.clone(),
+                seeds: first..plan.seeds.end.min(first + more_seeds),
+                steps,
+                enough: options.candidates.saturating_sub(differing.len()),
+                ..plan
+            };
+            differing.extend(hunt(&pair, &more, |_| ()).1);
+        }
     }
     // What differs early is shortened quickly, and is shorter to begin with.
     differing.sort_by_key(|found| (found.difference.position, found.identity.seed));
