@@ -68,7 +68,7 @@ static void act(struct endpoint *e, enum action action)
         CHECK(n == 0 || (n == -2 && heap.fail_every > 0));
         break;
     case SETCC:
-        do_setcc(e, random_below(4));
+        do_setcc(e, output_only ? 3 : random_below(4));
         break;
     case SETTINGS:
         WITH(e, ikcp_nodelay(kcp, (int)random_below(3), 10 + (int)random_below(20), (int)random_below(4), (int)random_below(2)));
@@ -131,7 +131,7 @@ static void session(unsigned long long seed, int steps)
         if (n % 16 == 8 && alive(&ends[0])) {
             ends[0].kcp->probe |= 3; /* so that probes and their answers are seen */
         }
-        if (n % 32 == 16) {
+        if (n % 32 == 16 && !output_only) {
             do_setcc(&ends[n / 32 % 2], 3);
             do_setcc(&ends[n / 32 % 2], 0);
         }
@@ -159,6 +159,11 @@ int main(int argc, char **argv)
             chosen_action = (enum action)action;
             before = check_failures;
             session(1000 + (unsigned long long)(place * ACTIONS + action), 60);
+            if (place == IN_OUTPUT) {
+                output_only = 1;
+                session(2000 + (unsigned long long)action, 200);
+                output_only = 0;
+            }
             if (check_failures != before) {
                 printf("FAILED: %s inside %s\n", action_names[action], place_names[place]);
             }
@@ -170,6 +175,7 @@ int main(int argc, char **argv)
     printf("random sessions from seed %llu on\n", first);
     for (seed = first; seed < first + sessions; seed++) {
         before = check_failures;
+        output_only = seed % 4 >= 2;
         shortage = seed % 2 ? 0 : 2 + (long)(seed / 2 % 30);
         session(seed, 100);
         if (check_failures != before) {

@@ -76,6 +76,7 @@ static struct endpoint ends[2];
 static IUINT32 now;
 static int quiet;           /* the storm is over: the link is good and callbacks do nothing */
 static int small_messages;  /* one segment each */
+static int output_only;     /* no log, no hooks: the way that is made fast */
 static long visits[PLACES]; /* how often each callback ran */
 
 /* What the test does inside a callback. */
@@ -422,13 +423,15 @@ static void open_session(unsigned long long seed)
         }
         ikcp_setoutput(e->kcp, on_output);
         e->kcp->writelog = on_writelog;
-        e->kcp->logmask = -1;
+        e->kcp->logmask = output_only ? 0 : -1;
         e->kcp->dead_link = 0xffffffffU;
         ikcp_nodelay(e->kcp, 1 + (int)random_below(2), 10, (int)random_below(4), (int)random_below(2));
         ikcp_wndsize(e->kcp, 64 + (int)random_below(200), 128 + (int)random_below(200));
     }
-    do_setcc(&ends[0], 0);
-    do_setcc(&ends[1], 0);
+    if (!output_only) {
+        do_setcc(&ends[0], 0);
+        do_setcc(&ends[1], 0);
+    }
 }
 
 /* One step of 10 ms at both ends. */
