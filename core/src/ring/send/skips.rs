@@ -104,7 +104,7 @@ impl SendIndex {
             self.slots.before(sn, Sn(first.sn.get()))
         };
         let mut place = logged;
-        let (mut earliest, mut latest) = (ts, ts);
+        let (nearby, mut earliest, mut latest) = (ts, ts, ts);
         // The times lie all around the 32-bit circle, so that no two of them bound the others.
         let mut scattered = false;
         // When the window is as wide as the ring, its ends share a block, of which nothing is noted.
@@ -136,11 +136,13 @@ impl SendIndex {
             while place > 0 && self.slots.log(place - 1).get().sn.since(sn) > 0 {
                 place -= 1;
                 let ts = self.slots.log(place).get().ts;
-                match (ts.since(earliest) < 0, ts.since(latest) > 0) {
-                    (true, true) => scattered = true,
-                    (true, false) => earliest = ts,
-                    (false, true) => latest = ts,
-                    (false, false) => {}
+                // Near the others, so that their order is the order of time whichever two are compared.
+                scattered |= ts.since(nearby).unsigned_abs() >= CLOCK_STEP.unsigned_abs();
+                if ts.since(earliest) < 0 {
+                    earliest = ts;
+                }
+                if ts.since(latest) > 0 {
+                    latest = ts;
                 }
             }
             let (early, late) = (earliest.since(ts), latest.since(ts));
@@ -362,4 +364,70 @@ impl Block {
 #[inline(always)]
 fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
     skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Kcp;
+    use crate::segment::Source;
+    use std::vec::Vec;
+
+    /// Settling counted from the earliest and the latest of the logged times. Where those were exactly 2^31 ms apart, as
+    /// after a clock that jumped there and back, one of them was forgotten.
+    #[test]
+    #[allow(unsafe_code)]
+    fn times_half_the_circle_apart_were_counted_by_one_of_them() {
+        const TIMES: [u32; 5] = [1000, 1000 + (1 << 31), 1005, 995, 5 + (1 << 31)];
+        let mut state = 1u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        let object = Kcp::create(1, core::ptr::null_mut());
+        // SAFETY: just made, and released at the end.
+        let kcp = unsafe { Kcp::from_ptr(object) }.expect("memory");
+        kcp.wndsize(128, 128);
+        kcp.nodelay(1, 10, 2, 1);
+        for _ in 0..100 {
+            // SAFETY: NULL stands for zeros.
+            kcp.send(unsafe { Source::new(core::ptr::null()) }, 10);
+        }
+        kcp.update(1000);
+        let (index, list) = (&kcp.private().sent, kcp.snd_buf());
+        assert!(index.has_ring());
+        // The times are written by hand, so nothing may be concluded from the clock.
+        index.flush_begins(Millis(0));
+
+        for round in 0..2000 {
+            let mut segments = Vec::new();
+            let mut at = list.first();
+            while let Some(segment) = at {
+                segment.fastack.set(0);
+                segment.ts.set(TIMES[random(5) as usize]);
+                segments.push(segment);
+                at = list.next(segment);
+            }
+            let logged: Vec<Skip> = (0..1 + random(12))
+                .map(|_| Skip {
+                    sn: Sn(random(100)),
+                    ts: Millis(TIMES[random(5) as usize]),
+                })
+                .collect();
+            for skip in &logged {
+                index.skipped(list, skip.sn, skip.ts);
+            }
+            index.settle(list);
+            for segment in segments {
+                let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
+                let expected = logged.iter().filter(|skip| skips(**skip, sn, ts)).count();
+                assert_eq!(
+                    segment.fastack.get() as usize,
+                    expected,
+                    "round {round}, {sn:?}"
+                );
+            }
+        }
+        kcp.release();
+    }
 }
