@@ -53,7 +53,11 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkcp.so");
         if arch == "arm" {
             // Functions name the unwinder's personality there, and rustc links no_std crates without libgcc.
-            let unwinder = if system == "android" { "unwind" } else { "gcc_s" };
+            let unwinder = if system == "android" {
+                "unwind"
+            } else {
+                "gcc_s"
+            };
             println!("cargo::rustc-cdylib-link-arg=-l{unwinder}");
         }
     }
