@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path as File, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use indicatif::ProgressIterator;
+use indicatif::ProgressBar;
 use kcp_abi::Library;
 
 use crate::callgrind;
@@ -198,10 +200,7 @@ pub fn run(options: &Options) -> Result<()> {
             options.scenario.is_empty() || options.scenario.iter().any(|part| name.contains(part))
         })
         .collect();
-    let mut counts = Vec::new();
-    for name in chosen.into_iter().progress() {
-        counts.push((name, count(&library, name)?));
-    }
+    let counts = count_all(&library, &chosen)?;
     match (&options.record, &options.check) {
         (Some(file), _) => std::fs::write(file, render(&rustc, &counts))?,
         (None, Some(file)) => return check(file, &counts, &recorded, options.scenario.is_empty()),
@@ -217,6 +216,38 @@ fn rustc_version() -> Result<String> {
         .output()
         .context("cannot run rustc")?;
     Ok(String::from_utf8(output.stdout)?.trim().to_string())
+}
+
+/// Counts on all processors at once, which does not change what is counted.
+fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Count)>> {
+    let bar = ProgressBar::new(names.len() as u64);
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Count)>> {
+        let mut counts = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Relaxed);
+            let Some(name) = names.get(at) else {
+                return Ok(counts);
+            };
+            counts.push((at, count(library, name)?));
+            bar.inc(1);
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, |number| number.get());
+    let mut counts = Vec::new();
+    thread::scope(|scope| -> Result<()> {
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            counts.extend(worker.join().expect("a worker does not panic")?);
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    counts.sort_by_key(|(at, _)| *at);
+    Ok(counts
+        .into_iter()
+        .map(|(at, count)| (names[at], count))
+        .collect())
 }
 
 fn count(library: &File, name: &str) -> Result<Count> {

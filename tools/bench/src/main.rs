@@ -110,7 +110,7 @@ fn main() -> Result<()> {
 fn bench(options: &Bench) -> Result<()> {
     if options.list {
         for scenario in scenarios::all() {
-            println!("{:20} {}", scenario.name, scenario.lines[0].title);
+            println!("{:28} {}", scenario.name, scenario.lines[0].title);
         }
         return Ok(());
     }

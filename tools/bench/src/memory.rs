@@ -16,8 +16,10 @@ pub enum Footprint {
     Queued,
     /// 200 messages of 1,376 bytes sent and not acknowledged.
     InFlight,
-    /// A minute after a burst of 1,000 messages each way.
+    /// A minute after a burst of 1,000 messages each way, with an update every 10 ms.
     AfterBurst,
+    /// The same with updates only when `ikcp_check` asks for them.
+    AfterBurstChecked,
 }
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
@@ -79,7 +81,8 @@ pub fn measure(library: &'static Library, footprint: Footprint) -> f64 {
             assert_eq!(kcp.fields().nsnd_buf, 200);
             live()
         }
-        Footprint::AfterBurst => after_burst(library) / 2.0,
+        Footprint::AfterBurst => after_burst(library, false) / 2.0,
+        Footprint::AfterBurstChecked => after_burst(library, true) / 2.0,
     };
     assert_eq!(LIVE.load(Relaxed), 0, "release gives everything back");
     // SAFETY: as above.
@@ -95,8 +98,9 @@ fn silent(library: &'static Library) -> Kcp<impl FnMut(&[u8]) -> i32 + use<>> {
     Kcp::new(library, 1, |_: &[u8]| 0).expect("memory for a connection")
 }
 
-/// Bytes of two connections that were busy and have been idle since.
-fn after_burst(library: &'static Library) -> f64 {
+/// Bytes of two connections that were busy and have been idle since. With `checked` they are updated when `ikcp_check` says
+/// so, else every 10 ms.
+fn after_burst(library: &'static Library, checked: bool) -> f64 {
     let packets = || Rc::new(RefCell::new(Vec::<Vec<u8>>::new()));
     let wires = [packets(), packets()];
     let mut ends: Vec<_> = wires
@@ -116,13 +120,26 @@ fn after_burst(library: &'static Library) -> f64 {
         .collect();
     let mut received = 0;
     let mut buffer = [0; 1376];
-    for now in (0..60_000).step_by(10) {
+    let mut next = [0, 0];
+    for now in 0..60_000 {
         for (end, other) in [(0, 1), (1, 0)] {
+            if now < next[end] {
+                continue;
+            }
             ends[end].update(now);
+            next[end] = if checked {
+                // The clock of the loop has steps of 1 ms.
+                ends[end].check(now).max(now + 1)
+            } else {
+                now + 10
+            };
             let packets = wires[end].take();
             packets
                 .iter()
                 .for_each(|packet| assert_eq!(ends[other].input(packet), 0));
+            if checked && !packets.is_empty() {
+                next[other] = ends[other].check(now).max(now);
+            }
             while ends[other].recv(&mut buffer) >= 0 {
                 received += 1;
             }

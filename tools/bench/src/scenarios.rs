@@ -336,6 +336,13 @@ pub fn all() -> Vec<Scenario> {
             AtMost(2100.0),
         ),
         scenario(
+            "memory-after-burst-checked",
+            Work::Memory(Footprint::AfterBurstChecked),
+            "the same, updated only when ikcp_check says so",
+            Per::Byte,
+            AtMost(2100.0),
+        ),
+        scenario(
             "memory-queued",
             Work::Memory(Footprint::Queued),
             "memory with 200 messages of 64 B queued",
