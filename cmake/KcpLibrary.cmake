@@ -114,6 +114,9 @@ function(kcp_add_library name kind)
         set(file "${archive}")
     else()
         set(file "${shared}")
+        if(WIN32) # the name that the import library has inside
+            set_target_properties(${name} PROPERTIES PREFIX "")
+        endif()
         foreach(file_of_import IN LISTS import_library)
             add_custom_command(TARGET ${name} POST_BUILD VERBATIM
                 COMMAND "${CMAKE_COMMAND}" -E copy "${rust_dir}/${file_of_import}" "$<TARGET_LINKER_FILE:${name}>")
