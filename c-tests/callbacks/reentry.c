@@ -1,7 +1,7 @@
 /* Every callback does everything: each of the calls inside of each of the callbacks, and random ones in all of them, also while
  * memory is short.
  *
- * Arguments: sessions of the random part, first seed. */
+ * Arguments: sessions of the random part, first seed, steps of the sessions of the other part. */
 #include "callbacks/session.h"
 
 enum action {
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 {
     unsigned long long first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, seed;
     unsigned long sessions = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
-    int place, action, before;
+    int place, action, before, steps = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 60;
     ikcp_allocator(heap_malloc, heap_free);
 
     for (place = 0; place < PLACES; place++) {
@@ -158,10 +158,10 @@ int main(int argc, char **argv)
             chosen_place = (enum place)place;
             chosen_action = (enum action)action;
             before = check_failures;
-            session(1000 + (unsigned long long)(place * ACTIONS + action), 60);
+            session(1000 + (unsigned long long)(place * ACTIONS + action), steps);
             if (place == IN_OUTPUT) {
                 output_only = 1;
-                session(2000 + (unsigned long long)action, 200);
+                session(2000 + (unsigned long long)action, 3 * steps);
                 output_only = 0;
             }
             if (check_failures != before) {

@@ -64,10 +64,14 @@ const PROGRAMS: [Program; 20] = [
     Program {
         plain: &["600"],
         instrumented: &["300"],
-        emulated: &["5"],
+        emulated: &["5", "1", "20"],
         ..program("callbacks/reentry.c")
     },
-    program("callbacks/leave.c"),
+    Program {
+        // Sessions are shorter where each step takes long.
+        emulated: &["1", "60"],
+        ..program("callbacks/leave.c")
+    },
     program("callbacks/back_to_back.c"),
     Program {
         plain: &["200"],
