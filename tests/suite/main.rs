@@ -15,6 +15,7 @@
 //! - `installed`: the installed tree, every linker and compiler on it
 //! - `examples`: the echo clients in every language, run as their READMEs say
 //! - `hardening`: programs that try to break the library, plain, instrumented and emulated
+//! - `docs`: the documents: fresh, true to what programs print, commands run as written
 //! - `core_tests`: the unit tests of the protocol
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
@@ -22,6 +23,7 @@
 mod consumers;
 mod core_tests;
 mod digests;
+mod docs;
 mod examples;
 mod hardening;
 mod header;
@@ -54,5 +56,6 @@ fn main() -> ExitCode {
     installed::add(&mut suite);
     examples::add(&mut suite);
     hardening::add(&mut suite);
+    docs::add(&mut suite);
     suite.run()
 }

@@ -1,0 +1,290 @@
+//! The documents: what is made from the source is fresh, tables are what programs print, commands run as they are written,
+//! links lead somewhere, and both languages of the README say the same.
+
+mod api;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::consumers::copy_sources;
+use crate::library::{self, DEFAULT, root};
+use crate::memo::Memo;
+use crate::suite::{Outcome, Suite};
+use crate::tools::{COMPILERS, Linkage, compare_with_file, lacks, run_within};
+
+/// The project of migrating.md, with the original's files as it has them before; theirs must not be compiled.
+const VENDORED: &str = "rm -rf ../game && mkdir ../game && cp app.c ../game/main.c\n\
+                        echo '#error the old one' | tee ../game/ikcp.h > ../game/ikcp.c\n";
+const PACKAGE: &str = "rm -rf ../game ../kcp && mkdir ../game && cp app.c ../game/main.c\n\
+                       printf '%s\\n' 'cmake_minimum_required(VERSION 3.16)' 'project(game C)' \\\n  \
+                       'find_package(kcp CONFIG REQUIRED)' 'add_executable(game main.c)' \\\n  \
+                       'target_link_libraries(game PRIVATE kcp::kcp)' > ../game/CMakeLists.txt\n";
+
+pub fn add(suite: &mut Suite) {
+    let [gcc, ..] = COMPILERS;
+    suite.test(
+        "docs: api.md is made of the header's comments",
+        api_is_fresh,
+    );
+    suite.test(
+        "docs: both READMEs have the same headings and code",
+        readmes_agree,
+    );
+    suite.test(
+        "docs: links lead to files and headings",
+        links_lead_somewhere,
+    );
+    suite.test("docs: the changelog begins with this version", changelog);
+    suite.test_unless(
+        gcc.missing(),
+        "docs: tuning.md has the figures that its commands print",
+        tuning,
+    );
+    suite.test_unless(
+        lacks(&["cc", "bash"]),
+        "docs: the commands of the README that link",
+        || commands("README.md", "## Use it from C", ""),
+    );
+    suite.test_unless(
+        lacks(&["cc", "bash"]),
+        "docs: migrating.md, vendored files",
+        || commands("docs/migrating.md", "## From vendored files", VENDORED),
+    );
+    suite.test_unless(
+        lacks(&["cc", "bash", "cmake"]),
+        "docs: migrating.md, a package",
+        || commands("docs/migrating.md", "## From vcpkg or Conan", PACKAGE),
+    );
+}
+
+fn read(name: &str) -> Result<String, String> {
+    fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"))
+}
+
+fn api_is_fresh() -> Outcome {
+    let page = api::page(&read("include/ikcp.h")?)?;
+    Ok(compare_with_file(&root().join("docs/api.md"), &page)?)
+}
+
+/// A line of a document, and whether it is within a code block (its fences included).
+fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut code = false;
+    text.lines().map(move |line| {
+        let fence = line.starts_with("```");
+        let was = code;
+        code ^= fence;
+        (line, was || fence)
+    })
+}
+
+fn headings(text: &str) -> impl Iterator<Item = &str> {
+    lines(text)
+        .filter(|(line, code)| !code && line.starts_with('#'))
+        .map(|(line, _)| line)
+}
+
+fn readmes_agree() -> Outcome {
+    let (english, chinese) = (read("README.md")?, read("README.zh-CN.md")?);
+    let levels = |text: &str| -> Vec<usize> {
+        headings(text)
+            .map(|line| line.bytes().take_while(|&byte| byte == b'#').count())
+            .collect()
+    };
+    let code = |text: &str| -> Vec<String> {
+        lines(text)
+            .filter(|(_, code)| *code)
+            .map(|(line, _)| line.to_string())
+            .collect()
+    };
+    let rows = |text: &str| {
+        lines(text)
+            .filter(|(line, code)| !code && line.starts_with('|'))
+            .count()
+    };
+    if levels(&english) != levels(&chinese) {
+        return Err(format!(
+            "headings: {:?} and {:?}",
+            levels(&english),
+            levels(&chinese)
+        )
+        .into());
+    }
+    if let Some((one, other)) = code(&english)
+        .iter()
+        .zip(&code(&chinese))
+        .find(|(a, b)| a != b)
+    {
+        return Err(format!("code blocks: {one:?} and {other:?}").into());
+    }
+    if code(&english).len() != code(&chinese).len() {
+        return Err("one has more code than the other".into());
+    }
+    match (rows(&english), rows(&chinese), headings(&english).count()) {
+        (_, _, 0) => Err("no headings".into()),
+        (one, other, _) if one != other => Err(format!("{one} and {other} rows of tables").into()),
+        _ => Ok(()),
+    }
+}
+
+/// All documents of the project.
+fn documents() -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() {
+                let foreign = ["target", "build", "vendor", "node_modules"].contains(&&*name);
+                if !foreign && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".md") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What GitHub makes of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|&c| c.is_alphanumeric() || " -_".contains(c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+fn links_lead_somewhere() -> Outcome {
+    let mut dead = Vec::new();
+    let mut followed = 0;
+    for document in documents()? {
+        let text = fs::read_to_string(&document)?;
+        let folder = document.parent().unwrap_or(root());
+        for (line, _) in lines(&text).filter(|(_, code)| !code) {
+            for link in line.split("](").skip(1) {
+                let link = link.split(')').next().unwrap_or_default();
+                if link.contains("://") {
+                    continue;
+                }
+                let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+                let target = match file {
+                    "" => document.clone(),
+                    file => folder.join(file),
+                };
+                let there = match heading {
+                    "" => target.exists(),
+                    heading => fs::read_to_string(&target)
+                        .is_ok_and(|text| headings(&text).any(|line| anchor(line) == heading)),
+                };
+                followed += 1;
+                if !there {
+                    let name = document.strip_prefix(root()).unwrap_or(&document);
+                    dead.push(format!("{}: {link}", name.display()));
+                }
+            }
+        }
+    }
+    match (dead.is_empty(), followed) {
+        (true, 10..) => Ok(()),
+        (true, _) => Err(format!("only {followed} links").into()),
+        _ => Err(dead.join("\n").into()),
+    }
+}
+
+/// Its first version is that of the package.
+fn changelog() -> Outcome {
+    let text = read("CHANGELOG.md")?;
+    let version = env!("CARGO_PKG_VERSION");
+    match headings(&text).nth(1) {
+        Some(first) if first.starts_with(&format!("## {version}")) => Ok(()),
+        other => Err(format!("{other:?} is not {version}").into()),
+    }
+}
+
+/// Each `target/tuning NAME` is followed by the table that it prints.
+fn tuning() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let program = gcc.link(&["../examples/tuning/tuning.c"], DEFAULT, Linkage::Static)?;
+    let text = read("docs/tuning.md")?;
+    let mut found = String::new();
+    let mut printed: Option<String> = None; // to be put where the next table is
+    let mut tables = 0;
+    for (line, code) in lines(&text) {
+        if let (Some(arguments), true) = (line.strip_prefix("target/tuning "), code) {
+            printed = Some(program.run(&arguments.split(' ').collect::<Vec<_>>())?);
+        }
+        if line.starts_with('|') && !code {
+            if let Some(table) = printed.take() {
+                found.push_str(&table);
+                tables += 1;
+            }
+        } else {
+            found.push_str(line);
+            found.push('\n');
+        }
+    }
+    if tables < 10 || printed.is_some() {
+        return Err(
+            format!("{tables} tables, and one command without a table: {printed:?}").into(),
+        );
+    }
+    Ok(compare_with_file(&root().join("docs/tuning.md"), &found)?)
+}
+
+/// Runs the commands of one section, as they are written, in a fresh copy of the sources.
+fn commands(document: &str, section: &str, before: &str) -> Outcome {
+    let text = read(document)?;
+    let (_, section) = text
+        .split_once(&format!("\n{section}\n"))
+        .ok_or_else(|| format!("{document} has no {section}"))?;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut script = String::from(before);
+    let mut shell = false;
+    for line in section.lines() {
+        if line.starts_with("```") {
+            shell = line == "```sh";
+        } else if shell {
+            script += line;
+            script.push('\n');
+        }
+    }
+    let tree = tree()?;
+    // One after the other: they build in the same folder.
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let app = "#include <stdio.h>\n#include \"ikcp.h\"\nint main(void)\n{\n    ikcpcb *kcp = ikcp_create(1, NULL);\n    \
+               printf(\"it runs: %d\\n\", ikcp_send(kcp, \"hello\", 5));\n    ikcp_release(kcp);\n    return 0;\n}\n";
+    fs::write(tree.join("app.c"), app)?;
+    let wrote = run_within(
+        Command::new("bash")
+            .args(["-e", "-u", "-o", "pipefail", "-c", &script])
+            .env_remove("LD_LIBRARY_PATH")
+            .env_remove("CARGO_TARGET_DIR")
+            .current_dir(&tree),
+        Duration::from_secs(600),
+    )?;
+    match wrote.contains("it runs: 5") {
+        true => Ok(()),
+        false => Err(wrote.into()),
+    }
+}
+
+fn tree() -> Result<PathBuf, String> {
+    static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
+    TREE.get((), || {
+        let tree = library::scratch().join("docs/ikcp");
+        for old in ["src", "core", "include", "examples"] {
+            fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
+        }
+        copy_sources(&tree).map_err(|error| format!("{error:?}"))?;
+        Ok(tree)
+    })
+}
