@@ -54,3 +54,49 @@ fn segments_behind_a_leap_of_snd_nxt_leave() {
         assert_eq!(end.kcp().nsnd_buf.get(), expected);
     }
 }
+
+/// With numbers all around the circle, going on behind the segment that was being sent by its number led back to the first
+/// one, for ever where timeouts are 0.
+#[test]
+fn a_flush_of_numbers_all_around_the_circle_ends() {
+    let mut end = endpoint();
+    for n in 0..4 {
+        end.kcp().snd_nxt.set(n << 30);
+        end.kcp().snd_una.set(n << 30);
+        end.send(70);
+        end.update(1);
+        end.kcp().flush();
+        assert_eq!(end.packets().len(), 1);
+    }
+    let mut at = end.kcp().snd_buf.next.get();
+    for _ in 0..4 {
+        // SAFETY: the list has four segments.
+        let segment = unsafe { &*at.cast::<ikcp_core::IKCPSEG>() };
+        segment.rto.set(0);
+        segment.resendts.set(1);
+        at = segment.node.next.get();
+    }
+    end.kcp().flush();
+    assert_eq!(end.packets().len(), 4);
+}
+
+/// With `snd_nxt` far ahead of what is in flight, looking for deadlines went through all numbers in between, tens of
+/// milliseconds for each call.
+#[test]
+fn a_leap_of_snd_nxt_does_not_slow_every_call_down() {
+    let mut end = endpoint();
+    for _ in 0..100 {
+        end.send(5);
+    }
+    end.update(0);
+    assert_eq!(end.kcp().nsnd_buf.get(), 100);
+    end.kcp().snd_nxt.set(1 << 30);
+    let began = std::time::Instant::now();
+    for now in 1..2000 {
+        end.update(now * 10);
+        end.packets();
+        std::hint::black_box(end.next_update(now * 10));
+    }
+    let took = began.elapsed();
+    assert!(took.as_secs() < 20, "{took:?}");
+}

@@ -1,5 +1,7 @@
-//! Plays the committed corpora without a fuzzer, on any toolchain. `IKCP_FUZZ_INPUT=file` plays that one instead, with the
-//! target that `IKCP_FUZZ_TARGET` names.
+//! Plays the committed corpora, and random inputs, without a fuzzer, on any toolchain.
+//!
+//! `IKCP_FUZZ_INPUT=file` plays that one as well, with the target that `IKCP_FUZZ_TARGET` names. `IKCP_FUZZ_RANDOM=n` makes n random
+//! inputs for each target, and `IKCP_SEED=n` begins with that one.
 
 use std::path::Path;
 use std::{env, fs};
@@ -40,6 +42,56 @@ fn input() {
 #[test]
 fn header() {
     corpus("header");
+}
+
+/// Input number `seed`: random bytes, of which some repeat what came before, as calls in a row do.
+fn random(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let mut bytes: Vec<u8> = Vec::new();
+    for _ in 0..next() % 400 {
+        let number = next();
+        let byte = match bytes.len() {
+            len if len > 4 && number & 0xf00 == 0 => bytes[number as usize % len],
+            _ => number as u8,
+        };
+        bytes.push(byte);
+    }
+    bytes
+}
+
+#[test]
+fn random_inputs() {
+    let number = |name| env::var(name).ok().map(|n| n.parse().expect("a number"));
+    let count = number("IKCP_FUZZ_RANDOM").unwrap_or(1000);
+    let first = number("IKCP_SEED").unwrap_or(1);
+    for seed in first..first + count {
+        for target in ["calls", "input"] {
+            let named = Named(target, seed);
+            play(target, &random(seed));
+            drop(named);
+        }
+    }
+}
+
+/// Tells what was being played when it panics.
+struct Named(&'static str, u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "{}: repeat it with IKCP_SEED={} IKCP_FUZZ_RANDOM=1",
+                self.0, self.1
+            );
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::call::Released;
 use crate::consts::IKCP_OVERHEAD;
 use crate::control::Kcp;
 use crate::ring::{FastResend, Scope};
-use crate::segment::Segment;
+use crate::segment::{IKCPSEG, Segment};
 use crate::seq::{Millis, Sn};
 use crate::wire::Header;
 
@@ -15,8 +15,8 @@ enum Step {
     Passed(Segment),
     /// It is not one of the common case.
     Special(Segment),
-    /// A callback has run; what comes next is behind this.
-    CalledOut(Sn),
+    /// A callback has run; what comes next is behind this one, which may be gone: the address is compared only.
+    CalledOut(Sn, *mut IKCPSEG),
     /// It is due, but has to stay for want of budget or memory, and the others with it.
     Withheld,
 }
@@ -88,7 +88,12 @@ impl Kcp<'_> {
             }
             at = match step {
                 Step::Passed(segment) => index.after(list, scope, segment),
-                Step::CalledOut(sn) => self.resume(sn, &mut scope, round, resent),
+                Step::CalledOut(sn, address) => {
+                    match self.resume(sn, address, &mut scope, round, resent) {
+                        Some(next) => next,
+                        None => return Ok(tally),
+                    }
+                }
                 Step::Special(_) | Step::Withheld => return Ok(tally),
             };
         }
@@ -98,15 +103,26 @@ impl Kcp<'_> {
         Ok(tally)
     }
 
-    /// A callback has run: everything is decided again behind `sn`.
-    fn resume(self, sn: Sn, scope: &mut Scope, round: &Round, resent: u32) -> Option<Segment> {
+    /// A callback has run: everything is decided again behind `sn`. `None` where nobody knows what is behind it.
+    fn resume(
+        self,
+        sn: Sn,
+        address: *mut IKCPSEG,
+        scope: &mut Scope,
+        round: &Round,
+        resent: u32,
+    ) -> Option<Option<Segment>> {
         self.sync_sent();
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !index.is_ordered() {
+            // Numbers do not say what comes later: going by them could go round in circles.
+            *scope = Scope::All;
+            return index.behind(list, sn, address);
+        }
         if *scope != Scope::All {
             *scope = self.scope(round, resent);
         }
-        self.private()
-            .sent
-            .seek(self.snd_buf(), *scope, Some(sn.plus(1)))
+        Some(index.seek(list, *scope, Some(sn.plus(1))))
     }
 
     /// Sends one segment after the other for the first time, while there is nothing to decide about them.
@@ -129,7 +145,7 @@ impl Kcp<'_> {
             segment.ts.set(round.current.0);
             segment.wnd.set(u32::from(round.template.wnd));
             segment.una.set(self.rcv_nxt.get());
-            let sn = Sn(segment.sn.get());
+            let (sn, address) = (Sn(segment.sn.get()), segment.as_ptr());
             index.first_sent(sn, resendts);
             if !self.fits(need) {
                 index.stamp_ends(list);
@@ -138,7 +154,7 @@ impl Kcp<'_> {
                 if let Some(segment) = index.find(list, sn) {
                     self.write_segment(segment);
                 }
-                return Ok(Step::CalledOut(sn));
+                return Ok(Step::CalledOut(sn, address));
             }
             self.write_segment(segment);
             match list.next(segment) {
@@ -173,9 +189,10 @@ impl Kcp<'_> {
             return Ok(Step::Withheld);
         }
         self.mark_sent(segment, cause, round, tally);
+        let address = segment.as_ptr();
         let called = self.emit(segment, need, round)?;
         Ok(if called {
-            Step::CalledOut(sn)
+            Step::CalledOut(sn, address)
         } else {
             Step::Passed(segment)
         })

@@ -34,7 +34,10 @@ impl SendIndex {
     pub(crate) fn deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
         let first = list.first()?;
         if self.has_ring() {
-            let last = self.unsent.get().plus(u32::MAX);
+            let sent = self.unsent.get().plus(u32::MAX);
+            // The program may have set `snd_nxt` far ahead of the list.
+            let listed = Sn(list.last()?.sn.get());
+            let last = if listed.before(sent) { listed } else { sent };
             return self.slots.deadlines(Sn(first.sn.get()), last, now);
         }
         let (mut low, mut high) = (i32::MAX, i32::MIN);

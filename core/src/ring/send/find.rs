@@ -2,7 +2,7 @@
 
 use super::{Scope, SendIndex};
 use crate::queue::List;
-use crate::segment::Segment;
+use crate::segment::{IKCPSEG, Segment};
 use crate::seq::Sn;
 
 impl SendIndex {
@@ -42,6 +42,25 @@ impl SendIndex {
             at = list.next(segment);
         }
         at
+    }
+
+    /// What is behind the segment of this `sn` and address, looked for in the order of the list; `None` when that is not
+    /// listed any more.
+    pub(crate) fn behind(
+        &self,
+        list: List<'_>,
+        sn: Sn,
+        address: *mut IKCPSEG,
+    ) -> Option<Option<Segment>> {
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let next = list.next(segment);
+            if segment.as_ptr() == address && segment.sn.get() == sn.0 {
+                return Some(next);
+            }
+            at = next;
+        }
+        None
     }
 
     /// The first segment of the scope that is not before `from`; the first of all for `None`.
