@@ -53,4 +53,4 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	run pool header 48 "$round"
 done
 echo "executions since the log was begun:"
-awk '{ sum[$1 " " $2] += $4; all += $4 } END { for (t in sum) print t, sum[t]; print "all", all }' campaign/log
+awk '/ executions / { sum[$1 " " $2] += $4; all += $4 } END { for (t in sum) print t, sum[t]; print "all", all }' campaign/log

@@ -100,3 +100,19 @@ fn a_leap_of_snd_nxt_does_not_slow_every_call_down() {
     let took = began.elapsed();
     assert!(took.as_secs() < 20, "{took:?}");
 }
+
+/// The other way round nothing was found due at all, and the segments in flight were never sent again.
+#[test]
+fn deadlines_are_seen_wherever_snd_nxt_points() {
+    for leap in [1 << 30, 1 << 31, 3 << 30, u32::MAX - 200] {
+        let mut end = endpoint();
+        for _ in 0..100 {
+            end.send(5);
+        }
+        end.update(0);
+        end.packets();
+        end.kcp().snd_nxt.set(leap);
+        end.update(10_000);
+        assert!(!end.packets().is_empty(), "leap {leap:#x}");
+    }
+}

@@ -83,7 +83,7 @@ impl World<'_> {
             83..=90 => self.write_field(end),
             91..=92 => self.edit_timers(end),
             93 => self.wipe(end),
-            94..=96 => heap::refuse(u64::from(self.bytes.u8()), u64::from(self.bytes.below(4))),
+            94..=96 => self.refuse_memory(),
             97..=104 => self.armed.set(self.bytes.below(16)),
             105 => self.restart(end),
             106..=107 => self.set_callbacks(end),
@@ -409,6 +409,15 @@ impl World<'_> {
             image(&kcp) == before,
             "a function that takes a const pointer wrote"
         );
+    }
+
+    /// Lets some of the next allocations fail. What a flush cannot send for want of memory is not due before the next one,
+    /// so `ikcp_check` is not what a walk says.
+    fn refuse_memory(&self) {
+        heap::refuse(u64::from(self.bytes.u8()), u64::from(self.bytes.below(4)));
+        for end in &self.ends {
+            end.unclear_timers.set(true);
+        }
     }
 
     // ---- settings ------------------------------------------------------------------------------------------------

@@ -34,11 +34,12 @@ impl SendIndex {
     pub(crate) fn deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
         let first = list.first()?;
         if self.has_ring() {
-            let sent = self.unsent.get().plus(u32::MAX);
-            // The program may have set `snd_nxt` far ahead of the list.
-            let listed = Sn(list.last()?.sn.get());
-            let last = if listed.before(sent) { listed } else { sent };
-            return self.slots.deadlines(Sn(first.sn.get()), last, now);
+            // The program may have set `snd_nxt` anywhere, so the end is where the list ends.
+            let first = Sn(first.sn.get());
+            let listed = Sn(list.last()?.sn.get()).since(first).cast_unsigned();
+            let sent = self.unsent.get().since(first).cast_unsigned();
+            let last = first.plus(sent.checked_sub(1)?.min(listed));
+            return self.slots.deadlines(first, last, now);
         }
         let (mut low, mut high) = (i32::MAX, i32::MIN);
         let mut any = false;
