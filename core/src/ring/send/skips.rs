@@ -376,7 +376,6 @@ mod tests {
     /// Settling counted from the earliest and the latest of the logged times. Where those were exactly 2^31 ms apart, as
     /// after a clock that jumped there and back, one of them was forgotten.
     #[test]
-    #[allow(unsafe_code)]
     fn times_half_the_circle_apart_were_counted_by_one_of_them() {
         const TIMES: [u32; 5] = [1000, 1000 + (1 << 31), 1005, 995, 5 + (1 << 31)];
         let mut state = 1u32;
