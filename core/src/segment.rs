@@ -89,6 +89,22 @@ impl Segment {
         self.0.as_ptr().cast()
     }
 
+    /// The header that it travels with.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    pub(crate) fn header(self) -> Header {
+        Header {
+            conv: self.conv.get(),
+            cmd: self.cmd.get() as u8,
+            frg: self.frg.get() as u8,
+            wnd: self.wnd.get() as u16,
+            ts: self.ts.get(),
+            sn: self.sn.get(),
+            una: self.una.get(),
+            len: self.len.get(),
+        }
+    }
+
     /// First byte of the payload. Derived from the whole allocation, not from the one-byte `data`.
     #[inline(always)]
     pub(crate) const fn payload(self) -> *mut u8 {
@@ -411,19 +427,8 @@ impl ForeignSegment {
     }
 
     /// What a packet with this segment would have said.
-    #[allow(clippy::cast_possible_truncation)]
     pub(crate) fn header(&self) -> Header {
-        let segment = Segment(self.0);
-        Header {
-            conv: segment.conv.get(),
-            cmd: segment.cmd.get() as u8,
-            frg: segment.frg.get() as u8,
-            wnd: segment.wnd.get() as u16,
-            ts: segment.ts.get(),
-            sn: segment.sn.get(),
-            una: segment.una.get(),
-            len: segment.len.get(),
-        }
+        Segment(self.0).header()
     }
 
     pub(crate) fn payload(&self) -> Source {

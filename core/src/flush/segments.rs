@@ -7,7 +7,6 @@ use crate::control::Kcp;
 use crate::ring::{FastResend, Scope};
 use crate::segment::{IKCPSEG, Segment};
 use crate::seq::{Millis, Sn};
-use crate::wire::Header;
 
 /// What became of a segment that a flush looked at.
 enum Step {
@@ -285,18 +284,8 @@ impl Kcp<'_> {
     /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
     #[inline(always)]
     fn write_segment(self, segment: Segment) {
-        let header = Header {
-            conv: segment.conv.get(),
-            cmd: segment.cmd.get() as u8,
-            frg: segment.frg.get() as u8,
-            wnd: segment.wnd.get() as u16,
-            ts: segment.ts.get(),
-            sn: segment.sn.get(),
-            una: segment.una.get(),
-            len: segment.len.get(),
-        };
         let packet = &self.private().packet;
-        packet.put_segment(&self.buffer, &header.emit(), segment);
+        packet.put_segment(&self.buffer, &segment.header().emit(), segment);
         if segment.xmit.get() >= self.dead_link.get() {
             self.state.set(u32::MAX);
         }
