@@ -58,8 +58,6 @@ pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
         return;
     }
     let next = kcp.snd_nxt.get();
-    let flight = next.wrapping_sub(kcp.snd_una.get());
-    end.widest_flight.set(end.widest_flight.get().max(flight));
     if !between_calls {
         return;
     }
@@ -81,6 +79,14 @@ pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
             ahead(first) <= ahead(last) && ahead(last) < limit,
             "outside of the window"
         );
+    }
+}
+
+/// The most numbers that were in flight so far, which the bound on memory depends on.
+pub fn note_flight(end: &End, kcp: &IKCPCB) {
+    if !end.renumbered.get() {
+        let flight = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
+        end.widest_flight.set(end.widest_flight.get().max(flight));
     }
 }
 
