@@ -67,6 +67,7 @@ struct relay {
     socklen_t address_size;
     int near, far;                    /* sockets: the client's side, the server's side */
     int stranger;                     /* the attacker's own */
+    unsigned long stranger_heard;     /* packets that somebody sent to the attacker's own address */
     struct sockaddr_storage server, client;
     socklen_t server_size, client_size; /* client_size 0: no packet of the client's came yet */
     uint32_t now;
@@ -92,7 +93,7 @@ const struct relay_packet *relay_record(const struct relay *relay, enum relay_di
 /*
  * Each injects one packet, chosen at random: bytes of chance; a recorded packet with bits flipped, cut off, made longer, with
  * 4 bytes at a multiple of 4 in its first 32 replaced (ids, keys, numbers), or from the other direction; a recorded packet as
- * it was. 1, or 0 when there was nothing to make it from or it could not be sent.
+ * it was (which, if that one was lost, is its first arrival). A forged packet differs from what it was made from. 1, or 0 when there was nothing to make it from or it could not be sent.
  */
 int relay_garbage(struct relay *relay, enum relay_direction direction, enum relay_sender sender);
 int relay_forge(struct relay *relay, enum relay_direction direction, enum relay_sender sender);

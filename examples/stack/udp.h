@@ -1,0 +1,65 @@
+/*
+ * UDP unit: a non-blocking socket that takes and gives many packets per system call, straight out of and into packets.
+ *
+ * In a server: one socket for all peers. udp_receive gives packets with the address they came from; udp_send sends each to
+ * the address in it.
+ *
+ * In a client: connected to one peer, at the bottom of a stack of layers. udp_poll hands what arrived to the layer above.
+ *
+ * Packets to be sent gather until there are UDP_BATCH of them or until udp_flush, which layer_update does at its end. What the
+ * socket does not take at once stays and is tried again a millisecond later; what comes when there is no room is dropped, as a
+ * network does. Errors that a peer or a network can cause (an ICMP error, no route, a packet too large) cost the packet that
+ * they are about and nothing else.
+ *
+ * The socket's buffers are the system's; a server for many wants more than those: setsockopt(udp.fd, SOL_SOCKET, SO_RCVBUF...).
+ */
+#ifndef UDP_H
+#define UDP_H
+
+#include "layer.h"
+
+#define UDP_BATCH 32
+
+struct udp {
+    struct layer layer;
+    int fd; /* for poll and epoll: readable when udp_receive has something */
+    int connected;
+    struct packet_pool *pool;
+    struct packet *waiting[UDP_BATCH]; /* to be sent */
+    int waits;
+    struct packet *empty[UDP_BATCH]; /* to be received into */
+    int empties;
+    unsigned long sent, received;
+    unsigned long dropped; /* not sent, since there was no room, or received larger than a packet */
+    unsigned long failed;  /* not sent, since the system refused: the last reason is in `error` */
+    int error;
+};
+
+/* A socket that receives at an address: of IPv6 from IPv4 as well. Port 0: the system chooses. 0, or -1 with errno. */
+int udp_bind(struct udp *udp, const struct sockaddr *address, socklen_t size, struct packet_pool *pool);
+
+/* A socket for one peer. 0, or -1 with errno. */
+int udp_connect(struct udp *udp, const struct sockaddr *peer, socklen_t size, struct packet_pool *pool);
+
+/* The socket's own address. 0, or -1 with errno. */
+int udp_address(const struct udp *udp, struct sockaddr_storage *address, socklen_t *size);
+
+/*
+ * Up to UDP_BATCH packets that have arrived, which are the caller's now. How many; 0 when there is none; -1 with errno when
+ * the socket is unusable, or with ENOBUFS when the pool has no packet.
+ */
+int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH]);
+
+/* Receives and hands to the layer above: up to `most` packets, rounded up to batches. How many, or -1 as udp_receive. */
+int udp_poll(struct udp *udp, int most);
+
+/* Takes a packet to be sent, to the peer or, of a socket that is not connected, to the address in the packet. */
+void udp_send(struct udp *udp, struct packet *packet);
+
+/* Sends what has gathered. How many packets the socket did not take yet: try again later, or when it is writable. */
+int udp_flush(struct udp *udp);
+
+/* Drops what has not been sent and closes the socket. */
+void udp_close(struct udp *udp);
+
+#endif
