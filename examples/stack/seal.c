@@ -1,0 +1,142 @@
+#include "seal.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define COUNTER 8
+#define TAG crypto_aead_chacha20poly1305_IETF_ABYTES
+
+typedef char key_has_the_size[SEAL_KEY == crypto_aead_chacha20poly1305_IETF_KEYBYTES ? 1 : -1];
+typedef char overhead_is_all[SEAL_OVERHEAD == COUNTER + TAG ? 1 : -1];
+
+/* 96 bits: 32 of 0, then the counter. */
+static void make_nonce(unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES], uint64_t counter)
+{
+    put_u32(nonce, 0);
+    put_u64(nonce + 4, counter);
+}
+
+int seal_is_spent(const struct seal *seal)
+{
+    return seal->sent >= SEAL_MOST_PACKETS || seal->highest >= SEAL_MOST_PACKETS || seal->forged >= SEAL_MOST_FORGED;
+}
+
+int seal_close(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size)
+{
+    unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES], *content = packet->data, *front, *tag;
+    size_t size = packet->size;
+    if (seal_is_spent(seal)) return -1;
+    tag = packet_put(packet, TAG);
+    if (tag == NULL) return -1;
+    front = packet_push(packet, COUNTER);
+    if (front == NULL) {
+        packet_cut(packet, TAG);
+        return -1;
+    }
+    make_nonce(nonce, seal->sent);
+    put_u64(front, seal->sent);
+    seal->sent += 1;
+    crypto_aead_chacha20poly1305_ietf_encrypt_detached(content, tag, NULL, content, size, extra, extra_size, NULL, nonce,
+                                                       seal->send_key);
+    return 0;
+}
+
+static uint64_t bit_of(uint64_t counter)
+{
+    return (uint64_t)1 << (counter % 64);
+}
+
+static uint64_t *word_of(struct seal *seal, uint64_t counter)
+{
+    return &seal->seen[counter % SEAL_WINDOW / 64];
+}
+
+/* Seen before, or so old that nobody remembers. */
+static int is_old(struct seal *seal, uint64_t counter)
+{
+    if (counter >= seal->highest) return 0;
+    return seal->highest - counter > SEAL_WINDOW || (*word_of(seal, counter) & bit_of(counter)) != 0;
+}
+
+/* The counter of a genuine packet: 1 if it is the highest. */
+static int note(struct seal *seal, uint64_t counter)
+{
+    int newest = counter >= seal->highest;
+    if (newest) {
+        if (counter - seal->highest >= SEAL_WINDOW) {
+            memset(seal->seen, 0, sizeof seal->seen);
+        } else {
+            /* The window is a ring: what it slides over is where older counters were. */
+            for (; seal->highest < counter; ++seal->highest) *word_of(seal, seal->highest) &= ~bit_of(seal->highest);
+        }
+        seal->highest = counter + 1;
+    }
+    *word_of(seal, counter) |= bit_of(counter);
+    return newest;
+}
+
+enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size)
+{
+    unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
+    const unsigned char *front, *tag;
+    uint64_t counter;
+    if (packet->size < SEAL_OVERHEAD || seal_is_spent(seal)) {
+        seal->forged += 1;
+        return SEAL_FORGED;
+    }
+    front = packet_pull(packet, COUNTER);
+    tag = packet_cut(packet, TAG);
+    counter = get_u64(front);
+    if (is_old(seal, counter)) {
+        seal->replayed += 1;
+        return SEAL_REPLAYED;
+    }
+    make_nonce(nonce, counter);
+    if (counter >= SEAL_MOST_PACKETS ||
+        crypto_aead_chacha20poly1305_ietf_decrypt_detached(packet->data, NULL, packet->data, packet->size, tag, extra,
+                                                           extra_size, nonce, seal->receive_key) != 0) {
+        seal->forged += 1;
+        return SEAL_FORGED;
+    }
+    return note(seal, counter) ? SEAL_NEWEST : SEAL_LATE;
+}
+
+static void seal_send(struct layer *layer, struct packet *packet)
+{
+    struct seal *seal = (struct seal *)layer;
+    if (seal_close(seal, packet, NULL, 0) < 0) {
+        seal->refused += 1;
+        packet_free(packet);
+        return;
+    }
+    layer_down(layer, packet);
+}
+
+static void seal_receive(struct layer *layer, struct packet *packet)
+{
+    if (seal_open((struct seal *)layer, packet, NULL, 0) < 0) {
+        packet_free(packet);
+        return;
+    }
+    layer_up(layer, packet);
+}
+
+static const struct layer_ops seal_ops = {seal_send, seal_receive, NULL, NULL, SEAL_OVERHEAD};
+
+int seal_init(struct seal *seal, const unsigned char send_key[SEAL_KEY], const unsigned char receive_key[SEAL_KEY])
+{
+    if (sodium_init() < 0) return -1;
+    /* With one key for both directions each counter would be used twice, and what one sends could be sent back to it. */
+    if (sodium_memcmp(send_key, receive_key, SEAL_KEY) == 0) return -1;
+    memset(seal, 0, sizeof *seal);
+    seal->layer.ops = &seal_ops;
+    memcpy(seal->send_key, send_key, SEAL_KEY);
+    memcpy(seal->receive_key, receive_key, SEAL_KEY);
+    return 0;
+}
+
+void seal_destroy(struct seal *seal)
+{
+    sodium_memzero(seal->send_key, sizeof seal->send_key);
+    sodium_memzero(seal->receive_key, sizeof seal->receive_key);
+}

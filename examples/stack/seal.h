@@ -1,0 +1,62 @@
+/*
+ * Encryption unit: authenticated encryption of every packet (ChaCha20-Poly1305 of libsodium), with a window against replay.
+ *
+ * Adds SEAL_OVERHEAD bytes: an 8-byte counter in front, which is the nonce, and a 16-byte tag behind. The keys are
+ * different for each direction and each session (keys.h), so a counter never meets the same key twice. A packet that is
+ * forged, truncated, of another session or seen before is dropped: nothing above hears of it, and the window does not move.
+ *
+ * It comes in two shapes. As a layer it has nothing for the program to do. seal_close and seal_open do the same to one packet,
+ * for a server that must know whether a packet was genuine before it believes the address it came from, and for records over
+ * TCP.
+ */
+#ifndef SEAL_H
+#define SEAL_H
+
+#include "layer.h"
+
+#define SEAL_KEY 32
+#define SEAL_OVERHEAD 24
+#define SEAL_WINDOW 2048 /* counters: one this far or further behind the highest is too old */
+
+/* What one pair of keys may be used for; see security.md. */
+#define SEAL_MOST_PACKETS ((uint64_t)1 << 48)
+#define SEAL_MOST_FORGED ((uint64_t)1 << 36)
+
+struct seal {
+    struct layer layer;
+    unsigned char send_key[SEAL_KEY], receive_key[SEAL_KEY];
+    uint64_t sent;    /* counter of the next packet */
+    uint64_t highest; /* the highest counter received, plus one */
+    uint64_t seen[SEAL_WINDOW / 64];
+    /* Packets dropped: that were not from the other end; whose counter was seen before or is too old (which a forger can write
+     * too: it is looked at first, since that is cheap); that could not be sent, for want of room or after the last counter. */
+    uint64_t forged, replayed, refused;
+};
+
+/* What seal_open finds. */
+enum seal_opened {
+    SEAL_NEWEST = 1,   /* genuine, and no packet sent later has arrived yet */
+    SEAL_LATE = 0,     /* genuine, overtaken by others */
+    SEAL_FORGED = -1,  /* not from the other end, or the keys are spent */
+    SEAL_REPLAYED = -2 /* seen before, or too old to tell */
+};
+
+/* 0; -1 if libsodium cannot be used, or the two keys are equal. The keys are copied. */
+int seal_init(struct seal *seal, const unsigned char send_key[SEAL_KEY], const unsigned char receive_key[SEAL_KEY]);
+
+/*
+ * Encrypts a packet where it is. 0, or -1 if there is no room for SEAL_OVERHEAD or the keys are spent: then the packet is as it
+ * was. The `extra` bytes are not sent with it, but authenticated too: seal_open must be given the same. NULL and 0 for none.
+ */
+int seal_close(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size);
+
+/* Decrypts a packet where it is. Below 0, and the bytes are worthless, if it is not to be used. */
+enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size);
+
+/* 1 when the keys have been used for as much as they may: packets are dropped from now on, and a new login is due. */
+int seal_is_spent(const struct seal *seal);
+
+/* Wipes the keys. */
+void seal_destroy(struct seal *seal);
+
+#endif
