@@ -3,6 +3,9 @@
  * again, in order, none missing.
  *
  * It is the top of a stack of packets, so what is above it is not a layer but the program, with a callback for messages.
+ *
+ * KCP makes its packets in memory of its own, so each is copied once, into a packet with headroom; from there on down nothing
+ * is. On the way up KCP copies what it keeps.
  */
 #ifndef RELIABLE_H
 #define RELIABLE_H
@@ -12,7 +15,10 @@
 
 struct reliable;
 
-/* A message of the other end. `user` is reliable_init's. */
+/*
+ * A message of the other end, there during the call. `user` is reliable_init's. It may send, but not destroy: for that it
+ * leaves a note to the program.
+ */
 typedef void (*reliable_message)(void *user, const void *bytes, size_t size);
 
 struct reliable {
@@ -23,20 +29,25 @@ struct reliable {
     void *user;
     char *buffer; /* for a message on its way to the program */
     size_t room;
+    unsigned long refused; /* packets that KCP did not understand, or of another conversation */
+    unsigned long starved; /* packets not sent, since the pool had none */
 };
 
 /*
  * 0, or -1 without memory. `conv` must be the same at both ends. The settings are those for low latency, with windows of
- * 256 packets; change them through `kcp`. Call reliable_mtu after the layers are joined.
+ * 256 packets; change them through `kcp`. The struct stays where it is. Call reliable_mtu after the layers are joined.
  */
 int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *pool, reliable_message message, void *user);
 
-/* Sets KCP's mtu to what the layers below leave of the link's. 0, or -1 if that is too little. */
+/* Sets KCP's mtu to what the layers below leave of the link's. 0, or -1 if that is too little or more than a packet holds. */
 int reliable_mtu(struct reliable *reliable, size_t link_mtu);
 
-/* 0, or less than 0 as ikcp_send. What it takes is sent at the next update, or at once with reliable_flush. */
+/*
+ * 0, or less than 0 as ikcp_send. What it takes is sent at the next update, or at once with reliable_flush: which also sends
+ * the acknowledgements of what arrived. To call it after each of both gives the lowest latency.
+ */
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size);
-void reliable_flush(struct reliable *reliable);
+void reliable_flush(struct reliable *reliable, uint32_t now);
 
 /* 1 when the other end has not answered for so long that KCP gave it up. */
 int reliable_is_dead(const struct reliable *reliable);

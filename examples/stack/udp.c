@@ -114,24 +114,10 @@ static int prepare(struct udp *udp, struct mmsghdr *messages, struct iovec *vect
     return udp->empties;
 }
 
-int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
+/* Passes on those that arrived whole: how many. */
+static int take(struct udp *udp, const struct mmsghdr *messages, int arrived, struct packet *packets[UDP_BATCH])
 {
-    struct mmsghdr messages[UDP_BATCH];
-    struct iovec vectors[UDP_BATCH];
-    int arrived, i, count = 0, errors = 0;
-    if (prepare(udp, messages, vectors) == 0) {
-        errno = ENOBUFS;
-        return -1;
-    }
-    for (;;) {
-        arrived = recvmmsg(udp->fd, messages, (unsigned)udp->empties, 0, NULL);
-        if (arrived >= 0) break;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
-        if (errno == EINTR) continue;
-        /* Being told clears the error; packets may be behind it. Not for ever, lest errors keep the program from its timers. */
-        if (!is_of_peer(errno)) return -1;
-        if (++errors == UDP_BATCH) return 0;
-    }
+    int i, count = 0;
     for (i = 0; i < arrived; ++i) {
         struct packet *packet = udp->empty[i];
         if (messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
@@ -146,8 +132,32 @@ int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
     udp->empties -= arrived;
     memmove(udp->empty, udp->empty + arrived, sizeof udp->empty[0] * (size_t)udp->empties);
     udp->received += (unsigned long)count;
-    /* Had all of them been too large, 0 would say that nothing is there. */
-    return count == 0 && arrived > 0 ? udp_receive(udp, packets) : count;
+    return count;
+}
+
+int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
+{
+    struct mmsghdr messages[UDP_BATCH];
+    struct iovec vectors[UDP_BATCH];
+    int calls;
+    /* Not for ever, lest a flood of errors or of packets that are too large keep the program from its timers. */
+    for (calls = 0; calls < UDP_BATCH; ++calls) {
+        int arrived, count;
+        if (prepare(udp, messages, vectors) == 0) {
+            errno = ENOBUFS;
+            return -1;
+        }
+        arrived = recvmmsg(udp->fd, messages, (unsigned)udp->empties, 0, NULL);
+        if (arrived < 0) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+            /* To be told of an error clears it; packets may be behind it. */
+            if (errno != EINTR && !is_of_peer(errno)) return -1;
+            continue;
+        }
+        count = take(udp, messages, arrived, packets);
+        if (count > 0) return count;
+    }
+    return 0;
 }
 
 int udp_poll(struct udp *udp, int most)
@@ -209,6 +219,7 @@ int udp_flush(struct udp *udp)
     int refused = 0; /* how often the packet at the front was */
     while (udp->waits > 0) {
         int sent = send_batch(udp);
+        if (sent == 0) break; /* it never does */
         if (sent > 0) {
             /* Fewer than there were: the next call tells why. */
             udp->sent += (unsigned long)sent;

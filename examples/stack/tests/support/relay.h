@@ -93,7 +93,8 @@ const struct relay_packet *relay_record(const struct relay *relay, enum relay_di
 /*
  * Each injects one packet, chosen at random: bytes of chance; a recorded packet with bits flipped, cut off, made longer, with
  * 4 bytes at a multiple of 4 in its first 32 replaced (ids, keys, numbers), or from the other direction; a recorded packet as
- * it was (which, if that one was lost, is its first arrival). A forged packet differs from what it was made from. 1, or 0 when there was nothing to make it from or it could not be sent.
+ * it was (which, if that one was lost, is its first arrival). A forged packet differs from what it was made from. 1, or 0 when
+ * there was nothing to make it from or it could not be sent.
  */
 int relay_garbage(struct relay *relay, enum relay_direction direction, enum relay_sender sender);
 int relay_forge(struct relay *relay, enum relay_direction direction, enum relay_sender sender);

@@ -1,0 +1,115 @@
+#include "reliable.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
+{
+    struct reliable *reliable = user;
+    struct packet *packet = packet_from(reliable->pool, bytes, (size_t)size);
+    (void)kcp;
+    if (packet == NULL) {
+        reliable->starved += 1; /* as if lost: KCP sends it again */
+    } else {
+        layer_down(&reliable->layer, packet);
+    }
+    return size;
+}
+
+static void send_packet(struct layer *layer, struct packet *packet)
+{
+    (void)layer;
+    packet_free(packet); /* nothing is above that could send packets */
+}
+
+/* Hands messages that are complete to the program. */
+static void deliver(struct reliable *reliable)
+{
+    int size;
+    while ((size = ikcp_peeksize(reliable->kcp)) >= 0) {
+        if ((size_t)size > reliable->room) {
+            char *larger = realloc(reliable->buffer, (size_t)size);
+            if (larger == NULL) return; /* it stays where it is, until the next packet */
+            reliable->buffer = larger;
+            reliable->room = (size_t)size;
+        }
+        size = ikcp_recv(reliable->kcp, reliable->buffer, (int)reliable->room);
+        if (size < 0) return;
+        reliable->message(reliable->user, reliable->buffer, (size_t)size);
+    }
+}
+
+static void receive_packet(struct layer *layer, struct packet *packet)
+{
+    struct reliable *reliable = (struct reliable *)layer;
+    if (ikcp_input(reliable->kcp, (const char *)packet->data, (long)packet->size) < 0) reliable->refused += 1;
+    packet_free(packet);
+    deliver(reliable);
+}
+
+static void update(struct layer *layer, uint32_t now)
+{
+    ikcp_update(((struct reliable *)layer)->kcp, now);
+}
+
+static uint32_t check(struct layer *layer, uint32_t now)
+{
+    const ikcpcb *kcp = ((struct reliable *)layer)->kcp;
+    uint32_t wait = ikcp_check(kcp, now) - now;
+    if (kcp->updated == 0) return 0;
+    /* Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. */
+    if (ikcp_waitsnd(kcp) == 0 && kcp->ackcount == 0 && kcp->probe == 0) return LAYER_IDLE;
+    /* A segment is due, but ikcp_update sends it only with the next flush: to come back at once would be in vain. */
+    if (wait == 0 && (int32_t)(kcp->ts_flush - now) > 0) wait = kcp->ts_flush - now;
+    return wait < LAYER_IDLE ? wait : LAYER_IDLE;
+}
+
+static const struct layer_ops ops = {send_packet, receive_packet, update, check, 0};
+
+int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *pool, reliable_message message, void *user)
+{
+    memset(reliable, 0, sizeof *reliable);
+    reliable->layer.ops = &ops;
+    reliable->pool = pool;
+    reliable->message = message;
+    reliable->user = user;
+    reliable->kcp = ikcp_create(conv, reliable);
+    if (reliable->kcp == NULL) return -1;
+    ikcp_setoutput(reliable->kcp, output);
+    ikcp_nodelay(reliable->kcp, 1, 10, 2, 1);
+    ikcp_wndsize(reliable->kcp, 256, 256);
+    return 0;
+}
+
+int reliable_mtu(struct reliable *reliable, size_t link_mtu)
+{
+    size_t mtu = layer_mtu(&reliable->layer, link_mtu);
+    if (mtu > PACKET_LARGEST) return -1;
+    return ikcp_setmtu(reliable->kcp, (int)mtu) < 0 ? -1 : 0;
+}
+
+int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
+{
+    if (size > INT_MAX) return -2;
+    return ikcp_send(reliable->kcp, bytes, (int)size);
+}
+
+void reliable_flush(struct reliable *reliable, uint32_t now)
+{
+    /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
+    ikcp_update(reliable->kcp, now);
+    ikcp_flush(reliable->kcp);
+}
+
+int reliable_is_dead(const struct reliable *reliable)
+{
+    return reliable->kcp->state != 0;
+}
+
+void reliable_destroy(struct reliable *reliable)
+{
+    ikcp_release(reliable->kcp);
+    free(reliable->buffer);
+    memset(reliable, 0, sizeof *reliable);
+}
