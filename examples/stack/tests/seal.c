@@ -1,0 +1,370 @@
+/* The encryption unit: what it lets through, what it drops, its window against a list of all that was seen, and its cost. */
+#include "seal.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "random.h"
+
+#define LARGEST (PACKET_LARGEST - SEAL_OVERHEAD)
+
+static struct packet_pool pool;
+static struct random randomness;
+
+struct ends {
+    struct seal client, server;
+};
+
+static void open_ends(struct ends *ends)
+{
+    unsigned char up[SEAL_KEY], down[SEAL_KEY];
+    random_bytes(&randomness, up, sizeof up);
+    random_bytes(&randomness, down, sizeof down);
+    CHECK_INT(seal_init(&ends->client, up, down), 0);
+    CHECK_INT(seal_init(&ends->server, down, up), 0);
+}
+
+static struct packet *copy_of(const struct packet *model)
+{
+    return packet_from(&pool, model->data, model->size);
+}
+
+static struct packet *sealed(struct seal *seal, const void *bytes, size_t size)
+{
+    struct packet *packet = packet_from(&pool, bytes, size);
+    CHECK(packet != NULL);
+    CHECK_INT(seal_close(seal, packet, NULL, 0), 0);
+    return packet;
+}
+
+/* What seal_open says of a copy. */
+static enum seal_opened opened(struct seal *seal, const struct packet *packet)
+{
+    struct packet *copy = copy_of(packet);
+    enum seal_opened result = seal_open(seal, copy, NULL, 0);
+    packet_free(copy);
+    return result;
+}
+
+/* The same, for what must change nothing but a count. */
+static int is_dropped(struct seal *seal, const struct packet *packet, enum seal_opened why)
+{
+    struct seal before = *seal;
+    enum seal_opened result = opened(seal, packet);
+    if (why == SEAL_FORGED) before.forged += 1;
+    if (why == SEAL_REPLAYED) before.replayed += 1;
+    return result == why && memcmp(&before, seal, sizeof before) == 0;
+}
+
+static void all_sizes(void)
+{
+    static unsigned char bytes[LARGEST];
+    struct ends ends;
+    size_t size;
+    open_ends(&ends);
+    random_bytes(&randomness, bytes, sizeof bytes);
+    for (size = 0; size <= LARGEST; ++size) {
+        struct packet *packet = packet_from(&pool, bytes, size);
+        unsigned char *content = packet->data, combined[LARGEST + 16], nonce[12] = {0};
+        CHECK_INT(seal_close(&ends.client, packet, NULL, 0), 0);
+        CHECK(packet->data + 8 == content && packet->size == size + SEAL_OVERHEAD); /* in place */
+        CHECK(get_u64(packet->data) == size);                                       /* which is the count of packets too */
+        put_u64(nonce + 4, size);
+        crypto_aead_chacha20poly1305_ietf_encrypt(combined, NULL, bytes, size, NULL, 0, NULL, nonce, ends.client.send_key);
+        CHECK(memcmp(content, combined, size + 16) == 0);
+        CHECK_INT(seal_open(&ends.server, packet, NULL, 0), SEAL_NEWEST);
+        CHECK(packet->data == content && packet->size == size && memcmp(content, bytes, size) == 0);
+        packet_free(packet);
+    }
+    CHECK(ends.server.forged == 0 && ends.server.replayed == 0);
+}
+
+static void without_room(void)
+{
+    struct ends ends;
+    struct packet *packet = packet_new(&pool);
+    unsigned char *front;
+    open_ends(&ends);
+    CHECK(packet_put(packet, packet_tailroom(packet) - 15) != NULL); /* one byte too few for the tag */
+    CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
+    CHECK(packet_tailroom(packet) == 15);
+    packet_cut(packet, packet->size);
+    packet_push(packet, PACKET_HEADROOM - 7);
+    front = packet->data;
+    CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
+    CHECK(packet->data == front && packet->size == PACKET_HEADROOM - 7);
+    CHECK(ends.client.sent == 0);
+    packet_free(packet);
+}
+
+static void forgeries(void)
+{
+    struct ends ends, others;
+    unsigned char bytes[100];
+    struct packet *packet, *altered, *noise;
+    size_t bit, size;
+    int i;
+    open_ends(&ends);
+    open_ends(&others);
+    random_bytes(&randomness, bytes, sizeof bytes);
+    packet = sealed(&ends.client, bytes, sizeof bytes);
+    for (bit = 0; bit < 8 * packet->size; ++bit) {
+        altered = copy_of(packet);
+        altered->data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        CHECK(is_dropped(&ends.server, altered, SEAL_FORGED));
+        packet_free(altered);
+    }
+    for (size = 0; size < packet->size; ++size) { /* cut off behind, in front */
+        altered = packet_from(&pool, packet->data, size);
+        CHECK(is_dropped(&ends.server, altered, SEAL_FORGED));
+        packet_free(altered);
+        altered = packet_from(&pool, packet->data + packet->size - size, size);
+        CHECK(is_dropped(&ends.server, altered, SEAL_FORGED));
+        packet_free(altered);
+    }
+    for (size = 1; size <= 300; ++size) {
+        altered = copy_of(packet);
+        memset(packet_put(altered, size), 0, size);
+        CHECK(is_dropped(&ends.server, altered, SEAL_FORGED));
+        packet_free(altered);
+    }
+    for (i = 0; i < 2000; ++i) {
+        noise = packet_new(&pool);
+        size = random_below(&randomness, PACKET_LARGEST + 1);
+        random_bytes(&randomness, packet_put(noise, size), size);
+        CHECK(is_dropped(&ends.server, noise, SEAL_FORGED));
+        packet_free(noise);
+    }
+    CHECK(is_dropped(&others.server, packet, SEAL_FORGED)); /* another session */
+    CHECK(is_dropped(&ends.client, packet, SEAL_FORGED));   /* sent back to who sent it */
+    CHECK_INT(opened(&ends.server, packet), SEAL_NEWEST);   /* and all that has not harmed the genuine one */
+    CHECK(is_dropped(&ends.server, packet, SEAL_REPLAYED));
+    packet_free(packet);
+}
+
+static void extra_bytes(void)
+{
+    struct ends ends;
+    struct packet *packet = packet_from(&pool, "hello", 5), *copy;
+    open_ends(&ends);
+    CHECK_INT(seal_close(&ends.client, packet, "head", 4), 0);
+    CHECK(is_dropped(&ends.server, packet, SEAL_FORGED));
+    copy = copy_of(packet);
+    CHECK_INT(seal_open(&ends.server, copy, "heap", 4), SEAL_FORGED);
+    packet_free(copy);
+    CHECK_INT(seal_open(&ends.server, packet, "head", 4), SEAL_NEWEST);
+    CHECK(packet->size == 5 && memcmp(packet->data, "hello", 5) == 0);
+    packet_free(packet);
+}
+
+/* Genuine packets in any order, many times over, against a list of what came. */
+static void window(void)
+{
+    enum { COUNTERS = 40000 };
+    static unsigned char came[COUNTERS];
+    struct ends ends;
+    uint64_t highest = 0, around = 0; /* highest: plus one, as in the unit */
+    uint32_t wrong = 0, newest = 0, late = 0, again = 0, old = 0;
+    open_ends(&ends);
+    memset(came, 0, sizeof came);
+    while (around < COUNTERS - 5000) {
+        uint32_t reach = random_chance(&randomness, 0.3) ? 5000 : 300;
+        uint64_t counter = around + random_below(&randomness, reach);
+        enum seal_opened expected, result;
+        struct packet *packet;
+        if (random_chance(&randomness, 3)) around += random_below(&randomness, 200);
+        if (random_chance(&randomness, 20)) counter -= counter < 2300 ? counter : 2300 - random_below(&randomness, 600);
+        ends.client.sent = counter;
+        packet = sealed(&ends.client, &counter, sizeof counter);
+        if (counter >= highest) {
+            expected = SEAL_NEWEST;
+            newest += 1;
+        } else if (highest - counter > SEAL_WINDOW) {
+            expected = SEAL_REPLAYED;
+            old += 1;
+        } else if (came[counter]) {
+            expected = SEAL_REPLAYED;
+            again += 1;
+        } else {
+            expected = SEAL_LATE;
+            late += 1;
+        }
+        result = opened(&ends.server, packet);
+        if (result != expected) wrong += 1;
+        if (result >= 0) {
+            came[counter] = 1;
+            if (counter >= highest) highest = counter + 1;
+        }
+        if (ends.server.highest != highest) wrong += 1;
+        packet_free(packet);
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(newest > 20 && late > 20 && again > 20 && old > 20);
+}
+
+static void edges_of_window(void)
+{
+    struct ends ends;
+    struct packet *packets[SEAL_WINDOW + 1];
+    int i;
+    open_ends(&ends);
+    for (i = 0; i <= SEAL_WINDOW; ++i) packets[i] = sealed(&ends.client, "x", 1);
+    CHECK_INT(opened(&ends.server, packets[SEAL_WINDOW]), SEAL_NEWEST);
+    CHECK_INT(opened(&ends.server, packets[1]), SEAL_LATE);
+    CHECK(is_dropped(&ends.server, packets[0], SEAL_REPLAYED)); /* one too late */
+    for (i = 2; i < SEAL_WINDOW; ++i) CHECK_INT(opened(&ends.server, packets[i]), SEAL_LATE);
+    for (i = 0; i <= SEAL_WINDOW; ++i) {
+        CHECK(is_dropped(&ends.server, packets[i], SEAL_REPLAYED));
+        packet_free(packets[i]);
+    }
+}
+
+static void spent_keys(void)
+{
+    struct ends ends;
+    struct packet *last, *packet = packet_from(&pool, "more", 4);
+    open_ends(&ends);
+    ends.client.sent = SEAL_MOST_PACKETS - 1;
+    CHECK_INT(seal_is_spent(&ends.client), 0);
+    last = sealed(&ends.client, "last", 4);
+    CHECK_INT(seal_is_spent(&ends.client), 1);
+    CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
+    CHECK(packet->size == 4 && memcmp(packet->data, "more", 4) == 0 && ends.client.sent == SEAL_MOST_PACKETS);
+    CHECK_INT(opened(&ends.server, last), SEAL_NEWEST);
+    CHECK_INT(seal_is_spent(&ends.server), 1);
+    CHECK_INT(opened(&ends.server, last), SEAL_FORGED);
+    CHECK_INT(seal_close(&ends.server, packet, NULL, 0), -1);
+    packet_free(packet);
+    packet_free(last);
+    /* A counter beyond the last is none of ours, whatever its tag. */
+    open_ends(&ends);
+    last = packet_new(&pool);
+    {
+        unsigned char nonce[12] = {0}, *at = packet_put(last, SEAL_OVERHEAD);
+        put_u64(at, SEAL_MOST_PACKETS);
+        put_u64(nonce + 4, SEAL_MOST_PACKETS);
+        crypto_aead_chacha20poly1305_ietf_encrypt(at + 8, NULL, NULL, 0, NULL, 0, NULL, nonce, ends.client.send_key);
+    }
+    CHECK(is_dropped(&ends.server, last, SEAL_FORGED));
+    packet_free(last);
+    /* After too many forgeries one might succeed. */
+    open_ends(&ends);
+    ends.server.forged = SEAL_MOST_FORGED - 1;
+    packet = sealed(&ends.client, "good", 4);
+    CHECK_INT(opened(&ends.server, packet), SEAL_NEWEST);
+    CHECK_INT(opened(&ends.client, packet), SEAL_FORGED);
+    ends.server.forged += 1;
+    packet_free(packet);
+    packet = sealed(&ends.client, "good", 4);
+    CHECK_INT(opened(&ends.server, packet), SEAL_FORGED);
+    packet_free(packet);
+}
+
+static void keys_at_the_ends(void)
+{
+    unsigned char key[SEAL_KEY];
+    struct ends ends;
+    memset(key, 7, sizeof key);
+    CHECK_INT(seal_init(&ends.client, key, key), -1);
+    open_ends(&ends);
+    seal_destroy(&ends.client);
+    CHECK(sodium_is_zero(ends.client.send_key, SEAL_KEY) && sodium_is_zero(ends.client.receive_key, SEAL_KEY));
+}
+
+/* The layer: a top that counts, and a bottom that keeps the packet. */
+struct end_layer {
+    struct layer layer;
+    struct packet *kept;
+    int heard;
+};
+
+static void keep(struct layer *layer, struct packet *packet)
+{
+    struct end_layer *end = (struct end_layer *)layer;
+    packet_free(end->kept);
+    end->kept = packet;
+    end->heard += 1;
+}
+
+static const struct layer_ops end_ops = {keep, keep, NULL, NULL, 0};
+
+static void as_a_layer(void)
+{
+    struct ends ends;
+    struct end_layer above = {{&end_ops, NULL, NULL}, NULL, 0}, below = above;
+    struct packet *packet;
+    open_ends(&ends);
+    layer_join(&above.layer, &ends.client.layer);
+    layer_join(&ends.client.layer, &below.layer);
+    CHECK_INT(layer_mtu(&above.layer, 1400), 1400 - SEAL_OVERHEAD);
+    layer_down(&above.layer, packet_from(&pool, "down", 4));
+    CHECK_INT(below.heard, 1);
+    CHECK_INT(below.kept->size, 4 + SEAL_OVERHEAD);
+    CHECK_INT(opened(&ends.server, below.kept), SEAL_NEWEST);
+    packet = sealed(&ends.server, "up", 2);
+    layer_up(&below.layer, copy_of(packet));
+    CHECK_INT(above.heard, 1);
+    CHECK(above.kept->size == 2 && memcmp(above.kept->data, "up", 2) == 0);
+    layer_up(&below.layer, packet); /* again */
+    layer_up(&below.layer, packet_from(&pool, "garbage that is long enough for a tag", 37));
+    layer_up(&below.layer, packet_from(&pool, "", 0));
+    CHECK_INT(above.heard, 1);
+    CHECK(ends.client.replayed == 1 && ends.client.forged == 2 && ends.client.refused == 0);
+    ends.client.sent = SEAL_MOST_PACKETS;
+    layer_down(&above.layer, packet_from(&pool, "down", 4));
+    CHECK(below.heard == 1 && ends.client.refused == 1);
+    packet_free(above.kept);
+    packet_free(below.kept);
+}
+
+static double nanoseconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* Not checked, since machines differ: what one packet costs. The best of several rounds, others use the machine too. */
+static void print_cost(size_t size)
+{
+    enum { PACKETS = 1000, ROUNDS = 10 };
+    static unsigned char bytes[PACKET_LARGEST];
+    double close = 1e18, open = 1e18, start;
+    struct packet *packets[PACKETS];
+    struct ends ends;
+    int i, round;
+    open_ends(&ends);
+    for (round = 0; round < ROUNDS; ++round) {
+        for (i = 0; i < PACKETS; ++i) packets[i] = packet_from(&pool, bytes, size);
+        start = nanoseconds();
+        for (i = 0; i < PACKETS; ++i) seal_close(&ends.client, packets[i], NULL, 0);
+        if (nanoseconds() - start < close) close = nanoseconds() - start;
+        start = nanoseconds();
+        for (i = 0; i < PACKETS; ++i) seal_open(&ends.server, packets[i], NULL, 0);
+        if (nanoseconds() - start < open) open = nanoseconds() - start;
+        for (i = 0; i < PACKETS; ++i) packet_free(packets[i]);
+    }
+    printf("%4lu bytes: seal_close %.0f ns, seal_open %.0f ns\n", (unsigned long)size, close / PACKETS, open / PACKETS);
+}
+
+int main(int count, char **arguments)
+{
+    random_seed(&randomness, random_argument(count, arguments));
+    packet_pool_init(&pool, 0);
+    all_sizes();
+    without_room();
+    forgeries();
+    extra_bytes();
+    window();
+    edges_of_window();
+    spent_keys();
+    keys_at_the_ends();
+    as_a_layer();
+    print_cost(100);
+    print_cost(1400);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+    return check_result();
+}
