@@ -1,0 +1,335 @@
+/* The UDP unit: batches, addresses, and every error that a peer or the system can cause. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "tap.h"
+#include "udp.h"
+
+#define ROOM (PACKET_ROOM - PACKET_HEADROOM)
+
+static struct sockaddr_in loopback4(void)
+{
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+/* A server on 127.0.0.1 and a client that is connected to it. */
+static void open_both(struct udp *server, struct udp *client, struct packet_pool *pool)
+{
+    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_storage address;
+    socklen_t size;
+    CHECK_INT(udp_bind(server, (struct sockaddr *)&loopback, sizeof loopback, pool), 0);
+    CHECK_INT(udp_address(server, &address, &size), 0);
+    CHECK_INT(udp_connect(client, (struct sockaddr *)&address, size, pool), 0);
+}
+
+static void wait_for(const struct udp *udp)
+{
+    struct pollfd ready = {udp->fd, POLLIN, 0};
+    CHECK_INT(poll(&ready, 1, 5000), 1);
+}
+
+/* Many packets there and back, each with its content and to whom it belongs. */
+static void echo(void)
+{
+    struct packet_pool pool;
+    struct udp server, client;
+    struct packet *packets[UDP_BATCH];
+    struct tap top;
+    unsigned i, sent = 0, echoed = 0, back = 0;
+    packet_pool_init(&pool, 0);
+    open_both(&server, &client, &pool);
+    tap_init(&top);
+    layer_join(&top.layer, &client.layer);
+    CHECK(udp_receive(&server, packets) == 0 && udp_poll(&client, 100) == 0);
+    CHECK_INT(layer_check(&top.layer, 0), LAYER_IDLE);
+    while (back < 1000) {
+        struct packet *packet;
+        int count;
+        for (i = 0; i < 50 && sent < 1000; ++i) {
+            unsigned char number[4];
+            put_u32(number, sent++);
+            packet = packet_from(&pool, number, sizeof number);
+            memset(packet_put(packet, sent % 1000), 0, sent % 1000);
+            layer_down(&top.layer, packet);
+        }
+        CHECK(client.waits == 0 || layer_check(&top.layer, 0) == 1);
+        layer_update(&top.layer, 0);
+        CHECK_INT(client.waits, 0);
+        if (echoed < sent) wait_for(&server);
+        while ((count = udp_receive(&server, packets)) > 0) {
+            for (i = 0; i < (unsigned)count; ++i) {
+                CHECK(packets[i]->data == packets[i]->memory + PACKET_HEADROOM);
+                CHECK(packets[i]->address.ss_family == AF_INET && packets[i]->address_size == sizeof(struct sockaddr_in));
+                udp_send(&server, packets[i]); /* with the address that it came from: goes back there */
+            }
+            echoed += (unsigned)count;
+        }
+        CHECK_INT(udp_flush(&server), 0);
+        wait_for(&client);
+        udp_poll(&client, 1000);
+        while ((packet = tap_take(&top)) != NULL) {
+            CHECK(packet->size == 4 + (back + 1) % 1000 && get_u32(packet->data) == back);
+            back += 1;
+            packet_free(packet);
+        }
+    }
+    CHECK(client.sent == 1000 && server.sent == 1000 && client.received == 1000 && server.received == 1000);
+    CHECK(client.dropped + client.failed + server.dropped + server.failed == 0);
+    udp_close(&client);
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+/* Sizes at the edges. */
+static void sizes(void)
+{
+    struct packet_pool pool;
+    struct udp server, client;
+    struct packet *packets[UDP_BATCH], *packet;
+    static unsigned char large[ROOM + 1], huge[70000];
+    packet_pool_init(&pool, 0);
+    open_both(&server, &client, &pool);
+    udp_send(&client, packet_new(&pool)); /* nothing is a packet too */
+    udp_send(&client, packet_from(&pool, large, ROOM));
+    udp_flush(&client);
+    CHECK(send(client.fd, large, ROOM + 1, 0) == ROOM + 1); /* larger than a packet: dropped */
+    udp_send(&client, packet_from(&pool, "after", 5));
+    udp_flush(&client);
+    wait_for(&server);
+    CHECK_INT(udp_receive(&server, packets), 3);
+    CHECK(packets[0]->size == 0 && packets[1]->size == ROOM && packets[2]->size == 5);
+    CHECK_INT(server.dropped, 1);
+    packet_free(packets[0]);
+    packet_free(packets[1]);
+    packet_free(packets[2]);
+
+    /* None but those: says that nothing is there, and does not wait for ever. */
+    CHECK(send(client.fd, large, ROOM + 1, 0) == ROOM + 1);
+    wait_for(&server);
+    CHECK(udp_receive(&server, packets) == 0 && server.dropped == 2);
+
+    /* Too large for the link: of loopback no packet is, so one gets content from elsewhere. */
+    packet = packet_new(&pool);
+    packet->data = huge;
+    packet->size = sizeof huge;
+    udp_send(&client, packet);
+    udp_send(&client, packet_from(&pool, "after", 5));
+    CHECK_INT(udp_flush(&client), 0);
+    CHECK(client.failed == 1 && client.error == EMSGSIZE);
+    wait_for(&server);
+    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 5);
+    packet_free(packets[0]);
+    udp_close(&client);
+    udp_close(&server);
+    packet_pool_destroy(&pool);
+}
+
+/* The other side is not there, and then it is again: ICMP errors stop nothing. */
+static void restart(void)
+{
+    struct packet_pool pool;
+    struct udp server, client;
+    struct packet *packets[UDP_BATCH];
+    struct sockaddr_storage address;
+    socklen_t size;
+    int i;
+    packet_pool_init(&pool, 0);
+    open_both(&server, &client, &pool);
+    CHECK_INT(udp_address(&server, &address, &size), 0);
+    udp_close(&server);
+    for (i = 0; i < 10; ++i) {
+        udp_send(&client, packet_from(&pool, "lost", 4));
+        udp_send(&client, packet_from(&pool, "lost", 4));
+        CHECK_INT(udp_flush(&client), 0);
+        if (i % 2 == 0) CHECK_INT(udp_receive(&client, packets), 0);
+    }
+    CHECK_INT(client.error, ECONNREFUSED);
+    CHECK_INT(client.failed, 0);
+    udp_send(&client, packet_from(&pool, "lost", 4)); /* leaves an error behind for the next */
+    udp_flush(&client);
+    CHECK_INT(udp_bind(&server, (struct sockaddr *)&address, size, &pool), 0);
+    udp_send(&client, packet_from(&pool, "found", 5));
+    CHECK_INT(udp_flush(&client), 0);
+    wait_for(&server);
+    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 5);
+    packet_free(packets[0]);
+    udp_close(&client);
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+/* Nobody reads: the socket fills, packets wait, then the newest are dropped; reading makes room again. */
+static void full(void)
+{
+    struct packet_pool pool;
+    struct udp server, client;
+    struct packet *packets[UDP_BATCH];
+    static unsigned char bytes[1000];
+    int i, count, small = 1, sockets[2];
+    packet_pool_init(&pool, 0);
+    open_both(&server, &client, &pool);
+    /* Over loopback a socket never is full. One of the local kind is, as over a network: it takes the place of both. */
+    CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
+    CHECK_INT(setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0); /* the least there is */
+    close(client.fd);
+    close(server.fd);
+    client.fd = sockets[0];
+    server.fd = sockets[1];
+    for (i = 0; i < 100; ++i) udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
+    CHECK(udp_flush(&client) == UDP_BATCH && client.waits == UDP_BATCH && client.dropped > 0 && client.sent > 0);
+    CHECK_INT((long)(client.sent + client.dropped) + client.waits, 100);
+    CHECK_INT(layer_check(&client.layer, 0), 1);
+    CHECK_INT(client.failed, 0);
+    for (i = 0; i < 100 && client.waits > 0; ++i) {
+        wait_for(&server);
+        count = udp_receive(&server, packets);
+        while (count > 0) packet_free(packets[--count]);
+        udp_flush(&client);
+    }
+    CHECK_INT(client.waits, 0);
+    udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
+    udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
+    udp_close(&client); /* with packets that wait */
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+/* A pool that is empty is no end either: packets stay with the system. */
+static void starved(void)
+{
+    struct packet_pool pool, few;
+    struct udp server, client;
+    struct packet *packets[UDP_BATCH], *others[UDP_BATCH];
+    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_storage address;
+    socklen_t size;
+    int i;
+    packet_pool_init(&pool, 0);
+    packet_pool_init(&few, 3);
+    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &few), 0);
+    CHECK_INT(udp_address(&server, &address, &size), 0);
+    CHECK_INT(udp_connect(&client, (struct sockaddr *)&address, size, &pool), 0);
+    for (i = 0; i < 5; ++i) udp_send(&client, packet_from(&pool, "abcde", (size_t)i + 1));
+    CHECK_INT(udp_flush(&client), 0);
+    wait_for(&server);
+    CHECK_INT(udp_receive(&server, packets), 3);
+    CHECK(udp_receive(&server, others) == -1 && errno == ENOBUFS);
+    CHECK(udp_poll(&server, 10) == -1 && errno == ENOBUFS);
+    packet_free(packets[0]);
+    packet_free(packets[1]);
+    packet_free(packets[2]);
+    CHECK(udp_receive(&server, packets) == 2 && packets[0]->size == 4 && packets[1]->size == 5);
+    packet_free(packets[0]);
+    packet_free(packets[1]);
+    udp_close(&client);
+    udp_close(&server);
+    CHECK_INT(few.out, 0);
+    packet_pool_destroy(&pool);
+    packet_pool_destroy(&few);
+}
+
+/* One socket for peers of both families. */
+static void both_families(void)
+{
+    struct packet_pool pool;
+    struct udp server, four, six;
+    struct sockaddr_in6 any;
+    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_storage address;
+    struct packet *packets[UDP_BATCH];
+    socklen_t size;
+    int i, count, heard = 0;
+    memset(&any, 0, sizeof any);
+    any.sin6_family = AF_INET6;
+    any.sin6_addr = in6addr_any;
+    packet_pool_init(&pool, 0);
+    if (udp_bind(&server, (struct sockaddr *)&any, sizeof any, &pool) < 0) {
+        printf("no IPv6 here\n");
+        return;
+    }
+    CHECK_INT(udp_address(&server, &address, &size), 0);
+    loopback.sin_port = ((struct sockaddr_in6 *)&address)->sin6_port;
+    any = *(struct sockaddr_in6 *)&address;
+    any.sin6_addr = in6addr_loopback;
+    CHECK_INT(udp_connect(&four, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+    udp_send(&four, packet_from(&pool, "4", 1));
+    udp_flush(&four);
+    if (udp_connect(&six, (struct sockaddr *)&any, sizeof any, &pool) < 0) {
+        printf("no ::1 here\n");
+        six.fd = -1;
+        heard = 1;
+    } else {
+        udp_send(&six, packet_from(&pool, "6", 1));
+        udp_flush(&six);
+    }
+    while (heard < 2) {
+        wait_for(&server);
+        count = udp_receive(&server, packets);
+        CHECK(count > 0);
+        if (count <= 0) break;
+        heard += count;
+        for (i = 0; i < count; ++i) udp_send(&server, packets[i]);
+    }
+    udp_flush(&server);
+    wait_for(&four);
+    CHECK(udp_receive(&four, packets) == 1 && packets[0]->data[0] == '4');
+    packet_free(packets[0]);
+    if (six.fd >= 0) {
+        wait_for(&six);
+        CHECK(udp_receive(&six, packets) == 1 && packets[0]->data[0] == '6');
+        packet_free(packets[0]);
+        udp_close(&six);
+    }
+    udp_close(&four);
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+static void errors(void)
+{
+    struct packet_pool pool;
+    struct udp server, other;
+    struct packet *packets[UDP_BATCH];
+    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_storage address;
+    socklen_t size;
+    packet_pool_init(&pool, 0);
+    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+    CHECK_INT(udp_address(&server, &address, &size), 0);
+    CHECK(udp_bind(&other, (struct sockaddr *)&address, size, &pool) == -1 && errno == EADDRINUSE && other.fd == -1);
+    udp_send(&server, packet_from(&pool, "to whom?", 8)); /* without an address */
+    CHECK(udp_flush(&server) == 0 && server.failed == 1 && server.error == EDESTADDRREQ);
+    close(server.fd);
+    CHECK(udp_receive(&server, packets) == -1 && errno == EBADF);
+    udp_send(&server, packet_from(&pool, "where?", 6));
+    CHECK(udp_flush(&server) == 0 && server.failed == 2);
+    server.fd = -1;
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+int main(void)
+{
+    echo();
+    sizes();
+    restart();
+    full();
+    starved();
+    both_families();
+    errors();
+    return check_result();
+}
