@@ -213,8 +213,8 @@ static int harmed_by_attack(int is_sealed, uint64_t seed)
                (unsigned long long)world.server.seal.forged, (unsigned long long)world.server.seal.replayed,
                (unsigned long long)world.client.seal.forged, (unsigned long long)world.client.seal.replayed);
         /* The attacker was there, and KCP did not hear of it. Some replays are of packets that had been lost: those are welcome. */
-        CHECK(world.server.seal.forged > 100 && world.server.seal.replayed > 100);
-        CHECK(world.client.seal.forged > 100 && world.client.seal.replayed > 100);
+        CHECK(world.server.seal.forged > 20 && world.server.seal.replayed > 20);
+        CHECK(world.client.seal.forged > 20 && world.client.seal.replayed > 20);
         CHECK_INT(world.server.reliable.refused, 0);
         CHECK_INT(world.client.reliable.refused, 0);
         CHECK(world.relay.to_server.lost > 0 && world.relay.to_server.duplicated > 0);
@@ -277,11 +277,22 @@ static void forge_message(struct world *world)
     inject(world, RELAY_TO_SERVER, bytes, sizeof bytes);
 }
 
+/* The public fields; what the library keeps behind them shows in what is sent and received. */
+static int is_same(const ikcpcb *before, const ikcpcb *after)
+{
+#define SAME(field) (before->field == after->field)
+    return SAME(state) && SAME(snd_una) && SAME(snd_nxt) && SAME(rcv_nxt) && SAME(ssthresh) && SAME(rx_rttval) &&
+           SAME(rx_srtt) && SAME(rx_rto) && SAME(rmt_wnd) && SAME(cwnd) && SAME(probe) && SAME(current) && SAME(ts_flush) &&
+           SAME(xmit) && SAME(nrcv_buf) && SAME(nsnd_buf) && SAME(nrcv_que) && SAME(nsnd_que) && SAME(ts_probe) &&
+           SAME(probe_wait) && SAME(incr) && SAME(ackcount) && SAME(conv) && SAME(mtu) && SAME(snd_wnd) && SAME(rcv_wnd);
+#undef SAME
+}
+
 /* The same attack on ends that do nothing themselves: 1 if that changed them. */
 static int changed_by_attack(int is_sealed, uint64_t seed)
 {
     static struct world world;
-    static ikcpcb client_kcp, server_kcp;
+    ikcpcb client_kcp, server_kcp;
     struct seal client_seal, server_seal;
     uint64_t injected = 0, dropped;
     unsigned long sent, age;
@@ -290,9 +301,8 @@ static int changed_by_attack(int is_sealed, uint64_t seed)
     CHECK(transfer(&world, 300, 0, PATIENCE)); /* nothing is lost, so all that was recorded has been received */
     CHECK_INT(world.client.wrong + world.server.wrong, 0);
     CHECK_INT(world.relay.to_server.lost + world.relay.to_client.lost, 0);
-    /* The public fields; what the library keeps behind them shows in what is sent and received. */
-    memcpy(&client_kcp, world.client.reliable.kcp, sizeof client_kcp);
-    memcpy(&server_kcp, world.server.reliable.kcp, sizeof server_kcp);
+    client_kcp = *world.client.reliable.kcp;
+    server_kcp = *world.server.reliable.kcp;
     client_seal = world.client.seal;
     server_seal = world.server.seal;
     dropped = dropped_by(&world.client) + dropped_by(&world.server);
@@ -307,8 +317,7 @@ static int changed_by_attack(int is_sealed, uint64_t seed)
     }
     forge_message(&world);
     injected += 1;
-    changed = memcmp(&client_kcp, world.client.reliable.kcp, sizeof client_kcp) != 0 ||
-              memcmp(&server_kcp, world.server.reliable.kcp, sizeof server_kcp) != 0;
+    changed = !is_same(&client_kcp, world.client.reliable.kcp) || !is_same(&server_kcp, world.server.reliable.kcp);
     printf("%s, at rest: %llu packets of the attacker, the ends are %s; messages delivered that nobody sent: %d\n",
            is_sealed ? "with seal" : "without", (unsigned long long)injected, changed ? "changed" : "as before",
            world.client.received + world.server.received - received);
