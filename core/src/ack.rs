@@ -74,6 +74,12 @@ impl Kcp<'_> {
         }
     }
 
+    /// `sync_sent` after a callback, where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn sync_sent_any(self) {
+        self.sync_sent();
+    }
+
     /// Removes `segment` from `snd_buf`.
     #[inline(always)]
     fn forget(self, segment: Segment) {
@@ -148,7 +154,7 @@ impl Kcp<'_> {
             self.forget_any(segment);
             return Ok(());
         }
-        self.sync_any();
+        self.sync_sent_any();
         if let Some(segment) = self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
             self.forget_any(segment);
         }

@@ -90,11 +90,13 @@ impl Kcp<'_> {
     fn flush_once(self) -> Result<(), Released> {
         self.private().packet.clear();
         self.sync_sent();
-        if self.is_idle() {
+        let calm = self.is_calm();
+        if calm && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
             self.close_round();
             return Ok(());
         }
+        let callouts = self.private().callouts.get();
         self.on_tick()?;
         let budget = self
             .pacing_rate()?
@@ -117,8 +119,12 @@ impl Kcp<'_> {
         };
         self.flush_acks(&mut round)?;
         self.flush_probes(&mut round)?;
+        if self.private().callouts.get() != callouts {
+            self.sync_sent_any();
+        } else if calm {
+            return self.end_round();
+        }
         let window = self.send_window();
-        self.sync_sent();
         self.private().sent.flush_begins(round.current);
         self.admit(&round, window);
         self.report_app_limited()?;
@@ -136,20 +142,31 @@ impl Kcp<'_> {
         Ok(())
     }
 
-    /// True when a flush would do nothing but keep a few fields up to date: nothing is owed, nothing may be admitted,
-    /// nothing is due. The common case of a program that flushes after every call, so it is decided first.
+    /// The end of a flush that sends no segment: the packet with what is owed leaves.
+    fn end_round(self) -> Result<(), Released> {
+        if self.private().packet.len() > 0 {
+            self.output_packet()?;
+        }
+        self.close_round();
+        Ok(())
+    }
+
+    /// True when a flush has nothing to do with segments: none may be admitted, none is due. The common case of a
+    /// connection that only answers, and of a program that flushes after every call, so it is decided first.
     #[inline(always)]
-    fn is_idle(self) -> bool {
+    fn is_calm(self) -> bool {
         let index = &self.private().sent;
-        let list = self.snd_buf();
         !self.has_ops()
-            && self.ackcount.get() == 0
-            && self.probe.get() == 0
-            && self.rmt_wnd.get() != 0
             && (self.snd_queue().is_empty() || !self.admits(self.send_window()))
             && !index.has_unsent()
-            && index.is_quiet(list, self.now())
+            && index.is_quiet(self.snd_buf(), self.now())
             && !index.may_resend(self.fast_resend(self.resent()))
+    }
+
+    /// True when a flush would not have to send a header either.
+    #[inline(always)]
+    fn owes_nothing(self) -> bool {
+        self.ackcount.get() == 0 && self.probe.get() == 0 && self.rmt_wnd.get() != 0
     }
 
     /// What every flush ends with.
@@ -178,9 +195,7 @@ impl Kcp<'_> {
         self.sync_received();
         private.sent.trim(self.snd_buf());
         private.received.trim(self.rcv_buf());
-        if private.pool.is_used() {
-            private.pool.trim();
-        }
+        private.pool.trim();
         let acks = private.ack_peak.replace(0);
         // A list that is used and small stays, so that a message now and then does not allocate it each time.
         let block = self.ackblock.get();
@@ -347,6 +362,7 @@ impl Kcp<'_> {
             let inflight = self.nsnd_buf.get();
             if inflight < window {
                 self.on_app_limited(inflight)?;
+                self.sync_sent_any();
             }
         }
         Ok(())

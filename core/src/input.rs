@@ -55,7 +55,7 @@ impl Kcp<'_> {
         }
         let inputs = &self.private().inputs;
         inputs.set(inputs.get().wrapping_add(1));
-        self.sync();
+        self.sync_sent();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.
         let mut taken = Taken::default();
@@ -123,13 +123,13 @@ impl Kcp<'_> {
                     self.probe.set(self.probe.get() | IKCP_ASK_TELL);
                     if WATCHED && self.logs(log_mask::IN_PROBE) {
                         self.log_probe()?;
-                        self.sync_any();
+                        self.sync_sent_any();
                     }
                 }
                 _ => {
                     if WATCHED && self.logs(log_mask::IN_WINS) {
                         self.log_window(header.wnd)?;
-                        self.sync_any();
+                        self.sync_sent_any();
                     }
                 }
             }
@@ -152,7 +152,7 @@ impl Kcp<'_> {
             if WATCHED {
                 self.set_rto();
                 if self.on_rtt(rtt)?.is_some() {
-                    self.sync_any();
+                    self.sync_sent_any();
                 }
             }
         }
@@ -169,7 +169,7 @@ impl Kcp<'_> {
         }
         if WATCHED && self.logs(log_mask::IN_ACK) {
             self.log_ack(header.sn, self.now().since(ts))?;
-            self.sync_any();
+            self.sync_sent_any();
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Kcp<'_> {
     ) -> Result<(), Released> {
         if WATCHED && self.logs(log_mask::IN_DATA) {
             self.log_push(header.sn, header.ts)?;
-            self.sync_any();
+            self.sync_sent_any();
         }
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
@@ -204,19 +204,6 @@ impl Kcp<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Makes the indexes describe the lists, which the program or a callback may have edited.
-    #[inline(always)]
-    fn sync(self) {
-        self.sync_sent();
-        self.sync_received();
-    }
-
-    /// `sync` after a callback, where speed does not matter.
-    #[inline(never)]
-    pub(crate) fn sync_any(self) {
-        self.sync();
     }
 
     /// `acked_segs` more segments have arrived.

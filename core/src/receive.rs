@@ -277,6 +277,7 @@ impl Kcp<'_> {
     /// The same where other segments are waiting, or this one has to.
     #[inline(never)]
     fn store_among(self, header: &Header, source: Source, in_order: bool) -> bool {
+        self.sync_received();
         // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
         if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
             let Some(segment) = self.received_segment(header, source) else {
@@ -298,6 +299,7 @@ impl Kcp<'_> {
     /// True when a segment with this `sn`, not before `rcv_nxt`, is waiting in `rcv_buf`.
     #[cold]
     pub(crate) fn is_stored(self, sn: Sn) -> bool {
+        self.sync_received();
         matches!(
             self.private().received.place(self.rcv_buf(), sn),
             Place::Taken
@@ -350,7 +352,6 @@ impl Kcp<'_> {
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
         if sn.since(next.plus(self.rcv_wnd.get())) < 0 && sn.since(next) >= 0 {
-            self.sync_received();
             let in_order = sn == next && self.nrcv_que.get() < self.rcv_wnd.get();
             self.store_among(&header, segment.payload(), in_order);
         }

@@ -167,7 +167,12 @@ impl Roomy {
         // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
         unsafe {
             let to = self.segment.payload().add(old as usize);
-            copy(source.next, to, len as usize);
+            // A few bytes first, as those who write to a stream often have.
+            match len as usize {
+                0 => {}
+                len @ 1..8 => copy_bytes(source.next, to, len),
+                len => copy(source.next, to, len),
+            }
         }
         self.segment.len.set(old + len);
         true
@@ -202,24 +207,21 @@ const SHORT: u32 = 64;
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's promise; each word lies inside the range.
     unsafe {
-        match len {
-            0 => {}
-            1..8 => copy_bytes(from, to, len),
-            8..16 => {
-                copy_word::<u64>(from, to, 0);
-                copy_word::<u64>(from, to, len - 8);
-            }
-            16..=32 => {
-                copy_word::<u128>(from, to, 0);
-                copy_word::<u128>(from, to, len - 16);
-            }
-            33..=64 => {
-                copy_word::<u128>(from, to, 0);
-                copy_word::<u128>(from, to, 16);
-                copy_word::<u128>(from, to, len - 32);
-                copy_word::<u128>(from, to, len - 16);
-            }
-            _ => ptr::copy_nonoverlapping(from, to, len),
+        if len > 64 {
+            ptr::copy_nonoverlapping(from, to, len);
+        } else if len > 32 {
+            copy_word::<u128>(from, to, 0);
+            copy_word::<u128>(from, to, 16);
+            copy_word::<u128>(from, to, len - 32);
+            copy_word::<u128>(from, to, len - 16);
+        } else if len >= 16 {
+            copy_word::<u128>(from, to, 0);
+            copy_word::<u128>(from, to, len - 16);
+        } else if len >= 8 {
+            copy_word::<u64>(from, to, 0);
+            copy_word::<u64>(from, to, len - 8);
+        } else if len > 0 {
+            copy_bytes(from, to, len);
         }
     }
 }

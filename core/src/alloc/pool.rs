@@ -2,9 +2,10 @@
 //!
 //! Sizes are rounded to 16 bytes, and each rounded size is a class with its list. Which class a segment belongs to
 //! follows from its `len` when it is freed, so nothing is stored in it. What a class did not need during one trimming
-//! period is given back at the end of it: trickle traffic does not keep the memory of a burst, an idle connection keeps
-//! none. The lists take 2 KiB, so the first few segments are kept without: a connection with a message now and then
-//! never has the lists.
+//! period is given back at the end of it: a connection does not keep the memory of a burst.
+//!
+//! Only busy connections have a pool. Of thousands with a message now and then each would keep a segment that has
+//! left the caches by its next message, where an allocator hands all of them the same warm one.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
@@ -16,8 +17,8 @@ const CLASS_BYTES: usize = 16;
 /// Classes that have a list. Segments above 2 KiB (jumbo frames, hostile packets) go back to the allocator at once.
 const CLASSES: usize = 2048 / CLASS_BYTES + 1;
 
-/// Segments that are kept before there are lists.
-const LOOSE: u32 = 4;
+/// Segments freed during one trimming period that make a connection a busy one.
+const BUSY: u32 = 128;
 
 struct Class {
     /// Free segments, linked through `node.next`.
@@ -29,22 +30,20 @@ struct Class {
 
 /// Segments ready for reuse. Empty, it owns no memory.
 pub(crate) struct Pool {
-    /// `CLASSES` of them, allocated when more than `LOOSE` segments are free.
+    /// `CLASSES` of them while the connection is busy, otherwise NULL.
     classes: Cell<*mut Class>,
     /// Free segments in them, and the classes that may have any.
     held: Cell<u32>,
     used: Cell<(u8, u8)>,
-    /// Free segments of any class, linked through `node.next`, at most `LOOSE`.
-    loose: Cell<*mut IKCPSEG>,
-    loose_count: Cell<u32>,
-    /// Fewest of these at any moment of this trimming period.
-    loose_spare: Cell<u32>,
+    /// Segments freed during this trimming period.
+    freed: Cell<u32>,
 }
 
 /// Class of a segment with room for `room` bytes of payload.
 #[inline(always)]
-const fn class_of(room: usize) -> usize {
-    (PAYLOAD_OFFSET + room).div_ceil(CLASS_BYTES)
+const fn class_of(room: u32) -> usize {
+    // A shift of 64 bits: rounding up within 32 takes a comparison more.
+    ((room as u64 + (PAYLOAD_OFFSET + CLASS_BYTES - 1) as u64) / CLASS_BYTES as u64) as usize
 }
 
 /// The classes that may have segments, first and last, where none has.
@@ -66,9 +65,7 @@ impl Pool {
             classes: Cell::new(ptr::null_mut()),
             held: Cell::new(0),
             used: Cell::new(NONE_USED),
-            loose: Cell::new(ptr::null_mut()),
-            loose_count: Cell::new(0),
-            loose_spare: Cell::new(0),
+            freed: Cell::new(0),
         }
     }
 
@@ -84,7 +81,7 @@ impl Pool {
 
     /// A segment with room for `room` bytes of payload, not in any list. Its fields hold what they held.
     #[inline(always)]
-    pub(crate) fn take(&self, room: usize) -> Option<Segment> {
+    pub(crate) fn take(&self, room: u32) -> Option<Segment> {
         let number = class_of(room);
         if let Some(class) = self.class(number)
             && let Some(head) = NonNull::new(class.head.get())
@@ -100,31 +97,6 @@ impl Pool {
             self.held.set(self.held.get() - 1);
             return Some(segment);
         }
-        self.take_loose(number)
-    }
-
-    /// A segment of the class from those without list, or from the allocator.
-    #[inline(never)]
-    fn take_loose(&self, number: usize) -> Option<Segment> {
-        let mut link: Option<Segment> = None;
-        let mut at = NonNull::new(self.loose.get());
-        while let Some(pointer) = at {
-            // SAFETY: what is linked here was given to `give` and is nobody else's since.
-            let segment = unsafe { Segment::from_raw(pointer) };
-            let next: *mut IKCPSEG = segment.node.next.get().cast();
-            if class_of(segment.len.get() as usize) == number {
-                match link {
-                    Some(before) => before.node.next.set(next.cast()),
-                    None => self.loose.set(next),
-                }
-                let left = self.loose_count.get() - 1;
-                self.loose_count.set(left);
-                self.loose_spare.set(self.loose_spare.get().min(left));
-                return Some(segment);
-            }
-            link = Some(segment);
-            at = NonNull::new(next);
-        }
         fresh(number)
     }
 
@@ -134,12 +106,13 @@ impl Pool {
     /// It came from `take`, with room for at least its `len`, and no handle on it is used again.
     #[inline(always)]
     pub(crate) unsafe fn give(&self, segment: Segment, limit: u32) {
-        let number = class_of(segment.len.get() as usize);
-        if cfg!(not(feature = "no-pool")) && number < CLASSES && self.held.get() < limit {
-            if self.classes.get().is_null() && self.give_loose(segment) {
-                return;
-            }
-            if let Some(class) = self.class(number) {
+        let freed = self.freed.get().wrapping_add(1);
+        self.freed.set(freed);
+        if !self.classes.get().is_null() || (freed >= BUSY && self.set_up()) {
+            let number = class_of(segment.len.get());
+            if self.held.get() < limit
+                && let Some(class) = self.class(number)
+            {
                 if class.head.get().is_null() {
                     self.note_used(number);
                 }
@@ -162,50 +135,36 @@ impl Pool {
             .set((first.min(number as u8), last.max(number as u8)));
     }
 
-    /// Keeps `segment` without list while there are few. False when that is over and there are lists.
-    #[inline(never)]
-    fn give_loose(&self, segment: Segment) -> bool {
-        let count = self.loose_count.get();
-        if count == LOOSE {
-            self.set_up();
-            return false;
-        }
-        segment.node.next.set(self.loose.get().cast());
-        self.loose.set(segment.as_ptr());
-        self.loose_count.set(count + 1);
-        true
-    }
-
+    /// Begins to keep segments. False without memory for the lists.
     #[cold]
     #[inline(never)]
-    fn set_up(&self) {
-        if let Some(memory) = allocate(CLASSES * size_of::<Class>()) {
-            let classes = memory.cast::<Class>().as_ptr();
-            for class in 0..CLASSES {
-                let empty = Class {
-                    head: Cell::new(ptr::null_mut()),
-                    count: Cell::new(0),
-                    spare: Cell::new(0),
-                };
-                // SAFETY: inside the allocation just made.
-                unsafe { classes.add(class).write(empty) };
-            }
-            self.classes.set(classes);
+    fn set_up(&self) -> bool {
+        if cfg!(feature = "no-pool") {
+            return false;
         }
-    }
-
-    /// True when the pool owns memory, so that `trim` has something to look at.
-    #[inline(always)]
-    pub(crate) fn is_used(&self) -> bool {
-        !self.classes.get().is_null() || self.loose_count.get() > 0
+        let Some(memory) = allocate(CLASSES * size_of::<Class>()) else {
+            return false;
+        };
+        let classes = memory.cast::<Class>().as_ptr();
+        for class in 0..CLASSES {
+            let empty = Class {
+                head: Cell::new(ptr::null_mut()),
+                count: Cell::new(0),
+                spare: Cell::new(0),
+            };
+            // SAFETY: inside the allocation just made.
+            unsafe { classes.add(class).write(empty) };
+        }
+        self.classes.set(classes);
+        true
     }
 
     /// Ends a trimming period: gives back what was not needed during it.
     pub(crate) fn trim(&self) {
-        for _ in 0..self.loose_spare.get() {
-            self.drop_loose();
+        if self.freed.replace(0) < BUSY {
+            self.clear();
+            return;
         }
-        self.loose_spare.set(self.loose_count.get());
         let (first, last) = self.used.replace(NONE_USED);
         for number in usize::from(first)..=usize::from(last) {
             if let Some(class) = self.class(number) {
@@ -218,15 +177,12 @@ impl Pool {
                 }
             }
         }
-        if self.held.get() == 0 {
-            self.free_classes();
-        }
     }
 
     /// Gives everything back.
     pub(crate) fn clear(&self) {
-        while self.loose_count.get() > 0 {
-            self.drop_loose();
+        if self.classes.get().is_null() {
+            return;
         }
         let (first, last) = self.used.replace(NONE_USED);
         for number in usize::from(first)..=usize::from(last) {
@@ -237,19 +193,6 @@ impl Pool {
             }
         }
         self.free_classes();
-    }
-
-    #[inline(never)]
-    fn drop_loose(&self) {
-        if let Some(first) = NonNull::new(self.loose.get()) {
-            // SAFETY: what is linked here was given to `give` and is nobody else's since.
-            unsafe {
-                self.loose
-                    .set(Segment::from_raw(first).node.next.get().cast());
-                deallocate(first.as_ptr().cast());
-            }
-            self.loose_count.set(self.loose_count.get() - 1);
-        }
     }
 
     #[inline(never)]

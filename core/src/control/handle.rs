@@ -47,6 +47,8 @@ pub(crate) struct Private {
     /// Where on the stack its witness lies, and what that says.
     pub(crate) witness: Cell<usize>,
     pub(crate) token: Cell<u64>,
+    /// Callbacks that ran so far: tells whether one did since.
+    pub(crate) callouts: Cell<u32>,
     /// A flush is running.
     pub(crate) flushing: Cell<bool>,
     /// A callback of that flush asked for another one.
@@ -212,7 +214,7 @@ impl<'a> Kcp<'a> {
     /// An empty segment with room for `room` bytes, in no list.
     #[inline(always)]
     pub(crate) fn new_segment(self, room: u32) -> Option<Roomy> {
-        let segment = self.private().pool.take(room as usize)?;
+        let segment = self.private().pool.take(room)?;
         segment.len.set(0);
         // SAFETY: that is what the pool was asked for.
         Some(unsafe { Roomy::new(segment, room) })
@@ -402,6 +404,7 @@ const fn fresh_private() -> Private {
         callout: Cell::new(0),
         witness: Cell::new(0),
         token: Cell::new(0),
+        callouts: Cell::new(0),
         flushing: Cell::new(false),
         flush_again: Cell::new(false),
         flush_began: Cell::new(Millis(0)),

@@ -71,9 +71,15 @@ impl Kcp<'_> {
         let index = &self.private().sent;
         let list = self.snd_buf();
         let mut tally = Tally::default();
-        self.sync_sent();
         self.private().withheld.set(None);
-        let mut scope = self.scope(round, resent);
+        let mut scope = if index.is_settled()
+            && index.is_quiet(list, round.current)
+            && !index.may_resend(self.fast_resend(resent))
+        {
+            Scope::Unsent
+        } else {
+            self.scope(round, resent)
+        };
         let inputs = self.private().inputs.get();
 
         let mut at = index.seek(list, scope, None);

@@ -33,8 +33,6 @@ impl Default for Limits {
 const CONTROL: u64 = 1024;
 /// Heads of the pool's lists.
 const POOL_HEADS: u64 = 2064;
-/// Segments that the pool keeps beside those lists.
-const LOOSE: u64 = 4;
 /// Largest segment that the pool keeps.
 const POOLED: u64 = 2048;
 /// Before the payload of a segment.
@@ -80,7 +78,7 @@ impl Limits {
     /// Of these, freed segments that are kept for the next ones.
     pub fn pool(&self) -> u64 {
         let largest = u64::from(self.datagram.max(self.mtu)).saturating_sub(24);
-        let kept = u64::from(self.snd_wnd) + u64::from(self.rcv_wnd) + LOOSE;
+        let kept = u64::from(self.snd_wnd) + u64::from(self.rcv_wnd);
         POOL_HEADS + SLACK + kept * segment(largest.min(POOLED - SEGMENT))
     }
 }

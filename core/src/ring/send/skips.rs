@@ -61,6 +61,12 @@ impl SendIndex {
         }
     }
 
+    /// True when no skip waits to be settled, and numbers say what comes later.
+    #[inline(always)]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.logged.get() == 0 && self.ordered.get()
+    }
+
     /// True when an unsettled skip may concern a segment that was never sent, as only a forged packet causes.
     #[inline(always)]
     pub(crate) fn skips_unsent(&self) -> bool {
