@@ -1,0 +1,209 @@
+#include "channels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAGMENTS 127 /* of a message of KCP */
+#define KCP_HEADER 24
+
+void channels_defaults(struct channels_limits *limits)
+{
+    limits->reliable = 512;
+    limits->stream = 256 << 10;
+    limits->bulk_message = 1 << 20;
+}
+
+/* A packet of channel 1 or 2, by the way that is usable. */
+static void send_by(struct channels *channels, enum channel channel, struct packet *packet)
+{
+    unsigned char *header = packet_push(packet, 1);
+    if (header == NULL) {
+        channels->dropped += 1;
+        packet_free(packet);
+        return;
+    }
+    *header = (unsigned char)channel;
+    if (*channels->below_usable) {
+        layer_down(&channels->layer, packet);
+    } else if (stream_queued(channels->stream) < channels->limits.stream) {
+        stream_send(channels->stream, STREAM_PACKET, packet);
+    } else {
+        channels->dropped += 1; /* KCP sends it again when there is room; the others may get lost */
+        packet_free(packet);
+    }
+}
+
+static void send_reliable(struct layer *layer, struct packet *packet)
+{
+    send_by((struct channels *)layer, CHANNEL_RELIABLE, packet);
+}
+
+static void receive(struct layer *layer, struct packet *packet)
+{
+    channels_packet((struct channels *)layer, packet);
+}
+
+static const struct layer_ops channels_ops = {send_reliable, receive, NULL, NULL, 1};
+
+static void reliable_came(void *user, const void *bytes, size_t size)
+{
+    struct channels *channels = user;
+    channels->message(channels->user, CHANNEL_RELIABLE, bytes, size);
+}
+
+int channels_init(struct channels *channels, uint32_t conv, struct stream *stream, const int *below_usable,
+                  struct packet_pool *pool, const struct channels_limits *limits, channels_message message, void *user)
+{
+    memset(channels, 0, sizeof *channels);
+    channels->layer.ops = &channels_ops;
+    channels->stream = stream;
+    channels->below_usable = below_usable;
+    channels->pool = pool;
+    channels->limits = *limits;
+    channels->message = message;
+    channels->user = user;
+    if (reliable_init(&channels->reliable, conv, pool, reliable_came, channels) < 0) return -1;
+    layer_join(&channels->reliable.layer, &channels->layer);
+    return 0;
+}
+
+int channels_mtu(struct channels *channels, size_t mtu)
+{
+    channels->unreliable_largest = layer_mtu(&channels->layer, mtu);
+    if (channels->unreliable_largest > STREAM_LARGEST - 1) channels->unreliable_largest = STREAM_LARGEST - 1;
+    return reliable_mtu(&channels->reliable, mtu);
+}
+
+void channels_packet(struct channels *channels, struct packet *packet)
+{
+    const unsigned char *channel = packet_pull(packet, 1);
+    if (channel != NULL && *channel == CHANNEL_RELIABLE) {
+        layer_up(&channels->layer, packet);
+    } else if (channel != NULL && *channel == CHANNEL_UNRELIABLE) {
+        channels->message(channels->user, CHANNEL_UNRELIABLE, packet->data, packet->size);
+        packet_free(packet);
+    } else {
+        channels->dropped += 1;
+        packet_free(packet);
+    }
+}
+
+static int send_reliable_message(struct channels *channels, const void *bytes, size_t size)
+{
+    int taken;
+    if (size > FRAGMENTS * (size_t)(channels->reliable.kcp->mtu - KCP_HEADER)) return CHANNEL_TOO_LARGE;
+    if (!channels_have_room(channels, CHANNEL_RELIABLE)) {
+        channels->waiting |= 1u << CHANNEL_RELIABLE;
+        return CHANNEL_BUSY;
+    }
+    taken = reliable_send(&channels->reliable, bytes, size);
+    return taken < 0 ? CHANNEL_FAILED : 0;
+}
+
+static int send_unreliable_message(struct channels *channels, const void *bytes, size_t size)
+{
+    struct packet *packet;
+    if (size > channels->unreliable_largest) return CHANNEL_TOO_LARGE;
+    packet = packet_from(channels->pool, bytes, size);
+    if (packet == NULL) return CHANNEL_FAILED;
+    send_by(channels, CHANNEL_UNRELIABLE, packet);
+    return 0;
+}
+
+static int send_bulk_message(struct channels *channels, const unsigned char *bytes, size_t size)
+{
+    if (size > channels->limits.bulk_message) return CHANNEL_TOO_LARGE;
+    if (!channels_have_room(channels, CHANNEL_BULK)) {
+        channels->waiting |= 1u << CHANNEL_BULK;
+        return CHANNEL_BUSY;
+    }
+    while (size > STREAM_LARGEST) {
+        if (stream_send_bytes(channels->stream, STREAM_PART, bytes, STREAM_LARGEST) < 0) break;
+        bytes += STREAM_LARGEST;
+        size -= STREAM_LARGEST;
+    }
+    if (size > STREAM_LARGEST || stream_send_bytes(channels->stream, STREAM_LAST, bytes, size) < 0) {
+        channels->stream->broken = 1; /* half a message has gone, and another cannot follow */
+        return CHANNEL_FAILED;
+    }
+    return 0;
+}
+
+int channels_send(struct channels *channels, int channel, const void *bytes, size_t size)
+{
+    switch (channel) {
+    case CHANNEL_BULK: return send_bulk_message(channels, bytes, size);
+    case CHANNEL_RELIABLE: return send_reliable_message(channels, bytes, size);
+    case CHANNEL_UNRELIABLE: return send_unreliable_message(channels, bytes, size);
+    default: return CHANNEL_FAILED;
+    }
+}
+
+int channels_have_room(const struct channels *channels, int channel)
+{
+    switch (channel) {
+    case CHANNEL_BULK: return stream_queued(channels->stream) < channels->limits.stream;
+    case CHANNEL_RELIABLE: return (size_t)ikcp_waitsnd(channels->reliable.kcp) < channels->limits.reliable;
+    default: return 1;
+    }
+}
+
+static void forget_bulk(struct channels *channels)
+{
+    free(channels->bulk);
+    channels->bulk = NULL;
+    channels->bulk_size = channels->bulk_room = 0;
+}
+
+/* Makes room for `size` bytes more of a message, twice as much as before at least. */
+static int grow_bulk(struct channels *channels, size_t size)
+{
+    size_t wanted = channels->bulk_size + size, room = channels->bulk_room * 2;
+    unsigned char *larger;
+    if (wanted > channels->limits.bulk_message) return -1;
+    if (wanted <= channels->bulk_room) return 0;
+    if (room < wanted) room = wanted;
+    if (room > channels->limits.bulk_message) room = channels->limits.bulk_message;
+    larger = realloc(channels->bulk, room);
+    if (larger == NULL) return -1;
+    channels->bulk = larger;
+    channels->bulk_room = room;
+    return 0;
+}
+
+int channels_piece(struct channels *channels, struct packet *packet, int is_last)
+{
+    if (is_last && channels->bulk_size == 0) {
+        if (packet->size > channels->limits.bulk_message) {
+            packet_free(packet);
+            return -1;
+        }
+        channels->message(channels->user, CHANNEL_BULK, packet->data, packet->size);
+        packet_free(packet);
+        return 0;
+    }
+    /* An empty piece would let a message go on for ever. */
+    if ((packet->size == 0 && !is_last) || grow_bulk(channels, packet->size) < 0) {
+        packet_free(packet);
+        return -1;
+    }
+    memcpy(channels->bulk + channels->bulk_size, packet->data, packet->size);
+    channels->bulk_size += packet->size;
+    packet_free(packet);
+    if (is_last) {
+        channels->message(channels->user, CHANNEL_BULK, channels->bulk, channels->bulk_size);
+        forget_bulk(channels);
+    }
+    return 0;
+}
+
+void channels_flush(struct channels *channels, uint32_t now)
+{
+    reliable_flush(&channels->reliable, now);
+}
+
+void channels_destroy(struct channels *channels)
+{
+    forget_bulk(channels);
+    reliable_destroy(&channels->reliable);
+}

@@ -1,0 +1,383 @@
+#include "client.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PACKETS 256 /* UDP packets taken at once */
+
+static uint32_t read_clock(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
+}
+
+void client_defaults(struct client_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->login_time = 10000;
+    config->retry_least = 500;
+    config->retry_most = 30000;
+    channels_defaults(&config->limits);
+}
+
+/* Notes why the session, or the try, is over: client_step does what follows, when nothing else is at work. */
+static void fail(struct client *client, enum session_end why)
+{
+    if (client->end == SESSION_OPEN) client->end = why;
+}
+
+static int watch(struct client *client, int operation, int fd, uint32_t events)
+{
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = events;
+    event.data.fd = fd;
+    return epoll_ctl(client->epoll, operation, fd, &event);
+}
+
+/* Lets go of all that belongs to a session, or to a try. */
+static void clear(struct client *client)
+{
+    session_destroy(&client->session);
+    keys_client_destroy(&client->exchange);
+    keys_destroy(&client->keys);
+    stream_close(&client->stream); /* leaves epoll with it, and so does the next */
+    if (client->has_udp) udp_close(&client->udp);
+    client->has_udp = 0;
+    client->wants_write = 0;
+}
+
+/* Callbacks of the session. */
+static void session_message(void *user, int channel, const void *bytes, size_t size)
+{
+    struct client *client = user;
+    if (client->state == CLIENT_OPEN) client->config.on_message(client->config.user, channel, bytes, size);
+}
+
+static void session_room(void *user, int channel)
+{
+    struct client *client = user;
+    if (client->state == CLIENT_OPEN && client->config.on_room != NULL) {
+        client->config.on_room(client->config.user, channel);
+    }
+}
+
+static void session_touched(void *user)
+{
+    (void)user; /* client_wait looks at the session */
+}
+
+static void receive_packet(struct layer *layer, struct packet *packet)
+{
+    struct client *client = (struct client *)((char *)layer - offsetof(struct client, above_udp));
+    uint32_t id, key;
+    if (client->state != CLIENT_OPEN || path_header(packet, &id, &key) < 0 || id != client->session.path.id ||
+        key != client->session.path.key) {
+        packet_free(packet);
+        return;
+    }
+    session_packet(&client->session, packet, client->now);
+}
+
+static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
+
+/* The socket for UDP, to the port that the server named: where it goes to, or NULL if the session has to do without. */
+static const struct sockaddr *open_udp(struct client *client, uint16_t port, socklen_t *size)
+{
+    const struct client_config *config = &client->config;
+    struct sockaddr_storage *address = &client->udp_address;
+    if (config->without_udp || port == 0) return NULL;
+    if (config->udp_address.ss_family != 0) {
+        *address = config->udp_address;
+        *size = config->udp_address_size;
+    } else {
+        *address = config->address;
+        *size = config->address_size;
+        if (address->ss_family == AF_INET6) {
+            ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+        } else {
+            ((struct sockaddr_in *)address)->sin_port = htons(port);
+        }
+    }
+    if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
+    layer_join(&client->above_udp, &client->udp.layer);
+    if (watch(client, EPOLL_CTL_ADD, client->udp.fd, EPOLLIN) < 0) {
+        udp_close(&client->udp);
+        return NULL;
+    }
+    client->has_udp = 1;
+    return (struct sockaddr *)address;
+}
+
+static void receive_answer(struct client *client, const struct packet *packet)
+{
+    unsigned char bytes[LOGIN_REQUEST_SIZE];
+    size_t size;
+    if (packet->size != KEYS_ANSWER || keys_client_finish(&client->keys, &client->exchange, packet->data) < 0) {
+        fail(client, SESSION_UNTRUSTED);
+        return;
+    }
+    size = login_write_request(&client->config.request, bytes);
+    if (stream_seal(&client->stream, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
+        stream_send_bytes(&client->stream, STREAM_LOGIN, bytes, size) < 0) {
+        fail(client, SESSION_EXHAUSTED);
+    }
+    sodium_memzero(bytes, sizeof bytes);
+    client->state = CLIENT_LOGIN;
+}
+
+static void receive_welcome(struct client *client, const struct packet *packet)
+{
+    struct session_program program = {session_message, session_room, session_touched, NULL};
+    struct login_welcome welcome;
+    const struct sockaddr *address;
+    socklen_t size = 0;
+    program.user = client;
+    if (login_read_welcome(&welcome, packet->data, packet->size) < 0) {
+        fail(client, SESSION_BROKEN);
+        return;
+    }
+    address = open_udp(client, welcome.port, &size);
+    if (session_init(&client->session, 0, &welcome, &client->keys, &client->config.limits, &client->stream,
+                     &client->udp.layer, address, size, &client->pool, &program, client->now) < 0) {
+        fail(client, SESSION_EXHAUSTED);
+        return;
+    }
+    keys_destroy(&client->keys); /* the session has its copies */
+    client->state = CLIENT_OPEN;
+    client->tries = 0;
+    client->config.on_open(client->config.user);
+}
+
+static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
+{
+    struct client *client = user;
+    if (client->state == CLIENT_OPEN) {
+        session_frame(&client->session, kind, packet, client->now);
+        return;
+    }
+    if (client->end != SESSION_OPEN) {
+        /* the rest does not matter */
+    } else if (client->state == CLIENT_HELLO && kind == STREAM_ANSWER) {
+        receive_answer(client, packet);
+    } else if (client->state == CLIENT_LOGIN && kind == STREAM_WELCOME) {
+        receive_welcome(client, packet);
+    } else if (client->state == CLIENT_LOGIN && kind == STREAM_REFUSED && packet->size == 1) {
+        client->refusal = packet->data[0];
+        fail(client, SESSION_REFUSED);
+    } else {
+        fail(client, SESSION_BROKEN);
+    }
+    packet_free(packet);
+}
+
+/* Begins another try. */
+static void begin(struct client *client)
+{
+    const struct client_config *config = &client->config;
+    int on = 1, fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    client->state = CLIENT_CONNECTING;
+    client->since = client->now;
+    client->refusal = 0;
+    stream_init(&client->stream, fd, &client->pool, receive_frame, client);
+    if (fd < 0 || watch(client, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT) < 0) {
+        fail(client, SESSION_CUT);
+        return;
+    }
+    client->wants_write = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
+    if (connect(fd, (const struct sockaddr *)&config->address, config->address_size) < 0 && errno != EINPROGRESS) {
+        fail(client, SESSION_CUT);
+    }
+}
+
+/* The connection is made, or failed. */
+static void connected(struct client *client)
+{
+    unsigned char hello[KEYS_HELLO];
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(client->stream.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
+        fail(client, SESSION_CUT);
+        return;
+    }
+    if (keys_client_hello(&client->exchange, client->config.server_key, hello) < 0) {
+        fail(client, SESSION_UNTRUSTED);
+        return;
+    }
+    if (stream_send_bytes(&client->stream, STREAM_HELLO, hello, sizeof hello) < 0) fail(client, SESSION_EXHAUSTED);
+    client->state = CLIENT_HELLO;
+}
+
+/* The connection ended, or something came over it that should not. */
+static void disconnected(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->session.end != SESSION_OPEN) {
+        fail(client, client->session.end); /* the server said so before */
+    } else if (client->state == CLIENT_HELLO) {
+        fail(client, SESSION_UNTRUSTED); /* a server with another key hangs up on our hello */
+    } else {
+        fail(client, client->stream.broken ? SESSION_BROKEN : SESSION_CUT);
+    }
+}
+
+static void handle_events(struct client *client)
+{
+    struct epoll_event events[2];
+    int i, count = epoll_wait(client->epoll, events, 2, 0);
+    for (i = 0; i < count; ++i) {
+        if (client->has_udp && events[i].data.fd == client->udp.fd) {
+            udp_poll(&client->udp, PACKETS); /* without UDP there is TCP */
+            continue;
+        }
+        if (client->state == CLIENT_CONNECTING) connected(client);
+        if (client->end == SESSION_OPEN && (events[i].events & ~(uint32_t)EPOLLOUT) != 0 && stream_read(&client->stream) < 0) {
+            disconnected(client);
+        }
+    }
+}
+
+static int is_trying(const struct client *client)
+{
+    return client->state == CLIENT_CONNECTING || client->state == CLIENT_HELLO || client->state == CLIENT_LOGIN;
+}
+
+/* What the clock says. */
+static void handle_time(struct client *client)
+{
+    uint32_t gone = client->now - client->since;
+    if (client->state == CLIENT_WAITING && gone >= client->retry) begin(client);
+    if (is_trying(client) && client->now - client->since >= client->config.login_time) fail(client, SESSION_SILENT);
+    if (client->state == CLIENT_OPEN && session_check(&client->session, client->now) == 0) {
+        enum session_end end = session_update(&client->session, client->now);
+        if (end != SESSION_OPEN) fail(client, end);
+    }
+}
+
+static void flush(struct client *client)
+{
+    int wanted;
+    if (client->state == CLIENT_OPEN && client->session.is_touched) {
+        enum session_end end = session_flush(&client->session, client->now);
+        if (end != SESSION_OPEN) fail(client, end);
+    } else if (stream_is_open(&client->stream) && client->state != CLIENT_CONNECTING &&
+               stream_flush(&client->stream) < 0) {
+        disconnected(client);
+    }
+    if (client->has_udp) udp_flush(&client->udp);
+    if (!stream_is_open(&client->stream) || client->state == CLIENT_CONNECTING) return;
+    wanted = stream_queued(&client->stream) > 0;
+    if (wanted != client->wants_write) {
+        client->wants_write = wanted;
+        if (watch(client, EPOLL_CTL_MOD, client->stream.frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0) {
+            fail(client, SESSION_EXHAUSTED);
+        }
+    }
+}
+
+/* What has failed is cleared away, and the next try planned. */
+static void finish(struct client *client)
+{
+    const struct client_config *config = &client->config;
+    enum session_end end = client->end;
+    uint32_t most = config->retry_least;
+    uint32_t i;
+    clear(client);
+    for (i = 0; i < client->tries && most < config->retry_most; ++i) most *= 2;
+    if (most > config->retry_most) most = config->retry_most;
+    client->tries += client->tries < 30;
+    client->retry = most / 2 + randombytes_uniform(most / 2 + 1);
+    client->since = client->now;
+    client->end = SESSION_OPEN;
+    client->state = client->is_stopping ? CLIENT_STOPPED : CLIENT_WAITING;
+    config->on_close(config->user, end, client->refusal);
+}
+
+int client_init(struct client *client, const struct client_config *config)
+{
+    memset(client, 0, sizeof *client);
+    client->epoll = -1;
+    client->stream.frames.fd = -1;
+    if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
+        config->retry_least == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    client->config = *config;
+    client->above_udp.ops = &above_udp_ops;
+    packet_pool_init(&client->pool, 0);
+    client->now = client->since = read_clock();
+    client->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return client->epoll < 0 ? -1 : 0;
+}
+
+int client_fd(const struct client *client)
+{
+    return client->epoll;
+}
+
+int client_wait(const struct client *client)
+{
+    uint32_t now = read_clock(), gone = now - client->since, wait;
+    if (client->end != SESSION_OPEN) return 0;
+    switch (client->state) {
+    case CLIENT_STOPPED: return -1;
+    case CLIENT_WAITING: return gone >= client->retry ? 0 : (int)(client->retry - gone);
+    case CLIENT_OPEN: break;
+    default: return gone >= client->config.login_time ? 0 : (int)(client->config.login_time - gone);
+    }
+    if (client->session.is_touched) return 0;
+    wait = session_check(&client->session, now);
+    if (client->has_udp && client->udp.waits > 0 && wait > 1) wait = 1; /* its socket was full */
+    return (int)wait;
+}
+
+void client_step(struct client *client)
+{
+    client->now = read_clock();
+    if (client->state == CLIENT_STOPPED) return;
+    handle_events(client);
+    if (client->end == SESSION_OPEN) handle_time(client);
+    if (client->end == SESSION_OPEN) flush(client);
+    if (client->end != SESSION_OPEN) finish(client);
+}
+
+int client_send(struct client *client, int channel, const void *bytes, size_t size)
+{
+    if (!client_is_open(client)) return CHANNEL_ENDED;
+    client->now = read_clock();
+    return session_send(&client->session, channel, bytes, size, client->now);
+}
+
+int client_is_open(const struct client *client)
+{
+    return client->state == CLIENT_OPEN && client->end == SESSION_OPEN;
+}
+
+void client_stop(struct client *client)
+{
+    if (client->state == CLIENT_STOPPED) return;
+    client->is_stopping = 1;
+    if (client_is_open(client)) {
+        session_flush(&client->session, client->now);
+        stream_send_bytes(&client->stream, STREAM_BYE, NULL, 0);
+        stream_flush(&client->stream); /* what the socket does not take now is not said */
+    }
+    fail(client, SESSION_CLOSED);
+}
+
+void client_destroy(struct client *client)
+{
+    clear(client);
+    if (client->epoll >= 0) close(client->epoll);
+    client->epoll = -1;
+    packet_pool_destroy(&client->pool);
+    sodium_memzero(&client->config, sizeof client->config);
+}

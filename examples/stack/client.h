@@ -1,0 +1,94 @@
+/*
+ * A client: logs in over TCP, has three channels (channels.h), and logs in again when the session ends. server.md has the
+ * picture.
+ *
+ *     client_defaults(&config);
+ *     config.address = ...; config.server_key = ...; and the callbacks
+ *     client_init(&client, &config);
+ *     for (;;) {
+ *         poll client_fd(&client) for POLLIN, at most client_wait(&client) milliseconds
+ *         client_step(&client);
+ *     }
+ *
+ * All calls are for one thread. Callbacks run inside client_step and may call everything but client_step and client_destroy.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "session.h"
+#include "udp.h"
+
+struct client_config {
+    struct sockaddr_storage address; /* the server's TCP */
+    socklen_t address_size;
+    struct sockaddr_storage udp_address; /* family 0: the address above with the port that the server names */
+    socklen_t udp_address_size;
+    unsigned char server_key[KEYS_PUBLIC];
+    struct login_request request; /* name and token */
+    int without_udp;
+    uint32_t login_time;             /* milliseconds for connecting and logging in */
+    uint32_t retry_least, retry_most; /* milliseconds before another try: more from one to the next, and random, so that the
+                                         clients of a server that was started again do not come all at once */
+    struct channels_limits limits;
+
+    void *user; /* for the callbacks */
+    /* Logged in: a new session, whatever was sent in one before has arrived or never will. */
+    void (*on_open)(void *user);
+    void (*on_message)(void *user, int channel, const void *bytes, size_t size);
+    void (*on_room)(void *user, int channel); /* after CHANNEL_BUSY; may be NULL */
+    /*
+     * A session has ended, or a try to get one. `refusal` is the server's reason with SESSION_REFUSED. There will be another
+     * try unless client_stop is called.
+     */
+    void (*on_close)(void *user, enum session_end end, int refusal);
+};
+
+enum client_state { CLIENT_WAITING, CLIENT_CONNECTING, CLIENT_HELLO, CLIENT_LOGIN, CLIENT_OPEN, CLIENT_STOPPED };
+
+struct client {
+    struct client_config config;
+    enum client_state state;
+    struct packet_pool pool;
+    struct layer above_udp;
+    struct udp udp;
+    struct stream stream;
+    struct session session;
+    struct keys_client exchange;
+    struct keys keys;
+    struct sockaddr_storage udp_address; /* where this session's UDP goes */
+    int epoll, wants_write, has_udp, is_stopping;
+    uint32_t now;
+    uint32_t since; /* when the try began, or the wait for the next */
+    uint32_t retry; /* how long that is */
+    uint32_t tries;
+    enum session_end end; /* of the session, to be reported; SESSION_OPEN: none */
+    int refusal;
+};
+
+/* Sets everything but the address, the key and the callbacks. */
+void client_defaults(struct client_config *config);
+
+/* Begins at the next client_step. The struct stays where it is. 0, or -1 with errno. */
+int client_init(struct client *client, const struct client_config *config);
+
+/* One file descriptor for as long as the client lives: readable when client_step has something to do. */
+int client_fd(const struct client *client);
+
+/* Milliseconds until client_step has something to do by the clock; -1: nothing. */
+int client_wait(const struct client *client);
+
+void client_step(struct client *client);
+
+/* 0, or one of channels.h; CHANNEL_ENDED without a session. It is sent at the next client_step, which is due at once. */
+int client_send(struct client *client, int channel, const void *bytes, size_t size);
+
+/* 1 between on_open and on_close. */
+int client_is_open(const struct client *client);
+
+/* Ends the session, telling the server, or the try, and makes no other. on_close follows in the next client_step. */
+void client_stop(struct client *client);
+
+/* Frees everything. Without client_stop before it the server is not told. */
+void client_destroy(struct client *client);
+
+#endif

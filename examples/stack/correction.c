@@ -1,0 +1,58 @@
+#include "correction.h"
+
+#include <stdlib.h>
+
+#include "parity.h"
+#include "repeat.h"
+
+/* For a link of which nothing is known. */
+#define COPIES 2
+#define GROUP 8
+#define INTERLEAVE 1
+#define TIMEOUT 20
+
+int correction_init(struct correction *correction, enum login_correction kind, struct packet_pool *pool)
+{
+    correction->kind = kind;
+    correction->layer = NULL;
+    if (kind == LOGIN_REPEAT) {
+        struct repeat *repeat = malloc(sizeof *repeat);
+        if (repeat == NULL) return -1;
+        if (repeat_init(repeat, COPIES, pool) < 0) {
+            free(repeat);
+            return -1;
+        }
+        correction->layer = &repeat->layer;
+    } else if (kind == LOGIN_PARITY) {
+        struct parity *parity = malloc(sizeof *parity);
+        if (parity == NULL) return -1;
+        if (parity_init(parity, GROUP, INTERLEAVE, TIMEOUT, pool) < 0) {
+            free(parity);
+            return -1;
+        }
+        correction->layer = &parity->layer;
+    }
+    return 0;
+}
+
+void correction_join(struct correction *correction, struct layer *above, struct layer *below)
+{
+    if (correction->layer == NULL) {
+        layer_join(above, below);
+    } else {
+        layer_join(above, correction->layer);
+        layer_join(correction->layer, below);
+    }
+}
+
+size_t correction_mtu(struct correction *correction, size_t link_mtu)
+{
+    return correction->kind == LOGIN_REPEAT ? repeat_mtu((struct repeat *)correction->layer, link_mtu) : link_mtu;
+}
+
+void correction_destroy(struct correction *correction)
+{
+    if (correction->kind == LOGIN_PARITY && correction->layer != NULL) parity_destroy((struct parity *)correction->layer);
+    free(correction->layer);
+    correction->layer = NULL;
+}

@@ -1,0 +1,158 @@
+#include "frames.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define READ_SIZE 16384 /* so much is read at once, of however many frames */
+#define WRITE_COUNT 32  /* and so many frames written */
+
+static void frames_send(struct layer *layer, struct packet *packet)
+{
+    struct frames *frames = (struct frames *)layer;
+    size_t size = packet->size;
+    unsigned char *header = size > 0 && size <= FRAMES_LARGEST ? packet_push(packet, FRAMES_HEADER) : NULL;
+    if (frames->fd < 0 || header == NULL) {
+        packet_free(packet);
+        frames->failed |= header == NULL; /* a gap in what must have none */
+        return;
+    }
+    put_u16(header, (uint16_t)size);
+    packet->next = NULL;
+    if (frames->last != NULL) {
+        frames->last->next = packet;
+    } else {
+        frames->first = packet;
+    }
+    frames->last = packet;
+    frames->queued += packet->size;
+}
+
+static void frames_receive(struct layer *layer, struct packet *packet)
+{
+    (void)layer; /* nothing is below */
+    packet_free(packet);
+}
+
+static const struct layer_ops frames_ops = {frames_send, frames_receive, NULL, NULL, FRAMES_HEADER};
+
+void frames_init(struct frames *frames, int fd, struct packet_pool *pool)
+{
+    memset(frames, 0, sizeof *frames);
+    frames->layer.ops = &frames_ops;
+    frames->fd = fd;
+    frames->pool = pool;
+}
+
+/* Bytes of a frame's header. How many of them were used, or -1 if the size is none. */
+static int take_header(struct frames *frames, const unsigned char *bytes, size_t size)
+{
+    size_t wanted = FRAMES_HEADER - frames->header_size;
+    if (wanted > size) wanted = size;
+    memcpy(frames->header + frames->header_size, bytes, wanted);
+    frames->header_size += wanted;
+    if (frames->header_size == FRAMES_HEADER) {
+        frames->expected = get_u16(frames->header);
+        if (frames->expected == 0 || frames->expected > FRAMES_LARGEST) return -1;
+        frames->part = packet_new(frames->pool);
+        if (frames->part == NULL) return -1;
+    }
+    return (int)wanted;
+}
+
+/* Bytes of the frame that has begun. How many of them were used. */
+static int take_content(struct frames *frames, const unsigned char *bytes, size_t size)
+{
+    struct packet *packet = frames->part;
+    size_t wanted = frames->expected - packet->size;
+    if (wanted > size) wanted = size;
+    memcpy(packet->data + packet->size, bytes, wanted); /* there is room for the largest */
+    packet->size += wanted;
+    if (packet->size == frames->expected) {
+        frames->part = NULL;
+        frames->header_size = 0;
+        layer_up(&frames->layer, packet);
+    }
+    return (int)wanted;
+}
+
+int frames_read(struct frames *frames)
+{
+    unsigned char bytes[READ_SIZE];
+    ssize_t size, at = 0;
+    if (frames->fd < 0 || frames->failed) return -1;
+    do {
+        size = recv(frames->fd, bytes, sizeof bytes, 0);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    if (size == 0) return -1;
+    while (at < size) {
+        int used = frames->part == NULL ? take_header(frames, bytes + at, (size_t)(size - at))
+                                        : take_content(frames, bytes + at, (size_t)(size - at));
+        if (used < 0 || frames->fd < 0 || frames->failed) return -1;
+        at += used;
+    }
+    return 0;
+}
+
+/* Lets go of what has been written. */
+static void written(struct frames *frames, size_t size)
+{
+    frames->queued -= size;
+    while (size > 0) {
+        struct packet *packet = frames->first;
+        if (size < packet->size) {
+            packet_pull(packet, size);
+            return;
+        }
+        size -= packet->size;
+        frames->first = packet->next;
+        if (frames->first == NULL) frames->last = NULL;
+        packet_free(packet);
+    }
+}
+
+int frames_flush(struct frames *frames)
+{
+    if (frames->fd < 0 || frames->failed) return -1;
+    while (frames->first != NULL) {
+        struct iovec parts[WRITE_COUNT];
+        struct msghdr message;
+        struct packet *packet;
+        size_t count = 0, offered = 0;
+        ssize_t size;
+        for (packet = frames->first; packet != NULL && count < WRITE_COUNT; packet = packet->next) {
+            parts[count].iov_base = packet->data;
+            parts[count].iov_len = packet->size;
+            offered += packet->size;
+            count += 1;
+        }
+        memset(&message, 0, sizeof message);
+        message.msg_iov = parts;
+        message.msg_iovlen = count;
+        size = sendmsg(frames->fd, &message, MSG_NOSIGNAL);
+        if (size < 0) {
+            if (errno == EINTR) continue;
+            return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN ? 0 : -1;
+        }
+        written(frames, (size_t)size);
+        if ((size_t)size < offered) return 0;
+    }
+    return 0;
+}
+
+void frames_close(struct frames *frames)
+{
+    while (frames->first != NULL) {
+        struct packet *packet = frames->first;
+        frames->first = packet->next;
+        packet_free(packet);
+    }
+    frames->last = NULL;
+    frames->queued = 0;
+    packet_free(frames->part);
+    frames->part = NULL;
+    if (frames->fd >= 0) close(frames->fd);
+    frames->fd = -1;
+}

@@ -1,0 +1,54 @@
+/*
+ * The messages of a login, which go over TCP after the key exchange and sealed by its keys: who the client is, and what the
+ * server answers.
+ *
+ * A server reads the first from anybody, so both are checked to the last byte: a message that is too short, too long or out of
+ * range is none.
+ */
+#ifndef LOGIN_H
+#define LOGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOGIN_VERSION 1
+#define LOGIN_NAME 64    /* bytes of a name, at most */
+#define LOGIN_TOKEN 1024 /* bytes of a token, at most */
+
+/* Room for each message. */
+#define LOGIN_REQUEST_SIZE (2 + LOGIN_NAME + 2 + LOGIN_TOKEN)
+#define LOGIN_WELCOME_SIZE 32
+
+/* Error correction of the packets over UDP. */
+enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };
+
+/* Why a server says no; a program's own reasons are from 16 to 255. */
+enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3 };
+
+struct login_request {
+    char name[LOGIN_NAME + 1]; /* ended by a 0; has none inside */
+    unsigned char token[LOGIN_TOKEN];
+    size_t token_size;
+};
+
+/* What both ends must have alike. */
+struct login_welcome {
+    uint32_t id, key;
+    uint16_t port;       /* of UDP; 0: the server has none */
+    uint16_t mtu;        /* bytes of a UDP packet, at most */
+    uint8_t correction;  /* login_correction */
+    uint32_t handshake;  /* in milliseconds; see path.h */
+    uint32_t heartbeat;
+    uint32_t silence;
+    uint32_t dead; /* see session.h */
+};
+
+/* Both write into room of the size above, and return how many bytes; 0 if something is out of range. */
+size_t login_write_request(const struct login_request *request, unsigned char *bytes);
+size_t login_write_welcome(const struct login_welcome *welcome, unsigned char *bytes);
+
+/* 0, or -1 if the bytes are not exactly such a message. */
+int login_read_request(struct login_request *request, const unsigned char *bytes, size_t size);
+int login_read_welcome(struct login_welcome *welcome, const unsigned char *bytes, size_t size);
+
+#endif

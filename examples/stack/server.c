@@ -1,0 +1,358 @@
+#include "server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "peer.h"
+
+#define EVENTS 256       /* of epoll, at once */
+#define ACCEPTS 16       /* connections taken at once, since each costs a key exchange soon */
+#define PACKETS 512      /* UDP packets taken at once */
+#define PAUSE 100        /* milliseconds, when the system has no more file descriptors or memory */
+#define UDP_BUFFER (4 << 20)
+
+uint32_t server_clock(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
+}
+
+void server_defaults(struct server_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->sessions = 10000;
+    config->half_open = 1000;
+    config->login_time = 5000;
+    config->settings.mtu = 1400;
+    config->settings.correction = LOGIN_PLAIN;
+    config->settings.handshake = 1000;
+    config->settings.heartbeat = 15000;
+    config->settings.silence = 4000;
+    config->settings.dead = 45000;
+    channels_defaults(&config->limits);
+}
+
+/* A UDP packet of whoever. */
+static void receive_packet(struct layer *layer, struct packet *packet)
+{
+    struct server *server = (struct server *)layer;
+    struct peer *peer = NULL;
+    uint32_t id, key;
+    if (path_header(packet, &id, &key) == 0) peer = table_find(&server->table, id);
+    if (peer == NULL || peer->state != PEER_OPEN || peer->session->path.key != key) {
+        server->counts.strays += 1;
+        packet_free(packet);
+        return;
+    }
+    session_packet(peer->session, packet, server->now);
+}
+
+static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
+
+static int watch(struct server *server, int fd, void *what)
+{
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    event.data.ptr = what;
+    return epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET6) {
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+    } else {
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+    }
+}
+
+static uint16_t get_port(const struct sockaddr_storage *address)
+{
+    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                                : ((const struct sockaddr_in *)address)->sin_port);
+}
+
+static int open_tcp(struct server *server)
+{
+    const struct server_config *config = &server->config;
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    int on = 1, off = 0, fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    server->listener = fd;
+    if (fd < 0) return -1;
+    /* A server that is started again finds connections of the one before, on their way out. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return -1;
+    if (config->address.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, (const struct sockaddr *)&config->address, config->address_size) < 0 || listen(fd, SOMAXCONN) < 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
+        return -1;
+    }
+    server->port = get_port(&bound);
+    return watch(server, fd, &server->listener);
+}
+
+static int open_udp(struct server *server)
+{
+    struct sockaddr_storage address = server->config.address;
+    socklen_t size = server->config.address_size;
+    int buffer = UDP_BUFFER;
+    set_port(&address, server->port);
+    if (udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) {
+        set_port(&address, 0);
+        if (errno != EADDRINUSE || udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) return -1;
+    }
+    /* Thousands of clients may send in the same moment. What the system does not give is no reason not to start. */
+    setsockopt(server->udp.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    setsockopt(server->udp.fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    layer_join(&server->above_udp, &server->udp.layer);
+    if (udp_address(&server->udp, &address, &size) < 0) return -1;
+    server->udp_port = get_port(&address);
+    return watch(server, server->udp.fd, &server->udp);
+}
+
+static int config_is_valid(const struct server_config *config)
+{
+    unsigned char bytes[LOGIN_WELCOME_SIZE];
+    return config->on_login != NULL && config->on_message != NULL && config->sessions > 0 && config->half_open > 0 &&
+           config->login_time > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
+           login_write_welcome(&config->settings, bytes) != 0;
+}
+
+struct server *server_open(const struct server_config *config)
+{
+    struct server *server;
+    if (!config_is_valid(config) || sodium_init() < 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    server = calloc(1, sizeof *server);
+    if (server == NULL) return NULL;
+    server->config = *config;
+    server->above_udp.ops = &above_udp_ops;
+    server->listener = server->udp.fd = -1;
+    server->listens = server->receives = 1; /* those that there are */
+    server->now = server_clock();
+    packet_pool_init(&server->pool, 0);
+    wheel_init(&server->wheel, server->now);
+    table_init(&server->table, config->sessions);
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (server->epoll < 0 || open_tcp(server) < 0 || (!config->without_udp && open_udp(server) < 0)) {
+        int why = errno;
+        server_close(server);
+        errno = why;
+        return NULL;
+    }
+    return server;
+}
+
+static int is_passing(int error)
+{
+    return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN || error == EHOSTUNREACH ||
+           error == ENETUNREACH || error == ENOPROTOOPT || error == EHOSTDOWN;
+}
+
+/* What epoll would tell of for ever, since nothing can be done about it now, waits for a while. */
+static void pause_watching(struct server *server, int fd, int *watched)
+{
+    if (epoll_ctl(server->epoll, EPOLL_CTL_DEL, fd, NULL) == 0) *watched = 0;
+    wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
+}
+
+static void watch_again(struct server *server)
+{
+    if (!server->listens) server->listens = watch(server, server->listener, &server->listener) == 0;
+    if (!server->receives) server->receives = watch(server, server->udp.fd, &server->udp) == 0;
+    if (!server->listens || !server->receives) wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
+}
+
+static void accept_some(struct server *server)
+{
+    int i, on = 1;
+    for (i = 0; i < ACCEPTS; ++i) {
+        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
+            peer_accept(server, fd);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (!is_passing(errno)) {
+            pause_watching(server, server->listener, &server->listens);
+            return;
+        }
+    }
+}
+
+static void timer_due(struct wheel_timer *timer, uint32_t now, void *user)
+{
+    struct server *server = user;
+    (void)now; /* server->now */
+    if (timer == &server->watch_again) {
+        watch_again(server);
+    } else {
+        peer_due((struct peer *)((char *)timer - offsetof(struct peer, timer)));
+    }
+}
+
+static void handle(struct server *server, const struct epoll_event *event)
+{
+    if (event->data.ptr == &server->listener) {
+        accept_some(server);
+    } else if (event->data.ptr == &server->udp) {
+        if (udp_poll(&server->udp, PACKETS) < 0) pause_watching(server, server->udp.fd, &server->receives);
+    } else {
+        struct peer *peer = event->data.ptr;
+        if (event->events & ~(uint32_t)EPOLLOUT) peer_read(peer); /* errors show in reading */
+        if (event->events & EPOLLOUT) peer_touch(peer);
+    }
+}
+
+/* Sends what the step has left to send. What is touched by that is for the next step. */
+static void flush_touched(struct server *server)
+{
+    struct peer *peer = server->touched;
+    server->touched = NULL;
+    while (peer != NULL) {
+        struct peer *next = peer->next_touched;
+        peer->is_touched = 0;
+        peer_flush(peer);
+        peer = next;
+    }
+    if (!server->config.without_udp) udp_flush(&server->udp);
+}
+
+static void free_ended(struct server *server)
+{
+    struct peer *peer, *next;
+    for (peer = server->ended.first; peer != NULL; peer = next) {
+        next = peer->next;
+        if (peer->is_touched) continue; /* still in that list, until the next step */
+        peer_list_remove(&server->ended, peer);
+        peer_free(peer);
+    }
+}
+
+int server_wait(struct server *server)
+{
+    int wait = wheel_next(&server->wheel, server_clock());
+    if (server->touched != NULL || server->ended.count > 0) return 0;
+    if (server->udp.waits > 0 && (wait < 0 || wait > 1)) wait = 1; /* its socket was full */
+    return wait;
+}
+
+int server_step(struct server *server, int most)
+{
+    struct epoll_event events[EVENTS];
+    int wait = server_wait(server), count, i;
+    if (wait < 0 || (most >= 0 && wait > most)) wait = most;
+    count = epoll_wait(server->epoll, events, EVENTS, wait);
+    if (count < 0) {
+        if (errno != EINTR) return -1;
+        count = 0;
+    }
+    server->now = server_clock();
+    for (i = 0; i < count; ++i) handle(server, &events[i]);
+    wheel_advance(&server->wheel, server->now, timer_due, server);
+    flush_touched(server);
+    free_ended(server);
+    return 0;
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return server->port;
+}
+
+int server_fd(const struct server *server)
+{
+    return server->epoll;
+}
+
+int server_send(struct peer *peer, int channel, const void *bytes, size_t size)
+{
+    if (peer->state != PEER_OPEN) return CHANNEL_ENDED;
+    return session_send(peer->session, channel, bytes, size, peer->server->now);
+}
+
+void server_end(struct peer *peer)
+{
+    peer_leave(peer);
+}
+
+const char *server_name(const struct peer *peer)
+{
+    return peer->name;
+}
+
+void server_set_data(struct peer *peer, void *data)
+{
+    peer->data = data;
+}
+
+void *server_data(const struct peer *peer)
+{
+    return peer->data;
+}
+
+struct session *server_session(struct peer *peer)
+{
+    return peer->session;
+}
+
+void server_each(struct server *server, void (*visit)(void *user, struct peer *peer), void *user)
+{
+    struct peer *peer, *next;
+    for (peer = server->open.first; peer != NULL; peer = next) {
+        next = peer->next;
+        visit(user, peer);
+    }
+}
+
+void server_count(const struct server *server, struct server_counts *counts)
+{
+    const struct peer *peer;
+    *counts = server->counts;
+    counts->sessions = server->open.count;
+    counts->half_open = server->half_open.count;
+    counts->packets = server->pool.out;
+    for (peer = server->open.first; peer != NULL; peer = peer->next) {
+        const struct path *path = &peer->session->path;
+        counts->forged += path->seal.forged;
+        counts->replayed += path->seal.replayed;
+        counts->moves += path->moves;
+        counts->falls += path->falls;
+        counts->using_udp += path->usable != 0;
+    }
+}
+
+static void end_all(struct peer_list *list)
+{
+    while (list->first != NULL) peer_end(list->first, SESSION_CLOSED);
+}
+
+void server_close(struct server *server)
+{
+    struct peer *peer;
+    if (server == NULL) return;
+    while ((peer = server->open.first) != NULL) server_end(peer);
+    flush_touched(server);
+    end_all(&server->half_open);
+    end_all(&server->open);
+    while (server->touched != NULL) flush_touched(server); /* nothing is sent any more, but the list must end */
+    free_ended(server);
+    if (server->udp.fd >= 0) udp_close(&server->udp);
+    if (server->listener >= 0) close(server->listener);
+    if (server->epoll >= 0) close(server->epoll);
+    table_destroy(&server->table);
+    packet_pool_destroy(&server->pool);
+    sodium_memzero(server->config.secret_key, sizeof server->config.secret_key);
+    free(server);
+}

@@ -1,0 +1,98 @@
+/*
+ * A server for thousands of sessions, in one thread with one epoll: clients log in over TCP and then have three channels
+ * (channels.h), two of them over UDP where that is usable. server.md has the picture.
+ *
+ *     server_defaults(&config);
+ *     config.on_login = ...;                 (and the other callbacks, the address, the keys)
+ *     server = server_open(&config);
+ *     while (!stopped) server_step(server, 1000);
+ *     server_close(server);
+ *
+ * Callbacks run inside server_step and may call everything but server_step and server_close. A session costs time when
+ * something comes or is due for it, and otherwise none.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "session.h"
+
+struct server;
+struct peer; /* a client that is logged in */
+
+struct server_config {
+    struct sockaddr_storage address; /* where to listen; port 0: the system chooses. UDP gets the same port if it is free */
+    socklen_t address_size;
+    unsigned char public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET]; /* of keys_make */
+    size_t sessions;     /* at most; further ones are refused with LOGIN_FULL */
+    size_t half_open;    /* connections without a session at most; a new one takes the place of the oldest */
+    uint32_t login_time; /* milliseconds for a login, and for the last words of a session */
+    int without_udp;     /* everything goes over TCP */
+    struct login_welcome settings; /* mtu, correction and times; the rest is the server's own */
+    struct channels_limits limits;
+
+    void *user; /* for the callbacks */
+    /* 0 to let a client in, or the reason why not: LOGIN_BAD_TOKEN, or the program's own from 16 to 255. */
+    int (*on_login)(void *user, const struct login_request *request);
+    void (*on_open)(void *user, struct peer *peer); /* may be NULL, as all but the first and the next */
+    void (*on_message)(void *user, struct peer *peer, int channel, const void *bytes, size_t size);
+    void (*on_room)(void *user, struct peer *peer, int channel); /* after CHANNEL_BUSY */
+    /* The peer is gone after this. Called at the end of a server_step, not from within other calls. */
+    void (*on_close)(void *user, struct peer *peer, enum session_end end);
+};
+
+struct server_counts {
+    size_t sessions, half_open;
+    size_t packets;             /* out of the pool: in queues, and UDP_BATCH to receive into */
+    unsigned long logins;       /* since the beginning */
+    unsigned long refused;      /* logins */
+    unsigned long displaced;    /* connections that made room for new ones */
+    unsigned long strays;       /* UDP packets of no session */
+    unsigned long forged;       /* of those sessions that are open: packets that were not genuine, */
+    unsigned long replayed;     /* or seen before */
+    unsigned long moves;        /* addresses followed */
+    unsigned long falls;        /* times that UDP became unusable */
+    unsigned long using_udp;    /* sessions */
+};
+
+/* Sets everything but the address, the keys and the callbacks. */
+void server_defaults(struct server_config *config);
+
+/* NULL with errno: EINVAL for a setting out of range, or that of a system call. */
+struct server *server_open(const struct server_config *config);
+
+/* The TCP port, which clients need. */
+uint16_t server_port(const struct server *server);
+
+/* Readable when server_step has something to do, for a program with an event loop of its own; it also needs server_wait. */
+int server_fd(const struct server *server);
+
+/* Milliseconds until server_step has something to do by the clock; -1: nothing. */
+int server_wait(struct server *server);
+
+/* Waits for `most` milliseconds at most (-1: until something happens) and does what there is to do. 0, or -1 with errno. */
+int server_step(struct server *server, int most);
+
+/* 0, or one of channels.h: CHANNEL_BUSY is answered with on_room later. It is sent within the next server_step, or the present. */
+int server_send(struct peer *peer, int channel, const void *bytes, size_t size);
+
+/* Ends a session: the client is told, and on_close follows. */
+void server_end(struct peer *peer);
+
+/* Who logged in. */
+const char *server_name(const struct peer *peer);
+
+/* The program's own pointer for a peer: NULL at first. */
+void server_set_data(struct peer *peer, void *data);
+void *server_data(const struct peer *peer);
+
+struct session *server_session(struct peer *peer);
+
+/* Goes through all sessions: `visit` may send, and end them. */
+void server_each(struct server *server, void (*visit)(void *user, struct peer *peer), void *user);
+
+void server_count(const struct server *server, struct server_counts *counts);
+
+/* Ends all sessions (on_close is called for each), tells the clients as far as that goes at once, and frees everything. */
+void server_close(struct server *server);
+
+#endif

@@ -1,0 +1,217 @@
+#include "session.h"
+
+#include <string.h>
+
+/* The sooner of two ends: what came first stays. */
+static void end(struct session *session, enum session_end why)
+{
+    if (session->end == SESSION_OPEN) session->end = why;
+}
+
+static void touch(struct session *session)
+{
+    if (session->is_touched) return;
+    session->is_touched = 1;
+    session->program.touched(session->program.user);
+}
+
+/* The session may have slept, and KCP measures with the time that it was told last. */
+static void tell_time(struct session *session, uint32_t now)
+{
+    if (now == session->now) return;
+    session->now = session->path.now = now;
+    session->channels.reliable.layer.ops->update(&session->channels.reliable.layer, now);
+}
+
+/* Something is about to happen. */
+static void wake(struct session *session, uint32_t now)
+{
+    tell_time(session, now);
+    touch(session);
+}
+
+int session_init(struct session *session, int is_server, const struct login_welcome *welcome, const struct keys *keys,
+                 const struct channels_limits *limits, struct stream *stream, struct layer *udp,
+                 const struct sockaddr *address, socklen_t address_size, struct packet_pool *pool,
+                 const struct session_program *program, uint32_t now)
+{
+    struct path_times times;
+    size_t mtu;
+    memset(session, 0, sizeof *session);
+    times.handshake = welcome->handshake;
+    times.heartbeat = welcome->heartbeat;
+    times.silence = welcome->silence;
+    session->stream = stream;
+    session->program = *program;
+    session->is_server = is_server;
+    session->dead = welcome->dead;
+    session->heartbeat = welcome->heartbeat;
+    session->now = session->heard = session->said = now;
+    if (path_init(&session->path, is_server, welcome->id, welcome->key, keys->udp_send, keys->udp_receive, &times, pool,
+                  now) < 0) {
+        return -1;
+    }
+    if (correction_init(&session->correction, (enum login_correction)welcome->correction, pool) < 0) {
+        path_destroy(&session->path);
+        return -1;
+    }
+    if (channels_init(&session->channels, welcome->id, stream, &session->path.usable, pool, limits, program->message,
+                      program->user) < 0) {
+        correction_destroy(&session->correction);
+        path_destroy(&session->path);
+        return -1;
+    }
+    session->opened = 1;
+    correction_join(&session->correction, &session->channels.layer, &session->path.layer);
+    session->path.layer.below = udp; /* its way up leads to whoever finds the session */
+    mtu = correction_mtu(&session->correction, welcome->mtu);
+    if (channels_mtu(&session->channels, mtu) < 0) {
+        session_destroy(session);
+        return -1;
+    }
+    session->channels.reliable.layer.ops->update(&session->channels.reliable.layer, now);
+    if (address != NULL) path_begin(&session->path, address, address_size);
+    return 0;
+}
+
+int session_send(struct session *session, int channel, const void *bytes, size_t size, uint32_t now)
+{
+    if (session->end != SESSION_OPEN) return CHANNEL_ENDED;
+    wake(session, now);
+    return channels_send(&session->channels, channel, bytes, size);
+}
+
+/* A frame without content that says something about the session. Without memory it is not said. */
+static void say(struct session *session, enum stream_kind kind)
+{
+    stream_send_bytes(session->stream, kind, NULL, 0);
+}
+
+void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now)
+{
+    if (session->end != SESSION_OPEN) {
+        packet_free(packet);
+        return;
+    }
+    wake(session, now);
+    session->heard = now;
+    switch (kind) {
+    case STREAM_PACKET: channels_packet(&session->channels, packet); return;
+    case STREAM_PART:
+    case STREAM_LAST:
+        if (channels_piece(&session->channels, packet, kind == STREAM_LAST) < 0) end(session, SESSION_BROKEN);
+        return;
+    case STREAM_ASK: say(session, STREAM_HERE); break;
+    case STREAM_HERE: break;
+    case STREAM_DEAF: path_deaf(&session->path, now); break;
+    case STREAM_BYE: end(session, SESSION_LEFT); break;
+    default: end(session, SESSION_BROKEN); break;
+    }
+    packet_free(packet);
+}
+
+void session_packet(struct session *session, struct packet *packet, uint32_t now)
+{
+    uint64_t refused = session->path.seal.forged + session->path.seal.replayed;
+    if (session->end != SESSION_OPEN) {
+        packet_free(packet);
+        return;
+    }
+    tell_time(session, now);
+    path_receive(&session->path, packet, now);
+    /* A packet that is not authentic shall not even cost a flush. */
+    if (session->path.seal.forged + session->path.seal.replayed == refused) touch(session);
+}
+
+/* Tells the program of channels that are waited for. */
+static void tell_room(struct session *session)
+{
+    int channel;
+    for (channel = 0; channel < CHANNELS && session->channels.waiting != 0; ++channel) {
+        unsigned bit = 1u << channel;
+        if ((session->channels.waiting & bit) == 0 || !channels_have_room(&session->channels, channel)) continue;
+        session->channels.waiting &= ~bit;
+        if (session->program.room != NULL) session->program.room(session->program.user, channel);
+    }
+}
+
+enum session_end session_flush(struct session *session, uint32_t now)
+{
+    session->is_touched = 0;
+    if (session->end != SESSION_OPEN) return session->end;
+    session->now = session->path.now = now;
+    channels_flush(&session->channels, now);
+    if (stream_flush(session->stream) < 0) end(session, session->stream->broken ? SESSION_BROKEN : SESSION_CUT);
+    if (session->end == SESSION_OPEN) tell_room(session);
+    return session->end;
+}
+
+enum session_end session_update(struct session *session, uint32_t now)
+{
+    struct layer *correction = session->correction.layer;
+    wake(session, now);
+    if (correction != NULL && correction->ops->update != NULL) correction->ops->update(correction, now);
+    if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
+    if (now - session->heard >= session->dead) end(session, SESSION_SILENT);
+    if (!session->is_server && now - session->said >= session->heartbeat) {
+        session->said = now;
+        say(session, STREAM_ASK);
+    }
+    if (reliable_is_dead(&session->channels.reliable)) end(session, SESSION_STUCK);
+    if (seal_is_spent(&session->path.seal) || seal_is_spent(&session->stream->seal)) end(session, SESSION_EXHAUSTED);
+    return session->end;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is left of `span` since `begin`. */
+static uint32_t rest(uint32_t begin, uint32_t span, uint32_t now)
+{
+    uint32_t gone = now - begin;
+    return gone >= span ? 0 : span - gone;
+}
+
+uint32_t session_check(const struct session *session, uint32_t now)
+{
+    struct layer *reliable = (struct layer *)&session->channels.reliable.layer;
+    struct layer *correction = session->correction.layer;
+    uint32_t wait = reliable->ops->check(reliable, now);
+    if (session->end != SESSION_OPEN) return 0;
+    if (correction != NULL && correction->ops->check != NULL) wait = least(wait, correction->ops->check(correction, now));
+    wait = least(wait, path_check(&session->path, now));
+    wait = least(wait, rest(session->heard, session->dead, now));
+    if (!session->is_server) wait = least(wait, rest(session->said, session->heartbeat, now));
+    return wait;
+}
+
+int session_has_udp(const struct session *session)
+{
+    return session->path.usable;
+}
+
+void session_destroy(struct session *session)
+{
+    if (!session->opened) return;
+    channels_destroy(&session->channels);
+    correction_destroy(&session->correction);
+    path_destroy(&session->path);
+    session->opened = 0;
+}
+
+const char *session_end_text(enum session_end end)
+{
+    static const char *const texts[] = {"open",
+                                        "closed",
+                                        "the other end left",
+                                        "the connection was cut",
+                                        "the other end is silent",
+                                        "the other end broke the protocol",
+                                        "packets are not acknowledged",
+                                        "out of memory or of counters",
+                                        "the server does not have the expected key",
+                                        "the server refused"};
+    return (size_t)end < sizeof texts / sizeof texts[0] ? texts[end] : "unknown";
+}

@@ -1,0 +1,105 @@
+/*
+ * A session, from login to its end: the same unit in the server, many times, and in the client.
+ *
+ *                      session_send(session, channel, ...)
+ *          1 reliable          2 unreliable        0 bulk
+ *        KCP (reliable.h)          |                  |
+ *               \__________________|                  |
+ *                channels.h  ----------------.        |         the line across: while UDP is not usable
+ *                     |                       \       |
+ *          [repeat.h or parity.h]              stream.h
+ *                     |                           |
+ *                   path.h                      seal.h
+ *                     |                           |
+ *                   seal.h                     frames.h
+ *                     |                           |
+ *                 id and key                      |
+ *                    UDP                         TCP
+ *
+ * It has no socket and no clock of its own: the owner gives it what arrives, and the time. When one of its calls says that the
+ * session is over, the owner tells the program and destroys it.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "channels.h"
+#include "correction.h"
+#include "keys.h"
+#include "login.h"
+#include "path.h"
+
+/* Why a session ended, or none came about. */
+enum session_end {
+    SESSION_OPEN,
+    SESSION_CLOSED,    /* this program did so */
+    SESSION_LEFT,      /* the other one did */
+    SESSION_CUT,       /* the TCP connection ended, or could not be made */
+    SESSION_SILENT,    /* nothing came over it for too long */
+    SESSION_BROKEN,    /* something came that no such peer sends */
+    SESSION_STUCK,     /* KCP's packets were not acknowledged, however often they were sent */
+    SESSION_EXHAUSTED, /* no memory, or no more counters for the encryption */
+    SESSION_UNTRUSTED, /* client: the server does not have the key that was expected */
+    SESSION_REFUSED    /* client: the server does not let it in */
+};
+
+struct session;
+
+struct session_program {
+    channels_message message; /* as in channels.h */
+    void (*room)(void *user, int channel);  /* a send was told CHANNEL_BUSY, and now there is room again. May be NULL */
+    void (*touched)(void *user);            /* session_flush is wanted soon: before the owner waits for anything */
+    void *user;
+};
+
+struct session {
+    struct stream *stream;
+    struct path path;
+    struct channels channels;
+    struct correction correction;
+    struct session_program program;
+    int is_server;
+    int opened;        /* session_init came to its end */
+    uint32_t dead;     /* milliseconds without anything over TCP after which the session is over */
+    uint32_t heartbeat;
+    uint32_t now;
+    uint32_t heard, said; /* over TCP: when something came last, and was sent */
+    int is_touched;
+    enum session_end end; /* what it will be, when found out inside a call that cannot say so */
+};
+
+/*
+ * The stream is sealed already; `udp` is the socket's layer. A client's UDP goes to `address`, NULL if it shall have none.
+ * 0, or -1 without memory, or if the mtu leaves too little.
+ */
+int session_init(struct session *session, int is_server, const struct login_welcome *welcome, const struct keys *keys,
+                 const struct channels_limits *limits, struct stream *stream, struct layer *udp,
+                 const struct sockaddr *address, socklen_t address_size, struct packet_pool *pool,
+                 const struct session_program *program, uint32_t now);
+
+/* 0, or one of channels.h. */
+int session_send(struct session *session, int channel, const void *bytes, size_t size, uint32_t now);
+
+/* A frame of the stream after the login. */
+void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now);
+
+/* A packet of UDP, id and key taken off: they have been compared. */
+void session_packet(struct session *session, struct packet *packet, uint32_t now);
+
+/* Sends what waits. */
+enum session_end session_flush(struct session *session, uint32_t now);
+
+/* Time has passed. */
+enum session_end session_update(struct session *session, uint32_t now);
+
+/* Milliseconds until session_update is needed, LAYER_IDLE at most. */
+uint32_t session_check(const struct session *session, uint32_t now);
+
+/* 1 while packets take UDP. */
+int session_has_udp(const struct session *session);
+
+void session_destroy(struct session *session);
+
+/* A few words for a log. */
+const char *session_end_text(enum session_end end);
+
+#endif

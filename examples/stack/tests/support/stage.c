@@ -1,0 +1,306 @@
+#include "stage.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+uint32_t stage_clock(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
+}
+
+/* The server's callbacks. */
+static int on_login(void *user, const struct login_request *request)
+{
+    (void)user;
+    return request->token_size == 6 && memcmp(request->token, "sesame", 6) == 0 ? 0 : LOGIN_BAD_TOKEN;
+}
+
+static void on_peer_open(void *user, struct peer *peer)
+{
+    (void)peer;
+    ((struct stage *)user)->opens += 1;
+}
+
+static void on_peer_message(void *user, struct peer *peer, int channel, const void *bytes, size_t size)
+{
+    struct stage *stage = user;
+    if (server_send(peer, channel, bytes, size) < 0) stage->busy += 1;
+}
+
+static void on_peer_close(void *user, struct peer *peer, enum session_end end)
+{
+    struct stage *stage = user;
+    (void)peer;
+    stage->closes += 1;
+    stage->end = end;
+}
+
+/* The byte of a message at a place. */
+static unsigned char content(uint32_t session, uint32_t number, size_t place)
+{
+    return (unsigned char)(session * 7 + number * 13 + place * 31 + (place >> 8));
+}
+
+/* The client's callbacks. */
+static void on_open(void *user)
+{
+    struct stage_client *client = user;
+    int channel;
+    client->opens += 1;
+    client->session += 1;
+    memset(client->seen, 0, sizeof client->seen);
+    for (channel = 0; channel < CHANNELS; ++channel) {
+        client->flows[channel].sent = client->flows[channel].returned = 0;
+    }
+}
+
+static void on_close(void *user, enum session_end end, int refusal)
+{
+    struct stage_client *client = user;
+    client->closes += 1;
+    client->end = end;
+    client->refusal = refusal;
+}
+
+static int is_first(struct stage_client *client, uint32_t number)
+{
+    unsigned char *byte = &client->seen[number % STAGE_SEEN / 8];
+    unsigned char bit = (unsigned char)(1 << number % 8);
+    int first = (*byte & bit) == 0;
+    *byte |= bit;
+    return first;
+}
+
+static int is_right(struct stage_client *client, int channel, const unsigned char *bytes, size_t size)
+{
+    const struct stage_flow *flow = &client->flows[channel];
+    uint32_t number;
+    size_t i;
+    if (size != flow->size || get_u32(bytes) != client->session) return 0;
+    number = get_u32(bytes + 4);
+    for (i = 8; i < size; ++i) {
+        if (bytes[i] != content(client->session, number, i)) return 0;
+    }
+    if (channel == CHANNEL_UNRELIABLE) return number < flow->sent && is_first(client, number);
+    return number == flow->returned;
+}
+
+static void on_message(void *user, int channel, const void *bytes, size_t size)
+{
+    struct stage_client *client = user;
+    if (is_right(client, channel, bytes, size)) {
+        client->flows[channel].returned += 1;
+    } else {
+        client->stage->wrong += 1;
+    }
+}
+
+static void send_more(struct stage_client *client)
+{
+    static unsigned char bytes[1 << 20];
+    int channel;
+    for (channel = 0; channel < CHANNELS && client_is_open(&client->client); ++channel) {
+        struct stage_flow *flow = &client->flows[channel];
+        /* What is lost on channel 2 must not end the sending: a few at each turn. */
+        uint32_t limit = channel == CHANNEL_UNRELIABLE ? flow->sent + flow->ahead : flow->returned + flow->ahead;
+        while (flow->sent < flow->wanted && flow->sent < limit) {
+            size_t i;
+            put_u32(bytes, client->session);
+            put_u32(bytes + 4, flow->sent);
+            for (i = 8; i < flow->size; ++i) bytes[i] = content(client->session, flow->sent, i);
+            if (client_send(&client->client, channel, bytes, flow->size) < 0) break;
+            flow->sent += 1;
+        }
+    }
+}
+
+int stage_init(struct stage *stage, uint64_t seed)
+{
+    struct sockaddr_in *address;
+    memset(stage, 0, sizeof *stage);
+    stage->seed = seed;
+    server_defaults(&stage->config);
+    if (keys_make(stage->config.public_key, stage->config.secret_key) < 0) return -1;
+    memcpy(stage->public_key, stage->config.public_key, KEYS_PUBLIC);
+    address = (struct sockaddr_in *)&stage->config.address;
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    stage->config.address_size = sizeof *address;
+    stage->config.login_time = 2000;
+    stage->config.settings.handshake = 50;
+    stage->config.settings.heartbeat = 300;
+    stage->config.settings.silence = 500;
+    stage->config.settings.dead = 3000;
+    stage->config.user = stage;
+    stage->config.on_login = on_login;
+    stage->config.on_open = on_peer_open;
+    stage->config.on_message = on_peer_message;
+    stage->config.on_close = on_peer_close;
+    return 0;
+}
+
+int stage_start(struct stage *stage)
+{
+    stage->server = server_open(&stage->config);
+    if (stage->server == NULL) return -1;
+    ((struct sockaddr_in *)&stage->config.address)->sin_port = htons(server_port(stage->server));
+    return 0;
+}
+
+void stage_stop(struct stage *stage)
+{
+    server_close(stage->server);
+    stage->server = NULL;
+}
+
+void stage_client_config(struct stage *stage, struct client_config *config)
+{
+    client_defaults(config);
+    config->address = stage->config.address;
+    config->address_size = stage->config.address_size;
+    memcpy(config->server_key, stage->public_key, KEYS_PUBLIC);
+    memcpy(config->request.name, "client", 7);
+    memcpy(config->request.token, "sesame", 6);
+    config->request.token_size = 6;
+    config->login_time = 2000;
+    config->retry_least = 20;
+    config->retry_most = 200;
+    config->on_open = on_open;
+    config->on_message = on_message;
+    config->on_close = on_close;
+}
+
+struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay)
+{
+    struct client_config own = *config;
+    struct stage_client *client = stage->clients;
+    while (client < stage->clients + STAGE_CLIENTS && client->exists) ++client;
+    if (client == stage->clients + STAGE_CLIENTS) return NULL;
+    memset(client, 0, sizeof *client);
+    client->stage = stage;
+    own.user = client;
+    if (with_relay) {
+        /* The server gave UDP the port of TCP, unless that was taken. */
+        if (relay_open(&client->relay, (struct sockaddr *)&stage->config.address, stage->config.address_size,
+                       stage->seed + 1) < 0) {
+            return NULL;
+        }
+        client->relay.to_server.loss = client->relay.to_client.loss = stage->ways.loss;
+        client->relay.to_server.duplicate = client->relay.to_client.duplicate = stage->ways.duplicate;
+        client->relay.to_server.delay = client->relay.to_client.delay = stage->ways.delay;
+        client->relay.to_server.jitter = client->relay.to_client.jitter = stage->ways.jitter;
+        client->has_relay = 1;
+        own.udp_address = client->relay.address;
+        own.udp_address_size = client->relay.address_size;
+    }
+    if (client_init(&client->client, &own) < 0) return NULL;
+    client->exists = 1;
+    return client;
+}
+
+void stage_leave(struct stage_client *client)
+{
+    if (!client->exists) return;
+    client_destroy(&client->client);
+    if (client->has_relay) relay_close(&client->relay);
+    client->exists = 0;
+}
+
+void stage_flow(struct stage_client *client, int channel, uint32_t count, size_t size, uint32_t ahead)
+{
+    client->flows[channel].wanted = count;
+    client->flows[channel].size = size;
+    client->flows[channel].ahead = ahead;
+}
+
+int stage_is_done(const struct stage *stage)
+{
+    const struct stage_client *client;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        int channel;
+        if (!client->exists) continue;
+        for (channel = 0; channel < CHANNELS; ++channel) {
+            const struct stage_flow *flow = &client->flows[channel];
+            if (flow->sent < flow->wanted) return 0;
+            if (channel != CHANNEL_UNRELIABLE && flow->returned < flow->wanted) return 0;
+        }
+    }
+    return 1;
+}
+
+int stage_all_open(const struct stage *stage)
+{
+    const struct stage_client *client;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        if (client->exists && !client_is_open(&client->client)) return 0;
+    }
+    return 1;
+}
+
+int stage_all_udp(const struct stage *stage)
+{
+    const struct stage_client *client;
+    struct server_counts counts;
+    if (!stage_all_open(stage) || stage->server == NULL) return 0;
+    server_count(stage->server, &counts);
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        if (client->exists && !session_has_udp(&client->client.session)) return 0;
+    }
+    return counts.using_udp == counts.sessions;
+}
+
+static void add(struct pollfd *fds, int *count, int fd)
+{
+    fds[*count].fd = fd;
+    fds[*count].events = POLLIN;
+    *count += 1;
+}
+
+static int sooner(int a, int b)
+{
+    return b >= 0 && b < a ? b : a;
+}
+
+int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stage *stage))
+{
+    uint32_t begin = stage_clock();
+    for (;;) {
+        struct pollfd fds[1 + 3 * STAGE_CLIENTS];
+        struct stage_client *client;
+        int count = 0, wait = 10;
+        for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+            if (!client->exists) continue;
+            send_more(client);
+            client_step(&client->client);
+            if (client->has_relay) {
+                wait = sooner(wait, (int)relay_poll(&client->relay, stage_clock()));
+                add(fds, &count, client->relay.near);
+                add(fds, &count, client->relay.far);
+            }
+        }
+        if (stage->server != NULL) {
+            if (server_step(stage->server, 0) < 0) return 0;
+            wait = sooner(wait, server_wait(stage->server));
+            add(fds, &count, server_fd(stage->server));
+        }
+        for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+            if (!client->exists) continue;
+            wait = sooner(wait, client_wait(&client->client));
+            add(fds, &count, client_fd(&client->client));
+        }
+        if (until != NULL && until(stage)) return 1;
+        if (stage_clock() - begin >= time) return 0;
+        poll(fds, (nfds_t)count, wait);
+    }
+}
+
+void stage_close(struct stage *stage)
+{
+    struct stage_client *client;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) stage_leave(client);
+    if (stage->server != NULL) stage_stop(stage);
+}

@@ -1,0 +1,87 @@
+/*
+ * A server and a few clients in one thread, on loopback, with the relay of relay.h between each client's UDP and the server if
+ * the test wants one. The server sends every message back on the channel that it came by; the clients number theirs and check
+ * what comes back: nothing forged, on channels 0 and 1 all in order and none twice, on 2 none twice.
+ */
+#ifndef STAGE_H
+#define STAGE_H
+
+#include "client.h"
+#include "relay.h"
+#include "server.h"
+
+#define STAGE_CLIENTS 4
+#define STAGE_SEEN 65536 /* numbers of channel 2 that are remembered */
+
+struct stage;
+
+/* Messages of one channel. */
+struct stage_flow {
+    uint32_t sent;     /* numbers below have been */
+    uint32_t returned; /* how many came back */
+    uint32_t wanted;   /* stage_run goes on sending until so many are sent */
+    size_t size;       /* of a message, 8 at least */
+    uint32_t ahead;    /* how many may be under way */
+};
+
+struct stage_client {
+    struct client client;
+    struct stage *stage;
+    struct relay relay;
+    int exists, has_relay;
+    int opens, closes;
+    enum session_end end; /* the last */
+    int refusal;
+    struct stage_flow flows[CHANNELS];
+    unsigned char seen[STAGE_SEEN / 8];
+    uint32_t session; /* mixed into the messages, so that those of an earlier session are known */
+};
+
+struct stage {
+    struct server_config config;
+    struct server *server;
+    struct stage_client clients[STAGE_CLIENTS];
+    int opens, closes; /* as the server was told */
+    enum session_end end;
+    int wrong; /* messages that were not what they should be */
+    int busy;  /* echoes that the server could not send */
+    unsigned char public_key[KEYS_PUBLIC];
+    struct relay_way ways; /* for relays made from now on: loss, duplicate, delay and jitter of both directions */
+    uint64_t seed;
+};
+
+/* Settings for a test in a hurry, and keys; the server is not started. 0, or -1. */
+int stage_init(struct stage *stage, uint64_t seed);
+
+/* Starts the server, at the port that it had before if any. 0, or -1. */
+int stage_start(struct stage *stage);
+void stage_stop(struct stage *stage);
+
+/* The settings for a client; change what the test wants, then give them to stage_join. */
+void stage_client_config(struct stage *stage, struct client_config *config);
+
+/* Begins a client. With a relay its UDP goes over that. NULL on failure. */
+struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay);
+
+/* Frees a client; nobody is told unless client_stop was called before. */
+void stage_leave(struct stage_client *client);
+
+/* From now on so many messages of the size are sent on a channel, `ahead` of them without an answer at most. */
+void stage_flow(struct stage_client *client, int channel, uint32_t count, size_t size, uint32_t ahead);
+
+/* 1 if all that was to be sent on channels 0 and 1 has come back, and on 2 all has been sent. */
+int stage_is_done(const struct stage *stage);
+
+/* Runs for `time` milliseconds, or until `until` says 1 (NULL: never). 1 if it did. */
+int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stage *stage));
+
+/* Frees everything. */
+void stage_close(struct stage *stage);
+
+/* Ready-made conditions. */
+int stage_all_open(const struct stage *stage);
+int stage_all_udp(const struct stage *stage);
+
+uint32_t stage_clock(void);
+
+#endif
