@@ -91,8 +91,10 @@ int reliable_mtu(struct reliable *reliable, size_t link_mtu)
 
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
 {
+    int taken;
     if (size > INT_MAX) return -2;
-    return ikcp_send(reliable->kcp, bytes, (int)size);
+    taken = ikcp_send(reliable->kcp, bytes, (int)size);
+    return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }
 
 void reliable_flush(struct reliable *reliable, uint32_t now)

@@ -1,0 +1,56 @@
+/*
+ * Two programs that send each other messages through whole stacks, over a bad network with an attacker: KCP, a layer of the
+ * test's in the middle or none, encryption or none, UDP.
+ *
+ *     static struct talk talk;
+ *     repeat_init(&a, 2, &talk.pair.client.pool);
+ *     repeat_init(&b, 2, &talk.pair.server.pool);
+ *     if (talk_open(&talk, seed, sealed, &a.layer, &b.layer) == 0) talk_run(&talk, 400);
+ *     ... what the units counted ...
+ *     talk_close(&talk);
+ *     ... give back what the layers in the middle hold ...
+ *     talk_end(&talk);
+ */
+#ifndef TALK_H
+#define TALK_H
+
+#include "pair.h"
+#include "reliable.h"
+#include "seal.h"
+
+#define TALK_LARGEST 1000 /* bytes of a message */
+#define TALK_LINK_MTU 1400
+#define TALK_TIME 120000 /* milliseconds that it takes at most */
+
+struct talk_side {
+    struct reliable reliable;
+    struct seal seal;
+    uint32_t heard; /* messages that were whole, and in order */
+    uint32_t wrong; /* all others */
+};
+
+struct talk {
+    struct pair pair;
+    struct talk_side client, server;
+    int sealed;
+};
+
+/*
+ * 0 or -1. The network loses a fifth of the packets, doubles some and lets them overtake each other; change that in
+ * talk->pair.relay. Call reliable_mtu again for a unit that wants another.
+ */
+int talk_open(struct talk *talk, uint64_t seed, int sealed, struct layer *client_middle, struct layer *server_middle);
+
+/*
+ * One message every 10 ms in each direction, while the attacker sends two packets whenever something happens: if sealed, all
+ * that he can; if not, garbage and replays, since what he forges KCP would believe. Ends when all arrived, or after TALK_TIME.
+ */
+void talk_run(struct talk *talk, uint32_t messages);
+
+/* Takes the stacks down, but for the layers in the middle. */
+void talk_close(struct talk *talk);
+
+/* Ends the sockets. 1 if all packets came back to their pools. */
+int talk_end(struct talk *talk);
+
+#endif
