@@ -210,7 +210,7 @@ impl Kcp<'_> {
         let called = match self.output.get() {
             None => Ok(0),
             Some(_) if self.private().ending.get() => Ok(0),
-            Some(output) => self.call_out(|kcp| {
+            Some(output) => self.call_out(move |kcp| {
                 // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
                 // until it returns.
                 unsafe { output(data, len.cast_signed(), kcp.as_ptr(), kcp.user.get()) }
@@ -226,7 +226,7 @@ impl Kcp<'_> {
         match self.writelog.get() {
             None => Ok(()),
             Some(_) if self.private().ending.get() => Ok(()),
-            Some(writelog) => self.call_out(|kcp| {
+            Some(writelog) => self.call_out(move |kcp| {
                 // SAFETY: the program's promise: `writelog` is a function of that type.
                 unsafe { writelog(line, kcp.as_ptr(), kcp.user.get()) }
             }),
@@ -267,7 +267,7 @@ macro_rules! hooks {
                     match self.hooks().and_then(|ops| ops.$hook) {
                         None => Ok(None),
                         Some(hook) => self
-                            .call_out(|kcp| {
+                            .call_out(move |kcp| {
                                 // SAFETY: the program's promise: the table's members are functions of their types.
                                 unsafe { hook(kcp.as_ptr() $(, $name)*) }
                             })

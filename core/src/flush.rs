@@ -24,17 +24,35 @@ const ABANDONED_REQUESTS: u32 = 1000;
 /// How often unused memory is given back, ms.
 const TRIM_PERIOD: u32 = 500;
 
-/// What a flush reads once.
+/// What a flush reads once. Nothing borrows it, so it stays in registers.
+#[derive(Clone, Copy)]
 struct Round {
     current: Millis,
-    /// Header of everything without payload; its `wnd` goes into segments too.
-    template: Header,
+    conv: u32,
+    /// Free segments of our receive queue, as all headers say.
+    wnd: u16,
+    una: u32,
     /// Congestion window when it began.
     prior_cwnd: u32,
-    /// Bytes of payload that may still be sent, `None` without limit.
-    budget: Option<u32>,
     /// What normal mode adds to the first deadline of a segment, ms.
     rtomin: u32,
+}
+
+impl Round {
+    /// The header of a packet without payload.
+    #[inline(always)]
+    fn header(self, cmd: u32, sn: u32, ts: u32) -> Header {
+        Header {
+            conv: self.conv,
+            cmd: cmd as u8,
+            frg: 0,
+            wnd: self.wnd,
+            ts,
+            sn,
+            una: self.una,
+            len: 0,
+        }
+    }
 }
 
 /// What the data phase did.
@@ -88,7 +106,6 @@ impl Kcp<'_> {
     }
 
     fn flush_once(self) -> Result<(), Released> {
-        self.private().packet.clear();
         self.sync_sent();
         let calm = self.is_calm();
         if calm && self.owes_nothing() {
@@ -96,29 +113,24 @@ impl Kcp<'_> {
             self.close_round();
             return Ok(());
         }
+        // A flush that was left by longjmp may have left a packet behind.
+        self.private().packet.clear();
         let callouts = self.private().callouts.get();
         self.on_tick()?;
+        // Bytes of payload that may still be sent, `None` without limit.
         let budget = self
             .pacing_rate()?
             .filter(|budget| budget.cast_signed() >= 0);
         let mut round = Round {
             current: self.now(),
-            template: Header {
-                conv: self.conv.get(),
-                cmd: IKCP_CMD_ACK as u8,
-                frg: 0,
-                wnd: self.wnd_unused(),
-                ts: 0,
-                sn: 0,
-                una: self.rcv_nxt.get(),
-                len: 0,
-            },
+            conv: self.conv.get(),
+            wnd: self.wnd_unused(),
+            una: self.rcv_nxt.get(),
             prior_cwnd: self.cwnd.get(),
-            budget,
             rtomin: 0,
         };
-        self.flush_acks(&mut round)?;
-        self.flush_probes(&mut round)?;
+        let (sn, ts) = self.flush_acks(round)?;
+        self.flush_probes(round, sn, ts)?;
         if self.private().callouts.get() != callouts {
             self.sync_sent_any();
         } else if calm {
@@ -126,18 +138,18 @@ impl Kcp<'_> {
         }
         let window = self.send_window();
         self.private().sent.flush_begins(round.current);
-        self.admit(&round, window);
+        self.admit(round, window);
         self.report_app_limited()?;
         let resent = self.resent();
         round.rtomin = match self.nodelay.get() {
             0 => (self.rx_rto.get() >> 3).cast_unsigned(),
             _ => 0,
         };
-        let tally = self.flush_segments(&mut round, resent)?;
+        let tally = self.flush_segments(round, budget, resent)?;
         if self.private().packet.len() > 0 {
             self.output_packet()?;
         }
-        self.react(tally, &round, window, resent)?;
+        self.react(tally, round.prior_cwnd, window, resent)?;
         self.close_round();
         Ok(())
     }
@@ -234,32 +246,32 @@ impl Kcp<'_> {
             .put_header(&self.buffer, &header.emit()))
     }
 
-    fn flush_acks(self, round: &mut Round) -> Result<(), Released> {
+    /// Gives `sn` and `ts` of the last acknowledgement, since the original goes on with its header: a probe carries them.
+    #[inline(always)]
+    fn flush_acks(self, round: Round) -> Result<(u32, u32), Released> {
+        let mut last = (0, 0);
         let count = self.ackcount.get();
         if count == 0 {
-            return Ok(());
+            return Ok(last);
         }
         let peak = &self.private().ack_peak;
         peak.set(peak.get().max(count));
-        let mut header = round.template;
         let mut written = 0;
         while written < count
             && let Some((sn, ts)) = self.pending_ack(written)
         {
-            header.sn = sn;
-            header.ts = ts;
-            if !self.put_header(&header)? {
+            last = (sn, ts);
+            if !self.put_header(&round.header(IKCP_CMD_ACK, sn, ts))? {
                 break;
             }
             written += 1;
         }
         self.drop_acks(written);
-        // The original goes on with this header, so a probe carries the last acknowledgement's numbers.
-        round.template = header;
-        Ok(())
+        Ok(last)
     }
 
-    fn flush_probes(self, round: &mut Round) -> Result<(), Released> {
+    #[inline(always)]
+    fn flush_probes(self, round: Round, sn: u32, ts: u32) -> Result<(), Released> {
         if self.rmt_wnd.get() == 0 {
             let prober = Prober {
                 ts_probe: Millis(self.ts_probe.get()),
@@ -274,19 +286,43 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
         }
         if self.probe.get() & IKCP_ASK_SEND != 0 {
-            self.put_probe(IKCP_CMD_WASK, round)?;
+            self.put_probe(IKCP_CMD_WASK, round, sn, ts)?;
         }
         if self.probe.get() & IKCP_ASK_TELL != 0 {
-            self.put_probe(IKCP_CMD_WINS, round)?;
+            self.put_probe(IKCP_CMD_WINS, round, sn, ts)?;
         }
         self.probe.set(0);
         Ok(())
     }
 
+    #[inline(always)]
+    fn put_probe(self, cmd: u32, round: Round, sn: u32, ts: u32) -> Result<(), Released> {
+        self.put_probe_of(cmd, round.conv, round.wnd, round.una, sn, ts)
+    }
+
+    /// By number: an argument in memory would keep all of `Round` there.
     #[cold]
-    fn put_probe(self, cmd: u32, round: &mut Round) -> Result<(), Released> {
-        round.template.cmd = cmd as u8;
-        self.put_header(&round.template)?;
+    #[inline(never)]
+    fn put_probe_of(
+        self,
+        cmd: u32,
+        conv: u32,
+        wnd: u16,
+        una: u32,
+        sn: u32,
+        ts: u32,
+    ) -> Result<(), Released> {
+        let header = Header {
+            conv,
+            cmd: cmd as u8,
+            frg: 0,
+            wnd,
+            ts,
+            sn,
+            una,
+            len: 0,
+        };
+        self.put_header(&header)?;
         Ok(())
     }
 
@@ -317,7 +353,7 @@ impl Kcp<'_> {
     /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
     /// are brought up to date once for all of them.
     #[inline(always)]
-    fn admit(self, round: &Round, window: u32) {
+    fn admit(self, round: Round, window: u32) {
         let (queue, list) = (self.snd_queue(), self.snd_buf());
         let edge = Sn(self.snd_una.get()).plus(window);
         let (mut sn, mut last) = (self.next_sn(), None);
@@ -328,7 +364,7 @@ impl Kcp<'_> {
             let segment = self.fit_tail(segment);
             segment.conv.set(self.conv.get());
             segment.cmd.set(IKCP_CMD_PUSH);
-            segment.wnd.set(u32::from(round.template.wnd));
+            segment.wnd.set(u32::from(round.wnd));
             segment.ts.set(round.current.0);
             segment.sn.set(sn.0);
             segment.una.set(self.rcv_nxt.get());
@@ -372,20 +408,26 @@ impl Kcp<'_> {
 
     /// Lets the congestion control react to what the data phase had to repeat.
     #[inline(always)]
-    fn react(self, tally: Tally, round: &Round, window: u32, resent: u32) -> Result<(), Released> {
+    fn react(
+        self,
+        tally: Tally,
+        prior_cwnd: u32,
+        window: u32,
+        resent: u32,
+    ) -> Result<(), Released> {
         if tally.fast > 0 {
             let inflight = self.nsnd_buf.get();
             if self
-                .on_fast_retransmit(tally.fast, inflight, round.prior_cwnd)?
+                .on_fast_retransmit(tally.fast, inflight, prior_cwnd)?
                 .is_none()
             {
                 let inflight = self.next_sn().since(Sn(self.snd_una.get())).cast_unsigned();
                 self.set_window(Window::fast_retransmitted(inflight, resent, self.mss.get()));
             }
         }
-        if tally.timed_out && self.on_timeout(round.prior_cwnd)?.is_none() {
+        if tally.timed_out && self.on_timeout(prior_cwnd)?.is_none() {
             let prior = if profile::CONGESTION_HOOKS {
-                round.prior_cwnd
+                prior_cwnd
             } else {
                 window
             };

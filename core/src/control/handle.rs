@@ -24,45 +24,49 @@ pub(crate) struct Tail {
 }
 
 /// The part of a control block that programs do not see.
+///
+/// What an update looks at that finds nothing to do comes first, next to the public part: with thousands of idle
+/// connections each cache line of it is fetched from memory.
+#[repr(C)]
 pub(crate) struct Private {
-    pub(crate) pool: Pool,
-    pub(crate) packet: Packet,
-    pub(crate) sent: SendIndex,
-    pub(crate) received: ReceiveIndex,
-    pub(crate) front: Front,
-    pub(crate) tail: Cell<Tail>,
-    /// Segments at the front of `rcv_queue` that an `ikcp_recv`, at the moment inside its log line, is taking.
-    pub(crate) recv_hold: Cell<u32>,
-    /// The time of the last flush, when that had to leave segments that were due for want of budget or memory.
-    pub(crate) withheld: Cell<Option<Millis>>,
-    /// Packets taken so far, to tell whether a callback brought one.
-    pub(crate) inputs: Cell<u32>,
-    /// Most acknowledgements that one flush found pending during this trimming period.
-    pub(crate) ack_peak: Cell<u32>,
-    /// When the trimming period began.
-    pub(crate) trimmed: Cell<Millis>,
-
     /// Stack position of the outermost callback that is running, 0 when none is.
     pub(crate) callout: Cell<usize>,
-    /// Where on the stack its witness lies, and what that says.
-    pub(crate) witness: Cell<usize>,
-    pub(crate) token: Cell<u64>,
-    /// Callbacks that ran so far: tells whether one did since.
-    pub(crate) callouts: Cell<u32>,
+    /// When the trimming period began.
+    pub(crate) trimmed: Cell<Millis>,
+    /// `current` when the flush that is running began.
+    pub(crate) flush_began: Cell<Millis>,
+    /// Flush requests that were put off since a callback last returned.
+    pub(crate) unheard: Cell<u32>,
+    /// Segments at the front of `rcv_queue` that an `ikcp_recv`, at the moment inside its log line, is taking.
+    pub(crate) recv_hold: Cell<u32>,
     /// A flush is running.
     pub(crate) flushing: Cell<bool>,
     /// A callback of that flush asked for another one.
     pub(crate) flush_again: Cell<bool>,
-    /// `current` when that flush began.
-    pub(crate) flush_began: Cell<Millis>,
-    /// Flush requests that were put off since a callback last returned.
-    pub(crate) unheard: Cell<u32>,
     /// The congestion control's `release` is running.
     pub(crate) leaving_cc: Cell<bool>,
     /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
     pub(crate) ending: Cell<bool>,
     /// The program has released the object; its memory waits for the outermost callback to return.
     pub(crate) released: Cell<bool>,
+    pub(crate) sent: SendIndex,
+
+    pub(crate) packet: Packet,
+    /// Where on the stack the witness of the outermost callback lies, and what that says.
+    pub(crate) witness: Cell<usize>,
+    pub(crate) token: Cell<u64>,
+    /// Callbacks that ran so far: tells whether one did since.
+    pub(crate) callouts: Cell<u32>,
+    /// Packets taken so far, to tell whether a callback brought one.
+    pub(crate) inputs: Cell<u32>,
+    /// The time of the last flush, when that had to leave segments that were due for want of budget or memory.
+    pub(crate) withheld: Cell<Option<Millis>>,
+    /// Most acknowledgements that one flush found pending during this trimming period.
+    pub(crate) ack_peak: Cell<u32>,
+    pub(crate) tail: Cell<Tail>,
+    pub(crate) front: Front,
+    pub(crate) received: ReceiveIndex,
+    pub(crate) pool: Pool,
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -387,30 +391,30 @@ fn fresh_public(conv: u32, user: *mut c_void) -> IKCPCB {
 
 const fn fresh_private() -> Private {
     Private {
-        pool: Pool::new(),
-        packet: Packet::new(),
+        callout: Cell::new(0),
+        trimmed: Cell::new(Millis(0)),
+        flush_began: Cell::new(Millis(0)),
+        unheard: Cell::new(0),
+        recv_hold: Cell::new(0),
+        flushing: Cell::new(false),
+        flush_again: Cell::new(false),
+        leaving_cc: Cell::new(false),
+        ending: Cell::new(false),
+        released: Cell::new(false),
         sent: SendIndex::new(),
-        received: ReceiveIndex::new(),
-        front: Front::new(),
+        packet: Packet::new(),
+        witness: Cell::new(0),
+        token: Cell::new(0),
+        callouts: Cell::new(0),
+        inputs: Cell::new(0),
+        withheld: Cell::new(None),
+        ack_peak: Cell::new(0),
         tail: Cell::new(Tail {
             segment: ptr::null_mut(),
             room: 0,
         }),
-        recv_hold: Cell::new(0),
-        withheld: Cell::new(None),
-        inputs: Cell::new(0),
-        ack_peak: Cell::new(0),
-        trimmed: Cell::new(Millis(0)),
-        callout: Cell::new(0),
-        witness: Cell::new(0),
-        token: Cell::new(0),
-        callouts: Cell::new(0),
-        flushing: Cell::new(false),
-        flush_again: Cell::new(false),
-        flush_began: Cell::new(Millis(0)),
-        unheard: Cell::new(0),
-        leaving_cc: Cell::new(false),
-        ending: Cell::new(false),
-        released: Cell::new(false),
+        front: Front::new(),
+        received: ReceiveIndex::new(),
+        pool: Pool::new(),
     }
 }

@@ -7,6 +7,7 @@ use crate::control::Kcp;
 use crate::ring::{FastResend, Scope};
 use crate::segment::{IKCPSEG, Segment};
 use crate::seq::{Millis, Sn};
+use crate::wire::Header;
 
 /// What became of a segment that a flush looked at.
 enum Step {
@@ -49,9 +50,9 @@ impl Kcp<'_> {
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
     #[inline(never)]
-    fn scope(self, round: &Round, resent: u32) -> Scope {
+    fn scope(self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
-        let due = !index.is_quiet(list, round.current) && index.refresh_bounds(list, round.current);
+        let due = !index.is_quiet(list, current) && index.refresh_bounds(list, current);
         let scope = if index.may_resend(self.fast_resend(resent)) {
             index.settle_for_flush(list)
         } else {
@@ -67,7 +68,12 @@ impl Kcp<'_> {
         }
     }
 
-    pub(super) fn flush_segments(self, round: &mut Round, resent: u32) -> Result<Tally, Released> {
+    pub(super) fn flush_segments(
+        self,
+        round: Round,
+        mut budget: Option<u32>,
+        resent: u32,
+    ) -> Result<Tally, Released> {
         let index = &self.private().sent;
         let list = self.snd_buf();
         let mut tally = Tally::default();
@@ -78,7 +84,7 @@ impl Kcp<'_> {
         {
             Scope::Unsent
         } else {
-            self.scope(round, resent)
+            self.scope(round.current, resent)
         };
         let inputs = self.private().inputs.get();
 
@@ -89,12 +95,14 @@ impl Kcp<'_> {
                 step = self.send_first_run(segment, round)?;
             }
             if let Step::Special(segment) = step {
-                step = self.consider(segment, round, resent, &mut tally)?;
+                step = self.consider(segment, round, &mut budget, resent, &mut tally)?;
             }
             at = match step {
                 Step::Passed(segment) => index.after(list, scope, segment),
                 Step::CalledOut(sn, address) => {
-                    match self.resume(sn, address, &mut scope, round, resent) {
+                    let (next, left) = self.resume(sn, address, scope, round.current, resent);
+                    scope = left;
+                    match next {
                         Some(next) => next,
                         None => return Ok(tally),
                     }
@@ -108,34 +116,37 @@ impl Kcp<'_> {
         Ok(tally)
     }
 
-    /// A callback has run: everything is decided again behind `sn`. `None` where nobody knows what is behind it.
+    /// A callback has run: everything is decided again behind `sn`. Gives the next segment and the scope from there on,
+    /// and `None` where nobody knows what is behind it.
     fn resume(
         self,
         sn: Sn,
         address: *mut IKCPSEG,
-        scope: &mut Scope,
-        round: &Round,
+        scope: Scope,
+        current: Millis,
         resent: u32,
-    ) -> Option<Option<Segment>> {
+    ) -> (Option<Option<Segment>>, Scope) {
         self.sync_sent();
         let (index, list) = (&self.private().sent, self.snd_buf());
         if !index.is_ordered() {
             // Numbers do not say what comes later: going by them could go round in circles.
-            *scope = Scope::All;
-            return index.behind(list, sn, address);
+            return (index.behind(list, sn, address), Scope::All);
         }
-        if *scope != Scope::All {
-            *scope = self.scope(round, resent);
-        }
-        Some(index.seek(list, *scope, Some(sn.plus(1))))
+        let scope = match scope {
+            Scope::All => Scope::All,
+            _ => self.scope(current, resent),
+        };
+        let next = index.seek(list, scope, Some(sn.plus(1)));
+        (Some(next), scope)
     }
 
     /// Sends one segment after the other for the first time, while there is nothing to decide about them.
-    fn send_first_run(self, from: Segment, round: &Round) -> Result<Step, Released> {
+    fn send_first_run(self, from: Segment, round: Round) -> Result<Step, Released> {
         let (index, list, packet) = (&self.private().sent, self.snd_buf(), &self.private().packet);
         let rto = self.rx_rto.get().cast_unsigned();
         let resendts = round.current.plus(rto).plus(round.rtomin);
         index.extend_bounds(resendts);
+        let una = self.rcv_nxt.get();
         let mut segment = from;
         loop {
             let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
@@ -148,8 +159,8 @@ impl Kcp<'_> {
             segment.rto.set(rto);
             segment.resendts.set(resendts.0);
             segment.ts.set(round.current.0);
-            segment.wnd.set(u32::from(round.template.wnd));
-            segment.una.set(self.rcv_nxt.get());
+            segment.wnd.set(u32::from(round.wnd));
+            segment.una.set(una);
             let (sn, address) = (Sn(segment.sn.get()), segment.as_ptr());
             index.first_sent(sn, resendts);
             if !self.fits(need) {
@@ -161,7 +172,15 @@ impl Kcp<'_> {
                 }
                 return Ok(Step::CalledOut(sn, address));
             }
-            self.write_segment(segment);
+            // The fields just written, not read back: a wide load behind narrow stores waits for them.
+            let header = Header {
+                wnd: round.wnd,
+                ts: round.current.0,
+                una,
+                sn: sn.0,
+                ..segment.header()
+            };
+            self.write_segment_as(segment, &header);
             match list.next(segment) {
                 Some(next) => segment = next,
                 None => {
@@ -177,7 +196,8 @@ impl Kcp<'_> {
     fn consider(
         self,
         segment: Segment,
-        round: &mut Round,
+        round: Round,
+        budget: &mut Option<u32>,
         resent: u32,
         tally: &mut Tally,
     ) -> Result<Step, Released> {
@@ -187,7 +207,7 @@ impl Kcp<'_> {
         };
         let len = segment.len.get();
         let need = IKCP_OVERHEAD.saturating_add(len);
-        let affordable = round.budget.is_none_or(|budget| len <= budget);
+        let affordable = budget.is_none_or(|budget| len <= budget);
         if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
             self.private().withheld.set(Some(round.current));
             self.private().sent.flushed_up_to(sn);
@@ -195,7 +215,7 @@ impl Kcp<'_> {
         }
         self.mark_sent(segment, cause, round, tally);
         let address = segment.as_ptr();
-        let called = self.emit(segment, need, round)?;
+        let called = self.emit(segment, need, round.current, budget)?;
         Ok(if called {
             Step::CalledOut(sn, address)
         } else {
@@ -220,7 +240,7 @@ impl Kcp<'_> {
 
     /// Brings the segment's own fields, and the index, to the state after sending it.
     #[inline(always)]
-    fn mark_sent(self, segment: Segment, cause: Cause, round: &Round, tally: &mut Tally) {
+    fn mark_sent(self, segment: Segment, cause: Cause, round: Round, tally: &mut Tally) {
         let before = segment.resendts.get();
         let rx_rto = self.rx_rto.get().cast_unsigned();
         segment.xmit.set(segment.xmit.get().wrapping_add(1));
@@ -244,7 +264,7 @@ impl Kcp<'_> {
             .resendts
             .set(round.current.plus(segment.rto.get()).plus(wait).0);
         segment.ts.set(round.current.0);
-        segment.wnd.set(u32::from(round.template.wnd));
+        segment.wnd.set(u32::from(round.wnd));
         segment.una.set(self.rcv_nxt.get());
         self.private().sent.sent(segment, before);
     }
@@ -264,11 +284,17 @@ impl Kcp<'_> {
     /// Writes a segment that was marked as sent into the packet, handing out the packet before it if need be. True when
     /// a callback has run; the segment may be gone then, and is not written if it is.
     #[inline(always)]
-    fn emit(self, segment: Segment, need: u32, round: &mut Round) -> Result<bool, Released> {
+    fn emit(
+        self,
+        segment: Segment,
+        need: u32,
+        current: Millis,
+        budget: &mut Option<u32>,
+    ) -> Result<bool, Released> {
         let (sn, len) = (segment.sn.get(), segment.len.get());
         let inflight = self.nsnd_buf.get();
         let mut called = self
-            .on_pkt_sent(sn, round.current.0, len, inflight, segment.xmit.get())?
+            .on_pkt_sent(sn, current.0, len, inflight, segment.xmit.get())?
             .is_some();
         called |= self.make_room(need)?;
         let segment = if called {
@@ -281,7 +307,7 @@ impl Kcp<'_> {
             segment
         };
         self.write_segment(segment);
-        if let Some(budget) = &mut round.budget {
+        if let Some(budget) = budget {
             *budget = budget.saturating_sub(len);
         }
         Ok(called)
@@ -290,8 +316,14 @@ impl Kcp<'_> {
     /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
     #[inline(always)]
     fn write_segment(self, segment: Segment) {
+        self.write_segment_as(segment, &segment.header());
+    }
+
+    /// The same where the caller knows the header.
+    #[inline(always)]
+    fn write_segment_as(self, segment: Segment, header: &Header) {
         let packet = &self.private().packet;
-        packet.put_segment(&self.buffer, &segment.header().emit(), segment);
+        packet.put_segment(&self.buffer, &header.emit(), segment);
         if segment.xmit.get() >= self.dead_link.get() {
             self.state.set(u32::MAX);
         }

@@ -49,42 +49,47 @@ impl FastResend {
     }
 }
 
+/// What an update looks at that finds nothing to do comes first.
+#[repr(C)]
 pub(crate) struct SendIndex {
     // The stamp: what the list looked like when the index described it.
-    count: Cell<u32>,
-    next: Cell<Sn>,
     first: Cell<*mut IKCPSEG>,
     last: Cell<*mut IKCPSEG>,
+    count: Cell<u32>,
+    next: Cell<Sn>,
     first_resendts: Cell<u32>,
     last_resendts: Cell<u32>,
 
-    /// There are bounds: a listed segment has been sent.
-    timed: Cell<bool>,
     /// No deadline of a segment that has been sent lies before the first or behind the second. One that was never sent
     /// has none that matters to a flush, which looks at all of those.
     low: Cell<Millis>,
     high: Cell<Millis>,
-    /// `low` is the deadline of a listed segment.
-    exact: Cell<bool>,
-    /// False when the list is not in order of `sn`, as only a program can make it; then all of it is looked at.
-    ordered: Cell<bool>,
     /// Every listed segment before this one has been sent.
     unsent: Cell<Sn>,
     /// No listed segment that fast retransmission may repeat has a settled `fastack` above this.
     skips: Cell<u32>,
-    /// The highest such count that a segment kept although it was sent, during this flush.
-    kept: Cell<u32>,
-    /// The parameters for which `skips` and the marks hold.
-    fast: Cell<FastResend>,
-    /// Time of the last flush that looked at segments, and whether the clock went forward in steps since the list was
-    /// empty, so that the times in the list can be told apart by their order.
-    newest: Cell<Millis>,
-    steady: Cell<bool>,
-    /// The latest `ts` in the log of skips, and whether all of them are of the near past.
-    latest_skip: Cell<Millis>,
-    plain: Cell<bool>,
     /// Entries of the log of skips that wait to be settled; 0 without ring.
     logged: Cell<u32>,
+    /// The parameters for which `skips` and the marks hold.
+    fast: Cell<FastResend>,
+    /// There are bounds: a listed segment has been sent.
+    timed: Cell<bool>,
+    /// `low` is the deadline of a listed segment.
+    exact: Cell<bool>,
+    /// False when the list is not in order of `sn`, as only a program can make it; then all of it is looked at.
+    ordered: Cell<bool>,
+
+    /// The clock went forward in steps since the list was empty, so that the times in the list can be told apart by
+    /// their order.
+    steady: Cell<bool>,
+    /// All times in the log of skips are of the near past.
+    plain: Cell<bool>,
+    /// Time of the last flush that looked at segments.
+    newest: Cell<Millis>,
+    /// The latest `ts` in the log of skips.
+    latest_skip: Cell<Millis>,
+    /// The highest settled count that a segment kept although it was sent, during this flush.
+    kept: Cell<u32>,
     /// Most sequence numbers that were in flight during this trimming period.
     peak: Cell<u32>,
     slots: Slots<true>,
@@ -93,29 +98,29 @@ pub(crate) struct SendIndex {
 impl SendIndex {
     pub(crate) const fn new() -> SendIndex {
         SendIndex {
-            count: Cell::new(0),
-            next: Cell::new(Sn(0)),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
+            count: Cell::new(0),
+            next: Cell::new(Sn(0)),
             first_resendts: Cell::new(0),
             last_resendts: Cell::new(0),
-            timed: Cell::new(false),
             low: Cell::new(Millis(0)),
             high: Cell::new(Millis(0)),
-            exact: Cell::new(false),
-            ordered: Cell::new(true),
             unsent: Cell::new(Sn(0)),
             skips: Cell::new(0),
-            kept: Cell::new(0),
+            logged: Cell::new(0),
             fast: Cell::new(FastResend {
                 resent: u32::MAX,
                 limit: 0,
             }),
-            newest: Cell::new(Millis(0)),
+            timed: Cell::new(false),
+            exact: Cell::new(false),
+            ordered: Cell::new(true),
             steady: Cell::new(false),
-            latest_skip: Cell::new(Millis(0)),
             plain: Cell::new(false),
-            logged: Cell::new(0),
+            newest: Cell::new(Millis(0)),
+            latest_skip: Cell::new(Millis(0)),
+            kept: Cell::new(0),
             peak: Cell::new(0),
             slots: Slots::new(),
         }
