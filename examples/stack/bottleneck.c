@@ -1,0 +1,106 @@
+#include "bottleneck.h"
+
+#include <string.h>
+
+#define NOTE 4 /* bytes of the headroom: when a packet is due, while it is under way */
+
+/* xorshift: good enough for losing packets. */
+static uint32_t next_random(struct bottleneck *bottleneck)
+{
+    uint32_t value = bottleneck->random;
+    value ^= value << 13;
+    value ^= value >> 17;
+    value ^= value << 5;
+    return bottleneck->random = value;
+}
+
+static void take(struct layer *layer, struct packet *packet)
+{
+    struct bottleneck *bottleneck = (struct bottleneck *)layer;
+    uint64_t takes = 0;
+    unsigned char *note;
+    uint32_t due;
+    if (bottleneck->bytes_per_second > 0) {
+        takes = (packet->size + BOTTLENECK_HEADERS) * (uint64_t)1000000 / bottleneck->bytes_per_second;
+    }
+    if (bottleneck->busy > (uint64_t)bottleneck->queue * 1000) {
+        bottleneck->overflowed += 1;
+        packet_free(packet);
+        return;
+    }
+    bottleneck->busy += takes; /* a packet that is lost takes its time too */
+    due = bottleneck->now + (uint32_t)(bottleneck->busy / 1000) + bottleneck->delay;
+    note = packet_push(packet, NOTE);
+    if (note == NULL || next_random(bottleneck) % 100 < bottleneck->loss) {
+        bottleneck->lost += 1;
+        packet_free(packet);
+        return;
+    }
+    /* Never before one that left earlier, when the delay has been made shorter. */
+    if (bottleneck->last != NULL && (int32_t)(due - get_u32(bottleneck->last->data)) < 0) due = get_u32(bottleneck->last->data);
+    put_u32(note, due);
+    packet->next = NULL;
+    if (bottleneck->last != NULL) {
+        bottleneck->last->next = packet;
+    } else {
+        bottleneck->first = packet;
+    }
+    bottleneck->last = packet;
+}
+
+static struct packet *take_first(struct bottleneck *bottleneck)
+{
+    struct packet *packet = bottleneck->first;
+    bottleneck->first = packet->next;
+    if (bottleneck->first == NULL) bottleneck->last = NULL;
+    packet->next = NULL;
+    return packet;
+}
+
+static uint32_t check(struct layer *layer, uint32_t now)
+{
+    const struct bottleneck *bottleneck = (const struct bottleneck *)layer;
+    int32_t wait;
+    if (bottleneck->first == NULL) return LAYER_IDLE;
+    wait = (int32_t)(get_u32(bottleneck->first->data) - now);
+    return wait < 0 ? 0 : wait < LAYER_IDLE ? (uint32_t)wait : LAYER_IDLE;
+}
+
+static void update(struct layer *layer, uint32_t now)
+{
+    struct bottleneck *bottleneck = (struct bottleneck *)layer;
+    uint64_t passed = (uint64_t)(now - bottleneck->now) * 1000;
+    bottleneck->busy -= passed < bottleneck->busy ? passed : bottleneck->busy;
+    bottleneck->now = now;
+    while (bottleneck->first != NULL && check(layer, now) == 0) {
+        struct packet *packet = take_first(bottleneck);
+        packet_pull(packet, NOTE);
+        bottleneck->passed += 1;
+        if (bottleneck->other != NULL) {
+            layer_up(&bottleneck->other->layer, packet);
+        } else {
+            layer_down(layer, packet);
+        }
+    }
+}
+
+static const struct layer_ops ops = {take, layer_up, update, check, 0};
+
+void bottleneck_init(struct bottleneck *bottleneck, uint32_t seed, uint32_t now)
+{
+    memset(bottleneck, 0, sizeof *bottleneck);
+    bottleneck->layer.ops = &ops;
+    bottleneck->now = now;
+    bottleneck->random = seed * 2654435761u | 1;
+}
+
+void bottleneck_cross(struct bottleneck *one, struct bottleneck *other)
+{
+    one->other = other;
+    other->other = one;
+}
+
+void bottleneck_destroy(struct bottleneck *bottleneck)
+{
+    while (bottleneck->first != NULL) packet_free(take_first(bottleneck));
+}
