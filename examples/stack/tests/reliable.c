@@ -1,0 +1,212 @@
+/* KCP as a layer: over the bad network, and what its interface promises. */
+#include "bench.h"
+#include "random.h"
+#include "talk.h"
+
+/* Over the network of talk.h: without encryption, and with it against an attacker who forges. */
+static void whole(uint64_t seed, int sealed)
+{
+    static struct talk talk;
+    CHECK_INT(talk_open(&talk, seed, sealed, NULL, NULL), 0);
+    talk_run(&talk, 300);
+    CHECK(talk.client.heard == 300 && talk.server.heard == 300);
+    CHECK(talk.client.wrong == 0 && talk.server.wrong == 0);
+    CHECK(talk.client.reliable.starved + talk.server.reliable.starved == 0);
+    if (sealed) {
+        CHECK(talk.server.seal.forged > 50 && talk.client.seal.forged > 50 && talk.server.seal.replayed > 50);
+        CHECK(talk.server.reliable.refused + talk.client.reliable.refused == 0);
+    } else {
+        CHECK(talk.server.reliable.refused > 50 && talk.client.reliable.refused > 50);
+    }
+    printf("%s: %u ms\n", sealed ? "sealed" : "plain", (unsigned)pair_time(&talk.pair));
+    talk_close(&talk);
+    CHECK(talk_end(&talk));
+}
+
+/* ---- messages of all sizes, back and forth ---- */
+
+#define LARGEST (127 * 1376)
+
+struct side {
+    struct reliable reliable;
+    struct random random; /* what the other end sends, and from where on */
+    uint32_t heard;
+};
+
+static unsigned char bytes[LARGEST];
+
+/* The next message of a sequence that both ends know: small ones, now and then one as large as can be. */
+static size_t next_message(struct random *random)
+{
+    size_t size = random_below(random, 20) == 0 ? 1 + random_below(random, LARGEST) : 1 + random_below(random, 3000);
+    if (random_below(random, 50) == 0) size = LARGEST;
+    random_bytes(random, bytes, size);
+    return size;
+}
+
+static void message(void *user, const void *found, size_t size)
+{
+    struct side *side = user;
+    CHECK(next_message(&side->random) == size && memcmp(bytes, found, size) == 0);
+    side->heard += 1;
+}
+
+static void open_pair(struct pair *pair, struct side *client, struct side *server, uint64_t seed)
+{
+    CHECK_INT(pair_open(pair, seed), 0);
+    CHECK_INT(reliable_init(&client->reliable, 1, &pair->client.pool, message, client), 0);
+    CHECK_INT(reliable_init(&server->reliable, 1, &pair->server.pool, message, server), 0);
+    layer_join(&client->reliable.layer, &pair->client.udp.layer);
+    layer_join(&server->reliable.layer, &pair->server.udp.layer);
+    pair->client.top = &client->reliable.layer;
+    pair->server.top = &server->reliable.layer;
+    random_seed(&client->random, seed + 1);
+    random_seed(&server->random, seed + 2);
+    client->heard = server->heard = 0;
+}
+
+static void close_pair(struct pair *pair, struct side *client, struct side *server)
+{
+    reliable_destroy(&client->reliable);
+    reliable_destroy(&server->reliable);
+    pair_close(pair);
+    CHECK(pair->client.pool.out == 0 && pair->server.pool.out == 0);
+}
+
+static void sizes(uint64_t seed)
+{
+    static struct pair pair;
+    static struct side client, server;
+    struct random to_client, to_server;
+    int sent;
+    open_pair(&pair, &client, &server, seed);
+    random_seed(&to_client, seed + 1);
+    random_seed(&to_server, seed + 2);
+    pair.relay.to_server.loss = pair.relay.to_client.loss = 2;
+    pair.relay.to_server.delay = pair.relay.to_client.delay = 5;
+    CHECK_INT(reliable_mtu(&client.reliable, 1400), 0);
+    CHECK_INT(reliable_mtu(&server.reliable, 1400), 0);
+    for (sent = 0; sent < 100; ++sent) {
+        size_t size = next_message(&to_server);
+        CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
+        size = next_message(&to_client);
+        CHECK_INT(reliable_send(&server.reliable, bytes, size), 0);
+    }
+    CHECK(reliable_send(&client.reliable, bytes, LARGEST + 2 * 1376) < 0);
+    CHECK(reliable_send(&client.reliable, bytes, SIZE_MAX) < 0);
+    while ((client.heard < 100 || server.heard < 100) && pair_time(&pair) < 60000) pair_step(&pair);
+    CHECK(client.heard == 100 && server.heard == 100);
+    close_pair(&pair, &client, &server);
+}
+
+/* A connection with nothing to do wants no time; after a pause it works, and does not take the pause for a round trip. */
+static void idle(uint64_t seed)
+{
+    static struct pair pair;
+    static struct side client, server;
+    struct random to_server;
+    unsigned long updates;
+    uint32_t began, wait;
+    size_t size;
+    open_pair(&pair, &client, &server, seed);
+    random_seed(&to_server, seed + 2);
+    pair.relay.to_server.delay = pair.relay.to_client.delay = 20;
+    size = next_message(&to_server);
+    CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
+    while (pair_time(&pair) < 2000) pair_step(&pair);
+    CHECK_INT(server.heard, 1);
+    CHECK_INT(layer_check(&client.reliable.layer, pair.now), LAYER_IDLE);
+    CHECK_INT(layer_check(&server.reliable.layer, pair.now), LAYER_IDLE);
+    updates = pair.client.updates;
+    began = pair.now;
+    while (pair.now - began < 30000) pair_step(&pair);
+    CHECK_INT(pair.client.updates, updates);
+    size = next_message(&to_server);
+    CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
+    wait = layer_check(&client.reliable.layer, pair.now);
+    CHECK(wait <= 10);
+    reliable_flush(&client.reliable, pair.now);
+    began = pair.now;
+    while (server.heard < 2 && pair.now - began < 1000) pair_step(&pair);
+    CHECK(server.heard == 2 && pair.now - began <= 200);
+    while (pair.now - began < 1000) pair_step(&pair);
+    /* Up to an interval too short, since KCP takes the time of the last update for that of arrival. */
+    CHECK(client.reliable.kcp->rx_srtt >= 25 && client.reliable.kcp->rx_srtt < 100);
+    CHECK(client.reliable.kcp->rx_rto < 300);
+
+    /* With something to send, it is asked for no more often than that takes. */
+    pair.relay.blocked = 1;
+    updates = pair.client.updates;
+    size = next_message(&to_server);
+    CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
+    began = pair.now;
+    while (pair.now - began < 3000) pair_step(&pair);
+    CHECK(pair.client.updates - updates <= 2 * 3000 / 10);
+    close_pair(&pair, &client, &server);
+}
+
+/* The other end is gone: KCP gives it up in the end, and not before. */
+static void dead(uint64_t seed)
+{
+    static struct pair pair;
+    static struct side client, server;
+    open_pair(&pair, &client, &server, seed);
+    CHECK_INT(reliable_send(&client.reliable, "first", 5), 0);
+    pair.relay.blocked = 1;
+    while (pair_time(&pair) < 1000) pair_step(&pair);
+    CHECK(!reliable_is_dead(&client.reliable) && !reliable_is_dead(&server.reliable));
+    while (!reliable_is_dead(&client.reliable) && pair_time(&pair) < 3600000) pair_step(&pair);
+    CHECK(reliable_is_dead(&client.reliable) && !reliable_is_dead(&server.reliable));
+    printf("given up after %u s\n", (unsigned)(pair_time(&pair) / 1000));
+    close_pair(&pair, &client, &server);
+}
+
+/* An mtu from the layers below; none that is too small or too large; a pool that runs out costs time only. */
+static void limits(uint64_t seed)
+{
+    static struct pair pair;
+    static struct side client, server;
+    struct random to_server;
+    struct packet *packet;
+    size_t size;
+    int i;
+    open_pair(&pair, &client, &server, seed);
+    CHECK(reliable_mtu(&client.reliable, 49) == -1 && reliable_mtu(&client.reliable, PACKET_LARGEST + 1) == -1);
+    CHECK_INT(client.reliable.kcp->mtu, 1400);
+    CHECK_INT(reliable_mtu(&client.reliable, 50), 0);
+    CHECK_INT(client.reliable.kcp->mtu, 50);
+    CHECK_INT(reliable_mtu(&client.reliable, PACKET_LARGEST), 0);
+    CHECK_INT(client.reliable.kcp->mtu, PACKET_LARGEST);
+
+    random_seed(&to_server, seed + 2);
+    pair.client.pool.limit = UDP_BATCH + 12; /* the socket keeps a batch to receive into */
+    for (i = 0; i < 20; ++i) {
+        size = next_message(&to_server);
+        CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
+    }
+    while (server.heard < 20 && pair_time(&pair) < 60000) pair_step(&pair);
+    CHECK_INT(server.heard, 20);
+    CHECK(client.reliable.starved > 0);
+
+    /* What is no packet of KCP is counted and no more. */
+    layer_up(&pair.server.udp.layer, packet_new(&pair.server.pool));
+    packet = packet_from(&pair.server.pool, bytes, 24);
+    memset(packet->data, 0xff, 24);
+    layer_up(&pair.server.udp.layer, packet);
+    CHECK_INT(server.reliable.refused, 2);
+    /* And nothing is above it that could send packets. */
+    server.reliable.layer.ops->send(&server.reliable.layer, packet_new(&pair.server.pool));
+    close_pair(&pair, &client, &server);
+}
+
+int main(int count, char **arguments)
+{
+    uint64_t seed = random_argument(count, arguments);
+    sizes(seed);
+    idle(seed);
+    dead(seed);
+    limits(seed);
+    whole(seed, 0);
+    whole(seed, 1);
+    return check_result();
+}
