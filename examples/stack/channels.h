@@ -34,7 +34,7 @@ struct channels_limits {
 /* Twice KCP's send window, 256 KB, 1 MB. */
 void channels_defaults(struct channels_limits *limits);
 
-/* A message has come. It is there during the call, which may send, but not destroy. */
+/* A message has come. It is there during the call, which may send, but not destroy. NULL may stand for no bytes. */
 typedef void (*channels_message)(void *user, int channel, const void *bytes, size_t size);
 
 struct channels {

@@ -146,7 +146,7 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     }
     address = open_udp(client, welcome.port, &size);
     if (session_init(&client->session, 0, &welcome, &client->keys, &client->config.limits, &client->stream,
-                     &client->udp.layer, address, size, &client->pool, &program, client->now) < 0) {
+                     client->has_udp ? &client->udp.layer : NULL, address, size, &client->pool, &program, client->now) < 0) {
         fail(client, SESSION_EXHAUSTED);
         return;
     }

@@ -117,6 +117,7 @@ static int open_session(struct peer *peer)
     struct server *server = peer->server;
     struct login_welcome welcome = server->config.settings;
     struct session_program program = {session_message, session_room, session_touched, NULL};
+    struct layer *udp = server->config.without_udp ? NULL : &server->udp.layer;
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     size_t size;
     program.user = peer;
@@ -128,8 +129,8 @@ static int open_session(struct peer *peer)
     size = login_write_welcome(&welcome, bytes);
     peer->session = malloc(sizeof *peer->session);
     if (peer->session == NULL || size == 0 ||
-        session_init(peer->session, 1, &welcome, peer->keys, &server->config.limits, &peer->stream, &server->udp.layer, NULL,
-                     0, &server->pool, &program, server->now) < 0) {
+        session_init(peer->session, 1, &welcome, peer->keys, &server->config.limits, &peer->stream, udp, NULL, 0, &server->pool,
+                     &program, server->now) < 0) {
         table_remove(&server->table, peer->id);
         free(peer->session);
         peer->session = NULL;

@@ -1,25 +1,337 @@
-/* Logins, channels, and the ways to lose a session and get another, over a good network and a bad one. */
+/* Sessions over networks that lose, block and change addresses: what is sent arrives as the channels promise. */
 #include "stage.h"
+
+#include <string.h>
+#include <sys/socket.h>
 
 #include "check.h"
 
-int main(int count, char **arguments)
+static uint64_t seed;
+static struct stage stage;
+
+static struct server_counts counts(void)
 {
-    static struct stage stage;
+    struct server_counts counts;
+    server_count(stage.server, &counts);
+    return counts;
+}
+
+/* A server, and a client on its way in. */
+static struct stage_client *begin(int with_relay)
+{
     struct client_config config;
     struct stage_client *client;
-    uint64_t seed = random_argument(count, arguments);
-    CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
     stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, 0);
+    client = stage_join(&stage, &config, with_relay);
     CHECK(client != NULL);
-    CHECK(stage_run(&stage, 2000, stage_all_udp));
-    stage_flow(client, 0, 20, 100000, 4);
-    stage_flow(client, 1, 200, 3000, 20);
-    stage_flow(client, 2, 200, 300, 20);
-    CHECK(stage_run(&stage, 2000, stage_is_done));
-    printf("%u %u %u, wrong %d busy %d\n", client->flows[0].returned, client->flows[1].returned, client->flows[2].returned, stage.wrong, stage.busy);
+    return client;
+}
+
+/* All sessions and packets are given back. */
+static void finish(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage.wrong, 0);
+    CHECK_INT(stage.busy, 0);
+    for (client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
+        if (!client->exists) continue;
+        client_stop(&client->client);
+        client_step(&client->client);
+        CHECK_INT(client->end, SESSION_CLOSED);
+    }
+    stage_run(&stage, 50, NULL);
+    CHECK_INT(counts().sessions, 0);
+    CHECK_INT(stage.closes, stage.opens);
+    CHECK(counts().packets <= UDP_BATCH);
     stage_close(&stage);
+}
+
+static void flows(struct stage_client *client, uint32_t count)
+{
+    stage_flow(client, CHANNEL_BULK, count / 10, 20000, 4);
+    stage_flow(client, CHANNEL_RELIABLE, count, 700, 30);
+    stage_flow(client, CHANNEL_UNRELIABLE, count, 200, 4);
+}
+
+static void good_network(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    stage_flow(client, CHANNEL_BULK, 20, 200000, 4);
+    stage_flow(client, CHANNEL_RELIABLE, 200, 30000, 4);
+    stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4);
+    CHECK(stage_run(&stage, 5000, stage_is_done));
+    stage_run(&stage, 20, NULL);
+    CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 200);
+    CHECK_INT(counts().falls, 0);
+    finish();
+}
+
+/* Messages that are empty, and of the largest size and one more. */
+static void sizes(void)
+{
+    static unsigned char bytes[(1 << 20) + 1];
+    struct stage_client *client;
+    struct client *own;
+    size_t largest;
+    int channel;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    own = &client->client;
+    CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, 10), CHANNEL_ENDED);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    for (channel = 0; channel < CHANNELS; ++channel) {
+        int before = stage.wrong; /* that is where messages go that are none of a flow */
+        CHECK_INT(client_send(own, channel, "", 0), 0);
+        stage_run(&stage, 50, NULL);
+        CHECK_INT(stage.wrong, before + 1);
+    }
+    CHECK_INT(client_send(own, CHANNEL_BULK, bytes, 1 << 20), 0);
+    CHECK_INT(client_send(own, CHANNEL_BULK, bytes, (1 << 20) + 1), CHANNEL_TOO_LARGE);
+    largest = own->session.channels.unreliable_largest;
+    CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest), 0);
+    CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest + 1), CHANNEL_TOO_LARGE);
+    largest = 127 * (size_t)(own->session.channels.reliable.kcp->mtu - 24);
+    CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, largest), 0);
+    CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, largest + 1), CHANNEL_TOO_LARGE);
+    CHECK_INT(client_send(own, CHANNELS, bytes, 1), CHANNEL_FAILED);
+    stage_run(&stage, 300, NULL);
+    CHECK_INT(stage.wrong, 6);
+    stage.wrong = 0;
+    CHECK(client_is_open(own));
+    finish();
+}
+
+static void bad_network(enum login_correction correction, uint64_t salt)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed + salt), 0);
+    stage.config.settings.correction = (uint8_t)correction;
+    stage.ways.loss = 15;
+    stage.ways.duplicate = 5;
+    stage.ways.delay = 3;
+    stage.ways.jitter = 10;
+    client = begin(1);
+    CHECK(stage_run(&stage, 3000, stage_all_udp));
+    flows(client, 200);
+    CHECK(stage_run(&stage, 8000, stage_is_done));
+    stage_run(&stage, 50, NULL);
+    CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 100);
+    CHECK(client->relay.to_server.lost > 0 && client->relay.to_client.lost > 0);
+    if (correction == LOGIN_PLAIN) CHECK(client->flows[CHANNEL_UNRELIABLE].returned < 200);
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
+/* The handshake is repeated until it is heard; until then all goes over TCP. */
+static void handshake_lost(void)
+{
+    struct stage_client *client;
+    unsigned long before;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(1);
+    client->relay.to_server.loss = 100;
+    CHECK(stage_run(&stage, 2000, stage_all_open));
+    flows(client, 50);
+    CHECK(stage_run(&stage, 2000, stage_is_done));
+    stage_run(&stage, 320, NULL);
+    CHECK(client->relay.to_server.lost >= 6);
+    before = client->relay.to_server.lost;
+    CHECK_INT(counts().using_udp, 0);
+    CHECK(stage_run(&stage, 120, NULL) == 0 && client->relay.to_server.lost > before);
+    client->relay.to_server.loss = 0;
+    client->relay.to_client.loss = 100; /* now it is heard, but the answers are lost */
+    before = client->relay.to_client.lost;
+    stage_run(&stage, 220, NULL);
+    CHECK(client->relay.to_client.lost >= before + 3);
+    CHECK_INT(session_has_udp(&client->client.session), 0);
+    CHECK_INT(counts().using_udp, 0);
+    client->relay.to_client.loss = 0;
+    CHECK(stage_run(&stage, 500, stage_all_udp));
+    finish();
+}
+
+static void never_udp(int server, int client_too)
+{
+    struct client_config config;
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.without_udp = server;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.without_udp = client_too;
+    client = stage_join(&stage, &config, 0);
+    CHECK(stage_run(&stage, 2000, stage_all_open));
+    flows(client, 100);
+    CHECK(stage_run(&stage, 3000, stage_is_done));
+    stage_run(&stage, 600, NULL); /* two heartbeats */
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 100);
+    finish();
+}
+
+/* UDP stops in the middle, both ways or one, and comes back. */
+static void blocked(int to_server, int to_client)
+{
+    struct stage_client *client;
+    unsigned long inputs;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.ways.delay = 2;
+    stage.config.settings.silence = 300;
+    client = begin(1);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    flows(client, 100);
+    CHECK(stage_run(&stage, 3000, stage_is_done));
+    flows(client, 2000);
+    stage_run(&stage, 30, NULL);
+    CHECK(!stage_is_done(&stage)); /* in the middle */
+    client->relay.to_server.loss = to_server ? 100 : 0;
+    client->relay.to_client.loss = to_client ? 100 : 0;
+    CHECK(stage_run(&stage, 5000, stage_is_done));
+    CHECK_INT(session_has_udp(&client->client.session), 0);
+    CHECK_INT(counts().using_udp, 0);
+    CHECK(client->client.session.path.falls >= 1);
+    client->relay.to_server.loss = client->relay.to_client.loss = 0;
+    CHECK(stage_run(&stage, 500, stage_all_udp));
+    inputs = client->relay.to_client.passed;
+    flows(client, 2300);
+    CHECK(stage_run(&stage, 5000, stage_is_done));
+    CHECK(client->relay.to_client.passed > inputs + 100);
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
+/* The NAT gives the client another address, again and again, in the middle of everything. */
+static void rebound(void)
+{
+    struct stage_client *client;
+    uint32_t i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.ways.delay = 2;
+    client = begin(1);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    for (i = 1; i <= 5; ++i) {
+        flows(client, 300 * i);
+        stage_run(&stage, 20, NULL);
+        CHECK_INT(relay_rebind(&client->relay), 0);
+        CHECK(stage_run(&stage, 3000, stage_is_done));
+        CHECK_INT(counts().moves, i);
+    }
+    CHECK_INT(counts().falls, 0);
+    CHECK_INT(client->client.session.path.falls, 0);
+    /* While nothing is sent the heartbeat tells the server. */
+    CHECK_INT(relay_rebind(&client->relay), 0);
+    stage_run(&stage, 400, NULL);
+    CHECK_INT(counts().moves, 6);
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
+static int two_opens(const struct stage *stage)
+{
+    return stage->opens == 2 && stage_all_udp(stage);
+}
+
+/* The end of TCP is the end of the session, on both sides, and the client gets another. */
+static void cut(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    flows(client, 100);
+    stage_run(&stage, 5, NULL);
+    CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
+    CHECK(stage_run(&stage, 2000, two_opens));
+    CHECK_INT(client->closes, 1);
+    CHECK_INT(client->end, SESSION_CUT);
+    CHECK_INT(stage.closes, 1);
+    CHECK_INT(stage.end, SESSION_CUT);
+    CHECK(stage_run(&stage, 3000, stage_is_done)); /* all of the new session, and nothing of the old */
+    finish();
+}
+
+static void end_all(void *user, struct peer *peer)
+{
+    (void)user;
+    CHECK_INT(server_send(peer, CHANNEL_BULK, "farewell", 8), 0);
+    server_end(peer);
+    CHECK_INT(server_send(peer, CHANNEL_BULK, "more", 4), CHANNEL_ENDED);
+}
+
+/* The server ends a session: what it said before over TCP arrives. */
+static void ended(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    server_each(stage.server, end_all, NULL);
+    CHECK(stage_run(&stage, 2000, two_opens));
+    CHECK_INT(client->end, SESSION_LEFT);
+    CHECK_INT(stage.end, SESSION_CLOSED);
+    CHECK_INT(stage.wrong, 1); /* the farewell */
+    stage.wrong = 0;
+    finish();
+    CHECK_INT(stage.end, SESSION_LEFT);
+}
+
+/* One side hangs, with its connections open. */
+static void silent(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.heartbeat = 100;
+    stage.config.settings.dead = 300;
+    client = begin(0);
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    stage_run(&stage, 500, NULL);
+    CHECK_INT(stage.closes, 0); /* heartbeats keep it */
+    client->is_frozen = 1;
+    stage_run(&stage, 450, NULL);
+    CHECK_INT(stage.closes, 1);
+    CHECK_INT(stage.end, SESSION_SILENT);
+    CHECK_INT(counts().sessions, 0);
+    client->is_frozen = 0;
+    CHECK(stage_run(&stage, 2000, two_opens));
+    stage.is_frozen = 1;
+    stage_run(&stage, 450, NULL);
+    CHECK_INT(client->closes, 2);
+    CHECK_INT(client->end, SESSION_SILENT);
+    stage.is_frozen = 0;
+    CHECK(stage_run(&stage, 2000, stage_all_udp));
+    CHECK_INT(client->opens, 3);
+    finish();
+}
+
+/* Runs a part and says how long it took. */
+#define RUN(part)                                                                                                      \
+    do {                                                                                                               \
+        uint32_t began = stage_clock();                                                                                \
+        part;                                                                                                          \
+        printf("%5u ms %s\n", stage_clock() - began, #part);                                                           \
+    } while (0)
+
+int main(int count, char **arguments)
+{
+    seed = random_argument(count, arguments);
+    RUN(good_network());
+    RUN(sizes());
+    RUN(bad_network(LOGIN_PLAIN, 1));
+    RUN(bad_network(LOGIN_REPEAT, 2));
+    RUN(bad_network(LOGIN_PARITY, 3));
+    RUN(handshake_lost());
+    RUN(never_udp(1, 0));
+    RUN(never_udp(0, 1));
+    RUN(blocked(1, 1));
+    RUN(blocked(1, 0));
+    RUN(blocked(0, 1));
+    RUN(rebound());
+    RUN(cut());
+    RUN(ended());
+    RUN(silent());
     return check_result();
 }

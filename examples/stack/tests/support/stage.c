@@ -80,7 +80,7 @@ static int is_right(struct stage_client *client, int channel, const unsigned cha
     const struct stage_flow *flow = &client->flows[channel];
     uint32_t number;
     size_t i;
-    if (size != flow->size || get_u32(bytes) != client->session) return 0;
+    if (size < 8 || size != flow->size || get_u32(bytes) != client->session) return 0;
     number = get_u32(bytes + 4);
     for (i = 8; i < size; ++i) {
         if (bytes[i] != content(client->session, number, i)) return 0;
@@ -274,21 +274,23 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
         int count = 0, wait = 10;
         for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
             if (!client->exists) continue;
-            send_more(client);
-            client_step(&client->client);
+            if (!client->is_frozen) {
+                send_more(client);
+                client_step(&client->client);
+            }
             if (client->has_relay) {
                 wait = sooner(wait, (int)relay_poll(&client->relay, stage_clock()));
                 add(fds, &count, client->relay.near);
                 add(fds, &count, client->relay.far);
             }
         }
-        if (stage->server != NULL) {
+        if (stage->server != NULL && !stage->is_frozen) {
             if (server_step(stage->server, 0) < 0) return 0;
             wait = sooner(wait, server_wait(stage->server));
             add(fds, &count, server_fd(stage->server));
         }
         for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
-            if (!client->exists) continue;
+            if (!client->exists || client->is_frozen) continue;
             wait = sooner(wait, client_wait(&client->client));
             add(fds, &count, client_fd(&client->client));
         }

@@ -29,6 +29,7 @@ struct stage_client {
     struct stage *stage;
     struct relay relay;
     int exists, has_relay;
+    int is_frozen; /* set by the test: the client does nothing, as if its machine hung */
     int opens, closes;
     enum session_end end; /* the last */
     int refusal;
@@ -45,6 +46,7 @@ struct stage {
     enum session_end end;
     int wrong; /* messages that were not what they should be */
     int busy;  /* echoes that the server could not send */
+    int is_frozen; /* set by the test: the server does nothing */
     unsigned char public_key[KEYS_PUBLIC];
     struct relay_way ways; /* for relays made from now on: loss, duplicate, delay and jitter of both directions */
     uint64_t seed;
