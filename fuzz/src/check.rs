@@ -159,9 +159,20 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     let segment = |len: usize| 64 + len.next_multiple_of(16) + SLACK;
 
     let mut listed = 0;
-    // A stream's last segment may have room for a whole `mss`.
-    let tail = segment(end.widest_mtu.get() as usize);
-    for head in [&kcp.snd_queue, &kcp.rcv_queue, &kcp.snd_buf, &kcp.rcv_buf] {
+    // The last segment of a stream has room for a whole `mss`, and keeps it where the program leaves stream mode, so that
+    // another one gets behind it.
+    let whole = segment(end.widest_mtu.get() as usize);
+    for head in [&kcp.snd_queue, &kcp.snd_buf] {
+        walk(head, |at| {
+            let len = segment(at.len.get() as usize);
+            listed += if end.streamed.get() {
+                len.max(whole)
+            } else {
+                len
+            };
+        });
+    }
+    for head in [&kcp.rcv_queue, &kcp.rcv_buf] {
         walk(head, |at| listed += segment(at.len.get() as usize));
     }
     let windows = u64::from(end.widest_snd.get()) + u64::from(end.widest_rcv.get());
@@ -173,7 +184,7 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
         + 2 * (end.widest_mtu.get() as usize + SLACK)
         + CLASSES
         + listed
-        + 2 * tail
+        + 2 * whole
         + pooled * (2048 + SLACK)
         + ring(u64::from(end.widest_flight.get()), 13)
         + ring(u64::from(end.widest_rcv.get()), 9)
