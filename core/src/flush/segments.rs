@@ -49,8 +49,22 @@ impl Kcp<'_> {
 
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
-    #[inline(never)]
+    #[inline(always)]
     fn scope(self, current: Millis, resent: u32) -> Scope {
+        let index = &self.private().sent;
+        if index.is_settled()
+            && index.is_quiet(self.snd_buf(), current)
+            && !index.may_resend(self.fast_resend(resent))
+        {
+            Scope::Unsent
+        } else {
+            self.settled_scope(current, resent)
+        }
+    }
+
+    /// The same where the index has something to settle first.
+    #[inline(never)]
+    fn settled_scope(self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let due = !index.is_quiet(list, current) && index.refresh_bounds(list, current);
         let scope = if index.may_resend(self.fast_resend(resent)) {
@@ -78,14 +92,7 @@ impl Kcp<'_> {
         let list = self.snd_buf();
         let mut tally = Tally::default();
         self.private().withheld.set(None);
-        let mut scope = if index.is_settled()
-            && index.is_quiet(list, round.current)
-            && !index.may_resend(self.fast_resend(resent))
-        {
-            Scope::Unsent
-        } else {
-            self.scope(round.current, resent)
-        };
+        let mut scope = self.scope(round.current, resent);
         let inputs = self.private().inputs.get();
 
         let mut at = index.seek(list, scope, None);
