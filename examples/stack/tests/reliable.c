@@ -151,6 +151,7 @@ static void dead(uint64_t seed)
     static struct pair pair;
     static struct side client, server;
     open_pair(&pair, &client, &server, seed);
+    client.reliable.kcp->dead_link = 10;
     CHECK_INT(reliable_send(&client.reliable, "first", 5), 0);
     pair.relay.blocked = 1;
     while (pair_time(&pair) < 1000) pair_step(&pair);
