@@ -271,7 +271,8 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
     for (;;) {
         struct pollfd fds[1 + 3 * STAGE_CLIENTS];
         struct stage_client *client;
-        int count = 0, wait = 10;
+        int count = 0, wait = stage->hook != NULL ? 1 : 10;
+        if (stage->hook != NULL) stage->hook();
         for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
             if (!client->exists) continue;
             if (!client->is_frozen) {

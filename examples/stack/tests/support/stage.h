@@ -48,6 +48,7 @@ struct stage {
     int busy;  /* echoes that the server could not send */
     int is_frozen; /* set by the test: the server does nothing */
     unsigned char public_key[KEYS_PUBLIC];
+    void (*hook)(void); /* set by the test: called at each turn of stage_run */
     struct relay_way ways; /* for relays made from now on: loss, duplicate, delay and jitter of both directions */
     uint64_t seed;
 };

@@ -1,0 +1,441 @@
+/* Attackers without the keys: on the way of UDP and of TCP, beside it, and at the server's door. Nothing of theirs is delivered,
+ * no session is turned away or ended by what comes over UDP, and whoever keeps the rules is served. */
+#include "stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define STRANGERS 64
+
+static uint64_t seed;
+static struct random dice;
+static struct stage stage;
+
+static struct server_counts counts(void)
+{
+    struct server_counts counts;
+    server_count(stage.server, &counts);
+    return counts;
+}
+
+static struct stage_client *join(int with_relay)
+{
+    struct client_config config;
+    struct stage_client *client;
+    stage_client_config(&stage, &config);
+    client = stage_join(&stage, &config, with_relay);
+    CHECK(client != NULL);
+    return client;
+}
+
+static struct stage_client *begin(int with_relay)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_start(&stage), 0);
+    client = join(with_relay);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    return client;
+}
+
+static void finish(void)
+{
+    CHECK_INT(stage.wrong, 0);
+    CHECK_INT(stage.busy, 0);
+    stage_close(&stage);
+}
+
+static void flows(struct stage_client *client, uint32_t count)
+{
+    stage_flow(client, CHANNEL_BULK, count / 10, 5000, 2);
+    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
+    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
+}
+
+static struct relay *attacked;
+
+static void attack(void)
+{
+    relay_attack(attacked, 30);
+}
+
+/* Garbage, forgeries and replays in the middle of everything. Packets take no time here: one that the attacker can copy and be
+ * faster with than the original he could as well have stopped. */
+static void on_the_way(enum login_correction correction)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.correction = (uint8_t)correction;
+    client = begin(1);
+    attacked = &client->relay;
+    stage.hook = attack;
+    flows(client, 300);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    stage_run(&stage, 50, NULL);
+    stage.hook = NULL;
+    CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 300);
+    CHECK(counts().forged > 20 && counts().replayed > 20 && counts().strays > 20);
+    CHECK(client->client.session.path.seal.forged > 5);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().falls, 0);
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(stage.opens, 1);
+    finish();
+}
+
+/* Genuine packets that somebody stopped, and sends from his own address when newer ones have passed. */
+static void held_back(void)
+{
+    struct stage_client *client;
+    unsigned long first, stopped, i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(1);
+    flows(client, 20);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    first = client->relay.to_server.recorded;
+    client->relay.to_server.loss = 100;
+    flows(client, 60);
+    stage_run(&stage, 60, NULL);
+    client->relay.to_server.loss = 0;
+    stopped = client->relay.to_server.recorded;
+    CHECK(stopped > first);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    for (i = first; i < stopped; ++i) {
+        const struct relay_packet *packet =
+            relay_record(&client->relay, RELAY_TO_SERVER, client->relay.to_server.recorded - 1 - i);
+        if (packet == NULL) continue;
+        CHECK_INT(relay_inject(&client->relay, RELAY_TO_SERVER, RELAY_STRANGER, packet->bytes, packet->size), 0);
+    }
+    stage_run(&stage, 30, NULL);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().forged, 0);
+    flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(counts().falls, 0);
+    finish();
+}
+
+/* Somebody who read id and key off the wire sends what he likes, from elsewhere. There is no answer. */
+static void knows_the_key(void)
+{
+    struct stage_client *client;
+    const struct path *path;
+    int i, stranger;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    path = &client->client.session.path;
+    stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CHECK(stranger >= 0);
+    CHECK_INT(connect(stranger, (struct sockaddr *)&path->address, path->address_size), 0);
+    flows(client, 200);
+    for (i = 0; i < 2000; ++i) {
+        unsigned char bytes[PACKET_ROOM];
+        size_t size = random_below(&dice, i % 2 ? 64 : 1500);
+        int is_known = random_chance(&dice, 80);
+        random_bytes(&dice, bytes, sizeof bytes);
+        put_u32(bytes, is_known ? path->id : path->id + random_below(&dice, 5));
+        put_u32(bytes + 4, is_known ? path->key : (uint32_t)random_next(&dice));
+        /* Counters that look right, and such as would close the window for the client. */
+        put_u64(bytes + 8, random_chance(&dice, 50) ? path->seal.sent + random_below(&dice, 100) : UINT64_MAX);
+        CHECK(send(stranger, bytes, size, 0) >= 0);
+        if (i % 20 == 0) stage_run(&stage, 1, NULL);
+    }
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK(counts().forged > 1000);
+    CHECK(counts().strays > 100);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().falls, 0);
+    {
+        char byte;
+        CHECK(recv(stranger, &byte, 1, 0) < 0 && errno == EAGAIN);
+    }
+    close(stranger);
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
+/* A connection to the server's door, or -1. */
+static int knock(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0) return -1;
+    if (connect(fd, (struct sockaddr *)&stage.config.address, stage.config.address_size) < 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* 1 if the other end has closed. */
+static int is_closed(int fd)
+{
+    char bytes[256];
+    ssize_t size;
+    while ((size = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+    }
+    return size == 0 || errno != EAGAIN;
+}
+
+static int no_half_open(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts.half_open == 0;
+}
+
+/* What nobody sends who keeps the rules: the connection is closed at once, or when the time for a login is over. */
+static void at_the_door(void)
+{
+    static const unsigned char plain_login[] = {8, 0, STREAM_LOGIN, 1, 0, 0, 0, 0, 0, 0};
+    static const unsigned char half[] = {49, 0, STREAM_HELLO, 1, 2, 3};
+    static const unsigned char large[] = {0xff, 0xff, STREAM_HELLO};
+    static const unsigned char empty[] = {0, 0};
+    static const unsigned char short_hello[] = {2, 0, STREAM_HELLO, 1};
+    unsigned char false_hello[3 + KEYS_HELLO] = {1 + KEYS_HELLO, 0, STREAM_HELLO};
+    struct stage_client *client, *late;
+    int i, fds[STRANGERS];
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.login_time = 1000;
+    client = begin(0);
+    flows(client, 200);
+    random_bytes(&dice, false_hello + 3, KEYS_HELLO);
+    for (i = 0; i < STRANGERS; ++i) {
+        unsigned char noise[500];
+        fds[i] = knock();
+        CHECK(fds[i] >= 0);
+        random_bytes(&dice, noise, sizeof noise);
+        switch (i % 8) {
+        case 0: break; /* says nothing */
+        case 1: CHECK(send(fds[i], half, 1 + (size_t)i % sizeof half, 0) > 0); break; /* says half of it */
+        case 2: CHECK(send(fds[i], large, sizeof large, 0) > 0); break;
+        case 3: CHECK(send(fds[i], empty, sizeof empty, 0) > 0); break;
+        case 4: CHECK(send(fds[i], short_hello, sizeof short_hello, 0) > 0); break;
+        case 5: CHECK(send(fds[i], false_hello, sizeof false_hello, 0) > 0); break;
+        case 6: CHECK(send(fds[i], plain_login, sizeof plain_login, 0) > 0); break;
+        default:
+            put_u16(noise, 500 - FRAMES_HEADER);
+            CHECK(send(fds[i], noise, sizeof noise, 0) > 0);
+            break;
+        }
+    }
+    late = join(0);
+    CHECK(stage_run(&stage, 20000, stage_all_open));
+    CHECK_INT(late->opens, 1);
+    for (i = 0; i < STRANGERS; ++i) CHECK_INT(is_closed(fds[i]), i % 8 >= 2);
+    /* A byte now and then does not give more time. */
+    for (i = 0; i < 100; ++i) {
+        send(fds[1], "\1", 1, MSG_NOSIGNAL);
+        stage_run(&stage, 10, NULL);
+    }
+    CHECK(stage_run(&stage, 20000, no_half_open));
+    for (i = 0; i < STRANGERS; ++i) {
+        CHECK(is_closed(fds[i]));
+        close(fds[i]);
+    }
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(counts().sessions, 2);
+    finish();
+}
+
+/* More connections than may be half open: the oldest go, and who logs in gets through. */
+static void crowded_door(void)
+{
+    struct stage_client *client;
+    int i, fds[STRANGERS];
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.half_open = 10;
+    CHECK_INT(stage_start(&stage), 0);
+    client = join(0);
+    for (i = 0; i < STRANGERS; ++i) {
+        fds[i] = knock();
+        CHECK(fds[i] >= 0);
+        if (i % 8 == 0) stage_run(&stage, 2, NULL);
+        CHECK(counts().half_open <= 10);
+    }
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage_run(&stage, 50, NULL);
+    CHECK_INT(counts().half_open, 10);
+    CHECK(counts().displaced >= STRANGERS - 11);
+    for (i = 0; i < STRANGERS; ++i) close(fds[i]);
+    CHECK(stage_run(&stage, 20000, no_half_open));
+    flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    finish();
+}
+
+/* Somebody on the way of TCP. He passes on bytes, frame by frame, and does once what `deed` says. */
+static struct {
+    int listener, client, server;
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    enum { PASS, FLIP, DROP, REPEAT, SWAP_ENDS } deed;
+    int of_server; /* whose frames the deed is about */
+    int done;
+    unsigned char kept[2][FRAMES_LARGEST + FRAMES_HEADER];
+    size_t kept_size[2];
+} middle;
+
+static void middle_hang_up(void)
+{
+    if (middle.client >= 0) close(middle.client);
+    if (middle.server >= 0) close(middle.server);
+    middle.client = middle.server = -1;
+    middle.kept_size[0] = middle.kept_size[1] = 0;
+}
+
+static void send_all(int fd, const unsigned char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t taken = send(fd, bytes, size, MSG_NOSIGNAL);
+        if (taken < 0 && errno != EAGAIN) return; /* what reads it has hung up */
+        if (taken > 0) {
+            bytes += taken;
+            size -= (size_t)taken;
+        }
+    }
+}
+
+/* A whole frame, from one side to the other. */
+static void middle_frame(int of_server, unsigned char *bytes, size_t size)
+{
+    int to = of_server ? middle.client : middle.server, from = of_server ? middle.server : middle.client;
+    if (middle.done || middle.deed == PASS || of_server != middle.of_server) {
+        send_all(to, bytes, size);
+        return;
+    }
+    middle.done = 1;
+    if (middle.deed == FLIP) bytes[FRAMES_HEADER + random_below(&dice, (uint32_t)(size - FRAMES_HEADER))] ^= 1;
+    if (middle.deed == SWAP_ENDS) send_all(from, bytes, size);
+    if (middle.deed != DROP) send_all(to, bytes, size);
+    if (middle.deed == REPEAT) send_all(to, bytes, size);
+}
+
+static int middle_read(int of_server)
+{
+    unsigned char *kept = middle.kept[of_server];
+    size_t *size = &middle.kept_size[of_server];
+    for (;;) {
+        ssize_t got = recv(of_server ? middle.server : middle.client, kept + *size, sizeof middle.kept[0] - *size, 0);
+        if (got < 0 && errno == EAGAIN) return 0;
+        if (got <= 0) return -1;
+        *size += (size_t)got;
+        while (*size >= FRAMES_HEADER && *size >= FRAMES_HEADER + (size_t)get_u16(kept)) {
+            size_t frame = FRAMES_HEADER + (size_t)get_u16(kept);
+            unsigned char bytes[FRAMES_LARGEST + FRAMES_HEADER];
+            memcpy(bytes, kept, frame);
+            memmove(kept, kept + frame, *size - frame);
+            *size -= frame;
+            middle_frame(of_server, bytes, frame);
+        }
+    }
+}
+
+static void middle_turn(void)
+{
+    if (middle.client < 0) {
+        middle.client = accept4(middle.listener, NULL, NULL, SOCK_NONBLOCK);
+        if (middle.client < 0) return;
+        middle.server = knock();
+        CHECK(middle.server >= 0);
+    }
+    if (middle_read(0) < 0 || middle_read(1) < 0) middle_hang_up();
+}
+
+static int opened_again(const struct stage *stage)
+{
+    return stage->clients[0].opens == 2 && stage_all_open(stage);
+}
+
+static void in_the_middle(int deed, int of_server)
+{
+    struct client_config config;
+    struct sockaddr_in address;
+    struct stage_client *client;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    memset(&middle, 0, sizeof middle);
+    middle.client = middle.server = -1;
+    middle.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    CHECK(middle.listener >= 0);
+    CHECK_INT(bind(middle.listener, (struct sockaddr *)&address, sizeof address), 0);
+    CHECK_INT(listen(middle.listener, 5), 0);
+    middle.address_size = sizeof middle.address;
+    CHECK_INT(getsockname(middle.listener, (struct sockaddr *)&middle.address, &middle.address_size), 0);
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.address = middle.address;
+    config.without_udp = 1; /* all goes his way */
+    client = stage_join(&stage, &config, 0);
+    stage.hook = middle_turn;
+    CHECK(stage_run(&stage, 20000, stage_all_open));
+    flows(client, 50);
+    stage_run(&stage, 10, NULL);
+    middle.of_server = of_server;
+    middle.deed = (unsigned)deed;
+    if (deed == PASS) {
+        CHECK(stage_run(&stage, 20000, stage_is_done));
+        CHECK_INT(client->opens, 1);
+    } else {
+        flows(client, 500);
+        CHECK(stage_run(&stage, 20000, opened_again));
+        CHECK(client->end == SESSION_BROKEN || stage.end == SESSION_BROKEN);
+        flows(client, 50);
+        CHECK(stage_run(&stage, 20000, stage_is_done));
+    }
+    middle_hang_up();
+    close(middle.listener);
+    finish();
+}
+
+/* One that was let in and then breaks the rules. */
+static void unruly(enum stream_kind kind, size_t size, int count)
+{
+    static const unsigned char zeros[STREAM_LARGEST];
+    struct stage_client *client;
+    int i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.limits.bulk_message = 100000;
+    client = begin(0);
+    for (i = 0; i < count; ++i) CHECK_INT(stream_send_bytes(&client->client.stream, kind, zeros, size), 0);
+    CHECK(stage_run(&stage, 20000, opened_again));
+    CHECK_INT(stage.end, SESSION_BROKEN);
+    CHECK_INT(counts().sessions, 1);
+    CHECK(counts().packets <= UDP_BATCH + 4);
+    finish();
+}
+
+int main(int count, char **arguments)
+{
+    int of_server;
+    seed = random_argument(count, arguments);
+    random_seed(&dice, seed);
+    on_the_way(LOGIN_PLAIN);
+    on_the_way(LOGIN_REPEAT);
+    on_the_way(LOGIN_PARITY);
+    held_back();
+    knows_the_key();
+    at_the_door();
+    crowded_door();
+    in_the_middle(PASS, 0);
+    for (of_server = 0; of_server < 2; ++of_server) {
+        in_the_middle(FLIP, of_server);
+        in_the_middle(DROP, of_server);
+        in_the_middle(REPEAT, of_server);
+        in_the_middle(SWAP_ENDS, of_server);
+    }
+    unruly(STREAM_PART, 0, 1);
+    unruly(STREAM_PART, 1400, 80);
+    unruly(STREAM_HERE + 20, 0, 1);
+    unruly(STREAM_LOGIN, 10, 1);
+    unruly(STREAM_HELLO, KEYS_HELLO, 1);
+    return check_result();
+}
