@@ -1,0 +1,169 @@
+/* The server is killed and started again, and the clients come back; a client is killed, and the server forgets it. */
+#include "stage.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static struct stage stage;
+
+/* Runs the stage's server in a process of its own, at the port that it had before. */
+static pid_t start_server(void)
+{
+    struct sockaddr_in *address = (struct sockaddr_in *)&stage.config.address;
+    uint16_t port = 0;
+    int ends[2];
+    pid_t child;
+    if (pipe(ends) < 0) return -1;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        int i;
+        for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].exists = 0; /* those are the parent's */
+        if (stage_start(&stage) < 0) _exit(1);
+        port = server_port(stage.server);
+        if (write(ends[1], &port, sizeof port) != sizeof port) _exit(1);
+        stage_run(&stage, 60000, NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    CHECK(child > 0 && read(ends[0], &port, sizeof port) == sizeof port);
+    close(ends[0]);
+    address->sin_port = htons(port);
+    return child;
+}
+
+static void kill_child(pid_t child)
+{
+    int status;
+    CHECK_INT(kill(child, SIGKILL), 0);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+}
+
+/* The server's counts are in another process: the clients' view will do. */
+static int all_have_udp(const struct stage *stage)
+{
+    int i;
+    for (i = 0; i < STAGE_CLIENTS; ++i) {
+        const struct stage_client *client = &stage->clients[i];
+        if (client->exists && !(client_is_open(&client->client) && session_has_udp(&client->client.session))) return 0;
+    }
+    return 1;
+}
+
+static int all_closed(const struct stage *stage)
+{
+    int i;
+    for (i = 0; i < STAGE_CLIENTS; ++i) {
+        if (stage->clients[i].exists && client_is_open(&stage->clients[i].client)) return 0;
+    }
+    return 1;
+}
+
+static void flows(struct stage_client *client, uint32_t count)
+{
+    stage_flow(client, CHANNEL_BULK, count / 10, 20000, 2);
+    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
+    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
+}
+
+static void server_killed(uint64_t seed)
+{
+    struct client_config config;
+    pid_t server;
+    int i, round;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    server = start_server();
+    stage_client_config(&stage, &config);
+    for (i = 0; i < 3; ++i) CHECK(stage_join(&stage, &config, 0) != NULL);
+    CHECK(stage_run(&stage, 20000, all_have_udp));
+    for (round = 1; round <= 3; ++round) {
+        for (i = 0; i < 3; ++i) flows(&stage.clients[i], 100);
+        CHECK(stage_run(&stage, 20000, stage_is_done));
+        for (i = 0; i < 3; ++i) flows(&stage.clients[i], 100000); /* killed in the middle */
+        stage_run(&stage, 20, NULL);
+        kill_child(server);
+        CHECK(stage_run(&stage, 20000, all_closed));
+        stage_run(&stage, 250, NULL); /* tries while there is no server */
+        for (i = 0; i < 3; ++i) {
+            CHECK_INT(stage.clients[i].end, SESSION_CUT);
+            CHECK(stage.clients[i].closes > stage.clients[i].opens);
+            flows(&stage.clients[i], 100);
+        }
+        server = start_server();
+        CHECK(stage_run(&stage, 20000, all_have_udp));
+        CHECK(stage_run(&stage, 20000, stage_is_done));
+        for (i = 0; i < 3; ++i) CHECK_INT(stage.clients[i].opens, round + 1);
+    }
+    CHECK_INT(stage.wrong, 0);
+    stage_close(&stage);
+    kill_child(server);
+}
+
+static int one_left(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts.sessions == 1;
+}
+
+static int two_there(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts.sessions == 2 && counts.using_udp == 2;
+}
+
+static void client_killed(uint64_t seed)
+{
+    struct client_config config;
+    struct server_counts counts;
+    struct stage_client *client;
+    pid_t child;
+    int round;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    client = stage_join(&stage, &config, 0);
+    for (round = 0; round < 3; ++round) {
+        fflush(stdout);
+        child = fork();
+        if (child == 0) {
+            struct stage_client *doomed;
+            stage.server = NULL; /* that is the parent's */
+            client->exists = 0;
+            doomed = stage_join(&stage, &config, 0);
+            if (doomed == NULL) _exit(1);
+            flows(doomed, 100000);
+            stage_run(&stage, 60000, NULL);
+            _exit(1);
+        }
+        CHECK(stage_run(&stage, 20000, two_there));
+        flows(client, 100u * (unsigned)(round + 1));
+        stage_run(&stage, 30, NULL);
+        kill_child(child);
+        CHECK(stage_run(&stage, 20000, one_left));
+        CHECK_INT(stage.closes, round + 1);
+        CHECK_INT(stage.end, SESSION_CUT);
+        CHECK(stage_run(&stage, 20000, stage_is_done)); /* the other one does not mind */
+    }
+    stage_run(&stage, 100, NULL);
+    server_count(stage.server, &counts);
+    CHECK(counts.packets <= UDP_BATCH);
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(stage.wrong, 0);
+    stage_close(&stage);
+}
+
+int main(int count, char **arguments)
+{
+    uint64_t seed = random_argument(count, arguments);
+    server_killed(seed);
+    client_killed(seed);
+    return check_result();
+}
