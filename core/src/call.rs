@@ -151,9 +151,15 @@ impl Kcp<'_> {
         private.packet.handed_back();
     }
 
-    /// Runs a callback. All call outs go through here.
+    /// Runs a callback.
     #[inline(never)]
     fn call_out<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
+        self.call_out_here(callback)
+    }
+
+    /// The same as a part of its caller, which is never a part of its own. All call outs go through here.
+    #[inline(always)]
+    fn call_out_here<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
         // The mark lies deeper than any function of the library that may be called next at the same level, so that
         // such a call, after a longjmp, is seen to be outside of the callback.
         let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
@@ -198,6 +204,7 @@ impl Kcp<'_> {
     }
 
     /// Hands the packet under construction to `output`.
+    #[inline(never)]
     pub(crate) fn output_packet(self) -> Result<(), Released> {
         let packet = &self.private().packet;
         if self.logs(crate::consts::log_mask::OUTPUT) {
@@ -210,7 +217,7 @@ impl Kcp<'_> {
         let called = match self.output.get() {
             None => Ok(0),
             Some(_) if self.private().ending.get() => Ok(0),
-            Some(output) => self.call_out(move |kcp| {
+            Some(output) => self.call_out_here(move |kcp| {
                 // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
                 // until it returns.
                 unsafe { output(data, len.cast_signed(), kcp.as_ptr(), kcp.user.get()) }

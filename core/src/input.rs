@@ -97,8 +97,10 @@ impl Kcp<'_> {
         taken: &mut Taken,
     ) -> Result<c_int, Released> {
         let mut una = None;
-        while let Some(raw) = packet.header() {
-            let header = Header::parse(&raw);
+        while let Some(at) = packet.header() {
+            let header = at.read();
+            // Reading a field where it is needed is cheaper than to keep it, as long as no callback runs in between.
+            let again = || if WATCHED { header } else { at.read() };
             if header.conv != self.conv.get() {
                 return Ok(NOT_OURS);
             }
@@ -117,8 +119,8 @@ impl Kcp<'_> {
                 self.advance_una();
             }
             match cmd {
-                IKCP_CMD_ACK => self.take_ack::<WATCHED>(&header, taken)?,
-                IKCP_CMD_PUSH => self.take_push::<WATCHED>(&header, payload)?,
+                IKCP_CMD_ACK => self.take_ack::<WATCHED>(again(), taken)?,
+                IKCP_CMD_PUSH => self.take_push::<WATCHED>(again, payload)?,
                 IKCP_CMD_WASK => {
                     self.probe.set(self.probe.get() | IKCP_ASK_TELL);
                     if WATCHED && self.logs(log_mask::IN_PROBE) {
@@ -140,7 +142,7 @@ impl Kcp<'_> {
     #[inline(always)]
     fn take_ack<const WATCHED: bool>(
         self,
-        header: &Header,
+        header: Header,
         taken: &mut Taken,
     ) -> Result<(), Released> {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
@@ -177,9 +179,10 @@ impl Kcp<'_> {
     #[inline(always)]
     fn take_push<const WATCHED: bool>(
         self,
-        header: &Header,
+        read: impl Fn() -> Header,
         payload: Source,
     ) -> Result<(), Released> {
+        let header = read();
         if WATCHED && self.logs(log_mask::IN_DATA) {
             self.log_push(header.sn, header.ts)?;
             self.sync_sent_any();
@@ -195,9 +198,9 @@ impl Kcp<'_> {
         if unheard || self.push_ack(header.sn, header.ts) {
             let stored = !is_new
                 || if WATCHED {
-                    self.store_watched(header, payload)
+                    self.store_watched(&header, payload)
                 } else {
-                    self.store(header, payload)
+                    self.store(&read, payload)
                 };
             if !stored && !unheard {
                 self.pop_ack();

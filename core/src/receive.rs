@@ -58,9 +58,15 @@ impl Kcp<'_> {
             return Ok(TOO_SMALL);
         }
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
-        let sink = sink.of_len(size.unsigned_abs());
+        let mut sink = sink.of_len(size.unsigned_abs());
         if len < 0 {
             self.copy_message(first, sink);
+        } else if first.frg.get() == 0 {
+            sink.append(first);
+            self.take_fragment(first);
+            self.private()
+                .front
+                .removed(self.rcv_queue(), self.nrcv_que.get());
         } else {
             self.take_message(first, sink);
         }
@@ -115,7 +121,8 @@ impl Kcp<'_> {
         self.deliver_after_recv(recover);
     }
 
-    #[inline(always)]
+    /// Takes a message of several fragments.
+    #[inline(never)]
     fn take_message(self, first: Segment, mut sink: Sink) {
         let queue = self.rcv_queue();
         let mut at = Some(first);
@@ -254,12 +261,13 @@ impl Kcp<'_> {
 
     /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
     #[inline(always)]
-    pub(crate) fn store(self, header: &Header, source: Source) -> bool {
-        let in_order = header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
+    pub(crate) fn store(self, read: impl Fn() -> Header, source: Source) -> bool {
+        let sn = read().sn;
+        let in_order = sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
         if !in_order || !self.rcv_buf().is_empty() {
-            return self.store_among(header, source, in_order);
+            return self.store_among(&read(), source, in_order);
         }
-        match self.received_segment(header, source) {
+        match self.received_segment(read, source) {
             Some(segment) => {
                 self.append_received(segment);
                 true
@@ -271,7 +279,7 @@ impl Kcp<'_> {
     /// The same as a function of its own, for where speed does not matter.
     #[inline(never)]
     pub(crate) fn store_watched(self, header: &Header, source: Source) -> bool {
-        self.store(header, source)
+        self.store(|| *header, source)
     }
 
     /// The same where other segments are waiting, or this one has to.
@@ -280,7 +288,7 @@ impl Kcp<'_> {
         self.sync_received();
         // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
         if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
-            let Some(segment) = self.received_segment(header, source) else {
+            let Some(segment) = self.received_segment(|| *header, source) else {
                 return false;
             };
             if in_order {
@@ -306,11 +314,14 @@ impl Kcp<'_> {
         )
     }
 
+    /// `read` gives the header, also again: nothing has to be kept while memory is allocated and filled.
     #[inline(always)]
-    fn received_segment(self, header: &Header, mut source: Source) -> Option<Segment> {
-        let roomy = self.new_segment(header.len)?;
-        roomy.append(&mut source, header.len);
+    fn received_segment(self, read: impl Fn() -> Header, mut source: Source) -> Option<Segment> {
+        let len = read().len;
+        let roomy = self.new_segment(len)?;
+        roomy.append(&mut source, len);
         let segment = roomy.segment();
+        let header = read();
         segment.conv.set(header.conv);
         segment.cmd.set(u32::from(header.cmd));
         segment.frg.set(u32::from(header.frg));

@@ -377,18 +377,16 @@ impl Datagram {
 
     /// Takes the next header off the packet, where 24 bytes are left.
     #[inline(always)]
-    pub(crate) fn header(&mut self) -> Option<RawHeader> {
+    pub(crate) fn header(&mut self) -> Option<HeaderAt> {
         const LEN: c_long = HEADER_LEN as c_long;
         if self.left < LEN {
             return None;
         }
+        let at = HeaderAt(self.next.cast::<RawHeader>());
         // SAFETY: 24 bytes are left, by the promise given to `new`.
-        unsafe {
-            let raw = ptr::read_unaligned(self.next.cast::<RawHeader>());
-            self.next = self.next.add(HEADER_LEN);
-            self.left -= LEN;
-            Some(raw)
-        }
+        unsafe { self.next = self.next.add(HEADER_LEN) };
+        self.left -= LEN;
+        Some(at)
     }
 
     /// The next `len` bytes as a source, where they are left.
@@ -407,6 +405,19 @@ impl Datagram {
         unsafe { self.next = self.next.add(len.unsigned_abs() as usize) };
         self.left -= step;
         Some(source)
+    }
+}
+
+/// Where a header lies in a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeaderAt(*const RawHeader);
+
+impl HeaderAt {
+    /// Reads it. To be read again only while no callback has run, which might lead to the program reusing the memory.
+    #[inline(always)]
+    pub(crate) fn read(self) -> Header {
+        // SAFETY: `Datagram::header` has seen that the bytes are there, by the promise given to `Datagram::new`.
+        Header::parse(&unsafe { ptr::read_unaligned(self.0) })
     }
 }
 
