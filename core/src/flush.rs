@@ -78,18 +78,30 @@ impl Kcp<'_> {
         }
         self.settle_callout();
         let private = self.private();
-        if private.flushing.get() && self.is_flushing() {
-            private.flush_again.set(true);
+        if private.flushing.get() {
+            if self.is_flushing() {
+                private.flush_again.set(true);
+                return;
+            }
+            private.flushing.set(false);
+        }
+        // Decided before anything is written: with thousands of connections nearly all flushes end here.
+        self.sync_sent();
+        let calm = self.is_calm();
+        if calm && self.owes_nothing() {
+            self.set_prober(Prober::IDLE);
+            self.close_round();
             return;
         }
         private.flush_again.set(false);
         private.flush_began.set(self.now());
         private.unheard.set(0);
         private.flushing.set(true);
-        let first = self.flush_once();
+        let first = self.flush_once(calm);
         if first.is_ok() && private.flush_again.get() {
             // However often it was asked for; what asks during this one is not heard.
-            _ = self.flush_once();
+            self.sync_sent();
+            _ = self.flush_once(self.is_calm());
         }
         private.flush_again.set(false);
         private.flushing.set(false);
@@ -105,14 +117,9 @@ impl Kcp<'_> {
             || self.now().since(private.flush_began.get()) < ABANDONED_AFTER
     }
 
-    fn flush_once(self) -> Result<(), Released> {
-        self.sync_sent();
-        let calm = self.is_calm();
-        if calm && self.owes_nothing() {
-            self.set_prober(Prober::IDLE);
-            self.close_round();
-            return Ok(());
-        }
+    /// One pass; `calm` when `is_calm` has just said so.
+    #[inline(never)]
+    fn flush_once(self, calm: bool) -> Result<(), Released> {
         // A flush that was left by longjmp may have left a packet behind.
         self.private().packet.clear();
         let callouts = self.private().callouts.get();
