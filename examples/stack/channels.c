@@ -88,11 +88,16 @@ void channels_packet(struct channels *channels, struct packet *packet)
     }
 }
 
+static size_t waiting_packets(const struct channels *channels)
+{
+    return (size_t)ikcp_waitsnd(channels->reliable.kcp);
+}
+
 static int send_reliable_message(struct channels *channels, const void *bytes, size_t size)
 {
     int taken;
     if (size > FRAGMENTS * (size_t)(channels->reliable.kcp->mtu - KCP_HEADER)) return CHANNEL_TOO_LARGE;
-    if (!channels_have_room(channels, CHANNEL_RELIABLE)) {
+    if (waiting_packets(channels) >= channels->limits.reliable) {
         channels->waiting |= 1u << CHANNEL_RELIABLE;
         return CHANNEL_BUSY;
     }
@@ -113,7 +118,7 @@ static int send_unreliable_message(struct channels *channels, const void *bytes,
 static int send_bulk_message(struct channels *channels, const unsigned char *bytes, size_t size)
 {
     if (size > channels->limits.bulk_message) return CHANNEL_TOO_LARGE;
-    if (!channels_have_room(channels, CHANNEL_BULK)) {
+    if (stream_queued(channels->stream) >= channels->limits.stream) {
         channels->waiting |= 1u << CHANNEL_BULK;
         return CHANNEL_BUSY;
     }
@@ -142,8 +147,8 @@ int channels_send(struct channels *channels, int channel, const void *bytes, siz
 int channels_have_room(const struct channels *channels, int channel)
 {
     switch (channel) {
-    case CHANNEL_BULK: return stream_queued(channels->stream) < channels->limits.stream;
-    case CHANNEL_RELIABLE: return (size_t)ikcp_waitsnd(channels->reliable.kcp) < channels->limits.reliable;
+    case CHANNEL_BULK: return stream_queued(channels->stream) <= channels->limits.stream / 2;
+    case CHANNEL_RELIABLE: return waiting_packets(channels) <= channels->limits.reliable / 2;
     default: return 1;
     }
 }

@@ -66,7 +66,7 @@ int channels_mtu(struct channels *channels, size_t mtu);
 /* 0, or one of the above. What it takes is on its way after channels_flush, and for channel 0 stream_flush. */
 int channels_send(struct channels *channels, int channel, const void *bytes, size_t size);
 
-/* 1 if a message of ordinary size would be taken now. */
+/* 1 if a message would be taken now, and what waits is at most half of what may: so that many will be. */
 int channels_have_room(const struct channels *channels, int channel);
 
 /* A packet that came through the stream instead of from below. */

@@ -1,0 +1,242 @@
+/* Who gets in and who does not, and what waits when one sends more than the other takes. */
+#include "stage.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static uint64_t seed;
+static struct stage stage;
+
+static struct server_counts counts(void)
+{
+    struct server_counts counts;
+    server_count(stage.server, &counts);
+    return counts;
+}
+
+static int three_closes(const struct stage *stage)
+{
+    return stage->clients[0].closes >= 3;
+}
+
+/* Tries three times, in vain. */
+static struct stage_client *in_vain(const struct client_config *config, enum session_end end, int refusal)
+{
+    struct stage_client *client = stage_join(&stage, config, 0);
+    CHECK(client != NULL);
+    CHECK(stage_run(&stage, 20000, three_closes));
+    CHECK_INT(client->end, end);
+    CHECK_INT(client->refusal, refusal);
+    CHECK_INT(client->opens, 0);
+    CHECK_INT(stage.opens, 0);
+    client_stop(&client->client);
+    stage_run(&stage, 250, NULL);
+    CHECK_INT(client->client.state, CLIENT_STOPPED);
+    CHECK_INT(counts().half_open, 0);
+    return client;
+}
+
+static void wrong_key(void)
+{
+    struct client_config config;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.server_key[5] ^= 4;
+    in_vain(&config, SESSION_UNTRUSTED, 0);
+    CHECK_INT(counts().logins, 0);
+    stage_close(&stage);
+}
+
+/* A server that takes the hello for one of its own and answers: what it answers gives it away. */
+static void impostor(void)
+{
+    struct client_config config;
+    struct stage_client *client;
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    unsigned char answer[3 + KEYS_ANSWER] = {1 + KEYS_ANSWER, 0, STREAM_ANSWER, 9};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    CHECK_INT(listen(listener, 1), 0);
+    CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    stage_client_config(&stage, &config);
+    memcpy(&config.address, &address, sizeof address);
+    client = stage_join(&stage, &config, 0);
+    stage_run(&stage, 20, NULL);
+    fd = accept(listener, NULL, NULL);
+    CHECK(fd >= 0);
+    CHECK_INT(send(fd, answer, sizeof answer, 0), sizeof answer);
+    stage_run(&stage, 10, NULL);
+    CHECK_INT(client->closes, 1);
+    CHECK_INT(client->end, SESSION_UNTRUSTED);
+    close(fd);
+    close(listener);
+    stage_close(&stage);
+}
+
+static void wrong_token(void)
+{
+    struct client_config config;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.request.token[0] ^= 1;
+    in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
+    CHECK_INT(counts().refused, 3);
+    CHECK(counts().packets <= UDP_BATCH);
+    stage_close(&stage);
+}
+
+static int first_two_open(const struct stage *stage)
+{
+    return stage->opens >= 2 && stage->clients[2].closes >= 2;
+}
+
+static int third_open(const struct stage *stage)
+{
+    return client_is_open(&stage->clients[2].client);
+}
+
+static void full(void)
+{
+    struct client_config config;
+    int i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.sessions = 2;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    for (i = 0; i < 3; ++i) {
+        CHECK(stage_join(&stage, &config, 0) != NULL);
+        stage_run(&stage, 30, NULL);
+    }
+    CHECK(stage_run(&stage, 20000, first_two_open));
+    CHECK_INT(stage.clients[2].end, SESSION_REFUSED);
+    CHECK_INT(stage.clients[2].refusal, LOGIN_FULL);
+    CHECK_INT(counts().sessions, 2);
+    stage_leave(&stage.clients[0]); /* makes room */
+    CHECK(stage_run(&stage, 20000, third_open));
+    CHECK_INT(counts().sessions, 2);
+    stage_close(&stage);
+}
+
+/* A server that is not there, or hangs. */
+static void nobody(void)
+{
+    struct client_config config;
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.login_time = 100;
+    stage.is_frozen = 1;
+    client = stage_join(&stage, &config, 0);
+    stage_run(&stage, 450, NULL);
+    CHECK(client->closes >= 2 && client->closes <= 4);
+    CHECK_INT(client->end, SESSION_SILENT);
+    stage.is_frozen = 0;
+    stage_stop(&stage);
+    CHECK(stage_run(&stage, 20000, three_closes));
+    stage_run(&stage, 300, NULL);
+    CHECK_INT(client->end, SESSION_CUT);
+    CHECK_INT(stage_start(&stage), 0);
+    CHECK(stage_run(&stage, 20000, stage_all_open));
+    stage_close(&stage);
+}
+
+static int rooms[CHANNELS];
+
+static void on_room(void *user, int channel)
+{
+    (void)user;
+    rooms[channel] += 1;
+}
+
+static int rooms_told(const struct stage *stage)
+{
+    (void)stage;
+    return rooms[CHANNEL_BULK] > 0 && rooms[CHANNEL_RELIABLE] > 0;
+}
+
+/* The server hangs while the client has a lot to say: so much waits and no more, and there is word when it can go on. */
+static void busy(int with_udp)
+{
+    static unsigned char bytes[50000];
+    struct client_config config;
+    struct stage_client *client;
+    int i, taken[CHANNELS] = {0};
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.silence = 2000;
+    stage.config.without_udp = !with_udp;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.limits.stream = 100000;
+    config.limits.reliable = 100;
+    config.on_room = on_room;
+    memset(rooms, 0, sizeof rooms);
+    client = stage_join(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
+    stage.is_frozen = 1;
+    for (i = 0; i < 1000; ++i) {
+        int bulk = client_send(&client->client, CHANNEL_BULK, bytes, sizeof bytes);
+        int reliable = client_send(&client->client, CHANNEL_RELIABLE, bytes, 1000);
+        CHECK(bulk == 0 || bulk == CHANNEL_BUSY);
+        CHECK(reliable == 0 || reliable == CHANNEL_BUSY);
+        taken[CHANNEL_BULK] += bulk == 0;
+        taken[CHANNEL_RELIABLE] += reliable == 0;
+        CHECK_INT(client_send(&client->client, CHANNEL_UNRELIABLE, bytes, 1000), 0); /* never busy; it may get lost */
+        if (i % 20 == 0) stage_run(&stage, 1, NULL);
+    }
+    CHECK(taken[CHANNEL_BULK] < 500); /* what the sockets hold, and the limit */
+    CHECK_INT(taken[CHANNEL_RELIABLE], 100);
+    CHECK(stream_queued(&client->client.stream) < 100000 + sizeof bytes + 50 * 100);
+    CHECK(client->client.pool.out < 600);
+    CHECK_INT(rooms[CHANNEL_RELIABLE], 0);
+    stage.is_frozen = 0;
+    CHECK(stage_run(&stage, 20000, rooms_told));
+    CHECK_INT(client_send(&client->client, CHANNEL_RELIABLE, bytes, 1000), 0);
+    CHECK_INT(client->opens, 1);
+    stage_close(&stage);
+}
+
+/* Settings that cannot be. */
+static void invalid(void)
+{
+    struct client_config config;
+    struct client client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.mtu = 100;
+    CHECK_INT(stage_start(&stage), -1);
+    stage.config.settings.mtu = 1400;
+    stage.config.settings.dead = stage.config.settings.heartbeat;
+    CHECK_INT(stage_start(&stage), -1);
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.on_message = NULL;
+    CHECK_INT(stage_start(&stage), -1);
+    stage_client_config(&stage, &config);
+    config.login_time = 0;
+    CHECK_INT(client_init(&client, &config), -1);
+    client_destroy(&client);
+}
+
+int main(int count, char **arguments)
+{
+    seed = random_argument(count, arguments);
+    wrong_key();
+    impostor();
+    wrong_token();
+    full();
+    nobody();
+    busy(1);
+    busy(0);
+    invalid();
+    return check_result();
+}
