@@ -62,7 +62,8 @@ static void derive(const unsigned char chain[HASH], const void *secret, size_t s
 }
 
 /* MixKey(DH(secret_key, public_key)). -1 for a public key that would give 0 with every secret. */
-static int mix_key(struct state *state, const unsigned char secret_key[KEYS_SECRET], const unsigned char public_key[KEYS_PUBLIC])
+static int mix_key(struct state *state, const unsigned char secret_key[KEYS_SECRET],
+                   const unsigned char public_key[KEYS_PUBLIC])
 {
     unsigned char shared[crypto_scalarmult_BYTES];
     int failed = crypto_scalarmult(shared, secret_key, public_key);

@@ -1,5 +1,5 @@
 /*
- * Level 0 has a slot for each millisecond, level 1 for each 256, level 2 for each 65,536 and level 3 for each 2^24. A timer lies
+ * Level 0 has a slot for each millisecond, level 1 for each 256, level 2 for each 65,536, level 3 for each 2^24. A timer lies
  * on the level of the highest byte in which its time differs from the wheel's, in the slot of that byte. So on every level but
  * the last, whose slots are a circle, all timers lie behind the wheel's own slot; and when the wheel's time arrives at the
  * beginning of a slot, the timers there have a byte more in common with it and move to lower levels.

@@ -14,8 +14,8 @@
  *     }
  *
  * Time is in milliseconds, of a clock that does not go back, and wraps at 2^32: a timer is due up to 2^31 - 1 ahead, and one
- * that lies in the other half of the circle is overdue. A wheel belongs to one thread, and must not be copied or moved; nor must
- * a timer that is set.
+ * that lies in the other half of the circle is overdue. A wheel belongs to one thread, and must not be copied or moved; nor
+ * must a timer that is set.
  */
 #ifndef WHEEL_H
 #define WHEEL_H
@@ -55,7 +55,7 @@ typedef void (*wheel_callback)(struct wheel_timer *timer, uint32_t now, void *us
 /* An empty wheel whose time is `now`. There is nothing to destroy. */
 void wheel_init(struct wheel *wheel, uint32_t now);
 
-/* Sets a timer for the time `due`, whether it was set before or not. If that has passed it is called by the next wheel_advance. */
+/* Sets a timer for the time `due`, whether it was set before or not. If that has passed, the next wheel_advance calls it. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint32_t due);
 
 /* The timer will not be called. Nothing happens if it is not set. */

@@ -5,8 +5,8 @@
  *   file receive PORT PATH                            PORT 0: any, which is printed
  *   file send ADDRESS PORT PATH [RATE [LOSS]]         RATE: as if the link carried so many KB/s; LOSS: percent
  *
- * For instance, in two shells: file receive 9000 copy, and file send 127.0.0.1 9000 original 500 5. The end status is 0 when all
- * has been received and written.
+ * For instance, in two shells: file receive 9000 copy, and file send 127.0.0.1 9000 original 500 5. The end status is 0 when
+ * all has been received and written.
  *
  * This shows back-pressure and nothing else: who can reach the port can send. Between KCP and UDP belong seal.h and keys.h.
  */

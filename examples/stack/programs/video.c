@@ -6,7 +6,7 @@
  *                                FIXED: anything, and the encoder keeps its rate
  *
  * The video has 30 frames a second and 150 KB/s: a key frame every two seconds, and between them frames that the following ones
- * need and frames that none needs, in turn. The link carries 250 KB/s, but only 60 KB/s from the third second to the thirteenth.
+ * need and frames that none needs, in turn. The link carries 250 KB/s, and 60 KB/s from the third second to the thirteenth.
  *
  * Drops keep the latency down, but what is dropped is seen, and a key frame must follow, which is large. So they are also a word
  * to the encoder to make less: after a second with many it makes a third less, after one with none a tenth more.
