@@ -1,0 +1,321 @@
+/* The UDP side of a session by itself, with the test's own clock and packets handed over by hand: when it says what, whom it
+ * believes, and where it sends. */
+#include "path.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "check.h"
+#include "random.h"
+#include "tap.h"
+
+#define HANDSHAKE_EVERY 1000
+#define HEARTBEAT 15000
+#define SILENCE 4000
+
+static const unsigned char up[SEAL_KEY] = {1}, down[SEAL_KEY] = {2}, others[SEAL_KEY] = {3};
+static struct packet_pool pool;
+
+/* Both ends, and what is on the way. */
+static struct {
+    struct path client, server;
+    struct tap from_client, from_server;     /* below them */
+    struct tap client_above, server_above;   /* data that came up */
+    struct sockaddr_in at, server_at;        /* where the client is, as the server sees it; where the server is */
+    uint32_t now;
+} net;
+
+static struct sockaddr_in make_address(unsigned port)
+{
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)port);
+    return address;
+}
+
+static void begin(void)
+{
+    struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
+    packet_pool_init(&pool, 0);
+    memset(&net, 0, sizeof net);
+    net.now = 0xfffff000; /* the clock wraps soon */
+    net.at = make_address(5000);
+    net.server_at = make_address(6000);
+    tap_init(&net.from_client);
+    tap_init(&net.from_server);
+    tap_init(&net.client_above);
+    tap_init(&net.server_above);
+    CHECK_INT(path_init(&net.client, 0, 7, 8, up, down, &times, &pool, net.now), 0);
+    CHECK_INT(path_init(&net.server, 1, 7, 8, down, up, &times, &pool, net.now), 0);
+    layer_join(&net.client_above.layer, &net.client.layer);
+    layer_join(&net.server_above.layer, &net.server.layer);
+    layer_join(&net.client.layer, &net.from_client.layer);
+    layer_join(&net.server.layer, &net.from_server.layer);
+    path_begin(&net.client, (struct sockaddr *)&net.server_at, sizeof net.server_at);
+}
+
+static void finish(void)
+{
+    tap_empty(&net.from_client);
+    tap_empty(&net.from_server);
+    tap_empty(&net.client_above);
+    tap_empty(&net.server_above);
+    path_destroy(&net.client);
+    path_destroy(&net.server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+static struct packet *copy(const struct packet *packet)
+{
+    return packet_from(&pool, packet->data, packet->size);
+}
+
+/* A packet arrives at the server from an address. Its id and key are what they should be, or it is for nobody. */
+static void to_server(struct packet *packet, const struct sockaddr_in *from)
+{
+    uint32_t id = 0, key = 0;
+    memcpy(&packet->address, from, sizeof *from);
+    packet->address_size = sizeof *from;
+    CHECK(path_header(packet, &id, &key) == 0 && id == 7 && key == 8);
+    path_receive(&net.server, packet, net.now);
+}
+
+static void to_client(struct packet *packet)
+{
+    uint32_t id = 0, key = 0;
+    CHECK(path_header(packet, &id, &key) == 0 && id == 7 && key == 8);
+    path_receive(&net.client, packet, net.now);
+}
+
+/* All that is on the way arrives, and what it causes as well. */
+static void pass(void)
+{
+    struct packet *packet;
+    for (;;) {
+        if ((packet = tap_take(&net.from_client)) != NULL) {
+            CHECK(memcmp(&packet->address, &net.server_at, sizeof net.server_at) == 0);
+            to_server(packet, &net.at);
+        } else if ((packet = tap_take(&net.from_server)) != NULL) {
+            to_client(packet);
+        } else {
+            return;
+        }
+    }
+}
+
+static void advance(uint32_t time)
+{
+    net.now += time;
+    path_update(&net.client, net.now);
+    path_update(&net.server, net.now);
+}
+
+static void connect_both(void)
+{
+    advance(0);
+    pass();
+    CHECK(net.client.usable && net.server.usable);
+}
+
+static void send_data(struct tap *above, const char *text)
+{
+    layer_down(&above->layer, packet_from(&pool, text, strlen(text)));
+}
+
+static int server_sends_to(unsigned port)
+{
+    return ((const struct sockaddr_in *)&net.server.address)->sin_port == htons((uint16_t)port);
+}
+
+/* A handshake each second, until it is confirmed; then a heartbeat, which is answered. */
+static void times(void)
+{
+    int i;
+    begin();
+    for (i = 0; i < 10; ++i) {
+        CHECK_INT(path_check(&net.client, net.now), 0);
+        advance(0);
+        CHECK_INT(net.from_client.count, i + 1);
+        CHECK_INT(path_check(&net.client, net.now), HANDSHAKE_EVERY);
+        advance(HANDSHAKE_EVERY - 1);
+        CHECK_INT(net.from_client.count, i + 1);
+        net.now += 1;
+    }
+    CHECK_INT(net.client.usable, 0);
+    CHECK_INT(net.server.usable, 0);
+    pass();
+    CHECK(net.client.usable && net.server.usable);
+    CHECK_INT(path_check(&net.client, net.now), HEARTBEAT);
+    CHECK_INT(path_check(&net.server, net.now), LAYER_IDLE);
+    for (i = 0; i < 5; ++i) {
+        advance(HEARTBEAT - 1);
+        CHECK_INT(net.from_client.count, 0);
+        advance(1);
+        CHECK_INT(net.from_client.count, 1);
+        pass();
+        CHECK_INT(path_check(&net.client, net.now), HEARTBEAT);
+        CHECK_INT(path_check(&net.server, net.now), LAYER_IDLE);
+    }
+    CHECK(net.client.usable && net.server.usable);
+    finish();
+}
+
+/* Nothing comes back: it asks some more, then gives up, says so once, and begins with handshakes. */
+static void lost(int of_server)
+{
+    struct path *path = of_server ? &net.server : &net.client;
+    struct tap *out = of_server ? &net.from_server : &net.from_client;
+    uint32_t began;
+    int events = 0;
+    begin();
+    connect_both();
+    began = net.now;
+    send_data(of_server ? &net.server_above : &net.client_above, "is anybody there?");
+    while (path->usable && net.now - began < 2 * SILENCE) {
+        uint32_t wait = path_check(path, net.now);
+        CHECK(wait > 0 && wait <= SILENCE / 10 + 1);
+        net.now += wait;
+        events += path_update(path, net.now) == PATH_LOST;
+    }
+    CHECK_INT(net.now - began, SILENCE);
+    CHECK_INT(events, 1);
+    CHECK_INT(path->falls, 1);
+    CHECK(out->count >= 10 && out->count <= 11);
+    tap_empty(out);
+    path_deaf(of_server ? &net.client : &net.server, net.now); /* as TCP would tell it */
+    CHECK_INT(net.client.usable + net.server.usable, 0);
+    connect_both();
+    CHECK_INT(path->falls, 1);
+    finish();
+}
+
+/* One that hears the server, but is not heard by it, still sends handshakes: and the server does not send data that way. */
+static void one_way(void)
+{
+    begin();
+    advance(0);
+    to_server(tap_take(&net.from_client), &net.at);
+    CHECK_INT(net.server.usable, 0);
+    tap_empty(&net.from_server); /* the confirmation is lost */
+    advance(HANDSHAKE_EVERY);
+    pass();
+    CHECK(net.client.usable && net.server.usable);
+    /* The client gives up and starts again: the server sees it by the handshake. */
+    path_deaf(&net.client, net.now);
+    advance(0);
+    to_server(tap_take(&net.from_client), &net.at);
+    CHECK_INT(net.server.usable, 0);
+    finish();
+}
+
+/* A new address is followed when the packet is genuine and the newest, and only then. */
+static void addresses(void)
+{
+    struct sockaddr_in thief = make_address(6666), moved = make_address(5001);
+    struct packet *first, *second, *replay;
+    begin();
+    connect_both();
+    CHECK(server_sends_to(5000));
+    send_data(&net.client_above, "first");
+    send_data(&net.client_above, "second");
+    first = tap_take(&net.from_client);
+    second = tap_take(&net.from_client);
+    replay = copy(second);
+    to_server(second, &net.at);
+    to_server(replay, &thief); /* seen before */
+    CHECK(server_sends_to(5000));
+    to_server(first, &thief); /* genuine, never seen, but late: it is used, and not followed */
+    CHECK(server_sends_to(5000));
+    CHECK_INT(net.server_above.count, 2);
+    CHECK_INT(net.server.seal.replayed, 1);
+    send_data(&net.client_above, "third");
+    first = tap_take(&net.from_client);
+    replay = copy(first);
+    replay->data[replay->size - 1] ^= 1;
+    to_server(replay, &thief); /* forged */
+    CHECK(server_sends_to(5000));
+    to_server(first, &moved); /* the NAT has moved */
+    CHECK(server_sends_to(5001));
+    CHECK_INT(net.server.moves, 1);
+    CHECK_INT(net.server_above.count, 3);
+    send_data(&net.server_above, "answer");
+    first = tap_take(&net.from_server);
+    CHECK(memcmp(&first->address, &moved, sizeof moved) == 0);
+    packet_free(first);
+    finish();
+}
+
+/* Id and key are under the seal, too: a packet does not open in another session, be the keys the same. */
+static void forgeries(struct random *dice)
+{
+    struct sockaddr_in thief = make_address(6666);
+    struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
+    struct path other;
+    struct tap out, above;
+    struct packet *packet, *original;
+    int i;
+    begin();
+    connect_both();
+    tap_init(&out);
+    tap_init(&above);
+    CHECK_INT(path_init(&other, 0, 7, 9, up, down, &times, &pool, net.now), 0); /* another key selects it */
+    layer_join(&above.layer, &other.layer);
+    layer_join(&other.layer, &out.layer);
+    path_begin(&other, (struct sockaddr *)&net.server_at, sizeof net.server_at);
+    other.seal.sent = 1000;
+    path_update(&other, net.now);
+    packet = tap_take(&out);
+    put_u32(packet->data + 4, 8);
+    to_server(packet, &thief);
+    CHECK_INT(net.server.seal.forged, 1);
+    path_destroy(&other);
+    CHECK_INT(path_init(&other, 0, 7, 8, others, down, &times, &pool, net.now), 0); /* keys of his own */
+    layer_join(&other.layer, &out.layer);
+    path_begin(&other, (struct sockaddr *)&net.server_at, sizeof net.server_at);
+    other.seal.sent = 1000;
+    path_update(&other, net.now);
+    to_server(tap_take(&out), &thief);
+    CHECK_INT(net.server.seal.forged, 2);
+    path_destroy(&other);
+    send_data(&net.client_above, "original");
+    original = tap_take(&net.from_client);
+    for (i = 0; i < 1000; ++i) {
+        packet = copy(original);
+        if (random_chance(dice, 30)) {
+            packet_cut(packet, random_below(dice, (uint32_t)packet->size - PATH_LINK) + 1); /* truncated */
+        } else {
+            packet->data[PATH_LINK + random_below(dice, (uint32_t)packet->size - PATH_LINK)] ^=
+                (unsigned char)(1 << random_below(dice, 8));
+        }
+        to_server(packet, &thief);
+    }
+    CHECK_INT(net.server.seal.forged + net.server.seal.replayed, 1002);
+    CHECK_INT(net.server_above.count, 0);
+    CHECK_INT(net.from_server.count, 0); /* nobody is answered */
+    CHECK(server_sends_to(5000));
+    to_server(original, &net.at);
+    CHECK_INT(net.server_above.count, 1);
+    packet = packet_from(&pool, "short", 5);
+    {
+        uint32_t id, key;
+        CHECK_INT(path_header(packet, &id, &key), -1);
+    }
+    packet_free(packet);
+    finish();
+}
+
+int main(int count, char **arguments)
+{
+    struct random dice;
+    random_seed(&dice, random_argument(count, arguments));
+    times();
+    lost(0);
+    lost(1);
+    one_way();
+    addresses();
+    forgeries(&dice);
+    return check_result();
+}
