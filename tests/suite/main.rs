@@ -15,6 +15,7 @@
 //! - `installed`: the installed tree, every linker and compiler on it
 //! - `examples`: the echo clients in every language, run as their READMEs say
 //! - `hardening`: programs that try to break the library, plain, instrumented and emulated
+//! - `stack`: the units in examples/stack and their tests
 //! - `docs`: the documents: fresh, true to what programs print, commands run as written
 //! - `core_tests`: the unit tests of the protocol
 //!
@@ -35,6 +36,7 @@ mod link;
 mod memo;
 mod programs;
 mod sessions;
+mod stack;
 mod suite;
 mod symbols;
 mod tools;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     consumers::add(&mut suite);
     installed::add(&mut suite);
     examples::add(&mut suite);
+    stack::add(&mut suite);
     hardening::add(&mut suite);
     docs::add(&mut suite);
     suite.run()

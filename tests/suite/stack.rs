@@ -1,0 +1,184 @@
+//! The units in examples/stack: their tests with each compiler, as they are and under sanitizers, and under valgrind; and the
+//! figures of their README.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use crate::library::{self, DEFAULT, root};
+use crate::memo::Memo;
+use crate::suite::{Outcome, Suite};
+use crate::tools::{COMPILERS, compare_with_file, lacks, run};
+
+/// How the units and their tests are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Build {
+    name: &'static str,
+    flags: &'static str,
+}
+
+const PLAIN: Build = Build {
+    name: "plain",
+    flags: "-O2 -g -Werror",
+};
+const SANITIZED: Build = Build {
+    name: "sanitized",
+    flags: "-O1 -g -fno-omit-frame-pointer -Werror -fsanitize=address,undefined -fno-sanitize-recover",
+};
+
+/// Tests that take minutes under valgrind.
+const SLOW: [&str; 1] = ["crowd"];
+
+pub fn add(suite: &mut Suite) {
+    let compilers = COMPILERS
+        .iter()
+        .filter(|compiler| !compiler.cxx)
+        .map(|compiler| (compiler.command, compiler.missing()));
+    let tests = tests();
+    for (compiler, missing) in compilers {
+        for build in [PLAIN, SANITIZED] {
+            let lack = missing
+                .clone()
+                .or_else(lacks_library)
+                .or_else(|| lacks_flags(compiler, build));
+            for test in &tests {
+                let name = format!("stack: {test}, {compiler}, {}", build.name);
+                let test = test.clone();
+                suite.test_unless(lack.clone(), name, move || {
+                    passes(&test, compiler, build, &[])
+                });
+            }
+        }
+    }
+    let [gcc, ..] = COMPILERS;
+    let lack = gcc.missing().or_else(lacks_library);
+    for test in tests {
+        if SLOW.contains(&test.as_str()) {
+            continue;
+        }
+        let lack = lack.clone().or_else(|| lacks(&["valgrind"]));
+        suite.test_unless(lack, format!("stack: {test}, valgrind"), move || {
+            let valgrind = ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"];
+            passes(&test, gcc.command, PLAIN, &valgrind)
+        });
+    }
+    suite.test_unless(
+        lack,
+        "stack: README.md has the figures that fec prints",
+        figures,
+    );
+}
+
+fn folder() -> PathBuf {
+    root().join("examples/stack")
+}
+
+/// The names of the tests: files of the folder.
+fn tests() -> Vec<String> {
+    let files = fs::read_dir(folder().join("tests")).expect("the tests of examples/stack");
+    let mut names: Vec<String> = files
+        .filter_map(|file| Some(file.ok()?.file_name().to_str()?.strip_suffix(".c")?.into()))
+        .collect();
+    assert!(names.len() >= 5, "only these tests: {names:?}");
+    names.sort();
+    names
+}
+
+/// What a machine lacks for the units as such: some system calls are Linux's.
+fn lacks_library() -> Option<String> {
+    static LACKING: Memo<(), Option<String>> = Memo::new();
+    LACKING.get((), || {
+        if env::consts::OS != "linux" {
+            return Some(format!("no recvmmsg on {}", env::consts::OS));
+        }
+        let compiler = COMPILERS
+            .iter()
+            .find(|compiler| !compiler.cxx && compiler.missing().is_none());
+        lacks(&["make"]).or_else(|| {
+            let includes = Command::new(compiler?.command)
+                .args(["-include", "sodium.h", "-fsyntax-only", "-x", "c"])
+                .arg("/dev/null")
+                .output();
+            let there = includes.is_ok_and(|output| output.status.success());
+            (!there).then(|| "no libsodium".to_string())
+        })
+    })
+}
+
+/// A compiler may be there without what its sanitizers link with.
+fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
+    let made = Command::new(compiler)
+        .args(build.flags.split(' '))
+        .args([
+            "-shared",
+            "-fPIC",
+            "-o",
+            "/dev/null",
+            "-x",
+            "c",
+            "/dev/null",
+        ])
+        .output();
+    let works = made.is_ok_and(|output| output.status.success());
+    (!works).then(|| format!("no sanitizers for {compiler}"))
+}
+
+/// Builds programs and tests, unless a test has done so before; gives the folder that they are in.
+fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
+    static BUILT: Memo<(&'static str, Build), Result<PathBuf, String>> = Memo::new();
+    BUILT.get((compiler, build), || {
+        let library = DEFAULT.library()?;
+        let to = library::scratch().join(format!("stack/{compiler}-{}", build.name));
+        let jobs = thread::available_parallelism().map_or(1, usize::from);
+        let variable = |name: &str, value: &Path| format!("{name}={}", value.display());
+        run(Command::new("make")
+            .arg("-C")
+            .arg(folder())
+            .arg(format!("-j{jobs}"))
+            .args(["all", "tests"])
+            .arg(format!("CC={compiler}"))
+            .arg(format!("CFLAGS={}", build.flags))
+            .arg(variable("KCP_LIBS", &library.archive))
+            .arg(variable("BUILD", &to))
+            // Those of cargo, if make runs it.
+            .env_remove("MAKEFLAGS")
+            .env_remove("MFLAGS"))?;
+        Ok(to)
+    })
+}
+
+/// Runs one test; `runner` is what goes in front. IKCP_SEED goes to tests that are random.
+fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> Outcome {
+    let program = built(compiler, build)?.join(format!("test_{test}"));
+    let mut command = match runner {
+        [] => Command::new(&program),
+        [tool, arguments @ ..] => {
+            let mut command = Command::new(tool);
+            command.args(arguments).arg(&program);
+            command
+        }
+    };
+    run(command
+        .args(env::var_os("IKCP_SEED"))
+        .env_remove("LD_LIBRARY_PATH"))?;
+    Ok(())
+}
+
+/// The tables of the README: whatever is between the first and the last line of them is what the program prints.
+fn figures() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let printed = run(&mut Command::new(built(gcc.command, PLAIN)?.join("fec")))?;
+    let file = folder().join("README.md");
+    let text = fs::read_to_string(&file)?;
+    let start = text
+        .find("| messages of ")
+        .ok_or("README.md has no table of fec")?;
+    let end = text[start..]
+        .rfind(" |\n")
+        .map(|at| start + at + " |\n".len())
+        .ok_or("the table has no end")?;
+    let found = format!("{}{printed}{}", &text[..start], &text[end..]);
+    Ok(compare_with_file(&file, &found)?)
+}
