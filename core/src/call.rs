@@ -80,6 +80,15 @@ const WITNESS_REACH: usize = 64 << 10;
 /// is still there: what is called after a longjmp soon writes over it.
 type Witness = [MaybeUninit<u64>; WITNESS_WORDS];
 
+/// What was running when a callback was called.
+#[derive(Clone, Copy)]
+struct Above {
+    /// The callback was called from inside another one.
+    nested: bool,
+    flushing: bool,
+    recv_hold: u32,
+}
+
 /// Reads a word of the stack that may belong to anything by now.
 #[inline(always)]
 fn peek_at_stack(address: usize) -> u64 {
@@ -154,44 +163,70 @@ impl Kcp<'_> {
     /// Runs a callback.
     #[inline(never)]
     fn call_out<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
-        self.call_out_here(callback)
+        let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
+        let above = self.enter_any(black_box(&mut witness), stack_position());
+        let result = callback(self);
+        self.leave(above)?;
+        black_box(&raw mut witness);
+        Ok(result)
     }
 
-    /// The same as a part of its caller, which is never a part of its own. All call outs go through here.
+    /// The same as a part of its caller, which is never a part of its own, for the callback that runs most.
     #[inline(always)]
     fn call_out_here<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
-        // The mark lies deeper than any function of the library that may be called next at the same level, so that
-        // such a call, after a longjmp, is seen to be outside of the callback.
         let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
+        let above = self.enter(black_box(&mut witness), stack_position());
+        let result = callback(self);
+        self.leave(above)?;
         black_box(&raw mut witness);
+        Ok(result)
+    }
 
+    /// Marks that a callback runs. The position is that of the caller, which has the witness in its frame: deeper than any
+    /// function of the library that may be called next at the same level, so that such a call, after a longjmp, is seen
+    /// to be outside of the callback.
+    #[inline(always)]
+    fn enter(self, witness: &mut Witness, position: usize) -> Above {
         let private = self.private();
         private.callouts.set(private.callouts.get().wrapping_add(1));
-        let nested = self.is_inside_callback();
-        let (flushing, hold) = (private.flushing.get(), private.recv_hold.get());
-        if !nested {
+        let above = Above {
+            nested: self.is_inside_callback(),
+            flushing: private.flushing.get(),
+            recv_hold: private.recv_hold.get(),
+        };
+        if !above.nested {
             let token = private.token.get().wrapping_add(TOKEN_STEP);
             private.token.set(token);
             // One by one: as a loop it costs more than everything else here.
             for n in 0..WITNESS_MARKS {
                 witness[n * 8].write(token);
             }
-            private.witness.set(black_box(&raw mut witness).addr());
-            private.callout.set(stack_position());
+            private.witness.set((&raw mut *witness).addr());
+            private.callout.set(position);
         }
-        let result = callback(self);
-        if !nested {
+        above
+    }
+
+    /// `enter` where speed does not matter.
+    #[inline(never)]
+    fn enter_any(self, witness: &mut Witness, position: usize) -> Above {
+        self.enter(witness, position)
+    }
+
+    /// The callback has returned. What began inside it has ended with it, or was left.
+    #[inline(always)]
+    fn leave(self, above: Above) -> Result<(), Released> {
+        let private = self.private();
+        if !above.nested {
             private.callout.set(0);
         }
         private.unheard.set(0);
-        // What began inside the callback has ended with it, or was left.
-        private.flushing.set(flushing);
-        private.recv_hold.set(hold);
-        black_box(&raw mut witness);
+        private.flushing.set(above.flushing);
+        private.recv_hold.set(above.recv_hold);
         if private.released.get() {
             Err(Released)
         } else {
-            Ok(result)
+            Ok(())
         }
     }
 

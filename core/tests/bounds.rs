@@ -7,7 +7,7 @@ mod common;
 use common::bound::Limits;
 use common::endpoint::{Endpoint, Settings};
 use common::{for_seeds, heap};
-use ikcp_core::Header;
+use ikcp_core::{Header, Sink};
 
 const CONV: u32 = 77;
 const PUSH: u8 = 81;
@@ -48,6 +48,13 @@ fn packet(header: Header, payload: usize) -> Vec<u8> {
     let mut packet = Header { len, ..header }.emit().to_vec();
     packet.resize(24 + payload, 0x55);
     packet
+}
+
+/// Receives a message into nowhere.
+fn drop_message(end: &Endpoint) {
+    // SAFETY: NULL is allowed.
+    let nowhere = unsafe { Sink::new(std::ptr::null_mut()) };
+    assert!(end.kcp().recv(nowhere, i32::MAX) >= 0);
 }
 
 /// Bytes that are out on behalf of the endpoint now. The test has one object on its thread.
@@ -246,6 +253,42 @@ fn random_hostile_traffic_stays_within_the_bound() {
 }
 
 /// The figures in `docs/memory.md`.
+/// Each kept four segments for its next message, which had left the caches by then: with thousands of connections that
+/// was slower than the allocator.
+#[test]
+fn a_connection_with_a_message_now_and_then_kept_segments_for_the_next() {
+    let mut end = endpoint(128);
+    end.update(0);
+    let before = out();
+    for n in 0..200u32 {
+        // A message from the peer, which also acknowledges ours of the turn before.
+        end.send(300);
+        end.update(u64::from(10 * n));
+        end.packets();
+        let reply = Header {
+            una: n + 1,
+            ..header(PUSH, n)
+        };
+        end.input(&packet(reply, 300));
+        drop_message(&end);
+        // The list of acknowledgements, and nothing else.
+        assert!(out() - before <= 8 * 8 + 32, "turn {n}: {}", out() - before);
+    }
+}
+
+/// A busy one keeps what it will need again at once.
+#[test]
+fn a_busy_connection_keeps_segments() {
+    let mut end = endpoint(128);
+    end.update(0);
+    let before = out();
+    for sn in 0..400 {
+        end.input(&packet(header(PUSH, sn), 1376));
+        drop_message(&end);
+    }
+    assert!(out() - before > 2064 + 1376, "{}", out() - before);
+}
+
 #[test]
 fn the_documented_figures_are_those_of_the_formula() {
     let end = endpoint(128);
