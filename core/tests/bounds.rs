@@ -263,7 +263,7 @@ fn a_connection_with_a_message_now_and_then_kept_segments_for_the_next() {
     for n in 0..200u32 {
         // A message from the peer, which also acknowledges ours of the turn before.
         end.send(300);
-        end.update(u64::from(10 * n));
+        end.update(u64::from(10 * n + 10));
         end.packets();
         let reply = Header {
             una: n + 1,
