@@ -136,7 +136,9 @@ static void by_hand(void)
     /* The lost one was only late. */
     layer_up(&bench.from.layer, packet_from(&bench.pool, "\0\0\0\0\0A", 6));
     CHECK(bench.sink.count == 0 && receiver.again == 1 && receiver.recovered == 1);
-    CHECK_INT(bench.pool.out, 0); /* a group that is complete holds nothing */
+    CHECK_INT(bench.pool.out, 0); /* a group that is complete holds nothing, */
+    layer_up(&bench.from.layer, packet_from(&bench.pool, parity, sizeof parity));
+    CHECK_INT(bench.pool.out, 0); /* and is not begun again */
     close_units(&bench);
     CHECK_INT(parity_init(&sender, 0, 1, 0, &bench.pool), -1);
     CHECK_INT(parity_init(&sender, PARITY_MOST + 1, 1, 0, &bench.pool), -1);
@@ -197,6 +199,8 @@ static void timeouts(void)
     layer_update(&sender.layer, now + 40);
     CHECK_INT(bench.wire.count, 4);
     CHECK_INT(layer_check(&sender.layer, now + 40), LAYER_IDLE);
+    bench_send(&bench, 2, 100); /* a new group has its own time */
+    CHECK_INT(layer_check(&sender.layer, now + 1000), 30);
     packet_free(tap_take(&bench.wire)); /* lost */
     packet_free(tap_take(&bench.wire)); /* lost */
     layer_up(&bench.from.layer, tap_take(&bench.wire));
@@ -309,6 +313,63 @@ static void forged(void)
     }
 }
 
+/* Headers that cannot be. */
+static void impossible(void)
+{
+    struct bench bench;
+    static const struct {
+        unsigned char bytes[8];
+        size_t size;
+    } wires[] = {
+        {{0}, 0},
+        {{1, 0, 0, 0}, 4},
+        {{1, 0, 0, 0, PARITY_MOST, 'x'}, 6},
+        {{1, 0, 0, 0, 127, 'x'}, 6},
+        {{1, 0, 0, 0, 128, 0, 0, 0}, 8},
+        {{1, 0, 0, 0, 128 | (PARITY_MOST + 1), 0, 0, 0}, 8},
+        {{1, 0, 0, 0, 255, 0, 0, 0}, 8},
+        {{1, 0, 0, 0, 129}, 5},
+        {{1, 0, 0, 0, 129, 1}, 6},
+    };
+    unsigned i;
+    open_units(&bench, 4, 1, 0);
+    for (i = 0; i < sizeof wires / sizeof *wires; ++i) {
+        layer_up(&bench.from.layer, packet_from(&bench.pool, wires[i].bytes, wires[i].size));
+        CHECK(receiver.refused == i + 1 && bench.sink.count == 0);
+    }
+    close_units(&bench);
+}
+
+/* A packet that is very late goes up, and takes nothing from the group that has its place by now. */
+static void very_late(void)
+{
+    struct bench bench;
+    struct packet *packet;
+    uint32_t n;
+    open_units(&bench, 2, 1, 0);
+    for (n = 0; n < 2 * PARITY_OPEN + 2; ++n) bench_send(&bench, n, 100);
+    for (n = 0; (packet = tap_take(&bench.wire)) != NULL; ++n) {
+        /* Of the first group nothing at first, of the last its second is lost. */
+        if (n == 0) {
+            tap_keep(&bench.wire.layer, packet);
+            n = 100;
+        } else if (get_u32(packet->data) == 0 || (get_u32(packet->data) == PARITY_OPEN && packet->data[4] == 1)) {
+            packet_free(packet);
+        } else if (get_u32(packet->data) == PARITY_OPEN && packet->data[4] >= 128) {
+            struct packet *first = tap_take(&bench.wire);
+            CHECK(get_u32(first->data) == 0);
+            layer_up(&bench.from.layer, first);
+            CHECK_INT(bench.sink.count, 2 * PARITY_OPEN);
+            layer_up(&bench.from.layer, packet);
+        } else {
+            layer_up(&bench.from.layer, packet);
+        }
+    }
+    CHECK_INT(bench.sink.count, 2 * PARITY_OPEN + 1);
+    CHECK_INT(receiver.recovered, 1);
+    close_units(&bench);
+}
+
 /* The other end begins anew: after a few packets it is heard. */
 static void restart(void)
 {
@@ -323,6 +384,16 @@ static void restart(void)
         while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
     }
     CHECK(bench.sink.count >= 200 - SEQUENCE_STRAYS && bench.sink.count < 200);
+    tap_empty(&bench.sink);
+    /* Once more, from numbers that were there a moment ago. */
+    for (i = 0; i < 200; ++i) {
+        if (i == 0) sender.next = 1000000;
+        if (i == 100) sender.next = 0;
+        bench_send(&bench, i, 100);
+        while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
+    }
+    CHECK(bench.sink.count >= 200 - 2 * SEQUENCE_STRAYS && bench.sink.count < 200);
+    CHECK_INT(receiver.again, 0);
     close_units(&bench);
 }
 
@@ -363,6 +434,8 @@ int main(int count, char **arguments)
     bursts();
     timeouts();
     forged();
+    impossible();
+    very_late();
     restart();
     model(&random, 4, 1, 200, 0);
     model(&random, 4, 1, 1400, 0u - 300); /* numbers wrap on the way */

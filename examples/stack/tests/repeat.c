@@ -152,6 +152,43 @@ static void tail(void)
     layer_down(&bench.source.layer, packet_from(&bench.pool, "next", 4));
     while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
     CHECK(bench.sink.count == 2 && receiver.recovered == 1 && receiver.refused == 0);
+    tap_empty(&bench.sink);
+    /* The time counts from the last packet, not from the one before. */
+    CHECK_INT(layer_check(&sender.layer, now + 200), 20);
+    layer_down(&bench.source.layer, packet_from(&bench.pool, "then", 4));
+    CHECK_INT(layer_check(&sender.layer, now + 215), 20);
+    bench_close(&bench);
+}
+
+/* As late as a packet may be: it goes up, and what it repeats, being later, does not go up again. */
+static void late(void)
+{
+    struct bench bench;
+    struct packet *packet, *kept = NULL;
+    uint32_t n;
+    open_units(&bench, 1, 1000);
+    for (n = 0; n < 1 + REPEAT_WINDOW; ++n) {
+        bench_send(&bench, n, 100);
+        packet = tap_take(&bench.wire);
+        if (n == 1) {
+            kept = packet_from(&bench.pool, packet->data, packet->size);
+            CHECK(packet->data[4] == 1);
+        }
+        /* The next would repeat it. */
+        if (n != 1 && n != 2) {
+            layer_up(&bench.from.layer, packet);
+        } else {
+            packet_free(packet);
+        }
+    }
+    CHECK_INT(bench.sink.count, REPEAT_WINDOW);
+    layer_up(&bench.from.layer, packet_from(&bench.pool, kept->data, kept->size));
+    CHECK_INT(bench.sink.count, REPEAT_WINDOW + 1);
+    bench_send(&bench, n, 100);
+    layer_up(&bench.from.layer, tap_take(&bench.wire));
+    layer_up(&bench.from.layer, kept); /* one more is too late */
+    CHECK_INT(bench.sink.count, REPEAT_WINDOW + 2);
+    CHECK_INT(receiver.refused, 1);
     bench_close(&bench);
 }
 
@@ -269,6 +306,7 @@ int main(int count, char **arguments)
     by_hand();
     room();
     tail();
+    late();
     restart();
     for (depth = 0; depth <= REPEAT_DEPTH; ++depth) {
         model(&random, depth, 200, 1400, 0);

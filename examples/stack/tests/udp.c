@@ -84,6 +84,15 @@ static void echo(void)
     }
     CHECK(client.sent == 1000 && server.sent == 1000 && client.received == 1000 && server.received == 1000);
     CHECK(client.dropped + client.failed + server.dropped + server.failed == 0);
+    /* To its one peer goes also what came from elsewhere. */
+    packets[0] = packet_from(&pool, "away", 4);
+    packets[0]->address_size = sizeof packets[0]->address;
+    CHECK_INT(udp_address(&client, &packets[0]->address, &packets[0]->address_size), 0);
+    udp_send(&client, packets[0]);
+    udp_flush(&client);
+    wait_for(&server);
+    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 4);
+    packet_free(packets[0]);
     udp_close(&client);
     udp_close(&server);
     CHECK_INT(pool.out, 0);
