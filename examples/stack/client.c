@@ -48,8 +48,13 @@ static void clear(struct client *client)
     session_destroy(&client->session);
     keys_client_destroy(&client->exchange);
     keys_destroy(&client->keys);
-    stream_close(&client->stream); /* leaves epoll with it, and so does the next */
-    if (client->has_udp) udp_close(&client->udp);
+    /* To close them would do, but for a program that forks: there the sockets live on, and epoll tells of them. */
+    if (stream_is_open(&client->stream)) epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->stream.frames.fd, NULL);
+    stream_close(&client->stream);
+    if (client->has_udp) {
+        epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->udp.fd, NULL);
+        udp_close(&client->udp);
+    }
     client->has_udp = 0;
     client->wants_write = 0;
 }

@@ -71,7 +71,9 @@ void peer_end(struct peer *peer, enum session_end why)
     move(peer, &peer->server->ended);
     peer->state = PEER_ENDED;
     wheel_cancel(&peer->server->wheel, &peer->timer);
-    stream_close(&peer->stream); /* leaves epoll with it */
+    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
+    epoll_ctl(peer->server->epoll, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
+    stream_close(&peer->stream);
 }
 
 /* The last words are in the queue; when they are sent the client closes. */
