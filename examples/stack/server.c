@@ -271,6 +271,11 @@ uint16_t server_port(const struct server *server)
     return server->port;
 }
 
+uint16_t server_udp_port(const struct server *server)
+{
+    return server->udp_port;
+}
+
 int server_fd(const struct server *server)
 {
     return server->epoll;

@@ -60,8 +60,9 @@ void server_defaults(struct server_config *config);
 /* NULL with errno: EINVAL for a setting out of range, or that of a system call. */
 struct server *server_open(const struct server_config *config);
 
-/* The TCP port, which clients need. */
+/* The TCP port, which clients need; and the UDP port, which they are told, 0 for none. */
 uint16_t server_port(const struct server *server);
+uint16_t server_udp_port(const struct server *server);
 
 /* Readable when server_step has something to do, for a program with an event loop of its own; it also needs server_wait. */
 int server_fd(const struct server *server);

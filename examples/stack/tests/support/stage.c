@@ -184,11 +184,9 @@ struct stage_client *stage_join(struct stage *stage, const struct client_config 
     client->stage = stage;
     own.user = client;
     if (with_relay) {
-        /* The server gave UDP the port of TCP, unless that was taken. */
-        if (relay_open(&client->relay, (struct sockaddr *)&stage->config.address, stage->config.address_size,
-                       stage->seed + 1) < 0) {
-            return NULL;
-        }
+        struct sockaddr_in udp = *(struct sockaddr_in *)&stage->config.address;
+        udp.sin_port = htons(server_udp_port(stage->server));
+        if (relay_open(&client->relay, (struct sockaddr *)&udp, sizeof udp, stage->seed + 1) < 0) return NULL;
         client->relay.to_server.loss = client->relay.to_client.loss = stage->ways.loss;
         client->relay.to_server.duplicate = client->relay.to_client.duplicate = stage->ways.duplicate;
         client->relay.to_server.delay = client->relay.to_client.delay = stage->ways.delay;
