@@ -5,11 +5,12 @@
 #include "parity.h"
 #include "repeat.h"
 
-/* For a link of which nothing is known. */
-#define COPIES 2
-#define GROUP 8
+/* For a link of which nothing is known; README.md has what others gain and cost. */
+#define COPIES 1
+#define TAIL 20 /* milliseconds */
+#define GROUP 4
 #define INTERLEAVE 1
-#define TIMEOUT 20
+#define TIMEOUT 20 /* milliseconds */
 
 int correction_init(struct correction *correction, enum login_correction kind, struct packet_pool *pool)
 {
@@ -22,6 +23,7 @@ int correction_init(struct correction *correction, enum login_correction kind, s
             free(repeat);
             return -1;
         }
+        repeat->tail = TAIL;
         correction->layer = &repeat->layer;
     } else if (kind == LOGIN_PARITY) {
         struct parity *parity = malloc(sizeof *parity);

@@ -215,6 +215,45 @@ static void blocked(int to_server, int to_client)
     finish();
 }
 
+static void chatter(void *user, struct peer *peer)
+{
+    (void)user;
+    server_send(peer, CHANNEL_UNRELIABLE, "x", 1);
+}
+
+static void server_chatters(void)
+{
+    server_each(stage.server, chatter, NULL);
+}
+
+static int client_gave_up(const struct stage *stage)
+{
+    return !session_has_udp(&stage->clients[0].client.session);
+}
+
+/* A client that hears the server all the time, and has nothing to say, does not know that it is not heard: it is told. */
+static void deaf(void)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.heartbeat = 60000;
+    stage.config.settings.dead = 120000;
+    stage.config.settings.silence = 200;
+    client = begin(1);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client->relay.to_server.loss = 100;
+    stage.hook = server_chatters;
+    CHECK(stage_run(&stage, 10000, client_gave_up));
+    client->relay.to_server.loss = 0;
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage.hook = NULL;
+    CHECK(stage.wrong > 0); /* what the server said, which is no echo */
+    stage.wrong = 0;
+    stage_run(&stage, 20, NULL);
+    stage.wrong = 0;
+    finish();
+}
+
 /* The NAT gives the client another address, again and again, in the middle of everything. */
 static void rebound(void)
 {
@@ -340,6 +379,7 @@ int main(int count, char **arguments)
     RUN(blocked(1, 1));
     RUN(blocked(1, 0));
     RUN(blocked(0, 1));
+    RUN(deaf());
     RUN(rebound());
     RUN(cut());
     RUN(ended());
