@@ -72,6 +72,7 @@ impl Kcp<'_> {
     }
 
     /// Flushes, or, inside a flush of the same object, sees to it that another one follows.
+    #[inline(always)]
     pub(crate) fn request_flush(self) {
         if self.updated.get() == 0 {
             return;
@@ -100,11 +101,17 @@ impl Kcp<'_> {
         let first = self.flush_once(calm);
         if first.is_ok() && private.flush_again.get() {
             // However often it was asked for; what asks during this one is not heard.
-            self.sync_sent();
-            _ = self.flush_once(self.is_calm());
+            _ = self.flush_again();
         }
         private.flush_again.set(false);
         private.flushing.set(false);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush_again(self) -> Result<(), Released> {
+        self.sync_sent();
+        self.flush_once(self.is_calm())
     }
 
     /// True when the flush that is marked as running is.

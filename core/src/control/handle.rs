@@ -26,7 +26,7 @@ pub(crate) struct Tail {
 /// The part of a control block that programs do not see.
 ///
 /// What an update looks at that finds nothing to do comes first, next to the public part: with thousands of idle
-/// connections each cache line of it is fetched from memory.
+/// connections each cache line of it is fetched from memory. Next comes what a single message needs.
 #[repr(C)]
 pub(crate) struct Private {
     /// Stack position of the outermost callback that is running, 0 when none is.
@@ -64,9 +64,9 @@ pub(crate) struct Private {
     /// Most acknowledgements that one flush found pending during this trimming period.
     pub(crate) ack_peak: Cell<u32>,
     pub(crate) tail: Cell<Tail>,
+    pub(crate) pool: Pool,
     pub(crate) front: Front,
     pub(crate) received: ReceiveIndex,
-    pub(crate) pool: Pool,
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -413,8 +413,8 @@ const fn fresh_private() -> Private {
             segment: ptr::null_mut(),
             room: 0,
         }),
+        pool: Pool::new(),
         front: Front::new(),
         received: ReceiveIndex::new(),
-        pool: Pool::new(),
     }
 }

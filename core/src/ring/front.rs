@@ -6,6 +6,8 @@ use core::ptr;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
 
+/// What single segments need of it comes first.
+#[repr(C)]
 pub(crate) struct Front {
     // The stamp: what the queue looked like.
     count: Cell<u32>,

@@ -23,6 +23,7 @@ use crate::link::Path;
 use crate::scenarios::{Work, messages};
 use crate::subject::{Outcome, timed};
 use crate::transfer::{Flush, Transfer};
+use crate::trickle::Trickle;
 
 #[derive(Args)]
 pub struct Options {
@@ -132,6 +133,14 @@ fn pieces() -> Vec<(&'static str, Work)> {
                 connections: 200,
                 in_flight: 32,
                 milliseconds: 100,
+            }),
+        ),
+        (
+            "trickle-64",
+            Work::Trickle(Trickle {
+                connections: 100,
+                message: 64,
+                turns: 50,
             }),
         ),
         ("reverse", hostile(Order::Reverse, 4096, 0)),

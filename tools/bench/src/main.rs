@@ -17,6 +17,7 @@ mod size;
 mod subject;
 mod table;
 mod transfer;
+mod trickle;
 
 use std::path::PathBuf;
 

@@ -6,11 +6,13 @@ use crate::link::Path;
 use crate::memory::Footprint;
 use crate::size::Code;
 use crate::transfer::{Flush, Transfer};
+use crate::trickle::Trickle;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Work {
     Transfer(Transfer),
     Idle(Idle),
+    Trickle(Trickle),
     Hostile(Hostile),
     Memory(Footprint),
     Size(Code),
@@ -140,6 +142,21 @@ fn scenario(
 
 fn transfer(name: &'static str, work: Transfer, title: &'static str, target: Target) -> Scenario {
     scenario(name, Work::Transfer(work), title, Per::Kib, target)
+}
+
+/// Targets: not behind the original.
+fn trickle(name: &'static str, message: usize, title: &'static str) -> Scenario {
+    scenario(
+        name,
+        Work::Trickle(Trickle {
+            connections: 3000,
+            message,
+            turns: 50,
+        }),
+        title,
+        Per::Operation,
+        Target::Original(1.0),
+    )
 }
 
 fn hostile(
@@ -272,6 +289,16 @@ pub fn all() -> Vec<Scenario> {
             "10,000 connections, 32 in flight, nothing due: update and check",
             Per::Operation,
             AtMost(35.0),
+        ),
+        trickle(
+            "trickle-64",
+            64,
+            "3,000 connections, 64 B each 10 ms: a message and its acknowledgement",
+        ),
+        trickle(
+            "trickle-1376",
+            FULL,
+            "3,000 connections, 1,376 B each 10 ms",
         ),
         hostile(
             "reverse",

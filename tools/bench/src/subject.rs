@@ -13,6 +13,7 @@ use crate::null::Null;
 use crate::scenarios::{Per, Work};
 use crate::size::{self, Code};
 use crate::transfer::{self, Delivered};
+use crate::trickle;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -122,7 +123,7 @@ impl Subject {
                 {
                     None
                 }
-                Work::Transfer(_) | Work::Idle(_) => timed(&Null, work, seed),
+                Work::Transfer(_) | Work::Idle(_) | Work::Trickle(_) => timed(&Null, work, seed),
                 _ => None,
             },
             Kind::Crate => timed(&Crate, work, seed),
@@ -151,6 +152,10 @@ pub fn timed<I: Implementation>(implementation: &I, work: Work, seed: u64) -> Op
         ))),
         Work::Idle(work) => {
             let (nanoseconds, number) = idle::run(implementation, work);
+            Some(Outcome::Operations(nanoseconds, number))
+        }
+        Work::Trickle(work) => {
+            let (nanoseconds, number) = trickle::run(implementation, work, seed);
             Some(Outcome::Operations(nanoseconds, number))
         }
         Work::Hostile(work) => {
