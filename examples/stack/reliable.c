@@ -55,11 +55,19 @@ static void update(struct layer *layer, uint32_t now)
 
 static uint32_t check(struct layer *layer, uint32_t now)
 {
-    const ikcpcb *kcp = ((struct reliable *)layer)->kcp;
+    struct reliable *reliable = (struct reliable *)layer;
+    const ikcpcb *kcp = reliable->kcp;
     uint32_t wait = ikcp_check(kcp, now) - now;
     if (kcp->updated == 0) return 0;
-    /* Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. */
-    if (ikcp_waitsnd(kcp) == 0 && kcp->ackcount == 0 && kcp->probe == 0) return LAYER_IDLE;
+    /*
+     * Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. But
+     * it has it for a while, since acknowledgements may arrive twice, and KCP measures those too, with its own time.
+     */
+    if (ikcp_waitsnd(kcp) > 0 || kcp->ackcount > 0 || kcp->probe != 0) {
+        reliable->busy = now;
+    } else if (now - reliable->busy >= RELIABLE_QUIET) {
+        return LAYER_IDLE;
+    }
     /* A segment is due, but ikcp_update sends it only with the next flush: to come back at once would be in vain. */
     if (wait == 0 && (int32_t)(kcp->ts_flush - now) > 0) wait = kcp->ts_flush - now;
     return wait < LAYER_IDLE ? wait : LAYER_IDLE;
@@ -102,6 +110,7 @@ void reliable_flush(struct reliable *reliable, uint32_t now)
     /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
     ikcp_update(reliable->kcp, now);
     ikcp_flush(reliable->kcp);
+    if (reliable->layer.below != NULL) layer_update(reliable->layer.below, now);
 }
 
 int reliable_is_dead(const struct reliable *reliable)

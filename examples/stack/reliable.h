@@ -6,12 +6,18 @@
  *
  * KCP makes its packets in memory of its own, so each is copied once, into a packet with headroom; from there on down nothing
  * is. On the way up KCP copies what it keeps.
+ *
+ * KCP measures the round trip with the time of the last update: call layer_update before packets are received, whether it is due
+ * or not.
  */
 #ifndef RELIABLE_H
 #define RELIABLE_H
 
 #include "ikcp.h"
 #include "layer.h"
+
+/* Milliseconds after which a connection with nothing to do wants no time any more. */
+#define RELIABLE_QUIET 2000
 
 struct reliable;
 
@@ -29,6 +35,7 @@ struct reliable {
     void *user;
     char *buffer; /* for a message on its way to the program */
     size_t room;
+    uint32_t busy;         /* when there was something to do last */
     unsigned long refused; /* packets that KCP did not understand, or of another conversation */
     unsigned long starved; /* packets not sent, since the pool had none */
 };
@@ -44,7 +51,7 @@ int reliable_mtu(struct reliable *reliable, size_t link_mtu);
 
 /*
  * 0, or less than 0 as ikcp_send. What it takes is sent at the next update, or at once with reliable_flush: which also sends
- * the acknowledgements of what arrived. To call it after each of both gives the lowest latency.
+ * the acknowledgements of what arrived, and updates the layers below. To call it after each of both gives the lowest latency.
  */
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size);
 void reliable_flush(struct reliable *reliable, uint32_t now);

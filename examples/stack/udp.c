@@ -21,14 +21,16 @@ static void receive_layer(struct layer *layer, struct packet *packet)
 
 static void update_layer(struct layer *layer, uint32_t now)
 {
-    (void)now;
-    udp_flush((struct udp *)layer);
+    struct udp *udp = (struct udp *)layer;
+    udp->full = udp_flush(udp) > 0;
+    udp->tried = now;
 }
 
 static uint32_t check_layer(struct layer *layer, uint32_t now)
 {
-    (void)now;
-    return ((struct udp *)layer)->waits > 0 ? RETRY : LAYER_IDLE;
+    const struct udp *udp = (const struct udp *)layer;
+    if (udp->waits == 0) return LAYER_IDLE;
+    return udp->full && now - udp->tried < RETRY ? RETRY - (now - udp->tried) : 0;
 }
 
 static const struct layer_ops ops = {send_layer, receive_layer, update_layer, check_layer, 0};

@@ -6,8 +6,8 @@
  *
  * In a client: connected to one peer, at the bottom of a stack of layers. udp_poll hands what arrived to the layer above.
  *
- * Packets to be sent gather until there are UDP_BATCH of them or until udp_flush, which layer_update does at its end. What the
- * socket does not take at once stays and is tried again a millisecond later; what comes when there is no room is dropped, as a
+ * Packets to be sent gather until there are UDP_BATCH of them or until udp_flush, which layer_update does at its end; layer_check
+ * asks for it. What the socket does not take at once stays and is tried again a millisecond later; what comes when there is no room is dropped, as a
  * network does. Errors that a peer or a network can cause (an ICMP error, no route, a packet too large) cost the packet that
  * they are about and nothing else.
  *
@@ -27,6 +27,8 @@ struct udp {
     struct packet_pool *pool;
     struct packet *waiting[UDP_BATCH]; /* to be sent */
     int waits;
+    int full;       /* the last update left some, */
+    uint32_t tried; /* at this time */
     struct packet *empty[UDP_BATCH]; /* to be received into */
     int empties;
     unsigned long sent, received;

@@ -130,19 +130,19 @@ static void link_receive(struct layer *layer, struct packet *packet)
 
 static const struct layer_ops link_ops = {link_send, link_receive, NULL, NULL, 0};
 
-/* Packets that have arrived go up at the other end. */
-static int deliver(struct run *run, struct way *way, struct layer *to)
+/* Whether the first packet of a way arrives now. */
+static int is_due(const struct run *run, const struct way *way)
 {
-    int delivered = 0;
-    while (way->first != NULL && way->due[way->from % ON_THE_WAY] == run->now) {
-        struct packet *packet = way->first;
-        way->first = packet->next;
-        if (way->first == NULL) way->last = &way->first;
-        way->from += 1;
-        link_receive(to, packet);
-        delivered = 1;
-    }
-    return delivered;
+    return way->first != NULL && way->due[way->from % ON_THE_WAY] == run->now;
+}
+
+static void deliver(struct way *way, struct layer *to)
+{
+    struct packet *packet = way->first;
+    way->first = packet->next;
+    if (way->first == NULL) way->last = &way->first;
+    way->from += 1;
+    link_receive(to, packet);
 }
 
 static void arrive(void *user, const void *bytes, size_t size)
@@ -225,7 +225,13 @@ static struct result measure(const struct method *method, double loss, size_t si
     for (; run->arrived < messages; ++run->now) {
         for (end = 0; end < 2; ++end) {
             struct end *to = &run->ends[end];
-            if (deliver(run, &run->ends[1 - end].way, &to->link)) reliable_flush(&to->reliable, run->now);
+            struct way *from = &run->ends[1 - end].way;
+            /* As the loop of README.md does. */
+            if (is_due(run, from)) {
+                layer_update(&to->reliable.layer, run->now);
+                while (is_due(run, from)) deliver(from, &to->link);
+                reliable_flush(&to->reliable, run->now);
+            }
             if (end == 0 && run->now % INTERVAL == 0 && sent < messages) {
                 put_u32(message, run->now);
                 if (reliable_send(&to->reliable, message, size) < 0) fail("reliable_send");

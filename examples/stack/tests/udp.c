@@ -61,7 +61,7 @@ static void echo(void)
             memset(packet_put(packet, sent % 1000), 0, sent % 1000);
             layer_down(&top.layer, packet);
         }
-        CHECK(client.waits == 0 || layer_check(&top.layer, 0) == 1);
+        CHECK(client.waits == 0 || layer_check(&top.layer, 0) == 0);
         layer_update(&top.layer, 0);
         CHECK_INT(client.waits, 0);
         if (echoed < sent) wait_for(&server);
@@ -198,7 +198,11 @@ static void full(void)
     for (i = 0; i < 100; ++i) udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
     CHECK(udp_flush(&client) == UDP_BATCH && client.waits == UDP_BATCH && client.dropped > 0 && client.sent > 0);
     CHECK_INT((long)(client.sent + client.dropped) + client.waits, 100);
-    CHECK_INT(layer_check(&client.layer, 0), 1);
+    CHECK_INT(layer_check(&client.layer, 7), 0);
+    layer_update(&client.layer, 7);
+    CHECK_INT(client.waits, UDP_BATCH);
+    CHECK_INT(layer_check(&client.layer, 7), 1);
+    CHECK_INT(layer_check(&client.layer, 8), 0);
     CHECK_INT(client.failed, 0);
     for (i = 0; i < 100 && client.waits > 0; ++i) {
         wait_for(&server);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 
 static int open_ends(struct pair *pair, uint64_t seed)
@@ -42,11 +43,15 @@ int pair_open(struct pair *pair, uint64_t seed)
 /* One end's turn: how long until its next. */
 static uint32_t turn(struct pair_end *end, uint32_t now)
 {
-    uint32_t wait;
+    uint32_t wait = layer_check(end->top, now);
+    struct pollfd ready = {end->udp.fd, POLLIN, 0};
+    if (wait == 0 || poll(&ready, 1, 0) > 0) {
+        end->updates += 1;
+        layer_update(end->top, now);
+    }
     udp_poll(&end->udp, 1024);
     wait = layer_check(end->top, now);
     if (wait > 0) return wait;
-    end->updates += 1;
     layer_update(end->top, now);
     return layer_check(end->top, now);
 }
