@@ -228,11 +228,13 @@ static void logins(void)
         memset(request.name, 'n', name);
         request.token_size = random_below(&dice, LOGIN_TOKEN + 1);
         random_bytes(&dice, request.token, request.token_size);
-        bytes = malloc(LOGIN_REQUEST_SIZE);
+        bytes = malloc(LOGIN_REQUEST_SIZE + 1);
         size = login_write_request(&request, bytes);
         CHECK_INT(size, (long)(4 + name + request.token_size));
         CHECK_INT(login_read_request(&read_request, bytes, size), 0);
         CHECK(memcmp(&request, &read_request, sizeof request) == 0);
+        bytes[size] = 0;
+        CHECK_INT(login_read_request(&read_request, bytes, size + 1), -1);
         free(bytes);
         cut = random_below(&dice, (uint32_t)size);
         bytes = malloc(cut > 0 ? cut : 1); /* so that a sanitizer sees who reads beyond it */
