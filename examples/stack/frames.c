@@ -19,6 +19,12 @@ static void frames_send(struct layer *layer, struct packet *packet)
         return;
     }
     put_u16(header, (uint16_t)size);
+    frames->queued += packet->size;
+    if (frames->last != NULL && packet_tailroom(frames->last) >= packet->size) {
+        memcpy(packet_put(frames->last, packet->size), packet->data, packet->size);
+        packet_free(packet);
+        return;
+    }
     packet->next = NULL;
     if (frames->last != NULL) {
         frames->last->next = packet;
@@ -26,7 +32,6 @@ static void frames_send(struct layer *layer, struct packet *packet)
         frames->first = packet;
     }
     frames->last = packet;
-    frames->queued += packet->size;
 }
 
 static void frames_receive(struct layer *layer, struct packet *packet)

@@ -3,7 +3,8 @@
  * layers, as udp.h is for UDP; but what is sent here arrives, in order, or the connection ends.
  *
  * The socket is the program's, non-blocking and connected (or about to be). The queue of what it does not take yet has no
- * bound of its own: `queued` says how much it is, and who sends looks at it first.
+ * bound of its own: `queued` says how much it is, and who sends looks at it first. Small frames share a packet while they wait,
+ * so that the queue takes no more memory than about twice its bytes.
  */
 #ifndef FRAMES_H
 #define FRAMES_H

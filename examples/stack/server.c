@@ -284,6 +284,7 @@ int server_fd(const struct server *server)
 int server_send(struct peer *peer, int channel, const void *bytes, size_t size)
 {
     if (peer->state != PEER_OPEN) return CHANNEL_ENDED;
+    peer->server->now = server_clock(); /* the last step may be long ago */
     return session_send(peer->session, channel, bytes, size, peer->server->now);
 }
 

@@ -81,10 +81,13 @@ int session_send(struct session *session, int channel, const void *bytes, size_t
     return channels_send(&session->channels, channel, bytes, size);
 }
 
-/* A frame without content that says something about the session. Without memory it is not said. */
+/*
+ * A frame without content that says something about the session. Without memory it is not said, nor to somebody who asks and
+ * asks and does not read the answers.
+ */
 static void say(struct session *session, enum stream_kind kind)
 {
-    stream_send_bytes(session->stream, kind, NULL, 0);
+    if (stream_queued(session->stream) < session->channels.limits.stream) stream_send_bytes(session->stream, kind, NULL, 0);
 }
 
 void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now)

@@ -17,7 +17,7 @@
 #include "seal.h"
 
 #define STREAM_OVERHEAD (1 + SEAL_OVERHEAD + FRAMES_HEADER)
-#define STREAM_LARGEST 1400 /* bytes of a frame's content: what a layer may give to stream_send */
+#define STREAM_LARGEST PACKET_LARGEST /* bytes of a frame's content */
 
 enum stream_kind {
     STREAM_HELLO = 1, /* client: for the key exchange; this and the next are not sealed */

@@ -39,7 +39,11 @@ static void on_message(void *user, int channel, const void *bytes, size_t size)
     if (channel == CHANNEL_BULK) {
         printf("* %zu bytes came back\n", size);
     } else {
-        printf("%s%.*s\n", channel == CHANNEL_UNRELIABLE ? "* back: " : "", (int)size, size > 0 ? (const char *)bytes : "");
+        const unsigned char *at = bytes;
+        size_t i;
+        if (channel == CHANNEL_UNRELIABLE) fputs("* back: ", stdout);
+        for (i = 0; i < size; ++i) putchar(at[i] < ' ' || at[i] == 127 ? '?' : at[i]); /* to a terminal they are commands */
+        putchar('\n');
     }
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LINE 1000 /* bytes of what one says, at most */
+#define BAD_NAME 16 /* a reason of our own to refuse a login */
 
 struct chat {
     struct server *server;
@@ -34,10 +35,21 @@ static void stop(int signal)
     stopped = 1;
 }
 
+/* Names are shown on terminals, to which other bytes are commands. */
+static int is_printable(const char *name)
+{
+    const unsigned char *at;
+    for (at = (const unsigned char *)name; *at != 0; ++at) {
+        if (*at < ' ' || *at == 127) return 0;
+    }
+    return 1;
+}
+
 static int on_login(void *user, const struct login_request *request)
 {
     const struct chat *chat = user;
     size_t size = strlen(chat->token);
+    if (!is_printable(request->name)) return BAD_NAME;
     /* A comparison that takes as long for a token that is nearly right. */
     return request->token_size == size && sodium_memcmp(request->token, chat->token, size) == 0 ? 0 : LOGIN_BAD_TOKEN;
 }

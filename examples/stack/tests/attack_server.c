@@ -416,6 +416,27 @@ static void unruly(enum stream_kind kind, size_t size, int count)
     finish();
 }
 
+/* One that was let in asks and asks, and reads no answer: what waits for it has a limit. */
+static void never_reads(void)
+{
+    struct stage_client *client;
+    int i, turn;
+    size_t most = 0;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.limits.stream = 20000;
+    client = begin(0);
+    client->is_frozen = 1;
+    for (turn = 0; turn < 200; ++turn) {
+        for (i = 0; i < 4000; ++i) stream_send_bytes(&client->client.stream, STREAM_ASK, NULL, 0);
+        stream_flush(&client->client.stream);
+        stage_run(&stage, 1, NULL);
+        if (counts().packets > most) most = counts().packets;
+    }
+    CHECK(most > UDP_BATCH + 4); /* it did wait */
+    CHECK(most < UDP_BATCH + 60); /* 20,000 bytes in packets of 2,048 at least half full, some twice */
+    finish();
+}
+
 int main(int count, char **arguments)
 {
     int of_server;
@@ -440,5 +461,6 @@ int main(int count, char **arguments)
     unruly(STREAM_HERE + 20, 0, 1);
     unruly(STREAM_LOGIN, 10, 1);
     unruly(STREAM_HELLO, KEYS_HELLO, 1);
+    never_reads();
     return check_result();
 }

@@ -170,6 +170,7 @@ static void never_udp(int server, int client_too)
     struct client_config config;
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.mtu = PACKET_LARGEST; /* frames take as much as packets */
     stage.config.without_udp = server;
     CHECK_INT(stage_start(&stage), 0);
     stage_client_config(&stage, &config);
@@ -177,6 +178,7 @@ static void never_udp(int server, int client_too)
     client = stage_join(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 100);
+    stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     stage_run(&stage, 600, NULL); /* two heartbeats */
     CHECK_INT(client->opens, 1);
