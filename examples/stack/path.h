@@ -56,7 +56,8 @@ enum path_event { PATH_NOTHING, PATH_LOST };
 
 /* 0, or -1 as seal_init. A client's `address` is the server's; a server passes none. */
 int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const unsigned char send_key[SEAL_KEY],
-              const unsigned char receive_key[SEAL_KEY], const struct path_times *times, struct packet_pool *pool, uint32_t now);
+              const unsigned char receive_key[SEAL_KEY], const struct path_times *times, struct packet_pool *pool,
+              uint32_t now);
 
 /* The server's address, for a client: handshakes begin. */
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size);

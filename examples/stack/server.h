@@ -73,7 +73,7 @@ int server_wait(struct server *server);
 /* Waits for `most` milliseconds at most (-1: until something happens) and does what there is to do. 0, or -1 with errno. */
 int server_step(struct server *server, int most);
 
-/* 0, or one of channels.h: CHANNEL_BUSY is answered with on_room later. It is sent within the next server_step, or the present. */
+/* 0, or one of channels.h; on_room follows CHANNEL_BUSY. It is sent within the present server_step, or the next. */
 int server_send(struct peer *peer, int channel, const void *bytes, size_t size);
 
 /* Ends a session: the client is told, and on_close follows. */
@@ -88,7 +88,7 @@ void *server_data(const struct peer *peer);
 
 struct session *server_session(struct peer *peer);
 
-/* Goes through all sessions: `visit` may send, and end them. */
+/* Goes through all sessions: `visit` may send, and end the one that it is called for. */
 void server_each(struct server *server, void (*visit)(void *user, struct peer *peer), void *user);
 
 void server_count(const struct server *server, struct server_counts *counts);

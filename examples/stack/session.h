@@ -68,8 +68,8 @@ struct session {
 };
 
 /*
- * The stream is sealed already; `udp` is the socket's layer, NULL without UDP. A client's UDP goes to `address`, NULL if it shall have none.
- * 0, or -1 without memory, or if the mtu leaves too little.
+ * The stream is sealed already; `udp` is the socket's layer, NULL without UDP. A client's UDP goes to `address`, NULL if it
+ * shall have none. 0, or -1 without memory, or if the mtu leaves too little.
  */
 int session_init(struct session *session, int is_server, const struct login_welcome *welcome, const struct keys *keys,
                  const struct channels_limits *limits, struct stream *stream, struct layer *udp,

@@ -169,7 +169,8 @@ static int run_clients(struct crowd *crowd, const struct client_config *config)
     crowd->epoll = epoll_create1(0);
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
-    if (crowd->guests == NULL || crowd->epoll < 0 || epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, crowd->orders, &event) < 0) return 1;
+    if (crowd->guests == NULL || crowd->epoll < 0) return 1;
+    if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, crowd->orders, &event) < 0) return 1;
     for (i = 0; i < crowd->count; ++i) {
         struct guest *guest = &crowd->guests[i];
         struct client_config own = *config;
@@ -344,8 +345,8 @@ int main(int count, char **arguments)
     cpu = cpu_seconds();
     CHECK(write(orders[1], "s", 1) == 1);
     CHECK(serve(server, reports[0], ALL_DONE, PATIENCE * 1000));
-    printf("%d messages of %d bytes on each of two channels, and their echoes, within %u ms; the server's CPU: %.1f us for each "
-           "message and echo\n",
+    printf("%d messages of %d bytes on each of two channels, and their echoes, within %u ms; the server's CPU: %.1f us for "
+           "each message and echo\n",
            clients * MESSAGES, SIZE, clock_ms() - stage_began, (cpu_seconds() - cpu) * 1e6 / (clients * MESSAGES * 2.0));
     CHECK_INT(unsent, 0);
 

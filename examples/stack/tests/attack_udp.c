@@ -1,0 +1,171 @@
+/* Attackers without the keys on the way of UDP, and beside it: nothing of theirs is delivered, no session is turned away or
+ * ended, and nobody is answered. */
+#include "stage.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static uint64_t seed;
+static struct random dice;
+static struct stage stage;
+
+static struct server_counts counts(void)
+{
+    struct server_counts counts;
+    server_count(stage.server, &counts);
+    return counts;
+}
+
+static struct stage_client *join(int with_relay)
+{
+    struct client_config config;
+    struct stage_client *client;
+    stage_client_config(&stage, &config);
+    client = stage_join(&stage, &config, with_relay);
+    CHECK(client != NULL);
+    return client;
+}
+
+static struct stage_client *begin(int with_relay)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_start(&stage), 0);
+    client = join(with_relay);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    return client;
+}
+
+static void finish(void)
+{
+    CHECK_INT(stage.wrong, 0);
+    CHECK_INT(stage.busy, 0);
+    stage_close(&stage);
+}
+
+static void flows(struct stage_client *client, uint32_t count)
+{
+    stage_flow(client, CHANNEL_BULK, count / 10, 5000, 2);
+    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
+    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
+}
+
+static struct relay *attacked;
+
+static void attack(void)
+{
+    relay_attack(attacked, 30);
+}
+
+/* Garbage, forgeries and replays in the middle of everything. Packets take no time here: one that the attacker can copy and be
+ * faster with than the original he could as well have stopped. */
+static void on_the_way(enum login_correction correction)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.correction = (uint8_t)correction;
+    client = begin(1);
+    attacked = &client->relay;
+    stage.hook = attack;
+    flows(client, 300);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    stage_run(&stage, 50, NULL);
+    stage.hook = NULL;
+    CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 270); /* a busy machine loses some in its own buffers */
+    CHECK(counts().forged > 20 && counts().replayed > 20 && counts().strays > 20);
+    CHECK(client->client.session.path.seal.forged > 5);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().falls, 0);
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(stage.opens, 1);
+    finish();
+}
+
+/* Genuine packets that somebody stopped, and sends from his own address when newer ones have passed. */
+static void held_back(void)
+{
+    struct stage_client *client;
+    unsigned long first, stopped, i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(1);
+    flows(client, 20);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    first = client->relay.to_server.recorded;
+    client->relay.to_server.loss = 100;
+    flows(client, 60);
+    stage_run(&stage, 60, NULL);
+    client->relay.to_server.loss = 0;
+    stopped = client->relay.to_server.recorded;
+    CHECK(stopped > first);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    for (i = first; i < stopped; ++i) {
+        const struct relay_packet *packet =
+            relay_record(&client->relay, RELAY_TO_SERVER, client->relay.to_server.recorded - 1 - i);
+        if (packet == NULL) continue;
+        CHECK_INT(relay_inject(&client->relay, RELAY_TO_SERVER, RELAY_STRANGER, packet->bytes, packet->size), 0);
+    }
+    stage_run(&stage, 30, NULL);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().forged, 0);
+    flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(counts().falls, 0);
+    finish();
+}
+
+/* Somebody who read id and key off the wire sends what he likes, from elsewhere. There is no answer. */
+static void knows_the_key(void)
+{
+    struct stage_client *client;
+    const struct path *path;
+    unsigned long strays = 0;
+    int i, stranger;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin(0);
+    path = &client->client.session.path;
+    stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CHECK(stranger >= 0);
+    CHECK_INT(connect(stranger, (struct sockaddr *)&path->address, path->address_size), 0);
+    flows(client, 200);
+    for (i = 0; i < 2000; ++i) {
+        unsigned char bytes[PACKET_ROOM];
+        size_t size = random_below(&dice, i % 2 ? 64 : 1500);
+        int is_known = random_chance(&dice, 80);
+        random_bytes(&dice, bytes, sizeof bytes);
+        put_u32(bytes, is_known ? path->id : path->id + random_below(&dice, 5));
+        put_u32(bytes + 4, is_known ? path->key : (uint32_t)random_next(&dice));
+        /* Counters that look right, and such as would close the window for the client. */
+        put_u64(bytes + 8, random_chance(&dice, 50) ? path->seal.sent + random_below(&dice, 100) : UINT64_MAX);
+        strays += size < PATH_LINK || !is_known;
+        CHECK(send(stranger, bytes, size, 0) >= 0);
+        if (i % 20 == 0) stage_run(&stage, 1, NULL);
+    }
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    stage_run(&stage, 10, NULL);
+    CHECK_INT(counts().strays, strays); /* the right id with a wrong key among them */
+    CHECK_INT(counts().forged + counts().replayed, 2000 - strays);
+    CHECK_INT(counts().moves, 0);
+    CHECK_INT(counts().falls, 0);
+    {
+        char byte;
+        CHECK(recv(stranger, &byte, 1, 0) < 0 && errno == EAGAIN);
+    }
+    close(stranger);
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
+int main(int count, char **arguments)
+{
+    seed = random_argument(count, arguments);
+    random_seed(&dice, seed);
+    on_the_way(LOGIN_PLAIN);
+    on_the_way(LOGIN_REPEAT);
+    on_the_way(LOGIN_PARITY);
+    held_back();
+    knows_the_key();
+    return check_result();
+}
