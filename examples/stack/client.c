@@ -370,6 +370,10 @@ void client_stop(struct client *client)
 {
     if (client->state == CLIENT_STOPPED) return;
     client->is_stopping = 1;
+    if (client->state == CLIENT_WAITING) { /* nothing there to end */
+        client->state = CLIENT_STOPPED;
+        return;
+    }
     if (client_is_open(client)) {
         session_flush(&client->session, client->now);
         stream_send_bytes(&client->stream, STREAM_BYE, NULL, 0);

@@ -85,7 +85,10 @@ int client_send(struct client *client, int channel, const void *bytes, size_t si
 /* 1 between on_open and on_close. */
 int client_is_open(const struct client *client);
 
-/* Ends the session, telling the server, or the try, and makes no other. on_close follows in the next client_step. */
+/*
+ * Ends the session, telling the server, or the try, and makes no other. If there was one of them, on_close follows in the next
+ * client_step.
+ */
 void client_stop(struct client *client);
 
 /* Frees everything. Without client_stop before it the server is not told. */
