@@ -1,5 +1,5 @@
-//! The units in examples/stack: their tests with each compiler, as they are and under sanitizers, and under valgrind; and the
-//! figures of their README.
+//! The tests of the units in examples/stack: as they are, under sanitizers and under valgrind, between them with each
+//! compiler; and the figures of their README.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,7 @@ use std::thread;
 use crate::library::{self, DEFAULT, root};
 use crate::memo::Memo;
 use crate::suite::{Outcome, Suite};
-use crate::tools::{COMPILERS, compare_with_file, lacks, run};
+use crate::tools::{COMPILERS, Compiler, compare_with_file, lacks, run};
 
 /// How the units and their tests are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,32 +28,24 @@ const SANITIZED: Build = Build {
     flags: "-O1 -g -fno-omit-frame-pointer -Werror -fsanitize=address,undefined -fno-sanitize-recover",
 };
 
-/// Tests that take minutes under valgrind.
-const SLOW: [&str; 1] = ["crowd"];
+/// Tests that take half a minute or more under valgrind, or wait for what must happen in time.
+const SLOW: [&str; 3] = ["crowd", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
-    let compilers = COMPILERS
-        .iter()
-        .filter(|compiler| !compiler.cxx)
-        .map(|compiler| (compiler.command, compiler.missing()));
+    let [gcc, _, clang, _] = COMPILERS;
     let tests = tests();
-    for (compiler, missing) in compilers {
-        for build in [PLAIN, SANITIZED] {
-            let lack = missing
-                .clone()
-                .or_else(lacks_library)
-                .or_else(|| lacks_flags(compiler, build));
-            for test in &tests {
-                let name = format!("stack: {test}, {compiler}, {}", build.name);
-                let test = test.clone();
-                suite.test_unless(lack.clone(), name, move || {
-                    passes(&test, compiler, build, &[])
-                });
-            }
+    // They mostly wait, for packets and for timeouts: each once of its kind, and once with each compiler.
+    for (compiler, build) in [(gcc, PLAIN), (clang, SANITIZED)] {
+        let lack = lacks_any(compiler, build);
+        for test in &tests {
+            let name = format!("stack: {test}, {}, {}", compiler.command, build.name);
+            let test = test.clone();
+            suite.test_unless(lack.clone(), name, move || {
+                passes(&test, compiler.command, build, &[])
+            });
         }
     }
-    let [gcc, ..] = COMPILERS;
-    let lack = gcc.missing().or_else(lacks_library);
+    let lack = lacks_any(gcc, PLAIN);
     for test in tests {
         if SLOW.contains(&test.as_str()) {
             continue;
@@ -69,6 +61,13 @@ pub fn add(suite: &mut Suite) {
         "stack: README.md has the figures that fec prints",
         figures,
     );
+}
+
+fn lacks_any(compiler: Compiler, build: Build) -> Option<String> {
+    compiler
+        .missing()
+        .or_else(lacks_library)
+        .or_else(|| lacks_flags(compiler.command, build))
 }
 
 fn folder() -> PathBuf {
