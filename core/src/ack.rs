@@ -154,7 +154,7 @@ impl Kcp<'_> {
             self.forget_any(segment);
             return Ok(());
         }
-        self.sync_sent_any();
+        self.sync_any();
         if let Some(segment) = self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
             self.forget_any(segment);
         }

@@ -130,13 +130,14 @@ impl Kcp<'_> {
         // A flush that was left by longjmp may have left a packet behind.
         self.private().packet.clear();
         let callouts = self.private().callouts.get();
+        let current = self.now();
         self.on_tick()?;
         // Bytes of payload that may still be sent, `None` without limit.
         let budget = self
             .pacing_rate()?
             .filter(|budget| budget.cast_signed() >= 0);
         let mut round = Round {
-            current: self.now(),
+            current,
             conv: self.conv.get(),
             wnd: self.wnd_unused(),
             una: self.rcv_nxt.get(),
@@ -170,6 +171,7 @@ impl Kcp<'_> {
 
     /// The end of a flush that sends no segment: the packet with what is owed leaves.
     fn end_round(self) -> Result<(), Released> {
+        self.private().withheld.set(None);
         if self.private().packet.len() > 0 {
             self.output_packet()?;
         }

@@ -55,7 +55,7 @@ impl Kcp<'_> {
         }
         let inputs = &self.private().inputs;
         inputs.set(inputs.get().wrapping_add(1));
-        self.sync_sent();
+        self.sync();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.
         let mut taken = Taken::default();
@@ -125,13 +125,13 @@ impl Kcp<'_> {
                     self.probe.set(self.probe.get() | IKCP_ASK_TELL);
                     if WATCHED && self.logs(log_mask::IN_PROBE) {
                         self.log_probe()?;
-                        self.sync_sent_any();
+                        self.sync_any();
                     }
                 }
                 _ => {
                     if WATCHED && self.logs(log_mask::IN_WINS) {
                         self.log_window(header.wnd)?;
-                        self.sync_sent_any();
+                        self.sync_any();
                     }
                 }
             }
@@ -154,7 +154,7 @@ impl Kcp<'_> {
             if WATCHED {
                 self.set_rto();
                 if self.on_rtt(rtt)?.is_some() {
-                    self.sync_sent_any();
+                    self.sync_any();
                 }
             }
         }
@@ -171,7 +171,7 @@ impl Kcp<'_> {
         }
         if WATCHED && self.logs(log_mask::IN_ACK) {
             self.log_ack(header.sn, self.now().since(ts))?;
-            self.sync_sent_any();
+            self.sync_any();
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl Kcp<'_> {
         let header = read();
         if WATCHED && self.logs(log_mask::IN_DATA) {
             self.log_push(header.sn, header.ts)?;
-            self.sync_sent_any();
+            self.sync_any();
         }
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
@@ -207,6 +207,22 @@ impl Kcp<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes the indexes describe the lists, which the program or a callback may have edited. That of `rcv_buf` is looked at
+    /// when a segment comes out of order, unless it holds addresses, which must not outlive what they belong to.
+    #[inline(always)]
+    fn sync(self) {
+        self.sync_sent();
+        if self.private().received.holds_addresses() {
+            self.sync_received();
+        }
+    }
+
+    /// `sync` after a callback, where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn sync_any(self) {
+        self.sync();
     }
 
     /// `acked_segs` more segments have arrived.

@@ -291,7 +291,8 @@ impl Kcp<'_> {
             let Some(segment) = self.received_segment(|| *header, source) else {
                 return false;
             };
-            if in_order {
+            // One that the program left behind, by raising `rcv_nxt`, holds up all behind it.
+            if in_order && prev.is_none() {
                 self.append_received(segment);
             } else {
                 self.private()

@@ -354,7 +354,8 @@ pub struct Datagram {
 
 impl Datagram {
     /// # Safety
-    /// `size` bytes can be read from `data` during the call it is passed to, unless `data` is NULL or `size` negative.
+    /// `size` bytes can be read from `data` during the call it is passed to, and nothing but a callback changes them, unless
+    /// `data` is NULL or `size` negative.
     #[inline(always)]
     pub const unsafe fn new(data: *const c_char, size: c_long) -> Datagram {
         Datagram {

@@ -252,7 +252,6 @@ fn random_hostile_traffic_stays_within_the_bound() {
     });
 }
 
-/// The figures in `docs/memory.md`.
 /// Each kept four segments for its next message, which had left the caches by then: with thousands of connections that
 /// was slower than the allocator.
 #[test]
@@ -289,6 +288,7 @@ fn a_busy_connection_keeps_segments() {
     assert!(out() - before > 2064 + 1376, "{}", out() - before);
 }
 
+/// The figures in `docs/memory.md`.
 #[test]
 fn the_documented_figures_are_those_of_the_formula() {
     let end = endpoint(128);

@@ -43,7 +43,7 @@ const fn in_default(source: &'static str) -> Program {
     }
 }
 
-const PROGRAMS: [Program; 20] = [
+const PROGRAMS: [Program; 21] = [
     in_default("deviations/d01_small_mtu.c"),
     program("deviations/d02_reentry.c"),
     in_default("deviations/d03_long_log_line.c"),
@@ -73,6 +73,7 @@ const PROGRAMS: [Program; 20] = [
         ..program("callbacks/leave.c")
     },
     program("callbacks/back_to_back.c"),
+    program("callbacks/found.c"),
     Program {
         plain: &["200"],
         instrumented: &["100"],

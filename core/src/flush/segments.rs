@@ -98,7 +98,7 @@ impl Kcp<'_> {
         let mut at = index.seek(list, scope, None);
         while let Some(segment) = at {
             let mut step = Step::Special(segment);
-            if scope == Scope::Unsent && !self.has_ops() {
+            if scope == Scope::Unsent && budget.is_none() && !self.has_ops() {
                 step = self.send_first_run(segment, round)?;
             }
             if let Step::Special(segment) = step {
@@ -172,6 +172,7 @@ impl Kcp<'_> {
             index.first_sent(sn, resendts);
             if !self.fits(need) {
                 index.stamp_ends(list);
+                index.flushed_up_to(sn.plus(1));
                 self.output_packet()?;
                 self.sync_sent();
                 if let Some(segment) = index.find(list, sn) {
@@ -273,7 +274,11 @@ impl Kcp<'_> {
         segment.ts.set(round.current.0);
         segment.wnd.set(u32::from(round.wnd));
         segment.una.set(self.rcv_nxt.get());
-        self.private().sent.sent(segment, before);
+        let index = &self.private().sent;
+        index.sent(segment, before);
+        if cause == Cause::First {
+            index.flushed_up_to(Sn(segment.sn.get()).plus(1));
+        }
     }
 
     /// The timeout of a segment that timed out: doubled at least in normal mode, one and a half times in mode 1, half of

@@ -53,6 +53,12 @@ impl ReceiveIndex {
             && self.last.get() == list.last_address()
     }
 
+    /// True when there is a ring, whose addresses are believed as long as the stamp matches.
+    #[inline(always)]
+    pub(crate) fn holds_addresses(&self) -> bool {
+        self.indexed.get()
+    }
+
     /// Makes the index describe the list as it is.
     #[cold]
     #[inline(never)]

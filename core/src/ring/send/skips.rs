@@ -317,7 +317,7 @@ impl SendIndex {
         self.kept.set(0);
     }
 
-    /// A flush ended before it had looked at `sn`.
+    /// A flush has come as far as `sn`: it ended there, or a callback runs, which may lead to deadlines being looked for.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);

@@ -1,0 +1,257 @@
+/* Faults that were found by reading and by trying things out, each as a test named after what went wrong. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "ikcp.h"
+#include "memory/heap.h"
+
+#ifndef IKCP_PROFILE
+#define IKCP_PROFILE 211
+#endif
+
+#define MSS 1376
+#define PUSH 81
+#define WINS 84
+
+static char payload[MSS];
+static int packets;
+static void (*in_output)(ikcpcb *kcp);
+
+static int output(const char *buf, int len, ikcpcb *kcp, void *user)
+{
+    (void)buf, (void)len, (void)user;
+    ++packets;
+    if (in_output != NULL) in_output(kcp);
+    return 0;
+}
+
+static ikcpcb *connection(void)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    if (kcp == NULL) abort();
+    packets = 0;
+    in_output = NULL;
+    ikcp_setoutput(kcp, output);
+    ikcp_nodelay(kcp, 1, 10, 0, 1);
+    ikcp_wndsize(kcp, 128, 256);
+    ikcp_update(kcp, 1000);
+    return kcp;
+}
+
+static void send_full(ikcpcb *kcp, int count)
+{
+    while (count-- > 0) CHECK(ikcp_send(kcp, payload, MSS) >= 0);
+}
+
+static void put_u32(unsigned char *to, IUINT32 value)
+{
+    int i;
+    for (i = 0; i < 4; ++i) to[i] = (unsigned char)(value >> 8 * i);
+}
+
+static void input(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 una, int len)
+{
+    unsigned char packet[24 + 100] = {0};
+    put_u32(packet, 1);
+    packet[4] = (unsigned char)cmd;
+    packet[6] = 128; /* wnd */
+    put_u32(packet + 8, 1000);
+    put_u32(packet + 12, sn);
+    put_u32(packet + 16, una);
+    put_u32(packet + 20, (IUINT32)len);
+    CHECK_INT(ikcp_input(kcp, (const char *)packet, 24 + len), 0);
+}
+
+/* ---- a flush whose output asks when to send again ---------------------------------------------------------------- */
+
+static int outputs_left;
+
+static void acknowledge_and_update(ikcpcb *kcp)
+{
+    if (outputs_left > 0 && --outputs_left == 0) {
+        input(kcp, WINS, 0, 40, 0);
+        ikcp_update(kcp, 1210);
+    }
+}
+
+/* What the flush had sent so far was not counted among what has a deadline, and was never sent again. */
+static void what_a_flush_had_sent_was_forgotten_by_an_update_inside_output(void)
+{
+    ikcpcb *kcp = connection();
+    IUINT32 time;
+    send_full(kcp, 40);
+    for (time = 1010; time <= 1190; time += 10) ikcp_update(kcp, time);
+    CHECK_INT(packets, 40); /* due at 1210 */
+    send_full(kcp, 3);
+    outputs_left = 2;
+    in_output = acknowledge_and_update;
+    ikcp_update(kcp, 1200);
+    CHECK_INT(kcp->nsnd_buf, 3);
+    packets = 0;
+    for (time = 1220; time <= 3000; time += 10) ikcp_update(kcp, time);
+    CHECK(packets >= 3);
+    ikcp_release(kcp);
+}
+
+/* The same without a call from output: each deadline is at once, so it was looked for at each packet. */
+static void with_a_timeout_of_zero_nothing_was_sent_again(void)
+{
+    ikcpcb *kcp = connection();
+    int n;
+    kcp->rx_rto = 0;
+    send_full(kcp, 40);
+    ikcp_flush(kcp);
+    for (n = 1; n <= 5; ++n) {
+        packets = 0;
+        kcp->current += 1000;
+        ikcp_flush(kcp);
+        CHECK_INT(packets, 40);
+    }
+    ikcp_release(kcp);
+}
+
+/* ---- a program that takes segments out of rcv_buf and puts others in ---------------------------------------------- */
+
+/* The calls in between saw no reason to look at rcv_buf, and then its count and its ends were as before. */
+static void a_segment_that_the_program_had_freed_was_followed(void)
+{
+    ikcpcb *kcp = connection();
+    struct IQUEUEHEAD *node, *prev, *head = &kcp->rcv_buf;
+    struct IKCPSEG *old, *other;
+    int n;
+    for (n = 0; n < 40; ++n) input(kcp, PUSH, 2 + 2 * (IUINT32)n, 0, 10);
+    CHECK_INT(kcp->nrcv_buf, 40);
+    for (n = 0, node = head->next; n < 20; ++n) node = node->next;
+    old = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+    other = (struct IKCPSEG *)heap_malloc(sizeof *other + 100);
+    if (other == NULL) abort();
+    memcpy((void *)other, (void *)old, offsetof(struct IKCPSEG, data) + 10);
+    prev = node->prev;
+    prev->next = node->next;
+    node->next->prev = prev;
+    kcp->nrcv_buf -= 1;
+    memset((void *)old, 0xdd, offsetof(struct IKCPSEG, data));
+    heap_free(old);
+
+    input(kcp, WINS, 0, 0, 0);
+    ikcp_update(kcp, 1001);
+
+    other->node.prev = prev;
+    other->node.next = prev->next;
+    prev->next->prev = &other->node;
+    prev->next = &other->node;
+    kcp->nrcv_buf += 1;
+    input(kcp, PUSH, other->sn + 1, 0, 10);
+    CHECK_INT(kcp->nrcv_buf, 41);
+    for (n = 0, node = head->next; node != head && n < 100; node = node->next) {
+        CHECK(node->next->prev == node && node->prev->next == node);
+        ++n;
+    }
+    CHECK_INT(n, 41);
+    ikcp_release(kcp);
+}
+
+/* A program that raises rcv_nxt leaves an older segment at the front, and nothing passes it, as in the original. */
+static void a_segment_overtook_one_that_the_program_had_left_behind(void)
+{
+    ikcpcb *kcp = connection();
+    input(kcp, PUSH, 5, 0, 10);
+    kcp->rcv_nxt = 7;
+    input(kcp, PUSH, 7, 0, 10);
+    CHECK_INT(kcp->nrcv_que, 0);
+    CHECK_INT(kcp->nrcv_buf, 2);
+    CHECK_INT(kcp->rcv_nxt, 7);
+    ikcp_release(kcp);
+}
+
+/* ---- hooks that change what a flush goes by ------------------------------------------------------------------------ */
+
+static IUINT32 pace_once(ikcpcb *kcp)
+{
+    ikcp_setcc(kcp, NULL);
+    return 2000;
+}
+
+static void set_clock(ikcpcb *kcp)
+{
+    kcp->current = 5000;
+}
+
+static void no_hooks(ikcpcb *kcp)
+{
+    ikcp_setcc(kcp, NULL);
+}
+
+static IUINT32 pace(ikcpcb *kcp)
+{
+    (void)kcp;
+    return 2000;
+}
+
+static const struct IKCPOPS paces_once = {"paces once", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, pace_once};
+static const struct IKCPOPS paces = {"paces", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, pace};
+static const struct IKCPOPS sets_clock = {"sets the clock", NULL, NULL, NULL, NULL, NULL, set_clock, NULL, NULL, NULL, NULL, NULL, NULL};
+
+static void wide(ikcpcb *kcp)
+{
+    kcp->cwnd = 100;
+    kcp->incr = 100 * kcp->mss;
+}
+
+/* The rest of the flush went out whatever it cost. */
+static void hooks_removed_during_a_flush_took_its_budget_with_them(void)
+{
+    ikcpcb *kcp = connection();
+    CHECK_INT(ikcp_setcc(kcp, &paces_once), 0);
+    wide(kcp);
+    send_full(kcp, 40);
+    ikcp_flush(kcp);
+    CHECK_INT(packets, 1);
+    ikcp_release(kcp);
+
+    kcp = connection();
+    CHECK_INT(ikcp_setcc(kcp, &paces), 0);
+    wide(kcp);
+    {
+        int n;
+        for (n = 0; n < 40; ++n) CHECK(ikcp_send(kcp, payload, 900) >= 0);
+    }
+    in_output = no_hooks;
+    ikcp_flush(kcp);
+    CHECK_INT(packets, 2);
+    ikcp_release(kcp);
+}
+
+/* The original reads the clock before it calls the hook. */
+static void a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush(void)
+{
+    ikcpcb *kcp = connection();
+    const struct IKCPSEG *first;
+    CHECK_INT(ikcp_setcc(kcp, &sets_clock), 0);
+    wide(kcp);
+    send_full(kcp, 1);
+    ikcp_flush(kcp);
+    CHECK_INT(kcp->nsnd_buf, 1);
+    first = (const struct IKCPSEG *)(const void *)((char *)kcp->snd_buf.next - offsetof(struct IKCPSEG, node));
+    CHECK_INT(first->ts, 1000);
+    CHECK_INT(kcp->current, 5000);
+    ikcp_release(kcp);
+}
+
+int main(void)
+{
+    ikcp_allocator(heap_malloc, heap_free);
+    what_a_flush_had_sent_was_forgotten_by_an_update_inside_output();
+    with_a_timeout_of_zero_nothing_was_sent_again();
+    a_segment_that_the_program_had_freed_was_followed();
+    a_segment_overtook_one_that_the_program_had_left_behind();
+    if (IKCP_PROFILE >= 211) {
+        hooks_removed_during_a_flush_took_its_budget_with_them();
+        a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush();
+    }
+    CHECK_INT(heap.blocks, 0);
+    return check_result();
+}
