@@ -204,7 +204,7 @@ int channels_piece(struct channels *channels, struct packet *packet, int is_last
 
 void channels_flush(struct channels *channels, uint32_t now)
 {
-    reliable_flush(&channels->reliable, now);
+    reliable_push(&channels->reliable, now); /* the socket, which many sessions share, has its turn later */
 }
 
 void channels_destroy(struct channels *channels)

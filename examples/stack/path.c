@@ -61,6 +61,11 @@ static void expect(struct path *path)
 static void send_data(struct layer *layer, struct packet *packet)
 {
     struct path *path = (struct path *)layer;
+    if (!path->usable) {
+        /* Of error correction, whose time has come after the path was lost. The server would take it for a confirmation. */
+        packet_free(packet);
+        return;
+    }
     expect(path); /* KCP's packets are acknowledged; for others path_update asks */
     send_kind(path, DATA, packet);
 }

@@ -105,11 +105,16 @@ int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }
 
-void reliable_flush(struct reliable *reliable, uint32_t now)
+void reliable_push(struct reliable *reliable, uint32_t now)
 {
     /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
     ikcp_update(reliable->kcp, now);
     ikcp_flush(reliable->kcp);
+}
+
+void reliable_flush(struct reliable *reliable, uint32_t now)
+{
+    reliable_push(reliable, now);
     if (reliable->layer.below != NULL) layer_update(reliable->layer.below, now);
 }
 

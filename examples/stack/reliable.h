@@ -56,6 +56,9 @@ int reliable_mtu(struct reliable *reliable, size_t link_mtu);
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size);
 void reliable_flush(struct reliable *reliable, uint32_t now);
 
+/* The same without the layers below: for an owner that gives many stacks their turn and then the socket. */
+void reliable_push(struct reliable *reliable, uint32_t now);
+
 /*
  * 1 when the other end has not answered for so long that KCP gave it up: one packet was sent dead_link times, 20, which with
  * the settings here takes a quarter of an hour. Who wants to know sooner has a heartbeat.

@@ -81,13 +81,26 @@ int session_send(struct session *session, int channel, const void *bytes, size_t
     return channels_send(&session->channels, channel, bytes, size);
 }
 
-/*
- * A frame without content that says something about the session. Without memory it is not said, nor to somebody who asks and
- * asks and does not read the answers.
- */
+/* A frame without content that says something about the session. Without memory it is not said. */
 static void say(struct session *session, enum stream_kind kind)
 {
-    if (stream_queued(session->stream) < session->channels.limits.stream) stream_send_bytes(session->stream, kind, NULL, 0);
+    session->said = session->now;
+    stream_send_bytes(session->stream, kind, NULL, 0);
+}
+
+/* Not for somebody who asks and asks and does not read the answers. */
+static void answer(struct session *session)
+{
+    if (stream_queued(session->stream) < session->channels.limits.stream) say(session, STREAM_HERE);
+}
+
+/*
+ * When the session speaks over TCP although there is nothing to say. The client asks. The server speaks for itself, a little
+ * later: a question waits behind all that the client sends in bulk, and the answer may come too late.
+ */
+static uint32_t speaks_after(const struct session *session)
+{
+    return session->is_server ? session->heartbeat + session->heartbeat / 4 : session->heartbeat;
 }
 
 void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now)
@@ -104,7 +117,7 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
     case STREAM_LAST:
         if (channels_piece(&session->channels, packet, kind == STREAM_LAST) < 0) end(session, SESSION_BROKEN);
         return;
-    case STREAM_ASK: say(session, STREAM_HERE); break;
+    case STREAM_ASK: answer(session); break;
     case STREAM_HERE: break;
     case STREAM_DEAF: path_deaf(&session->path, now); break;
     case STREAM_BYE: end(session, SESSION_LEFT); break;
@@ -138,12 +151,19 @@ static void tell_room(struct session *session)
     }
 }
 
+static void update_correction(struct session *session, uint32_t now)
+{
+    struct layer *correction = session->correction.layer;
+    if (correction != NULL && correction->ops->update != NULL) correction->ops->update(correction, now);
+}
+
 enum session_end session_flush(struct session *session, uint32_t now)
 {
     session->is_touched = 0;
     if (session->end != SESSION_OPEN) return session->end;
     session->now = session->path.now = now;
     channels_flush(&session->channels, now);
+    update_correction(session, now);
     if (stream_flush(session->stream) < 0) end(session, session->stream->broken ? SESSION_BROKEN : SESSION_CUT);
     if (session->end == SESSION_OPEN) tell_room(session);
     return session->end;
@@ -151,15 +171,11 @@ enum session_end session_flush(struct session *session, uint32_t now)
 
 enum session_end session_update(struct session *session, uint32_t now)
 {
-    struct layer *correction = session->correction.layer;
     wake(session, now);
-    if (correction != NULL && correction->ops->update != NULL) correction->ops->update(correction, now);
+    update_correction(session, now);
     if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
     if (now - session->heard >= session->dead) end(session, SESSION_SILENT);
-    if (!session->is_server && now - session->said >= session->heartbeat) {
-        session->said = now;
-        say(session, STREAM_ASK);
-    }
+    if (now - session->said >= speaks_after(session)) say(session, session->is_server ? STREAM_HERE : STREAM_ASK);
     if (reliable_is_dead(&session->channels.reliable)) end(session, SESSION_STUCK);
     if (seal_is_spent(&session->path.seal) || seal_is_spent(&session->stream->seal)) end(session, SESSION_EXHAUSTED);
     return session->end;
@@ -186,7 +202,7 @@ uint32_t session_check(const struct session *session, uint32_t now)
     if (correction != NULL && correction->ops->check != NULL) wait = least(wait, correction->ops->check(correction, now));
     wait = least(wait, path_check(&session->path, now));
     wait = least(wait, rest(session->heard, session->dead, now));
-    if (!session->is_server) wait = least(wait, rest(session->said, session->heartbeat, now));
+    wait = least(wait, rest(session->said, speaks_after(session), now));
     return wait;
 }
 
@@ -214,7 +230,7 @@ const char *session_end_text(enum session_end end)
                                         "the other end broke the protocol",
                                         "packets are not acknowledged",
                                         "out of memory or of counters",
-                                        "the server does not have the expected key",
+                                        "no key exchange: perhaps the server has another key",
                                         "the server refused"};
     return (size_t)end < sizeof texts / sizeof texts[0] ? texts[end] : "unknown";
 }

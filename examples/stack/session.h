@@ -38,7 +38,7 @@ enum session_end {
     SESSION_BROKEN,    /* something came that no such peer sends */
     SESSION_STUCK,     /* KCP's packets were not acknowledged, however often they were sent */
     SESSION_EXHAUSTED, /* no memory, or no more counters for the encryption */
-    SESSION_UNTRUSTED, /* client: the server does not have the key that was expected */
+    SESSION_UNTRUSTED, /* client: the server does not have the key that was expected; or the key exchange was cut off */
     SESSION_REFUSED    /* client: the server does not let it in */
 };
 

@@ -87,6 +87,12 @@ static int is_of_peer(int error)
     case ENETDOWN:
     case ENOPROTOOPT:
     case EPROTO:
+    case EACCES: /* an ICMP message says that it is forbidden */
+    case EPERM:  /* or a firewall of this machine does */
+    case EOPNOTSUPP:
+#ifdef ENONET
+    case ENONET:
+#endif
     case EMSGSIZE:
         return 1;
     default:

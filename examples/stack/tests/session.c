@@ -359,6 +359,35 @@ static void silent(void)
     finish();
 }
 
+/* The client's questions do not get through, as behind a file on a slow way up; only that it is there does. */
+static void hold_up_questions(void)
+{
+    static uint32_t last;
+    struct client *client = &stage.clients[0].client;
+    if (!client_is_open(client)) return;
+    client->session.said = stage_clock();
+    if (stage_clock() - last < 50) return;
+    last = stage_clock();
+    stream_send_bytes(&client->stream, STREAM_HERE, NULL, 0);
+    stream_flush(&client->stream);
+}
+
+/* The client took the server for dead. */
+static void questions_were_held_up(void)
+{
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.heartbeat = 200;
+    stage.config.settings.dead = 1000;
+    begin(0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage.hook = hold_up_questions;
+    stage_run(&stage, 2500, NULL);
+    stage.hook = NULL;
+    CHECK_INT(stage.closes, 0);
+    CHECK_INT(stage.clients[0].opens, 1);
+    finish();
+}
+
 /* Runs a part and says how long it took. */
 #define RUN(part)                                                                                                      \
     do {                                                                                                               \
@@ -386,5 +415,6 @@ int main(int count, char **arguments)
     RUN(cut());
     RUN(ended());
     RUN(silent());
+    RUN(questions_were_held_up());
     return check_result();
 }
