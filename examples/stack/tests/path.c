@@ -211,6 +211,20 @@ static void one_way(void)
     finish();
 }
 
+/* Error correction may send when its time has come: the server took that for a client that had been confirmed. */
+static void data_after_the_path_was_lost_confirmed_it(void)
+{
+    begin();
+    connect_both();
+    path_deaf(&net.client, net.now);
+    path_deaf(&net.server, net.now);
+    send_data(&net.client_above, "a copy, a little late");
+    pass();
+    CHECK_INT(net.server.usable, 0);
+    CHECK_INT(net.server_above.count, 0);
+    finish();
+}
+
 /* A new address is followed when the packet is genuine and the newest, and only then. */
 static void addresses(void)
 {
@@ -315,6 +329,7 @@ int main(int count, char **arguments)
     lost(0);
     lost(1);
     one_way();
+    data_after_the_path_was_lost_confirmed_it();
     addresses();
     forgeries(&dice);
     return check_result();
