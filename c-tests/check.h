@@ -27,7 +27,7 @@ static int check_count, check_failures;
     } while (0)
 
 /* What main() returns. */
-static int check_result(void)
+static inline int check_result(void)
 {
     printf("%d checks, %d failed\n", check_count, check_failures);
     return check_failures == 0 && check_count > 0 ? 0 : 1;

@@ -1,4 +1,5 @@
 #include "client.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -6,17 +7,9 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
-
-static uint32_t read_clock(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
-}
 
 void client_defaults(struct client_config *config)
 {
@@ -318,7 +311,7 @@ int client_init(struct client *client, const struct client_config *config)
     client->config = *config;
     client->above_udp.ops = &above_udp_ops;
     packet_pool_init(&client->pool, 0);
-    client->now = client->since = read_clock();
+    client->now = client->since = clock_ms();
     client->epoll = epoll_create1(EPOLL_CLOEXEC);
     return client->epoll < 0 ? -1 : 0;
 }
@@ -330,7 +323,7 @@ int client_fd(const struct client *client)
 
 int client_wait(const struct client *client)
 {
-    uint32_t now = read_clock(), gone = now - client->since, wait;
+    uint32_t now = clock_ms(), gone = now - client->since, wait;
     if (client->end != SESSION_OPEN) return 0;
     switch (client->state) {
     case CLIENT_STOPPED: return -1;
@@ -346,7 +339,7 @@ int client_wait(const struct client *client)
 
 void client_step(struct client *client)
 {
-    client->now = read_clock();
+    client->now = clock_ms();
     if (client->state == CLIENT_STOPPED) return;
     handle_events(client);
     if (client->end == SESSION_OPEN) handle_time(client);
@@ -357,7 +350,7 @@ void client_step(struct client *client)
 int client_send(struct client *client, int channel, const void *bytes, size_t size)
 {
     if (!client_is_open(client)) return CHANNEL_ENDED;
-    client->now = read_clock();
+    client->now = clock_ms();
     return session_send(&client->session, channel, bytes, size, client->now);
 }
 

@@ -58,8 +58,6 @@ struct server {
     struct server_counts counts;
 };
 
-uint32_t server_clock(void);
-
 void peer_list_add(struct peer_list *list, struct peer *peer);
 void peer_list_remove(struct peer_list *list, struct peer *peer);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "peer.h"
 
 #define EVENTS 256       /* of epoll, at once */
@@ -17,13 +17,6 @@
 #define PACKETS 512      /* UDP packets taken at once */
 #define PAUSE 100        /* milliseconds, when the system has no more file descriptors or memory */
 #define UDP_BUFFER (4 << 20)
-
-uint32_t server_clock(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
-}
 
 void server_defaults(struct server_config *config)
 {
@@ -140,7 +133,7 @@ struct server *server_open(const struct server_config *config)
     server->above_udp.ops = &above_udp_ops;
     server->listener = server->udp.fd = -1;
     server->listens = server->receives = 1; /* those that there are */
-    server->now = server_clock();
+    server->now = clock_ms();
     packet_pool_init(&server->pool, 0);
     wheel_init(&server->wheel, server->now);
     table_init(&server->table, config->sessions);
@@ -242,7 +235,7 @@ static void free_ended(struct server *server)
 
 int server_wait(struct server *server)
 {
-    int wait = wheel_next(&server->wheel, server_clock());
+    int wait = wheel_next(&server->wheel, clock_ms());
     if (server->touched != NULL || server->ended.count > 0) return 0;
     if (server->udp.waits > 0 && (wait < 0 || wait > 1)) wait = 1; /* its socket was full */
     return wait;
@@ -258,7 +251,7 @@ int server_step(struct server *server, int most)
         if (errno != EINTR) return -1;
         count = 0;
     }
-    server->now = server_clock();
+    server->now = clock_ms();
     for (i = 0; i < count; ++i) handle(server, &events[i]);
     wheel_advance(&server->wheel, server->now, timer_due, server);
     flush_touched(server);
@@ -284,7 +277,7 @@ int server_fd(const struct server *server)
 int server_send(struct peer *peer, int channel, const void *bytes, size_t size)
 {
     if (peer->state != PEER_OPEN) return CHANNEL_ENDED;
-    peer->server->now = server_clock(); /* the last step may be long ago */
+    peer->server->now = clock_ms(); /* the last step may be long ago */
     return session_send(peer->session, channel, bytes, size, peer->server->now);
 }
 

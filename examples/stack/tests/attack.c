@@ -7,9 +7,9 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
+#include "clock.h"
 #include "parity.h"
 #include "relay.h"
 #include "reliable.h"
@@ -18,7 +18,7 @@
 
 #define CONV 0x11223344
 #define LARGEST 3000
-#define PATIENCE 30000 /* milliseconds that a transfer may take: some 700 do on a machine with nothing else to do */
+#define PATIENCE 30000 /* clock_ms that a transfer may take: some 700 do on a machine with nothing else to do */
 
 /* Below seal: the address of the other end, which the login told. */
 struct link {
@@ -55,13 +55,6 @@ struct world {
     int is_sealed, has_parity;
     uint32_t start;
 };
-
-static uint32_t milliseconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
-}
 
 static size_t make_message(struct random *random, unsigned char *bytes)
 {
@@ -117,7 +110,7 @@ static void open_world(struct world *world, int is_sealed, int has_parity, uint6
     random_bytes(&world->random, down, sizeof down);
     world->is_sealed = is_sealed;
     world->has_parity = has_parity;
-    world->start = milliseconds();
+    world->start = clock_ms();
     random_seed(&world->client.outgoing, seed + 1);
     random_seed(&world->server.incoming, seed + 1);
     random_seed(&world->server.outgoing, seed + 2);
@@ -179,11 +172,11 @@ static int is_done(const struct world *world)
 /* Runs until all messages are through, with so many packets of the attacker in each turn. 1, or 0 if that does not come. */
 static int transfer(struct world *world, int messages, int attacks, uint32_t patience)
 {
-    uint32_t begin = milliseconds(), quiet = 0;
+    uint32_t begin = clock_ms(), quiet = 0;
     world->client.to_send += messages;
     world->server.to_send += messages;
     while (quiet < 5) {
-        uint32_t now = milliseconds(), wait;
+        uint32_t now = clock_ms(), wait;
         struct pollfd sockets[4] = {{0, POLLIN, 0}, {0, POLLIN, 0}, {0, POLLIN, 0}, {0, POLLIN, 0}};
         if (now - begin > patience) return 0;
         relay_attack(&world->relay, attacks);

@@ -50,13 +50,6 @@ static void finish(void)
     stage_close(&stage);
 }
 
-static void flows(struct stage_client *client, uint32_t count)
-{
-    stage_flow(client, CHANNEL_BULK, count / 10, 5000, 2);
-    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
-    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
-}
-
 /* A connection to the server's door, or -1. */
 static int knock(void)
 {
@@ -101,7 +94,7 @@ static void at_the_door(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.login_time = 1000;
     client = begin();
-    flows(client, 200);
+    stage_flows(client, 200);
     random_bytes(&dice, false_hello + 3, KEYS_HELLO);
     for (i = 0; i < STRANGERS; ++i) {
         unsigned char noise[500];
@@ -163,7 +156,7 @@ static void crowded_door(void)
     CHECK(counts().displaced >= STRANGERS - 11);
     for (i = 0; i < STRANGERS; ++i) close(fds[i]);
     CHECK(stage_run(&stage, 20000, no_half_open));
-    flows(client, 100);
+    stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     finish();
 }
@@ -275,7 +268,7 @@ static void in_the_middle(int deed, int of_server)
     client = stage_join(&stage, &config, 0);
     stage.hook = middle_turn;
     CHECK(stage_run(&stage, 20000, stage_all_open));
-    flows(client, 50);
+    stage_flows(client, 50);
     stage_run(&stage, 10, NULL);
     middle.of_server = of_server;
     middle.deed = (unsigned)deed;
@@ -283,10 +276,10 @@ static void in_the_middle(int deed, int of_server)
         CHECK(stage_run(&stage, 20000, stage_is_done));
         CHECK_INT(client->opens, 1);
     } else {
-        flows(client, 500);
+        stage_flows(client, 500);
         CHECK(stage_run(&stage, 20000, opened_again));
         CHECK(client->end == SESSION_BROKEN || stage.end == SESSION_BROKEN);
-        flows(client, 50);
+        stage_flows(client, 50);
         CHECK(stage_run(&stage, 20000, stage_is_done));
     }
     middle_hang_up();

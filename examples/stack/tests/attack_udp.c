@@ -46,13 +46,6 @@ static void finish(void)
     stage_close(&stage);
 }
 
-static void flows(struct stage_client *client, uint32_t count)
-{
-    stage_flow(client, CHANNEL_BULK, count / 10, 5000, 2);
-    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
-    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
-}
-
 static struct relay *attacked;
 
 static void attack(void)
@@ -70,7 +63,7 @@ static void on_the_way(enum login_correction correction)
     client = begin(1);
     attacked = &client->relay;
     stage.hook = attack;
-    flows(client, 300);
+    stage_flows(client, 300);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     stage_run(&stage, 50, NULL);
     stage.hook = NULL;
@@ -91,11 +84,11 @@ static void held_back(void)
     unsigned long first, stopped, i;
     CHECK_INT(stage_init(&stage, seed), 0);
     client = begin(1);
-    flows(client, 20);
+    stage_flows(client, 20);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     first = client->relay.to_server.recorded;
     client->relay.to_server.loss = 100;
-    flows(client, 60);
+    stage_flows(client, 60);
     stage_run(&stage, 60, NULL);
     client->relay.to_server.loss = 0;
     stopped = client->relay.to_server.recorded;
@@ -110,7 +103,7 @@ static void held_back(void)
     stage_run(&stage, 30, NULL);
     CHECK_INT(counts().moves, 0);
     CHECK_INT(counts().forged, 0);
-    flows(client, 100);
+    stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(counts().falls, 0);
     finish();
@@ -129,7 +122,7 @@ static void knows_the_key(void)
     stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(stranger >= 0);
     CHECK_INT(connect(stranger, (struct sockaddr *)&path->address, path->address_size), 0);
-    flows(client, 200);
+    stage_flows(client, 200);
     for (i = 0; i < 2000; ++i) {
         unsigned char bytes[PACKET_ROOM];
         size_t size = random_below(&dice, i % 2 ? 64 : 1500);

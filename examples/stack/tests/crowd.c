@@ -19,10 +19,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "clock.h"
 
 #define MESSAGES 10  /* of each client on each channel, */
 #define PERIOD 100   /* one in so many milliseconds, */
@@ -48,13 +48,6 @@ struct crowd {
     int sending; /* told to */
     struct wheel wheel;
 };
-
-static uint32_t clock_ms(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
-}
 
 /* ---- the clients' process ---- */
 

@@ -3,14 +3,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
-
-uint32_t stage_clock(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
-}
 
 /* The server's callbacks. */
 static int on_login(void *user, const struct login_request *request)
@@ -265,7 +257,7 @@ static int sooner(int a, int b)
 
 int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stage *stage))
 {
-    uint32_t begin = stage_clock();
+    uint32_t begin = clock_ms();
     for (;;) {
         struct pollfd fds[1 + 3 * STAGE_CLIENTS];
         struct stage_client *client;
@@ -278,7 +270,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
                 client_step(&client->client);
             }
             if (client->has_relay) {
-                wait = sooner(wait, (int)relay_poll(&client->relay, stage_clock()));
+                wait = sooner(wait, (int)relay_poll(&client->relay, clock_ms()));
                 add(fds, &count, client->relay.near);
                 add(fds, &count, client->relay.far);
             }
@@ -294,7 +286,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
             add(fds, &count, client_fd(&client->client));
         }
         if (until != NULL && until(stage)) return 1;
-        if (stage_clock() - begin >= time) return 0;
+        if (clock_ms() - begin >= time) return 0;
         poll(fds, (nfds_t)count, wait);
     }
 }
@@ -304,4 +296,11 @@ void stage_close(struct stage *stage)
     struct stage_client *client;
     for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) stage_leave(client);
     if (stage->server != NULL) stage_stop(stage);
+}
+
+void stage_flows(struct stage_client *client, uint32_t count)
+{
+    stage_flow(client, CHANNEL_BULK, count / 10, 5000, 2);
+    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
+    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
 }

@@ -7,6 +7,7 @@
 #define STAGE_H
 
 #include "client.h"
+#include "clock.h"
 #include "relay.h"
 #include "server.h"
 
@@ -85,6 +86,7 @@ void stage_close(struct stage *stage);
 int stage_all_open(const struct stage *stage);
 int stage_all_udp(const struct stage *stage);
 
-uint32_t stage_clock(void);
+/* Messages on all channels, `count` of them and a tenth in bulk. */
+void stage_flows(struct stage_client *client, uint32_t count);
 
 #endif
