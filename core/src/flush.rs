@@ -223,7 +223,9 @@ impl Kcp<'_> {
         self.sync_received();
         private.sent.trim(self.snd_buf());
         private.received.trim(self.rcv_buf());
-        private.pool.trim();
+        let progress = self.snd_una.get().wrapping_add(self.rcv_nxt.get());
+        let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
+        private.pool.trim(passed, self.kept_segments());
         let acks = private.ack_peak.replace(0);
         // A list that is used and small stays, so that a message now and then does not allocate it each time.
         let block = self.ackblock.get();

@@ -1,6 +1,6 @@
 //! The segment pool: freed segments kept for the next allocation of their size.
 //!
-//! Sizes are rounded to 16 bytes, and each rounded size is a class with its list. Which class a segment belongs to
+//! Sizes are rounded to 16 bytes, and each rounded size is a class with its lists. Which class a segment belongs to
 //! follows from its `len` when it is freed, so nothing is stored in it. What a class did not need during one trimming
 //! period is given back at the end of it: a connection does not keep the memory of a burst.
 //!
@@ -14,44 +14,46 @@ use super::{allocate, deallocate};
 use crate::segment::{IKCPSEG, PAYLOAD_OFFSET, Segment};
 
 const CLASS_BYTES: usize = 16;
-/// Classes that have a list. Segments above 2 KiB (jumbo frames, hostile packets) go back to the allocator at once.
-const CLASSES: usize = 2048 / CLASS_BYTES + 1;
+/// Largest segment that is kept. What is larger (jumbo frames, hostile packets) goes back to the allocator at once.
+const LARGEST: usize = 2048;
+const CLASSES: usize = LARGEST / CLASS_BYTES + 1;
 
-/// Segments freed during one trimming period that make a connection a busy one.
+/// Segments freed, or passed on in order, during one trimming period that make a connection a busy one.
 const BUSY: u32 = 128;
 
+/// Two stacks of free segments, linked through `node.next`. A segment is taken from the first one as long as it has any,
+/// so what the second one still has at the end of a period was not needed during it.
 struct Class {
-    /// Free segments, linked through `node.next`.
-    head: Cell<*mut IKCPSEG>,
-    count: Cell<u32>,
-    /// Fewest that were free at any moment of this trimming period.
-    spare: Cell<u32>,
+    /// Freed during this trimming period.
+    recent: Cell<*mut IKCPSEG>,
+    /// Left from the period before.
+    older: Cell<*mut IKCPSEG>,
 }
 
 /// Segments ready for reuse. Empty, it owns no memory.
 pub(crate) struct Pool {
     /// `CLASSES` of them while the connection is busy, otherwise NULL.
     classes: Cell<*mut Class>,
-    /// Free segments in them, and the classes that may have any.
-    held: Cell<u32>,
-    used: Cell<(u8, u8)>,
-    /// Segments freed during this trimming period.
+    /// Payloads below this have a class: 0 where there are none.
+    reach: Cell<u32>,
+    /// How many more segments may be kept.
+    left: Cell<i32>,
+    /// How many may be kept altogether.
+    limit: Cell<i32>,
+    /// Segments freed during this trimming period, while there are no classes.
     freed: Cell<u32>,
 }
 
 /// Class of a segment with room for `room` bytes of payload.
 #[inline(always)]
 const fn class_of(room: u32) -> usize {
-    // A shift of 64 bits: rounding up within 32 takes a comparison more.
+    // In 64 bits: rounding up within 32 takes a comparison more.
     ((room as u64 + (PAYLOAD_OFFSET + CLASS_BYTES - 1) as u64) / CLASS_BYTES as u64) as usize
 }
 
-/// The classes that may have segments, first and last, where none has.
-const NONE_USED: (u8, u8) = (u8::MAX, 0);
-
 /// A segment with room for `room` bytes, straight from the allocator.
-fn fresh(class: usize) -> Option<Segment> {
-    let memory = allocate(class * CLASS_BYTES)?;
+fn fresh(room: u32) -> Option<Segment> {
+    let memory = allocate(class_of(room) * CLASS_BYTES)?;
     // SAFETY: it is ours and large enough; all fields are cells of integers and pointers.
     unsafe {
         ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET);
@@ -59,161 +61,159 @@ fn fresh(class: usize) -> Option<Segment> {
     }
 }
 
+/// Takes the top off a stack of free segments.
+#[inline(always)]
+fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<Segment> {
+    // SAFETY: what a stack links was given to `give` and is nobody else's since.
+    let top = unsafe { Segment::from_raw(NonNull::new(stack.get())?) };
+    stack.set(top.node.next.get().cast());
+    Some(top)
+}
+
+/// Gives all segments of a stack back to the allocator, and says how many they were.
+fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
+    let mut count = 0;
+    while let Some(segment) = pop(stack) {
+        // SAFETY: it came from the allocator and is in no list any more.
+        unsafe { deallocate(segment.as_ptr().cast()) };
+        count += 1;
+    }
+    count
+}
+
 impl Pool {
     pub(crate) const fn new() -> Pool {
         Pool {
             classes: Cell::new(ptr::null_mut()),
-            held: Cell::new(0),
-            used: Cell::new(NONE_USED),
+            reach: Cell::new(0),
+            left: Cell::new(0),
+            limit: Cell::new(0),
             freed: Cell::new(0),
         }
     }
 
+    /// The class of segments with room for `room` bytes, where there is one.
     #[inline(always)]
-    fn class(&self, class: usize) -> Option<&Class> {
-        let classes = self.classes.get();
-        if classes.is_null() || class >= CLASSES {
+    fn class(&self, room: u32) -> Option<&Class> {
+        if room >= self.reach.get() {
             return None;
         }
-        // SAFETY: non-NULL `classes` points to `CLASSES` of them, ours until `trim` or `clear` frees them.
-        Some(unsafe { &*classes.add(class) })
+        // SAFETY: below `reach` there are classes, ours until `clear` frees them and sets `reach` to 0.
+        Some(unsafe { &*self.classes.get().add(class_of(room)) })
     }
 
     /// A segment with room for `room` bytes of payload, not in any list. Its fields hold what they held.
     #[inline(always)]
     pub(crate) fn take(&self, room: u32) -> Option<Segment> {
-        let number = class_of(room);
-        if let Some(class) = self.class(number)
-            && let Some(head) = NonNull::new(class.head.get())
+        if let Some(class) = self.class(room)
+            && let Some(segment) = pop(&class.recent)
         {
-            // SAFETY: what the list links was given to `give` and is nobody else's since.
-            let segment = unsafe { Segment::from_raw(head) };
-            class.head.set(segment.node.next.get().cast());
-            let left = class.count.get() - 1;
-            class.count.set(left);
-            if left < class.spare.get() {
-                class.spare.set(left);
-            }
-            self.held.set(self.held.get() - 1);
+            self.left.set(self.left.get().wrapping_add(1));
             return Some(segment);
         }
-        fresh(number)
+        self.take_other(room)
     }
 
-    /// Takes back `segment`, which is in no list and used by nobody. Keeps it when fewer than `limit` are kept.
+    #[inline(never)]
+    fn take_other(&self, room: u32) -> Option<Segment> {
+        if let Some(class) = self.class(room)
+            && let Some(segment) = pop(&class.older)
+        {
+            self.left.set(self.left.get().wrapping_add(1));
+            return Some(segment);
+        }
+        fresh(room)
+    }
+
+    /// Takes back `segment`, which is in no list, and says whether it does: only while the limit allows.
     ///
     /// # Safety
-    /// It came from `take`, with room for at least its `len`, and no handle on it is used again.
+    /// It came from `take`, with room for at least its `len`, and where it is kept no handle on it is used again.
     #[inline(always)]
-    pub(crate) unsafe fn give(&self, segment: Segment, limit: u32) {
-        let freed = self.freed.get().wrapping_add(1);
-        self.freed.set(freed);
-        if !self.classes.get().is_null() || (freed >= BUSY && self.set_up()) {
-            let number = class_of(segment.len.get());
-            if self.held.get() < limit
-                && let Some(class) = self.class(number)
-            {
-                if class.head.get().is_null() {
-                    self.note_used(number);
-                }
-                segment.node.next.set(class.head.get().cast());
-                class.head.set(segment.as_ptr());
-                class.count.set(class.count.get() + 1);
-                self.held.set(self.held.get() + 1);
-                return;
+    pub(crate) unsafe fn keep(&self, segment: Segment) -> bool {
+        match self.class(segment.len.get()) {
+            Some(class) if self.left.get() > 0 => {
+                self.left.set(self.left.get() - 1);
+                segment.node.next.set(class.recent.get().cast());
+                class.recent.set(segment.as_ptr());
+                true
             }
+            _ => false,
         }
+    }
+
+    /// Gives `segment`, which is in no list, back to the allocator. When a busy connection does so it begins to keep
+    /// segments, `limit` of them at most.
+    ///
+    /// # Safety
+    /// As for `keep`, and no handle on it is used again.
+    pub(crate) unsafe fn discard(&self, segment: Segment, limit: u32) {
         // SAFETY: the caller's promise.
         unsafe { deallocate(segment.as_ptr().cast()) }
+        self.freed.set(self.freed.get().wrapping_add(1));
+        if self.freed.get() >= BUSY && self.classes.get().is_null() {
+            self.set_up(limit);
+        }
     }
 
-    #[inline(always)]
-    fn note_used(&self, number: usize) {
-        // Classes that have a list fit into a byte.
-        let (first, last) = self.used.get();
-        self.used
-            .set((first.min(number as u8), last.max(number as u8)));
-    }
-
-    /// Begins to keep segments. False without memory for the lists.
+    /// Begins to keep segments. Without memory for the lists it stays as it is.
     #[cold]
     #[inline(never)]
-    fn set_up(&self) -> bool {
+    fn set_up(&self, limit: u32) {
         if cfg!(feature = "no-pool") {
-            return false;
-        }
-        let Some(memory) = allocate(CLASSES * size_of::<Class>()) else {
-            return false;
-        };
-        let classes = memory.cast::<Class>().as_ptr();
-        for class in 0..CLASSES {
-            let empty = Class {
-                head: Cell::new(ptr::null_mut()),
-                count: Cell::new(0),
-                spare: Cell::new(0),
-            };
-            // SAFETY: inside the allocation just made.
-            unsafe { classes.add(class).write(empty) };
-        }
-        self.classes.set(classes);
-        true
-    }
-
-    /// Ends a trimming period: gives back what was not needed during it.
-    pub(crate) fn trim(&self) {
-        if self.freed.replace(0) < BUSY {
-            self.clear();
             return;
         }
-        let (first, last) = self.used.replace(NONE_USED);
-        for number in usize::from(first)..=usize::from(last) {
-            if let Some(class) = self.class(number) {
-                for _ in 0..class.spare.get() {
-                    self.drop_one(class);
-                }
-                class.spare.set(class.count.get());
-                if class.count.get() > 0 {
-                    self.note_used(number);
-                }
+        let Some(memory) = allocate(CLASSES * size_of::<Class>()) else {
+            return;
+        };
+        // SAFETY: the allocation just made; a class of NULLs is one without segments.
+        unsafe { ptr::write_bytes(memory.as_ptr(), 0, CLASSES * size_of::<Class>()) };
+        self.classes.set(memory.cast().as_ptr());
+        self.reach.set((LARGEST - PAYLOAD_OFFSET) as u32 + 1);
+        self.limit.set(0);
+        self.left.set(0);
+        self.set_limit(limit);
+    }
+
+    /// Lets as many segments be kept as `limit` says, less those that are.
+    fn set_limit(&self, limit: u32) {
+        let limit = limit.min(i32::MAX.unsigned_abs()).cast_signed();
+        let held = self.limit.replace(limit) - self.left.get();
+        self.left.set(limit - held);
+    }
+
+    /// Ends a trimming period: gives back what was not needed during it, and everything where no more than `passed`
+    /// segments came and went. `limit` segments may be kept from now on.
+    pub(crate) fn trim(&self, passed: u32, limit: u32) {
+        self.freed.set(0);
+        if passed < BUSY {
+            self.clear();
+        }
+        if !self.classes.get().is_null() {
+            for number in 0..CLASSES {
+                // SAFETY: there are `CLASSES` of them.
+                let class = unsafe { &*self.classes.get().add(number) };
+                self.left.set(self.left.get() + drain(&class.older));
+                class.older.set(class.recent.replace(ptr::null_mut()));
             }
+            self.set_limit(limit);
         }
     }
 
     /// Gives everything back.
     pub(crate) fn clear(&self) {
-        if self.classes.get().is_null() {
+        let classes = self.classes.replace(ptr::null_mut());
+        self.reach.set(0);
+        if classes.is_null() {
             return;
         }
-        let (first, last) = self.used.replace(NONE_USED);
-        for number in usize::from(first)..=usize::from(last) {
-            while let Some(class) = self.class(number)
-                && class.count.get() > 0
-            {
-                self.drop_one(class);
-            }
+        for number in 0..CLASSES {
+            // SAFETY: there are `CLASSES` of them, from `set_up`.
+            let class = unsafe { &*classes.add(number) };
+            drain(&class.older);
+            drain(&class.recent);
         }
-        self.free_classes();
-    }
-
-    #[inline(never)]
-    fn drop_one(&self, class: &Class) {
-        if let Some(head) = NonNull::new(class.head.get()) {
-            // SAFETY: what the list links was given to `give` and is nobody else's since.
-            unsafe {
-                let segment = Segment::from_raw(head);
-                class.head.set(segment.node.next.get().cast());
-                deallocate(head.as_ptr().cast());
-            }
-            class.count.set(class.count.get() - 1);
-            self.held.set(self.held.get() - 1);
-        }
-    }
-
-    fn free_classes(&self) {
-        let classes = self.classes.replace(ptr::null_mut());
-        if !classes.is_null() {
-            // SAFETY: it came from `set_up`, and every list in it is empty.
-            unsafe { deallocate(classes.cast()) }
-        }
+        // SAFETY: it came from `set_up`, and every list in it is empty.
+        unsafe { deallocate(classes.cast()) }
     }
 }

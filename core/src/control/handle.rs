@@ -31,8 +31,9 @@ pub(crate) struct Tail {
 pub(crate) struct Private {
     /// Stack position of the outermost callback that is running, 0 when none is.
     pub(crate) callout: Cell<usize>,
-    /// When the trimming period began.
+    /// When the trimming period began, and the sum of `snd_una` and `rcv_nxt` then.
     pub(crate) trimmed: Cell<Millis>,
+    pub(crate) trimmed_at: Cell<u32>,
     /// `current` when the flush that is running began.
     pub(crate) flush_began: Cell<Millis>,
     /// Flush requests that were put off since a callback last returned.
@@ -260,14 +261,25 @@ impl<'a> Kcp<'a> {
         ptr::eq(self.private().tail.get().segment, segment.as_ptr())
     }
 
-    /// Frees `segment`, which has left its list, or keeps it for the next one of its size. The windows bound how many
-    /// are kept.
+    /// Frees `segment`, which has left its list, or keeps it for the next one of its size.
     #[inline(always)]
     pub(crate) fn free_segment(self, segment: Segment) {
-        let limit = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
         // SAFETY: segments in the lists came from the pool (or, with more room, from `ikcp_parse_data`'s copy of one),
         // and callers drop their handle.
-        unsafe { self.private().pool.give(segment, limit) }
+        if !unsafe { self.private().pool.keep(segment) } {
+            self.discard_segment(segment);
+        }
+    }
+
+    #[inline(never)]
+    fn discard_segment(self, segment: Segment) {
+        // SAFETY: as for `free_segment`, and it was not kept.
+        unsafe { self.private().pool.discard(segment, self.kept_segments()) }
+    }
+
+    /// How many free segments may be kept: the windows bound what is in use.
+    pub(crate) fn kept_segments(self) -> u32 {
+        self.snd_wnd.get().saturating_add(self.rcv_wnd.get())
     }
 
     /// `free_segment` where speed does not matter.
@@ -393,6 +405,7 @@ const fn fresh_private() -> Private {
     Private {
         callout: Cell::new(0),
         trimmed: Cell::new(Millis(0)),
+        trimmed_at: Cell::new(0),
         flush_began: Cell::new(Millis(0)),
         unheard: Cell::new(0),
         recv_hold: Cell::new(0),
