@@ -136,6 +136,15 @@ impl<'a> List<'a> {
         segment.node.prev.set(ptr::null_mut());
     }
 
+    /// Lets the list begin with what follows `first`, its first member, which keeps its links.
+    #[inline(always)]
+    pub(crate) fn remove_first(self, first: Segment) {
+        let next = first.node.next.get();
+        self.0.next.set(next);
+        // SAFETY: what follows a member is the head or a live member.
+        unsafe { (*next).prev.set(self.head()) };
+    }
+
     /// Moves all members of `other` to the end of this list.
     #[inline(always)]
     pub(crate) fn append_all(self, other: List<'_>) {

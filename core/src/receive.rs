@@ -36,13 +36,48 @@ impl Kcp<'_> {
     /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue.
     /// Gives its size, -1 when there is nothing, -2 when the message is not complete, -3 when there is too little room.
     pub fn recv(self, sink: Sink, len: c_int) -> c_int {
+        if self.is_plain_recv() {
+            let Some(first) = self.rcv_queue().first() else {
+                return EMPTY;
+            };
+            let size = first.len.get();
+            if first.frg.get() == 0 && len >= 0 && size <= len.unsigned_abs() {
+                sink.of_len(size).append(first);
+                self.take_first(first);
+                return size.cast_signed();
+            }
+        }
+        self.recv_any(sink, len)
+    }
+
+    /// True when nothing is to be logged, nothing waits behind the queue, and the window is not full.
+    #[inline(always)]
+    fn is_plain_recv(self) -> bool {
+        !self.is_inside_callback()
+            && log_mask::RECV & self.logmask.get() == 0
+            && self.rcv_buf().is_empty()
+            && self.nrcv_que.get() < self.rcv_wnd.get()
+    }
+
+    /// Takes a message of one segment off the queue.
+    #[inline(always)]
+    fn take_first(self, first: Segment) {
+        let queue = self.rcv_queue();
+        queue.remove_first(first);
+        let count = self.nrcv_que.get().wrapping_sub(1);
+        self.nrcv_que.set(count);
+        self.private().front.removed(queue, count);
+        self.free_segment(first);
+    }
+
+    #[inline(never)]
+    fn recv_any(self, sink: Sink, len: c_int) -> c_int {
         let received = self.receive(sink, len).unwrap_or(EMPTY);
         self.end_operation();
         received
     }
 
-    #[inline(always)]
-    fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
+    fn receive(self, mut sink: Sink, len: c_int) -> Result<c_int, Released> {
         let held = self.held();
         if held != 0 || self.logs(log_mask::RECV) {
             return self.receive_watched(sink, len, held);
@@ -58,15 +93,9 @@ impl Kcp<'_> {
             return Ok(TOO_SMALL);
         }
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
-        let mut sink = sink.of_len(size.unsigned_abs());
+        sink = sink.of_len(size.unsigned_abs());
         if len < 0 {
             self.copy_message(first, sink);
-        } else if first.frg.get() == 0 {
-            sink.append(first);
-            self.take_fragment(first);
-            self.private()
-                .front
-                .removed(self.rcv_queue(), self.nrcv_que.get());
         } else {
             self.take_message(first, sink);
         }

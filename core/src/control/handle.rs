@@ -102,7 +102,8 @@ impl<'a> Kcp<'a> {
     pub unsafe fn from_ptr(kcp: *const IKCPCB) -> Option<Kcp<'a>> {
         // SAFETY: the caller's promise; `create` allocates the whole control block, and all its fields are cells.
         let block = unsafe { kcp.cast::<ControlBlock>().as_ref() }?;
-        if block.private.released.get() {
+        // Released and still there: a callback of it is running.
+        if block.private.callout.get() != 0 && block.private.released.get() {
             None
         } else {
             Some(Kcp(block))

@@ -50,7 +50,7 @@ impl Front {
     }
 
     /// Measures the first message anew.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn restart(&self, queue: List<'_>, count: u32) {
         self.stamp(queue, count);
         let (len, complete) = measure(queue);
