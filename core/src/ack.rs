@@ -12,18 +12,27 @@ const PENDING_WINDOWS: u64 = 8;
 impl Kcp<'_> {
     // ---- ours ----------------------------------------------------------------------------------------------------
 
-    /// Notes that `sn`, sent at `ts`, is to be acknowledged. False when there is no memory to note it in.
+    /// True when another acknowledgement can be noted without growing the list.
     #[inline(always)]
-    pub(crate) fn push_ack(self, sn: u32, ts: u32) -> bool {
+    pub(crate) fn has_room_for_ack(self) -> bool {
+        self.ackcount.get() < self.ackblock.get() && !self.acklist.get().is_null()
+    }
+
+    /// Notes that `sn`, sent at `ts`, is to be acknowledged. There is room for it.
+    #[inline(always)]
+    pub(crate) fn push_ack(self, sn: u32, ts: u32) {
         let count = self.ackcount.get();
-        if (count >= self.ackblock.get() || self.acklist.get().is_null())
-            && !self.extend_acklist(count)
-        {
-            return false;
-        }
         self.set_pending_ack(count, sn, ts);
         self.ackcount.set(count + 1);
-        true
+    }
+
+    /// The same, and makes room. False when there is no memory to note it in.
+    pub(crate) fn try_push_ack(self, sn: u32, ts: u32) -> bool {
+        let noted = self.has_room_for_ack() || self.extend_acklist(self.ackcount.get());
+        if noted {
+            self.push_ack(sn, ts);
+        }
+        noted
     }
 
     /// Doubles the list from 8 entries on, as the original does.
@@ -88,12 +97,6 @@ impl Kcp<'_> {
         self.free_segment(segment);
     }
 
-    /// `forget` where speed does not matter.
-    #[inline(never)]
-    fn forget_any(self, segment: Segment) {
-        self.forget(segment);
-    }
-
     #[inline(always)]
     fn count_acked(self, len: u32) {
         self.ackedlen.set(self.ackedlen.get().wrapping_add(len));
@@ -101,62 +104,94 @@ impl Kcp<'_> {
 
     /// Everything before `una` has arrived.
     #[inline(always)]
-    pub(crate) fn acknowledge_before<const WATCHED: bool>(self, una: Sn) -> Result<(), Released> {
-        // Beyond what was ever sent: a stale packet of an earlier session, or a forged one.
-        if una.since(self.next_sn()) > 0 {
-            return Ok(());
+    pub(crate) fn acknowledge_before(self, una: Sn) {
+        match self.snd_buf().first() {
+            None => self.snd_una.set(self.snd_nxt.get()),
+            Some(first) if una.since(Sn(first.sn.get())) > 0 => self.forget_before(una),
+            Some(first) => self.snd_una.set(first.sn.get()),
         }
-        let list = self.snd_buf();
-        if !WATCHED {
+    }
+
+    #[inline(never)]
+    fn forget_before(self, una: Sn) {
+        if self.knows(una) {
             let mut bytes = 0u32;
-            let count = self.private().sent.remove_before(list, una, |segment| {
-                bytes = bytes.wrapping_add(segment.len.get());
-                self.free_segment(segment);
-            });
+            let count = self
+                .private()
+                .sent
+                .remove_before(self.snd_buf(), una, |segment| {
+                    bytes = bytes.wrapping_add(segment.len.get());
+                    self.free_segment(segment);
+                });
             self.count_acked(bytes);
             self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(count));
-            return Ok(());
         }
-        while let Some(segment) = list.first()
-            && una.since(Sn(segment.sn.get())) > 0
-        {
-            self.count_acked(segment.len.get());
-            self.forget_watched(segment, -1)?;
+        self.advance_una();
+    }
+
+    /// The same where callbacks may run.
+    pub(crate) fn acknowledge_before_watched(self, una: Sn) -> Result<(), Released> {
+        let list = self.snd_buf();
+        if self.knows(una) {
+            while let Some(segment) = list.first()
+                && una.since(Sn(segment.sn.get())) > 0
+            {
+                self.count_acked(segment.len.get());
+                self.forget_watched(segment, -1)?;
+            }
         }
+        self.advance_una();
         Ok(())
     }
 
-    /// `sn` has arrived.
+    /// False for an `una` beyond what was ever sent: a stale packet of an earlier session, or a forged one.
     #[inline(always)]
-    pub(crate) fn acknowledge<const WATCHED: bool>(self, sn: Sn) -> Result<(), Released> {
+    fn knows(self, una: Sn) -> bool {
+        una.since(self.next_sn()) <= 0
+    }
+
+    /// The segment in flight with this `sn`.
+    #[inline(always)]
+    fn in_flight(self, sn: Sn) -> Option<Segment> {
         if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
-            return Ok(());
+            return None;
         }
-        let Some(segment) = self.private().sent.find(self.snd_buf(), sn) else {
-            return Ok(());
-        };
-        self.count_acked(segment.len.get());
-        if WATCHED {
-            let rtt = self.now().since(Millis(segment.ts.get()));
-            self.forget_watched(segment, if rtt >= 0 { rtt } else { -1 })
-        } else {
+        self.private().sent.find(self.snd_buf(), sn)
+    }
+
+    /// `sn` has arrived.
+    #[inline(never)]
+    pub(crate) fn acknowledge(self, sn: Sn) {
+        if let Some(segment) = self.in_flight(sn) {
+            self.count_acked(segment.len.get());
             self.forget(segment);
-            Ok(())
+            self.advance_una();
         }
     }
 
+    /// The same where callbacks may run.
+    pub(crate) fn acknowledge_watched(self, sn: Sn) -> Result<(), Released> {
+        if let Some(segment) = self.in_flight(sn) {
+            self.count_acked(segment.len.get());
+            let rtt = self.now().since(Millis(segment.ts.get()));
+            self.forget_watched(segment, if rtt >= 0 { rtt } else { -1 })?;
+        }
+        self.advance_una();
+        Ok(())
+    }
+
     /// Tells `on_pkt_acked` of `segment`, then removes it, unless the callback has.
-    #[cold]
+    #[inline(never)]
     fn forget_watched(self, segment: Segment, rtt: i32) -> Result<(), Released> {
         let sn = segment.sn.get();
         let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
         if self.on_pkt_acked(sn, ts, len, rtt, xmit)?.is_none() {
-            self.forget_any(segment);
+            self.forget(segment);
             return Ok(());
         }
         self.sync_any();
         if let Some(segment) = self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
-            self.forget_any(segment);
+            self.forget(segment);
         }
         Ok(())
     }
@@ -197,7 +232,7 @@ impl Kcp<'_> {
     }
 
     /// The candidate of an `ikcp_input`: every segment before `sn` was skipped, if not sent after `ts`.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn skip_before(self, sn: Sn, ts: Millis) {
         if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
             return;

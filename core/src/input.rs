@@ -8,7 +8,7 @@ use crate::consts::{
     IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS, log_mask, profile,
 };
 use crate::control::Kcp;
-use crate::segment::{Datagram, Source};
+use crate::segment::{Datagram, HeaderAt, Source};
 use crate::seq::{Millis, Sn};
 use crate::wire::{HEADER_LEN, Header};
 
@@ -26,11 +26,25 @@ struct Candidate {
 }
 
 /// What a packet leaves to be done at its end.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Taken {
     candidate: Option<Candidate>,
     /// There was a round-trip sample, so `rx_rto` is to be computed.
     sampled: bool,
+}
+
+impl Taken {
+    /// `sn`, sent at `ts`, was acknowledged.
+    #[inline(always)]
+    fn acked(&mut self, sn: Sn, ts: Millis) {
+        let better = self.candidate.is_none_or(|best| {
+            let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
+            sn.since(best.sn) > 0 && newer
+        });
+        if better {
+            self.candidate = Some(Candidate { sn, ts });
+        }
+    }
 }
 
 impl Kcp<'_> {
@@ -43,6 +57,7 @@ impl Kcp<'_> {
         answer
     }
 
+    #[inline(always)]
     fn take_packet(self, packet: Datagram) -> Result<c_int, Released> {
         let prior_una = Sn(self.snd_una.get());
         let prior_in_flight = self.nsnd_buf.get();
@@ -58,49 +73,39 @@ impl Kcp<'_> {
         self.sync();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.
+        let watched = self.logs_input() || self.watches_acks();
         let mut taken = Taken::default();
-        let answer = if self.logs_input() || self.watches_acks() {
-            self.take_watched(packet, &mut taken)?
-        } else {
-            let answer = self.take_segments::<false>(packet, &mut taken)?;
-            if taken.sampled {
-                self.set_rto();
-            }
-            answer
-        };
+        let answer = self.take_segments(packet, &mut taken, watched)?;
+        if taken.sampled && !watched {
+            self.set_rto();
+        }
         if answer != TAKEN {
             return Ok(answer);
         }
-        if let Some(Candidate { sn, ts }) = taken.candidate {
+        if let Some(Candidate { sn, ts }) = taken.candidate
+            && !sn.before(Sn(self.snd_una.get()))
+        {
             self.skip_before(sn, ts);
         }
-        let acked = Sn(self.snd_una.get()).since(prior_una);
-        if acked > 0 {
-            self.grow_window(acked.unsigned_abs(), prior_in_flight)?;
+        if Sn(self.snd_una.get()).since(prior_una) > 0 {
+            self.grow_window(prior_una, prior_in_flight)?;
         }
         Ok(TAKEN)
     }
 
-    /// The same code, kept out of the way of the common case.
-    #[cold]
-    #[inline(never)]
-    fn take_watched(self, packet: Datagram, taken: &mut Taken) -> Result<c_int, Released> {
-        self.take_segments::<true>(packet, taken)
-    }
-
-    /// Takes the segments of a packet. With `WATCHED` callbacks may run on the way, after each of which the lists are
+    /// Takes the segments of a packet. When it is `watched`, callbacks may run on the way, after each of which the lists are
     /// looked at anew.
     #[inline(always)]
-    fn take_segments<const WATCHED: bool>(
+    fn take_segments(
         self,
         mut packet: Datagram,
         taken: &mut Taken,
+        watched: bool,
     ) -> Result<c_int, Released> {
-        let mut una = None;
+        // Any but that of the first segment.
+        let mut una = !packet.peek_una();
         while let Some(at) = packet.header() {
             let header = at.read();
-            // Reading a field where it is needed is cheaper than to keep it, as long as no callback runs in between.
-            let again = || if WATCHED { header } else { at.read() };
             if header.conv != self.conv.get() {
                 return Ok(NOT_OURS);
             }
@@ -112,101 +117,134 @@ impl Kcp<'_> {
                 return Ok(UNKNOWN_COMMAND);
             }
             self.rmt_wnd.set(u32::from(header.wnd));
+            if watched {
+                *taken = self.take_watched(at, payload, *taken)?;
+                continue;
+            }
             // The segments of a packet mostly carry the same `una`, and then only the first of them does anything.
-            if WATCHED || una != Some(header.una) {
-                una = Some(header.una);
-                self.acknowledge_before::<WATCHED>(Sn(header.una))?;
-                self.advance_una();
+            if una != header.una {
+                una = header.una;
+                self.acknowledge_before(Sn(header.una));
             }
             match cmd {
-                IKCP_CMD_ACK => self.take_ack::<WATCHED>(again(), taken)?,
-                IKCP_CMD_PUSH => self.take_push::<WATCHED>(again, payload)?,
-                IKCP_CMD_WASK => {
-                    self.probe.set(self.probe.get() | IKCP_ASK_TELL);
-                    if WATCHED && self.logs(log_mask::IN_PROBE) {
-                        self.log_probe()?;
-                        self.sync_any();
+                IKCP_CMD_PUSH => {
+                    if !self.take_next(at, payload) {
+                        self.take_push(at.read(), payload);
                     }
                 }
-                _ => {
-                    if WATCHED && self.logs(log_mask::IN_WINS) {
-                        self.log_window(header.wnd)?;
-                        self.sync_any();
+                IKCP_CMD_ACK => {
+                    let (sn, ts) = (Sn(header.sn), Millis(header.ts));
+                    let rtt = self.now().since(ts);
+                    if rtt >= 0 {
+                        self.sample_rtt(rtt);
+                        taken.sampled = true;
                     }
+                    if !sn.before(Sn(self.snd_una.get())) {
+                        self.acknowledge(sn);
+                    }
+                    taken.acked(sn, ts);
                 }
+                IKCP_CMD_WASK => self.probe.set(self.probe.get() | IKCP_ASK_TELL),
+                _ => {}
             }
         }
         Ok(TAKEN)
     }
 
-    #[inline(always)]
-    fn take_ack<const WATCHED: bool>(
+    /// Takes one segment where callbacks may run.
+    #[cold]
+    #[inline(never)]
+    fn take_watched(
         self,
-        header: Header,
-        taken: &mut Taken,
-    ) -> Result<(), Released> {
+        at: HeaderAt,
+        payload: Source,
+        mut taken: Taken,
+    ) -> Result<Taken, Released> {
+        // A callback may lead to the program reusing the packet.
+        let header = at.read();
+        self.acknowledge_before_watched(Sn(header.una))?;
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-        let rtt = self.now().since(ts);
-        if rtt >= 0 {
-            self.sample_rtt(rtt);
-            taken.sampled = true;
-            // Only a callback could see the timeout before the end of the packet.
-            if WATCHED {
-                self.set_rto();
-                if self.on_rtt(rtt)?.is_some() {
+        match u32::from(header.cmd) {
+            IKCP_CMD_PUSH => {
+                if self.logs(log_mask::IN_DATA) {
+                    self.log_push(header.sn, header.ts)?;
+                    self.sync_any();
+                }
+                self.take_push(header, payload);
+            }
+            IKCP_CMD_ACK => {
+                let rtt = self.now().since(ts);
+                if rtt >= 0 {
+                    self.sample_rtt(rtt);
+                    // A callback could see the timeout before the end of the packet.
+                    self.set_rto();
+                    if self.on_rtt(rtt)?.is_some() {
+                        self.sync_any();
+                    }
+                }
+                self.acknowledge_watched(sn)?;
+                taken.acked(sn, ts);
+                if self.logs(log_mask::IN_ACK) {
+                    self.log_ack(header.sn, self.now().since(ts))?;
+                    self.sync_any();
+                }
+            }
+            IKCP_CMD_WASK => {
+                self.probe.set(self.probe.get() | IKCP_ASK_TELL);
+                if self.logs(log_mask::IN_PROBE) {
+                    self.log_probe()?;
+                    self.sync_any();
+                }
+            }
+            _ => {
+                if self.logs(log_mask::IN_WINS) {
+                    self.log_window(header.wnd)?;
                     self.sync_any();
                 }
             }
         }
-        self.acknowledge::<WATCHED>(sn)?;
-        self.advance_una();
-        match &mut taken.candidate {
-            None => taken.candidate = Some(Candidate { sn, ts }),
-            Some(best) => {
-                let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
-                if sn.since(best.sn) > 0 && newer {
-                    *best = Candidate { sn, ts };
-                }
-            }
-        }
-        if WATCHED && self.logs(log_mask::IN_ACK) {
-            self.log_ack(header.sn, self.now().since(ts))?;
-            self.sync_any();
-        }
-        Ok(())
+        Ok(taken)
     }
 
+    /// The common case of `take_push`: the segment that is expected next, with room for it and for its acknowledgement, and
+    /// nothing waiting behind it. False, and nothing done, where it is not that.
     #[inline(always)]
-    fn take_push<const WATCHED: bool>(
-        self,
-        read: impl Fn() -> Header,
-        payload: Source,
-    ) -> Result<(), Released> {
-        let header = read();
-        if WATCHED && self.logs(log_mask::IN_DATA) {
-            self.log_push(header.sn, header.ts)?;
-            self.sync_any();
+    fn take_next(self, at: HeaderAt, payload: Source) -> bool {
+        let (count, wnd) = (self.nrcv_que.get(), self.rcv_wnd.get());
+        let header = at.read();
+        if header.sn != self.rcv_nxt.get()
+            || count >= wnd
+            || wnd.cast_signed() < 0
+            || !self.rcv_buf().is_empty()
+            || !self.has_room_for_ack()
+        {
+            return false;
         }
+        let Some(segment) = self.received_segment(at, payload) else {
+            return false;
+        };
+        self.push_ack(header.sn, header.ts);
+        self.append_received(segment);
+        true
+    }
+
+    /// Takes payload: it is acknowledged unless it lies beyond the window, and stored when it is new.
+    #[inline(never)]
+    fn take_push(self, header: Header, payload: Source) {
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
         if sn.since(next.plus(self.rcv_wnd.get())) >= 0 {
-            return Ok(());
+            return;
         }
         let is_new = sn.since(next) >= 0;
         let unheard = self.acks_overflow() && (!is_new || self.is_stored(sn));
         // Without memory for its acknowledgement, or for itself, the segment counts as lost.
-        if unheard || self.push_ack(header.sn, header.ts) {
-            let stored = !is_new
-                || if WATCHED {
-                    self.store_watched(&header, payload)
-                } else {
-                    self.store(&read, payload)
-                };
+        if unheard || self.try_push_ack(header.sn, header.ts) {
+            let stored = !is_new || self.store(&header, payload);
             if !stored && !unheard {
                 self.pop_ack();
             }
         }
-        Ok(())
     }
 
     /// Makes the indexes describe the lists, which the program or a callback may have edited. That of `rcv_buf` is looked at
@@ -225,11 +263,12 @@ impl Kcp<'_> {
         self.sync();
     }
 
-    /// `acked_segs` more segments have arrived.
-    #[inline(always)]
-    fn grow_window(self, acked_segs: u32, prior_in_flight: u32) -> Result<(), Released> {
+    /// More segments have arrived: `snd_una` was `prior_una` before.
+    #[inline(never)]
+    fn grow_window(self, prior_una: Sn, prior_in_flight: u32) -> Result<(), Released> {
+        let acked = Sn(self.snd_una.get()).since(prior_una).unsigned_abs();
         if self
-            .on_ack(acked_segs, self.ackedlen.get(), prior_in_flight)?
+            .on_ack(acked, self.ackedlen.get(), prior_in_flight)?
             .is_none()
         {
             self.set_window(self.window().acked(self.rmt_wnd.get(), self.mss.get()));

@@ -6,7 +6,7 @@ use crate::call::Released;
 use crate::consts::{IKCP_ASK_TELL, log_mask};
 use crate::control::Kcp;
 use crate::ring::Place;
-use crate::segment::{ForeignSegment, Segment, Sink, Source};
+use crate::segment::{ForeignSegment, HeaderAt, Segment, Sink, Source};
 use crate::seq::Sn;
 use crate::wire::Header;
 
@@ -289,37 +289,16 @@ impl Kcp<'_> {
     }
 
     /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
-    #[inline(always)]
-    pub(crate) fn store(self, read: impl Fn() -> Header, source: Source) -> bool {
-        let sn = read().sn;
-        let in_order = sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
-        if !in_order || !self.rcv_buf().is_empty() {
-            return self.store_among(&read(), source, in_order);
-        }
-        match self.received_segment(read, source) {
-            Some(segment) => {
-                self.append_received(segment);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// The same as a function of its own, for where speed does not matter.
-    #[inline(never)]
-    pub(crate) fn store_watched(self, header: &Header, source: Source) -> bool {
-        self.store(|| *header, source)
-    }
-
-    /// The same where other segments are waiting, or this one has to.
-    #[inline(never)]
-    fn store_among(self, header: &Header, source: Source, in_order: bool) -> bool {
+    pub(crate) fn store(self, header: &Header, source: Source) -> bool {
         self.sync_received();
         // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
         if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
-            let Some(segment) = self.received_segment(|| *header, source) else {
+            let Some(segment) = self.segment_of_any(source) else {
                 return false;
             };
+            segment.set_header(header);
+            let in_order =
+                header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
             // One that the program left behind, by raising `rcv_nxt`, holds up all behind it.
             if in_order && prev.is_none() {
                 self.append_received(segment);
@@ -344,27 +323,18 @@ impl Kcp<'_> {
         )
     }
 
-    /// `read` gives the header, also again: nothing has to be kept while memory is allocated and filled.
+    /// A segment of the packet at hand. Its header is read where it is needed: nothing has to be kept while memory is
+    /// allocated and filled.
     #[inline(always)]
-    fn received_segment(self, read: impl Fn() -> Header, mut source: Source) -> Option<Segment> {
-        let len = read().len;
-        let roomy = self.new_segment(len)?;
-        roomy.append(&mut source, len);
-        let segment = roomy.segment();
-        let header = read();
-        segment.conv.set(header.conv);
-        segment.cmd.set(u32::from(header.cmd));
-        segment.frg.set(u32::from(header.frg));
-        segment.wnd.set(u32::from(header.wnd));
-        segment.ts.set(header.ts);
-        segment.sn.set(header.sn);
-        segment.una.set(header.una);
+    pub(crate) fn received_segment(self, at: HeaderAt, source: Source) -> Option<Segment> {
+        let segment = self.segment_of(source)?;
+        segment.set_header(&at.read());
         Some(segment)
     }
 
     /// Appends the segment with the next sequence number to `rcv_queue`.
     #[inline(always)]
-    fn append_received(self, segment: Segment) {
+    pub(crate) fn append_received(self, segment: Segment) {
         let count = self.nrcv_que.get();
         self.rcv_queue().push_back(segment);
         self.private()
@@ -393,8 +363,7 @@ impl Kcp<'_> {
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
         if sn.since(next.plus(self.rcv_wnd.get())) < 0 && sn.since(next) >= 0 {
-            let in_order = sn == next && self.nrcv_que.get() < self.rcv_wnd.get();
-            self.store_among(&header, segment.payload(), in_order);
+            self.store(&header, segment.payload());
         }
     }
 

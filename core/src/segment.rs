@@ -105,6 +105,19 @@ impl Segment {
         }
     }
 
+    /// Takes over a header; its `len` is that of the payload, which is there.
+    #[inline(always)]
+    pub(crate) fn set_header(self, header: &Header) {
+        self.conv.set(header.conv);
+        self.cmd.set(u32::from(header.cmd));
+        self.frg.set(u32::from(header.frg));
+        self.wnd.set(u32::from(header.wnd));
+        self.ts.set(header.ts);
+        self.sn.set(header.sn);
+        self.una.set(header.una);
+        self.len.set(header.len);
+    }
+
     /// First byte of the payload. Derived from the whole allocation, not from the one-byte `data`.
     #[inline(always)]
     pub(crate) const fn payload(self) -> *mut u8 {
@@ -155,6 +168,21 @@ impl Roomy {
         }
         source.left -= len;
         self.segment.len.set(old + len);
+    }
+
+    /// Makes `source`, as much of it as fits, the whole payload.
+    #[inline(always)]
+    pub(crate) fn fill(self, source: Source) {
+        let len = source.left.min(self.room);
+        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read unless it is NULL.
+        unsafe {
+            if source.next.is_null() {
+                ptr::write_bytes(self.segment.payload(), 0, len as usize);
+            } else {
+                copy(source.next, self.segment.payload(), len as usize);
+            }
+        }
+        self.segment.len.set(len);
     }
 
     /// The common case of `append` as a function that calls nothing: false where it is not that.
@@ -286,6 +314,11 @@ impl Source {
         }
     }
 
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> u32 {
+        self.left
+    }
+
     /// What is left behind the next `len` bytes.
     #[inline(always)]
     pub(crate) fn behind(self, len: u32) -> Source {
@@ -374,6 +407,16 @@ impl Datagram {
     #[inline(always)]
     pub(crate) const fn is_null(&self) -> bool {
         self.next.is_null()
+    }
+
+    /// `una` of the next header, or anything where there is none.
+    #[inline(always)]
+    pub(crate) fn peek_una(&self) -> u32 {
+        if self.left < HEADER_LEN as c_long {
+            return 0;
+        }
+        // SAFETY: 24 bytes are left, by the promise given to `new`.
+        Header::parse(&unsafe { ptr::read_unaligned(self.next.cast()) }).una
     }
 
     /// Takes the next header off the packet, where 24 bytes are left.

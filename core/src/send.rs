@@ -39,7 +39,7 @@ impl Kcp<'_> {
         let source = source.of_len(len);
         if self.stream.get() == 0 {
             if len <= mss {
-                return self.send_whole(source, len);
+                return self.send_whole(source);
             }
         } else if self.append_to_tail(source, mss) {
             return taken(len);
@@ -48,17 +48,16 @@ impl Kcp<'_> {
     }
 
     /// A message of one segment.
-    #[inline(never)]
-    fn send_whole(self, mut source: Source, len: u32) -> c_int {
-        let Some(fragment) = self.new_segment(len) else {
+    #[inline(always)]
+    fn send_whole(self, source: Source) -> c_int {
+        let Some(fragment) = self.segment_of(source) else {
             return REFUSED;
         };
-        fragment.append(&mut source, len);
-        fragment.segment().frg.set(0);
-        self.snd_queue().push_back(fragment.segment());
-        self.set_tail(fragment);
+        fragment.frg.set(0);
+        self.snd_queue().push_back(fragment);
+        self.forget_tail();
         self.nsnd_que.set(self.nsnd_que.get().wrapping_add(1));
-        taken(len)
+        taken(source.len())
     }
 
     /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is.

@@ -12,15 +12,14 @@ use crate::alloc::{allocate, deallocate};
 use crate::consts;
 use crate::queue::{IQUEUEHEAD, List};
 use crate::ring::{Front, ReceiveIndex, SendIndex};
-use crate::segment::{IKCPSEG, Roomy, Segment};
+use crate::segment::{IKCPSEG, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
 
 /// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.
-#[derive(Clone, Copy)]
 pub(crate) struct Tail {
     /// Compared with the end of the queue before it is believed.
-    pub(crate) segment: *mut IKCPSEG,
-    pub(crate) room: u32,
+    segment: Cell<*mut IKCPSEG>,
+    room: Cell<u32>,
 }
 
 /// The part of a control block that programs do not see.
@@ -64,7 +63,7 @@ pub(crate) struct Private {
     pub(crate) withheld: Cell<Option<Millis>>,
     /// Most acknowledgements that one flush found pending during this trimming period.
     pub(crate) ack_peak: Cell<u32>,
-    pub(crate) tail: Cell<Tail>,
+    pub(crate) tail: Tail,
     pub(crate) pool: Pool,
     pub(crate) front: Front,
     pub(crate) received: ReceiveIndex,
@@ -226,6 +225,22 @@ impl<'a> Kcp<'a> {
         Some(unsafe { Roomy::new(segment, room) })
     }
 
+    /// A segment with `source` as its payload, in no list.
+    #[inline(always)]
+    pub(crate) fn segment_of(self, source: Source) -> Option<Segment> {
+        let room = source.len();
+        let segment = self.private().pool.take(room)?;
+        // SAFETY: that is what the pool was asked for.
+        unsafe { Roomy::new(segment, room) }.fill(source);
+        Some(segment)
+    }
+
+    /// `segment_of` where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn segment_of_any(self, source: Source) -> Option<Segment> {
+        self.segment_of(source)
+    }
+
     /// `new_segment` where speed does not matter.
     #[inline(never)]
     pub(crate) fn new_segment_any(self, room: u32) -> Option<Roomy> {
@@ -235,31 +250,35 @@ impl<'a> Kcp<'a> {
     /// The last queued segment and its room, where that is known to be more than its payload.
     #[inline(always)]
     pub(crate) fn tail(self) -> Option<Roomy> {
-        let tail = self.private().tail.get();
+        let tail = &self.private().tail;
         let last = self.snd_queue().last()?;
         // SAFETY: `set_tail` noted the room when the segment was queued, and it still is.
-        ptr::eq(last.as_ptr(), tail.segment).then(|| unsafe { Roomy::new(last, tail.room) })
+        self.is_tail(last)
+            .then(|| unsafe { Roomy::new(last, tail.room.get()) })
     }
 
     /// Notes the room of the last queued segment, where that is more than its payload.
     #[inline(always)]
     pub(crate) fn set_tail(self, tail: Roomy) {
         let segment = tail.segment();
-        let spare = tail.room() > segment.len.get();
-        self.private().tail.set(Tail {
-            segment: if spare {
-                segment.as_ptr()
-            } else {
-                ptr::null_mut()
-            },
-            room: tail.room(),
-        });
+        if tail.room() > segment.len.get() {
+            self.private().tail.segment.set(segment.as_ptr());
+            self.private().tail.room.set(tail.room());
+        } else {
+            self.forget_tail();
+        }
+    }
+
+    /// The last queued segment has no more room than its payload.
+    #[inline(always)]
+    pub(crate) fn forget_tail(self) {
+        self.private().tail.segment.set(ptr::null_mut());
     }
 
     /// True when `segment` is the one whose room was noted.
     #[inline(always)]
     pub(crate) fn is_tail(self, segment: Segment) -> bool {
-        ptr::eq(self.private().tail.get().segment, segment.as_ptr())
+        ptr::eq(self.private().tail.segment.get(), segment.as_ptr())
     }
 
     /// Frees `segment`, which has left its list, or keeps it for the next one of its size.
@@ -423,10 +442,10 @@ const fn fresh_private() -> Private {
         inputs: Cell::new(0),
         withheld: Cell::new(None),
         ack_peak: Cell::new(0),
-        tail: Cell::new(Tail {
-            segment: ptr::null_mut(),
-            room: 0,
-        }),
+        tail: Tail {
+            segment: Cell::new(ptr::null_mut()),
+            room: Cell::new(0),
+        },
         pool: Pool::new(),
         front: Front::new(),
         received: ReceiveIndex::new(),

@@ -6,6 +6,9 @@ use core::ptr;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
 
+/// The count of a queue of which nothing is known: none has so many segments.
+const UNKNOWN: u32 = u32::MAX;
+
 /// What single segments need of it comes first.
 #[repr(C)]
 pub(crate) struct Front {
@@ -24,7 +27,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) const fn new() -> Front {
         Front {
-            count: Cell::new(u32::MAX),
+            count: Cell::new(UNKNOWN),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
             len: Cell::new(0),
@@ -67,15 +70,23 @@ impl Front {
         }
     }
 
-    /// Describes no queue, which has never so many segments.
+    /// Describes no queue.
     #[inline(always)]
     fn forget(&self) {
-        self.count.set(u32::MAX);
+        self.count.set(UNKNOWN);
     }
 
     /// `segment` was appended to the queue, which held `count` before.
     #[inline(always)]
     pub(crate) fn appended(&self, queue: List<'_>, segment: Segment, count: u32) {
+        // Single segments behind single ones, and nothing is known or need be.
+        if self.count.get() != UNKNOWN || segment.frg.get() != 0 {
+            self.take_in(queue, segment, count);
+        }
+    }
+
+    #[inline(never)]
+    fn take_in(&self, queue: List<'_>, segment: Segment, count: u32) {
         if queue.first() == Some(segment) {
             if segment.frg.get() == 0 {
                 self.forget();
