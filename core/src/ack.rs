@@ -62,11 +62,11 @@ impl Kcp<'_> {
     /// Removes the first `count` pending acknowledgements, which a flush has written. Those that came in meanwhile,
     /// from a callback, stay.
     pub(crate) fn drop_acks(self, count: u32) {
-        let left = self.ackcount.get().saturating_sub(count);
-        for n in 0..left {
-            if let Some((sn, ts)) = self.pending_ack(count + n) {
-                self.set_pending_ack(n, sn, ts);
-            }
+        let mut left = 0;
+        for ack in self.pending_acks(count) {
+            let [sn, ts] = ack.get();
+            self.set_pending_ack(left, sn, ts);
+            left += 1;
         }
         self.ackcount.set(left);
     }
@@ -77,10 +77,19 @@ impl Kcp<'_> {
     #[inline(always)]
     pub(crate) fn sync_sent(self) {
         let (list, count, next) = (self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
-        let index = &self.private().sent;
-        if !index.describes(list, count, next) {
-            index.rebuild(list, count, next);
+        if !self.private().sent.describes(list, count, next) {
+            self.rebuild_sent();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rebuild_sent(self) {
+        let private = self.private();
+        private.changes.set(private.changes.get().wrapping_add(1));
+        private
+            .sent
+            .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
     }
 
     /// `sync_sent` after a callback, where speed does not matter.

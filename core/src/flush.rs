@@ -254,16 +254,6 @@ impl Kcp<'_> {
         Ok(true)
     }
 
-    /// Writes a header without payload. False when there was no memory for it.
-    #[inline(always)]
-    fn put_header(self, header: &Header) -> Result<bool, Released> {
-        self.make_room(IKCP_OVERHEAD)?;
-        Ok(self
-            .private()
-            .packet
-            .put_header(&self.buffer, &header.emit()))
-    }
-
     /// Gives `sn` and `ts` of the last acknowledgement, since the original goes on with its header: a probe carries them.
     #[inline(always)]
     fn flush_acks(self, round: Round) -> Result<(u32, u32), Released> {
@@ -274,15 +264,28 @@ impl Kcp<'_> {
         }
         let peak = &self.private().ack_peak;
         peak.set(peak.get().max(count));
+        let packet = &self.private().packet;
         let mut written = 0;
-        while written < count
-            && let Some((sn, ts)) = self.pending_ack(written)
-        {
-            last = (sn, ts);
-            if !self.put_header(&round.header(IKCP_CMD_ACK, sn, ts))? {
+        while written < count {
+            self.make_room(IKCP_OVERHEAD)?;
+            // As many as fit; one at least, however small the MTU. A callback may have taken some away.
+            let mtu = self.mtu.get().cast_signed().max(0).unsigned_abs();
+            let room = mtu.saturating_sub(packet.len()) / IKCP_OVERHEAD;
+            let acks = self.pending_acks(written);
+            let fitting = (count - written).min(room.max(1)) as usize;
+            let acks = acks.get(..fitting).unwrap_or(acks);
+            let Some(newest) = acks.last() else {
+                break;
+            };
+            last = (newest.get()[0], newest.get()[1]);
+            let headers = acks.iter().map(|ack| {
+                let [sn, ts] = ack.get();
+                round.header(IKCP_CMD_ACK, sn, ts).emit()
+            });
+            if !packet.put_headers(&self.buffer, headers) {
                 break;
             }
-            written += 1;
+            written += acks.len() as u32;
         }
         self.drop_acks(written);
         Ok(last)
@@ -304,31 +307,23 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
         }
         if self.probe.get() & IKCP_ASK_SEND != 0 {
-            self.put_probe(IKCP_CMD_WASK, round, sn, ts)?;
+            self.put_probe(IKCP_CMD_WASK, [round.conv, round.una, sn, ts], round.wnd)?;
         }
         if self.probe.get() & IKCP_ASK_TELL != 0 {
-            self.put_probe(IKCP_CMD_WINS, round, sn, ts)?;
+            self.put_probe(IKCP_CMD_WINS, [round.conv, round.una, sn, ts], round.wnd)?;
         }
         self.probe.set(0);
         Ok(())
     }
 
-    #[inline(always)]
-    fn put_probe(self, cmd: u32, round: Round, sn: u32, ts: u32) -> Result<(), Released> {
-        self.put_probe_of(cmd, round.conv, round.wnd, round.una, sn, ts)
-    }
-
     /// By number: an argument in memory would keep all of `Round` there.
     #[cold]
     #[inline(never)]
-    fn put_probe_of(
+    fn put_probe(
         self,
         cmd: u32,
-        conv: u32,
+        [conv, una, sn, ts]: [u32; 4],
         wnd: u16,
-        una: u32,
-        sn: u32,
-        ts: u32,
     ) -> Result<(), Released> {
         let header = Header {
             conv,
@@ -340,7 +335,10 @@ impl Kcp<'_> {
             una,
             len: 0,
         };
-        self.put_header(&header)?;
+        self.make_room(IKCP_OVERHEAD)?;
+        self.private()
+            .packet
+            .put_headers(&self.buffer, [header.emit()].into_iter());
         Ok(())
     }
 
@@ -375,19 +373,20 @@ impl Kcp<'_> {
         let (queue, list) = (self.snd_queue(), self.snd_buf());
         let edge = Sn(self.snd_una.get()).plus(window);
         let (mut sn, mut last) = (self.next_sn(), None);
+        let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
         let mut at = queue.first();
         while let Some(segment) = at
             && sn.before(edge)
         {
             let segment = self.fit_tail(segment);
-            segment.conv.set(self.conv.get());
+            segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);
             segment.wnd.set(u32::from(round.wnd));
             segment.ts.set(round.current.0);
             segment.sn.set(sn.0);
-            segment.una.set(self.rcv_nxt.get());
+            segment.una.set(una);
             segment.resendts.set(round.current.0);
-            segment.rto.set(self.rx_rto.get().cast_unsigned());
+            segment.rto.set(rto.cast_unsigned());
             segment.fastack.set(0);
             segment.xmit.set(0);
             sn = sn.plus(1);

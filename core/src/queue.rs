@@ -5,6 +5,7 @@
 //! this module is the program's: a head of a control block is always the head of a closed circle of live segments.
 
 use core::cell::Cell;
+use core::iter;
 use core::ptr;
 
 use crate::segment::{IKCPSEG, Segment};
@@ -97,6 +98,17 @@ impl<'a> List<'a> {
     #[inline(always)]
     pub(crate) fn prev(self, segment: Segment) -> Option<Segment> {
         self.member(segment.node.prev.get())
+    }
+
+    /// The members from `segment` on.
+    #[inline(always)]
+    pub(crate) fn from(self, segment: Segment) -> impl Iterator<Item = Segment> {
+        let mut at = segment.node();
+        iter::from_fn(move || {
+            let segment = self.member(at)?;
+            at = segment.node.next.get();
+            Some(segment)
+        })
     }
 
     #[inline(always)]

@@ -22,6 +22,38 @@ pub(crate) struct Packet {
     retired: Cell<*mut c_char>,
 }
 
+/// A packet under construction, in registers. It is good until a callback runs or the buffer is replaced, and what it wrote
+/// counts when the packet has taken it over.
+pub(crate) struct Writer {
+    buffer: *mut u8,
+    filled: u32,
+    limit: u32,
+}
+
+impl Writer {
+    /// True when a segment with `len` bytes of payload fits.
+    #[inline(always)]
+    pub(crate) fn fits(&self, len: u32) -> bool {
+        u64::from(self.filled) + u64::from(len) + HEADER_LEN as u64 <= u64::from(self.limit)
+    }
+
+    /// Appends a header and the payload of `segment` if it fits.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, raw: &RawHeader, segment: Segment) {
+        let len = segment.len.get();
+        if !self.fits(len) {
+            return;
+        }
+        // SAFETY: the buffer has room for the header and `len` bytes, which is what a segment holds.
+        unsafe {
+            let to = self.buffer.add(self.filled as usize);
+            to.cast::<RawHeader>().write_unaligned(*raw);
+            copy(segment.payload(), to.add(HEADER_LEN), len as usize);
+        }
+        self.filled += HEADER_LEN as u32 + len;
+    }
+}
+
 impl Packet {
     pub(crate) const fn new() -> Packet {
         Packet {
@@ -99,21 +131,29 @@ impl Packet {
         Some(unsafe { buffer.get().cast::<u8>().add(filled as usize) })
     }
 
-    /// Appends a header without payload. False without memory.
+    /// Appends headers without payload. False, and none of them written, without memory.
     #[inline(always)]
-    pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
-        match self.advance(buffer, HEADER_LEN as u32) {
-            // SAFETY: there is room for a header.
-            Some(to) => unsafe {
-                to.cast::<RawHeader>().write_unaligned(*raw);
-                true
-            },
-            None => false,
+    pub(crate) fn put_headers(
+        &self,
+        buffer: &Cell<*mut c_char>,
+        headers: impl ExactSizeIterator<Item = RawHeader>,
+    ) -> bool {
+        let Some(to) = self.advance(buffer, (headers.len() * HEADER_LEN) as u32) else {
+            return false;
+        };
+        let mut to = to.cast::<RawHeader>();
+        for raw in headers {
+            // SAFETY: there is room for as many as the iterator has.
+            unsafe {
+                to.write_unaligned(raw);
+                to = to.add(1);
+            }
         }
+        true
     }
 
     /// Appends a header and the payload of `segment`. False without memory.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn put_segment(
         &self,
         buffer: &Cell<*mut c_char>,
@@ -131,6 +171,23 @@ impl Packet {
             },
             None => false,
         }
+    }
+
+    /// A writer on the packet, up to the MTU or what the buffer holds.
+    #[inline(always)]
+    pub(crate) fn writer(&self, buffer: &Cell<*mut c_char>, mtu: u32) -> Writer {
+        let mtu = mtu.cast_signed().max(0).unsigned_abs();
+        Writer {
+            buffer: buffer.get().cast(),
+            filled: self.filled.get(),
+            limit: mtu.min(self.capacity.get()),
+        }
+    }
+
+    /// Takes over what was written.
+    #[inline(always)]
+    pub(crate) fn take_over(&self, writer: Writer) {
+        self.filled.set(writer.filled);
     }
 
     /// Takes the finished packet for `output` to read: its address and length. The next packet starts empty.

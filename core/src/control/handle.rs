@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ffi::c_void;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
+use core::slice;
 
 use super::IKCPCB;
 use crate::alloc::packet::Packet;
@@ -57,8 +58,8 @@ pub(crate) struct Private {
     pub(crate) token: Cell<u64>,
     /// Callbacks that ran so far: tells whether one did since.
     pub(crate) callouts: Cell<u32>,
-    /// Packets taken so far, to tell whether a callback brought one.
-    pub(crate) inputs: Cell<u32>,
+    /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
+    pub(crate) changes: Cell<u32>,
     /// The time of the last flush, when that had to leave segments that were due for want of budget or memory.
     pub(crate) withheld: Cell<Option<Millis>>,
     /// Most acknowledgements that one flush found pending during this trimming period.
@@ -328,16 +329,19 @@ impl<'a> Kcp<'a> {
         true
     }
 
-    /// The pending acknowledgement `n`: its `sn` and `ts`. `None` beyond the last one.
+    /// The pending acknowledgements from the number `from` on, each with its `sn` and `ts`. Good until one is noted or a
+    /// callback runs.
     #[inline(always)]
-    pub(crate) fn pending_ack(self, n: u32) -> Option<(u32, u32)> {
-        if n >= self.ackcount.get() || self.acklist.get().is_null() {
-            return None;
+    pub(crate) fn pending_acks(self, from: u32) -> &'a [Cell<[u32; 2]>] {
+        let list = self.acklist.get();
+        let left = self.ackcount.get().saturating_sub(from);
+        if left == 0 || list.is_null() {
+            return &[];
         }
         // SAFETY: the list holds `ackcount` pairs.
         unsafe {
-            let pair = self.acklist.get().add(n as usize * 2);
-            Some((*pair, *pair.add(1)))
+            let first = list.add(from as usize * 2).cast::<Cell<[u32; 2]>>();
+            slice::from_raw_parts(first, left as usize)
         }
     }
 
@@ -439,7 +443,7 @@ const fn fresh_private() -> Private {
         witness: Cell::new(0),
         token: Cell::new(0),
         callouts: Cell::new(0),
-        inputs: Cell::new(0),
+        changes: Cell::new(0),
         withheld: Cell::new(None),
         ack_peak: Cell::new(0),
         tail: Tail {

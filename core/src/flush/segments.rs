@@ -29,6 +29,35 @@ enum Cause {
     Skipped,
 }
 
+/// What a segment that is sent for the first time gets.
+#[derive(Clone, Copy)]
+struct FirstTransmission {
+    rto: u32,
+    resendts: Millis,
+    ts: Millis,
+    wnd: u16,
+    una: u32,
+}
+
+impl FirstTransmission {
+    /// Brings the fields of `segment` to the state after sending it.
+    #[inline(always)]
+    fn mark(self, segment: Segment) {
+        segment.xmit.set(1);
+        segment.rto.set(self.rto);
+        segment.resendts.set(self.resendts.0);
+        segment.ts.set(self.ts.0);
+        segment.wnd.set(u32::from(self.wnd));
+        segment.una.set(self.una);
+    }
+}
+
+/// True when `segment` was neither sent nor skipped.
+#[inline(always)]
+fn is_untouched(segment: Segment) -> bool {
+    segment.xmit.get() | segment.fastack.get() == 0
+}
+
 impl Kcp<'_> {
     /// Skips from which on a segment is sent again.
     #[inline(always)]
@@ -93,7 +122,7 @@ impl Kcp<'_> {
         let mut tally = Tally::default();
         self.private().withheld.set(None);
         let mut scope = self.scope(round.current, resent);
-        let inputs = self.private().inputs.get();
+        let changes = self.private().changes.get();
 
         let mut at = index.seek(list, scope, None);
         while let Some(segment) = at {
@@ -118,7 +147,7 @@ impl Kcp<'_> {
             };
         }
         // Skips that a callback brought in may concern segments that had been looked at before.
-        let undisturbed = self.private().inputs.get() == inputs;
+        let undisturbed = self.private().changes.get() == changes;
         index.flushed(scope, undisturbed);
         Ok(tally)
     }
@@ -149,53 +178,85 @@ impl Kcp<'_> {
 
     /// Sends one segment after the other for the first time, while there is nothing to decide about them.
     fn send_first_run(self, from: Segment, round: Round) -> Result<Step, Released> {
-        let (index, list, packet) = (&self.private().sent, self.snd_buf(), &self.private().packet);
-        let rto = self.rx_rto.get().cast_unsigned();
-        let resendts = round.current.plus(rto).plus(round.rtomin);
-        index.extend_bounds(resendts);
-        let una = self.rcv_nxt.get();
+        let private = self.private();
+        let (index, list, packet) = (&private.sent, self.snd_buf(), &private.packet);
         let mut segment = from;
         loop {
+            let first = self.first_transmission(round);
+            index.extend_bounds(first.resendts);
+            segment = match self.write_run(segment, first) {
+                (last, None) => return Ok(Step::Passed(last)),
+                (_, Some(next)) => next,
+            };
+            // This one does not fit, or there is something to decide about it.
             let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
-            let plain = segment.xmit.get() == 0 && segment.fastack.get() == 0;
-            if !plain || !packet.can_hold(&self.buffer, need) {
-                index.stamp_ends(list);
+            if !is_untouched(segment) || !packet.can_hold(&self.buffer, need) {
                 return Ok(Step::Special(segment));
             }
-            segment.xmit.set(1);
-            segment.rto.set(rto);
-            segment.resendts.set(resendts.0);
-            segment.ts.set(round.current.0);
-            segment.wnd.set(u32::from(round.wnd));
-            segment.una.set(una);
-            let (sn, address) = (Sn(segment.sn.get()), segment.as_ptr());
-            index.first_sent(sn, resendts);
+            first.mark(segment);
+            index.first_sent(segment, segment, first.resendts);
             if !self.fits(need) {
-                index.stamp_ends(list);
+                let (sn, address) = (Sn(segment.sn.get()), segment.as_ptr());
                 index.flushed_up_to(sn.plus(1));
+                let changes = private.changes.get();
                 self.output_packet()?;
                 self.sync_sent();
-                if let Some(segment) = index.find(list, sn) {
-                    self.write_segment(segment);
+                if private.changes.get() != changes {
+                    if let Some(segment) = index.find_again(list, sn) {
+                        self.write_segment(segment);
+                    }
+                    return Ok(Step::CalledOut(sn, address));
                 }
-                return Ok(Step::CalledOut(sn, address));
             }
+            self.write_segment(segment);
+            match list.next(segment) {
+                Some(next) if !self.has_ops() => segment = next,
+                _ => return Ok(Step::Passed(segment)),
+            }
+        }
+    }
+
+    /// Writes segments into the packet while they fit, from `from` on. Gives the last one that did, and the one that did not.
+    #[inline(always)]
+    fn write_run(self, from: Segment, first: FirstTransmission) -> (Segment, Option<Segment>) {
+        let (list, packet) = (self.snd_buf(), &self.private().packet);
+        let mut writer = packet.writer(&self.buffer, self.mtu.get());
+        let mut last = from;
+        let mut at = Some(from);
+        while let Some(segment) = at
+            && is_untouched(segment)
+            && writer.fits(segment.len.get())
+        {
+            first.mark(segment);
             // The fields just written, not read back: a wide load behind narrow stores waits for them.
             let header = Header {
-                wnd: round.wnd,
-                ts: round.current.0,
-                una,
-                sn: sn.0,
+                wnd: first.wnd,
+                ts: first.ts.0,
+                una: first.una,
                 ..segment.header()
             };
-            self.write_segment_as(segment, &header);
-            match list.next(segment) {
-                Some(next) => segment = next,
-                None => {
-                    index.stamp_ends(list);
-                    return Ok(Step::Passed(segment));
-                }
-            }
+            writer.put(&header.emit(), segment);
+            last = segment;
+            at = list.next(segment);
+        }
+        if at != Some(from) {
+            packet.take_over(writer);
+            self.private().sent.first_sent(from, last, first.resendts);
+            self.note_dead_link(1);
+        }
+        (last, at)
+    }
+
+    /// What a segment that is sent for the first time gets now.
+    #[inline(always)]
+    fn first_transmission(self, round: Round) -> FirstTransmission {
+        let rto = self.rx_rto.get().cast_unsigned();
+        FirstTransmission {
+            rto,
+            resendts: round.current.plus(rto).plus(round.rtomin),
+            ts: round.current,
+            wnd: round.wnd,
+            una: self.rcv_nxt.get(),
         }
     }
 
@@ -328,15 +389,15 @@ impl Kcp<'_> {
     /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
     #[inline(always)]
     fn write_segment(self, segment: Segment) {
-        self.write_segment_as(segment, &segment.header());
+        let packet = &self.private().packet;
+        packet.put_segment(&self.buffer, &segment.header().emit(), segment);
+        self.note_dead_link(segment.xmit.get());
     }
 
-    /// The same where the caller knows the header.
+    /// A segment was sent for the `xmit`th time.
     #[inline(always)]
-    fn write_segment_as(self, segment: Segment, header: &Header) {
-        let packet = &self.private().packet;
-        packet.put_segment(&self.buffer, &header.emit(), segment);
-        if segment.xmit.get() >= self.dead_link.get() {
+    fn note_dead_link(self, xmit: u32) {
+        if xmit >= self.dead_link.get() {
             self.state.set(u32::MAX);
         }
     }

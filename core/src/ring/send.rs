@@ -157,8 +157,6 @@ impl SendIndex {
     }
 
     /// Makes the index describe the list as it is.
-    #[cold]
-    #[inline(never)]
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32, next: Sn) {
         if self.logged.get() > 0 && !list.is_empty() {
             self.settle_walking(list);
@@ -268,16 +266,8 @@ impl SendIndex {
             return;
         }
         self.peak.set(self.peak.get().max(span));
-        let mut sn = sn;
-        let mut at = Some(run);
-        while let Some(segment) = at {
-            if self.slots.is_vacant(sn) {
-                self.slots.oldest(sn).set(Millis(segment.ts.get()));
-            }
-            self.slots.set(sn, segment);
-            sn = sn.plus(1);
-            at = list.next(segment);
-        }
+        self.slots
+            .set_run(sn, count, run.ts.get(), list.from(run));
     }
 
     /// A flush at `now` begins to look at segments.

@@ -1,6 +1,7 @@
 //! The arrays of an index: one slot for each sequence number of a window, in one allocation.
 
 use core::cell::Cell;
+use core::iter;
 use core::ptr::{self, NonNull};
 
 use crate::alloc::{allocate, deallocate};
@@ -151,20 +152,31 @@ impl<const TIMED: bool> Slots<TIMED> {
         }
     }
 
-    /// Clears the slots from `first` to `last`.
-    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
+    /// The words of the slots from `first` to `last`: each with a sequence number in it and the bits concerned.
+    #[inline(always)]
+    fn runs(first: Sn, last: Sn) -> impl Iterator<Item = (Sn, u64)> {
         let mut at = first;
-        while at.since(last) <= 0 {
-            let start = Sn(at.0 & !63);
+        iter::from_fn(move || {
+            if at.since(last) > 0 {
+                return None;
+            }
+            let (word, start) = (at, Sn(at.0 & !63));
             let mut bits = u64::MAX << (at.0 % 64);
             if start.plus(63).since(last) > 0 {
                 bits &= u64::MAX >> (63 - last.0 % 64);
             }
+            at = start.plus(64);
+            Some((word, bits))
+        })
+    }
+
+    /// Clears the slots from `first` to `last`.
+    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
+        for (sn, bits) in Self::runs(first, last) {
             for word in 0..Self::WORDS {
-                let word = self.word(at, word);
+                let word = self.word(sn, word);
                 word.set(word.get() & !bits);
             }
-            at = start.plus(64);
         }
     }
 
@@ -214,6 +226,43 @@ impl<const TIMED: bool> Slots<TIMED> {
 }
 
 impl Slots<true> {
+    /// Fills `count` slots from `first` on with `segments`, last sent at `ts`.
+    #[inline(always)]
+    pub(super) fn set_run(
+        &self,
+        first: Sn,
+        count: u32,
+        ts: u32,
+        segments: impl Iterator<Item = Segment>,
+    ) {
+        for (sn, bits) in Self::runs(first, first.plus(count.wrapping_sub(1))) {
+            let word = self.word(sn, 0);
+            if word.get() == 0 {
+                self.oldest(sn).set(Millis(ts));
+            }
+            word.set(word.get() | bits);
+        }
+        let (pointers, mask) = (self.pointers.get(), self.mask.get());
+        let mut at = first.0;
+        for segment in segments {
+            // SAFETY: the slot is below the capacity; callers have memory.
+            unsafe { *pointers.add((at & mask) as usize) = segment.as_ptr() };
+            at = at.wrapping_add(1);
+        }
+    }
+
+    /// Sets the deadline of the slots from `first` to `last`.
+    #[inline(always)]
+    pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        // SAFETY: the array lies behind the log; callers have memory.
+        let deadlines = unsafe { self.log.get().add(self.log_len()).cast::<Cell<u32>>() };
+        let mask = self.mask.get();
+        for n in 0..=last.since(first).max(0).unsigned_abs() {
+            // SAFETY: the slot is below the capacity.
+            unsafe { (*deadlines.add((first.plus(n).0 & mask) as usize)).set(resendts.0) };
+        }
+    }
+
     #[inline(always)]
     pub(super) fn mark(&self, sn: Sn) {
         let word = self.word(sn, 1);

@@ -259,11 +259,25 @@ impl SendIndex {
         count
     }
 
-    /// A segment was sent for the first time, and its `fastack` is 0. `stamp_ends` has to follow.
+    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0.
     #[inline(always)]
-    pub(crate) fn first_sent(&self, sn: Sn, resendts: Millis) {
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
         if self.has_ring() {
-            self.slots.set_deadline(sn, resendts);
+            let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
+            self.slots.set_deadlines(first, last, resendts);
+        }
+        self.stamp(first, resendts.0);
+        self.stamp(last, resendts.0);
+    }
+
+    /// Takes over `resendts` of an end of the list, if `segment` is one.
+    #[inline(always)]
+    fn stamp(&self, segment: Segment, resendts: u32) {
+        if self.first.get() == segment.as_ptr() {
+            self.first_resendts.set(resendts);
+        }
+        if self.last.get() == segment.as_ptr() {
+            self.last_resendts.set(resendts);
         }
     }
 
@@ -290,12 +304,7 @@ impl SendIndex {
                 self.slots.unmark(sn);
             }
         }
-        if self.first.get() == segment.as_ptr() {
-            self.first_resendts.set(resendts.0);
-        }
-        if self.last.get() == segment.as_ptr() {
-            self.last_resendts.set(resendts.0);
-        }
+        self.stamp(segment, resendts.0);
     }
 
     /// True when a listed segment may never have been sent.
