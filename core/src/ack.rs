@@ -61,10 +61,21 @@ impl Kcp<'_> {
 
     /// Removes the first `count` pending acknowledgements, which a flush has written. Those that came in meanwhile,
     /// from a callback, stay.
+    #[inline(always)]
     pub(crate) fn drop_acks(self, count: u32) {
+        if self.ackcount.get() == count {
+            self.ackcount.set(0);
+        } else {
+            self.drop_some_acks(count);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_some_acks(self, count: u32) {
+        let acks = self.pending_acks(u32::MAX);
         let mut left = 0;
-        for ack in self.pending_acks(count) {
-            let [sn, ts] = ack.get();
+        while let Some([sn, ts]) = acks.get(count + left) {
             self.set_pending_ack(left, sn, ts);
             left += 1;
         }

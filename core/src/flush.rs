@@ -13,8 +13,11 @@ use crate::consts::{
 };
 use crate::control::Kcp;
 use crate::probe::Prober;
+use crate::ring::Scope;
+use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::wire::Header;
+use segments::Step;
 
 /// A flush that was left by longjmp may be taken for one that is still running, while nothing on the stack tells. After
 /// this many milliseconds on the object's own clock, and as many requests, nobody believes that any more.
@@ -24,24 +27,32 @@ const ABANDONED_REQUESTS: u32 = 1000;
 /// How often unused memory is given back, ms.
 const TRIM_PERIOD: u32 = 500;
 
-/// What a flush reads once. Nothing borrows it, so it stays in registers.
+/// What a flush reads once.
 #[derive(Clone, Copy)]
 struct Round {
     current: Millis,
-    conv: u32,
-    /// Free segments of our receive queue, as all headers say.
-    wnd: u16,
-    una: u32,
-    /// Congestion window when it began.
+    /// Congestion window when it began, and segments that may be in flight.
     prior_cwnd: u32,
+    window: u32,
     /// What normal mode adds to the first deadline of a segment, ms.
     rtomin: u32,
+    /// Skips from which on a segment is sent again.
+    resent: u32,
+    /// Free segments of our receive queue, as all headers say.
+    wnd: u16,
 }
 
-impl Round {
-    /// The header of a packet without payload.
+/// What the headers of a flush that have no payload say alike.
+#[derive(Clone, Copy)]
+struct Owed {
+    conv: u32,
+    una: u32,
+    wnd: u16,
+}
+
+impl Owed {
     #[inline(always)]
-    fn header(self, cmd: u32, sn: u32, ts: u32) -> Header {
+    fn header(self, cmd: u32, [sn, ts]: [u32; 2]) -> Header {
         Header {
             conv: self.conv,
             cmd: cmd as u8,
@@ -53,6 +64,16 @@ impl Round {
             len: 0,
         }
     }
+}
+
+/// What a flush may have to do with segments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    /// None may be admitted and none is due.
+    Nothing,
+    /// Some may be admitted, and none of those sent before is due.
+    Admission,
+    Unclear,
 }
 
 /// What the data phase did.
@@ -88,8 +109,8 @@ impl Kcp<'_> {
         }
         // Decided before anything is written: with thousands of connections nearly all flushes end here.
         self.sync_sent();
-        let calm = self.is_calm();
-        if calm && self.owes_nothing() {
+        let outlook = self.outlook();
+        if outlook == Outlook::Nothing && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
             self.close_round();
             return;
@@ -98,7 +119,7 @@ impl Kcp<'_> {
         private.flush_began.set(self.now());
         private.unheard.set(0);
         private.flushing.set(true);
-        let first = self.flush_once(calm);
+        let first = self.flush_once(outlook);
         if first.is_ok() && private.flush_again.get() {
             // However often it was asked for; what asks during this one is not heard.
             _ = self.flush_again();
@@ -111,7 +132,7 @@ impl Kcp<'_> {
     #[inline(never)]
     fn flush_again(self) -> Result<(), Released> {
         self.sync_sent();
-        self.flush_once(self.is_calm())
+        self.flush_once(self.outlook())
     }
 
     /// True when the flush that is marked as running is.
@@ -124,52 +145,154 @@ impl Kcp<'_> {
             || self.now().since(private.flush_began.get()) < ABANDONED_AFTER
     }
 
-    /// One pass; `calm` when `is_calm` has just said so.
+    /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
+    /// connection that only answers, and of a program that flushes after every call.
+    #[inline(always)]
+    fn outlook(self) -> Outlook {
+        let index = &self.private().sent;
+        if self.has_ops()
+            || index.has_unsent()
+            || !index.is_ordered()
+            || !index.is_quiet(self.snd_buf(), self.now())
+            || index.may_resend(self.fast_resend(self.resent()))
+        {
+            Outlook::Unclear
+        } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
+            Outlook::Admission
+        } else {
+            Outlook::Nothing
+        }
+    }
+
+    /// One pass, when `outlook` has just been told.
     #[inline(never)]
-    fn flush_once(self, calm: bool) -> Result<(), Released> {
+    fn flush_once(self, outlook: Outlook) -> Result<(), Released> {
         // A flush that was left by longjmp may have left a packet behind.
         self.private().packet.clear();
         let callouts = self.private().callouts.get();
         let current = self.now();
-        self.on_tick()?;
-        // Bytes of payload that may still be sent, `None` without limit.
-        let budget = self
-            .pacing_rate()?
-            .filter(|budget| budget.cast_signed() >= 0);
-        let mut round = Round {
-            current,
-            conv: self.conv.get(),
-            wnd: self.wnd_unused(),
-            una: self.rcv_nxt.get(),
-            prior_cwnd: self.cwnd.get(),
-            rtomin: 0,
+        let budget = if self.has_ops() {
+            self.ask_ops()?
+        } else {
+            None
         };
-        let (sn, ts) = self.flush_acks(round)?;
-        self.flush_probes(round, sn, ts)?;
+        let wnd = self.wnd_unused();
+        let round = Round {
+            current,
+            prior_cwnd: self.cwnd.get(),
+            window: 0,
+            rtomin: 0,
+            resent: 0,
+            wnd,
+        };
+        let owed = Owed {
+            conv: self.conv.get(),
+            una: self.rcv_nxt.get(),
+            wnd,
+        };
+        let last = self.flush_acks(owed)?;
+        if self.probe.get() != 0 || self.rmt_wnd.get() == 0 {
+            self.flush_probes(owed, last)?;
+        } else {
+            self.set_prober(Prober::IDLE);
+        }
+        let mut outlook = outlook;
         if self.private().callouts.get() != callouts {
             self.sync_sent_any();
-        } else if calm {
+            outlook = Outlook::Unclear;
+        } else if outlook == Outlook::Nothing {
             return self.end_round();
         }
-        let window = self.send_window();
-        self.private().sent.flush_begins(round.current);
-        self.admit(round, window);
+        self.flush_data(round, budget, outlook)
+    }
+
+    /// The segments of a flush: admits new ones and sends those that are due.
+    #[inline(always)]
+    fn flush_data(
+        self,
+        mut round: Round,
+        budget: Option<u32>,
+        outlook: Outlook,
+    ) -> Result<(), Released> {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        round.window = self.send_window();
+        index.flush_begins(round.current);
+        let admitted = self.admit(round);
         self.report_app_limited()?;
-        let resent = self.resent();
+        round.resent = self.resent();
         round.rtomin = match self.nodelay.get() {
             0 => (self.rx_rto.get() >> 3).cast_unsigned(),
             _ => 0,
         };
-        let tally = self.flush_segments(round, budget, resent)?;
+        let (scope, at) = if outlook == Outlook::Admission {
+            (Scope::Unsent, admitted)
+        } else {
+            self.look_for_due(round.current, round.resent)
+        };
+        self.private().withheld.set(None);
+        let changes = self.private().changes.get();
+        let mut step = at.map_or(Step::Withheld, Step::Special);
+        if let Some(first) = at
+            && scope == Scope::Unsent
+            && budget.is_none()
+            && !self.has_ops()
+        {
+            step = self.send_first_run(first, round)?;
+            if let Step::Passed(last) = step
+                && list.next(last).is_none()
+            {
+                index.flushed(scope, true);
+                return self.end_round();
+            }
+        }
+        if at.is_none() {
+            index.flushed(scope, true);
+            return self.end_round();
+        }
+        self.go_on(round, budget, (step, scope), changes)
+    }
+
+    /// Which segments a flush has to look at, and the first of them.
+    #[inline(never)]
+    fn look_for_due(self, current: Millis, resent: u32) -> (Scope, Option<Segment>) {
+        let scope = self.scope(current, resent);
+        let first = self.private().sent.seek(self.snd_buf(), scope, None);
+        (scope, first)
+    }
+
+    /// What is left is decided segment by segment.
+    #[inline(never)]
+    fn go_on(
+        self,
+        round: Round,
+        budget: Option<u32>,
+        (step, mut scope): (Step, Scope),
+        changes: u32,
+    ) -> Result<(), Released> {
+        let tally = match self.behind(step, &mut scope, round) {
+            Some(at) => self.flush_segments(round, budget, (scope, at), changes)?,
+            None => Tally::default(),
+        };
         if self.private().packet.len() > 0 {
             self.output_packet()?;
         }
-        self.react(tally, round.prior_cwnd, window, resent)?;
+        self.react(tally, round)?;
         self.close_round();
         Ok(())
     }
 
-    /// The end of a flush that sends no segment: the packet with what is owed leaves.
+    /// Asks the congestion control for the bytes of payload that may be sent, `None` without limit.
+    #[cold]
+    #[inline(never)]
+    fn ask_ops(self) -> Result<Option<u32>, Released> {
+        self.on_tick()?;
+        Ok(self
+            .pacing_rate()?
+            .filter(|budget| budget.cast_signed() >= 0))
+    }
+
+    /// The end of a flush that has sent all: the last packet leaves.
+    #[inline(always)]
     fn end_round(self) -> Result<(), Released> {
         self.private().withheld.set(None);
         if self.private().packet.len() > 0 {
@@ -177,18 +300,6 @@ impl Kcp<'_> {
         }
         self.close_round();
         Ok(())
-    }
-
-    /// True when a flush has nothing to do with segments: none may be admitted, none is due. The common case of a
-    /// connection that only answers, and of a program that flushes after every call, so it is decided first.
-    #[inline(always)]
-    fn is_calm(self) -> bool {
-        let index = &self.private().sent;
-        !self.has_ops()
-            && (self.snd_queue().is_empty() || !self.admits(self.send_window()))
-            && !index.has_unsent()
-            && index.is_quiet(self.snd_buf(), self.now())
-            && !index.may_resend(self.fast_resend(self.resent()))
     }
 
     /// True when a flush would not have to send a header either.
@@ -256,43 +367,55 @@ impl Kcp<'_> {
 
     /// Gives `sn` and `ts` of the last acknowledgement, since the original goes on with its header: a probe carries them.
     #[inline(always)]
-    fn flush_acks(self, round: Round) -> Result<(u32, u32), Released> {
-        let mut last = (0, 0);
+    fn flush_acks(self, owed: Owed) -> Result<[u32; 2], Released> {
         let count = self.ackcount.get();
         if count == 0 {
-            return Ok(last);
+            return Ok([0, 0]);
         }
         let peak = &self.private().ack_peak;
         peak.set(peak.get().max(count));
         let packet = &self.private().packet;
+        let mut last = [0, 0];
         let mut written = 0;
-        while written < count {
-            self.make_room(IKCP_OVERHEAD)?;
-            // As many as fit; one at least, however small the MTU. A callback may have taken some away.
-            let mtu = self.mtu.get().cast_signed().max(0).unsigned_abs();
-            let room = mtu.saturating_sub(packet.len()) / IKCP_OVERHEAD;
-            let acks = self.pending_acks(written);
-            let fitting = (count - written).min(room.max(1)) as usize;
-            let acks = acks.get(..fitting).unwrap_or(acks);
-            let Some(newest) = acks.last() else {
-                break;
-            };
-            last = (newest.get()[0], newest.get()[1]);
-            let headers = acks.iter().map(|ack| {
-                let [sn, ts] = ack.get();
-                round.header(IKCP_CMD_ACK, sn, ts).emit()
-            });
-            if !packet.put_headers(&self.buffer, headers) {
+        loop {
+            let mut writer = packet.writer(&self.buffer, self.mtu.get());
+            let acks = self.pending_acks(count);
+            while let Some(ack) = acks.get(written)
+                && writer.fits(0)
+            {
+                last = ack;
+                writer.put_header(&owed.header(IKCP_CMD_ACK, ack).emit());
+                written += 1;
+            }
+            packet.take_over(writer);
+            if written >= count {
                 break;
             }
-            written += acks.len() as u32;
+            match self.put_ack(owed, written)? {
+                Some(ack) => last = ack,
+                None => break,
+            }
+            written += 1;
         }
         self.drop_acks(written);
         Ok(last)
     }
 
-    #[inline(always)]
-    fn flush_probes(self, round: Round, sn: u32, ts: u32) -> Result<(), Released> {
+    /// Writes the acknowledgement number `n` into a new packet, and gives it. `None` when a callback took it away, or
+    /// without memory.
+    #[inline(never)]
+    fn put_ack(self, owed: Owed, n: u32) -> Result<Option<[u32; 2]>, Released> {
+        self.make_room(IKCP_OVERHEAD)?;
+        let Some(ack) = self.pending_acks(u32::MAX).get(n) else {
+            return Ok(None);
+        };
+        let raw = owed.header(IKCP_CMD_ACK, ack).emit();
+        let written = self.private().packet.put_header(&self.buffer, &raw);
+        Ok(written.then_some(ack))
+    }
+
+    #[inline(never)]
+    fn flush_probes(self, owed: Owed, last: [u32; 2]) -> Result<(), Released> {
         if self.rmt_wnd.get() == 0 {
             let prober = Prober {
                 ts_probe: Millis(self.ts_probe.get()),
@@ -307,38 +430,20 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
         }
         if self.probe.get() & IKCP_ASK_SEND != 0 {
-            self.put_probe(IKCP_CMD_WASK, [round.conv, round.una, sn, ts], round.wnd)?;
+            self.put_probe(owed.header(IKCP_CMD_WASK, last))?;
         }
         if self.probe.get() & IKCP_ASK_TELL != 0 {
-            self.put_probe(IKCP_CMD_WINS, [round.conv, round.una, sn, ts], round.wnd)?;
+            self.put_probe(owed.header(IKCP_CMD_WINS, last))?;
         }
         self.probe.set(0);
         Ok(())
     }
 
-    /// By number: an argument in memory would keep all of `Round` there.
-    #[cold]
-    #[inline(never)]
-    fn put_probe(
-        self,
-        cmd: u32,
-        [conv, una, sn, ts]: [u32; 4],
-        wnd: u16,
-    ) -> Result<(), Released> {
-        let header = Header {
-            conv,
-            cmd: cmd as u8,
-            frg: 0,
-            wnd,
-            ts,
-            sn,
-            una,
-            len: 0,
-        };
+    fn put_probe(self, header: Header) -> Result<(), Released> {
         self.make_room(IKCP_OVERHEAD)?;
         self.private()
             .packet
-            .put_headers(&self.buffer, [header.emit()].into_iter());
+            .put_header(&self.buffer, &header.emit());
         Ok(())
     }
 
@@ -367,11 +472,11 @@ impl Kcp<'_> {
     }
 
     /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
-    /// are brought up to date once for all of them.
+    /// are brought up to date once for all of them. Gives the first one.
     #[inline(always)]
-    fn admit(self, round: Round, window: u32) {
+    fn admit(self, round: Round) -> Option<Segment> {
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let edge = Sn(self.snd_una.get()).plus(window);
+        let edge = Sn(self.snd_una.get()).plus(round.window);
         let (mut sn, mut last) = (self.next_sn(), None);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
         let mut at = queue.first();
@@ -393,15 +498,14 @@ impl Kcp<'_> {
             last = Some(segment);
             at = queue.next(segment);
         }
-        let (Some(first), Some(last)) = (queue.first(), last) else {
-            return;
-        };
+        let (first, last) = (queue.first()?, last?);
         let count = sn.since(self.next_sn()).cast_unsigned();
         queue.move_front(last, list);
         self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
         self.snd_nxt.set(sn.0);
         self.private().sent.admitted(list, first, count);
+        Some(first)
     }
 
     #[inline(always)]
@@ -425,13 +529,8 @@ impl Kcp<'_> {
 
     /// Lets the congestion control react to what the data phase had to repeat.
     #[inline(always)]
-    fn react(
-        self,
-        tally: Tally,
-        prior_cwnd: u32,
-        window: u32,
-        resent: u32,
-    ) -> Result<(), Released> {
+    fn react(self, tally: Tally, round: Round) -> Result<(), Released> {
+        let (prior_cwnd, resent) = (round.prior_cwnd, round.resent);
         if tally.fast > 0 {
             let inflight = self.nsnd_buf.get();
             if self
@@ -446,7 +545,7 @@ impl Kcp<'_> {
             let prior = if profile::CONGESTION_HOOKS {
                 prior_cwnd
             } else {
-                window
+                round.window
             };
             self.set_window(Window::timed_out(prior, self.mss.get()));
         }

@@ -37,6 +37,19 @@ impl Writer {
         u64::from(self.filled) + u64::from(len) + HEADER_LEN as u64 <= u64::from(self.limit)
     }
 
+    /// Appends a header without payload if it fits.
+    #[inline(always)]
+    pub(crate) fn put_header(&mut self, raw: &RawHeader) {
+        if self.fits(0) {
+            // SAFETY: the buffer has room for a header.
+            unsafe {
+                let to = self.buffer.add(self.filled as usize);
+                to.cast::<RawHeader>().write_unaligned(*raw);
+            }
+            self.filled += HEADER_LEN as u32;
+        }
+    }
+
     /// Appends a header and the payload of `segment` if it fits.
     #[inline(always)]
     pub(crate) fn put(&mut self, raw: &RawHeader, segment: Segment) {
@@ -131,25 +144,16 @@ impl Packet {
         Some(unsafe { buffer.get().cast::<u8>().add(filled as usize) })
     }
 
-    /// Appends headers without payload. False, and none of them written, without memory.
-    #[inline(always)]
-    pub(crate) fn put_headers(
-        &self,
-        buffer: &Cell<*mut c_char>,
-        headers: impl ExactSizeIterator<Item = RawHeader>,
-    ) -> bool {
-        let Some(to) = self.advance(buffer, (headers.len() * HEADER_LEN) as u32) else {
-            return false;
-        };
-        let mut to = to.cast::<RawHeader>();
-        for raw in headers {
-            // SAFETY: there is room for as many as the iterator has.
-            unsafe {
-                to.write_unaligned(raw);
-                to = to.add(1);
-            }
+    /// Appends a header without payload. False without memory.
+    pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
+        match self.advance(buffer, HEADER_LEN as u32) {
+            // SAFETY: there is room for a header.
+            Some(to) => unsafe {
+                to.cast::<RawHeader>().write_unaligned(*raw);
+                true
+            },
+            None => false,
         }
-        true
     }
 
     /// Appends a header and the payload of `segment`. False without memory.

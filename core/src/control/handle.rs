@@ -4,7 +4,6 @@ use core::cell::Cell;
 use core::ffi::c_void;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
-use core::slice;
 
 use super::IKCPCB;
 use crate::alloc::packet::Packet;
@@ -68,6 +67,22 @@ pub(crate) struct Private {
     pub(crate) pool: Pool,
     pub(crate) front: Front,
     pub(crate) received: ReceiveIndex,
+}
+
+/// Pending acknowledgements.
+#[derive(Clone, Copy)]
+pub(crate) struct PendingAcks {
+    list: *const [u32; 2],
+    len: u32,
+}
+
+impl PendingAcks {
+    /// `sn` and `ts` of number `n`.
+    #[inline(always)]
+    pub(crate) fn get(self, n: u32) -> Option<[u32; 2]> {
+        // SAFETY: the list holds `len` pairs.
+        (n < self.len).then(|| unsafe { *self.list.add(n as usize) })
+    }
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -329,19 +344,18 @@ impl<'a> Kcp<'a> {
         true
     }
 
-    /// The pending acknowledgements from the number `from` on, each with its `sn` and `ts`. Good until one is noted or a
-    /// callback runs.
+    /// The first `count` pending acknowledgements, or as many as there are. Good until one is noted or a callback runs.
     #[inline(always)]
-    pub(crate) fn pending_acks(self, from: u32) -> &'a [Cell<[u32; 2]>] {
+    pub(crate) fn pending_acks(self, count: u32) -> PendingAcks {
         let list = self.acklist.get();
-        let left = self.ackcount.get().saturating_sub(from);
-        if left == 0 || list.is_null() {
-            return &[];
-        }
-        // SAFETY: the list holds `ackcount` pairs.
-        unsafe {
-            let first = list.add(from as usize * 2).cast::<Cell<[u32; 2]>>();
-            slice::from_raw_parts(first, left as usize)
+        let len = if list.is_null() {
+            0
+        } else {
+            self.ackcount.get().min(count)
+        };
+        PendingAcks {
+            list: list.cast(),
+            len,
         }
     }
 

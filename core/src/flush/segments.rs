@@ -10,7 +10,7 @@ use crate::seq::{Millis, Sn};
 use crate::wire::Header;
 
 /// What became of a segment that a flush looked at.
-enum Step {
+pub(super) enum Step {
     /// It was sent if it was due, and no callback has run.
     Passed(Segment),
     /// It is not one of the common case.
@@ -79,7 +79,7 @@ impl Kcp<'_> {
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
     #[inline(always)]
-    fn scope(self, current: Millis, resent: u32) -> Scope {
+    pub(super) fn scope(self, current: Millis, resent: u32) -> Scope {
         let index = &self.private().sent;
         if index.is_settled()
             && index.is_quiet(self.snd_buf(), current)
@@ -111,53 +111,58 @@ impl Kcp<'_> {
         }
     }
 
+    /// Looks at the segments of a scope, from the given one on, and sends those that are due.
+    #[inline(always)]
     pub(super) fn flush_segments(
         self,
         round: Round,
         mut budget: Option<u32>,
-        resent: u32,
+        (mut scope, mut at): (Scope, Option<Segment>),
+        changes: u32,
     ) -> Result<Tally, Released> {
-        let index = &self.private().sent;
-        let list = self.snd_buf();
         let mut tally = Tally::default();
-        self.private().withheld.set(None);
-        let mut scope = self.scope(round.current, resent);
-        let changes = self.private().changes.get();
-
-        let mut at = index.seek(list, scope, None);
         while let Some(segment) = at {
-            let mut step = Step::Special(segment);
-            if scope == Scope::Unsent && budget.is_none() && !self.has_ops() {
-                step = self.send_first_run(segment, round)?;
+            let step = self.consider(segment, round, &mut budget, &mut tally)?;
+            match self.behind(step, &mut scope, round) {
+                Some(next) => at = next,
+                None => return Ok(tally),
             }
-            if let Step::Special(segment) = step {
-                step = self.consider(segment, round, &mut budget, resent, &mut tally)?;
-            }
-            at = match step {
-                Step::Passed(segment) => index.after(list, scope, segment),
-                Step::CalledOut(sn, address) => {
-                    let (next, left) = self.resume(sn, address, scope, round.current, resent);
-                    scope = left;
-                    match next {
-                        Some(next) => next,
-                        None => return Ok(tally),
-                    }
-                }
-                Step::Special(_) | Step::Withheld => return Ok(tally),
-            };
         }
         // Skips that a callback brought in may concern segments that had been looked at before.
         let undisturbed = self.private().changes.get() == changes;
-        index.flushed(scope, undisturbed);
+        self.private().sent.flushed(scope, undisturbed);
         Ok(tally)
+    }
+
+    /// What comes after `step` in the scope, which a callback may have changed. `None` where nobody knows, or the flush ends
+    /// there.
+    #[inline(always)]
+    pub(super) fn behind(
+        self,
+        step: Step,
+        scope: &mut Scope,
+        round: Round,
+    ) -> Option<Option<Segment>> {
+        match step {
+            Step::Passed(segment) => {
+                Some(self.private().sent.after(self.snd_buf(), *scope, segment))
+            }
+            Step::Special(segment) => Some(Some(segment)),
+            Step::CalledOut(sn, address) => {
+                let (next, left) = self.resume((sn, address), *scope, round.current, round.resent);
+                *scope = left;
+                next
+            }
+            Step::Withheld => None,
+        }
     }
 
     /// A callback has run: everything is decided again behind `sn`. Gives the next segment and the scope from there on,
     /// and `None` where nobody knows what is behind it.
+    #[inline(never)]
     fn resume(
         self,
-        sn: Sn,
-        address: *mut IKCPSEG,
+        (sn, address): (Sn, *mut IKCPSEG),
         scope: Scope,
         current: Millis,
         resent: u32,
@@ -177,7 +182,8 @@ impl Kcp<'_> {
     }
 
     /// Sends one segment after the other for the first time, while there is nothing to decide about them.
-    fn send_first_run(self, from: Segment, round: Round) -> Result<Step, Released> {
+    #[inline(always)]
+    pub(super) fn send_first_run(self, from: Segment, round: Round) -> Result<Step, Released> {
         let private = self.private();
         let (index, list, packet) = (&private.sent, self.snd_buf(), &private.packet);
         let mut segment = from;
@@ -267,11 +273,10 @@ impl Kcp<'_> {
         segment: Segment,
         round: Round,
         budget: &mut Option<u32>,
-        resent: u32,
         tally: &mut Tally,
     ) -> Result<Step, Released> {
         let sn = Sn(segment.sn.get());
-        let Some(cause) = self.cause(segment, round.current, resent) else {
+        let Some(cause) = self.cause(segment, round.current, round.resent) else {
             return Ok(Step::Passed(segment));
         };
         let len = segment.len.get();

@@ -266,8 +266,7 @@ impl SendIndex {
             return;
         }
         self.peak.set(self.peak.get().max(span));
-        self.slots
-            .set_run(sn, count, run.ts.get(), list.from(run));
+        self.slots.set_run(sn, count, run.ts.get(), list.from(run));
     }
 
     /// A flush at `now` begins to look at segments.

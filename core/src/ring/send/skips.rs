@@ -266,18 +266,11 @@ impl SendIndex {
             let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
             self.slots.set_deadlines(first, last, resendts);
         }
-        self.stamp(first, resendts.0);
-        self.stamp(last, resendts.0);
-    }
-
-    /// Takes over `resendts` of an end of the list, if `segment` is one.
-    #[inline(always)]
-    fn stamp(&self, segment: Segment, resendts: u32) {
-        if self.first.get() == segment.as_ptr() {
-            self.first_resendts.set(resendts);
+        if self.first.get() == first.as_ptr() {
+            self.first_resendts.set(resendts.0);
         }
-        if self.last.get() == segment.as_ptr() {
-            self.last_resendts.set(resendts);
+        if self.last.get() == last.as_ptr() {
+            self.last_resendts.set(resendts.0);
         }
     }
 
@@ -304,7 +297,12 @@ impl SendIndex {
                 self.slots.unmark(sn);
             }
         }
-        self.stamp(segment, resendts.0);
+        if self.first.get() == segment.as_ptr() {
+            self.first_resendts.set(resendts.0);
+        }
+        if self.last.get() == segment.as_ptr() {
+            self.last_resendts.set(resendts.0);
+        }
     }
 
     /// True when a listed segment may never have been sent.
