@@ -127,11 +127,8 @@ impl Kcp<'_> {
                 self.acknowledge_before(Sn(header.una));
             }
             match cmd {
-                IKCP_CMD_PUSH => {
-                    if !self.take_next(at, payload) {
-                        self.take_push(at.read(), payload);
-                    }
-                }
+                IKCP_CMD_PUSH if self.take_next(at, payload) => {}
+                IKCP_CMD_PUSH => self.take_push(at.read(), payload),
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
