@@ -204,7 +204,7 @@ impl Kcp<'_> {
     }
 
     /// The common case of `take_push`: the segment that is expected next, with room for it and for its acknowledgement, and
-    /// nothing waiting behind it. False, and nothing done, where it is not that.
+    /// none waiting to follow it. False, and nothing done, where it is not that.
     #[inline(always)]
     fn take_next(self, at: HeaderAt, payload: Source) -> bool {
         let (count, wnd) = (self.nrcv_que.get(), self.rcv_wnd.get());
@@ -212,8 +212,8 @@ impl Kcp<'_> {
         if header.sn != self.rcv_nxt.get()
             || count >= wnd
             || wnd.cast_signed() < 0
-            || !self.rcv_buf().is_empty()
             || !self.has_room_for_ack()
+            || !self.leaves_gap(Sn(header.sn))
         {
             return false;
         }
@@ -223,6 +223,14 @@ impl Kcp<'_> {
         self.push_ack(header.sn, header.ts);
         self.append_received(segment);
         true
+    }
+
+    /// True when no segment waits, or the first that does comes later than behind `sn`.
+    #[inline(always)]
+    fn leaves_gap(self, sn: Sn) -> bool {
+        self.rcv_buf()
+            .first()
+            .is_none_or(|first| Sn(first.sn.get()).since(sn) > 1)
     }
 
     /// Takes payload: it is acknowledged unless it lies beyond the window, and stored when it is new.

@@ -50,13 +50,16 @@ impl Kcp<'_> {
         self.recv_any(sink, len)
     }
 
-    /// True when nothing is to be logged, nothing waits behind the queue, and the window is not full.
+    /// True when nothing is to be logged, nothing waits to follow into the queue, and the window is not full.
     #[inline(always)]
     fn is_plain_recv(self) -> bool {
         !self.is_inside_callback()
             && log_mask::RECV & self.logmask.get() == 0
-            && self.rcv_buf().is_empty()
             && self.nrcv_que.get() < self.rcv_wnd.get()
+            && self
+                .rcv_buf()
+                .first()
+                .is_none_or(|first| first.sn.get() != self.rcv_nxt.get())
     }
 
     /// Takes a message of one segment off the queue.
@@ -77,35 +80,8 @@ impl Kcp<'_> {
         received
     }
 
-    fn receive(self, mut sink: Sink, len: c_int) -> Result<c_int, Released> {
+    fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
         let held = self.held();
-        if held != 0 || self.logs(log_mask::RECV) {
-            return self.receive_watched(sink, len, held);
-        }
-        let Some(first) = self.rcv_queue().first() else {
-            return Ok(EMPTY);
-        };
-        let size = self.peeksize();
-        if size < 0 {
-            return Ok(INCOMPLETE);
-        }
-        if !has_room(len, size) {
-            return Ok(TOO_SMALL);
-        }
-        let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
-        sink = sink.of_len(size.unsigned_abs());
-        if len < 0 {
-            self.copy_message(first, sink);
-        } else {
-            self.take_message(first, sink);
-        }
-        self.deliver_after_recv(recover);
-        Ok(size)
-    }
-
-    /// The same where a line of the log is wanted, or inside of one.
-    #[cold]
-    fn receive_watched(self, sink: Sink, len: c_int, held: u32) -> Result<c_int, Released> {
         let Some(first) = self.fragment(held) else {
             return Ok(EMPTY);
         };
@@ -125,15 +101,8 @@ impl Kcp<'_> {
         if len < 0 {
             self.look_at_message(first, held, sink)?;
         } else {
-            self.take_message_logging(first, held, sink)?;
+            self.take_message(first, held, sink)?;
         }
-        self.deliver_after_recv_any(recover);
-        Ok(size)
-    }
-
-    /// What `ikcp_recv` does when the message is out of the queue; `recover` when the window was full before.
-    #[inline(always)]
-    fn deliver_after_recv(self, recover: bool) {
         if !self.rcv_buf().is_empty() {
             self.sync_received();
             self.deliver();
@@ -142,42 +111,7 @@ impl Kcp<'_> {
             // The peer is told at the next flush that the window is no longer full.
             self.probe.set(self.probe.get() | IKCP_ASK_TELL);
         }
-    }
-
-    /// The same where speed does not matter.
-    #[inline(never)]
-    fn deliver_after_recv_any(self, recover: bool) {
-        self.deliver_after_recv(recover);
-    }
-
-    /// Takes a message of several fragments.
-    #[inline(never)]
-    fn take_message(self, first: Segment, mut sink: Sink) {
-        let queue = self.rcv_queue();
-        let mut at = Some(first);
-        while let Some(segment) = at {
-            at = queue.next(segment);
-            sink.append(segment);
-            let last = segment.frg.get() == 0;
-            self.take_fragment(segment);
-            if last {
-                break;
-            }
-        }
-        self.private().front.removed(queue, self.nrcv_que.get());
-    }
-
-    #[inline(always)]
-    fn take_fragment(self, segment: Segment) {
-        self.rcv_queue().remove(segment);
-        self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-        self.free_segment(segment);
-    }
-
-    /// The same where speed does not matter.
-    #[inline(never)]
-    fn take_fragment_any(self, segment: Segment) {
-        self.take_fragment(segment);
+        Ok(size)
     }
 
     /// Copies the message that begins with `first`. Gives the number of its fragments.
@@ -209,12 +143,11 @@ impl Kcp<'_> {
         Ok(())
     }
 
-    /// Takes a message with a line of the log for each fragment.
+    /// Takes a message, with a line of the log for each fragment if that is wanted.
     ///
     /// As in the original a fragment is in the queue until its line is written. What is left of the message is held
     /// meanwhile, so that an `ikcp_recv` of the callback gets the message behind it.
-    #[cold]
-    fn take_message_logging(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
+    fn take_message(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
         let count = self.copy_message(first, sink);
         for n in 0..count {
             let Some(sn) = self.fragment(held).map(|segment| segment.sn.get()) else {
@@ -227,13 +160,17 @@ impl Kcp<'_> {
                 logged?;
             }
             match self.fragment(held) {
-                Some(segment) if segment.sn.get() == sn => self.take_fragment_any(segment),
+                Some(segment) if segment.sn.get() == sn => {
+                    self.rcv_queue().remove(segment);
+                    self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
+                    self.free_segment(segment);
+                }
                 _ => break,
             }
         }
         self.private()
             .front
-            .restart(self.rcv_queue(), self.nrcv_que.get());
+            .removed(self.rcv_queue(), self.nrcv_que.get());
         Ok(())
     }
 
