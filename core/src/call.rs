@@ -5,7 +5,7 @@
 //! across a call out, every caller handles [`Released`], and what is marked as running is believed only while the
 //! callback that it is running in can still be on the stack.
 
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core::hint::black_box;
 use core::mem::MaybeUninit;
 
@@ -161,14 +161,27 @@ impl Kcp<'_> {
     }
 
     /// Runs a callback.
+    #[inline(always)]
+    fn call_out<R, F: FnOnce(Self) -> R>(self, callback: F) -> Result<R, Released> {
+        let mut state = (Some(callback), None);
+        self.call_out_through(run::<R, F>, (&raw mut state).cast())?;
+        state.1.ok_or(Released)
+    }
+
+    /// The part that all callbacks have in common, once: there are a dozen.
     #[inline(never)]
-    fn call_out<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
+    fn call_out_through(
+        self,
+        run: unsafe fn(Self, *mut c_void),
+        state: *mut c_void,
+    ) -> Result<(), Released> {
         let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
-        let above = self.enter_any(black_box(&mut witness), stack_position());
-        let result = callback(self);
+        let above = self.enter(black_box(&mut witness), stack_position());
+        // SAFETY: `call_out` made the two for each other.
+        unsafe { run(self, state) };
         self.leave(above)?;
         black_box(&raw mut witness);
-        Ok(result)
+        Ok(())
     }
 
     /// The same as a part of its caller, which is never a part of its own, for the callback that runs most.
@@ -205,12 +218,6 @@ impl Kcp<'_> {
             private.callout.set(position);
         }
         above
-    }
-
-    /// `enter` where speed does not matter.
-    #[inline(never)]
-    fn enter_any(self, witness: &mut Witness, position: usize) -> Above {
-        self.enter(witness, position)
     }
 
     /// The callback has returned. What began inside it has ended with it, or was left.
@@ -297,6 +304,16 @@ impl Kcp<'_> {
     pub(crate) fn has_ops(self) -> bool {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
+}
+
+/// Runs the callback in `state` and leaves there what it gave.
+///
+/// # Safety
+/// `state` is that of a `call_out` of the same types.
+unsafe fn run<'a, R, F: FnOnce(Kcp<'a>) -> R>(kcp: Kcp<'a>, state: *mut c_void) {
+    // SAFETY: the caller's promise.
+    let (callback, result) = unsafe { &mut *state.cast::<(Option<F>, Option<R>)>() };
+    *result = callback.take().map(|callback| callback(kcp));
 }
 
 macro_rules! hooks {

@@ -93,7 +93,7 @@ impl Kcp<'_> {
     }
 
     /// Flushes, or, inside a flush of the same object, sees to it that another one follows.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn request_flush(self) {
         if self.updated.get() == 0 {
             return;

@@ -217,11 +217,11 @@ impl Kcp<'_> {
         {
             return false;
         }
-        let Some(segment) = self.received_segment(at, payload) else {
-            return false;
-        };
-        self.push_ack(header.sn, header.ts);
-        self.append_received(segment);
+        // Without memory it counts as lost.
+        if let Some(segment) = self.received_segment(at, payload) {
+            self.push_ack(header.sn, header.ts);
+            self.append_received(segment);
+        }
         true
     }
 

@@ -1,6 +1,7 @@
 //! The arrays of an index: one slot for each sequence number of a window, in one allocation.
 
 use core::cell::Cell;
+use core::hint::black_box;
 use core::iter;
 use core::ptr::{self, NonNull};
 
@@ -321,11 +322,15 @@ impl Slots<true> {
             any |= bits != 0;
             if bits == u64::MAX {
                 // SAFETY: 64 slots that begin at a multiple of 64 lie inside the array.
-                let block = unsafe { &*ptr::from_ref(self.deadline(at)).cast::<[Cell<u32>; 64]>() };
-                for cell in block {
-                    let distance = Millis(cell.get()).since(now);
-                    low = low.min(distance);
-                    high = high.max(distance);
+                let block =
+                    unsafe { &*ptr::from_ref(self.deadline(at)).cast::<[[Cell<u32>; 8]; 8]>() };
+                // Eight at a time by vector instructions; all 64 at once take a kilobyte of code.
+                for eight in black_box(block) {
+                    for cell in eight {
+                        let distance = Millis(cell.get()).since(now);
+                        low = low.min(distance);
+                        high = high.max(distance);
+                    }
                 }
             } else {
                 while bits != 0 {

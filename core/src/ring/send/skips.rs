@@ -1,5 +1,8 @@
 //! Who was skipped how often: acknowledgements are logged, and `fastack` is settled when the threshold may be reached.
 
+use core::hint::black_box;
+use core::ops::Range;
+
 use super::{CLOCK_STEP, FastResend, Scope, SendIndex};
 use crate::consts::profile;
 use crate::queue::List;
@@ -158,9 +161,7 @@ impl SendIndex {
             } else if !scattered && late < 0 && late >= early {
                 0
             } else {
-                (place..logged).fold(0, |n, place| {
-                    n + u32::from(skips(self.slots.log(place).get(), sn, ts))
-                })
+                self.count_skips(place..logged, sn, ts)
             };
             if times > 0 {
                 self.add_skips(segment, times);
@@ -182,14 +183,26 @@ impl SendIndex {
         let mut at = list.first();
         while let Some(segment) = at {
             let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-            let times = (0..logged).fold(0, |n, place| {
-                n + u32::from(skips(self.slots.log(place).get(), sn, ts))
-            });
+            let times = self.count_skips(0..logged, sn, ts);
             if times > 0 {
                 self.add_skips(segment, times);
             }
             at = list.next(segment);
         }
+    }
+
+    /// How many of these logged skips passed over a segment `sn` last sent at `ts`.
+    #[cold]
+    #[inline(never)]
+    fn count_skips(&self, places: Range<usize>, sn: Sn, ts: Millis) -> u32 {
+        let mut count = 0;
+        for place in places {
+            // One by one: this is seldom, and a vector loop takes a kilobyte.
+            if skips(black_box(self.slots.log(place).get()), sn, ts) {
+                count += 1;
+            }
+        }
+        count
     }
 
     /// The original's walk, for a list without ring.
