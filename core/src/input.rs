@@ -103,7 +103,7 @@ impl Kcp<'_> {
         watched: bool,
     ) -> Result<c_int, Released> {
         // Any but that of the first segment.
-        let mut una = !packet.peek_una();
+        let mut una = packet.peek().map_or(0, |first| !first.una);
         while let Some(at) = packet.header() {
             let header = at.read();
             if header.conv != self.conv.get() {
@@ -137,6 +137,9 @@ impl Kcp<'_> {
                         taken.sampled = true;
                     }
                     if !sn.before(Sn(self.snd_una.get())) {
+                        if let Some(next) = packet.peek() {
+                            self.private().sent.prefetch(Sn(next.sn));
+                        }
                         self.acknowledge(sn);
                     }
                     taken.acked(sn, ts);

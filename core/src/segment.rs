@@ -409,14 +409,13 @@ impl Datagram {
         self.next.is_null()
     }
 
-    /// `una` of the next header, or anything where there is none.
+    /// The next header, where 24 bytes are left.
     #[inline(always)]
-    pub(crate) fn peek_una(&self) -> u32 {
+    pub(crate) fn peek(&self) -> Option<Header> {
         if self.left < HEADER_LEN as c_long {
-            return 0;
+            return None;
         }
-        // SAFETY: 24 bytes are left, by the promise given to `new`.
-        Header::parse(&unsafe { ptr::read_unaligned(self.next.cast()) }).una
+        Some(HeaderAt(self.next.cast()).read())
     }
 
     /// Takes the next header off the packet, where 24 bytes are left.

@@ -191,6 +191,26 @@ impl<const TIMED: bool> Slots<TIMED> {
         NonNull::new(self.pointer(sn).get()).map(|p| unsafe { Segment::from_raw(p) })
     }
 
+    /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, sn: Sn) {
+        let address = self.pointer(sn).get();
+        // SAFETY: a hint that faults on no address.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address,
+                options(nostack, readonly, preserves_flags));
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = address;
+    }
+
     /// Present bits of the 64 sequence numbers around `sn`, bit 0 for the one that is a multiple of 64.
     #[inline(always)]
     pub(super) fn present(&self, sn: Sn) -> u64 {

@@ -29,6 +29,14 @@ impl SendIndex {
         None
     }
 
+    /// Begins to load the segment with this `sn` into the caches.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, sn: Sn) {
+        if self.has_ring() {
+            self.slots.prefetch(sn);
+        }
+    }
+
     /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
     /// it would end early.
     pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {

@@ -10,6 +10,9 @@ use crate::ring::slots::{Skip, Slots};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
+/// How far ahead of a walk segments are loaded into the caches.
+const AHEAD: u32 = 4;
+
 impl SendIndex {
     /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
     #[inline(always)]
@@ -137,6 +140,7 @@ impl SendIndex {
                 let whole = apart || (start != low && start != high);
                 block = Block::enter(&self.slots, sn, ts, whole);
             }
+            self.slots.prefetch(Sn(sn.0.wrapping_sub(AHEAD)));
             block.oldest = if ts.since(block.oldest) < 0 {
                 ts
             } else {
@@ -257,6 +261,9 @@ impl SendIndex {
             }
             run = Some((run.map_or(sn, |(first, _)| first), sn));
             count += 1;
+            if self.has_ring() {
+                self.slots.prefetch(sn.plus(AHEAD));
+            }
             at = list.next(segment);
             taken(segment);
         }
