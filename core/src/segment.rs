@@ -189,7 +189,8 @@ impl Roomy {
     #[inline(always)]
     pub(crate) fn append_short(self, source: Source) -> bool {
         let (old, len) = (self.segment.len.get(), source.left);
-        if len > SHORT || source.next.is_null() || len > self.room.saturating_sub(old) {
+        let fits = u64::from(old) + u64::from(len) <= u64::from(self.room);
+        if len > SHORT || source.next.is_null() || !fits {
             return false;
         }
         // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
@@ -197,8 +198,9 @@ impl Roomy {
             let to = self.segment.payload().add(old as usize);
             // A few bytes first, as those who write to a stream often have.
             match len as usize {
+                1 => copy_word::<u8>(source.next, to, 0),
                 0 => {}
-                len @ 1..8 => copy_bytes(source.next, to, len),
+                len @ 2..8 => copy_bytes(source.next, to, len),
                 len => copy(source.next, to, len),
             }
         }

@@ -28,28 +28,25 @@ impl Kcp<'_> {
     /// Queues `len` bytes. Gives the bytes taken, -1 for a negative length, -2 when nothing was taken.
     ///
     /// All memory is allocated before anything is queued, so that a failure leaves nothing of the call behind.
+    #[inline(always)]
     pub fn send(self, source: Source, len: c_int) -> c_int {
-        let mss = self.mss.get();
-        let Ok(len) = u32::try_from(len) else {
-            return -1;
-        };
-        if mss.cast_signed() <= 0 {
-            return -1;
-        }
-        let source = source.of_len(len);
+        let source = source.of_len(len.cast_unsigned());
         if self.stream.get() == 0 {
-            if len <= mss {
-                return self.send_whole(source);
-            }
-        } else if self.append_to_tail(source, mss) {
-            return taken(len);
+            self.send_message(source)
+        } else if self.append_to_tail(source) {
+            taken(source.len())
+        } else {
+            self.send_any(source)
         }
-        self.send_in_parts(source, len, mss)
     }
 
-    /// A message of one segment.
-    #[inline(always)]
-    fn send_whole(self, source: Source) -> c_int {
+    /// A message, mostly of one segment.
+    #[inline(never)]
+    fn send_message(self, source: Source) -> c_int {
+        let (len, mss) = (source.len(), self.mss.get());
+        if len > mss || mss.cast_signed() <= 0 {
+            return self.send_any(source);
+        }
         let Some(fragment) = self.segment_of(source) else {
             return REFUSED;
         };
@@ -57,17 +54,19 @@ impl Kcp<'_> {
         self.snd_queue().push_back(fragment);
         self.forget_tail();
         self.nsnd_que.set(self.nsnd_que.get().wrapping_add(1));
-        taken(source.len())
+        taken(len)
     }
 
-    /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is.
+    /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is. False for anything else,
+    /// a negative length included.
     #[inline(always)]
-    fn append_to_tail(self, source: Source, mss: u32) -> bool {
+    fn append_to_tail(self, source: Source) -> bool {
         let Some(tail) = self.tail() else {
             return false;
         };
         // A segment may have more room than the `mss` of today.
-        let appended = tail.room() <= mss && tail.append_short(source);
+        let fits = tail.room().cast_signed() <= self.mss.get().cast_signed();
+        let appended = fits && tail.append_short(source);
         if appended {
             tail.segment().frg.set(0);
         }
@@ -76,7 +75,11 @@ impl Kcp<'_> {
 
     /// Everything else: several segments, or a stream that needs a larger one.
     #[inline(never)]
-    fn send_in_parts(self, source: Source, len: u32, mss: u32) -> c_int {
+    fn send_any(self, source: Source) -> c_int {
+        let (len, mss) = (source.len(), self.mss.get());
+        if len.cast_signed() < 0 || mss.cast_signed() <= 0 {
+            return -1;
+        }
         let stream = self.stream.get() != 0;
         let extension = if stream {
             match self.plan_extension(len, mss) {

@@ -267,10 +267,11 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) fn tail(self) -> Option<Roomy> {
         let tail = &self.private().tail;
-        let last = self.snd_queue().last()?;
-        // SAFETY: `set_tail` noted the room when the segment was queued, and it still is.
-        self.is_tail(last)
-            .then(|| unsafe { Roomy::new(last, tail.room.get()) })
+        let segment = NonNull::new(tail.segment.get())?;
+        // SAFETY: a member of the list, as the comparison says. `set_tail` noted the room when it was queued, and it still
+        // is.
+        ptr::eq(segment.as_ptr(), self.snd_queue().last_address())
+            .then(|| unsafe { Roomy::new(Segment::from_raw(segment), tail.room.get()) })
     }
 
     /// Notes the room of the last queued segment, where that is more than its payload.
