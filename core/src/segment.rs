@@ -197,11 +197,12 @@ impl Roomy {
         unsafe {
             let to = self.segment.payload().add(old as usize);
             // A few bytes first, as those who write to a stream often have.
-            match len as usize {
-                1 => copy_word::<u8>(source.next, to, 0),
-                0 => {}
-                len @ 2..8 => copy_bytes(source.next, to, len),
-                len => copy(source.next, to, len),
+            if len == 1 {
+                copy_word::<u8>(source.next, to, 0);
+            } else if len > 7 {
+                copy(source.next, to, len as usize);
+            } else if len > 0 {
+                copy_bytes(source.next, to, len as usize);
             }
         }
         self.segment.len.set(old + len);

@@ -266,12 +266,12 @@ impl<'a> Kcp<'a> {
     /// The last queued segment and its room, where that is known to be more than its payload.
     #[inline(always)]
     pub(crate) fn tail(self) -> Option<Roomy> {
-        let tail = &self.private().tail;
-        let segment = NonNull::new(tail.segment.get())?;
-        // SAFETY: a member of the list, as the comparison says. `set_tail` noted the room when it was queued, and it still
-        // is.
-        ptr::eq(segment.as_ptr(), self.snd_queue().last_address())
-            .then(|| unsafe { Roomy::new(Segment::from_raw(segment), tail.room.get()) })
+        let (tail, last) = (&self.private().tail, self.snd_queue().last_address());
+        // SAFETY: `set_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
+        ptr::eq(last, tail.segment.get()).then(|| unsafe {
+            let segment = Segment::from_raw(NonNull::new_unchecked(last));
+            Roomy::new(segment, tail.room.get())
+        })
     }
 
     /// Notes the room of the last queued segment, where that is more than its payload.
