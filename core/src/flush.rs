@@ -42,30 +42,6 @@ struct Round {
     wnd: u16,
 }
 
-/// What the headers of a flush that have no payload say alike.
-#[derive(Clone, Copy)]
-struct Owed {
-    conv: u32,
-    una: u32,
-    wnd: u16,
-}
-
-impl Owed {
-    #[inline(always)]
-    fn header(self, cmd: u32, [sn, ts]: [u32; 2]) -> Header {
-        Header {
-            conv: self.conv,
-            cmd: cmd as u8,
-            frg: 0,
-            wnd: self.wnd,
-            ts,
-            sn,
-            una: self.una,
-            len: 0,
-        }
-    }
-}
-
 /// What a flush may have to do with segments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outlook {
@@ -83,6 +59,21 @@ struct Tally {
     fast: u32,
     /// Any segment was sent again because it timed out.
     timed_out: bool,
+}
+
+/// A header without payload.
+#[inline(always)]
+fn owed(cmd: u32, conv: u32, una: u32, wnd: u16) -> Header {
+    Header {
+        conv,
+        cmd: cmd as u8,
+        frg: 0,
+        wnd,
+        ts: 0,
+        sn: 0,
+        una,
+        len: 0,
+    }
 }
 
 impl Kcp<'_> {
@@ -149,13 +140,13 @@ impl Kcp<'_> {
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
     fn outlook(self) -> Outlook {
-        let index = &self.private().sent;
-        if self.has_ops()
-            || index.has_unsent()
-            || !index.is_ordered()
-            || !index.is_quiet(self.snd_buf(), self.now())
-            || index.may_resend(self.fast_resend(self.resent()))
-        {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        let nothing_due = list.is_empty()
+            || (!index.has_unsent()
+                && index.is_ordered()
+                && index.is_quiet(list, self.now())
+                && !index.may_resend(self.fast_resend(self.resent())));
+        if self.has_ops() || !nothing_due {
             Outlook::Unclear
         } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
             Outlook::Admission
@@ -176,23 +167,11 @@ impl Kcp<'_> {
         } else {
             None
         };
-        let wnd = self.wnd_unused();
-        let round = Round {
-            current,
-            prior_cwnd: self.cwnd.get(),
-            window: 0,
-            rtomin: 0,
-            resent: 0,
-            wnd,
-        };
-        let owed = Owed {
-            conv: self.conv.get(),
-            una: self.rcv_nxt.get(),
-            wnd,
-        };
-        let last = self.flush_acks(owed)?;
+        let (wnd, prior_cwnd) = (self.wnd_unused(), self.cwnd.get());
+        let (conv, una) = (self.conv.get(), self.rcv_nxt.get());
+        let last = self.flush_acks(owed(IKCP_CMD_ACK, conv, una, wnd))?;
         if self.probe.get() != 0 || self.rmt_wnd.get() == 0 {
-            self.flush_probes(owed, last)?;
+            self.flush_probes(conv, una, wnd, last)?;
         } else {
             self.set_prober(Prober::IDLE);
         }
@@ -203,40 +182,49 @@ impl Kcp<'_> {
         } else if outlook == Outlook::Nothing {
             return self.end_round();
         }
-        self.flush_data(round, budget, outlook)
+        self.flush_data(outlook, budget, current, prior_cwnd, wnd)
     }
 
     /// The segments of a flush: admits new ones and sends those that are due.
-    #[inline(always)]
+    #[inline(never)]
     fn flush_data(
         self,
-        mut round: Round,
-        budget: Option<u32>,
         outlook: Outlook,
+        budget: Option<u32>,
+        current: Millis,
+        prior_cwnd: u32,
+        wnd: u16,
     ) -> Result<(), Released> {
         let (index, list) = (&self.private().sent, self.snd_buf());
-        round.window = self.send_window();
-        index.flush_begins(round.current);
-        let admitted = self.admit(round);
+        let window = self.send_window();
+        index.flush_begins(current);
+        let admitted = self.admit(current, window, wnd);
         self.report_app_limited()?;
-        round.resent = self.resent();
-        round.rtomin = match self.nodelay.get() {
+        let rtomin = match self.nodelay.get() {
             0 => (self.rx_rto.get() >> 3).cast_unsigned(),
             _ => 0,
+        };
+        let round = Round {
+            current,
+            prior_cwnd,
+            window,
+            rtomin,
+            resent: self.resent(),
+            wnd,
         };
         let (scope, at) = if outlook == Outlook::Admission {
             (Scope::Unsent, admitted)
         } else {
-            self.look_for_due(round.current, round.resent)
+            self.look_for_due(current, round.resent)
         };
         self.private().withheld.set(None);
         let changes = self.private().changes.get();
-        let mut step = at.map_or(Step::Withheld, Step::Special);
-        if let Some(first) = at
-            && scope == Scope::Unsent
-            && budget.is_none()
-            && !self.has_ops()
-        {
+        let Some(first) = at else {
+            index.flushed(scope, true);
+            return self.end_round();
+        };
+        let mut step = Step::Special(first);
+        if scope == Scope::Unsent && budget.is_none() && !self.has_ops() {
             step = self.send_first_run(first, round)?;
             if let Step::Passed(last) = step
                 && list.next(last).is_none()
@@ -244,10 +232,6 @@ impl Kcp<'_> {
                 index.flushed(scope, true);
                 return self.end_round();
             }
-        }
-        if at.is_none() {
-            index.flushed(scope, true);
-            return self.end_round();
         }
         self.go_on(round, budget, (step, scope), changes)
     }
@@ -367,7 +351,7 @@ impl Kcp<'_> {
 
     /// Gives `sn` and `ts` of the last acknowledgement, since the original goes on with its header: a probe carries them.
     #[inline(always)]
-    fn flush_acks(self, owed: Owed) -> Result<[u32; 2], Released> {
+    fn flush_acks(self, header: Header) -> Result<[u32; 2], Released> {
         let count = self.ackcount.get();
         if count == 0 {
             return Ok([0, 0]);
@@ -384,14 +368,14 @@ impl Kcp<'_> {
                 && writer.fits(0)
             {
                 last = ack;
-                writer.put_header(&owed.header(IKCP_CMD_ACK, ack).emit());
+                writer.put_header(&header.about(ack).emit());
                 written += 1;
             }
             packet.take_over(writer);
             if written >= count {
                 break;
             }
-            match self.put_ack(owed, written)? {
+            match self.put_ack(header, written)? {
                 Some(ack) => last = ack,
                 None => break,
             }
@@ -404,18 +388,18 @@ impl Kcp<'_> {
     /// Writes the acknowledgement number `n` into a new packet, and gives it. `None` when a callback took it away, or
     /// without memory.
     #[inline(never)]
-    fn put_ack(self, owed: Owed, n: u32) -> Result<Option<[u32; 2]>, Released> {
+    fn put_ack(self, header: Header, n: u32) -> Result<Option<[u32; 2]>, Released> {
         self.make_room(IKCP_OVERHEAD)?;
         let Some(ack) = self.pending_acks(u32::MAX).get(n) else {
             return Ok(None);
         };
-        let raw = owed.header(IKCP_CMD_ACK, ack).emit();
+        let raw = header.about(ack).emit();
         let written = self.private().packet.put_header(&self.buffer, &raw);
         Ok(written.then_some(ack))
     }
 
     #[inline(never)]
-    fn flush_probes(self, owed: Owed, last: [u32; 2]) -> Result<(), Released> {
+    fn flush_probes(self, conv: u32, una: u32, wnd: u16, last: [u32; 2]) -> Result<(), Released> {
         if self.rmt_wnd.get() == 0 {
             let prober = Prober {
                 ts_probe: Millis(self.ts_probe.get()),
@@ -430,10 +414,10 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
         }
         if self.probe.get() & IKCP_ASK_SEND != 0 {
-            self.put_probe(owed.header(IKCP_CMD_WASK, last))?;
+            self.put_probe(owed(IKCP_CMD_WASK, conv, una, wnd).about(last))?;
         }
         if self.probe.get() & IKCP_ASK_TELL != 0 {
-            self.put_probe(owed.header(IKCP_CMD_WINS, last))?;
+            self.put_probe(owed(IKCP_CMD_WINS, conv, una, wnd).about(last))?;
         }
         self.probe.set(0);
         Ok(())
@@ -474,9 +458,9 @@ impl Kcp<'_> {
     /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
     /// are brought up to date once for all of them. Gives the first one.
     #[inline(always)]
-    fn admit(self, round: Round) -> Option<Segment> {
+    fn admit(self, current: Millis, window: u32, wnd: u16) -> Option<Segment> {
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let edge = Sn(self.snd_una.get()).plus(round.window);
+        let edge = Sn(self.snd_una.get()).plus(window);
         let (mut sn, mut last) = (self.next_sn(), None);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
         let mut at = queue.first();
@@ -486,11 +470,11 @@ impl Kcp<'_> {
             let segment = self.fit_tail(segment);
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);
-            segment.wnd.set(u32::from(round.wnd));
-            segment.ts.set(round.current.0);
+            segment.wnd.set(u32::from(wnd));
+            segment.ts.set(current.0);
             segment.sn.set(sn.0);
             segment.una.set(una);
-            segment.resendts.set(round.current.0);
+            segment.resendts.set(current.0);
             segment.rto.set(rto.cast_unsigned());
             segment.fastack.set(0);
             segment.xmit.set(0);

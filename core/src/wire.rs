@@ -56,6 +56,12 @@ impl Header {
         }
     }
 
+    /// The same header about another segment: its `sn` and `ts`.
+    #[inline(always)]
+    pub(crate) fn about(self, [sn, ts]: [u32; 2]) -> Header {
+        Header { sn, ts, ..self }
+    }
+
     /// Writes the header.
     #[inline(always)]
     pub fn emit(&self) -> RawHeader {
