@@ -84,11 +84,29 @@ impl Kcp<'_> {
 
     // ---- the peer's ----------------------------------------------------------------------------------------------
 
-    /// Makes the send index describe `snd_buf`, after the program or a callback may have edited it.
+    /// Makes the send index describe `snd_buf`, which the program may have edited, at the beginning of an operation. An empty
+    /// list is not looked up in it, and what is admitted then starts it anew.
     #[inline(always)]
+    pub(crate) fn sync_listed(self) {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !list.is_empty()
+            && !index.is_off()
+            && !index.describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
+            self.rebuild_sent();
+        }
+    }
+
+    /// The same after a callback: what is not as before counts as a change, and so does all that is not known.
+    #[inline(never)]
     pub(crate) fn sync_sent(self) {
-        let (list, count, next) = (self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
-        if !self.private().sent.describes(list, count, next) {
+        let (private, list) = (self.private(), self.snd_buf());
+        if private.sent.is_off() {
+            private.changes.set(private.changes.get().wrapping_add(1));
+        } else if !private
+            .sent
+            .describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
             self.rebuild_sent();
         }
     }
@@ -101,12 +119,6 @@ impl Kcp<'_> {
         private
             .sent
             .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
-    }
-
-    /// `sync_sent` after a callback, where speed does not matter.
-    #[inline(never)]
-    pub(crate) fn sync_sent_any(self) {
-        self.sync_sent();
     }
 
     /// Removes `segment` from `snd_buf`.

@@ -68,7 +68,7 @@ fn stack_position() -> usize {
     position
 }
 
-/// Between the tokens of two call outs. Odd, so that they repeat after 2^64.
+/// Between the tokens of two call outs. Odd, so that no two of them are alike until their number repeats.
 const TOKEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Words of a [`Witness`], of which every eighth is written.
 const WITNESS_WORDS: usize = 64;
@@ -139,6 +139,7 @@ impl Kcp<'_> {
     fn has_witness(self) -> bool {
         let private = self.private();
         let (at, token) = (private.witness.get(), private.token.get());
+        let token = u64::from(token).wrapping_mul(TOKEN_STEP);
         let from = stack_position();
         if at < from || at - from > 2 * WITNESS_REACH {
             // Not on this stack, as where AddressSanitizer keeps locals in the heap.
@@ -155,6 +156,7 @@ impl Kcp<'_> {
         private.callout.set(0);
         private.flushing.set(false);
         private.flush_again.set(false);
+        private.unheard.set(0);
         private.recv_hold.set(0);
         private.leaving_cc.set(false);
         private.packet.handed_back();
@@ -208,8 +210,8 @@ impl Kcp<'_> {
             recv_hold: private.recv_hold.get(),
         };
         if !above.nested {
-            let token = private.token.get().wrapping_add(TOKEN_STEP);
-            private.token.set(token);
+            private.token.set(private.callouts.get());
+            let token = u64::from(private.callouts.get()).wrapping_mul(TOKEN_STEP);
             // One by one: as a loop it costs more than everything else here.
             for n in 0..WITNESS_MARKS {
                 witness[n * 8].write(token);
@@ -227,7 +229,9 @@ impl Kcp<'_> {
         if !above.nested {
             private.callout.set(0);
         }
-        private.unheard.set(0);
+        if private.flush_again.get() {
+            private.unheard.set(0);
+        }
         private.flushing.set(above.flushing);
         private.recv_hold.set(above.recv_hold);
         if private.released.get() {

@@ -97,9 +97,10 @@ impl Kcp<'_> {
                 return;
             }
             private.flushing.set(false);
+            private.unheard.set(0);
         }
         // Decided before anything is written: with thousands of connections nearly all flushes end here.
-        self.sync_sent();
+        self.sync_listed();
         let outlook = self.outlook();
         if outlook == Outlook::Nothing && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
@@ -107,8 +108,6 @@ impl Kcp<'_> {
             return;
         }
         private.flush_again.set(false);
-        private.flush_began.set(self.now());
-        private.unheard.set(0);
         private.flushing.set(true);
         let first = self.flush_once(outlook);
         if first.is_ok() && private.flush_again.get() {
@@ -130,10 +129,13 @@ impl Kcp<'_> {
     #[cold]
     fn is_flushing(self) -> bool {
         let private = self.private();
+        if private.unheard.get() == 0 {
+            private.unheard_since.set(self.now());
+        }
         let unheard = private.unheard.get().saturating_add(1);
         private.unheard.set(unheard);
         unheard < ABANDONED_REQUESTS
-            || self.now().since(private.flush_began.get()) < ABANDONED_AFTER
+            || self.now().since(private.unheard_since.get()) < ABANDONED_AFTER
     }
 
     /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
@@ -142,10 +144,14 @@ impl Kcp<'_> {
     fn outlook(self) -> Outlook {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let nothing_due = list.is_empty()
-            || (!index.has_unsent()
-                && index.is_ordered()
-                && index.is_quiet(list, self.now())
-                && !index.may_resend(self.fast_resend(self.resent())));
+            || if index.is_off() {
+                self.finds_nothing_due()
+            } else {
+                !index.has_unsent()
+                    && index.is_ordered()
+                    && index.is_quiet(list, self.now())
+                    && !index.may_resend(self.fast_resend(self.resent()))
+            };
         if self.has_ops() || !nothing_due {
             Outlook::Unclear
         } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
@@ -177,7 +183,7 @@ impl Kcp<'_> {
         }
         let mut outlook = outlook;
         if self.private().callouts.get() != callouts {
-            self.sync_sent_any();
+            self.sync_sent();
             outlook = Outlook::Unclear;
         } else if outlook == Outlook::Nothing {
             return self.end_round();
@@ -217,7 +223,7 @@ impl Kcp<'_> {
         } else {
             self.look_for_due(current, round.resent)
         };
-        self.private().withheld.set(None);
+        self.private().withheld.set(false);
         let changes = self.private().changes.get();
         let Some(first) = at else {
             index.flushed(scope, true);
@@ -278,7 +284,7 @@ impl Kcp<'_> {
     /// The end of a flush that has sent all: the last packet leaves.
     #[inline(always)]
     fn end_round(self) -> Result<(), Released> {
-        self.private().withheld.set(None);
+        self.private().withheld.set(false);
         if self.private().packet.len() > 0 {
             self.output_packet()?;
         }
@@ -488,7 +494,8 @@ impl Kcp<'_> {
         self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
         self.snd_nxt.set(sn.0);
-        self.private().sent.admitted(list, first, count);
+        let total = self.nsnd_buf.get();
+        self.private().sent.admitted(list, first, count, sn, total);
         Some(first)
     }
 
@@ -503,7 +510,7 @@ impl Kcp<'_> {
             let inflight = self.nsnd_buf.get();
             if inflight < window {
                 self.on_app_limited(inflight)?;
-                self.sync_sent_any();
+                self.sync_sent();
             }
         }
         Ok(())

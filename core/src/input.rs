@@ -255,21 +255,24 @@ impl Kcp<'_> {
         }
     }
 
-    /// Makes the indexes describe the lists, which the program or a callback may have edited. That of `rcv_buf` is looked at
-    /// when a segment comes out of order, unless it holds addresses, which must not outlive what they belong to; of an empty
-    /// list none is believed before one comes.
+    /// Makes the indexes describe the lists, which the program may have edited. That of `rcv_buf` is looked at when a segment
+    /// comes out of order, unless it holds addresses, which must not outlive what they belong to; of an empty list none is
+    /// believed before one comes.
     #[inline(always)]
     fn sync(self) {
-        self.sync_sent();
+        self.sync_listed();
         if !self.rcv_buf().is_empty() && self.private().received.holds_addresses() {
             self.sync_received();
         }
     }
 
-    /// `sync` after a callback, where speed does not matter.
+    /// The same after a callback.
     #[inline(never)]
     pub(crate) fn sync_any(self) {
-        self.sync();
+        self.sync_sent();
+        if self.private().received.holds_addresses() {
+            self.sync_received();
+        }
     }
 
     /// More segments have arrived: `snd_una` was `prior_una` before.

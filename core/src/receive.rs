@@ -29,7 +29,10 @@ impl Kcp<'_> {
         match frame(first, count) {
             Frame::Whole => size(u64::from(first.len.get())),
             Frame::Incomplete => EMPTY,
-            Frame::Fragments => size(self.private().front.len(queue, count)),
+            Frame::Fragments => {
+                let private = self.private();
+                size(private.front.len(queue, count, private.front_known.get()))
+            }
         }
     }
 
@@ -67,10 +70,24 @@ impl Kcp<'_> {
     fn take_first(self, first: Segment) {
         let queue = self.rcv_queue();
         queue.remove_first(first);
-        let count = self.nrcv_que.get().wrapping_sub(1);
-        self.nrcv_que.set(count);
-        self.private().front.removed(queue, count);
+        self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
+        self.note_front();
         self.free_segment(first);
+    }
+
+    /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
+    #[inline(always)]
+    fn note_front(self) {
+        let known = self
+            .rcv_queue()
+            .first()
+            .is_some_and(|next| next.frg.get() != 0);
+        self.private().front_known.set(known);
+        if known {
+            self.private()
+                .front
+                .restart(self.rcv_queue(), self.nrcv_que.get());
+        }
     }
 
     #[inline(never)]
@@ -168,9 +185,7 @@ impl Kcp<'_> {
                 _ => break,
             }
         }
-        self.private()
-            .front
-            .removed(self.rcv_queue(), self.nrcv_que.get());
+        self.note_front();
         Ok(())
     }
 
@@ -274,9 +289,17 @@ impl Kcp<'_> {
     pub(crate) fn append_received(self, segment: Segment) {
         let count = self.nrcv_que.get();
         self.rcv_queue().push_back(segment);
-        self.private()
-            .front
-            .appended(self.rcv_queue(), segment, count);
+        let private = self.private();
+        let known = private.front_known.get();
+        // Single segments behind single ones: nothing is known of the first, or need be.
+        if known || segment.frg.get() != 0 {
+            private.front_known.set(private.front.appended(
+                self.rcv_queue(),
+                segment,
+                count,
+                known,
+            ));
+        }
         self.nrcv_que.set(count.wrapping_add(1));
         self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));
     }

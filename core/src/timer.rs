@@ -38,6 +38,7 @@ impl Kcp<'_> {
     fn narrow_bounds(self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
         if !self.private().released.get()
+            && !index.is_off()
             && index.is_loose()
             && index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
             && index.describes(list, self.nsnd_buf.get(), self.next_sn())
@@ -76,8 +77,9 @@ impl Kcp<'_> {
         if list.is_empty() {
             return horizon;
         }
-        let withheld = self.private().withheld.get();
-        let known = index.describes(list, self.nsnd_buf.get(), self.next_sn());
+        let private = self.private();
+        let withheld = private.withheld.get().then(|| private.withheld_at.get());
+        let known = !index.is_off() && index.describes(list, self.nsnd_buf.get(), self.next_sn());
         if withheld.is_some() || !known || index.has_unsent() {
             return self.walk_to_deadline(now, withheld);
         }

@@ -31,17 +31,18 @@ struct Class {
 }
 
 /// Segments ready for reuse. Empty, it owns no memory.
+#[repr(C)]
 pub(crate) struct Pool {
-    /// `CLASSES` of them while the connection is busy, otherwise NULL.
-    classes: Cell<*mut Class>,
     /// Payloads below this have a class: 0 where there are none.
     reach: Cell<u32>,
+    /// Segments freed during this trimming period, while there are no classes.
+    freed: Cell<u32>,
+    /// `CLASSES` of them while the connection is busy, otherwise NULL.
+    classes: Cell<*mut Class>,
     /// How many more segments may be kept.
     left: Cell<i32>,
     /// How many may be kept altogether.
     limit: Cell<i32>,
-    /// Segments freed during this trimming period, while there are no classes.
-    freed: Cell<u32>,
 }
 
 /// Class of a segment with room for `room` bytes of payload.

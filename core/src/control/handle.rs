@@ -24,19 +24,23 @@ pub(crate) struct Tail {
 
 /// The part of a control block that programs do not see.
 ///
-/// What an update looks at that finds nothing to do comes first, next to the public part: with thousands of idle
-/// connections each cache line of it is fetched from memory. Next comes what a single message needs.
+/// In the order of how often it is looked at: with thousands of connections each cache line of it is fetched from memory for
+/// every message. First what any call needs, then what a connection that sends does.
 #[repr(C)]
 pub(crate) struct Private {
     /// Stack position of the outermost callback that is running, 0 when none is.
     pub(crate) callout: Cell<usize>,
-    /// When the trimming period began, and the sum of `snd_una` and `rcv_nxt` then.
+    /// Where on the stack the witness of the outermost callback lies, and what that says.
+    pub(crate) witness: Cell<usize>,
+    pub(crate) token: Cell<u32>,
+    /// Callbacks that ran so far: tells whether one did since.
+    pub(crate) callouts: Cell<u32>,
+    /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
+    pub(crate) changes: Cell<u32>,
+    /// When the trimming period began.
     pub(crate) trimmed: Cell<Millis>,
-    pub(crate) trimmed_at: Cell<u32>,
-    /// `current` when the flush that is running began.
-    pub(crate) flush_began: Cell<Millis>,
-    /// Flush requests that were put off since a callback last returned.
-    pub(crate) unheard: Cell<u32>,
+    /// Most acknowledgements that one flush found pending during this trimming period.
+    pub(crate) ack_peak: Cell<u32>,
     /// Segments at the front of `rcv_queue` that an `ikcp_recv`, at the moment inside its log line, is taking.
     pub(crate) recv_hold: Cell<u32>,
     /// A flush is running.
@@ -49,24 +53,24 @@ pub(crate) struct Private {
     pub(crate) ending: Cell<bool>,
     /// The program has released the object; its memory waits for the outermost callback to return.
     pub(crate) released: Cell<bool>,
+    /// The last flush had to leave segments that were due, for want of budget or memory.
+    pub(crate) withheld: Cell<bool>,
+    /// `front` describes the first message.
+    pub(crate) front_known: Cell<bool>,
+    pub(crate) packet: Packet,
+    pub(crate) pool: Pool,
+    pub(crate) tail: Tail,
     pub(crate) sent: SendIndex,
 
-    pub(crate) packet: Packet,
-    /// Where on the stack the witness of the outermost callback lies, and what that says.
-    pub(crate) witness: Cell<usize>,
-    pub(crate) token: Cell<u64>,
-    /// Callbacks that ran so far: tells whether one did since.
-    pub(crate) callouts: Cell<u32>,
-    /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
-    pub(crate) changes: Cell<u32>,
-    /// The time of the last flush, when that had to leave segments that were due for want of budget or memory.
-    pub(crate) withheld: Cell<Option<Millis>>,
-    /// Most acknowledgements that one flush found pending during this trimming period.
-    pub(crate) ack_peak: Cell<u32>,
-    pub(crate) tail: Tail,
-    pub(crate) pool: Pool,
     pub(crate) front: Front,
     pub(crate) received: ReceiveIndex,
+    /// The time of the last flush that had to leave segments that were due.
+    pub(crate) withheld_at: Cell<Millis>,
+    /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
+    pub(crate) trimmed_at: Cell<u32>,
+    /// Flush requests that were put off since a callback last returned, and when the first of them came.
+    pub(crate) unheard: Cell<u32>,
+    pub(crate) unheard_since: Cell<Millis>,
 }
 
 /// Pending acknowledgements.
@@ -443,30 +447,32 @@ fn fresh_public(conv: u32, user: *mut c_void) -> IKCPCB {
 const fn fresh_private() -> Private {
     Private {
         callout: Cell::new(0),
+        witness: Cell::new(0),
+        token: Cell::new(0),
+        callouts: Cell::new(0),
+        changes: Cell::new(0),
         trimmed: Cell::new(Millis(0)),
-        trimmed_at: Cell::new(0),
-        flush_began: Cell::new(Millis(0)),
-        unheard: Cell::new(0),
+        ack_peak: Cell::new(0),
         recv_hold: Cell::new(0),
         flushing: Cell::new(false),
         flush_again: Cell::new(false),
         leaving_cc: Cell::new(false),
         ending: Cell::new(false),
         released: Cell::new(false),
-        sent: SendIndex::new(),
+        withheld: Cell::new(false),
+        front_known: Cell::new(false),
         packet: Packet::new(),
-        witness: Cell::new(0),
-        token: Cell::new(0),
-        callouts: Cell::new(0),
-        changes: Cell::new(0),
-        withheld: Cell::new(None),
-        ack_peak: Cell::new(0),
+        pool: Pool::new(),
         tail: Tail {
             segment: Cell::new(ptr::null_mut()),
             room: Cell::new(0),
         },
-        pool: Pool::new(),
+        sent: SendIndex::new(),
         front: Front::new(),
         received: ReceiveIndex::new(),
+        withheld_at: Cell::new(Millis(0)),
+        trimmed_at: Cell::new(0),
+        unheard: Cell::new(0),
+        unheard_since: Cell::new(Millis(0)),
     }
 }

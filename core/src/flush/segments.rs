@@ -76,12 +76,28 @@ impl Kcp<'_> {
         }
     }
 
+    /// True when none of the few segments in flight is due.
+    #[inline(always)]
+    pub(super) fn finds_nothing_due(self) -> bool {
+        let (current, resent) = (self.now(), self.resent());
+        let mut at = self.snd_buf().first();
+        while let Some(segment) = at {
+            if self.cause(segment, current, resent).is_some() {
+                return false;
+            }
+            at = self.snd_buf().next(segment);
+        }
+        true
+    }
+
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
     #[inline(always)]
     pub(super) fn scope(self, current: Millis, resent: u32) -> Scope {
         let index = &self.private().sent;
-        if index.is_settled()
+        if index.is_off() {
+            Scope::All
+        } else if index.is_settled()
             && index.is_quiet(self.snd_buf(), current)
             && !index.may_resend(self.fast_resend(resent))
         {
@@ -169,7 +185,7 @@ impl Kcp<'_> {
     ) -> (Option<Option<Segment>>, Scope) {
         self.sync_sent();
         let (index, list) = (&self.private().sent, self.snd_buf());
-        if !index.is_ordered() {
+        if !index.finds_order(list) {
             // Numbers do not say what comes later: going by them could go round in circles.
             return (index.behind(list, sn, address), Scope::All);
         }
@@ -283,7 +299,8 @@ impl Kcp<'_> {
         let need = IKCP_OVERHEAD.saturating_add(len);
         let affordable = budget.is_none_or(|budget| len <= budget);
         if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
-            self.private().withheld.set(Some(round.current));
+            self.private().withheld.set(true);
+            self.private().withheld_at.set(round.current);
             self.private().sent.flushed_up_to(sn);
             return Ok(Step::Withheld);
         }

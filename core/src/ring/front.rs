@@ -6,11 +6,6 @@ use core::ptr;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
 
-/// The count of a queue of which nothing is known: none has so many segments.
-const UNKNOWN: u32 = u32::MAX;
-
-/// What single segments need of it comes first.
-#[repr(C)]
 pub(crate) struct Front {
     // The stamp: what the queue looked like.
     count: Cell<u32>,
@@ -27,7 +22,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) const fn new() -> Front {
         Front {
-            count: Cell::new(UNKNOWN),
+            count: Cell::new(0),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
             len: Cell::new(0),
@@ -35,10 +30,11 @@ impl Front {
         }
     }
 
-    /// Payload of the first message: of its fragments up to the last one, or up to the end of the queue.
+    /// Payload of the first message, as far as it is `known` here, or else measured: of its fragments up to the last one, or
+    /// up to the end of the queue.
     #[inline(always)]
-    pub(crate) fn len(&self, queue: List<'_>, count: u32) -> u64 {
-        if self.describes(queue, count) {
+    pub(crate) fn len(&self, queue: List<'_>, count: u32, known: bool) -> u64 {
+        if known && self.describes(queue, count) {
             self.len.get()
         } else {
             measure(queue).0
@@ -61,43 +57,26 @@ impl Front {
         self.complete.set(complete);
     }
 
-    /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
-    #[inline(always)]
-    pub(crate) fn removed(&self, queue: List<'_>, count: u32) {
-        match queue.first() {
-            Some(next) if next.frg.get() != 0 => self.restart(queue, count),
-            _ => self.forget(),
-        }
-    }
-
-    /// Describes no queue.
-    #[inline(always)]
-    fn forget(&self) {
-        self.count.set(UNKNOWN);
-    }
-
-    /// `segment` was appended to the queue, which held `count` before.
-    #[inline(always)]
-    pub(crate) fn appended(&self, queue: List<'_>, segment: Segment, count: u32) {
-        // Single segments behind single ones, and nothing is known or need be.
-        if self.count.get() != UNKNOWN || segment.frg.get() != 0 {
-            self.take_in(queue, segment, count);
-        }
-    }
-
+    /// `segment` was appended to the queue, which held `count` before and is described, if that is `known`. True when the queue
+    /// is described now.
     #[inline(never)]
-    fn take_in(&self, queue: List<'_>, segment: Segment, count: u32) {
+    pub(crate) fn appended(
+        &self,
+        queue: List<'_>,
+        segment: Segment,
+        count: u32,
+        known: bool,
+    ) -> bool {
         if queue.first() == Some(segment) {
             if segment.frg.get() == 0 {
-                self.forget();
-                return;
+                // A single segment: nothing need be known of it.
+                return false;
             }
             self.first.set(segment.as_ptr());
             self.len.set(0);
             self.complete.set(false);
-        } else if self.count.get() != count {
-            // Nothing is known of the first message, as it needs no knowing or the program changed the queue.
-            return;
+        } else if !known || self.count.get() != count {
+            return false;
         }
         if !self.complete.get() {
             self.len.set(self.len.get() + u64::from(segment.len.get()));
@@ -105,6 +84,7 @@ impl Front {
         }
         self.count.set(count.wrapping_add(1));
         self.last.set(segment.as_ptr());
+        true
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! The index over `snd_buf`: which segments are listed, when the earliest deadline is, who was skipped how often.
 //!
-//! Few segments in flight are walked as the original does; from [`WALKED`] on there is a ring. In both cases bounds
-//! tell in constant time when nothing can be due.
+//! A handful of segments in flight is walked as the original does, and nothing is known of them: connections with a message
+//! now and then have an index no more than they have a pool. Beyond [`FEW`] bounds tell in constant time when nothing can be
+//! due, and from [`WALKED`] on there is a ring.
 
 mod deadlines;
 mod find;
@@ -14,6 +15,9 @@ use super::slots::Slots;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
 use crate::seq::{Millis, Sn};
+
+/// Segments in flight up to which there is no index.
+const FEW: u32 = 4;
 
 /// Segments in flight up to which the list is as good as a ring.
 const WALKED: u32 = 32;
@@ -52,6 +56,14 @@ impl FastResend {
 /// What an update looks at that finds nothing to do comes first.
 #[repr(C)]
 pub(crate) struct SendIndex {
+    /// Nothing below is kept up to date but `steady` and `newest`: few segments are listed, and there is no ring.
+    off: Cell<bool>,
+    /// The clock went forward in steps since the list was empty, so that the times in the list can be told apart by
+    /// their order.
+    steady: Cell<bool>,
+    /// Time of the last flush that looked at segments.
+    newest: Cell<Millis>,
+
     // The stamp: what the list looked like when the index described it.
     first: Cell<*mut IKCPSEG>,
     last: Cell<*mut IKCPSEG>,
@@ -79,13 +91,8 @@ pub(crate) struct SendIndex {
     /// False when the list is not in order of `sn`, as only a program can make it; then all of it is looked at.
     ordered: Cell<bool>,
 
-    /// The clock went forward in steps since the list was empty, so that the times in the list can be told apart by
-    /// their order.
-    steady: Cell<bool>,
     /// All times in the log of skips are of the near past.
     plain: Cell<bool>,
-    /// Time of the last flush that looked at segments.
-    newest: Cell<Millis>,
     /// The latest `ts` in the log of skips.
     latest_skip: Cell<Millis>,
     /// The highest settled count that a segment kept although it was sent, during this flush.
@@ -98,6 +105,7 @@ pub(crate) struct SendIndex {
 impl SendIndex {
     pub(crate) const fn new() -> SendIndex {
         SendIndex {
+            off: Cell::new(true),
             first: Cell::new(ptr::null_mut()),
             last: Cell::new(ptr::null_mut()),
             count: Cell::new(0),
@@ -124,6 +132,12 @@ impl SendIndex {
             peak: Cell::new(0),
             slots: Slots::new(),
         }
+    }
+
+    /// True when there is no index, so that everything has to be looked up in the list.
+    #[inline(always)]
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.get()
     }
 
     /// True when the index still describes the list.
@@ -156,11 +170,20 @@ impl SendIndex {
         }
     }
 
-    /// Makes the index describe the list as it is.
+    /// Makes the index describe the list as it is, after the program has edited it.
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32, next: Sn) {
         if self.logged.get() > 0 && !list.is_empty() {
             self.settle_walking(list);
         }
+        self.steady.set(false);
+        self.build(list, count, next);
+    }
+
+    /// The same where nothing was known of the list before.
+    #[cold]
+    #[inline(never)]
+    fn build(&self, list: List<'_>, count: u32, next: Sn) {
+        self.off.set(false);
         self.logged.set(0);
         self.count.set(count);
         self.next.set(next);
@@ -175,7 +198,6 @@ impl SendIndex {
     fn survey(&self, list: List<'_>) {
         self.ordered.set(true);
         self.timed.set(false);
-        self.steady.set(false);
         // What the marks and `skips` knew belongs to another list.
         self.skips.set(u32::MAX);
         let mut unsent = None;
@@ -233,22 +255,31 @@ impl SendIndex {
         self.slots.is_allocated()
     }
 
-    /// `count` segments from `run` on, under the next sequence numbers, were appended to the list.
+    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now.
     #[inline(always)]
-    pub(crate) fn admitted(&self, list: List<'_>, run: Segment, count: u32) {
+    pub(crate) fn admitted(&self, list: List<'_>, run: Segment, count: u32, next: Sn, total: u32) {
+        let sn = Sn(run.sn.get());
+        let few = total <= FEW && (self.off.get() || !self.has_ring());
         if list.first() == Some(run) {
-            self.ordered.set(true);
-            self.timed.set(false);
             self.steady.set(true);
+            self.off.set(few);
+            if few {
+                return;
+            }
+            self.restart(sn);
+        } else if self.off.get() {
+            if !few {
+                self.build(list, total, next);
+            }
+            return;
         }
         let before = self.count.get();
         self.count.set(before.wrapping_add(count));
-        let sn = self.next.get();
-        self.next.set(sn.plus(count));
+        self.next.set(next);
         self.stamp_ends(list);
         let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
-        if self.next.get().before(first) || previous.is_some_and(|previous| !previous.before(sn)) {
+        if next.before(first) || previous.is_some_and(|previous| !previous.before(sn)) {
             // The program has set `snd_nxt`.
             self.ordered.set(false);
         }
@@ -260,13 +291,26 @@ impl SendIndex {
             }
             return;
         }
-        let span = self.next.get().since(first).cast_unsigned();
+        let span = next.since(first).cast_unsigned();
         if span > self.slots.capacity() || !self.ordered.get() {
             self.grow(list);
             return;
         }
         self.peak.set(self.peak.get().max(span));
         self.slots.set_run(sn, count, run.ts.get(), list.from(run));
+    }
+
+    /// Begins with an empty list, before the segment `sn` comes. What was known of an empty list was not kept up to date.
+    #[inline(always)]
+    fn restart(&self, sn: Sn) {
+        if self.count.replace(0) != 0 && self.has_ring() {
+            // The program has emptied it.
+            self.slots.set_up(self.slots.capacity());
+        }
+        self.ordered.set(true);
+        self.timed.set(false);
+        self.unsent.set(sn);
+        self.logged.set(0);
     }
 
     /// A flush at `now` begins to look at segments.
@@ -289,6 +333,10 @@ impl SendIndex {
     /// Takes `segment` out of the list.
     #[inline(always)]
     pub(crate) fn remove(&self, list: List<'_>, segment: Segment) {
+        if self.off.get() {
+            list.remove(segment);
+            return;
+        }
         let at = segment.as_ptr();
         if segment.resendts.get() == self.low.get().0 {
             self.exact.set(false);

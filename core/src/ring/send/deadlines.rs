@@ -81,10 +81,30 @@ impl SendIndex {
         !self.exact.get()
     }
 
-    /// True when the list is in order of `sn`.
+    /// True when the list is known to be in order of `sn`.
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
         self.ordered.get()
+    }
+
+    /// True when the list is in order of `sn`.
+    pub(crate) fn finds_order(&self, list: List<'_>) -> bool {
+        if !self.off.get() {
+            return self.ordered.get();
+        }
+        let Some(first) = list.first() else {
+            return true;
+        };
+        let mut at = first;
+        while let Some(next) = list.next(at) {
+            // Steps that all lead forward may lead all around the circle.
+            let (low, sn) = (Sn(first.sn.get()), Sn(next.sn.get()));
+            if !Sn(at.sn.get()).before(sn) || sn.before(low) {
+                return false;
+            }
+            at = next;
+        }
+        true
     }
 
     /// Widens the bounds to take in `resendts`. When deadlines lie all around the 32-bit circle, as a clock that jumps by
@@ -92,6 +112,9 @@ impl SendIndex {
     #[inline(always)]
     pub(crate) fn extend_bounds(&self, resendts: Millis) {
         const HALF: u32 = 1 << 31;
+        if self.off.get() {
+            return;
+        }
         if !self.timed.get() {
             self.timed.set(true);
             self.low.set(resendts);

@@ -9,6 +9,9 @@ impl SendIndex {
     /// The listed segment with this `sn`.
     #[inline(always)]
     pub(crate) fn find(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
+        if list.is_empty() {
+            return None;
+        }
         if self.has_ring() {
             return self
                 .slots
@@ -40,7 +43,7 @@ impl SendIndex {
     /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
     /// it would end early.
     pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
-        if self.ordered.get() {
+        if !self.off.get() && self.ordered.get() {
             return self.find(list, sn);
         }
         let mut at = list.first();

@@ -247,6 +247,9 @@ impl SendIndex {
         una: Sn,
         mut taken: impl FnMut(Segment),
     ) -> u32 {
+        if self.off.get() {
+            return Self::remove_few_before(list, una, taken);
+        }
         let low = self.low.get().0;
         let mut count = 0;
         let mut run: Option<(Sn, Sn)> = None;
@@ -279,9 +282,26 @@ impl SendIndex {
         count
     }
 
+    /// The same without index.
+    #[inline(always)]
+    fn remove_few_before(list: List<'_>, una: Sn, mut taken: impl FnMut(Segment)) -> u32 {
+        let mut count = 0;
+        while let Some(segment) = list.first()
+            && una.since(Sn(segment.sn.get())) > 0
+        {
+            list.remove_first(segment);
+            taken(segment);
+            count += 1;
+        }
+        count
+    }
+
     /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0.
     #[inline(always)]
     pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
+        if self.off.get() {
+            return;
+        }
         if self.has_ring() {
             let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
             self.slots.set_deadlines(first, last, resendts);
@@ -297,6 +317,9 @@ impl SendIndex {
     /// `segment` was sent; its `resendts` was `before` until then.
     #[inline(always)]
     pub(crate) fn sent(&self, segment: Segment, before: u32) {
+        if self.off.get() {
+            return;
+        }
         let resendts = Millis(segment.resendts.get());
         if before == self.low.get().0 {
             self.exact.set(false);
@@ -335,6 +358,9 @@ impl SendIndex {
     /// meanwhile.
     #[inline(always)]
     pub(crate) fn flushed(&self, scope: Scope, undisturbed: bool) {
+        if self.off.get() {
+            return;
+        }
         self.unsent.set(self.next.get());
         let resent = self.fast.get().resent;
         let known = scope == Scope::All || self.skips.get() != u32::MAX;
