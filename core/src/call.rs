@@ -6,7 +6,6 @@
 //! callback that it is running in can still be on the stack.
 
 use core::ffi::{c_char, c_int, c_void};
-use core::hint::black_box;
 use core::mem::MaybeUninit;
 
 use crate::congestion::IKCPOPS;
@@ -63,7 +62,7 @@ fn stack_position() -> usize {
     )))]
     {
         let local = 0u8;
-        position = core::ptr::from_ref(black_box(&local)).addr();
+        position = core::ptr::from_ref(core::hint::black_box(&local)).addr();
     }
     position
 }
@@ -87,6 +86,36 @@ struct Above {
     nested: bool,
     flushing: bool,
     recv_hold: u32,
+}
+
+/// Has the compiler believe that the witness is looked at here, so that it is written, and not moved.
+#[inline(always)]
+fn see(witness: &mut Witness) {
+    // SAFETY: no instruction.
+    #[cfg(any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv32",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    ))]
+    unsafe {
+        core::arch::asm!("/* {} */", in(reg) &raw mut *witness, options(nostack, preserves_flags));
+    }
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv32",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )))]
+    core::hint::black_box(&raw mut *witness);
 }
 
 /// Reads a word of the stack that may belong to anything by now.
@@ -178,11 +207,11 @@ impl Kcp<'_> {
         state: *mut c_void,
     ) -> Result<(), Released> {
         let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
-        let above = self.enter(black_box(&mut witness), stack_position());
+        let above = self.enter(&mut witness, stack_position());
         // SAFETY: `call_out` made the two for each other.
         unsafe { run(self, state) };
         self.leave(above)?;
-        black_box(&raw mut witness);
+        see(&mut witness);
         Ok(())
     }
 
@@ -190,10 +219,10 @@ impl Kcp<'_> {
     #[inline(always)]
     fn call_out_here<R>(self, callback: impl FnOnce(Self) -> R) -> Result<R, Released> {
         let mut witness: Witness = [MaybeUninit::uninit(); WITNESS_WORDS];
-        let above = self.enter(black_box(&mut witness), stack_position());
+        let above = self.enter(&mut witness, stack_position());
         let result = callback(self);
         self.leave(above)?;
-        black_box(&raw mut witness);
+        see(&mut witness);
         Ok(result)
     }
 
@@ -216,6 +245,7 @@ impl Kcp<'_> {
             for n in 0..WITNESS_MARKS {
                 witness[n * 8].write(token);
             }
+            see(witness);
             private.witness.set((&raw mut *witness).addr());
             private.callout.set(position);
         }

@@ -105,14 +105,21 @@ impl Kcp<'_> {
         if outlook == Outlook::Nothing && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
             self.close_round();
-            return;
+        } else {
+            self.flush_now(outlook);
         }
+    }
+
+    #[inline(never)]
+    fn flush_now(self, mut outlook: Outlook) {
+        let private = self.private();
         private.flush_again.set(false);
         private.flushing.set(true);
-        let first = self.flush_once(outlook);
-        if first.is_ok() && private.flush_again.get() {
-            // However often it was asked for; what asks during this one is not heard.
-            _ = self.flush_again();
+        let mut again = false;
+        // However often another one was asked for; what asks during that one is not heard.
+        while self.flush_once(outlook).is_ok() && private.flush_again.get() && !again {
+            again = true;
+            outlook = self.outlook_again();
         }
         private.flush_again.set(false);
         private.flushing.set(false);
@@ -120,9 +127,9 @@ impl Kcp<'_> {
 
     #[cold]
     #[inline(never)]
-    fn flush_again(self) -> Result<(), Released> {
+    fn outlook_again(self) -> Outlook {
         self.sync_sent();
-        self.flush_once(self.outlook())
+        self.outlook()
     }
 
     /// True when the flush that is marked as running is.
@@ -162,7 +169,7 @@ impl Kcp<'_> {
     }
 
     /// One pass, when `outlook` has just been told.
-    #[inline(never)]
+    #[inline(always)]
     fn flush_once(self, outlook: Outlook) -> Result<(), Released> {
         // A flush that was left by longjmp may have left a packet behind.
         self.private().packet.clear();
@@ -192,7 +199,7 @@ impl Kcp<'_> {
     }
 
     /// The segments of a flush: admits new ones and sends those that are due.
-    #[inline(never)]
+    #[inline(always)]
     fn flush_data(
         self,
         outlook: Outlook,
@@ -210,18 +217,11 @@ impl Kcp<'_> {
             0 => (self.rx_rto.get() >> 3).cast_unsigned(),
             _ => 0,
         };
-        let round = Round {
-            current,
-            prior_cwnd,
-            window,
-            rtomin,
-            resent: self.resent(),
-            wnd,
-        };
+        let resent = self.resent();
         let (scope, at) = if outlook == Outlook::Admission {
             (Scope::Unsent, admitted)
         } else {
-            self.look_for_due(current, round.resent)
+            self.look_for_due(current, resent)
         };
         self.private().withheld.set(false);
         let changes = self.private().changes.get();
@@ -231,7 +231,7 @@ impl Kcp<'_> {
         };
         let mut step = Step::Special(first);
         if scope == Scope::Unsent && budget.is_none() && !self.has_ops() {
-            step = self.send_first_run(first, round)?;
+            step = self.send_first_run(first, current, rtomin, wnd)?;
             if let Step::Passed(last) = step
                 && list.next(last).is_none()
             {
@@ -239,6 +239,14 @@ impl Kcp<'_> {
                 return self.end_round();
             }
         }
+        let round = Round {
+            current,
+            prior_cwnd,
+            window,
+            rtomin,
+            resent,
+            wnd,
+        };
         self.go_on(round, budget, (step, scope), changes)
     }
 
@@ -381,7 +389,7 @@ impl Kcp<'_> {
             if written >= count {
                 break;
             }
-            match self.put_ack(header, written)? {
+            match self.put_ack(header.conv, header.una, header.wnd, written)? {
                 Some(ack) => last = ack,
                 None => break,
             }
@@ -394,12 +402,12 @@ impl Kcp<'_> {
     /// Writes the acknowledgement number `n` into a new packet, and gives it. `None` when a callback took it away, or
     /// without memory.
     #[inline(never)]
-    fn put_ack(self, header: Header, n: u32) -> Result<Option<[u32; 2]>, Released> {
+    fn put_ack(self, conv: u32, una: u32, wnd: u16, n: u32) -> Result<Option<[u32; 2]>, Released> {
         self.make_room(IKCP_OVERHEAD)?;
         let Some(ack) = self.pending_acks(u32::MAX).get(n) else {
             return Ok(None);
         };
-        let raw = header.about(ack).emit();
+        let raw = owed(IKCP_CMD_ACK, conv, una, wnd).about(ack).emit();
         let written = self.private().packet.put_header(&self.buffer, &raw);
         Ok(written.then_some(ack))
     }

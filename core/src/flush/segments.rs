@@ -199,12 +199,18 @@ impl Kcp<'_> {
 
     /// Sends one segment after the other for the first time, while there is nothing to decide about them.
     #[inline(always)]
-    pub(super) fn send_first_run(self, from: Segment, round: Round) -> Result<Step, Released> {
+    pub(super) fn send_first_run(
+        self,
+        from: Segment,
+        current: Millis,
+        rtomin: u32,
+        wnd: u16,
+    ) -> Result<Step, Released> {
         let private = self.private();
         let (index, list, packet) = (&private.sent, self.snd_buf(), &private.packet);
         let mut segment = from;
         loop {
-            let first = self.first_transmission(round);
+            let first = self.first_transmission(current, rtomin, wnd);
             index.extend_bounds(first.resendts);
             segment = match self.write_run(segment, first) {
                 (last, None) => return Ok(Step::Passed(last)),
@@ -271,13 +277,13 @@ impl Kcp<'_> {
 
     /// What a segment that is sent for the first time gets now.
     #[inline(always)]
-    fn first_transmission(self, round: Round) -> FirstTransmission {
+    fn first_transmission(self, current: Millis, rtomin: u32, wnd: u16) -> FirstTransmission {
         let rto = self.rx_rto.get().cast_unsigned();
         FirstTransmission {
             rto,
-            resendts: round.current.plus(rto).plus(round.rtomin),
-            ts: round.current,
-            wnd: round.wnd,
+            resendts: current.plus(rto).plus(rtomin),
+            ts: current,
+            wnd,
             una: self.rcv_nxt.get(),
         }
     }
