@@ -122,7 +122,7 @@ impl Kcp<'_> {
     }
 
     /// Removes `segment` from `snd_buf`.
-    #[inline(always)]
+    #[inline(never)]
     fn forget(self, segment: Segment) {
         self.private().sent.remove(self.snd_buf(), segment);
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(1));

@@ -11,6 +11,7 @@ use core::mem::MaybeUninit;
 use crate::congestion::IKCPOPS;
 use crate::consts::profile;
 use crate::control::Kcp;
+use crate::log::LINE;
 
 /// The program released the object inside a callback. The operation ends at once, calls nothing and touches no segment.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,6 @@ struct Above {
 /// Has the compiler believe that the witness is looked at here, so that it is written, and not moved.
 #[inline(always)]
 fn see(witness: &mut Witness) {
-    // SAFETY: no instruction.
     #[cfg(any(
         target_arch = "x86_64",
         target_arch = "x86",
@@ -102,6 +102,7 @@ fn see(witness: &mut Witness) {
         target_arch = "s390x",
         target_arch = "loongarch64"
     ))]
+    // SAFETY: no instruction.
     unsafe {
         core::arch::asm!("/* {} */", in(reg) &raw mut *witness, options(nostack, preserves_flags));
     }
@@ -304,8 +305,8 @@ impl Kcp<'_> {
     }
 
     /// Hands a line, with its terminating zero, to `writelog`.
-    pub(crate) fn write_log(self, line: &core::ffi::CStr) -> Result<(), Released> {
-        let line: *const c_char = line.as_ptr();
+    pub(crate) fn write_log(self, line: &[u8; LINE]) -> Result<(), Released> {
+        let line: *const c_char = line.as_ptr().cast();
         match self.writelog.get() {
             None => Ok(()),
             Some(_) if self.private().ending.get() => Ok(()),

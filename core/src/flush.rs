@@ -119,17 +119,11 @@ impl Kcp<'_> {
         // However often another one was asked for; what asks during that one is not heard.
         while self.flush_once(outlook).is_ok() && private.flush_again.get() && !again {
             again = true;
-            outlook = self.outlook_again();
+            self.sync_sent();
+            outlook = Outlook::Unclear;
         }
         private.flush_again.set(false);
         private.flushing.set(false);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn outlook_again(self) -> Outlook {
-        self.sync_sent();
-        self.outlook()
     }
 
     /// True when the flush that is marked as running is.
@@ -437,6 +431,7 @@ impl Kcp<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn put_probe(self, header: Header) -> Result<(), Released> {
         self.make_room(IKCP_OVERHEAD)?;
         self.private()

@@ -2,22 +2,23 @@
 //!
 //! Programs parse these lines. Masked off they cost one test.
 
-use core::ffi::CStr;
-
 use crate::call::Released;
 use crate::consts::log_mask;
 use crate::control::Kcp;
 
-/// A line under construction. Every line of the library fits.
+/// Room for a line and its terminating zero, bytes.
+pub(crate) const LINE: usize = 96;
+
+/// A line under construction. Every line of the library fits, and the last byte stays 0.
 struct Line {
-    bytes: [u8; 96],
+    bytes: [u8; LINE],
     len: usize,
 }
 
 impl Line {
     const fn new() -> Line {
         Line {
-            bytes: [0; 96],
+            bytes: [0; LINE],
             len: 0,
         }
     }
@@ -63,8 +64,9 @@ impl Line {
         self.unsigned(value.unsigned_abs())
     }
 
-    fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    #[cfg(test)]
+    fn as_c_str(&self) -> &core::ffi::CStr {
+        core::ffi::CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 }
 
@@ -119,7 +121,7 @@ impl Kcp<'_> {
 
     #[inline(never)]
     fn write(self, line: &Line) -> Result<(), Released> {
-        self.write_log(line.as_c_str())
+        self.write_log(&line.bytes)
     }
 
     /// True when a line is wanted for anything that `ikcp_input` does.

@@ -180,7 +180,7 @@ impl Kcp<'_> {
                 Some(segment) if segment.sn.get() == sn => {
                     self.rcv_queue().remove(segment);
                     self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-                    self.free_segment(segment);
+                    self.free_segment_any(segment);
                 }
                 _ => break,
             }

@@ -36,11 +36,16 @@ impl Kcp<'_> {
     /// `check` may write nothing, so it would look for the deadline at every call.
     #[inline(always)]
     fn narrow_bounds(self) {
+        let index = &self.private().sent;
+        if !self.private().released.get() && !index.is_off() && index.is_loose() {
+            self.narrow_loose_bounds();
+        }
+    }
+
+    #[inline(never)]
+    fn narrow_loose_bounds(self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
-        if !self.private().released.get()
-            && !index.is_off()
-            && index.is_loose()
-            && index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
+        if index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
             && index.describes(list, self.nsnd_buf.get(), self.next_sn())
         {
             index.refresh_bounds(list, now);

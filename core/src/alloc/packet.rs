@@ -68,15 +68,6 @@ impl Writer {
 }
 
 impl Packet {
-    pub(crate) const fn new() -> Packet {
-        Packet {
-            capacity: Cell::new(0),
-            filled: Cell::new(0),
-            handed_out: Cell::new(ptr::null_mut()),
-            retired: Cell::new(ptr::null_mut()),
-        }
-    }
-
     /// Replaces the buffer by one of `capacity` bytes at least, keeping the packet under construction. False, and
     /// nothing changed, when there is no memory.
     #[cold]

@@ -83,16 +83,6 @@ fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
 }
 
 impl Pool {
-    pub(crate) const fn new() -> Pool {
-        Pool {
-            classes: Cell::new(ptr::null_mut()),
-            reach: Cell::new(0),
-            left: Cell::new(0),
-            limit: Cell::new(0),
-            freed: Cell::new(0),
-        }
-    }
-
     /// The class of segments with room for `room` bytes, where there is one.
     #[inline(always)]
     fn class(&self, room: u32) -> Option<&Class> {

@@ -10,7 +10,7 @@ use crate::alloc::packet::Packet;
 use crate::alloc::pool::Pool;
 use crate::alloc::{allocate, deallocate};
 use crate::consts;
-use crate::queue::{IQUEUEHEAD, List};
+use crate::queue::List;
 use crate::ring::{Front, ReceiveIndex, SendIndex};
 use crate::segment::{IKCPSEG, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
@@ -136,22 +136,13 @@ impl<'a> Kcp<'a> {
             return ptr::null_mut();
         };
         let block: NonNull<ControlBlock> = memory.cast();
-        // SAFETY: the memory is ours and has the size.
+        // SAFETY: the memory is ours and has the size. All fields are cells of integers, booleans, pointers and functions
+        // that may be missing, for which 0 is a value.
         let kcp = unsafe {
-            block.write(ControlBlock {
-                public: fresh_public(conv, user),
-                private: fresh_private(),
-            });
+            block.write_bytes(0, 1);
             Kcp(block.as_ref())
         };
-        for list in [
-            kcp.snd_queue(),
-            kcp.rcv_queue(),
-            kcp.snd_buf(),
-            kcp.rcv_buf(),
-        ] {
-            list.init();
-        }
+        kcp.init(conv, user);
         if !kcp
             .private()
             .packet
@@ -162,6 +153,33 @@ impl<'a> Kcp<'a> {
             return ptr::null_mut();
         }
         kcp.as_ptr()
+    }
+
+    /// Sets what is not 0 in a new object.
+    fn init(self, conv: u32, user: *mut c_void) {
+        self.conv.set(conv);
+        self.mtu.set(consts::IKCP_MTU_DEF);
+        self.mss.set(consts::IKCP_MTU_DEF - consts::IKCP_OVERHEAD);
+        self.ssthresh.set(consts::IKCP_THRESH_INIT);
+        self.rx_rto.set(consts::IKCP_RTO_DEF.cast_signed());
+        self.rx_minrto.set(consts::IKCP_RTO_MIN.cast_signed());
+        self.snd_wnd.set(consts::IKCP_WND_SND);
+        self.rcv_wnd.set(consts::IKCP_WND_RCV);
+        self.rmt_wnd.set(consts::IKCP_WND_RCV);
+        self.interval.set(consts::IKCP_INTERVAL);
+        self.ts_flush.set(consts::IKCP_INTERVAL);
+        self.dead_link.set(consts::IKCP_DEADLINK);
+        self.fastlimit.set(consts::IKCP_FASTACK_LIMIT.cast_signed());
+        self.user.set(user);
+        self.private().sent.init();
+        for list in [
+            self.snd_queue(),
+            self.rcv_queue(),
+            self.snd_buf(),
+            self.rcv_buf(),
+        ] {
+            list.init();
+        }
     }
 
     /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
@@ -383,96 +401,5 @@ impl<'a> Kcp<'a> {
             // SAFETY: `grow_acklist` allocated it.
             unsafe { deallocate(list.cast()) }
         }
-    }
-}
-
-/// The public fields of a new object.
-fn fresh_public(conv: u32, user: *mut c_void) -> IKCPCB {
-    IKCPCB {
-        conv: Cell::new(conv),
-        mtu: Cell::new(consts::IKCP_MTU_DEF),
-        mss: Cell::new(consts::IKCP_MTU_DEF - consts::IKCP_OVERHEAD),
-        state: Cell::new(0),
-        snd_una: Cell::new(0),
-        snd_nxt: Cell::new(0),
-        rcv_nxt: Cell::new(0),
-        ts_recent: Cell::new(0),
-        ts_lastack: Cell::new(0),
-        ssthresh: Cell::new(consts::IKCP_THRESH_INIT),
-        rx_rttval: Cell::new(0),
-        rx_srtt: Cell::new(0),
-        rx_rto: Cell::new(consts::IKCP_RTO_DEF.cast_signed()),
-        rx_minrto: Cell::new(consts::IKCP_RTO_MIN.cast_signed()),
-        snd_wnd: Cell::new(consts::IKCP_WND_SND),
-        rcv_wnd: Cell::new(consts::IKCP_WND_RCV),
-        rmt_wnd: Cell::new(consts::IKCP_WND_RCV),
-        cwnd: Cell::new(0),
-        probe: Cell::new(0),
-        current: Cell::new(0),
-        interval: Cell::new(consts::IKCP_INTERVAL),
-        ts_flush: Cell::new(consts::IKCP_INTERVAL),
-        xmit: Cell::new(0),
-        nrcv_buf: Cell::new(0),
-        nsnd_buf: Cell::new(0),
-        nrcv_que: Cell::new(0),
-        nsnd_que: Cell::new(0),
-        nodelay: Cell::new(0),
-        updated: Cell::new(0),
-        ts_probe: Cell::new(0),
-        probe_wait: Cell::new(0),
-        dead_link: Cell::new(consts::IKCP_DEADLINK),
-        incr: Cell::new(0),
-        snd_queue: IQUEUEHEAD::unlinked(),
-        rcv_queue: IQUEUEHEAD::unlinked(),
-        snd_buf: IQUEUEHEAD::unlinked(),
-        rcv_buf: IQUEUEHEAD::unlinked(),
-        acklist: Cell::new(ptr::null_mut()),
-        ackcount: Cell::new(0),
-        ackblock: Cell::new(0),
-        ackedlen: Cell::new(0),
-        user: Cell::new(user),
-        buffer: Cell::new(ptr::null_mut()),
-        fastresend: Cell::new(0),
-        fastlimit: Cell::new(consts::IKCP_FASTACK_LIMIT.cast_signed()),
-        nocwnd: Cell::new(0),
-        stream: Cell::new(0),
-        ccops: Cell::new(ptr::null()),
-        congest: Cell::new(ptr::null_mut()),
-        logmask: Cell::new(0),
-        output: Cell::new(None),
-        writelog: Cell::new(None),
-    }
-}
-
-const fn fresh_private() -> Private {
-    Private {
-        callout: Cell::new(0),
-        witness: Cell::new(0),
-        token: Cell::new(0),
-        callouts: Cell::new(0),
-        changes: Cell::new(0),
-        trimmed: Cell::new(Millis(0)),
-        ack_peak: Cell::new(0),
-        recv_hold: Cell::new(0),
-        flushing: Cell::new(false),
-        flush_again: Cell::new(false),
-        leaving_cc: Cell::new(false),
-        ending: Cell::new(false),
-        released: Cell::new(false),
-        withheld: Cell::new(false),
-        front_known: Cell::new(false),
-        packet: Packet::new(),
-        pool: Pool::new(),
-        tail: Tail {
-            segment: Cell::new(ptr::null_mut()),
-            room: Cell::new(0),
-        },
-        sent: SendIndex::new(),
-        front: Front::new(),
-        received: ReceiveIndex::new(),
-        withheld_at: Cell::new(Millis(0)),
-        trimmed_at: Cell::new(0),
-        unheard: Cell::new(0),
-        unheard_since: Cell::new(Millis(0)),
     }
 }

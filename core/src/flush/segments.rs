@@ -92,7 +92,7 @@ impl Kcp<'_> {
 
     /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
     /// time they are settled by.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn scope(self, current: Millis, resent: u32) -> Scope {
         let index = &self.private().sent;
         if index.is_off() {
@@ -108,7 +108,7 @@ impl Kcp<'_> {
     }
 
     /// The same where the index has something to settle first.
-    #[inline(never)]
+    #[inline(always)]
     fn settled_scope(self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let due = !index.is_quiet(list, current) && index.refresh_bounds(list, current);

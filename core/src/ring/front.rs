@@ -1,7 +1,6 @@
 //! What is known of the first message in `rcv_queue`, so that asking for its size does not walk its fragments.
 
 use core::cell::Cell;
-use core::ptr;
 
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
@@ -20,16 +19,6 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) const fn new() -> Front {
-        Front {
-            count: Cell::new(0),
-            first: Cell::new(ptr::null_mut()),
-            last: Cell::new(ptr::null_mut()),
-            len: Cell::new(0),
-            complete: Cell::new(false),
-        }
-    }
-
     /// Payload of the first message, as far as it is `known` here, or else measured: of its fragments up to the last one, or
     /// up to the end of the queue.
     #[inline(always)]

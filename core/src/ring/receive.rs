@@ -1,7 +1,6 @@
 //! The index over `rcv_buf`, the segments that arrived before their predecessors.
 
 use core::cell::Cell;
-use core::ptr;
 
 use super::slots::Slots;
 use crate::queue::List;
@@ -34,17 +33,6 @@ pub(crate) struct ReceiveIndex {
 }
 
 impl ReceiveIndex {
-    pub(crate) const fn new() -> ReceiveIndex {
-        ReceiveIndex {
-            count: Cell::new(0),
-            first: Cell::new(ptr::null_mut()),
-            last: Cell::new(ptr::null_mut()),
-            indexed: Cell::new(false),
-            peak: Cell::new(0),
-            slots: Slots::new(),
-        }
-    }
-
     /// True when the index still describes the list.
     #[inline(always)]
     pub(crate) fn describes(&self, list: List<'_>, count: u32) -> bool {

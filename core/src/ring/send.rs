@@ -9,7 +9,6 @@ mod find;
 mod skips;
 
 use core::cell::Cell;
-use core::ptr;
 
 use super::slots::Slots;
 use crate::queue::List;
@@ -103,35 +102,13 @@ pub(crate) struct SendIndex {
 }
 
 impl SendIndex {
-    pub(crate) const fn new() -> SendIndex {
-        SendIndex {
-            off: Cell::new(true),
-            first: Cell::new(ptr::null_mut()),
-            last: Cell::new(ptr::null_mut()),
-            count: Cell::new(0),
-            next: Cell::new(Sn(0)),
-            first_resendts: Cell::new(0),
-            last_resendts: Cell::new(0),
-            low: Cell::new(Millis(0)),
-            high: Cell::new(Millis(0)),
-            unsent: Cell::new(Sn(0)),
-            skips: Cell::new(0),
-            logged: Cell::new(0),
-            fast: Cell::new(FastResend {
-                resent: u32::MAX,
-                limit: 0,
-            }),
-            timed: Cell::new(false),
-            exact: Cell::new(false),
-            ordered: Cell::new(true),
-            steady: Cell::new(false),
-            plain: Cell::new(false),
-            newest: Cell::new(Millis(0)),
-            latest_skip: Cell::new(Millis(0)),
-            kept: Cell::new(0),
-            peak: Cell::new(0),
-            slots: Slots::new(),
-        }
+    /// Begins without index, where all is 0.
+    pub(crate) fn init(&self) {
+        self.off.set(true);
+        self.fast.set(FastResend {
+            resent: u32::MAX,
+            limit: 0,
+        });
     }
 
     /// True when there is no index, so that everything has to be looked up in the list.

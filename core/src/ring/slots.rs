@@ -53,15 +53,6 @@ const fn layout(n: usize, timed: bool) -> (usize, usize, usize) {
 impl<const TIMED: bool> Slots<TIMED> {
     const WORDS: usize = if TIMED { 2 } else { 1 };
 
-    pub(super) const fn new() -> Self {
-        Slots {
-            pointers: Cell::new(ptr::null_mut()),
-            bits: Cell::new(ptr::null_mut()),
-            log: Cell::new(ptr::null_mut()),
-            mask: Cell::new(0),
-        }
-    }
-
     #[inline(always)]
     pub(super) fn is_allocated(&self) -> bool {
         !self.pointers.get().is_null()
@@ -342,24 +333,21 @@ impl Slots<true> {
             any |= bits != 0;
             if bits == u64::MAX {
                 // SAFETY: 64 slots that begin at a multiple of 64 lie inside the array.
-                let block =
-                    unsafe { &*ptr::from_ref(self.deadline(at)).cast::<[[Cell<u32>; 8]; 8]>() };
-                // Eight at a time by vector instructions; all 64 at once take a kilobyte of code.
-                for eight in black_box(block) {
-                    for cell in eight {
-                        let distance = Millis(cell.get()).since(now);
-                        low = low.min(distance);
-                        high = high.max(distance);
-                    }
-                }
-            } else {
-                while bits != 0 {
-                    let sn = at.plus(bits.trailing_zeros());
-                    let distance = Millis(self.deadline(sn).get()).since(now);
+                let block = unsafe { &*ptr::from_ref(self.deadline(at)).cast::<[Cell<u32>; 64]>() };
+                // Of a length that the compiler does not know: unrolled it takes a kilobyte of code.
+                for cell in block.get(..black_box(64)).unwrap_or_default() {
+                    let distance = Millis(cell.get()).since(now);
                     low = low.min(distance);
                     high = high.max(distance);
-                    bits &= bits - 1;
                 }
+                bits = 0;
+            }
+            while bits != 0 {
+                let sn = at.plus(bits.trailing_zeros());
+                let distance = Millis(self.deadline(sn).get()).since(now);
+                low = low.min(distance);
+                high = high.max(distance);
+                bits &= bits - 1;
             }
             at = at.plus(64);
         }
