@@ -498,7 +498,11 @@ impl Kcp<'_> {
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
         self.snd_nxt.set(sn.0);
         let total = self.nsnd_buf.get();
-        self.private().sent.admitted(list, first, count, sn, total);
+        self.private()
+            .sent
+            .admitted(list, first, count, sn, total, || {
+                self.fast_resend(self.resent())
+            });
         Some(first)
     }
 

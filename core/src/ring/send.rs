@@ -171,12 +171,11 @@ impl SendIndex {
         }
     }
 
-    /// Takes order, bounds and the unsent from the segments.
+    /// Takes order, bounds, skips and the unsent from the segments.
     fn survey(&self, list: List<'_>) {
         self.ordered.set(true);
         self.timed.set(false);
-        // What the marks and `skips` knew belongs to another list.
-        self.skips.set(u32::MAX);
+        let (fast, mut skips) = (self.fast.get(), 0);
         let mut unsent = None;
         let first = list.first().map(|first| Sn(first.sn.get()));
         let mut previous: Option<Sn> = None;
@@ -188,6 +187,9 @@ impl SendIndex {
             if !rises || first.is_some_and(|first| sn.before(first)) {
                 self.ordered.set(false);
             }
+            if fast.allows(segment.xmit.get()) {
+                skips = segment.fastack.get().max(skips);
+            }
             if segment.xmit.get() == 0 {
                 unsent = unsent.or(Some(sn));
             } else {
@@ -196,6 +198,7 @@ impl SendIndex {
             previous = Some(sn);
             at = list.next(segment);
         }
+        self.skips.set(skips);
         self.unsent.set(unsent.unwrap_or(self.next.get()));
     }
 
@@ -234,7 +237,15 @@ impl SendIndex {
 
     /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now.
     #[inline(always)]
-    pub(crate) fn admitted(&self, list: List<'_>, run: Segment, count: u32, next: Sn, total: u32) {
+    pub(crate) fn admitted(
+        &self,
+        list: List<'_>,
+        run: Segment,
+        count: u32,
+        next: Sn,
+        total: u32,
+        fast: impl Fn() -> FastResend,
+    ) {
         let sn = Sn(run.sn.get());
         let few = total <= FEW && (self.off.get() || !self.has_ring());
         if list.first() == Some(run) {
@@ -243,9 +254,10 @@ impl SendIndex {
             if few {
                 return;
             }
-            self.restart(sn);
+            self.restart(sn, fast());
         } else if self.off.get() {
             if !few {
+                self.fast.set(fast());
                 self.build(list, total, next);
             }
             return;
@@ -279,7 +291,7 @@ impl SendIndex {
 
     /// Begins with an empty list, before the segment `sn` comes. What was known of an empty list was not kept up to date.
     #[inline(always)]
-    fn restart(&self, sn: Sn) {
+    fn restart(&self, sn: Sn, fast: FastResend) {
         if self.count.replace(0) != 0 && self.has_ring() {
             // The program has emptied it.
             self.slots.set_up(self.slots.capacity());
@@ -288,6 +300,8 @@ impl SendIndex {
         self.timed.set(false);
         self.unsent.set(sn);
         self.logged.set(0);
+        self.skips.set(0);
+        self.fast.set(fast);
     }
 
     /// A flush at `now` begins to look at segments.
