@@ -64,33 +64,54 @@ impl Kcp<'_> {
         if until_flush <= 0 || until_flush > CLOCK_JUMP {
             return current;
         }
+        if self.is_quiet_for(now, until_flush) {
+            self.check_in(now, until_flush)
+        } else {
+            self.check_deadlines(now, until_flush)
+        }
+    }
+
+    /// The answer when there is nothing to do for `wait` ms.
+    #[inline(always)]
+    fn check_in(self, now: Millis, wait: i32) -> u32 {
+        now.plus(wait.cast_unsigned().min(self.interval.get())).0
+    }
+
+    /// True when the index tells that nothing is due for `horizon` ms.
+    #[inline(always)]
+    fn is_quiet_for(self, now: Millis, horizon: i32) -> bool {
+        let (private, list) = (self.private(), self.snd_buf());
+        let index = &private.sent;
+        list.is_empty()
+            || (!index.is_off()
+                && index.quiet_for(list, now) >= horizon
+                && !index.has_unsent()
+                && !private.withheld.get()
+                && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
+    }
+
+    /// The answer when the earliest deadline has to be looked for.
+    #[inline(never)]
+    fn check_deadlines(self, now: Millis, until_flush: i32) -> u32 {
         let until_resend = self.next_deadline(now, until_flush);
         if until_resend <= 0 {
-            return current;
+            now.0
+        } else {
+            self.check_in(now, until_resend.min(until_flush))
         }
-        let wait = until_resend
-            .min(until_flush)
-            .cast_unsigned()
-            .min(self.interval.get());
-        now.plus(wait).0
     }
 
     /// Distance of the earliest `resendts` from `now`, or anything from `horizon` on when it is not before that.
-    #[inline(always)]
     fn next_deadline(self, now: Millis, horizon: i32) -> i32 {
-        let (index, list) = (&self.private().sent, self.snd_buf());
-        if list.is_empty() {
-            return horizon;
-        }
-        let private = self.private();
+        let (private, list) = (self.private(), self.snd_buf());
+        let index = &private.sent;
         let withheld = private.withheld.get().then(|| private.withheld_at.get());
-        let known = !index.is_off() && index.describes(list, self.nsnd_buf.get(), self.next_sn());
-        if withheld.is_some() || !known || index.has_unsent() {
+        if withheld.is_some()
+            || index.is_off()
+            || index.has_unsent()
+            || !index.describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
             return self.walk_to_deadline(now, withheld);
-        }
-        let quiet = index.quiet_for(list, now);
-        if quiet >= horizon {
-            return horizon;
         }
         match index.known_deadline(list, now) {
             Some(distance) => distance,
