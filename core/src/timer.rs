@@ -115,7 +115,7 @@ impl Kcp<'_> {
         }
         match index.known_deadline(list, now) {
             Some(distance) => distance,
-            None => index.deadlines(list, now).map_or(horizon, |(low, _)| low),
+            None => index.earliest_before(list, now, horizon),
         }
     }
 

@@ -311,13 +311,7 @@ impl Kcp<'_> {
             return Ok(Step::Withheld);
         }
         self.mark_sent(segment, cause, round, tally);
-        let address = segment.as_ptr();
-        let called = self.emit(segment, need, round.current, budget)?;
-        Ok(if called {
-            Step::CalledOut(sn, address)
-        } else {
-            Step::Passed(segment)
-        })
+        self.emit(segment, need, round, budget)
     }
 
     #[inline(always)]
@@ -382,36 +376,52 @@ impl Kcp<'_> {
         rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
     }
 
-    /// Writes a segment that was marked as sent into the packet, handing out the packet before it if need be. True when
-    /// a callback has run; the segment may be gone then, and is not written if it is.
+    /// Writes a segment that was marked as sent into the packet, handing out the packet before it if need be. After a
+    /// callback the segment may be gone, and is not written then.
     #[inline(always)]
     fn emit(
         self,
         segment: Segment,
         need: u32,
-        current: Millis,
+        round: Round,
         budget: &mut Option<u32>,
-    ) -> Result<bool, Released> {
-        let (sn, len) = (segment.sn.get(), segment.len.get());
+    ) -> Result<Step, Released> {
+        let (sn, len) = (Sn(segment.sn.get()), segment.len.get());
+        let changes = self.private().changes.get();
         let inflight = self.nsnd_buf.get();
         let mut called = self
-            .on_pkt_sent(sn, current.0, len, inflight, segment.xmit.get())?
+            .on_pkt_sent(sn.0, round.current.0, len, inflight, segment.xmit.get())?
             .is_some();
         called |= self.make_room(need)?;
-        let segment = if called {
+        if called {
             self.sync_sent();
-            match self.private().sent.find_again(self.snd_buf(), Sn(sn)) {
-                Some(segment) => segment,
-                None => return Ok(true),
+            if self.private().changes.get() != changes || self.resends_otherwise(round.resent) {
+                return Ok(self.emit_again(segment.as_ptr(), sn, budget));
             }
-        } else {
-            segment
-        };
+        }
         self.write_segment(segment);
         if let Some(budget) = budget {
             *budget = budget.saturating_sub(len);
         }
-        Ok(called)
+        Ok(Step::Passed(segment))
+    }
+
+    /// The same where a callback has changed something.
+    #[inline(never)]
+    fn emit_again(self, address: *mut IKCPSEG, sn: Sn, budget: &mut Option<u32>) -> Step {
+        if let Some(segment) = self.private().sent.find_again(self.snd_buf(), sn) {
+            self.write_segment(segment);
+            if let Some(budget) = budget {
+                *budget = budget.saturating_sub(segment.len.get());
+            }
+        }
+        Step::CalledOut(sn, address)
+    }
+
+    /// True when the marks do not hold for what fast retransmission depends on now.
+    #[inline(always)]
+    fn resends_otherwise(self, resent: u32) -> bool {
+        !self.private().sent.holds_for(self.fast_resend(resent))
     }
 
     /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.

@@ -220,8 +220,8 @@ impl SendIndex {
             if self.slots.is_vacant(sn) || ts.since(self.slots.oldest(sn).get()) < 0 {
                 self.slots.oldest(sn).set(ts);
             }
-            self.slots.set(sn, segment);
             self.slots.set_deadline(sn, Millis(segment.resendts.get()));
+            self.slots.set(sn, segment);
             if segment.fastack.get() >= fast.resent && fast.allows(segment.xmit.get()) {
                 self.slots.mark(sn);
             }

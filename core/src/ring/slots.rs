@@ -1,7 +1,6 @@
 //! The arrays of an index: one slot for each sequence number of a window, in one allocation.
 
 use core::cell::Cell;
-use core::hint::black_box;
 use core::iter;
 use core::ptr::{self, NonNull};
 
@@ -26,8 +25,10 @@ pub(super) struct Slots<const TIMED: bool> {
     pointers: Cell<*mut *mut IKCPSEG>,
     /// For each 64 slots a word of present bits, followed with `TIMED` by a word of marks.
     bits: Cell<*mut u64>,
-    /// With `TIMED` the log of skips, behind it each slot's deadline, and behind those for each 64 slots a bound on `ts`.
+    /// With `TIMED` the log of skips.
     log: Cell<*mut Skip>,
+    /// With `TIMED` each slot's deadline, and behind those for each 64 slots two bounds: on `ts` and on the deadlines.
+    deadlines: Cell<*mut Cell<u32>>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
 }
@@ -43,7 +44,7 @@ const fn layout(n: usize, timed: bool) -> (usize, usize, usize) {
     let bits = n * size_of::<*mut IKCPSEG>();
     let log = bits + if timed { n / 4 } else { n / 8 };
     let timing = if timed {
-        log_len(n) * size_of::<Skip>() + (n + n / 64) * size_of::<u32>()
+        log_len(n) * size_of::<Skip>() + (n + n / 64 * 2) * size_of::<u32>()
     } else {
         0
     };
@@ -86,6 +87,10 @@ impl<const TIMED: bool> Slots<TIMED> {
             unsafe {
                 self.bits.set(memory.add(bits).cast());
                 self.log.set(memory.add(log).cast());
+                if TIMED {
+                    let log_len = log_len(capacity as usize);
+                    self.deadlines.set(self.log.get().add(log_len).cast());
+                }
             }
             self.mask.set(capacity - 1);
         }
@@ -266,12 +271,22 @@ impl Slots<true> {
     /// Sets the deadline of the slots from `first` to `last`.
     #[inline(always)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        // SAFETY: the array lies behind the log; callers have memory.
-        let deadlines = unsafe { self.log.get().add(self.log_len()).cast::<Cell<u32>>() };
-        let mask = self.mask.get();
+        for (sn, bits) in Self::runs(first, last) {
+            self.lower_earliest(sn, bits, resendts);
+        }
+        let (deadlines, mask) = (self.deadlines.get(), self.mask.get());
         for n in 0..=last.since(first).max(0).unsigned_abs() {
-            // SAFETY: the slot is below the capacity.
+            // SAFETY: the slot is below the capacity; callers have memory.
             unsafe { (*deadlines.add((first.plus(n).0 & mask) as usize)).set(resendts.0) };
+        }
+    }
+
+    /// Takes a deadline of these slots among the 64 around `sn` into their bound.
+    #[inline(always)]
+    fn lower_earliest(&self, sn: Sn, bits: u64, resendts: Millis) {
+        let earliest = self.earliest(sn);
+        if self.present(sn) & !bits == 0 || resendts.since(earliest.get()) < 0 {
+            earliest.set(resendts);
         }
     }
 
@@ -295,63 +310,82 @@ impl Slots<true> {
 
     #[inline(always)]
     fn deadline(&self, sn: Sn) -> &Cell<u32> {
-        // SAFETY: the array lies behind the log, and the slot is below the capacity; callers have memory.
+        // SAFETY: the slot is below the capacity; callers have memory.
+        unsafe { &*self.deadlines.get().add(self.slot(sn)) }
+    }
+
+    /// The first of the two bounds of the 64 slots around `sn`.
+    #[inline(always)]
+    fn bounds(&self, sn: Sn) -> *const Cell<Millis> {
+        // SAFETY: the array lies behind the deadlines, with two words for each 64 slots; callers have memory.
         unsafe {
-            let deadlines = self.log.get().add(self.log_len()).cast::<Cell<u32>>();
-            &*deadlines.add(self.slot(sn))
+            let bounds = self.deadlines.get().add(self.mask.get() as usize + 1);
+            bounds.cast::<Cell<Millis>>().add(self.slot(sn) / 64 * 2)
         }
     }
 
     /// A moment before which none of the present segments of the 64 slots around `sn` was last sent.
     #[inline(always)]
     pub(super) fn oldest(&self, sn: Sn) -> &Cell<Millis> {
-        // SAFETY: the array lies behind the deadlines, with a word for each 64 slots; callers have memory.
-        unsafe {
-            let bounds = self.log.get().add(self.log_len()).cast::<Cell<Millis>>();
-            &*bounds.add(self.mask.get() as usize + 1 + self.slot(sn) / 64)
-        }
+        // SAFETY: as `bounds` says.
+        unsafe { &*self.bounds(sn) }
     }
 
+    /// A moment before which none of the present segments of the 64 slots around `sn` that were sent has its deadline.
+    #[inline(always)]
+    fn earliest(&self, sn: Sn) -> &Cell<Millis> {
+        // SAFETY: as `bounds` says.
+        unsafe { &*self.bounds(sn).add(1) }
+    }
+
+    /// Sets the deadline of `sn`, which is about to be present or is.
     #[inline(always)]
     pub(super) fn set_deadline(&self, sn: Sn, at: Millis) {
         self.deadline(sn).set(at.0);
+        self.lower_earliest(sn, Self::bit(sn), at);
     }
 
-    /// Earliest and latest deadline among the sequence numbers from `first` to `last`, as distances from `now`.
-    pub(super) fn deadlines(&self, first: Sn, last: Sn, now: Millis) -> Option<(i32, i32)> {
-        let (mut low, mut high) = (i32::MAX, i32::MIN);
-        let mut any = false;
-        let mut at = Sn(first.0 & !63);
-        while at.since(last) <= 0 {
-            let mut bits = self.present(at);
-            if at.since(first) < 0 {
-                bits &= u64::MAX << (first.0 % 64);
+    /// The earliest deadline among the sequence numbers from `first` to `last` that comes before `horizon`, both as distances
+    /// from `now`, otherwise `horizon`. The bounds of 64 slots say which have to be looked at; with `note` they learn from
+    /// that.
+    pub(super) fn earliest_before(
+        &self,
+        horizon: i32,
+        first: Sn,
+        last: Sn,
+        now: Millis,
+        note: bool,
+    ) -> i32 {
+        let mut low = horizon;
+        for (sn, bits) in Self::runs(first, last) {
+            let earliest = self.earliest(sn);
+            let mut bits = bits & self.present(sn);
+            if bits == 0 || earliest.get().since(now) >= low {
+                continue;
             }
-            if at.plus(63).since(last) > 0 {
-                bits &= u64::MAX >> (63 - last.0 % 64);
-            }
-            any |= bits != 0;
-            if bits == u64::MAX {
-                // SAFETY: 64 slots that begin at a multiple of 64 lie inside the array.
-                let block = unsafe { &*ptr::from_ref(self.deadline(at)).cast::<[Cell<u32>; 64]>() };
-                // Of a length that the compiler does not know: unrolled it takes a kilobyte of code.
-                for cell in block.get(..black_box(64)).unwrap_or_default() {
-                    let distance = Millis(cell.get()).since(now);
-                    low = low.min(distance);
-                    high = high.max(distance);
-                }
-                bits = 0;
-            }
+            let all = bits == self.present(sn);
+            let mut found = i32::MAX;
             while bits != 0 {
-                let sn = at.plus(bits.trailing_zeros());
-                let distance = Millis(self.deadline(sn).get()).since(now);
-                low = low.min(distance);
-                high = high.max(distance);
+                let sn = Sn(sn.0 & !63).plus(bits.trailing_zeros());
+                found = found.min(Millis(self.deadline(sn).get()).since(now));
                 bits &= bits - 1;
             }
-            at = at.plus(64);
+            if all && note {
+                earliest.set(now.plus(found.cast_unsigned()));
+            }
+            low = low.min(found);
         }
-        any.then_some((low, high))
+        low
+    }
+
+    /// No deadline comes before `low`, as a distance from `now`: raises the bounds that lie before it, or sets `all` of them.
+    pub(super) fn raise_earliest(&self, low: i32, now: Millis, all: bool) {
+        for block in 0..=self.mask.get() / 64 {
+            let earliest = self.earliest(Sn(block * 64));
+            if all || earliest.get().since(now) < low {
+                earliest.set(now.plus(low.cast_unsigned()));
+            }
+        }
     }
 
     /// Skips that the log has room for.

@@ -4,6 +4,9 @@ use super::SendIndex;
 use crate::queue::List;
 use crate::seq::{Millis, Sn};
 
+/// Distance from now beyond which the order of deadlines is not relied on, ms.
+const FAR: i32 = 1 << 30;
+
 impl SendIndex {
     /// True when no segment that was sent has a deadline at or before `now`, as far as the bounds can tell.
     ///
@@ -17,33 +20,68 @@ impl SendIndex {
                 && self.high.get().since(self.low.get()) >= 0)
     }
 
-    /// Makes the bounds exact. True when something is due at `now`.
+    /// Makes the lower bound exact, and the upper one where it was of no use. True when something is due at `now`.
     pub(crate) fn refresh_bounds(&self, list: List<'_>, now: Millis) -> bool {
-        let Some((low, high)) = self.deadlines(list, now) else {
-            self.timed.set(false);
-            return false;
+        let sound = self.has_sound_ring(now);
+        let low = if sound {
+            self.earliest_in_ring(list, now, i32::MAX, true)
+        } else {
+            self.find_deadlines(list, now).map(|(low, high)| {
+                self.high.set(now.plus(high.cast_unsigned()));
+                low
+            })
         };
-        self.timed.set(true);
-        self.low.set(now.plus(low.cast_unsigned()));
-        self.high.set(now.plus(high.cast_unsigned()));
+        self.timed.set(low.is_some());
         self.exact.set(true);
-        low <= 0
+        low.is_some_and(|low| {
+            self.low.set(now.plus(low.cast_unsigned()));
+            if self.has_ring() {
+                self.slots.raise_earliest(low, now, !sound);
+            }
+            low <= 0
+        })
     }
 
-    /// Distances of the earliest and the latest deadline, of segments that were sent, from `now`. Writes nothing.
-    pub(crate) fn deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
-        let first = list.first()?;
-        if self.has_ring() {
-            // The program may have set `snd_nxt` anywhere, so the end is where the list ends.
-            let first = Sn(first.sn.get());
-            let listed = Sn(list.last()?.sn.get()).since(first).cast_unsigned();
-            let sent = self.unsent.get().since(first).cast_unsigned();
-            let last = first.plus(sent.checked_sub(1)?.min(listed));
-            return self.slots.deadlines(first, last, now);
-        }
+    /// The earliest deadline, of segments that were sent, that comes before `horizon`, both as distances from `now`;
+    /// otherwise anything from `horizon` on. Writes nothing.
+    pub(crate) fn earliest_before(&self, list: List<'_>, now: Millis, horizon: i32) -> i32 {
+        let found = if self.has_sound_ring(now) {
+            self.earliest_in_ring(list, now, horizon, false)
+        } else {
+            self.find_deadlines(list, now).map(|(low, _)| low)
+        };
+        found.unwrap_or(horizon)
+    }
+
+    /// True when there is a ring, and its bounds can be compared: all deadlines are within twelve days of `now`. Otherwise, as
+    /// after a clock that jumped by weeks, which of two comes first depends on where one stands.
+    #[inline(always)]
+    fn has_sound_ring(&self, now: Millis) -> bool {
+        let (low, high) = (self.low.get().since(now), self.high.get().since(now));
+        self.has_ring() && self.timed.get() && -FAR < low && low <= high && high < FAR
+    }
+
+    /// `None` when none was sent.
+    fn earliest_in_ring(
+        &self,
+        list: List<'_>,
+        now: Millis,
+        horizon: i32,
+        note: bool,
+    ) -> Option<i32> {
+        // The program may have set `snd_nxt` anywhere, so the end is where the list ends.
+        let first = Sn(list.first()?.sn.get());
+        let listed = Sn(list.last()?.sn.get()).since(first).cast_unsigned();
+        let sent = self.unsent.get().since(first).cast_unsigned();
+        let last = first.plus(sent.checked_sub(1)?.min(listed));
+        Some(self.slots.earliest_before(horizon, first, last, now, note))
+    }
+
+    /// Distances of the earliest and the latest deadline, of segments that were sent, from `now`, looked up in the list.
+    fn find_deadlines(&self, list: List<'_>, now: Millis) -> Option<(i32, i32)> {
         let (mut low, mut high) = (i32::MAX, i32::MIN);
         let mut any = false;
-        let mut at = Some(first);
+        let mut at = list.first();
         while let Some(segment) = at {
             if segment.xmit.get() != 0 {
                 let distance = Millis(segment.resendts.get()).since(now);

@@ -58,6 +58,12 @@ impl SendIndex {
         self.skips.get().saturating_add(self.logged.get()) >= fast.resent && fast.resent != u32::MAX
     }
 
+    /// True when `skips` and the marks hold for these parameters.
+    #[inline(always)]
+    pub(crate) fn holds_for(&self, fast: FastResend) -> bool {
+        self.fast.get() == fast
+    }
+
     #[cold]
     fn parameters_changed(&self, fast: FastResend) {
         let old = self.fast.replace(fast);
@@ -304,7 +310,11 @@ impl SendIndex {
         }
         if self.has_ring() {
             let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
-            self.slots.set_deadlines(first, last, resendts);
+            if first == last {
+                self.slots.set_deadline(first, resendts);
+            } else {
+                self.slots.set_deadlines(first, last, resendts);
+            }
         }
         if self.first.get() == first.as_ptr() {
             self.first_resendts.set(resendts.0);
