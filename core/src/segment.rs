@@ -190,7 +190,7 @@ impl Roomy {
     pub(crate) fn append_short(self, source: Source) -> bool {
         let (old, len) = (self.segment.len.get(), source.left);
         let fits = u64::from(old) + u64::from(len) <= u64::from(self.room);
-        if len > SHORT || source.next.is_null() || !fits {
+        if source.next.is_null() || !fits {
             return false;
         }
         // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
@@ -199,6 +199,8 @@ impl Roomy {
             // A few bytes first, as those who write to a stream often have.
             if len == 1 {
                 copy_word::<u8>(source.next, to, 0);
+            } else if len > SHORT {
+                return false;
             } else if len > 7 {
                 copy(source.next, to, len as usize);
             } else if len > 0 {
