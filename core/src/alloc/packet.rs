@@ -147,20 +147,16 @@ impl Packet {
         }
     }
 
-    /// Appends a header and the payload of `segment`. False without memory.
+    /// Appends `segment`, header and payload. False without memory.
     #[inline(never)]
-    pub(crate) fn put_segment(
-        &self,
-        buffer: &Cell<*mut c_char>,
-        raw: &RawHeader,
-        segment: Segment,
-    ) -> bool {
+    pub(crate) fn put_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment) -> bool {
         let len = segment.len.get();
         let need = len.saturating_add(HEADER_LEN as u32);
         match self.advance(buffer, need) {
             // SAFETY: there is room for the header and `len` bytes, which is what a segment holds.
             Some(to) => unsafe {
-                to.cast::<RawHeader>().write_unaligned(*raw);
+                let raw = segment.header().emit();
+                to.cast::<RawHeader>().write_unaligned(raw);
                 copy(segment.payload(), to.add(HEADER_LEN), len as usize);
                 true
             },

@@ -428,7 +428,7 @@ impl Kcp<'_> {
     #[inline(always)]
     fn write_segment(self, segment: Segment) {
         let packet = &self.private().packet;
-        packet.put_segment(&self.buffer, &segment.header().emit(), segment);
+        packet.put_segment(&self.buffer, segment);
         self.note_dead_link(segment.xmit.get());
     }
 
