@@ -506,9 +506,19 @@ impl Kcp<'_> {
         Some(first)
     }
 
+    /// Tells the congestion control when the window is not full and nothing is left to fill it.
     #[inline(always)]
     fn report_app_limited(self) -> Result<(), Released> {
-        if self.has_ops() && self.snd_queue().is_empty() {
+        if self.has_ops() {
+            self.report_to_ops()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_to_ops(self) -> Result<(), Released> {
+        if self.snd_queue().is_empty() {
             let window = self
                 .snd_wnd
                 .get()

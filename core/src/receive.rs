@@ -136,7 +136,7 @@ impl Kcp<'_> {
         let mut count = 0;
         let mut at = Some(first);
         while let Some(segment) = at {
-            sink.append(segment);
+            sink.append_any(segment);
             count += 1;
             if segment.frg.get() == 0 {
                 break;

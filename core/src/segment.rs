@@ -152,7 +152,7 @@ impl Roomy {
     }
 
     /// Appends the next `len` bytes of `source`, or as many as there are and fit.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn append(self, source: &mut Source, len: u32) {
         let old = self.segment.len.get();
         let len = len.min(self.room.saturating_sub(old)).min(source.left);
@@ -162,7 +162,7 @@ impl Roomy {
             if source.next.is_null() {
                 ptr::write_bytes(to, 0, len as usize);
             } else {
-                copy(source.next, to, len as usize);
+                ptr::copy_nonoverlapping(source.next, to, len as usize);
                 source.next = source.next.add(len as usize);
             }
         }
@@ -211,12 +211,6 @@ impl Roomy {
         true
     }
 
-    /// `append` where speed does not matter.
-    #[inline(never)]
-    pub(crate) fn append_any(self, source: &mut Source, len: u32) {
-        self.append(source, len);
-    }
-
     /// Takes over the payload of `from`, or as much of it as fits.
     pub(crate) fn take_payload(self, from: Segment) {
         let mut source = Source {
@@ -224,7 +218,7 @@ impl Roomy {
             left: from.len.get(),
         };
         self.segment.len.set(0);
-        self.append_any(&mut source, from.len.get());
+        self.append(&mut source, from.len.get());
     }
 }
 
@@ -371,12 +365,28 @@ impl Sink {
     /// Appends the payload of `segment`, or as much of it as fits.
     #[inline(always)]
     pub(crate) fn append(&mut self, segment: Segment) {
+        self.append_as::<true>(segment);
+    }
+
+    /// `append` where speed does not matter.
+    pub(crate) fn append_any(&mut self, segment: Segment) {
+        self.append_as::<false>(segment);
+    }
+
+    /// `IN_PLACE` when it pays to copy few bytes without a call.
+    #[inline(always)]
+    fn append_as<const IN_PLACE: bool>(&mut self, segment: Segment) {
         let len = segment.len.get().min(self.left);
         if !self.next.is_null() {
+            let (from, size) = (segment.payload(), len as usize);
             // SAFETY: `left` bytes can be written, and the program's memory is not the segment's.
             unsafe {
-                copy(segment.payload(), self.next, len as usize);
-                self.next = self.next.add(len as usize);
+                if IN_PLACE {
+                    copy(from, self.next, size);
+                } else {
+                    ptr::copy_nonoverlapping(from, self.next, size);
+                }
+                self.next = self.next.add(size);
             }
         }
         self.left -= len;

@@ -143,7 +143,7 @@ impl Kcp<'_> {
                 }
                 return Err(NoMemory);
             };
-            fragment.append_any(&mut source, size);
+            fragment.append(&mut source, size);
             fragment
                 .segment()
                 .frg
@@ -191,7 +191,7 @@ impl Kcp<'_> {
             self.free_segment_any(old);
             self.set_tail(tail);
         }
-        tail.append_any(&mut source, len);
+        tail.append(&mut source, len);
         tail.segment().frg.set(0);
     }
 

@@ -80,7 +80,10 @@ impl Packet {
         let old = buffer.replace(memory.as_ptr().cast());
         if !old.is_null() {
             // SAFETY: `filled` bytes of the old buffer are written, and the new one is as large.
-            unsafe { copy(old.cast(), memory.as_ptr(), self.filled.get() as usize) };
+            unsafe {
+                let filled = self.filled.get() as usize;
+                ptr::copy_nonoverlapping(old.cast(), memory.as_ptr(), filled);
+            }
             if ptr::eq(old, self.handed_out.get()) {
                 self.retired.set(old);
             } else {

@@ -42,6 +42,7 @@ impl SendIndex {
 
     /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
     /// it would end early.
+    #[inline(never)]
     pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
         if !self.off.get() && self.ordered.get() {
             return self.find(list, sn);
