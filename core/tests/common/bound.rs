@@ -37,7 +37,7 @@ const POOL_HEADS: u64 = 2064;
 const POOLED: u64 = 2048;
 /// Before the payload of a segment.
 const SEGMENT: u64 = 64;
-/// Bytes of a slot of the send ring, 12.56, and of the receive ring, 8.13, rounded up.
+/// Bytes of a slot of the send ring, 12.63, and of the receive ring, 8.13, rounded up.
 const SEND_SLOT: u64 = 13;
 const RECEIVE_SLOT: u64 = 9;
 /// A ring's smallest log.
