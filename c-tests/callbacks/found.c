@@ -14,6 +14,7 @@
 
 #define MSS 1376
 #define PUSH 81
+#define ACK 82
 #define WINS 84
 
 static char payload[MSS];
@@ -52,17 +53,22 @@ static void put_u32(unsigned char *to, IUINT32 value)
     for (i = 0; i < 4; ++i) to[i] = (unsigned char)(value >> 8 * i);
 }
 
-static void input(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 una, int len)
+static void input_at(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 ts, IUINT32 una, int len)
 {
     unsigned char packet[24 + 100] = {0};
     put_u32(packet, 1);
     packet[4] = (unsigned char)cmd;
     packet[6] = 128; /* wnd */
-    put_u32(packet + 8, 1000);
+    put_u32(packet + 8, ts);
     put_u32(packet + 12, sn);
     put_u32(packet + 16, una);
     put_u32(packet + 20, (IUINT32)len);
     CHECK_INT(ikcp_input(kcp, (const char *)packet, 24 + len), 0);
+}
+
+static void input(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 una, int len)
+{
+    input_at(kcp, cmd, sn, 1000, una, len);
 }
 
 /* ---- a flush whose output asks when to send again ---------------------------------------------------------------- */
@@ -241,6 +247,83 @@ static void a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush(void)
     ikcp_release(kcp);
 }
 
+static unsigned char shared[24 + 100];
+
+/* Stands for somebody else who can write to the packet. */
+static void *malloc_while_the_packet_changes(size_t size)
+{
+    put_u32(shared + 20, 5000);
+    return heap_malloc(size);
+}
+
+/* Room and copy went by the length as it was first, the segment's length by what the packet said then. */
+static void a_packet_that_changed_under_way_lent_memory_to_its_segment(void)
+{
+    ikcpcb *kcp = connection();
+    static char got[10000];
+    int sn;
+    /* The first and the next in order, and two that are not. */
+    static const IUINT32 order[] = {0, 1, 5, 4};
+    for (sn = 0; sn < 4; ++sn) {
+        memset(shared, 0, sizeof shared);
+        put_u32(shared, 1);
+        shared[4] = PUSH;
+        shared[6] = 128;
+        put_u32(shared + 12, order[sn]);
+        put_u32(shared + 20, 100);
+        ikcp_allocator(malloc_while_the_packet_changes, heap_free);
+        CHECK_INT(ikcp_input(kcp, (char *)shared, sizeof shared), 0);
+        ikcp_allocator(heap_malloc, heap_free);
+    }
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), -1);
+    input(kcp, PUSH, 2, 0, 10);
+    input(kcp, PUSH, 3, 0, 10);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 10);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 10);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);
+    CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);
+    ikcp_release(kcp);
+}
+
+static void lifts_the_limit(ikcpcb *kcp)
+{
+    kcp->fastlimit = 0;
+}
+
+/* What the flush had passed under the old limit was taken for settled under the new one. */
+static void a_limit_lifted_in_output_was_forgotten_for_what_came_before(void)
+{
+    ikcpcb *kcp = connection();
+    IUINT32 sn, now = 1000;
+    ikcp_nodelay(kcp, 1, 10, 2, 1);
+    kcp->fastlimit = 1;
+    kcp->rx_minrto = 3000;
+    kcp->rx_rto = 3000;
+    ikcp_setmtu(kcp, 1400);
+    input(kcp, WINS, 0, 0, 0);
+    send_full(kcp, 40);
+    ikcp_update(kcp, now += 10);
+    CHECK_INT(kcp->nsnd_buf, 40);
+    /* Two later ones have arrived: the first 20 are sent again, which is as often as the limit allows. */
+    for (sn = 20; sn < 22; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
+    packets = 0;
+    ikcp_update(kcp, now += 10);
+    CHECK_INT(packets, 20);
+    /* And twice more; of those behind it is the first time. */
+    for (sn = 30; sn < 32; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
+    packets = 0;
+    in_output = lifts_the_limit;
+    ikcp_update(kcp, now += 10);
+    CHECK_INT(packets, 8);
+    packets = 0;
+    in_output = NULL;
+    ikcp_update(kcp, now += 10);
+    CHECK_INT(packets, 20);
+    ikcp_release(kcp);
+}
+
 int main(void)
 {
     ikcp_allocator(heap_malloc, heap_free);
@@ -248,6 +331,8 @@ int main(void)
     with_a_timeout_of_zero_nothing_was_sent_again();
     a_segment_that_the_program_had_freed_was_followed();
     a_segment_overtook_one_that_the_program_had_left_behind();
+    a_packet_that_changed_under_way_lent_memory_to_its_segment();
+    a_limit_lifted_in_output_was_forgotten_for_what_came_before();
     if (IKCP_PROFILE >= 211) {
         hooks_removed_during_a_flush_took_its_budget_with_them();
         a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush();

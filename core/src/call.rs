@@ -1,9 +1,10 @@
 //! Every call out through a C pointer, and what such a callback may find when it leads back into the object.
 //!
 //! A callback may do anything the public interface allows: read and edit the object and its lists, call any function
-//! on it, release it, or never return (a longjmp out of a script's error). So nothing borrowed and no segment is carried
-//! across a call out, every caller handles [`Released`], and what is marked as running is believed only while the
-//! callback that it is running in can still be on the stack.
+//! on it, release it, or never return (a longjmp out of a script's error). So nothing borrowed is carried across a call
+//! out, and a segment only by who finds the list unchanged afterwards (`sync_sent`, `changes`); every caller handles
+//! [`Released`], and what is marked as running is believed only while the callback that it is running in can still be on
+//! the stack.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;

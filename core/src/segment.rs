@@ -49,7 +49,7 @@ const _: () = assert!(size_of::<IKCPSEG>() == PAYLOAD_OFFSET + size_of::<usize>(
 /// Handle on a live segment.
 ///
 /// It is valid until the segment is freed or a callback runs, since a callback may free any of them: code that calls
-/// out looks its segment up again.
+/// out looks its segment up again, or sees to it that nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment(NonNull<IKCPSEG>);
 
@@ -105,7 +105,8 @@ impl Segment {
         }
     }
 
-    /// Takes over a header; its `len` is that of the payload, which is there.
+    /// Takes over a header but for its `len`, which is that of the payload and was set when that was copied: the packet may
+    /// say another by now, where somebody else can write to it.
     #[inline(always)]
     pub(crate) fn set_header(self, header: &Header) {
         self.conv.set(header.conv);
@@ -115,7 +116,6 @@ impl Segment {
         self.ts.set(header.ts);
         self.sn.set(header.sn);
         self.una.set(header.una);
-        self.len.set(header.len);
     }
 
     /// First byte of the payload. Derived from the whole allocation, not from the one-byte `data`.

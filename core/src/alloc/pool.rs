@@ -65,7 +65,7 @@ fn fresh(room: u32) -> Option<Segment> {
 /// Takes the top off a stack of free segments.
 #[inline(always)]
 fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<Segment> {
-    // SAFETY: what a stack links was given to `give` and is nobody else's since.
+    // SAFETY: what a stack links was given to `keep` and is nobody else's since.
     let top = unsafe { Segment::from_raw(NonNull::new(stack.get())?) };
     stack.set(top.node.next.get().cast());
     Some(top)

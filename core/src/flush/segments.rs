@@ -11,11 +11,11 @@ use crate::wire::Header;
 
 /// What became of a segment that a flush looked at.
 pub(super) enum Step {
-    /// It was sent if it was due, and no callback has run.
+    /// It was sent if it was due, and is still where it was.
     Passed(Segment),
     /// It is not one of the common case.
     Special(Segment),
-    /// A callback has run; what comes next is behind this one, which may be gone: the address is compared only.
+    /// A callback has changed something; what comes next is behind this one, which may be gone: the address is compared only.
     CalledOut(Sn, *mut IKCPSEG),
     /// It is due, but has to stay for want of budget or memory, and the others with it.
     Withheld,

@@ -67,6 +67,8 @@ impl SendIndex {
     #[cold]
     fn parameters_changed(&self, fast: FastResend) {
         let old = self.fast.replace(fast);
+        // In the middle of a flush: what it has passed was decided by the old ones, so the next one looks at all again.
+        self.kept.set(u32::MAX);
         // A higher limit lets in segments that `skips` leaves out; a lower threshold lacks marks.
         if old.limit != fast.limit || fast.resent < old.resent {
             self.skips.set(u32::MAX);
