@@ -136,15 +136,12 @@ impl SendIndex {
             let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
             if !block.has(sn) {
                 block.leave(&self.slots);
-                // What was sent again since the latest of these acknowledgements left the peer was not skipped by any.
-                if self.skips_are_plain()
-                    && self.latest_skip.get().since(self.slots.oldest(sn).get()) < 0
-                {
+                let start = Sn(sn.0 & !63);
+                if self.passes_over(sn) {
                     block = Block::none();
-                    at = self.slots.before(Sn(sn.0 & !63), Sn(first.sn.get()));
+                    at = self.next_to_settle(start, Sn(first.sn.get()));
                     continue;
                 }
-                let start = Sn(sn.0 & !63);
                 let whole = apart || (start != low && start != high);
                 block = Block::enter(&self.slots, sn, ts, whole);
             }
@@ -181,6 +178,25 @@ impl SendIndex {
             at = list.prev(segment);
         }
         block.leave(&self.slots);
+    }
+
+    /// True when the block of `sn` was sent since the latest of these acknowledgements left the peer: none skipped it.
+    #[inline(always)]
+    fn passes_over(&self, sn: Sn) -> bool {
+        self.skips_are_plain() && self.latest_skip.get().since(self.slots.oldest(sn).get()) < 0
+    }
+
+    /// The last segment before the block that begins at `start`, without a look at the segments of blocks that are passed over.
+    #[inline(always)]
+    fn next_to_settle(&self, mut start: Sn, first: Sn) -> Option<Segment> {
+        while start.since(first) > 0 && self.passes_over(start.plus(u32::MAX)) {
+            start = Sn(start.0.wrapping_sub(64));
+        }
+        if start.since(first) > 0 {
+            self.slots.before(start, first)
+        } else {
+            None
+        }
     }
 
     /// True when the times of the logged skips and those in the list can be told apart by their order.
