@@ -189,25 +189,27 @@ impl Roomy {
     #[inline(always)]
     pub(crate) fn append_short(self, source: Source) -> bool {
         let (old, len) = (self.segment.len.get(), source.left);
-        let fits = u64::from(old) + u64::from(len) <= u64::from(self.room);
-        if source.next.is_null() || !fits {
+        let end = u64::from(old) + u64::from(len);
+        if source.next.is_null() || end > u64::from(self.room) {
             return false;
         }
         // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
         unsafe {
-            let to = self.segment.payload().add(old as usize);
             // A few bytes first, as those who write to a stream often have.
             if len == 1 {
-                copy_word::<u8>(source.next, to, 0);
+                copy_word::<u8>(source.next, self.segment.payload().add(old as usize), 0);
             } else if len > SHORT {
                 return false;
-            } else if len > 7 {
-                copy(source.next, to, len as usize);
-            } else if len > 0 {
-                copy_bytes(source.next, to, len as usize);
+            } else {
+                let to = self.segment.payload().add(old as usize);
+                if len > 7 {
+                    copy(source.next, to, len as usize);
+                } else if len > 0 {
+                    copy_bytes(source.next, to, len as usize);
+                }
             }
         }
-        self.segment.len.set(old + len);
+        self.segment.len.set(end as u32);
         true
     }
 
