@@ -106,24 +106,29 @@ impl Kcp<'_> {
             self.set_prober(Prober::IDLE);
             self.close_round();
         } else {
-            self.flush_now(outlook);
+            self.flush_now(outlook, false);
         }
     }
 
+    /// Flushes as the `last` one of a call, or with another one behind it if that was asked for meanwhile.
     #[inline(never)]
-    fn flush_now(self, mut outlook: Outlook) {
+    fn flush_now(self, outlook: Outlook, last: bool) {
         let private = self.private();
         private.flush_again.set(false);
         private.flushing.set(true);
-        let mut again = false;
-        // However often another one was asked for; what asks during that one is not heard.
-        while self.flush_once(outlook).is_ok() && private.flush_again.get() && !again {
-            again = true;
-            self.sync_sent();
-            outlook = Outlook::Unclear;
+        if self.flush_once(outlook).is_ok() && private.flush_again.get() && !last {
+            self.flush_another();
         }
         private.flush_again.set(false);
         private.flushing.set(false);
+    }
+
+    /// However often another one was asked for; what asks during this one is not heard.
+    #[cold]
+    #[inline(never)]
+    fn flush_another(self) {
+        self.sync_sent();
+        self.flush_now(Outlook::Unclear, true);
     }
 
     /// True when the flush that is marked as running is.
