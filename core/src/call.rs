@@ -18,53 +18,75 @@ use crate::log::LINE;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released;
 
+/// What is done in assembly where stable compilers take it, and what all other machines do instead.
+macro_rules! asm_or_else {
+    ({ $($asm:tt)* } { $($other:tt)* }) => {
+        asm_or_else!(
+            any(
+                target_arch = "x86_64",
+                target_arch = "x86",
+                target_arch = "aarch64",
+                target_arch = "arm",
+                target_arch = "riscv32",
+                target_arch = "riscv64",
+                target_arch = "s390x",
+                target_arch = "loongarch64"
+            ),
+            { $($asm)* } { $($other)* }
+        );
+    };
+    ($machines:meta, { $($asm:tt)* } { $($other:tt)* }) => {
+        #[cfg($machines)]
+        {
+            $($asm)*
+        }
+        #[cfg(not($machines))]
+        {
+            $($other)*
+        }
+    };
+}
+
 /// The position of the stack. It grows downwards on every machine that is supported.
 #[inline(always)]
 fn stack_position() -> usize {
     let position: usize;
-    // SAFETY: it copies the stack pointer and does nothing else.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        core::arch::asm!("mov {}, rsp", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "x86")]
-    unsafe {
-        core::arch::asm!("mov {}, esp", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: as above.
-    #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
-    unsafe {
-        core::arch::asm!("mov {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: as above.
-    #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
-    unsafe {
-        core::arch::asm!("mv {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "s390x")]
-    unsafe {
-        core::arch::asm!("lgr {}, %r15", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "loongarch64")]
-    unsafe {
-        core::arch::asm!("move {}, $sp", out(reg) position, options(nomem, nostack, preserves_flags));
-    }
-    #[cfg(not(any(
-        target_arch = "x86_64",
-        target_arch = "x86",
-        target_arch = "aarch64",
-        target_arch = "arm",
-        target_arch = "riscv32",
-        target_arch = "riscv64",
-        target_arch = "s390x",
-        target_arch = "loongarch64"
-    )))]
-    {
-        let local = 0u8;
-        position = core::ptr::from_ref(core::hint::black_box(&local)).addr();
+    asm_or_else! {
+        {
+            // SAFETY: it copies the stack pointer and does nothing else.
+            #[cfg(target_arch = "x86_64")]
+            unsafe {
+                core::arch::asm!("mov {}, rsp", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86")]
+            unsafe {
+                core::arch::asm!("mov {}, esp", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+            // SAFETY: as above.
+            #[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
+            unsafe {
+                core::arch::asm!("mov {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+            // SAFETY: as above.
+            #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
+            unsafe {
+                core::arch::asm!("mv {}, sp", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+            // SAFETY: as above.
+            #[cfg(target_arch = "s390x")]
+            unsafe {
+                core::arch::asm!("lgr {}, %r15", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+            // SAFETY: as above.
+            #[cfg(target_arch = "loongarch64")]
+            unsafe {
+                core::arch::asm!("move {}, $sp", out(reg) position, options(nomem, nostack, preserves_flags));
+            }
+        } {
+            let local = 0u8;
+            position = core::ptr::from_ref(core::hint::black_box(&local)).addr();
+        }
     }
     position
 }
@@ -93,31 +115,16 @@ struct Above {
 /// Has the compiler believe that the witness is looked at here, so that it is written, and not moved.
 #[inline(always)]
 fn see(witness: &mut Witness) {
-    #[cfg(any(
-        target_arch = "x86_64",
-        target_arch = "x86",
-        target_arch = "aarch64",
-        target_arch = "arm",
-        target_arch = "riscv32",
-        target_arch = "riscv64",
-        target_arch = "s390x",
-        target_arch = "loongarch64"
-    ))]
-    // SAFETY: no instruction.
-    unsafe {
-        core::arch::asm!("/* {} */", in(reg) &raw mut *witness, options(nostack, preserves_flags));
+    asm_or_else! {
+        {
+            // SAFETY: no instruction.
+            unsafe {
+                core::arch::asm!("/* {} */", in(reg) &raw mut *witness, options(nostack, preserves_flags));
+            }
+        } {
+            core::hint::black_box(&raw mut *witness);
+        }
     }
-    #[cfg(not(any(
-        target_arch = "x86_64",
-        target_arch = "x86",
-        target_arch = "aarch64",
-        target_arch = "arm",
-        target_arch = "riscv32",
-        target_arch = "riscv64",
-        target_arch = "s390x",
-        target_arch = "loongarch64"
-    )))]
-    core::hint::black_box(&raw mut *witness);
 }
 
 /// Reads a word of the stack that may belong to anything by now.
