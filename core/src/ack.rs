@@ -102,7 +102,7 @@ impl Kcp<'_> {
     pub(crate) fn sync_sent(self) {
         let (private, list) = (self.private(), self.snd_buf());
         if private.sent.is_off() {
-            private.changes.set(private.changes.get().wrapping_add(1));
+            self.note_change();
         } else if !private
             .sent
             .describes(list, self.nsnd_buf.get(), self.next_sn())
@@ -114,11 +114,17 @@ impl Kcp<'_> {
     #[cold]
     #[inline(never)]
     fn rebuild_sent(self) {
-        let private = self.private();
-        private.changes.set(private.changes.get().wrapping_add(1));
-        private
+        self.note_change();
+        self.private()
             .sent
             .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
+    }
+
+    /// What was known before a callback may not hold any more.
+    #[inline(always)]
+    pub(crate) fn note_change(self) {
+        let changes = &self.private().changes;
+        changes.set(changes.get().wrapping_add(1));
     }
 
     /// Removes `segment` from `snd_buf`.

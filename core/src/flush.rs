@@ -169,7 +169,7 @@ impl Kcp<'_> {
 
     /// One pass, when `outlook` has just been told.
     #[inline(always)]
-    fn flush_once(self, outlook: Outlook) -> Result<(), Released> {
+    fn flush_once(self, mut outlook: Outlook) -> Result<(), Released> {
         // A flush that was left by longjmp may have left a packet behind.
         self.private().packet.clear();
         let callouts = self.private().callouts.get();
@@ -187,7 +187,6 @@ impl Kcp<'_> {
         } else {
             self.set_prober(Prober::IDLE);
         }
-        let mut outlook = outlook;
         if self.private().callouts.get() != callouts {
             self.sync_sent();
             outlook = Outlook::Unclear;

@@ -68,8 +68,7 @@ impl Kcp<'_> {
         if packet.is_null() || packet.size() < HEADER_LEN as i32 {
             return Ok(NOT_OURS);
         }
-        let changes = &self.private().changes;
-        changes.set(changes.get().wrapping_add(1));
+        self.note_change();
         self.sync();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.

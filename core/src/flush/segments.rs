@@ -224,16 +224,13 @@ impl Kcp<'_> {
             first.mark(segment);
             index.first_sent(segment, segment, first.resendts);
             if !self.fits(need) {
-                let (sn, address) = (Sn(segment.sn.get()), segment.as_ptr());
+                let sn = Sn(segment.sn.get());
                 index.flushed_up_to(sn.plus(1));
                 let changes = private.changes.get();
                 self.output_packet()?;
                 self.sync_sent();
                 if private.changes.get() != changes {
-                    if let Some(segment) = index.find_again(list, sn) {
-                        self.write_segment(segment);
-                    }
-                    return Ok(Step::CalledOut(sn, address));
+                    return Ok(self.emit_again(segment.as_ptr(), sn, &mut None));
                 }
             }
             self.write_segment(segment);
