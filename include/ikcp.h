@@ -13,8 +13,11 @@
  * - One connection is used by one thread at a time. Different connections may be used by different threads at once.
  *   Functions that take a const ikcpcb * write nothing: several threads may call them while none calls another.
  * - Callbacks (output, writelog, congestion control) run inside ikcp_update(), ikcp_flush(), ikcp_input(), ikcp_recv()
- *   and the like, on the caller's thread. They may call every function, for the same connection too, and may be left
- *   by longjmp(). They must not be left by a C++ exception. Allocator hooks call nothing of the library.
+ *   and the like, on the caller's thread. A callback may call every function, for the same connection too, also
+ *   ikcp_release(). It may return later, after the connection was used from another stack or thread, or never: a
+ *   longjmp() may leave it, on the machines named in docs/deviations.md (D2) a C++ exception too, and a coroutine or
+ *   thread may end inside it. The connection goes on working: what the interrupted call had to send leaves at the next
+ *   ikcp_update() or ikcp_flush() with a later clock. Allocator hooks call nothing of the library.
  */
 #if !defined(_IKCP_H_) && !defined(__IKCP_H__)
 #define _IKCP_H_
@@ -376,7 +379,7 @@ struct IKCPCB {
     int logmask;
     /*
      * Sends one packet: `len` bytes at `buf`, valid during the call. What it returns is ignored. Set, or use
-     * ikcp_setoutput(). It may use `kcp`, and may be left by longjmp() but not by a C++ exception.
+     * ikcp_setoutput(). What else it may do is said for all callbacks at the top of this header.
      */
     int (*output)(const char *buf, int len, ikcpcb *kcp, void *user);
     /* Takes one line of the log. Set. The rules are those of `output`. */

@@ -1,6 +1,6 @@
 //! Acknowledgements: those we owe the peer, and what the peer's do to `snd_buf`.
 
-use crate::call::Released;
+use crate::callback::Released;
 use crate::control::Kcp;
 use crate::rtt::Estimate;
 use crate::segment::Segment;

@@ -127,7 +127,7 @@ pub struct IKCPCB {
     /// Which lines the log gets: sum of IKCP_LOG_ bits. Set.
     pub logmask: Cell<c_int>,
     /// Sends one packet: `len` bytes at `buf`, valid during the call. What it returns is ignored. Set, or use
-    /// ikcp_setoutput(). It may use `kcp`, and may be left by longjmp() but not by a C++ exception.
+    /// ikcp_setoutput(). What else it may do is said for all callbacks at the top of this header.
     pub output: Cell<
         Option<
             unsafe extern "C" fn(

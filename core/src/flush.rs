@@ -3,26 +3,24 @@
 //! Acknowledgements first, then window probes, then segments in order of `sn`. A packet leaves when the next segment
 //! does not fit into it, so a callback sees the object as it is then.
 
+mod course;
 mod segments;
 
-use crate::call::Released;
+use crate::callback::Released;
 use crate::congestion::Window;
 use crate::consts::{
     IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS,
-    IKCP_OVERHEAD, profile,
+    IKCP_OVERHEAD, log_mask, profile,
 };
 use crate::control::Kcp;
 use crate::probe::Prober;
 use crate::ring::Scope;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
+use crate::ways;
 use crate::wire::Header;
+pub(crate) use course::{Course, Ended};
 use segments::Step;
-
-/// A flush that was left by longjmp may be taken for one that is still running, while nothing on the stack tells. After
-/// this many milliseconds on the object's own clock, and as many requests, nobody believes that any more.
-const ABANDONED_AFTER: i32 = 10_000;
-const ABANDONED_REQUESTS: u32 = 1000;
 
 /// How often unused memory is given back, ms.
 const TRIM_PERIOD: u32 = 500;
@@ -52,6 +50,17 @@ enum Outlook {
     Unclear,
 }
 
+/// Why a flush runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// The program, or `ikcp_update`, asked for it.
+    Call,
+    /// It was asked for during the one before.
+    Again,
+    /// The clock has moved on since the one before, which has not ended.
+    TakeOver,
+}
+
 /// What the data phase did.
 #[derive(Clone, Copy, Default)]
 struct Tally {
@@ -79,25 +88,18 @@ fn owed(cmd: u32, conv: u32, una: u32, wnd: u16) -> Header {
 impl Kcp<'_> {
     /// Sends what is due at `current`.
     pub fn flush(self) {
-        self.request_flush();
-        self.end_operation();
+        // Released meanwhile or not, there is nothing left to do.
+        _ = self.request_flush();
     }
 
-    /// Flushes, or, inside a flush of the same object, sees to it that another one follows.
+    /// Flushes, or, inside a flush at the same clock, sees to it that another one follows.
     #[inline(never)]
-    pub(crate) fn request_flush(self) {
+    pub(crate) fn request_flush(self) -> Result<(), Released> {
         if self.updated.get() == 0 {
-            return;
+            return Ok(());
         }
-        self.settle_callout();
-        let private = self.private();
-        if private.flushing.get() {
-            if self.is_flushing() {
-                private.flush_again.set(true);
-                return;
-            }
-            private.flushing.set(false);
-            private.unheard.set(0);
+        if self.private().flush.is_running() {
+            return self.flush_inside();
         }
         // Decided before anything is written: with thousands of connections nearly all flushes end here.
         self.sync_listed();
@@ -105,49 +107,98 @@ impl Kcp<'_> {
         if outlook == Outlook::Nothing && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
             self.close_round();
+            Ok(())
         } else {
-            self.flush_now(outlook, false);
+            self.flush_now(outlook, Occasion::Call)
         }
     }
 
-    /// Flushes as the `last` one of a call, or with another one behind it if that was asked for meanwhile.
-    #[inline(never)]
-    fn flush_now(self, outlook: Outlook, last: bool) {
-        let private = self.private();
-        private.flush_again.set(false);
-        private.flushing.set(true);
-        if self.flush_once(outlook).is_ok() && private.flush_again.get() && !last {
-            self.flush_another();
-        }
-        private.flush_again.set(false);
-        private.flushing.set(false);
-    }
-
-    /// However often another one was asked for; what asks during this one is not heard.
     #[cold]
     #[inline(never)]
-    fn flush_another(self) {
+    fn flush_inside(self) -> Result<(), Released> {
+        if self.private().flush.defers(self.now()) {
+            return Ok(());
+        }
         self.sync_sent();
-        self.flush_now(Outlook::Unclear, true);
+        self.flush_now(Outlook::Unclear, Occasion::TakeOver)
     }
 
-    /// True when the flush that is marked as running is.
-    #[cold]
-    fn is_flushing(self) -> bool {
-        let private = self.private();
-        if private.unheard.get() == 0 {
-            private.unheard_since.set(self.now());
+    /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
+    #[inline(never)]
+    fn flush_now(self, outlook: Outlook, occasion: Occasion) -> Result<(), Released> {
+        let flush = &self.private().flush;
+        if !flush.enter(self.now(), self.interval.get()) {
+            return Ok(());
         }
-        let unheard = private.unheard.get().saturating_add(1);
-        private.unheard.set(unheard);
-        unheard < ABANDONED_REQUESTS
-            || self.now().since(private.unheard_since.get()) < ABANDONED_AFTER
+        match self.flush_once(outlook, occasion) {
+            Ok(()) if flush.is_wanted_again() && occasion != Occasion::Again => {
+                flush.leave();
+                return self.flush_again();
+            }
+            Ok(()) => flush.end(),
+            Err(Ended::TakenOver) => {}
+            Err(Ended::Released) => return Err(Released),
+        }
+        flush.leave();
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush_again(self) -> Result<(), Released> {
+        self.sync_sent();
+        self.flush_now(Outlook::Unclear, Occasion::Again)
+    }
+
+    /// Sends what a flush that is taken over had begun to send: the packet under construction, and a segment that waits
+    /// for room in one.
+    #[cold]
+    #[inline(never)]
+    fn finish_another(self) -> Result<(), Ended> {
+        let private = self.private();
+        self.drop_acks(private.flush.take_acks(self.ackcount.get()));
+        let Some(sn) = private.flush.take_unwritten() else {
+            return Ok(());
+        };
+        if private.packet.len() > 0 {
+            private.flush.note_unwritten(sn);
+            self.output_packet()?;
+            self.sync_sent();
+            private.flush.take_unwritten();
+        }
+        if let Some(segment) = private.sent.find_again(self.snd_buf(), sn)
+            && segment.xmit.get() != 0
+        {
+            self.write_segment(segment);
+        }
+        Ok(())
+    }
+
+    /// Hands the packet under construction to `output`.
+    #[inline(never)]
+    fn output_packet(self) -> Result<(), Ended> {
+        let (packet, number) = (&self.private().packet, self.flush_number());
+        if self.logs(log_mask::OUTPUT) {
+            self.log_output(packet.len())?;
+            self.continue_flush(number)?;
+        }
+        if packet.len() == 0 {
+            return Ok(());
+        }
+        let (data, len) = packet.hand_out(&self.buffer);
+        self.output(data, len.cast_signed())?;
+        self.continue_flush(number)?;
+        self.take_back_packets();
+        Ok(())
     }
 
     /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
     fn outlook(self) -> Outlook {
+        if !ways::OUTLOOK {
+            return Outlook::Unclear;
+        }
         let (index, list) = (&self.private().sent, self.snd_buf());
         let nothing_due = list.is_empty()
             || if index.is_off() {
@@ -169,9 +220,11 @@ impl Kcp<'_> {
 
     /// One pass, when `outlook` has just been told.
     #[inline(always)]
-    fn flush_once(self, mut outlook: Outlook) -> Result<(), Released> {
-        // A flush that was left by longjmp may have left a packet behind.
-        self.private().packet.clear();
+    fn flush_once(self, mut outlook: Outlook, occasion: Occasion) -> Result<(), Ended> {
+        self.private().flush.begin(self.now());
+        if occasion == Occasion::TakeOver {
+            self.finish_another()?;
+        }
         let callouts = self.private().callouts.get();
         let current = self.now();
         let budget = if self.has_ops() {
@@ -205,7 +258,7 @@ impl Kcp<'_> {
         current: Millis,
         prior_cwnd: u32,
         wnd: u16,
-    ) -> Result<(), Released> {
+    ) -> Result<(), Ended> {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let window = self.send_window();
         index.flush_begins(current);
@@ -228,7 +281,11 @@ impl Kcp<'_> {
             return self.end_round();
         };
         let mut step = Step::Special(first);
-        if scope == Scope::Unsent && budget.is_none() && !self.has_ops() {
+        if ways::FIRST_TRANSMISSIONS_IN_RUNS
+            && scope == Scope::Unsent
+            && budget.is_none()
+            && !self.has_ops()
+        {
             step = self.send_first_run(first, current, rtomin, wnd)?;
             if let Step::Passed(last) = step
                 && list.next(last).is_none()
@@ -264,7 +321,7 @@ impl Kcp<'_> {
         budget: Option<u32>,
         (step, mut scope): (Step, Scope),
         changes: u32,
-    ) -> Result<(), Released> {
+    ) -> Result<(), Ended> {
         let tally = match self.behind(step, &mut scope, round) {
             Some(at) => self.flush_segments(round, budget, (scope, at), changes)?,
             None => Tally::default(),
@@ -280,7 +337,7 @@ impl Kcp<'_> {
     /// Asks the congestion control for the bytes of payload that may be sent, `None` without limit.
     #[cold]
     #[inline(never)]
-    fn ask_ops(self) -> Result<Option<u32>, Released> {
+    fn ask_ops(self) -> Result<Option<u32>, Ended> {
         self.on_tick()?;
         Ok(self
             .pacing_rate()?
@@ -289,7 +346,7 @@ impl Kcp<'_> {
 
     /// The end of a flush that has sent all: the last packet leaves.
     #[inline(always)]
-    fn end_round(self) -> Result<(), Released> {
+    fn end_round(self) -> Result<(), Ended> {
         self.private().withheld.set(false);
         if self.private().packet.len() > 0 {
             self.output_packet()?;
@@ -353,7 +410,7 @@ impl Kcp<'_> {
     /// Hands out the packet under construction when `need` more bytes would make it larger than the MTU. True when it
     /// did, so that a callback has run.
     #[inline(always)]
-    fn make_room(self, need: u32) -> Result<bool, Released> {
+    fn make_room(self, need: u32) -> Result<bool, Ended> {
         if self.fits(need) {
             return Ok(false);
         }
@@ -363,7 +420,7 @@ impl Kcp<'_> {
 
     /// Gives `sn` and `ts` of the last acknowledgement, since the original goes on with its header: a probe carries them.
     #[inline(always)]
-    fn flush_acks(self, header: Header) -> Result<[u32; 2], Released> {
+    fn flush_acks(self, header: Header) -> Result<[u32; 2], Ended> {
         let count = self.ackcount.get();
         if count == 0 {
             return Ok([0, 0]);
@@ -376,7 +433,8 @@ impl Kcp<'_> {
         loop {
             let mut writer = packet.writer(&self.buffer, self.mtu.get());
             let acks = self.pending_acks(count);
-            while let Some(ack) = acks.get(written)
+            while ways::ACKS_IN_RUNS
+                && let Some(ack) = acks.get(written)
                 && writer.fits(0)
             {
                 last = ack;
@@ -387,12 +445,14 @@ impl Kcp<'_> {
             if written >= count {
                 break;
             }
+            self.private().flush.note_acks(written);
             match self.put_ack(header.conv, header.una, header.wnd, written)? {
                 Some(ack) => last = ack,
                 None => break,
             }
             written += 1;
         }
+        self.private().flush.note_acks(0);
         self.drop_acks(written);
         Ok(last)
     }
@@ -400,7 +460,7 @@ impl Kcp<'_> {
     /// Writes the acknowledgement number `n` into a new packet, and gives it. `None` when a callback took it away, or
     /// without memory.
     #[inline(never)]
-    fn put_ack(self, conv: u32, una: u32, wnd: u16, n: u32) -> Result<Option<[u32; 2]>, Released> {
+    fn put_ack(self, conv: u32, una: u32, wnd: u16, n: u32) -> Result<Option<[u32; 2]>, Ended> {
         self.make_room(IKCP_OVERHEAD)?;
         let Some(ack) = self.pending_acks(u32::MAX).get(n) else {
             return Ok(None);
@@ -411,7 +471,7 @@ impl Kcp<'_> {
     }
 
     #[inline(never)]
-    fn flush_probes(self, conv: u32, una: u32, wnd: u16, last: [u32; 2]) -> Result<(), Released> {
+    fn flush_probes(self, conv: u32, una: u32, wnd: u16, last: [u32; 2]) -> Result<(), Ended> {
         if self.rmt_wnd.get() == 0 {
             let prober = Prober {
                 ts_probe: Millis(self.ts_probe.get()),
@@ -436,7 +496,7 @@ impl Kcp<'_> {
     }
 
     #[inline(never)]
-    fn put_probe(self, header: Header) -> Result<(), Released> {
+    fn put_probe(self, header: Header) -> Result<(), Ended> {
         self.make_room(IKCP_OVERHEAD)?;
         self.private()
             .packet
@@ -512,7 +572,7 @@ impl Kcp<'_> {
 
     /// Tells the congestion control when the window is not full and nothing is left to fill it.
     #[inline(always)]
-    fn report_app_limited(self) -> Result<(), Released> {
+    fn report_app_limited(self) -> Result<(), Ended> {
         if self.has_ops() {
             self.report_to_ops()?;
         }
@@ -521,7 +581,7 @@ impl Kcp<'_> {
 
     #[cold]
     #[inline(never)]
-    fn report_to_ops(self) -> Result<(), Released> {
+    fn report_to_ops(self) -> Result<(), Ended> {
         if self.snd_queue().is_empty() {
             let window = self
                 .snd_wnd
@@ -541,7 +601,7 @@ impl Kcp<'_> {
 
     /// Lets the congestion control react to what the data phase had to repeat.
     #[inline(always)]
-    fn react(self, tally: Tally, round: Round) -> Result<(), Released> {
+    fn react(self, tally: Tally, round: Round) -> Result<(), Ended> {
         let (prior_cwnd, resent) = (round.prior_cwnd, round.resent);
         if tally.fast > 0 {
             let inflight = self.nsnd_buf.get();

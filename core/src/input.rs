@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 
-use crate::call::Released;
+use crate::callback::Released;
 use crate::congestion::Window;
 use crate::consts::{
     IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS, log_mask, profile,
@@ -10,6 +10,7 @@ use crate::consts::{
 use crate::control::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
 use crate::seq::{Millis, Sn};
+use crate::ways;
 use crate::wire::{HEADER_LEN, Header};
 
 // Answers of `ikcp_input`.
@@ -51,10 +52,7 @@ impl Kcp<'_> {
     /// Takes a packet. Gives 0, or -1 when it is too short or of another conversation, -2 when a length is wrong, -3 for
     /// an unknown command; what stood before the fault has been taken.
     pub fn input(self, packet: Datagram) -> c_int {
-        self.settle_callout();
-        let answer = self.take_packet(packet).unwrap_or(TAKEN);
-        self.end_operation();
-        answer
+        self.take_packet(packet).unwrap_or(TAKEN)
     }
 
     #[inline(always)]
@@ -72,7 +70,7 @@ impl Kcp<'_> {
         self.sync();
 
         // Only callbacks can install callbacks, so whether any may run is known before the first.
-        let watched = self.logs_input() || self.watches_acks();
+        let watched = !ways::UNWATCHED_INPUT || self.logs_input() || self.watches_acks();
         let mut taken = Taken::default();
         let answer = self.take_segments(packet, &mut taken, watched)?;
         if taken.sampled && !watched {
@@ -211,7 +209,8 @@ impl Kcp<'_> {
     fn take_next(self, at: HeaderAt, payload: Source) -> bool {
         let (count, wnd) = (self.nrcv_que.get(), self.rcv_wnd.get());
         let header = at.read();
-        if header.sn != self.rcv_nxt.get()
+        if !ways::PUSH_IN_ORDER
+            || header.sn != self.rcv_nxt.get()
             || count >= wnd
             || wnd.cast_signed() < 0
             || !self.has_room_for_ack()

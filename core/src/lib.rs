@@ -18,12 +18,14 @@ mod ack;
 #[allow(unsafe_code)]
 mod alloc;
 #[allow(unsafe_code)]
-mod call;
+mod callback;
 mod congestion;
 pub mod consts;
 #[allow(unsafe_code)]
 mod control;
 mod flush;
+#[allow(unsafe_code)]
+mod hooks;
 mod input;
 mod log;
 mod options;
@@ -39,6 +41,7 @@ mod segment;
 mod send;
 mod seq;
 mod timer;
+mod ways;
 mod wire;
 
 pub use alloc::{Free, Malloc, allocator};

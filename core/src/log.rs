@@ -2,7 +2,7 @@
 //!
 //! Programs parse these lines. Masked off they cost one test.
 
-use crate::call::Released;
+use crate::callback::Released;
 use crate::consts::log_mask;
 use crate::control::Kcp;
 

@@ -22,6 +22,7 @@ impl Kcp<'_> {
             return -1;
         }
         let size = mtu.unsigned_abs();
+        self.take_back_packets();
         if mtu >= MTU_LIMIT || !self.private().packet.resize(&self.buffer, size) {
             return -2;
         }
@@ -79,22 +80,12 @@ impl Kcp<'_> {
             .cast_signed()
     }
 
-    /// Ends the object. Inside one of its callbacks its memory waits until the outermost callback has returned; nothing
-    /// is called and nothing sent from here on.
+    /// Ends the object, also inside one of its callbacks. From here on nothing is called but the congestion control's
+    /// `release`, and nothing is sent.
     pub fn release(self) {
-        self.settle_callout();
-        let private = self.private();
-        let inside = self.is_inside_callback();
-        private.ending.set(true);
-        self.leave_cc();
-        self.output.set(None);
-        self.writelog.set(None);
-        // It is set already when the congestion control's `release` released the object once more.
-        let again = private.released.replace(true);
-        if !inside {
+        self.private().ending.set(true);
+        if self.leave_cc().is_ok() {
             self.destroy();
-        } else if !again {
-            self.free_contents();
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use core::ffi::c_int;
 
-use crate::call::Released;
+use crate::callback::Released;
 use crate::consts::{IKCP_ASK_TELL, log_mask};
 use crate::control::Kcp;
-use crate::ring::Place;
+use crate::ring::{Place, measure};
 use crate::segment::{ForeignSegment, HeaderAt, Segment, Sink, Source};
 use crate::seq::Sn;
+use crate::ways;
 use crate::wire::Header;
 
 // Answers of `ikcp_recv` and `ikcp_peeksize`.
@@ -31,7 +32,8 @@ impl Kcp<'_> {
             Frame::Incomplete => EMPTY,
             Frame::Fragments => {
                 let private = self.private();
-                size(private.front.len(queue, count, private.front_known.get()))
+                let known = ways::KNOWN_FRONT && private.front_known.get();
+                size(private.front.len(queue, count, known))
             }
         }
     }
@@ -53,10 +55,12 @@ impl Kcp<'_> {
         self.recv_any(sink, len)
     }
 
-    /// True when nothing is to be logged, nothing waits to follow into the queue, and the window is not full.
+    /// True when nothing is to be logged, nothing waits to follow into the queue, the window is not full, and no other call
+    /// is at work on the first message.
     #[inline(always)]
     fn is_plain_recv(self) -> bool {
-        !self.is_inside_callback()
+        ways::RECV_ONE_SEGMENT
+            && self.logged().is_empty()
             && log_mask::RECV & self.logmask.get() == 0
             && self.nrcv_que.get() < self.rcv_wnd.get()
             && self
@@ -92,21 +96,17 @@ impl Kcp<'_> {
 
     #[inline(never)]
     fn recv_any(self, sink: Sink, len: c_int) -> c_int {
-        let received = self.receive(sink, len).unwrap_or(EMPTY);
-        self.end_operation();
-        received
+        self.receive(sink, len).unwrap_or(EMPTY)
     }
 
     fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
-        let held = self.held();
-        let Some(first) = self.fragment(held) else {
+        if !self.logged().is_empty() {
+            self.put_back_logged(len);
+        }
+        if self.rcv_queue().is_empty() {
             return Ok(EMPTY);
-        };
-        let size = if held == 0 {
-            self.peeksize()
-        } else {
-            self.size_behind(first, held)
-        };
+        }
+        let size = self.peeksize();
         if size < 0 {
             return Ok(INCOMPLETE);
         }
@@ -116,9 +116,9 @@ impl Kcp<'_> {
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
         let sink = sink.of_len(size.unsigned_abs());
         if len < 0 {
-            self.look_at_message(first, held, sink)?;
-        } else {
-            self.take_message(first, held, sink)?;
+            self.look_at_message(sink)?;
+        } else if !self.take_message(sink)? {
+            return Ok(EMPTY);
         }
         if !self.rcv_buf().is_empty() {
             self.sync_received();
@@ -131,10 +131,10 @@ impl Kcp<'_> {
         Ok(size)
     }
 
-    /// Copies the message that begins with `first`. Gives the number of its fragments.
-    fn copy_message(self, first: Segment, mut sink: Sink) -> u32 {
+    /// Copies the first message. Gives the number of its fragments.
+    fn copy_message(self, mut sink: Sink) -> u32 {
         let mut count = 0;
-        let mut at = Some(first);
+        let mut at = self.rcv_queue().first();
         while let Some(segment) = at {
             sink.append_any(segment);
             count += 1;
@@ -146,13 +146,13 @@ impl Kcp<'_> {
         count
     }
 
-    fn look_at_message(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
-        let count = self.copy_message(first, sink);
+    fn look_at_message(self, sink: Sink) -> Result<(), Released> {
+        let count = self.copy_message(sink);
         for n in 0..count {
             if !self.logs(log_mask::RECV) {
                 break;
             }
-            let Some(segment) = self.fragment(held + n) else {
+            let Some(segment) = self.fragment(n) else {
                 break;
             };
             self.log_recv(segment.sn.get())?;
@@ -160,40 +160,70 @@ impl Kcp<'_> {
         Ok(())
     }
 
-    /// Takes a message, with a line of the log for each fragment if that is wanted.
+    /// Takes a message, with a line of the log for each fragment if that is wanted. False when another call took it while
+    /// its lines were written.
     ///
-    /// As in the original a fragment is in the queue until its line is written. What is left of the message is held
-    /// meanwhile, so that an `ikcp_recv` of the callback gets the message behind it.
-    fn take_message(self, first: Segment, held: u32, sink: Sink) -> Result<(), Released> {
-        let count = self.copy_message(first, sink);
-        for n in 0..count {
-            let Some(sn) = self.fragment(held).map(|segment| segment.sn.get()) else {
+    /// As in the original a fragment leaves the queue when its line is written. At the same clock it can go back: to a call
+    /// inside the log's callback, or after that was left, that wants the whole message.
+    fn take_message(self, sink: Sink) -> Result<bool, Released> {
+        let (queue, logged) = (self.rcv_queue(), self.logged());
+        let receptions = &self.private().receptions;
+        let mine = receptions.get().wrapping_add(1);
+        receptions.set(mine);
+        self.private().logged_at.set(self.now());
+        for _ in 0..self.copy_message(sink) {
+            let Some(sn) = queue.first().map(|segment| segment.sn.get()) else {
                 break;
             };
             if self.logs(log_mask::RECV) {
-                self.private().recv_hold.set(held + count - n);
-                let logged = self.log_recv(sn);
-                self.private().recv_hold.set(held);
-                logged?;
+                self.log_recv(sn)?;
+                if receptions.get() != mine {
+                    return Ok(false);
+                }
             }
-            match self.fragment(held) {
+            match queue.first() {
                 Some(segment) if segment.sn.get() == sn => {
-                    self.rcv_queue().remove(segment);
+                    queue.remove(segment);
                     self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-                    self.free_segment_any(segment);
+                    logged.push_back(segment);
                 }
                 _ => break,
             }
         }
+        self.free_logged();
         self.note_front();
-        Ok(())
+        Ok(true)
     }
 
-    /// Segments at the front of the queue that an `ikcp_recv` further up the stack is taking.
-    #[inline(always)]
-    fn held(self) -> u32 {
-        self.settle_callout();
-        self.private().recv_hold.get()
+    fn free_logged(self) {
+        while let Some(segment) = self.logged().first() {
+            self.logged().remove(segment);
+            self.free_segment_any(segment);
+        }
+    }
+
+    /// Another call is taking the first message. It becomes whole again for this one, which has room for `len` bytes. Where the
+    /// clock has moved on, the room is that of what the queue still has, or the program has edited the queue, the logged
+    /// fragments are gone, as in the original.
+    #[cold]
+    #[inline(never)]
+    fn put_back_logged(self, len: c_int) {
+        let (queue, logged) = (self.rcv_queue(), self.logged());
+        let receptions = &self.private().receptions;
+        receptions.set(receptions.get().wrapping_add(1));
+        let sn = |segment: Option<Segment>| segment.map(|segment| Sn(segment.sn.get()));
+        if self.private().logged_at.get() == self.now()
+            && sn(queue.first()) == sn(logged.last()).map(|last| last.plus(1))
+            && has_room(len, size(measure(queue).0 + measure(logged).0))
+        {
+            while let Some(segment) = logged.last() {
+                logged.remove(segment);
+                queue.insert_after(None, segment);
+                self.nrcv_que.set(self.nrcv_que.get().wrapping_add(1));
+            }
+        }
+        self.free_logged();
+        self.note_front();
     }
 
     /// The segment behind the first `n` ones of the queue.
@@ -205,27 +235,6 @@ impl Kcp<'_> {
             at = queue.next(at?);
         }
         at
-    }
-
-    /// Size of the message that begins with `first`, behind `held` others.
-    #[cold]
-    fn size_behind(self, first: Segment, held: u32) -> c_int {
-        match frame(first, self.nrcv_que.get().saturating_sub(held)) {
-            Frame::Whole => size(u64::from(first.len.get())),
-            Frame::Incomplete => EMPTY,
-            Frame::Fragments => {
-                let mut len = 0;
-                let mut at = Some(first);
-                while let Some(segment) = at {
-                    len += u64::from(segment.len.get());
-                    if segment.frg.get() == 0 {
-                        break;
-                    }
-                    at = self.rcv_queue().next(segment);
-                }
-                size(len)
-            }
-        }
     }
 
     // ---- from the network ----------------------------------------------------------------------------------------

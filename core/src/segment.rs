@@ -9,6 +9,7 @@ use core::ptr::{self, NonNull};
 use crate::alloc::deallocate;
 use crate::control::IUINT32;
 use crate::queue::IQUEUEHEAD;
+use crate::ways;
 use crate::wire::{HEADER_LEN, Header, RawHeader};
 
 /// One segment: header first, payload inline from `data` on, in one allocation. Times are milliseconds.
@@ -236,7 +237,7 @@ const SHORT: u32 = 64;
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's promise; each word lies inside the range.
     unsafe {
-        if len > 64 {
+        if len > 64 || !ways::COPY_IN_PLACE {
             ptr::copy_nonoverlapping(from, to, len);
         } else if len > 32 {
             copy_word::<u128>(from, to, 0);

@@ -6,6 +6,7 @@ use crate::consts::{IKCP_WND_RCV, profile};
 use crate::control::Kcp;
 use crate::queue::{IQUEUEHEAD, List};
 use crate::segment::{Roomy, Segment, Source};
+use crate::ways;
 
 /// The answer when nothing was taken: too many fragments, or no memory.
 const REFUSED: c_int = -2;
@@ -33,7 +34,7 @@ impl Kcp<'_> {
         let source = source.of_len(len.cast_unsigned());
         if self.stream.get() == 0 {
             self.send_message(source)
-        } else if self.append_to_tail(source) {
+        } else if ways::APPEND_TO_TAIL && self.append_to_tail(source) {
             taken(source.len())
         } else {
             self.send_any(source)
@@ -44,7 +45,7 @@ impl Kcp<'_> {
     #[inline(never)]
     fn send_message(self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
-        if len > mss || mss.cast_signed() <= 0 {
+        if !ways::SEND_ONE_SEGMENT || len > mss || mss.cast_signed() <= 0 {
             return self.send_any(source);
         }
         let Some(fragment) = self.segment_of(source) else {

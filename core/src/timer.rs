@@ -2,6 +2,7 @@
 
 use crate::control::Kcp;
 use crate::seq::Millis;
+use crate::ways;
 
 /// A clock further than this from the next flush, in ms, has been set anew, and the interval starts over.
 const CLOCK_JUMP: i32 = 10_000;
@@ -26,9 +27,9 @@ impl Kcp<'_> {
                 next = now.plus(self.interval.get());
             }
             self.ts_flush.set(next.0);
-            self.request_flush();
-            self.narrow_bounds();
-            self.end_operation();
+            if self.request_flush().is_ok() {
+                self.narrow_bounds();
+            }
         }
     }
 
@@ -37,7 +38,7 @@ impl Kcp<'_> {
     #[inline(always)]
     fn narrow_bounds(self) {
         let index = &self.private().sent;
-        if !self.private().released.get() && !index.is_off() && index.is_loose() {
+        if !index.is_off() && index.is_loose() {
             self.narrow_loose_bounds();
         }
     }
@@ -64,7 +65,7 @@ impl Kcp<'_> {
         if until_flush <= 0 || until_flush > CLOCK_JUMP {
             return current;
         }
-        if self.is_quiet_for(now, until_flush) {
+        if ways::CHECK_BY_BOUNDS && self.is_quiet_for(now, until_flush) {
             self.check_in(now, until_flush)
         } else {
             self.check_deadlines(now, until_flush)
@@ -106,7 +107,8 @@ impl Kcp<'_> {
         let (private, list) = (self.private(), self.snd_buf());
         let index = &private.sent;
         let withheld = private.withheld.get().then(|| private.withheld_at.get());
-        if withheld.is_some()
+        if !ways::CHECK_BY_BOUNDS
+            || withheld.is_some()
             || index.is_off()
             || index.has_unsent()
             || !index.describes(list, self.nsnd_buf.get(), self.next_sn())

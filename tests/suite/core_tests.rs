@@ -1,11 +1,11 @@
 //! The unit tests of the protocol, in every flavour. They run from here so that the list of what did not run is the last
 //! that a test run shows.
 
-use crate::library::{self, ALL, Flavour};
+use crate::library::{self, ALL, Flavour, GENERAL};
 use crate::suite::{Outcome, Suite};
 
 pub fn add(suite: &mut Suite) {
-    for flavour in ALL {
+    for flavour in ALL.into_iter().chain([GENERAL]) {
         suite.test(format!("core: unit tests, {}", flavour.name), move || {
             unit_tests(flavour)
         });

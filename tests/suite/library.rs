@@ -58,6 +58,12 @@ pub const LAYOUT_211: Flavour = Flavour {
     features: &["layout-2-1-1"],
     defines: &["IKCP_LAYOUT_211"],
 };
+/// The default without its short ways. No program is compiled for it.
+pub const GENERAL: Flavour = Flavour {
+    name: "no-short-ways",
+    features: &["no-short-ways"],
+    defines: &[],
+};
 pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 
 static BUILT: Memo<Flavour, Result<Library, String>> = Memo::new();

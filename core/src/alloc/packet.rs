@@ -1,7 +1,7 @@
 //! The packet buffer: one packet under construction, and its hand-over to `output`.
 //!
-//! A callback may change the MTU while its packet is being handed out. The packet then stays where it is, and its
-//! buffer waits in `retired` until the callback returns.
+//! A callback may change the MTU while it has a packet in hand. The packet then stays where it is, and its buffer waits in
+//! `retired` until no callback is out.
 
 use core::cell::Cell;
 use core::ffi::c_char;
@@ -16,9 +16,9 @@ pub(crate) struct Packet {
     capacity: Cell<u32>,
     /// Bytes written so far.
     filled: Cell<u32>,
-    /// The buffer that `output` is reading at the moment, or NULL.
+    /// The buffer that was handed to `output` last, as long as one may be reading it, or NULL.
     handed_out: Cell<*mut c_char>,
-    /// A buffer that was replaced while `output` was reading it, or NULL.
+    /// A buffer that was replaced while `output` might be reading it, or NULL.
     retired: Cell<*mut c_char>,
 }
 
@@ -85,6 +85,7 @@ impl Packet {
                 ptr::copy_nonoverlapping(old.cast(), memory.as_ptr(), filled);
             }
             if ptr::eq(old, self.handed_out.get()) {
+                self.free_retired();
                 self.retired.set(old);
             } else {
                 // SAFETY: it came from `allocate`, and `output` is not reading it.
@@ -110,12 +111,6 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
         self.filled.get()
-    }
-
-    /// Starts over with an empty packet.
-    #[inline(always)]
-    pub(crate) fn clear(&self) {
-        self.filled.set(0);
     }
 
     /// True when a packet of `len` bytes fits into the buffer, after growing it if need be. It always does when the packet
@@ -190,7 +185,7 @@ impl Packet {
         (buffer.get(), self.filled.replace(0))
     }
 
-    /// `output` has returned.
+    /// No callback is out that might read a packet.
     #[inline(always)]
     pub(crate) fn handed_back(&self) {
         self.handed_out.set(ptr::null_mut());
@@ -202,7 +197,7 @@ impl Packet {
     fn free_retired(&self) {
         let retired = self.retired.replace(ptr::null_mut());
         if !retired.is_null() {
-            // SAFETY: it came from `allocate`, and no callback is reading it any more.
+            // SAFETY: it came from `allocate`, and it is not the buffer in use.
             unsafe { deallocate(retired.cast()) }
         }
     }

@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
@@ -9,8 +10,10 @@ use super::IKCPCB;
 use crate::alloc::packet::Packet;
 use crate::alloc::pool::Pool;
 use crate::alloc::{allocate, deallocate};
+use crate::callback::Anchor;
 use crate::consts;
-use crate::queue::List;
+use crate::flush::Course;
+use crate::queue::{IQUEUEHEAD, List};
 use crate::ring::{Front, ReceiveIndex, SendIndex};
 use crate::segment::{IKCPSEG, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
@@ -28,11 +31,8 @@ pub(crate) struct Tail {
 /// every message. First what any call needs, then what a connection that sends does.
 #[repr(C)]
 pub(crate) struct Private {
-    /// Stack position of the outermost callback that is running, 0 when none is.
-    pub(crate) callout: Cell<usize>,
-    /// Where on the stack the witness of the outermost callback lies, and what that says.
-    pub(crate) witness: Cell<usize>,
-    pub(crate) token: Cell<u32>,
+    /// Says to a callback that comes back whether the object is alive.
+    pub(crate) anchor: Cell<Anchor>,
     /// Callbacks that ran so far: tells whether one did since.
     pub(crate) callouts: Cell<u32>,
     /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
@@ -41,18 +41,12 @@ pub(crate) struct Private {
     pub(crate) trimmed: Cell<Millis>,
     /// Most acknowledgements that one flush found pending during this trimming period.
     pub(crate) ack_peak: Cell<u32>,
-    /// Segments at the front of `rcv_queue` that an `ikcp_recv`, at the moment inside its log line, is taking.
-    pub(crate) recv_hold: Cell<u32>,
-    /// A flush is running.
-    pub(crate) flushing: Cell<bool>,
-    /// A callback of that flush asked for another one.
-    pub(crate) flush_again: Cell<bool>,
-    /// The congestion control's `release` is running.
+    /// The flush that is running, or ran last.
+    pub(crate) flush: Course,
+    /// The congestion control's `release` has been called.
     pub(crate) leaving_cc: Cell<bool>,
     /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
     pub(crate) ending: Cell<bool>,
-    /// The program has released the object; its memory waits for the outermost callback to return.
-    pub(crate) released: Cell<bool>,
     /// The last flush had to leave segments that were due, for want of budget or memory.
     pub(crate) withheld: Cell<bool>,
     /// `front` describes the first message.
@@ -68,9 +62,12 @@ pub(crate) struct Private {
     pub(crate) withheld_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
-    /// Flush requests that were put off since a callback last returned, and when the first of them came.
-    pub(crate) unheard: Cell<u32>,
-    pub(crate) unheard_since: Cell<Millis>,
+    /// Fragments of a message that an `ikcp_recv` took out of `rcv_queue` and logged, while it logs the others.
+    pub(crate) logged: IQUEUEHEAD,
+    /// When that call began.
+    pub(crate) logged_at: Cell<Millis>,
+    /// Messages taken with a line of the log for each fragment so far.
+    pub(crate) receptions: Cell<u32>,
 }
 
 /// Pending acknowledgements.
@@ -100,33 +97,26 @@ struct ControlBlock {
 /// time; that is what constructing it promises.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
-pub struct Kcp<'a>(&'a ControlBlock);
+pub struct Kcp<'a>(NonNull<ControlBlock>, PhantomData<&'a ControlBlock>);
 
 impl Deref for Kcp<'_> {
     type Target = IKCPCB;
 
     #[inline(always)]
     fn deref(&self) -> &IKCPCB {
-        &self.0.public
+        &self.block().public
     }
 }
 
 impl<'a> Kcp<'a> {
-    /// The object at `kcp`; `None` for NULL, and for an object that is being released by one of its own callbacks.
+    /// The object at `kcp`; `None` for NULL.
     ///
     /// # Safety
     /// `kcp` is NULL or came from `create` and has not been released, and no other thread uses it during `'a` other
     /// than for reading.
     #[inline(always)]
     pub unsafe fn from_ptr(kcp: *const IKCPCB) -> Option<Kcp<'a>> {
-        // SAFETY: the caller's promise; `create` allocates the whole control block, and all its fields are cells.
-        let block = unsafe { kcp.cast::<ControlBlock>().as_ref() }?;
-        // Released and still there: a callback of it is running.
-        if block.private.callout.get() != 0 && block.private.released.get() {
-            None
-        } else {
-            Some(Kcp(block))
-        }
+        Some(Kcp(NonNull::new(kcp.cast_mut().cast())?, PhantomData))
     }
 
     /// Makes an object for the conversation `conv`; `user` is handed to the callbacks. NULL when there is no memory.
@@ -136,20 +126,25 @@ impl<'a> Kcp<'a> {
             return ptr::null_mut();
         };
         let block: NonNull<ControlBlock> = memory.cast();
-        // SAFETY: the memory is ours and has the size. All fields are cells of integers, booleans, pointers and functions
-        // that may be missing, for which 0 is a value.
-        let kcp = unsafe {
-            block.write_bytes(0, 1);
-            Kcp(block.as_ref())
+        let Some(anchor) = Anchor::new() else {
+            // SAFETY: nothing else knows of it yet.
+            unsafe { deallocate(memory.as_ptr()) };
+            return ptr::null_mut();
         };
+        // SAFETY: the memory is ours and has the size. All fields are cells of integers, booleans, pointers, functions that
+        // may be missing, and a state whose first value is 0, so that 0 is a value of each, but for the anchor, which is written before any is read.
+        unsafe {
+            block.write_bytes(0, 1);
+            (&raw mut (*block.as_ptr()).private.anchor).write(Cell::new(anchor));
+        }
+        let kcp = Kcp(block, PhantomData);
         kcp.init(conv, user);
         if !kcp
             .private()
             .packet
             .resize(&kcp.buffer, consts::IKCP_MTU_DEF)
         {
-            // SAFETY: nothing else knows of it yet.
-            unsafe { deallocate(block.as_ptr().cast()) };
+            kcp.destroy();
             return ptr::null_mut();
         }
         kcp.as_ptr()
@@ -177,6 +172,7 @@ impl<'a> Kcp<'a> {
             self.rcv_queue(),
             self.snd_buf(),
             self.rcv_buf(),
+            self.logged(),
         ] {
             list.init();
         }
@@ -184,21 +180,12 @@ impl<'a> Kcp<'a> {
 
     /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
     pub(crate) fn destroy(self) {
-        self.free_contents();
-        self.private().packet.free(&self.buffer);
-        // SAFETY: `create` allocated it, and the program's use of it has ended.
-        unsafe { deallocate(self.as_ptr().cast()) }
-    }
-
-    /// Frees what neither a running callback nor the operation that called it may still look at once the program has
-    /// released the object: all but the packet and the control block. A callback that is left by longjmp afterwards
-    /// takes no more than those with it.
-    pub(crate) fn free_contents(self) {
         for list in [
             self.snd_buf(),
             self.rcv_buf(),
             self.snd_queue(),
             self.rcv_queue(),
+            self.logged(),
         ] {
             while let Some(segment) = list.first() {
                 list.remove(segment);
@@ -211,37 +198,52 @@ impl<'a> Kcp<'a> {
         private.sent.free();
         private.received.free();
         self.free_acklist();
+        private.packet.free(&self.buffer);
+        private.anchor.get().object_released();
+        // SAFETY: `create` allocated it, and the program's use of it has ended.
+        unsafe { deallocate(self.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    const fn block(&self) -> &'a ControlBlock {
+        // SAFETY: the promise given where the handle was made; all fields are cells.
+        unsafe { self.0.as_ref() }
     }
 
     #[inline(always)]
     pub(crate) const fn private(self) -> &'a Private {
-        &self.0.private
+        &self.block().private
     }
 
     /// The pointer that programs and callbacks know the object by.
     #[inline(always)]
     pub(crate) const fn as_ptr(self) -> *mut IKCPCB {
-        ptr::from_ref(self.0).cast_mut().cast()
+        self.0.as_ptr().cast()
     }
 
     #[inline(always)]
     pub(crate) const fn snd_queue(self) -> List<'a> {
-        List::new(&self.0.public.snd_queue)
+        List::new(&self.block().public.snd_queue)
     }
 
     #[inline(always)]
     pub(crate) const fn rcv_queue(self) -> List<'a> {
-        List::new(&self.0.public.rcv_queue)
+        List::new(&self.block().public.rcv_queue)
     }
 
     #[inline(always)]
     pub(crate) const fn snd_buf(self) -> List<'a> {
-        List::new(&self.0.public.snd_buf)
+        List::new(&self.block().public.snd_buf)
     }
 
     #[inline(always)]
     pub(crate) const fn rcv_buf(self) -> List<'a> {
-        List::new(&self.0.public.rcv_buf)
+        List::new(&self.block().public.rcv_buf)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn logged(self) -> List<'a> {
+        List::new(&self.private().logged)
     }
 
     #[inline(always)]

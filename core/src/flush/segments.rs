@@ -1,7 +1,6 @@
 //! The data phase of a flush: which segments are due, and sending them in order of `sn`.
 
-use super::{Round, Tally};
-use crate::call::Released;
+use super::{Ended, Round, Tally};
 use crate::consts::IKCP_OVERHEAD;
 use crate::control::Kcp;
 use crate::ring::{FastResend, Scope};
@@ -135,7 +134,7 @@ impl Kcp<'_> {
         mut budget: Option<u32>,
         (mut scope, mut at): (Scope, Option<Segment>),
         changes: u32,
-    ) -> Result<Tally, Released> {
+    ) -> Result<Tally, Ended> {
         let mut tally = Tally::default();
         while let Some(segment) = at {
             let step = self.consider(segment, round, &mut budget, &mut tally)?;
@@ -205,7 +204,7 @@ impl Kcp<'_> {
         current: Millis,
         rtomin: u32,
         wnd: u16,
-    ) -> Result<Step, Released> {
+    ) -> Result<Step, Ended> {
         let private = self.private();
         let (index, list, packet) = (&private.sent, self.snd_buf(), &private.packet);
         let mut segment = from;
@@ -227,7 +226,9 @@ impl Kcp<'_> {
                 let sn = Sn(segment.sn.get());
                 index.flushed_up_to(sn.plus(1));
                 let changes = private.changes.get();
+                private.flush.note_unwritten(sn);
                 self.output_packet()?;
+                private.flush.take_unwritten();
                 self.sync_sent();
                 if private.changes.get() != changes {
                     return Ok(self.emit_again(segment.as_ptr(), sn, &mut None));
@@ -293,7 +294,7 @@ impl Kcp<'_> {
         round: Round,
         budget: &mut Option<u32>,
         tally: &mut Tally,
-    ) -> Result<Step, Released> {
+    ) -> Result<Step, Ended> {
         let sn = Sn(segment.sn.get());
         let Some(cause) = self.cause(segment, round.current, round.resent) else {
             return Ok(Step::Passed(segment));
@@ -382,18 +383,22 @@ impl Kcp<'_> {
         need: u32,
         round: Round,
         budget: &mut Option<u32>,
-    ) -> Result<Step, Released> {
+    ) -> Result<Step, Ended> {
         let (sn, len) = (Sn(segment.sn.get()), segment.len.get());
-        let changes = self.private().changes.get();
-        let inflight = self.nsnd_buf.get();
-        let mut called = self
-            .on_pkt_sent(sn.0, round.current.0, len, inflight, segment.xmit.get())?
-            .is_some();
-        called |= self.make_room(need)?;
-        if called {
-            self.sync_sent();
-            if self.private().changes.get() != changes || self.resends_otherwise(round.resent) {
-                return Ok(self.emit_again(segment.as_ptr(), sn, budget));
+        if self.has_ops() || !self.fits(need) {
+            let changes = self.private().changes.get();
+            let inflight = self.nsnd_buf.get();
+            self.private().flush.note_unwritten(sn);
+            let mut called = self
+                .on_pkt_sent(sn.0, round.current.0, len, inflight, segment.xmit.get())?
+                .is_some();
+            called |= self.make_room(need)?;
+            self.private().flush.take_unwritten();
+            if called {
+                self.sync_sent();
+                if self.private().changes.get() != changes || self.resends_otherwise(round.resent) {
+                    return Ok(self.emit_again(segment.as_ptr(), sn, budget));
+                }
             }
         }
         self.write_segment(segment);
@@ -423,7 +428,7 @@ impl Kcp<'_> {
 
     /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
     #[inline(always)]
-    fn write_segment(self, segment: Segment) {
+    pub(super) fn write_segment(self, segment: Segment) {
         let packet = &self.private().packet;
         packet.put_segment(&self.buffer, segment);
         self.note_dead_link(segment.xmit.get());

@@ -1,0 +1,142 @@
+//! Calling out through a C pointer: `output`, `writelog`, the congestion hooks.
+//!
+//! A callback may return, after it called anything of the library for the same object; it may be left for good, by
+//! longjmp, a C++ exception, or a thread or coroutine that ends inside it; or it may be parked, with its stack switched away
+//! or a lock given up, while the object is used from elsewhere, and return later. Nothing in C tells which, so nothing here
+//! guesses: the object is consistent whenever it calls out, and whoever comes back asks two things. Is the object alive?
+//! An [`Anchor`] outside of it knows. Has another flush begun meanwhile? Then that one does the work (`flush`).
+
+use core::cell::Cell;
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr::NonNull;
+
+use crate::alloc::{allocate, deallocate};
+use crate::control::{IKCPCB, Kcp};
+use crate::log::LINE;
+
+/// The program released the object inside a callback. The operation ends at once and touches nothing of the object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released;
+
+/// What a call out finds when it comes back, in an allocation of its own: it outlives an object that is released
+/// while callbacks are out, until the last of those returns. It stays for ever when one never does.
+#[derive(Clone, Copy)]
+pub(crate) struct Anchor(NonNull<Mooring>);
+
+struct Mooring {
+    /// Callbacks that have not returned.
+    out: Cell<u64>,
+    /// The object was released.
+    released: Cell<bool>,
+}
+
+const _: () = assert!(size_of::<Mooring>() <= 32);
+
+impl Anchor {
+    /// An anchor for a new object; `None` without memory.
+    pub(crate) fn new() -> Option<Anchor> {
+        let at: NonNull<Mooring> = allocate(size_of::<Mooring>())?.cast();
+        let mooring = Mooring {
+            out: Cell::new(0),
+            released: Cell::new(false),
+        };
+        // SAFETY: the allocation just made, of that size.
+        unsafe { at.write(mooring) };
+        Some(Anchor(at))
+    }
+
+    #[inline(always)]
+    fn mooring(&self) -> &Mooring {
+        // SAFETY: it is freed when the object is gone and no callback is out: nobody asks then.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    fn calls(self) {
+        let out = &self.mooring().out;
+        out.set(out.get().wrapping_add(1));
+    }
+
+    #[inline(always)]
+    fn returned(self) -> Result<(), Released> {
+        let Mooring { out, released } = self.mooring();
+        out.set(out.get().wrapping_sub(1));
+        if released.get() {
+            self.drop_if_unused();
+            return Err(Released);
+        }
+        Ok(())
+    }
+
+    /// True when no callback is out.
+    #[inline(always)]
+    pub(crate) fn is_unused(self) -> bool {
+        self.mooring().out.get() == 0
+    }
+
+    /// The object is gone.
+    pub(crate) fn object_released(self) {
+        self.mooring().released.set(true);
+        self.drop_if_unused();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_if_unused(self) {
+        if self.is_unused() {
+            // SAFETY: `new` allocated it; the object is gone, and no callback will come back to ask.
+            unsafe { deallocate(self.0.as_ptr().cast()) }
+        }
+    }
+}
+
+impl Kcp<'_> {
+    /// Runs a callback, which gets the pointer that programs know the object by, and its `user`.
+    #[inline(always)]
+    pub(crate) fn call_out<R>(
+        self,
+        callback: impl FnOnce(*mut IKCPCB, *mut c_void) -> R,
+    ) -> Result<R, Released> {
+        let private = self.private();
+        let anchor = private.anchor.get();
+        private.callouts.set(private.callouts.get().wrapping_add(1));
+        anchor.calls();
+        let result = callback(self.as_ptr(), self.user.get());
+        anchor.returned()?;
+        Ok(result)
+    }
+
+    /// Packets that were handed out come back to the library when no callback is out any more.
+    #[inline(always)]
+    pub(crate) fn take_back_packets(self) {
+        if self.private().anchor.get().is_unused() {
+            self.private().packet.handed_back();
+        }
+    }
+
+    /// Hands `len` bytes at `data` to `output`.
+    #[inline(always)]
+    pub(crate) fn output(self, data: *const c_char, len: c_int) -> Result<(), Released> {
+        match self.output.get() {
+            Some(output) if !self.private().ending.get() => {
+                // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
+                // until it returns.
+                self.call_out(|kcp, user| unsafe { output(data, len, kcp, user) })?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands a line, with its terminating zero, to `writelog`.
+    pub(crate) fn write_log(self, line: &[u8; LINE]) -> Result<(), Released> {
+        let line: *const c_char = line.as_ptr().cast();
+        match self.writelog.get() {
+            Some(writelog) if !self.private().ending.get() => {
+                // SAFETY: the program's promise: `writelog` is a function of that type.
+                self.call_out(|kcp, user| unsafe { writelog(line, kcp, user) })
+            }
+            _ => Ok(()),
+        }
+    }
+}

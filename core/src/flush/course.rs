@@ -1,0 +1,187 @@
+//! One flush inside another, and flushes that never end.
+//!
+//! A callback of a flush may lead to another flush, and the first one may go on afterwards, be parked, or never come back.
+//! The clock decides. At the same clock the request waits for the end of the flush that is running, which then runs once
+//! more. When the clock has moved on, the new flush takes over: it finishes what the old one had begun to send, and the old
+//! one, should it come back, finds another number and ends. So one flush at most has work to do, whoever comes back.
+
+use core::cell::Cell;
+
+use crate::callback::Released;
+use crate::control::{IKCPCB, Kcp};
+use crate::seq::{Millis, Sn};
+
+/// Flushes inside each other from which on another one waits. Those that were left for good count too, until one has waited
+/// for an interval.
+const DEEPEST: u8 = 16;
+
+/// Why a flush ends early.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    Released,
+    /// Another flush does what is left of it.
+    TakenOver,
+}
+
+impl From<Released> for Ended {
+    fn from(_: Released) -> Ended {
+        Ended::Released
+    }
+}
+
+/// Of a new object, which is zeroed memory, it is the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum State {
+    Ended,
+    Running,
+    /// Running, and another one was asked for at the same clock.
+    WantedAgain,
+}
+
+/// The flush that is running, or ran last.
+#[repr(C)]
+pub(crate) struct Course {
+    /// Flushes that began so far.
+    number: Cell<u32>,
+    /// The object's clock when this one began.
+    clock: Cell<Millis>,
+    /// Since when a flush waits for being too deep, if one `waits`.
+    waits_since: Cell<Millis>,
+    /// Acknowledgements that it has written while they are still in the list.
+    acks: Cell<u32>,
+    /// The segment that is marked as sent and waits for room in a packet, if one is `unwritten`.
+    unwritten_sn: Cell<Sn>,
+    unwritten: Cell<bool>,
+    waits: Cell<bool>,
+    state: Cell<State>,
+    /// Flushes around it that have not ended either, and itself.
+    depth: Cell<u8>,
+}
+
+impl Course {
+    /// True when the flush has not ended.
+    #[inline(always)]
+    pub(super) fn is_running(&self) -> bool {
+        self.state.get() != State::Ended
+    }
+
+    /// True when it began at this moment, so that a request waits for its end.
+    pub(super) fn defers(&self, now: Millis) -> bool {
+        let same = self.clock.get() == now;
+        if same {
+            self.state.set(State::WantedAgain);
+        }
+        same
+    }
+
+    /// Enters a flush. False when it has to wait.
+    #[inline(always)]
+    pub(super) fn enter(&self, now: Millis, interval: u32) -> bool {
+        let enters = self.depth.get() < DEEPEST || self.has_waited(now, interval);
+        if enters {
+            self.depth.set(self.depth.get() + 1);
+        }
+        enters
+    }
+
+    /// True when a flush that is too deep has waited for an interval, in which no callback came back to the one before it.
+    #[cold]
+    #[inline(never)]
+    fn has_waited(&self, now: Millis, interval: u32) -> bool {
+        if !self.waits.replace(true) {
+            self.waits_since.set(now);
+            return false;
+        }
+        let waited = now.since(self.waits_since.get());
+        if waited >= 0 && waited.unsigned_abs() < interval {
+            return false;
+        }
+        self.waits.set(false);
+        self.depth.set(0);
+        true
+    }
+
+    #[inline(always)]
+    pub(super) fn begin(&self, now: Millis) {
+        self.number.set(self.number.get().wrapping_add(1));
+        self.clock.set(now);
+        self.state.set(State::Running);
+    }
+
+    /// True when another flush was asked for meanwhile.
+    #[inline(always)]
+    pub(super) fn is_wanted_again(&self) -> bool {
+        self.state.get() == State::WantedAgain
+    }
+
+    /// It has done all.
+    #[inline(always)]
+    pub(super) fn end(&self) {
+        self.state.set(State::Ended);
+    }
+
+    /// It leaves, having ended or been taken over.
+    #[inline(always)]
+    pub(super) fn leave(&self) {
+        self.depth.set(self.depth.get().saturating_sub(1));
+    }
+
+    /// Notes that the first `written` acknowledgements of the list are in packets.
+    #[inline(always)]
+    pub(super) fn note_acks(&self, written: u32) {
+        self.acks.set(written);
+    }
+
+    /// Acknowledgements that are in packets and still in the list, which has `listed`.
+    pub(super) fn take_acks(&self, listed: u32) -> u32 {
+        let written = self.acks.replace(0);
+        // A program that reset the connection has emptied the list.
+        if listed >= written { written } else { 0 }
+    }
+
+    /// Notes that `sn` is marked as sent and not yet written.
+    #[inline(always)]
+    pub(super) fn note_unwritten(&self, sn: Sn) {
+        self.unwritten_sn.set(sn);
+        self.unwritten.set(true);
+    }
+
+    #[inline(always)]
+    pub(super) fn take_unwritten(&self) -> Option<Sn> {
+        self.unwritten
+            .replace(false)
+            .then(|| self.unwritten_sn.get())
+    }
+}
+
+impl Kcp<'_> {
+    /// Runs a callback of a flush, which may have been taken over when it comes back.
+    #[inline(always)]
+    pub(crate) fn call_out_of_flush<R>(
+        self,
+        callback: impl FnOnce(*mut IKCPCB, *mut core::ffi::c_void) -> R,
+    ) -> Result<R, Ended> {
+        let number = self.flush_number();
+        let result = self.call_out(callback)?;
+        self.continue_flush(number)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    pub(super) fn flush_number(self) -> u32 {
+        self.private().flush.number.get()
+    }
+
+    /// A callback came back to the flush of this number.
+    #[inline(always)]
+    pub(super) fn continue_flush(self, number: u32) -> Result<(), Ended> {
+        let flush = &self.private().flush;
+        if flush.number.get() != number {
+            return Err(Ended::TakenOver);
+        }
+        // It is alive.
+        flush.waits.set(false);
+        Ok(())
+    }
+}

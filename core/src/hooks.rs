@@ -1,0 +1,139 @@
+//! The hooks of a congestion control that a program installs: calling them, and changing the table.
+
+use core::ffi::c_int;
+use core::ptr;
+
+use crate::callback::Released;
+use crate::congestion::IKCPOPS;
+use crate::consts::profile;
+use crate::control::Kcp;
+use crate::flush::Ended;
+
+impl Kcp<'_> {
+    /// The installed table of hooks.
+    #[inline(always)]
+    fn ops(self) -> Option<&'static IKCPOPS> {
+        if !profile::CONGESTION_HOOKS {
+            return None;
+        }
+        // SAFETY: the program's promise to `ikcp_setcc`: the table is valid until it is replaced. It is read before the
+        // hook is called and not afterwards.
+        unsafe { self.ccops.get().as_ref() }
+    }
+
+    /// The installed table of hooks, unless the object is being released, so that none of them may run.
+    #[inline(always)]
+    fn hooks(self) -> Option<&'static IKCPOPS> {
+        self.ops().filter(|_| !self.private().ending.get())
+    }
+
+    /// True when a table of hooks is installed.
+    #[inline(always)]
+    pub(crate) fn has_ops(self) -> bool {
+        profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
+    }
+
+    /// True when a member that acts while acknowledgements are taken is installed.
+    #[inline(always)]
+    pub(crate) fn watches_acks(self) -> bool {
+        self.ops()
+            .is_some_and(|ops| ops.on_pkt_acked.is_some() || ops.on_rtt.is_some())
+    }
+}
+
+macro_rules! hooks {
+    ($error:ty, $wrap:ident; $($(#[$doc:meta])* $hook:ident as $method:ident($($name:ident: $type:ty),*) -> $result:ty;)+) => {
+        impl Kcp<'_> {
+            $(
+                $(#[$doc])*
+                #[inline(always)]
+                pub(crate) fn $method(self $(, $name: $type)*) -> Result<Option<$result>, $error> {
+                    match self.hooks().and_then(|ops| ops.$hook) {
+                        None => Ok(None),
+                        // SAFETY: the program's promise: the table's members are functions of their types.
+                        Some(hook) => self.$wrap(|kcp, _| unsafe { hook(kcp $(, $name)*) }).map(Some),
+                    }
+                }
+            )+
+        }
+    };
+}
+
+// Each gives `None` when no table is installed or its member is NULL. First those that a flush calls.
+hooks! {
+    Ended, call_out_of_flush;
+    /// A flush begins.
+    on_tick as on_tick() -> ();
+    /// Bytes of payload that this flush may send.
+    pacing_rate as pacing_rate() -> u32;
+    /// The send queue is empty and the window is not full.
+    on_app_limited as on_app_limited(inflight: u32) -> ();
+    /// A segment is about to be written into a packet.
+    on_pkt_sent as on_pkt_sent(sn: u32, ts: u32, len: u32, inflight: u32, xmit: u32) -> ();
+    /// A flush repeated segments that had been skipped.
+    on_fast_retransmit as on_fast_retransmit(fast_retrans: u32, inflight: u32, prior_cwnd: u32) -> ();
+    /// A flush repeated segments that had timed out.
+    on_timeout as on_timeout(prior_cwnd: u32) -> ();
+}
+
+hooks! {
+    Released, call_out;
+    /// A segment is about to leave `snd_buf`.
+    on_pkt_acked as on_pkt_acked(sn: u32, ts: u32, len: u32, rtt: i32, xmit: u32) -> ();
+    /// A round-trip time was measured.
+    on_rtt as on_rtt(rtt: i32) -> ();
+    /// `snd_una` advanced.
+    on_ack as on_ack(acked_segs: u32, acked_bytes: u32, prior_in_flight: u32) -> ();
+    /// The table is being installed; a negative result refuses.
+    init as init_cc() -> c_int;
+}
+
+impl Kcp<'_> {
+    /// Tells the installed congestion control that it is being removed: once for each installation, whether its callback
+    /// returns, is left, or does the same once more.
+    pub(crate) fn leave_cc(self) -> Result<(), Released> {
+        if self.private().leaving_cc.replace(true) {
+            return Ok(());
+        }
+        match self.ops().and_then(|ops| ops.release) {
+            None => Ok(()),
+            // SAFETY: the program's promise: the table's members are functions of their types.
+            Some(release) => self.call_out(|kcp, _| unsafe { release(kcp) }),
+        }
+    }
+
+    /// Installs a congestion control, or the built-in one for NULL: 0, or -1 when its `init` refuses, with the built-in
+    /// one installed then.
+    ///
+    /// # Safety
+    /// `ops` is NULL or valid until it is replaced.
+    pub unsafe fn setcc(self, ops: *const IKCPOPS) -> c_int {
+        if !profile::CONGESTION_HOOKS {
+            return -1;
+        }
+        self.install_cc(ops).unwrap_or(-1)
+    }
+
+    fn install_cc(self, ops: *const IKCPOPS) -> Result<c_int, Released> {
+        self.leave_cc()?;
+        self.private().leaving_cc.set(false);
+        self.congest.set(ptr::null_mut());
+        self.ccops.set(ops);
+        let refused = self.init_cc()?.is_some_and(|answer| answer < 0);
+        if ops.is_null() || refused {
+            if refused {
+                self.ccops.set(ptr::null());
+                self.congest.set(ptr::null_mut());
+            }
+            self.cwnd.set(self.cwnd.get().max(1));
+            let incr = self.cwnd.get().wrapping_mul(self.mss.get());
+            // Only the original's way back to the built-in control has this floor.
+            self.incr.set(if refused {
+                incr
+            } else {
+                incr.max(self.mss.get())
+            });
+        }
+        Ok(if refused { -1 } else { 0 })
+    }
+}

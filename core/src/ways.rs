@@ -1,0 +1,31 @@
+//! The short ways: common cases that have code of their own beside the general code, because that pays.
+//!
+//! A short way must do what the general way does. This is the list of all pairs; with the feature `no-short-ways` every
+//! constant is false and only general ways run. The golden sessions and the tests of this crate are played both ways, so a
+//! short way that says something else than its general one fails them.
+
+const ON: bool = cfg!(not(feature = "no-short-ways"));
+
+/// `send_message` beside `send_any`: a message of one segment.
+pub(crate) const SEND_ONE_SEGMENT: bool = ON;
+/// `append_to_tail` beside `send_any`: bytes of a stream that fit into the last queued segment.
+pub(crate) const APPEND_TO_TAIL: bool = ON;
+/// The first half of `recv` beside `receive`: a message of one segment with nothing to log or to deliver.
+pub(crate) const RECV_ONE_SEGMENT: bool = ON;
+/// `Front` beside `measure`: what is known of the first message.
+pub(crate) const KNOWN_FRONT: bool = ON;
+/// `take_next` beside `take_push`: the payload that is expected next.
+pub(crate) const PUSH_IN_ORDER: bool = ON;
+/// `take_segments` beside `take_watched`: a packet during which no callback can run; with it `acknowledge` and
+/// `forget_before` beside their watched forms.
+pub(crate) const UNWATCHED_INPUT: bool = ON;
+/// The exits of `outlook` beside `flush_once`: a flush that has nothing to send, or nothing to send again.
+pub(crate) const OUTLOOK: bool = ON;
+/// `Writer` beside `put_ack`: acknowledgements written in runs.
+pub(crate) const ACKS_IN_RUNS: bool = ON;
+/// `send_first_run` beside `consider`: first transmissions written in runs.
+pub(crate) const FIRST_TRANSMISSIONS_IN_RUNS: bool = ON;
+/// `is_quiet_for` and the bounds of the index beside `walk_to_deadline`: what `ikcp_check` answers.
+pub(crate) const CHECK_BY_BOUNDS: bool = ON;
+/// `copy` beside `memcpy`: payloads of at most 64 bytes.
+pub(crate) const COPY_IN_PLACE: bool = ON;
