@@ -265,6 +265,10 @@ static void strand_bury(struct strand *s, enum stack_end end)
 static void strand_resume(struct strand *s)
 {
     struct strand *before = strand_now;
+    if (!s->live) {
+        fprintf(stderr, "a strand that has ended was resumed\n");
+        exit(1);
+    }
     strand_now = s;
     if (s->kind == THREAD) {
         sem_post(&s->go);
