@@ -28,13 +28,13 @@ static int highest_written; /* one more than the highest number seen */
 static void (*in_output)(void);
 static void (*in_log)(const char *line);
 
-static IUINT32 word_at(const char *at)
+static inline IUINT32 word_at(const char *at)
 {
     const unsigned char *p = (const unsigned char *)at;
     return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
 }
 
-static int alone_output(const char *buf, int len, ikcpcb *, void *)
+static inline int alone_output(const char *buf, int len, ikcpcb *, void *)
 {
     const char *end = buf + len;
     packets++;
@@ -53,14 +53,14 @@ static int alone_output(const char *buf, int len, ikcpcb *, void *)
     return 0;
 }
 
-static void alone_log(const char *line, ikcpcb *, void *)
+static inline void alone_log(const char *line, ikcpcb *, void *)
 {
     if (in_log != NULL) {
         in_log(line);
     }
 }
 
-static void alone_open(void)
+static inline void alone_open(void)
 {
     packets = highest_written = 0;
     memset(written, 0, sizeof written);
@@ -82,14 +82,14 @@ static void alone_open(void)
     now += INTERVAL;
 }
 
-static void alone_send(int len)
+static inline void alone_send(int len)
 {
     static const char bytes[3000] = {0};
     CHECK(ikcp_send(kcp, bytes, len) >= 0);
 }
 
 /* A packet from the peer with one segment of a message. */
-static void alone_push(IUINT32 sn, int frg, const char *text)
+static inline void alone_push(IUINT32 sn, int frg, const char *text)
 {
     char packet[24 + 100];
     IUINT32 word[6];
@@ -108,7 +108,7 @@ static void alone_push(IUINT32 sn, int frg, const char *text)
 }
 
 /* Released, it holds nothing but, where a callback was left for good, an anchor. */
-static void alone_close(bool left)
+static inline void alone_close(bool left)
 {
     ikcp_release(kcp);
     kcp = NULL;
@@ -117,7 +117,7 @@ static void alone_close(bool left)
 }
 
 /* Line by line, so that a report from a small stack needs little of it. */
-static void alone_begin(int argc, char **argv)
+static inline void alone_begin(int argc, char **argv)
 {
     static char buffer[4096];
     setvbuf(stderr, buffer, _IOLBF, sizeof buffer);

@@ -85,14 +85,14 @@ static char *strand_arena;
 static size_t strand_count, strand_stack_size = STRAND_STACK;
 static bool slot_unmapped[STRAND_SLOTS];
 
-static void strand_fail(const char *what)
+static inline void strand_fail(const char *what)
 {
     perror(what);
     abort();
 }
 
 /* Room for `count` stacks, one behind the other. */
-static void strand_open(size_t count, size_t stack_size)
+static inline void strand_open(size_t count, size_t stack_size)
 {
     void *arena;
     if (count > STRAND_SLOTS) {
@@ -111,12 +111,12 @@ static void strand_open(size_t count, size_t stack_size)
     }
 }
 
-static char *strand_stack(size_t slot)
+static inline char *strand_stack(size_t slot)
 {
     return strand_arena + slot * strand_stack_size;
 }
 
-static void strand_close(void)
+static inline void strand_close(void)
 {
     size_t slot;
     for (slot = 0; slot < strand_count; slot++) {
@@ -128,7 +128,7 @@ static void strand_close(void)
 }
 
 /* Nothing is known of what a stack holds. */
-static void stack_forget(char *stack)
+static inline void stack_forget(char *stack)
 {
 #ifdef STRAND_ASAN
     __asan_unpoison_memory_region(stack, strand_stack_size);
@@ -137,7 +137,7 @@ static void stack_forget(char *stack)
 }
 
 /* Whatever became of this stack, it is one again, unless something else lies there by now. */
-static bool stack_renew(size_t slot)
+static inline bool stack_renew(size_t slot)
 {
     char *stack = strand_stack(slot);
     if (slot_unmapped[slot]) {
@@ -155,7 +155,7 @@ static bool stack_renew(size_t slot)
     return true;
 }
 
-static void stack_give_up(size_t slot, enum stack_end end)
+static inline void stack_give_up(size_t slot, enum stack_end end)
 {
     char *stack = strand_stack(slot);
     stack_forget(stack);
@@ -174,7 +174,7 @@ static void stack_give_up(size_t slot, enum stack_end end)
 }
 
 /* The test's own mistake: the stack was too small for what the test does on it. */
-static void stack_check(size_t slot)
+static inline void stack_check(size_t slot)
 {
     const char *stack = strand_stack(slot);
     int i;
@@ -188,7 +188,7 @@ static void stack_check(size_t slot)
 
 /* ---- switching -------------------------------------------------------------------------------------------------- */
 
-static void coroutine_main(void)
+static inline void coroutine_main(void)
 {
     struct strand *s = strand_now;
 #ifdef STRAND_ASAN
@@ -203,13 +203,13 @@ static void coroutine_main(void)
     abort();
 }
 
-static void wait_for(sem_t *semaphore)
+static inline void wait_for(sem_t *semaphore)
 {
     while (sem_wait(semaphore) != 0) {
     }
 }
 
-static void *thread_main(void *argument)
+static inline void *thread_main(void *argument)
 {
     struct strand *s = (struct strand *)argument;
     wait_for(&s->go);
@@ -220,7 +220,7 @@ static void *thread_main(void *argument)
 }
 
 /* It does not run before it is resumed. A coroutine takes stack `slot`; where that is gone for good, it is a thread. */
-static void strand_begin(struct strand *s, enum strand_kind kind, size_t slot, void (*body)(void *), void *argument)
+static inline void strand_begin(struct strand *s, enum strand_kind kind, size_t slot, void (*body)(void *), void *argument)
 {
     memset((void *)s, 0, sizeof *s);
     if (kind == COROUTINE && !stack_renew(slot)) {
@@ -248,7 +248,7 @@ static void strand_begin(struct strand *s, enum strand_kind kind, size_t slot, v
     makecontext(&s->context, coroutine_main, 0);
 }
 
-static void strand_bury(struct strand *s, enum stack_end end)
+static inline void strand_bury(struct strand *s, enum stack_end end)
 {
     if (s->kind == THREAD) {
         pthread_join(s->thread, NULL);
@@ -262,7 +262,7 @@ static void strand_bury(struct strand *s, enum stack_end end)
 }
 
 /* Runs it until it parks or ends. */
-static void strand_resume(struct strand *s)
+static inline void strand_resume(struct strand *s)
 {
     struct strand *before = strand_now;
     if (!s->live) {
@@ -289,7 +289,7 @@ static void strand_resume(struct strand *s)
 }
 
 /* The strand that runs goes back to whoever resumed it. */
-static void strand_park(void)
+static inline void strand_park(void)
 {
     struct strand *s = strand_now;
     if (s->kind == THREAD) {
@@ -307,7 +307,7 @@ static void strand_park(void)
 }
 
 /* The thread that runs ends here: everything above is unwound. */
-__attribute__((noreturn, unused)) static void strand_exit(void)
+__attribute__((noreturn)) static inline void strand_exit(void)
 {
     strand_now->ending = true;
     sem_post(&strand_back);
@@ -315,7 +315,7 @@ __attribute__((noreturn, unused)) static void strand_exit(void)
 }
 
 /* A parked strand is never resumed: a thread is cancelled where it waits, the stack of a coroutine goes. */
-static void strand_drop(struct strand *s, enum stack_end end)
+static inline void strand_drop(struct strand *s, enum stack_end end)
 {
     if (s->kind == THREAD) {
         pthread_cancel(s->thread);
