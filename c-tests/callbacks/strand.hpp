@@ -81,7 +81,7 @@ static size_t strand_home_size;
 
 #define STRAND_SLOTS 64
 
-static char *strand_arena;
+static char *strand_stacks[STRAND_SLOTS];
 static size_t strand_count, strand_stack_size = STRAND_STACK;
 static bool slot_unmapped[STRAND_SLOTS];
 
@@ -104,8 +104,10 @@ static inline void strand_open(size_t count, size_t stack_size)
     if (arena == MAP_FAILED) {
         strand_fail("mmap");
     }
-    strand_arena = (char *)arena;
-    memset(slot_unmapped, 0, sizeof slot_unmapped);
+    while (count-- > 0) {
+        strand_stacks[count] = (char *)arena + count * stack_size;
+        slot_unmapped[count] = false;
+    }
     if (sem_init(&strand_back, 0, 0) != 0) {
         strand_fail("sem_init");
     }
@@ -113,7 +115,7 @@ static inline void strand_open(size_t count, size_t stack_size)
 
 static inline char *strand_stack(size_t slot)
 {
-    return strand_arena + slot * strand_stack_size;
+    return strand_stacks[slot];
 }
 
 static inline void strand_close(void)
@@ -136,23 +138,22 @@ static inline void stack_forget(char *stack)
     (void)VALGRIND_MAKE_MEM_UNDEFINED(stack, strand_stack_size);
 }
 
-/* Whatever became of this stack, it is one again, unless something else lies there by now. */
-static inline bool stack_renew(size_t slot)
+/* Whatever became of this stack, it is one again; elsewhere, when something else lies there by now. */
+static inline void stack_renew(size_t slot)
 {
     char *stack = strand_stack(slot);
     if (slot_unmapped[slot]) {
         void *got = mmap(stack, strand_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (got != stack) {
-            munmap(got, strand_stack_size);
-            return false;
+        if (got == MAP_FAILED) {
+            strand_fail("mmap");
         }
+        strand_stacks[slot] = stack = (char *)got;
         slot_unmapped[slot] = false;
     } else if (mprotect(stack, strand_stack_size, PROT_READ | PROT_WRITE) != 0) {
         strand_fail("mprotect");
     }
     stack_forget(stack);
     memset(stack, STRAND_CANARY, 64);
-    return true;
 }
 
 static inline void stack_give_up(size_t slot, enum stack_end end)
@@ -219,13 +220,10 @@ static inline void *thread_main(void *argument)
     return NULL;
 }
 
-/* It does not run before it is resumed. A coroutine takes stack `slot`; where that is gone for good, it is a thread. */
+/* It does not run before it is resumed. A coroutine takes stack `slot`. */
 static inline void strand_begin(struct strand *s, enum strand_kind kind, size_t slot, void (*body)(void *), void *argument)
 {
     memset((void *)s, 0, sizeof *s);
-    if (kind == COROUTINE && !stack_renew(slot)) {
-        kind = THREAD;
-    }
     s->kind = kind;
     s->body = body;
     s->argument = argument;
@@ -237,6 +235,7 @@ static inline void strand_begin(struct strand *s, enum strand_kind kind, size_t 
         }
         return;
     }
+    stack_renew(slot);
     s->stack_size = strand_stack_size;
     s->valgrind_id = VALGRIND_STACK_REGISTER(strand_stack(slot), strand_stack(slot) + s->stack_size);
     if (getcontext(&s->context) != 0) {
