@@ -142,10 +142,10 @@ static int flushes(ikcpcb *kcp)
 /* It once was taken for one that had been left, since its caller was so far up the stack, until the stack was full. */
 static int flushes_with_a_big_frame(ikcpcb *kcp)
 {
-    volatile char frame[100000];
-    frame[0] = frame[99999] = 1;
+    volatile char frame[70000];
+    frame[0] = frame[69999] = 1;
     ikcp_flush(kcp);
-    return frame[0] - frame[99999];
+    return frame[0] - frame[69999];
 }
 
 static int moves_the_clock(ikcpcb *kcp)
@@ -156,10 +156,10 @@ static int moves_the_clock(ikcpcb *kcp)
 
 static int moves_the_clock_with_a_big_frame(ikcpcb *kcp)
 {
-    volatile char frame[100000];
-    frame[0] = frame[99999] = 1;
+    volatile char frame[70000];
+    frame[0] = frame[69999] = 1;
     ikcp_update(kcp, now += 10);
-    return frame[0] - frame[99999];
+    return frame[0] - frame[69999];
 }
 
 /* More than one request for each value of the clock. */
