@@ -212,7 +212,7 @@ static bool input_is_parked(const struct endpoint *e)
 static int message_length(int number)
 {
     unsigned x = (unsigned)number * 2654435761U;
-    return 4 + (int)((x >> 7) % (number % 8 == 0 ? MESSAGE_MAX - 3 : 300));
+    return 4 + (int)((x >> 7) % (number % 4 == 0 ? MESSAGE_MAX - 3 : 300));
 }
 
 static char message_byte(int number, int at)
@@ -817,10 +817,10 @@ static void do_anything(struct endpoint *e)
 /* ---- callbacks ---------------------------------------------------------------------------------------------------- */
 
 /* What a callback does: calls, parks, is left, or nothing. */
-static void inside(struct endpoint *e)
+static void inside(struct endpoint *e, bool often)
 {
     unsigned n;
-    if (quiet || !one_in(3)) {
+    if (quiet || !one_in(often ? 1 : 3)) {
         return;
     }
     for (n = random_below(3); n > 0; n--) {
@@ -832,7 +832,7 @@ static void inside(struct endpoint *e)
             do_anything(e);
         }
     }
-    if (!quiet && one_in(12)) {
+    if (!quiet && one_in(often ? 3 : 12)) {
         leave();
     }
 }
@@ -894,7 +894,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
         may_wait = true;
     }
     memcpy(f->copy, buf, (size_t)len);
-    inside(e);
+    inside(e, false);
     /* While flushes are put off, the packet stays as it is. */
     if (!original && alive(e) && !f->clock_moved) {
         MUST(memcmp(f->copy, buf, (size_t)len) == 0);
@@ -907,6 +907,7 @@ static void writelog(const char *line, ikcpcb *kcp, void *user)
 {
     struct frame *f;
     struct endpoint *e = (struct endpoint *)user;
+    bool often = false;
     unsigned long sn;
     if (sscanf(line, "recv sn=%lu", &sn) == 1) {
         struct frame *above = &player->frame[player->frames - 1];
@@ -914,12 +915,13 @@ static void writelog(const char *line, ikcpcb *kcp, void *user)
         if (above->e == e && above->kind == A_CALL && (int)sn < e->peer->fragments) {
             above->message = e->peer->fragment[sn].message;
             above->number = e->peer->fragment[sn].number;
+            often = above->number > 0; /* in the middle of a message */
         }
         f = enter(kcp, user, LOG_RECV);
     } else {
         f = enter(kcp, user, strncmp(line, "[RO]", 4) == 0 ? LOG_OUTPUT : strncmp(line, "own", 3) == 0 ? LOG_OWN : LOG_INPUT);
     }
-    inside(e);
+    inside(e, often);
     come_out(f);
 }
 
@@ -929,7 +931,7 @@ static void hook(ikcpcb *kcp, enum kind kind)
     struct frame *f = enter(kcp, kcp->user, kind);
     if (f->function != RELEASE) {
         kcp->cwnd = 128;
-        inside(f->e);
+        inside(f->e, false);
     }
     come_out(f);
 }
@@ -1089,6 +1091,9 @@ static void open_program(void)
         e->kcp->cwnd = 128;
         if (one_in(2)) {
             e->kcp->logmask = (int)(random_below(2) ? 0x7fffffff : 1U << random_below(12));
+        }
+        if (one_in(2)) {
+            e->kcp->logmask |= IKCP_LOG_RECV;
         }
         int nodelay = 1 + (int)random_below(2), interval = 10 + 10 * (int)random_below(2), resend = (int)random_below(4);
         bool no_congestion = one_in(2);
