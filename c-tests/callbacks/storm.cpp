@@ -33,6 +33,8 @@
 #define FRAMES_MAX 24 /* calls and callbacks, in turn, of one strand */
 #define SMALL_FRAMES_MAX 8 /* as many as a stack of 16 KB holds */
 #define TICK 10
+/* With so many flushes that have not come back, another one may wait. */
+#define NESTED_MAX 16
 /* A timeout that ends after all else. */
 #define NEVER 60000
 
@@ -96,7 +98,9 @@ struct endpoint {
     int tail_count;
     /* What should have left, and since when. */
     int overdue;
-    IUINT32 overdue_since;
+    IUINT32 overdue_since, overdue_at;
+    int overdue_ticks; /* values of the clock at which it was seen */
+    int flushes_left;  /* for good */
     /* Packets on their way to it. */
     struct packet link[LINK_MAX];
     int on_link;
@@ -190,6 +194,11 @@ static int building(const struct endpoint *e)
 static int receiving(const struct endpoint *e)
 {
     return frames_of(e, [](const struct frame *f) { return f->kind == A_CALL && (f->function == RECV || f->function == PEEK); });
+}
+
+static int flushing(const struct endpoint *e)
+{
+    return frames_of(e, [](const struct frame *f) { return f->kind == A_CALL && (f->function == FLUSH || f->function == UPDATE); });
 }
 
 /* Another strand is parked inside ikcp_input, which goes on to free segments. */
@@ -361,8 +370,14 @@ static void check_owed(struct endpoint *e)
     if (e->overdue == 0) {
         e->overdue = what;
         e->overdue_since = e->kcp->current;
+        e->overdue_ticks = 0;
+    } else if (e->kcp->current != e->overdue_at) {
+        e->overdue_ticks++;
     }
-    if ((int)(e->kcp->current - e->overdue_since) > (int)e->kcp->interval + TICK) {
+    e->overdue_at = e->kcp->current;
+    /* Where very many flushes have not come back, it waits for some more intervals, or ticks. */
+    if ((int)(e->kcp->current - e->overdue_since) > (int)e->kcp->interval + TICK &&
+        e->overdue_ticks > (e->flushes_left + flushing(e) >= NESTED_MAX ? 2 : 0)) {
         MUST(!"what is due leaves within an interval");
         e->overdue_since = e->kcp->current;
     }
@@ -423,6 +438,7 @@ static void frames_left(struct player *p, int count)
                 allow_tail(f->e, f);
             }
             may_wait = may_wait || f->function == INPUT; /* the rest of the packet is lost */
+            f->e->flushes_left += f->function == FLUSH || f->function == UPDATE;
             free(f->data);
             f->data = NULL;
         }
