@@ -1,8 +1,9 @@
 /* Flushes inside of flushes: at one value of the clock there are two at most, with a clock that callbacks move never more than with
  * the original, and all messages arrive.
  *
- * The argument "original" leaves out what the original does not survive, and checks the depths that stand here for it:
- *     cc -I ORIGINAL -I c-tests c-tests/callbacks/nested.c ORIGINAL/ikcp.c && ./a.out original */
+ * The argument "original" leaves out what the original does not survive, and checks the depths that stand here for it (its deepest
+ * takes more stack than a program has by default):
+ *     cc -I ORIGINAL -I c-tests c-tests/callbacks/nested.c ORIGINAL/ikcp.c && (ulimit -s 200000; ./a.out original) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
