@@ -19,6 +19,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     ikcpcb *peer = ends[kcp == ends[0]];
     char copy[3000];
+    IUINT32 clock = kcp->current;
     (void)user;
     memcpy(copy, buf, (size_t)len);
     if (drop_every != 0 && ++packets % drop_every == 0) {
@@ -35,7 +36,9 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
         ikcp_flush(peer);
     }
     depth--;
-    CHECK(memcmp(copy, buf, (size_t)len) == 0);
+    if (kcp->current == clock) { /* a flush at a later clock may use its memory */
+        CHECK(memcmp(copy, buf, (size_t)len) == 0);
+    }
     return 0;
 }
 
@@ -94,7 +97,7 @@ static void transfer(int mtu, int loss, int with_update, int burst)
     }
     CHECK_INT(received[0], count);
     CHECK_INT(received[1], count);
-    CHECK(deepest <= 4);
+    CHECK(deepest <= (with_update ? 6 : 4)); /* at each value of the clock two of each object */
     if (loss == 0) {
         CHECK_INT(ends[0]->xmit, 0); /* nothing was ever repeated */
         CHECK_INT(ends[1]->xmit, 0);

@@ -41,7 +41,8 @@ static void reset(void)
         kcp->probe = 0;
         kcp->conv = ++e->conv;
         kcp->rmt_wnd = 128;
-        e->sent = e->received = 0;
+        e->sent = e->received = e->newest = 0;
+        memset(e->taken, 0, sizeof e->taken);
         while (e->on_link > 0) {
             free(e->link[--e->on_link].data);
         }

@@ -127,7 +127,7 @@ impl Kcp<'_> {
     #[inline(never)]
     fn flush_now(self, outlook: Outlook, occasion: Occasion) -> Result<(), Released> {
         let flush = &self.private().flush;
-        if !flush.enter(self.now(), self.interval.get()) {
+        if !flush.enter(self.now()) {
             return Ok(());
         }
         match self.flush_once(outlook, occasion) {
@@ -177,14 +177,16 @@ impl Kcp<'_> {
     /// Hands the packet under construction to `output`.
     #[inline(never)]
     fn output_packet(self) -> Result<(), Ended> {
-        let (packet, number) = (&self.private().packet, self.flush_number());
+        let packet = &self.private().packet;
         if self.logs(log_mask::OUTPUT) {
+            let number = self.flush_number();
             self.log_output(packet.len())?;
             self.continue_flush(number)?;
         }
         if packet.len() == 0 {
             return Ok(());
         }
+        let number = self.flush_number();
         let (data, len) = packet.hand_out(&self.buffer);
         self.output(data, len.cast_signed())?;
         self.continue_flush(number)?;

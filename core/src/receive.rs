@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use crate::callback::Released;
 use crate::consts::{IKCP_ASK_TELL, log_mask};
 use crate::control::Kcp;
-use crate::ring::{Place, measure};
+use crate::ring::Place;
 use crate::segment::{ForeignSegment, HeaderAt, Segment, Sink, Source};
 use crate::seq::Sn;
 use crate::ways;
@@ -55,12 +55,10 @@ impl Kcp<'_> {
         self.recv_any(sink, len)
     }
 
-    /// True when nothing is to be logged, nothing waits to follow into the queue, the window is not full, and no other call
-    /// is at work on the first message.
+    /// True when nothing is to be logged, nothing waits to follow into the queue, and the window is not full.
     #[inline(always)]
     fn is_plain_recv(self) -> bool {
         ways::RECV_ONE_SEGMENT
-            && self.logged().is_empty()
             && log_mask::RECV & self.logmask.get() == 0
             && self.nrcv_que.get() < self.rcv_wnd.get()
             && self
@@ -72,7 +70,8 @@ impl Kcp<'_> {
     /// Takes a message of one segment off the queue.
     #[inline(always)]
     fn take_first(self, first: Segment) {
-        let queue = self.rcv_queue();
+        let (queue, receptions) = (self.rcv_queue(), &self.private().receptions);
+        receptions.set(receptions.get().wrapping_add(1));
         queue.remove_first(first);
         self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
         self.note_front();
@@ -100,9 +99,6 @@ impl Kcp<'_> {
     }
 
     fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
-        if !self.logged().is_empty() {
-            self.put_back_logged(len);
-        }
         if self.rcv_queue().is_empty() {
             return Ok(EMPTY);
         }
@@ -160,19 +156,14 @@ impl Kcp<'_> {
         Ok(())
     }
 
-    /// Takes a message, with a line of the log for each fragment if that is wanted. False when another call took it while
-    /// its lines were written.
-    ///
-    /// As in the original a fragment leaves the queue when its line is written. At the same clock it can go back: to a call
-    /// inside the log's callback, or after that was left, that wants the whole message.
+    /// Takes a message, with a line of the log for each fragment if that is wanted; as in the original a fragment leaves the queue
+    /// when its line is written. False when another call has received meanwhile: the message, or what was left of it, is its.
     fn take_message(self, sink: Sink) -> Result<bool, Released> {
-        let (queue, logged) = (self.rcv_queue(), self.logged());
         let receptions = &self.private().receptions;
         let mine = receptions.get().wrapping_add(1);
         receptions.set(mine);
-        self.private().logged_at.set(self.now());
         for _ in 0..self.copy_message(sink) {
-            let Some(sn) = queue.first().map(|segment| segment.sn.get()) else {
+            let Some(sn) = self.fragment(0).map(|segment| segment.sn.get()) else {
                 break;
             };
             if self.logs(log_mask::RECV) {
@@ -181,49 +172,17 @@ impl Kcp<'_> {
                     return Ok(false);
                 }
             }
-            match queue.first() {
+            match self.fragment(0) {
                 Some(segment) if segment.sn.get() == sn => {
-                    queue.remove(segment);
+                    self.rcv_queue().remove(segment);
                     self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-                    logged.push_back(segment);
+                    self.free_segment_any(segment);
                 }
                 _ => break,
             }
         }
-        self.free_logged();
         self.note_front();
         Ok(true)
-    }
-
-    fn free_logged(self) {
-        while let Some(segment) = self.logged().first() {
-            self.logged().remove(segment);
-            self.free_segment_any(segment);
-        }
-    }
-
-    /// Another call is taking the first message. It becomes whole again for this one, which has room for `len` bytes. Where the
-    /// clock has moved on, the room is that of what the queue still has, or the program has edited the queue, the logged
-    /// fragments are gone, as in the original.
-    #[cold]
-    #[inline(never)]
-    fn put_back_logged(self, len: c_int) {
-        let (queue, logged) = (self.rcv_queue(), self.logged());
-        let receptions = &self.private().receptions;
-        receptions.set(receptions.get().wrapping_add(1));
-        let sn = |segment: Option<Segment>| segment.map(|segment| Sn(segment.sn.get()));
-        if self.private().logged_at.get() == self.now()
-            && sn(queue.first()) == sn(logged.last()).map(|last| last.plus(1))
-            && has_room(len, size(measure(queue).0 + measure(logged).0))
-        {
-            while let Some(segment) = logged.last() {
-                logged.remove(segment);
-                queue.insert_after(None, segment);
-                self.nrcv_que.set(self.nrcv_que.get().wrapping_add(1));
-            }
-        }
-        self.free_logged();
-        self.note_front();
     }
 
     /// The segment behind the first `n` ones of the queue.

@@ -1,5 +1,5 @@
-//! The programs that try to break the library: the register of deviations, callbacks that do everything, memory that runs
-//! out, threads. Each runs plain, under AddressSanitizer with the library instrumented as well, and under valgrind; those
+//! The programs that try to break the library: the register of deviations, callbacks that do everything, that are left or
+//! parked, memory that runs out, threads. Each runs plain, under AddressSanitizer with the library instrumented as well, and under valgrind; those
 //! with threads under ThreadSanitizer and helgrind.
 
 use std::env::consts;
@@ -43,7 +43,7 @@ const fn in_default(source: &'static str) -> Program {
     }
 }
 
-const PROGRAMS: [Program; 21] = [
+const PROGRAMS: [Program; 26] = [
     in_default("deviations/d01_small_mtu.c"),
     program("deviations/d02_reentry.c"),
     in_default("deviations/d03_long_log_line.c"),
@@ -74,6 +74,17 @@ const PROGRAMS: [Program; 21] = [
     },
     program("callbacks/back_to_back.c"),
     program("callbacks/found.c"),
+    in_default("callbacks/nested.c"),
+    in_default("callbacks/left.cpp"),
+    in_default("callbacks/parked.cpp"),
+    in_default("callbacks/thrown.cpp"),
+    Program {
+        // How many programs; IKCP_SEED repeats a run, IKCP_STORM=n makes them n times as many.
+        plain: &["300"],
+        instrumented: &["150"],
+        emulated: &["15"],
+        ..program("callbacks/storm.cpp")
+    },
     Program {
         plain: &["200"],
         instrumented: &["100"],
@@ -99,6 +110,14 @@ const PROGRAMS: [Program; 21] = [
     },
 ];
 
+impl Program {
+    /// Those in C++ switch stacks, with calls that some systems lack or warn of.
+    fn missing(&self) -> Option<String> {
+        let lacking = self.source.ends_with(".cpp") && consts::OS != "linux";
+        lacking.then(|| format!("no ucontext.h on {}", consts::OS))
+    }
+}
+
 /// How a program is built and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -114,9 +133,14 @@ enum Sanitizer {
 }
 
 pub fn add(suite: &mut Suite) {
-    let [gcc, _, clang, _] = COMPILERS;
+    let [gcc, gxx, clang, clangxx] = COMPILERS;
     let valgrind = lacks("valgrind");
     for program in &PROGRAMS {
+        let (gcc, clang) = if program.source.ends_with(".cpp") {
+            (gxx, clangxx)
+        } else {
+            (gcc, clang)
+        };
         for &flavour in program.flavours {
             case(suite, program, gcc, Way::Plain(flavour), None);
         }
@@ -163,7 +187,7 @@ fn case(
         Way::Emulated(tool) => tool.to_string(),
     };
     suite.test_unless(
-        compiler.missing().or(lack),
+        compiler.missing().or(program.missing()).or(lack),
         format!("{}: {}, {how}", program.source, compiler.command),
         move || passes(program, compiler, way),
     );
@@ -202,6 +226,7 @@ fn passes(program: &Program, compiler: Compiler, way: Way) -> Outcome {
     }
     command
         .arg(library::root().join("c-tests").join(program.source))
+        .args(["-x", "none"])
         .arg(archive)
         .arg("-o")
         .arg(&path);

@@ -19,7 +19,8 @@
 //! - `docs`: the documents: fresh, true to what programs print, commands run as written
 //! - `core_tests`: the unit tests of the protocol
 //!
-//! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
+//! `IKCP_SEED=n` repeats a random test, `IKCP_STORM=n` plays n times as many random programs around callbacks, `IKCP_BLESS=1`
+//! writes the files that tests compare with.
 
 mod consumers;
 mod core_tests;

@@ -13,7 +13,7 @@ use crate::alloc::{allocate, deallocate};
 use crate::callback::Anchor;
 use crate::consts;
 use crate::flush::Course;
-use crate::queue::{IQUEUEHEAD, List};
+use crate::queue::List;
 use crate::ring::{Front, ReceiveIndex, SendIndex};
 use crate::segment::{IKCPSEG, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
@@ -62,11 +62,7 @@ pub(crate) struct Private {
     pub(crate) withheld_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
-    /// Fragments of a message that an `ikcp_recv` took out of `rcv_queue` and logged, while it logs the others.
-    pub(crate) logged: IQUEUEHEAD,
-    /// When that call began.
-    pub(crate) logged_at: Cell<Millis>,
-    /// Messages taken with a line of the log for each fragment so far.
+    /// Messages taken so far: tells an `ikcp_recv` in a log line whether another call took one.
     pub(crate) receptions: Cell<u32>,
 }
 
@@ -172,7 +168,6 @@ impl<'a> Kcp<'a> {
             self.rcv_queue(),
             self.snd_buf(),
             self.rcv_buf(),
-            self.logged(),
         ] {
             list.init();
         }
@@ -185,7 +180,6 @@ impl<'a> Kcp<'a> {
             self.rcv_buf(),
             self.snd_queue(),
             self.rcv_queue(),
-            self.logged(),
         ] {
             while let Some(segment) = list.first() {
                 list.remove(segment);
@@ -239,11 +233,6 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) const fn rcv_buf(self) -> List<'a> {
         List::new(&self.block().public.rcv_buf)
-    }
-
-    #[inline(always)]
-    pub(crate) const fn logged(self) -> List<'a> {
-        List::new(&self.private().logged)
     }
 
     #[inline(always)]

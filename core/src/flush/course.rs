@@ -11,8 +11,8 @@ use crate::callback::Released;
 use crate::control::{IKCPCB, Kcp};
 use crate::seq::{Millis, Sn};
 
-/// Flushes inside each other from which on another one waits. Those that were left for good count too, until one has waited
-/// for an interval.
+/// Flushes inside each other from which on another one waits for the clock to move on. Those that were left for good count
+/// too, until one has waited.
 const DEEPEST: u8 = 16;
 
 /// Why a flush ends early.
@@ -44,7 +44,7 @@ enum State {
 pub(crate) struct Course {
     /// Flushes that began so far.
     number: Cell<u32>,
-    /// The object's clock when this one began.
+    /// The object's clock when this one began, or called out last.
     clock: Cell<Millis>,
     /// Since when a flush waits for being too deep, if one `waits`.
     waits_since: Cell<Millis>,
@@ -66,7 +66,7 @@ impl Course {
         self.state.get() != State::Ended
     }
 
-    /// True when it began at this moment, so that a request waits for its end.
+    /// True when it is at work at this moment of the object's clock, so that a request waits for its end.
     pub(super) fn defers(&self, now: Millis) -> bool {
         let same = self.clock.get() == now;
         if same {
@@ -77,24 +77,23 @@ impl Course {
 
     /// Enters a flush. False when it has to wait.
     #[inline(always)]
-    pub(super) fn enter(&self, now: Millis, interval: u32) -> bool {
-        let enters = self.depth.get() < DEEPEST || self.has_waited(now, interval);
+    pub(super) fn enter(&self, now: Millis) -> bool {
+        let enters = self.depth.get() < DEEPEST || self.has_waited(now);
         if enters {
             self.depth.set(self.depth.get() + 1);
         }
         enters
     }
 
-    /// True when a flush that is too deep has waited for an interval, in which no callback came back to the one before it.
+    /// True when a flush that is too deep has waited, and no callback came back meanwhile to the one before it.
     #[cold]
     #[inline(never)]
-    fn has_waited(&self, now: Millis, interval: u32) -> bool {
+    fn has_waited(&self, now: Millis) -> bool {
         if !self.waits.replace(true) {
             self.waits_since.set(now);
             return false;
         }
-        let waited = now.since(self.waits_since.get());
-        if waited >= 0 && waited.unsigned_abs() < interval {
+        if now == self.waits_since.get() {
             return false;
         }
         self.waits.set(false);
@@ -168,9 +167,12 @@ impl Kcp<'_> {
         Ok(result)
     }
 
+    /// A flush is about to call out. Gives its number.
     #[inline(always)]
     pub(super) fn flush_number(self) -> u32 {
-        self.private().flush.number.get()
+        let flush = &self.private().flush;
+        flush.clock.set(self.now());
+        flush.number.get()
     }
 
     /// A callback came back to the flush of this number.

@@ -84,8 +84,7 @@ impl Front {
     }
 }
 
-/// Payload of the fragments up to the last one of the first message, bytes, and whether that is there.
-pub(crate) fn measure(queue: List<'_>) -> (u64, bool) {
+fn measure(queue: List<'_>) -> (u64, bool) {
     let mut len = 0;
     let mut at = queue.first();
     while let Some(segment) = at {

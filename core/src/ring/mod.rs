@@ -10,6 +10,6 @@ mod receive;
 mod send;
 mod slots;
 
-pub(crate) use front::{Front, measure};
+pub(crate) use front::Front;
 pub(crate) use receive::{Place, ReceiveIndex};
 pub(crate) use send::{FastResend, Scope, SendIndex};
