@@ -64,6 +64,16 @@ impl Deref for Segment {
 }
 
 impl Segment {
+    /// The four fields from `resendts` to `xmit`, to be compared with those of another one.
+    #[inline(always)]
+    pub(crate) fn timing(self) -> (u64, u64) {
+        let pair = |field: &Cell<IUINT32>| {
+            // SAFETY: it has another one of 32 bits behind it.
+            unsafe { ptr::from_ref(field).cast::<u64>().read_unaligned() }
+        };
+        (pair(&self.resendts), pair(&self.fastack))
+    }
+
     /// # Safety
     /// `pointer` is a live segment with room for its `len` bytes of payload.
     #[inline(always)]

@@ -26,9 +26,26 @@ impl Kcp<'_> {
                 next = now.plus(self.interval.get());
             }
             self.ts_flush.set(next.0);
+            self.look_around();
             self.request_flush();
             self.narrow_bounds();
             self.end_operation();
+        }
+    }
+
+    /// Looks for what the program has written to segments in flight, where a flush does not look at all of them.
+    #[inline(always)]
+    fn look_around(self) {
+        if !self.private().sent.is_watched() {
+            self.look_around_window();
+        }
+    }
+
+    #[inline(never)]
+    fn look_around_window(self) {
+        self.sync_listed();
+        if !self.private().sent.look_around(self.snd_buf()) {
+            self.rebuild_sent();
         }
     }
 
@@ -37,7 +54,10 @@ impl Kcp<'_> {
     #[inline(always)]
     fn narrow_bounds(self) {
         let index = &self.private().sent;
-        if !self.private().released.get() && !index.is_off() && index.is_loose() {
+        if !self.private().released.get()
+            && !index.is_off()
+            && index.quiet_for(self.now()) < Millis(self.ts_flush.get()).since(self.now())
+        {
             self.narrow_loose_bounds();
         }
     }
@@ -45,10 +65,8 @@ impl Kcp<'_> {
     #[inline(never)]
     fn narrow_loose_bounds(self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
-        if index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
-            && index.describes(list, self.nsnd_buf.get(), self.next_sn())
-        {
-            index.refresh_bounds(list, now);
+        if !list.is_empty() && index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+            index.narrow(list, now, Millis(self.ts_flush.get()).since(now));
         }
     }
 
@@ -84,7 +102,7 @@ impl Kcp<'_> {
         let index = &private.sent;
         list.is_empty()
             || (!index.is_off()
-                && index.quiet_for(list, now) >= horizon
+                && index.quiet_for(now) >= horizon
                 && !index.has_unsent()
                 && !private.withheld.get()
                 && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
@@ -113,10 +131,7 @@ impl Kcp<'_> {
         {
             return self.walk_to_deadline(now, withheld);
         }
-        match index.known_deadline(list, now) {
-            Some(distance) => distance,
-            None => index.earliest_before(list, now, horizon),
-        }
+        index.earliest_before(now, horizon)
     }
 
     /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.
