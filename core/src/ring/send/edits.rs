@@ -73,7 +73,7 @@ impl SendIndex {
     }
 
     /// Takes over what the program has written to the segments from `at` to `end`, and to those that share their nodes.
-    #[inline(always)]
+    #[inline(never)]
     fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
             let slot = self.slots.slot(at);

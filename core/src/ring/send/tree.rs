@@ -184,7 +184,7 @@ impl Slots<Timing> {
     fn renew(&self, level: u32, slot: u32, limit: i32) {
         let node = self.node(level, slot);
         let (mut most, mut sent, mut due): (u32, Option<Arc>, Option<Arc>) = (0, None, None);
-        let mut seen = (0, (0, 0));
+        let mut seen = (0, 0);
         for at in each(level, slot, node.live.get()) {
             let (count, from, until) = if level > 0 {
                 let note = &self.node(level - 1, at).note;
@@ -471,7 +471,7 @@ impl Slots<Timing> {
                 .saturating_sub(node.note.pending.get()),
         );
         // Most segments are as the one before.
-        let mut seen = (u64::MAX, u64::MAX);
+        let mut seen = u128::MAX;
         each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);
             if segment.timing() == seen {
