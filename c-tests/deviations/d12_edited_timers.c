@@ -1,5 +1,6 @@
-/* D12: a program edits timers inside snd_buf and leaves count, ends and the ends' resendts as they were. They are seen at the
- * next flush that scans, which is when anything is due. */
+/* D12: a program writes to segments inside snd_buf and leaves count, ends and the ends' resendts as they were. Up to 64 segments in
+ * flight the next flush sees it, as in the original. In a larger window a look that goes around sees it, 64 numbers after each
+ * interval. */
 #include "deviation.h"
 
 static struct wire wire;
@@ -19,36 +20,73 @@ static ikcpcb *in_flight(int count)
     return kcp;
 }
 
-/* The third is due now, and nothing shows it. */
-static void seen_when_something_is_due(int count)
+/* The third is due now, and the sixth later than the others. */
+static void timers_in_a_short_list(void)
 {
-    ikcpcb *kcp = in_flight(count);
-    nth(&kcp->snd_buf, 2)->resendts = 40;
-    kcp->current = 50;
-    ikcp_flush(kcp);
-    CHECK_INT(look(&wire), 0);
-    nth(&kcp->snd_buf, 5)->resendts = 300; /* and this one is not, when the others are */
-    kcp->current = 210;
-    ikcp_flush(kcp);
-    CHECK_INT(look(&wire), count - 1);
-    CHECK_INT(nth(&kcp->snd_buf, 2)->xmit, 2);
-    CHECK_INT(nth(&kcp->snd_buf, 5)->xmit, 1);
-    kcp->current = 310;
-    wire.count = 0;
-    ikcp_flush(kcp);
-    CHECK_INT(nth(&kcp->snd_buf, 5)->xmit, 2);
-    ikcp_release(kcp);
+    int count;
+    for (count = 8; count <= 64; count += 28) {
+        ikcpcb *kcp = in_flight(count);
+        nth(&kcp->snd_buf, 2)->resendts = 40;
+        kcp->current = 50;
+        ikcp_flush(kcp);
+        CHECK_INT(look(&wire), 1);
+        CHECK_INT(nth(&kcp->snd_buf, 2)->xmit, 2);
+        nth(&kcp->snd_buf, 5)->resendts = 300;
+        kcp->current = 210;
+        wire.count = 0;
+        ikcp_flush(kcp);
+        CHECK_INT(nth(&kcp->snd_buf, 4)->xmit, 2);
+        CHECK_INT(nth(&kcp->snd_buf, 5)->xmit, 1);
+        kcp->current = 310;
+        ikcp_flush(kcp);
+        CHECK_INT(nth(&kcp->snd_buf, 5)->xmit, 2);
+        ikcp_release(kcp);
+    }
 }
 
-static void in_a_short_list(void)
+/* Without a change of the clock: skipped often enough, and as if it had never been sent. */
+static void counts_in_a_short_list(void)
 {
-    seen_when_something_is_due(10);
+    int count;
+    for (count = 8; count <= 64; count += 28) {
+        ikcpcb *kcp = in_flight(count);
+        kcp->fastresend = 2;
+        nth(&kcp->snd_buf, 2)->fastack = 2;
+        ikcp_flush(kcp);
+        CHECK_INT(nth(&kcp->snd_buf, 2)->xmit, 2);
+        CHECK_INT(nth(&kcp->snd_buf, 2)->fastack, 0);
+        nth(&kcp->snd_buf, 4)->xmit = 0;
+        ikcp_flush(kcp);
+        CHECK_INT(nth(&kcp->snd_buf, 4)->xmit, 1);
+        CHECK_INT(look(&wire), 2);
+        ikcp_release(kcp);
+    }
 }
 
-/* Beyond 32 there is an index. */
+/* One in the middle of 150: after three intervals at the latest. */
 static void in_a_long_list(void)
 {
-    seen_when_something_is_due(100);
+    int what;
+    for (what = 0; what < 3; what++) {
+        ikcpcb *kcp = in_flight(150);
+        struct IKCPSEG *segment = nth(&kcp->snd_buf, 100);
+        IUINT32 now = 10;
+        int intervals = 0;
+        kcp->fastresend = 2;
+        ikcp_update(kcp, now);
+        wire.count = 0;
+        if (what == 0) segment->resendts = now;
+        if (what == 1) segment->fastack = 2;
+        if (what == 2) segment->xmit = 0;
+        while (look(&wire) == 0 && intervals < 10) {
+            intervals++;
+            ikcp_update(kcp, now += kcp->interval);
+        }
+        CHECK(intervals <= 3);
+        CHECK_INT(look(&wire), 1);
+        CHECK_INT(seen[0].sn, 100);
+        ikcp_release(kcp);
+    }
 }
 
 /* What programs do after a change of network is seen at once, as in the original: all timers, so the ends' too. */
@@ -80,7 +118,8 @@ static void all_at_once(void)
 int main(int argc, char **argv)
 {
     static const struct part parts[] = {
-        {"in_a_short_list", in_a_short_list},
+        {"timers_in_a_short_list", timers_in_a_short_list},
+        {"counts_in_a_short_list", counts_in_a_short_list},
         {"in_a_long_list", in_a_long_list},
         {"all_at_once", all_at_once},
     };

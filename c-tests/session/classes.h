@@ -6,7 +6,7 @@
 
 static const char *const class_names[CLASS_COUNT] = {
 	"messages", "stream", "congest", "wrap", "flip", "bulk", "clock",
-	"settings", "fields", "edits", "idle", "api", "reenter", "mixed"};
+	"settings", "fields", "edits", "idle", "api", "reenter", "mixed", "writes"};
 
 /* Windows of thousands cost the original thousands of list steps for each packet. */
 static uint32_t class_steps(uint32_t class_id, uint32_t steps)
@@ -33,6 +33,7 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 	static const int mtus[] = {50, 64, 72, 96, 100, 120, 160, 256, 576, 1400};
 	static const int intervals[] = {10, 10, 20, 40, 100};
 	static const int windows[] = {4, 32, 32, 64, 128, 256};
+	static const int narrow[] = {4, 16, 48, 64};
 	memset(m, 0, sizeof(*m));
 	m->loss = rng_below(r, 3) == 0 ? 0 : rng_below(r, 250);
 	m->duplicate = rng_below(r, 2) == 0 ? 0 : rng_below(r, 100);
@@ -113,6 +114,11 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 		m->stream = (int)rng_below(r, 2);
 		m->poke = 5;
 		break;
+	case CLASS_WRITES:
+		/* In flight are no more than every flush looks at. */
+		m->sndwnd = chosen(r, narrow, 4);
+		m->resend = (int)rng_below(r, 3);
+		break;
 	default:
 		break;
 	}
@@ -131,6 +137,7 @@ enum {
 	ONE_API = 1u << CLASS_API,
 	ONE_REENTER = 1u << CLASS_REENTER,
 	ONE_MIXED = 1u << CLASS_MIXED,
+	ONE_WRITES = 1u << CLASS_WRITES,
 	ALL_CLASSES = (1u << CLASS_COUNT) - 1
 };
 
@@ -187,6 +194,8 @@ static const struct operation operations[] = {
 	{op_resend_all, 1, ONE_BULK | ONE_MIXED},
 	{op_reset, 1, ONE_EDITS | ONE_MIXED | ONE_BULK | ONE_FLIP},
 	{op_parse_data, 2, ONE_EDITS},
+	{op_write_segments, 12, ONE_WRITES},
+	{op_forge, 3, ONE_WRITES},
 };
 
 enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };

@@ -107,6 +107,41 @@ static void op_resend_all(struct session *s)
 	if (rng_below(&s->rng, 2) == 0) call_flush(e);
 }
 
+/* What programs write to segments in flight: `xmit` against the dead link, `fastack` or `resendts` to have one sent again. Some of
+ * them, or all; then the flush that acts on it, with the clock as it is or moved. `fastack` is written where skips of the last
+ * packets are still to be acted on, too. */
+static void op_write_segments(struct session *s)
+{
+	static const uint32_t xmits[] = {0, 1, 1, 2, 3, 5, 6, 30};
+	static const uint32_t fastacks[] = {0, 0, 1, 2, 3, 50, 0xffffffffu};
+	struct endpoint *e = some_endpoint(s);
+	struct rng *r = &s->rng;
+	uint32_t what = rng_range(r, 1, 7), share = rng_below(r, 4), flushes = rng_below(r, 4);
+	uint32_t xmit = xmits[rng_below(r, 8)], fastack = fastacks[rng_below(r, 7)];
+	uint32_t resendts = (uint32_t)e->kcp->current + rng_range(r, 0, 300) - 100;
+	uint32_t moved = rng_below(r, 2) == 0 ? 0 : rng_range(r, 1, 30), n = 0;
+	struct IQUEUEHEAD *node, *head = &e->kcp->snd_buf;
+	if (left_out(s)) return;
+	/* What ikcp_check says of a timer that no flush has seen yet is not fixed. */
+	if ((what & 4) != 0 && (e->kcp->updated == 0 || flushes == 0)) what &= 3;
+	for (node = head->next; node != head; node = node->next, n++) {
+		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		if (share != 0 && rng_below(r, share * 8) != 0) continue;
+		if ((what & 1) != 0) seg->xmit = (IUINT32)xmit;
+		if ((what & 2) != 0) seg->fastack = (IUINT32)fastack;
+		if ((what & 4) != 0) seg->resendts = (IUINT32)resendts;
+		note(s, SESSION_TRACE_CALL, "%c.snd_buf[%lu] <- %s%s%s of xmit %lu, fastack %lu, resendts %lu", name_of(e), (unsigned long)n,
+		     (what & 1) != 0 ? "x" : "", (what & 2) != 0 ? "f" : "", (what & 4) != 0 ? "r" : "", (unsigned long)xmit,
+		     (unsigned long)fastack, (unsigned long)resendts);
+	}
+	if (flushes == 0) return;
+	if (moved != 0) {
+		pass_time(s, moved);
+		call_update(e, s->now);
+	}
+	if (flushes > 1 || (what & 4) != 0) call_flush(e);
+}
+
 static void drop_list(struct session *s, struct IQUEUEHEAD *head)
 {
 	while (head->next != head) {

@@ -26,6 +26,7 @@ enum session_class {
 	CLASS_API,
 	CLASS_REENTER,
 	CLASS_MIXED,
+	CLASS_WRITES,
 	CLASS_COUNT
 };
 

@@ -113,7 +113,7 @@ impl Kcp<'_> {
 
     #[cold]
     #[inline(never)]
-    fn rebuild_sent(self) {
+    pub(crate) fn rebuild_sent(self) {
         self.note_change();
         self.private()
             .sent

@@ -206,10 +206,8 @@ impl Kcp<'_> {
             || if index.is_off() {
                 self.finds_nothing_due()
             } else {
-                !index.has_unsent()
-                    && index.is_ordered()
-                    && index.is_quiet(list, self.now())
-                    && !index.may_resend(self.fast_resend(self.resent()))
+                index.watch(list);
+                !index.has_unsent() && index.is_quiet(self.now(), self.fast_resend(self.resent()))
             };
         if self.has_ops() || !nothing_due {
             Outlook::Unclear
@@ -263,7 +261,6 @@ impl Kcp<'_> {
     ) -> Result<(), Ended> {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let window = self.send_window();
-        index.flush_begins(current);
         let admitted = self.admit(current, window, wnd);
         self.report_app_limited()?;
         let rtomin = match self.nodelay.get() {
@@ -277,9 +274,8 @@ impl Kcp<'_> {
             self.look_for_due(current, resent)
         };
         self.private().withheld.set(false);
-        let changes = self.private().changes.get();
         let Some(first) = at else {
-            index.flushed(scope, true);
+            index.flushed();
             return self.end_round();
         };
         let mut step = Step::Special(first);
@@ -292,7 +288,7 @@ impl Kcp<'_> {
             if let Step::Passed(last) = step
                 && list.next(last).is_none()
             {
-                index.flushed(scope, true);
+                index.flushed();
                 return self.end_round();
             }
         }
@@ -304,14 +300,18 @@ impl Kcp<'_> {
             resent,
             wnd,
         };
-        self.go_on(round, budget, (step, scope), changes)
+        self.go_on(round, budget, (step, scope))
     }
 
     /// Which segments a flush has to look at, and the first of them.
     #[inline(never)]
     fn look_for_due(self, current: Millis, resent: u32) -> (Scope, Option<Segment>) {
         let scope = self.scope(current, resent);
-        let first = self.private().sent.seek(self.snd_buf(), scope, None);
+        let fast = self.fast_resend(resent);
+        let first = self
+            .private()
+            .sent
+            .seek(self.snd_buf(), scope, None, current, fast);
         (scope, first)
     }
 
@@ -322,10 +322,9 @@ impl Kcp<'_> {
         round: Round,
         budget: Option<u32>,
         (step, mut scope): (Step, Scope),
-        changes: u32,
     ) -> Result<(), Ended> {
         let tally = match self.behind(step, &mut scope, round) {
-            Some(at) => self.flush_segments(round, budget, (scope, at), changes)?,
+            Some(at) => self.flush_segments(round, budget, (scope, at))?,
             None => Tally::default(),
         };
         if self.private().packet.len() > 0 {
@@ -566,8 +565,8 @@ impl Kcp<'_> {
         let total = self.nsnd_buf.get();
         self.private()
             .sent
-            .admitted(list, first, count, sn, total, || {
-                self.fast_resend(self.resent())
+            .admitted(list, first, (count, total, window), sn, || {
+                self.fastlimit.get()
             });
         Some(first)
     }

@@ -225,7 +225,7 @@ impl Kcp<'_> {
             } else {
                 self.private()
                     .received
-                    .insert(self.rcv_buf(), prev, segment);
+                    .insert(self.rcv_buf(), prev, segment, self.rcv_wnd.get());
                 self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
             }
         }

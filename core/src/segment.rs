@@ -65,6 +65,17 @@ impl Deref for Segment {
 }
 
 impl Segment {
+    /// The four fields from `resendts` to `xmit`, to be compared with those of another one.
+    #[inline(always)]
+    pub(crate) fn timing(self) -> u128 {
+        // SAFETY: four fields of 32 bits, side by side in a live segment.
+        unsafe {
+            (&raw const (*self.0.as_ptr()).resendts)
+                .cast::<u128>()
+                .read_unaligned()
+        }
+    }
+
     /// # Safety
     /// `pointer` is a live segment with room for its `len` bytes of payload.
     #[inline(always)]

@@ -27,9 +27,26 @@ impl Kcp<'_> {
                 next = now.plus(self.interval.get());
             }
             self.ts_flush.set(next.0);
+            self.look_around();
             if self.request_flush().is_ok() {
                 self.narrow_bounds();
             }
+        }
+    }
+
+    /// Looks for what the program has written to segments in flight, where a flush does not look at all of them.
+    #[inline(always)]
+    fn look_around(self) {
+        if !self.private().sent.is_watched() {
+            self.look_around_window();
+        }
+    }
+
+    #[inline(never)]
+    fn look_around_window(self) {
+        self.sync_listed();
+        if !self.private().sent.look_around(self.snd_buf()) {
+            self.rebuild_sent();
         }
     }
 
@@ -38,7 +55,9 @@ impl Kcp<'_> {
     #[inline(always)]
     fn narrow_bounds(self) {
         let index = &self.private().sent;
-        if !index.is_off() && index.is_loose() {
+        if !index.is_off()
+            && index.quiet_for(self.now()) < Millis(self.ts_flush.get()).since(self.now())
+        {
             self.narrow_loose_bounds();
         }
     }
@@ -46,10 +65,8 @@ impl Kcp<'_> {
     #[inline(never)]
     fn narrow_loose_bounds(self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
-        if index.quiet_for(list, now) < Millis(self.ts_flush.get()).since(now)
-            && index.describes(list, self.nsnd_buf.get(), self.next_sn())
-        {
-            index.refresh_bounds(list, now);
+        if !list.is_empty() && index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+            index.narrow(list, now, Millis(self.ts_flush.get()).since(now));
         }
     }
 
@@ -85,7 +102,7 @@ impl Kcp<'_> {
         let index = &private.sent;
         list.is_empty()
             || (!index.is_off()
-                && index.quiet_for(list, now) >= horizon
+                && index.quiet_for(now) >= horizon
                 && !index.has_unsent()
                 && !private.withheld.get()
                 && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
@@ -115,10 +132,7 @@ impl Kcp<'_> {
         {
             return self.walk_to_deadline(now, withheld);
         }
-        match index.known_deadline(list, now) {
-            Some(distance) => distance,
-            None => index.earliest_before(list, now, horizon),
-        }
+        index.earliest_before(now, horizon)
     }
 
     /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.

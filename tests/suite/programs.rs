@@ -44,7 +44,21 @@ const PROGRAMS: [Program; 7] = [
     },
 ];
 
+/// The search for a packet that costs more where the window is larger: a matter of time, so once.
+fn worst_packet() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    gcc.link(&["cost/worst_packet.c"], DEFAULT, Linkage::Static)?
+        .run(&["--check"])?;
+    Ok(())
+}
+
 pub fn add(suite: &mut Suite) {
+    let [gcc, ..] = COMPILERS;
+    suite.test_unless(
+        gcc.missing(),
+        "cost/worst_packet.c: no packet costs more where the window is larger".to_string(),
+        worst_packet,
+    );
     for program in PROGRAMS {
         for compiler in COMPILERS {
             if !(if compiler.cxx { program.cxx } else { program.c }) {

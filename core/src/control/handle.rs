@@ -162,7 +162,6 @@ impl<'a> Kcp<'a> {
         self.dead_link.set(consts::IKCP_DEADLINK);
         self.fastlimit.set(consts::IKCP_FASTACK_LIMIT.cast_signed());
         self.user.set(user);
-        self.private().sent.init();
         for list in [
             self.snd_queue(),
             self.rcv_queue(),

@@ -60,7 +60,7 @@ fn is_untouched(segment: Segment) -> bool {
 impl Kcp<'_> {
     /// Skips from which on a segment is sent again.
     #[inline(always)]
-    pub(super) fn resent(self) -> u32 {
+    pub(crate) fn resent(self) -> u32 {
         match self.fastresend.get() {
             off if off <= 0 => u32::MAX,
             resent => resent.cast_unsigned(),
@@ -68,7 +68,7 @@ impl Kcp<'_> {
     }
 
     #[inline(always)]
-    pub(super) fn fast_resend(self, resent: u32) -> FastResend {
+    pub(crate) fn fast_resend(self, resent: u32) -> FastResend {
         FastResend {
             resent,
             limit: self.fastlimit.get(),
@@ -89,40 +89,17 @@ impl Kcp<'_> {
         true
     }
 
-    /// Which segments have to be looked at. Skip counts are settled before any of them is sent, since that changes the
-    /// time they are settled by.
+    /// Which segments have to be looked at.
     #[inline(never)]
     pub(super) fn scope(self, current: Millis, resent: u32) -> Scope {
-        let index = &self.private().sent;
-        if index.is_off() {
-            Scope::All
-        } else if index.is_settled()
-            && index.is_quiet(self.snd_buf(), current)
-            && !index.may_resend(self.fast_resend(resent))
-        {
-            Scope::Unsent
-        } else {
-            self.settled_scope(current, resent)
-        }
-    }
-
-    /// The same where the index has something to settle first.
-    #[inline(always)]
-    fn settled_scope(self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
-        let due = !index.is_quiet(list, current) && index.refresh_bounds(list, current);
-        let scope = if index.may_resend(self.fast_resend(resent)) {
-            index.settle_for_flush(list)
-        } else {
-            if due || index.skips_unsent() {
-                index.settle(list);
-            }
-            Scope::Unsent
-        };
-        if due || !index.is_ordered() {
+        if index.is_watched() {
+            index.settle(list);
             Scope::All
+        } else if index.is_quiet(current, self.fast_resend(resent)) {
+            Scope::Unsent
         } else {
-            scope
+            Scope::Due
         }
     }
 
@@ -133,7 +110,6 @@ impl Kcp<'_> {
         round: Round,
         mut budget: Option<u32>,
         (mut scope, mut at): (Scope, Option<Segment>),
-        changes: u32,
     ) -> Result<Tally, Ended> {
         let mut tally = Tally::default();
         while let Some(segment) = at {
@@ -143,9 +119,7 @@ impl Kcp<'_> {
                 None => return Ok(tally),
             }
         }
-        // Skips that a callback brought in may concern segments that had been looked at before.
-        let undisturbed = self.private().changes.get() == changes;
-        self.private().sent.flushed(scope, undisturbed);
+        self.private().sent.flushed();
         Ok(tally)
     }
 
@@ -160,7 +134,9 @@ impl Kcp<'_> {
     ) -> Option<Option<Segment>> {
         match step {
             Step::Passed(segment) => {
-                Some(self.private().sent.after(self.snd_buf(), *scope, segment))
+                let fast = self.fast_resend(round.resent);
+                let index = &self.private().sent;
+                Some(index.after(self.snd_buf(), *scope, segment, round.current, fast))
             }
             Step::Special(segment) => Some(Some(segment)),
             Step::CalledOut(sn, address) => {
@@ -192,7 +168,13 @@ impl Kcp<'_> {
             Scope::All => Scope::All,
             _ => self.scope(current, resent),
         };
-        let next = index.seek(list, scope, Some(sn.plus(1)));
+        let next = index.seek(
+            list,
+            scope,
+            Some(sn.plus(1)),
+            current,
+            self.fast_resend(resent),
+        );
         (Some(next), scope)
     }
 
@@ -210,7 +192,6 @@ impl Kcp<'_> {
         let mut segment = from;
         loop {
             let first = self.first_transmission(current, rtomin, wnd);
-            index.extend_bounds(first.resendts);
             segment = match self.write_run(segment, first) {
                 (last, None) => return Ok(Step::Passed(last)),
                 (_, Some(next)) => next,
@@ -330,7 +311,6 @@ impl Kcp<'_> {
     /// Brings the segment's own fields, and the index, to the state after sending it.
     #[inline(always)]
     fn mark_sent(self, segment: Segment, cause: Cause, round: Round, tally: &mut Tally) {
-        let before = segment.resendts.get();
         let rx_rto = self.rx_rto.get().cast_unsigned();
         segment.xmit.set(segment.xmit.get().wrapping_add(1));
         let mut wait = 0;
@@ -356,7 +336,7 @@ impl Kcp<'_> {
         segment.wnd.set(u32::from(round.wnd));
         segment.una.set(self.rcv_nxt.get());
         let index = &self.private().sent;
-        index.sent(segment, before);
+        index.sent(segment);
         if cause == Cause::First {
             index.flushed_up_to(Sn(segment.sn.get()).plus(1));
         }

@@ -5,6 +5,7 @@
 //! are compared with the list's, and followed only when they are equal. An index that does not match is rebuilt from
 //! the list. Where the memory for one cannot be had, or the list is not in order, the operations walk the list.
 
+mod arc;
 mod front;
 mod receive;
 mod send;

@@ -27,9 +27,11 @@ pub(crate) struct ReceiveIndex {
 
     /// The ring describes the list.
     indexed: Cell<bool>,
+    /// Segments that might wait when the index was last looked at.
+    window: Cell<u32>,
     /// Most sequence numbers that the list spanned during this trimming period.
     peak: Cell<u32>,
-    slots: Slots<false>,
+    slots: Slots<()>,
 }
 
 impl ReceiveIndex {
@@ -71,7 +73,11 @@ impl ReceiveIndex {
             return;
         };
         let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
-        if span < 0 || !self.slots.set_up(span.unsigned_abs() + 1) {
+        if span < 0
+            || !self
+                .slots
+                .set_up(span.unsigned_abs() + 1, self.window.get())
+        {
             return;
         }
         let mut previous: Option<Sn> = None;
@@ -90,6 +96,7 @@ impl ReceiveIndex {
     }
 
     /// Where a segment with this `sn` belongs.
+    #[inline(always)]
     pub(crate) fn place(&self, list: List<'_>, sn: Sn) -> Place {
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
             return Place::After(None);
@@ -124,8 +131,15 @@ impl ReceiveIndex {
         Place::After(at)
     }
 
-    /// Links `segment` at the place that `place` found for it.
-    pub(crate) fn insert(&self, list: List<'_>, after: Option<Segment>, segment: Segment) {
+    /// Links `segment` at the place that `place` found for it, in a `window` of so many.
+    pub(crate) fn insert(
+        &self,
+        list: List<'_>,
+        after: Option<Segment>,
+        segment: Segment,
+        window: u32,
+    ) {
+        self.window.set(window);
         list.insert_after(after, segment);
         let count = self.count.get() + 1;
         self.stamp(list, count);
@@ -157,7 +171,7 @@ impl ReceiveIndex {
     /// Ends a trimming period: the ring is given back when it was not needed, and shrunk when it was needed less.
     pub(crate) fn trim(&self, list: List<'_>) {
         let peak = self.peak.replace(0);
-        if self.slots.is_allocated() && peak <= self.slots.capacity() / 4 {
+        if self.slots.is_allocated() && self.slots.is_too_large(peak, self.window.get()) {
             self.indexed.set(false);
             self.slots.free();
             if self.count.get() > WALKED {

@@ -1,12 +1,14 @@
 //! The index over `snd_buf`: which segments are listed, when the earliest deadline is, who was skipped how often.
 //!
 //! A handful of segments in flight is walked as the original does, and nothing is known of them: connections with a message
-//! now and then have an index no more than they have a pool. Beyond [`FEW`] bounds tell in constant time when nothing can be
-//! due, and from [`WALKED`] on there is a ring.
+//! now and then have an index no more than they have a pool. The same goes for a list that is not in order, as only a program
+//! can make it, and where there is no memory. Beyond [`FEW`] there is a ring with a tree over it.
 
-mod deadlines;
+mod edits;
 mod find;
-mod skips;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use core::cell::Cell;
 
@@ -14,23 +16,21 @@ use super::slots::Slots;
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
 use crate::seq::{Millis, Sn};
+use tree::{AHEAD, Due, Seek, Skip, Span, Timing, skips};
 
 /// Segments in flight up to which there is no index.
 const FEW: u32 = 4;
 
-/// Segments in flight up to which the list is as good as a ring.
-const WALKED: u32 = 32;
-
-/// Steps of the clock, and ages of acknowledgements, from which on times are not told apart by their order, ms.
-const CLOCK_STEP: i32 = 1 << 28;
+/// Segments in flight up to which every flush looks at all of them: what a program has written there is seen at once.
+const WATCHED: u32 = 64;
 
 /// Which segments a flush has to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Those never sent.
     Unsent,
-    /// Those, and the ones marked as skipped often enough.
-    Marked,
+    /// Those, and the ones that the tree finds due.
+    Due,
     /// All of them.
     All,
 }
@@ -48,20 +48,20 @@ impl FastResend {
     /// True when a segment sent `xmit` times may be sent again because of skips.
     #[inline(always)]
     pub(crate) fn allows(self, xmit: u32) -> bool {
-        self.limit <= 0 || xmit.cast_signed() <= self.limit
+        FastResend::allows_under(self.limit, xmit)
+    }
+
+    #[inline(always)]
+    fn allows_under(limit: i32, xmit: u32) -> bool {
+        limit <= 0 || xmit.cast_signed() <= limit
     }
 }
 
 /// What an update looks at that finds nothing to do comes first.
 #[repr(C)]
 pub(crate) struct SendIndex {
-    /// Nothing below is kept up to date but `steady` and `newest`: few segments are listed, and there is no ring.
-    off: Cell<bool>,
-    /// The clock went forward in steps since the list was empty, so that the times in the list can be told apart by
-    /// their order.
-    steady: Cell<bool>,
-    /// Time of the last flush that looked at segments.
-    newest: Cell<Millis>,
+    /// What the ring holds. Without memory there is no index, and nothing below is kept up to date.
+    slots: Slots<Timing>,
 
     // The stamp: what the list looked like when the index described it.
     first: Cell<*mut IKCPSEG>,
@@ -70,51 +70,35 @@ pub(crate) struct SendIndex {
     next: Cell<Sn>,
     first_resendts: Cell<u32>,
     last_resendts: Cell<u32>,
+    /// What a program may have written to the ends otherwise.
+    first_counts: Cell<u32>,
+    last_counts: Cell<u32>,
 
-    /// No deadline of a segment that has been sent lies before the first or behind the second. One that was never sent
-    /// has none that matters to a flush, which looks at all of those.
-    low: Cell<Millis>,
-    high: Cell<Millis>,
     /// Every listed segment before this one has been sent.
     unsent: Cell<Sn>,
-    /// No listed segment that fast retransmission may repeat has a settled `fastack` above this.
-    skips: Cell<u32>,
-    /// Entries of the log of skips that wait to be settled; 0 without ring.
-    logged: Cell<u32>,
-    /// The parameters for which `skips` and the marks hold.
-    fast: Cell<FastResend>,
-    /// There are bounds: a listed segment has been sent.
-    timed: Cell<bool>,
-    /// `low` is the deadline of a listed segment.
-    exact: Cell<bool>,
-    /// False when the list is not in order of `sn`, as only a program can make it; then all of it is looked at.
-    ordered: Cell<bool>,
-
-    /// All times in the log of skips are of the near past.
-    plain: Cell<bool>,
-    /// The latest `ts` in the log of skips.
-    latest_skip: Cell<Millis>,
-    /// The highest settled count that a segment kept although it was sent, during this flush.
-    kept: Cell<u32>,
+    /// `fastlimit` when the tree noted which segments may be sent again because of skips.
+    limit: Cell<i32>,
+    /// Skips may be pending in the tree.
+    unsettled: Cell<bool>,
+    /// Where the next look for what the program has written begins.
+    look: Cell<Sn>,
     /// Most sequence numbers that were in flight during this trimming period.
     peak: Cell<u32>,
-    slots: Slots<true>,
+    /// Segments that might be in flight when some were last admitted.
+    window: Cell<u32>,
 }
 
 impl SendIndex {
-    /// Begins without index, where all is 0.
-    pub(crate) fn init(&self) {
-        self.off.set(true);
-        self.fast.set(FastResend {
-            resent: u32::MAX,
-            limit: 0,
-        });
-    }
-
     /// True when there is no index, so that everything has to be looked up in the list.
     #[inline(always)]
     pub(crate) fn is_off(&self) -> bool {
-        self.off.get()
+        !self.slots.is_allocated()
+    }
+
+    /// True when a flush looks at every segment: the few there are.
+    #[inline(always)]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_off() || self.count.get() <= WATCHED
     }
 
     /// True when the index still describes the list.
@@ -137,222 +121,413 @@ impl SendIndex {
     }
 
     /// Takes over what the list's ends look like.
-    #[inline(always)]
-    pub(crate) fn stamp_ends(&self, list: List<'_>) {
+    #[inline(never)]
+    fn stamp_ends(&self, list: List<'_>) {
         self.first.set(list.first_address());
         self.last.set(list.last_address());
         if let (Some(first), Some(last)) = (list.first(), list.last()) {
-            self.first_resendts.set(first.resendts.get());
-            self.last_resendts.set(last.resendts.get());
+            self.stamp_first(first);
+            self.stamp_last(last);
         }
+    }
+
+    #[inline(always)]
+    fn stamp_first(&self, first: Segment) {
+        self.first_resendts.set(first.resendts.get());
+        self.first_counts.set(edits::counts(first));
+    }
+
+    #[inline(always)]
+    fn stamp_last(&self, last: Segment) {
+        self.last_resendts.set(last.resendts.get());
+        self.last_counts.set(edits::counts(last));
     }
 
     /// Makes the index describe the list as it is, after the program has edited it.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32, next: Sn) {
-        if self.logged.get() > 0 && !list.is_empty() {
-            self.settle_walking(list);
+        if !self.is_off() && self.unsettled.replace(false) {
+            self.settle_listed(list);
         }
-        self.steady.set(false);
         self.build(list, count, next);
     }
 
-    /// The same where nothing was known of the list before.
+    /// The same where nothing was known of the list before, and nothing is pending.
     #[cold]
     #[inline(never)]
     fn build(&self, list: List<'_>, count: u32, next: Sn) {
-        self.off.set(false);
-        self.logged.set(0);
         self.count.set(count);
         self.next.set(next);
+        if !self.fill_ring(list) {
+            self.slots.free();
+        }
         self.stamp_ends(list);
-        self.survey(list);
-        if self.slots.is_allocated() || count > WALKED {
-            self.fill_ring(list);
-        }
-    }
-
-    /// Takes order, bounds, skips and the unsent from the segments.
-    fn survey(&self, list: List<'_>) {
-        self.ordered.set(true);
-        self.timed.set(false);
-        let (fast, mut skips) = (self.fast.get(), 0);
-        let mut unsent = None;
-        let first = list.first().map(|first| Sn(first.sn.get()));
-        let mut previous: Option<Sn> = None;
-        let mut at = list.first();
-        while let Some(segment) = at {
-            let sn = Sn(segment.sn.get());
-            // Steps that all lead forward may lead all around the circle.
-            let rises = previous.is_none_or(|previous| previous.since(sn) < 0);
-            if !rises || first.is_some_and(|first| sn.before(first)) {
-                self.ordered.set(false);
-            }
-            if fast.allows(segment.xmit.get()) {
-                skips = segment.fastack.get().max(skips);
-            }
-            if segment.xmit.get() == 0 {
-                unsent = unsent.or(Some(sn));
-            } else {
-                self.extend_bounds(Millis(segment.resendts.get()));
-            }
-            previous = Some(sn);
-            at = list.next(segment);
-        }
-        self.skips.set(skips);
-        self.unsent.set(unsent.unwrap_or(self.next.get()));
     }
 
     /// Puts the list into the ring. Without memory, and when the list is not in order, there is none.
     fn fill_ring(&self, list: List<'_>) -> bool {
+        self.unsettled.set(false);
+        self.unsent.set(self.next.get());
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
-            return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity());
+            return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);
         };
-        let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
-        if !self.ordered.get() || span < 0 || !self.slots.set_up(span.unsigned_abs() + 1) {
-            self.slots.free();
+        let low = Sn(first.sn.get());
+        let span = Sn(last.sn.get()).since(low);
+        if span < 0 || !self.set_up(span.unsigned_abs() + 1) {
             return false;
         }
-        self.peak.set(self.peak.get().max(span.unsigned_abs() + 1));
-        let fast = self.fast.get();
-        let mut at = Some(first);
+        let mut at = list.last();
+        let mut behind = None;
         while let Some(segment) = at {
-            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-            if self.slots.is_vacant(sn) || ts.since(self.slots.oldest(sn).get()) < 0 {
-                self.slots.oldest(sn).set(ts);
+            let sn = Sn(segment.sn.get());
+            // Steps that all lead forward may lead all around the circle.
+            if behind.is_some_and(|behind: Sn| !sn.before(behind)) || sn.before(low) {
+                return false;
             }
-            self.slots.set_deadline(sn, Millis(segment.resendts.get()));
+            if segment.xmit.get() == 0 {
+                self.unsent.set(sn);
+            }
             self.slots.set(sn, segment);
-            if segment.fastack.get() >= fast.resent && fast.allows(segment.xmit.get()) {
-                self.slots.mark(sn);
-            }
-            at = list.next(segment);
+            behind = Some(sn);
+            at = list.prev(segment);
         }
+        self.settle_all();
         true
     }
 
-    #[inline(always)]
-    fn has_ring(&self) -> bool {
-        self.slots.is_allocated()
+    fn set_up(&self, span: u32) -> bool {
+        self.peak.set(self.peak.get().max(span));
+        self.slots.set_up(span, self.window.get())
     }
 
-    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now.
+    /// Lets every segment know of its skips, and every node of its segments.
+    #[cold]
+    #[inline(never)]
+    fn settle_all(&self) {
+        self.unsettled.set(false);
+        self.slots.settle(None, self.limit.get());
+    }
+
+    /// Lets the segments know of their skips, whatever the program has done to the list.
+    #[cold]
+    #[inline(never)]
+    fn settle_listed(&self, list: List<'_>) {
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let slot = self.slots.slot(Sn(segment.sn.get()));
+            if self.slots.is_live(slot) && self.slots.pointer(slot).get() == segment.as_ptr() {
+                let fastack = segment.fastack.get().wrapping_add(self.slots.pending(slot));
+                segment.fastack.set(fastack);
+            }
+            at = list.next(segment);
+        }
+    }
+
+    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now; the
+    /// `window` allows so many.
     #[inline(always)]
     pub(crate) fn admitted(
         &self,
         list: List<'_>,
         run: Segment,
-        count: u32,
+        (count, total, window): (u32, u32, u32),
         next: Sn,
-        total: u32,
-        fast: impl Fn() -> FastResend,
+        limit: impl Fn() -> i32,
     ) {
         let sn = Sn(run.sn.get());
-        let few = total <= FEW && (self.off.get() || !self.has_ring());
-        if list.first() == Some(run) {
-            self.steady.set(true);
-            self.off.set(few);
-            if few {
-                return;
-            }
-            self.restart(sn, fast());
-        } else if self.off.get() {
-            if !few {
-                self.fast.set(fast());
+        let begins = list.first() == Some(run);
+        if self.is_off() {
+            // Where there was no memory, or no order, it is tried again now and then.
+            if total > FEW
+                && (total <= WATCHED || begins || total / WATCHED != (total - count) / WATCHED)
+            {
+                self.window.set(window);
+                self.limit.set(limit());
                 self.build(list, total, next);
             }
             return;
         }
-        let before = self.count.get();
-        self.count.set(before.wrapping_add(count));
+        if begins {
+            self.restart(sn, limit());
+        }
+        self.window.set(window);
+        self.count.set(self.count.get().wrapping_add(count));
         self.next.set(next);
-        self.stamp_ends(list);
         let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
-        if next.before(first) || previous.is_some_and(|previous| !previous.before(sn)) {
-            // The program has set `snd_nxt`.
-            self.ordered.set(false);
-        }
-        if !self.has_ring() {
-            let after = before.wrapping_add(count);
-            // Where there was no memory it is tried again now and then.
-            if after > WALKED && after / WALKED != before / WALKED {
-                self.grow(list);
-            }
-            return;
-        }
         let span = next.since(first).cast_unsigned();
-        if span > self.slots.capacity() || !self.ordered.get() {
-            self.grow(list);
+        // The program may have set `snd_nxt`.
+        if span > self.slots.capacity()
+            || next.before(first)
+            || previous.is_some_and(|previous| !previous.before(sn))
+        {
+            self.rebuild(list, self.count.get(), self.next.get());
             return;
+        }
+        let last = next.plus(u32::MAX);
+        if self.unsettled.get() {
+            self.slots.push_to(sn);
+            self.slots.push_to(last);
         }
         self.peak.set(self.peak.get().max(span));
-        self.slots.set_run(sn, count, run.ts.get(), list.from(run));
+        self.slots
+            .append((sn, last), Millis(run.ts.get()), list.from(run));
+        self.stamp_ends(list);
     }
 
     /// Begins with an empty list, before the segment `sn` comes. What was known of an empty list was not kept up to date.
-    #[inline(always)]
-    fn restart(&self, sn: Sn, fast: FastResend) {
-        if self.count.replace(0) != 0 && self.has_ring() {
-            // The program has emptied it.
-            self.slots.set_up(self.slots.capacity());
-        }
-        self.ordered.set(true);
-        self.timed.set(false);
-        self.unsent.set(sn);
-        self.logged.set(0);
-        self.skips.set(0);
-        self.fast.set(fast);
-    }
-
-    /// A flush at `now` begins to look at segments.
-    #[inline(always)]
-    pub(crate) fn flush_begins(&self, now: Millis) {
-        if !(0..CLOCK_STEP).contains(&now.since(self.newest.replace(now))) {
-            self.steady.set(false);
-        }
-    }
-
-    #[cold]
     #[inline(never)]
-    fn grow(&self, list: List<'_>) {
-        if self.logged.get() > 0 {
-            self.settle_walking(list);
+    fn restart(&self, sn: Sn, limit: i32) {
+        if self.count.replace(0) != 0 {
+            // The program has emptied it.
+            self.slots.set_up(self.slots.capacity(), 0);
         }
-        self.fill_ring(list);
+        self.unsettled.set(false);
+        self.unsent.set(sn);
+        self.limit.set(limit);
     }
 
     /// Takes `segment` out of the list.
     #[inline(always)]
     pub(crate) fn remove(&self, list: List<'_>, segment: Segment) {
-        if self.off.get() {
-            list.remove(segment);
+        list.remove(segment);
+        if self.is_off() {
             return;
         }
-        let at = segment.as_ptr();
-        if segment.resendts.get() == self.low.get().0 {
-            self.exact.set(false);
-        }
-        if self.has_ring() {
-            self.slots.clear(Sn(segment.sn.get()));
-        }
-        list.remove(segment);
+        self.slots.clear(Sn(segment.sn.get()));
         self.count.set(self.count.get().wrapping_sub(1));
+        let at = segment.as_ptr();
         if self.first.get() == at || self.last.get() == at {
             self.stamp_ends(list);
         }
     }
 
+    /// Takes every segment before `una` out of the list, and hands each to `taken`. Gives how many they were.
+    #[inline(always)]
+    pub(crate) fn remove_before(
+        &self,
+        list: List<'_>,
+        una: Sn,
+        mut taken: impl FnMut(Segment),
+    ) -> u32 {
+        if self.is_off() {
+            return Self::remove_few_before(list, una, taken);
+        }
+        let mut count = 0;
+        let mut run: Option<(Sn, Sn)> = None;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if una.since(sn) <= 0 {
+                break;
+            }
+            run = Some((run.map_or(sn, |(first, _)| first), sn));
+            count += 1;
+            self.slots.prefetch(sn.plus(AHEAD));
+            at = list.next(segment);
+            taken(segment);
+        }
+        let Some((first, last)) = run else {
+            return 0;
+        };
+        list.cut_front(at);
+        self.slots.clear_run(first, last);
+        self.count.set(self.count.get().wrapping_sub(count));
+        self.stamp_ends(list);
+        count
+    }
+
+    /// The same without index.
+    #[inline(always)]
+    fn remove_few_before(list: List<'_>, una: Sn, mut taken: impl FnMut(Segment)) -> u32 {
+        let mut count = 0;
+        while let Some(segment) = list.first()
+            && una.since(Sn(segment.sn.get())) > 0
+        {
+            list.remove_first(segment);
+            taken(segment);
+            count += 1;
+        }
+        count
+    }
+
+    /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
+    #[inline(always)]
+    pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
+        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+            return;
+        };
+        let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        let skip = Skip { sn, ts };
+        if self.is_off() {
+            Self::count_skip(list, skip);
+        } else if sn.since(first) > 0 {
+            self.count_in_tree(first, last, skip);
+            self.stamp_ends(list);
+        }
+    }
+
+    /// In a window that is watched the program may write what it likes, so that nothing may be pending there.
+    #[inline(never)]
+    fn count_in_tree(&self, first: Sn, last: Sn, skip: Skip) {
+        let at_once = self.is_watched();
+        if !at_once {
+            self.unsettled.set(true);
+        }
+        let ring_end = self.slots.last_slot();
+        let (from, to) = (
+            self.slots.slot(first),
+            self.slots.slot(skip.sn.plus(u32::MAX)),
+        );
+        let whole = skip.sn.since(last) > 0;
+        let in_one_piece = from <= self.slots.slot(last);
+        let count = |from, to| {
+            self.slots.count(
+                (self.slots.root_level(), 0),
+                Span { from, to },
+                skip,
+                self.limit.get(),
+                at_once,
+            );
+        };
+        if whole {
+            count(0, ring_end);
+        } else if in_one_piece {
+            count(0, to);
+        } else if from <= to {
+            count(from, to);
+        } else {
+            count(0, to);
+            count(from, ring_end);
+        }
+    }
+
+    /// The original's walk, for a list without ring.
+    fn count_skip(list: List<'_>, skip: Skip) {
+        let mut at = list.first();
+        while let Some(segment) = at {
+            let sn = Sn(segment.sn.get());
+            if skip.sn.before(sn) {
+                break;
+            }
+            if skips(skip, sn, Millis(segment.ts.get())) {
+                let fastack = &segment.fastack;
+                fastack.set(fastack.get().wrapping_add(1));
+            }
+            at = list.next(segment);
+        }
+    }
+
+    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0.
+    #[inline(always)]
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
+        if self.is_off() {
+            return;
+        }
+        self.slots
+            .set_deadlines(Sn(first.sn.get()), Sn(last.sn.get()), resendts);
+        self.stamp_if_end(first);
+        self.stamp_if_end(last);
+    }
+
+    /// `segment` was sent. Where it was skipped before, that is forgotten when the tree is next brought up to date.
+    #[inline(always)]
+    pub(crate) fn sent(&self, segment: Segment) {
+        if self.is_off() {
+            return;
+        }
+        self.slots.set_sent(
+            Sn(segment.sn.get()),
+            Millis(segment.ts.get()),
+            Millis(segment.resendts.get()),
+        );
+        self.stamp_if_end(segment);
+    }
+
+    #[inline(always)]
+    fn stamp_if_end(&self, segment: Segment) {
+        if self.first.get() == segment.as_ptr() {
+            self.stamp_first(segment);
+        }
+        if self.last.get() == segment.as_ptr() {
+            self.stamp_last(segment);
+        }
+    }
+
+    /// True when a listed segment may never have been sent.
+    #[inline(always)]
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent.get() != self.next.get()
+    }
+
+    /// A flush has looked at every segment that was not sent before.
+    #[inline(always)]
+    pub(crate) fn flushed(&self) {
+        self.unsent.set(self.next.get());
+    }
+
+    /// A flush has come as far as `sn`: it ended there, or a callback runs, which may lead to deadlines being looked for.
+    pub(crate) fn flushed_up_to(&self, sn: Sn) {
+        if sn.since(self.unsent.get()) > 0 {
+            self.unsent.set(sn);
+        }
+    }
+
+    /// True when the tree holds for these parameters.
+    #[inline(always)]
+    pub(crate) fn holds_for(&self, fast: FastResend) -> bool {
+        self.limit.get() == fast.limit
+    }
+
+    /// True when no segment that was sent is due at `now`.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self, now: Millis, fast: FastResend) -> bool {
+        if !self.holds_for(fast) {
+            self.limit_changed(fast.limit);
+        }
+        let root = self.slots.root();
+        let seek = Seek::Due;
+        !root.note.may_be(Due { now, fast, seek })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn limit_changed(&self, limit: i32) {
+        self.limit.set(limit);
+        self.settle_all();
+    }
+
+    /// A distance from `now` before which nothing is due, as far as the root can tell.
+    #[inline(always)]
+    pub(crate) fn quiet_for(&self, now: Millis) -> i32 {
+        self.slots.root().note.distance(now)
+    }
+
+    /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`. Writes nothing.
+    pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
+        self.slots
+            .earliest(self.slots.root_level(), 0, now, horizon)
+    }
+
+    /// Makes the deadlines exact that are noted less than `horizon` from `now`.
+    pub(crate) fn narrow(&self, list: List<'_>, now: Millis, horizon: i32) {
+        let last = now.plus(horizon.cast_unsigned().wrapping_sub(1));
+        self.slots.settle(Some(last), self.limit.get());
+        self.stamp_ends(list);
+    }
+
     /// Ends a trimming period: the ring gets the size that was needed during it.
     pub(crate) fn trim(&self, list: List<'_>) {
         let peak = self.peak.replace(0);
-        if !self.has_ring() || peak > self.slots.capacity() / 4 {
+        if self.is_off() || !self.slots.is_too_large(peak, self.window.get()) {
             return;
         }
-        self.settle(list);
-        if self.count.get() <= WALKED / 2 {
+        if self.count.get() <= FEW {
+            self.settle_all();
             self.slots.free();
         } else {
-            self.fill_ring(list);
+            self.rebuild(list, self.count.get(), self.next.get());
         }
     }
 

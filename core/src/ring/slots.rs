@@ -1,4 +1,5 @@
-//! The arrays of an index: one slot for each sequence number of a window, in one allocation.
+//! The arrays of an index: a slot for each sequence number of a window, and over the slots a tree of nodes, each with up to
+//! [`FAN`] below it, all in one allocation. A node knows which of those hold segments, so an empty stretch costs nothing.
 
 use core::cell::Cell;
 use core::iter;
@@ -6,54 +7,41 @@ use core::ptr::{self, NonNull};
 
 use crate::alloc::{allocate, deallocate};
 use crate::segment::{IKCPSEG, Segment};
-use crate::seq::{Millis, Sn};
+use crate::seq::Sn;
 
+/// Bits of a slot's number that a level of the tree takes.
+const BITS: u32 = 4;
+/// Slots below a node of the lowest level, and nodes below one of the others.
+pub(super) const FAN: u32 = 1 << BITS;
 /// Slots of the smallest ring.
-const SMALLEST: u32 = 64;
+const SMALLEST: u32 = 32;
+/// Slots of the largest ring that grows with what it holds. Beyond it a ring gets the size of the window at once: to fill
+/// another one is work that a single packet must not cause.
+const GROWING: u32 = 512;
 /// Slots of the largest ring. A wider window is walked.
 const LARGEST: u32 = 1 << 24;
-/// An acknowledgement that skipped what lies before it: its `sn` and the `ts` it echoes.
-#[derive(Clone, Copy)]
-pub(super) struct Skip {
-    pub(super) sn: Sn,
-    pub(super) ts: Millis,
+
+/// A node of the tree, with what the index notes about the segments below it.
+#[repr(C)]
+pub(super) struct Node<T> {
+    pub(super) note: T,
+    /// Which of those below hold a segment. What is noted of a node where none does means nothing.
+    pub(super) live: Cell<u16>,
 }
 
-/// The arrays. With `TIMED` each slot has a deadline and a mark, and there is room for the log of skips.
-pub(super) struct Slots<const TIMED: bool> {
+pub(super) struct Slots<T> {
     /// The address of each slot's segment, and the beginning of the allocation.
     pointers: Cell<*mut *mut IKCPSEG>,
-    /// For each 64 slots a word of present bits, followed with `TIMED` by a word of marks.
-    bits: Cell<*mut u64>,
-    /// With `TIMED` the log of skips.
-    log: Cell<*mut Skip>,
-    /// With `TIMED` each slot's deadline, and behind those for each 64 slots two bounds: on `ts` and on the deadlines.
-    deadlines: Cell<*mut Cell<u32>>,
+    /// The nodes, the lowest level first, and the root.
+    nodes: Cell<*mut Node<T>>,
+    root: Cell<*mut Node<T>>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
+    /// The level of the root.
+    top: Cell<u32>,
 }
 
-/// Skips that may wait to be settled in a ring of `n` slots. Settling looks at every segment that was skipped, so the log
-/// grows with the ring, and the work per skip stays the same.
-const fn log_len(n: usize) -> usize {
-    if n / 32 > 32 { n / 32 } else { 32 }
-}
-
-/// Bytes before the bitmaps, before the log, and in all, of a ring of `n` slots.
-const fn layout(n: usize, timed: bool) -> (usize, usize, usize) {
-    let bits = n * size_of::<*mut IKCPSEG>();
-    let log = bits + if timed { n / 4 } else { n / 8 };
-    let timing = if timed {
-        log_len(n) * size_of::<Skip>() + (n + n / 64 * 2) * size_of::<u32>()
-    } else {
-        0
-    };
-    (bits, log, log + timing)
-}
-
-impl<const TIMED: bool> Slots<TIMED> {
-    const WORDS: usize = if TIMED { 2 } else { 1 };
-
+impl<T> Slots<T> {
     #[inline(always)]
     pub(super) fn is_allocated(&self) -> bool {
         !self.pointers.get().is_null()
@@ -69,35 +57,38 @@ impl<const TIMED: bool> Slots<TIMED> {
         }
     }
 
-    /// Makes an empty ring for `span` consecutive sequence numbers, in the memory at hand where that has the size.
-    pub(super) fn set_up(&self, span: u32) -> bool {
+    /// Makes an empty ring for `span` consecutive sequence numbers of a `window`, in the memory at hand where that has the size.
+    pub(super) fn set_up(&self, span: u32, window: u32) -> bool {
         if span > LARGEST {
             return false;
         }
-        let capacity = span.next_power_of_two().max(SMALLEST);
-        let (bits, log, end) = layout(capacity as usize, TIMED);
+        let capacity = size(span, window);
+        let top = (capacity.ilog2() - 1) / BITS;
+        let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
+        let nodes = (level_start(capacity, top) as usize + 1) * size_of::<Node<T>>();
         if self.capacity() != capacity {
-            let Some(memory) = allocate(end) else {
+            let Some(memory) = allocate(addresses + nodes) else {
                 return false;
             };
             self.free();
             let memory = memory.as_ptr();
             self.pointers.set(memory.cast());
-            // SAFETY: inside the allocation; all arrays begin at a multiple of 8.
-            unsafe {
-                self.bits.set(memory.add(bits).cast());
-                self.log.set(memory.add(log).cast());
-                if TIMED {
-                    let log_len = log_len(capacity as usize);
-                    self.deadlines.set(self.log.get().add(log_len).cast());
-                }
-            }
+            // SAFETY: inside the allocation, at a multiple of 8.
+            self.nodes.set(unsafe { memory.add(addresses).cast() });
             self.mask.set(capacity - 1);
+            self.top.set(top);
+            // SAFETY: the last of the nodes.
+            self.root
+                .set(unsafe { self.nodes.get().add(level_start(capacity, top) as usize) });
         }
-        // SAFETY: inside the allocation. The bitmaps say which slots are used, so addresses may be anything; deadlines
-        // are read before they are masked and so have to be initialised.
-        unsafe { ptr::write_bytes(self.bits.get().cast::<u8>(), 0, end - bits) };
+        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
+        unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
         true
+    }
+
+    /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
+    pub(super) fn is_too_large(&self, span: u32, window: u32) -> bool {
+        span <= self.capacity() / 4 && size(span, window) < self.capacity()
     }
 
     pub(super) fn free(&self) {
@@ -109,88 +100,155 @@ impl<const TIMED: bool> Slots<TIMED> {
     }
 
     #[inline(always)]
-    fn slot(&self, sn: Sn) -> usize {
-        (sn.0 & self.mask.get()) as usize
-    }
-
-    /// The word of present bits that has the slot of `sn`, and the word of marks when `marks` is 1.
-    #[inline(always)]
-    fn word(&self, sn: Sn, marks: usize) -> &Cell<u64> {
-        let word = self.slot(sn) / 64 * Self::WORDS + marks;
-        // SAFETY: the slot is below the capacity, so the word lies inside the bitmaps; callers have memory.
-        unsafe { &*self.bits.get().add(word).cast::<Cell<u64>>() }
+    pub(super) fn slot(&self, sn: Sn) -> u32 {
+        sn.0 & self.mask.get()
     }
 
     #[inline(always)]
-    fn bit(sn: Sn) -> u64 {
-        1 << (sn.0 % 64)
+    pub(super) fn last_slot(&self) -> u32 {
+        self.mask.get()
     }
 
     #[inline(always)]
-    fn pointer(&self, sn: Sn) -> &Cell<*mut IKCPSEG> {
+    pub(super) fn root_level(&self) -> u32 {
+        self.top.get()
+    }
+
+    /// The node of `level` above `slot`.
+    #[inline(always)]
+    pub(super) fn node(&self, level: u32, slot: u32) -> &Node<T> {
+        let start = level_start(self.mask.get().wrapping_add(1), level);
+        let at = start + (slot >> below(level));
+        // SAFETY: callers have memory, and name a slot and a level of it.
+        unsafe { &*self.nodes.get().add(at as usize) }
+    }
+
+    /// The node of the lowest level above `slot`.
+    #[inline(always)]
+    pub(super) fn leaf(&self, slot: u32) -> &Node<T> {
+        // SAFETY: as for `node`.
+        unsafe { &*self.nodes.get().add((slot / FAN) as usize) }
+    }
+
+    #[inline(always)]
+    pub(super) fn root(&self) -> &Node<T> {
+        // SAFETY: callers have memory.
+        unsafe { &*self.root.get() }
+    }
+
+    #[inline(always)]
+    pub(super) fn pointer(&self, slot: u32) -> &Cell<*mut IKCPSEG> {
         // SAFETY: the slot is below the capacity; callers have memory.
-        unsafe { &*self.pointers.get().add(self.slot(sn)).cast() }
+        unsafe { &*self.pointers.get().add(slot as usize).cast() }
+    }
+
+    /// The segment in `slot`, which is live.
+    #[inline(always)]
+    pub(super) fn segment(&self, slot: u32) -> Segment {
+        // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
+        unsafe { Segment::from_raw(NonNull::new_unchecked(self.pointer(slot).get())) }
     }
 
     #[inline(always)]
-    pub(super) fn set(&self, sn: Sn, segment: Segment) {
-        self.pointer(sn).set(segment.as_ptr());
-        let word = self.word(sn, 0);
-        word.set(word.get() | Self::bit(sn));
-    }
-
-    #[inline(always)]
-    pub(super) fn clear(&self, sn: Sn) {
-        let word = self.word(sn, 0);
-        word.set(word.get() & !Self::bit(sn));
-        if TIMED {
-            let marks = self.word(sn, 1);
-            marks.set(marks.get() & !Self::bit(sn));
-        }
-    }
-
-    /// The words of the slots from `first` to `last`: each with a sequence number in it and the bits concerned.
-    #[inline(always)]
-    fn runs(first: Sn, last: Sn) -> impl Iterator<Item = (Sn, u64)> {
-        let mut at = first;
-        iter::from_fn(move || {
-            if at.since(last) > 0 {
-                return None;
-            }
-            let (word, start) = (at, Sn(at.0 & !63));
-            let mut bits = u64::MAX << (at.0 % 64);
-            if start.plus(63).since(last) > 0 {
-                bits &= u64::MAX >> (63 - last.0 % 64);
-            }
-            at = start.plus(64);
-            Some((word, bits))
-        })
-    }
-
-    /// Clears the slots from `first` to `last`.
-    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
-        for (sn, bits) in Self::runs(first, last) {
-            for word in 0..Self::WORDS {
-                let word = self.word(sn, word);
-                word.set(word.get() & !bits);
-            }
-        }
+    pub(super) fn is_live(&self, slot: u32) -> bool {
+        self.leaf(slot).live.get() & bit(0, slot) != 0
     }
 
     /// The segment in the slot of `sn`, which the caller knows to be inside the window.
     #[inline(always)]
     pub(super) fn get(&self, sn: Sn) -> Option<Segment> {
-        if self.word(sn, 0).get() & Self::bit(sn) == 0 {
-            return None;
+        let slot = self.slot(sn);
+        self.is_live(slot).then(|| self.segment(slot))
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&self, sn: Sn, segment: Segment) {
+        let slot = self.slot(sn);
+        self.pointer(slot).set(segment.as_ptr());
+        let live = &self.leaf(slot).live;
+        let before = live.get();
+        live.set(before | bit(0, slot));
+        if before == 0 {
+            self.set_above(slot);
         }
-        // SAFETY: a present slot holds a listed segment, as long as the stamp of the index matches the list.
-        NonNull::new(self.pointer(sn).get()).map(|p| unsafe { Segment::from_raw(p) })
+    }
+
+    /// The lowest node above `slot` is not empty any more.
+    #[inline(never)]
+    fn set_above(&self, slot: u32) {
+        for level in 1..=self.top.get() {
+            let live = &self.node(level, slot).live;
+            live.set(live.get() | bit(level, slot));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn clear(&self, sn: Sn) {
+        let slot = self.slot(sn);
+        self.clear_bits(slot, bit(0, slot));
+    }
+
+    /// Clears these slots of the lowest node above `slot`.
+    #[inline(always)]
+    fn clear_bits(&self, slot: u32, bits: u16) {
+        let live = &self.leaf(slot).live;
+        live.set(live.get() & !bits);
+        if live.get() == 0 {
+            self.clear_above(slot);
+        }
+    }
+
+    /// The lowest node above `slot` is empty.
+    #[inline(never)]
+    fn clear_above(&self, slot: u32) {
+        for level in 1..=self.top.get() {
+            let live = &self.node(level, slot).live;
+            live.set(live.get() & !bit(level, slot));
+            if live.get() != 0 {
+                break;
+            }
+        }
+    }
+
+    /// Clears the slots from `first` to `last`.
+    #[inline(always)]
+    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
+        for (at, bits) in self.runs(first, last) {
+            self.clear_bits(at, bits);
+        }
+    }
+
+    /// Slots below a node of `level`, less one.
+    #[inline(always)]
+    fn width(&self, level: u32) -> u32 {
+        u32::MAX >> (32 - below(level)) & self.mask.get()
+    }
+
+    /// First and last slot below the node of `level` above `slot`.
+    #[inline(always)]
+    pub(super) fn extent(&self, level: u32, slot: u32) -> (u32, u32) {
+        (slot & !self.width(level), slot | self.width(level))
+    }
+
+    /// The lowest nodes above the slots from `first` to `last`: each with a slot under it and the bits concerned.
+    #[inline(always)]
+    pub(super) fn runs(&self, first: Sn, last: Sn) -> impl Iterator<Item = (u32, u16)> {
+        let mut next = Some(first);
+        iter::from_fn(move || {
+            let at = next?;
+            let end = Sn(at.0 | (FAN - 1));
+            let ends_here = end.since(last) >= 0;
+            let end = if ends_here { last } else { end };
+            next = (!ends_here).then(|| end.plus(1));
+            let (from, to) = (bit(0, at.0), bit(0, end.0));
+            Some((self.slot(at), (to | (to - 1)) & !(from - 1)))
+        })
     }
 
     /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
     #[inline(always)]
     pub(super) fn prefetch(&self, sn: Sn) {
-        let address = self.pointer(sn).get();
+        let address = self.pointer(self.slot(sn)).get();
         // SAFETY: a hint that faults on no address.
         #[cfg(target_arch = "x86_64")]
         unsafe {
@@ -207,198 +265,83 @@ impl<const TIMED: bool> Slots<TIMED> {
         let _ = address;
     }
 
-    /// Present bits of the 64 sequence numbers around `sn`, bit 0 for the one that is a multiple of 64.
+    /// The nearest segment before `sn`, not before `floor`.
     #[inline(always)]
-    pub(super) fn present(&self, sn: Sn) -> u64 {
-        self.word(sn, 0).get()
-    }
-
-    /// True when none of the 64 slots around `sn` is present.
-    #[inline(always)]
-    pub(super) fn is_vacant(&self, sn: Sn) -> bool {
-        self.present(sn) == 0
-    }
-
-    /// The nearest present segment before `sn`, not before `floor`.
     pub(super) fn before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
-        let mut at = sn;
-        let mut bits = self.present(at) & (Self::bit(at) - 1);
-        loop {
-            let start = Sn(at.0 & !63);
-            if bits != 0 {
-                let found = start.plus(63 - bits.leading_zeros());
-                return if found.before(floor) {
-                    None
-                } else {
-                    self.get(found)
-                };
-            }
-            if start.since(floor) <= 0 {
-                return None;
-            }
-            at = start.plus(u32::MAX);
-            bits = self.present(at);
+        let end = self.slot(sn);
+        let bits = self.leaf(end).live.get() & (bit(0, end) - 1);
+        if bits == 0 {
+            return self.far_before(sn, floor);
         }
+        let distance = end % FAN - bits.ilog2();
+        (distance <= sn.since(floor).cast_unsigned()).then(|| self.segment(end - distance))
+    }
+
+    /// The same where none of the slots just before it holds a segment.
+    #[inline(never)]
+    fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
+        let end = self.slot(sn);
+        let mut bits = 0;
+        // Up to where something lies before it, at last around the end of the ring, and down to the last one there.
+        let (mut level, mut at) = (0, end);
+        while bits == 0 && level < self.top.get() {
+            level += 1;
+            bits = self.node(level, at).live.get() & (bit(level, at) - 1);
+        }
+        if bits == 0 {
+            at = 0;
+            bits = self.root().live.get();
+        }
+        loop {
+            let place = bits.checked_ilog2()?;
+            at = ((at >> below(level)) << below(level)) + (place << (level * BITS));
+            if level == 0 {
+                break;
+            }
+            level -= 1;
+            bits = self.node(level, at).live.get();
+        }
+        let distance = (end.wrapping_sub(at).wrapping_sub(1) & self.mask.get()) + 1;
+        (distance <= sn.since(floor).cast_unsigned()).then(|| self.segment(at))
     }
 }
 
-impl Slots<true> {
-    /// Fills `count` slots from `first` on with `segments`, last sent at `ts`.
-    #[inline(always)]
-    pub(super) fn set_run(
-        &self,
-        first: Sn,
-        count: u32,
-        ts: u32,
-        segments: impl Iterator<Item = Segment>,
-    ) {
-        for (sn, bits) in Self::runs(first, first.plus(count.wrapping_sub(1))) {
-            let word = self.word(sn, 0);
-            if word.get() == 0 {
-                self.oldest(sn).set(Millis(ts));
-            }
-            word.set(word.get() | bits);
-        }
-        let (pointers, mask) = (self.pointers.get(), self.mask.get());
-        let mut at = first.0;
-        for segment in segments {
-            // SAFETY: the slot is below the capacity; callers have memory.
-            unsafe { *pointers.add((at & mask) as usize) = segment.as_ptr() };
-            at = at.wrapping_add(1);
-        }
-    }
+/// Slots of a ring for `span` sequence numbers of a `window`.
+fn size(span: u32, window: u32) -> u32 {
+    let span = if span > GROWING {
+        span.max(window.min(LARGEST))
+    } else {
+        span.max(SMALLEST)
+    };
+    span.next_power_of_two()
+}
 
-    /// Sets the deadline of the slots from `first` to `last`.
-    #[inline(always)]
-    pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        for (sn, bits) in Self::runs(first, last) {
-            self.lower_earliest(sn, bits, resendts);
-        }
-        let (deadlines, mask) = (self.deadlines.get(), self.mask.get());
-        for n in 0..=last.since(first).max(0).unsigned_abs() {
-            // SAFETY: the slot is below the capacity; callers have memory.
-            unsafe { (*deadlines.add((first.plus(n).0 & mask) as usize)).set(resendts.0) };
-        }
-    }
+/// Bits of a slot's number below those that tell nodes of `level` apart.
+#[inline(always)]
+const fn below(level: u32) -> u32 {
+    (level + 1) * BITS
+}
 
-    /// Takes a deadline of these slots among the 64 around `sn` into their bound.
-    #[inline(always)]
-    fn lower_earliest(&self, sn: Sn, bits: u64, resendts: Millis) {
-        let earliest = self.earliest(sn);
-        if self.present(sn) & !bits == 0 || resendts.since(earliest.get()) < 0 {
-            earliest.set(resendts);
-        }
-    }
+/// The bit, in the node of `level` above it, of what holds `slot`.
+#[inline(always)]
+pub(super) const fn bit(level: u32, slot: u32) -> u16 {
+    1 << ((slot >> (level * BITS)) % FAN)
+}
 
-    #[inline(always)]
-    pub(super) fn mark(&self, sn: Sn) {
-        let word = self.word(sn, 1);
-        word.set(word.get() | Self::bit(sn));
-    }
+/// Nodes below `level` in a ring of `capacity` slots: a geometric series.
+#[inline(always)]
+const fn level_start(capacity: u32, level: u32) -> u32 {
+    (capacity - (capacity >> (level * BITS))) / (FAN - 1)
+}
 
-    #[inline(always)]
-    pub(super) fn unmark(&self, sn: Sn) {
-        let word = self.word(sn, 1);
-        word.set(word.get() & !Self::bit(sn));
-    }
-
-    /// Marked bits, as `present`.
-    #[inline(always)]
-    pub(super) fn marked(&self, sn: Sn) -> u64 {
-        self.word(sn, 1).get()
-    }
-
-    #[inline(always)]
-    fn deadline(&self, sn: Sn) -> &Cell<u32> {
-        // SAFETY: the slot is below the capacity; callers have memory.
-        unsafe { &*self.deadlines.get().add(self.slot(sn)) }
-    }
-
-    /// The first of the two bounds of the 64 slots around `sn`.
-    #[inline(always)]
-    fn bounds(&self, sn: Sn) -> *const Cell<Millis> {
-        // SAFETY: the array lies behind the deadlines, with two words for each 64 slots; callers have memory.
-        unsafe {
-            let bounds = self.deadlines.get().add(self.mask.get() as usize + 1);
-            bounds.cast::<Cell<Millis>>().add(self.slot(sn) / 64 * 2)
-        }
-    }
-
-    /// A moment before which none of the present segments of the 64 slots around `sn` was last sent.
-    #[inline(always)]
-    pub(super) fn oldest(&self, sn: Sn) -> &Cell<Millis> {
-        // SAFETY: as `bounds` says.
-        unsafe { &*self.bounds(sn) }
-    }
-
-    /// A moment before which none of the present segments of the 64 slots around `sn` that were sent has its deadline.
-    #[inline(always)]
-    fn earliest(&self, sn: Sn) -> &Cell<Millis> {
-        // SAFETY: as `bounds` says.
-        unsafe { &*self.bounds(sn).add(1) }
-    }
-
-    /// Sets the deadline of `sn`, which is about to be present or is.
-    #[inline(always)]
-    pub(super) fn set_deadline(&self, sn: Sn, at: Millis) {
-        self.deadline(sn).set(at.0);
-        self.lower_earliest(sn, Self::bit(sn), at);
-    }
-
-    /// The earliest deadline among the sequence numbers from `first` to `last` that comes before `horizon`, both as distances
-    /// from `now`, otherwise `horizon`. The bounds of 64 slots say which have to be looked at; with `note` they learn from
-    /// that.
-    pub(super) fn earliest_before(
-        &self,
-        horizon: i32,
-        first: Sn,
-        last: Sn,
-        now: Millis,
-        note: bool,
-    ) -> i32 {
-        let mut low = horizon;
-        for (sn, bits) in Self::runs(first, last) {
-            let earliest = self.earliest(sn);
-            let mut bits = bits & self.present(sn);
-            if bits == 0 || earliest.get().since(now) >= low {
-                continue;
-            }
-            let all = bits == self.present(sn);
-            let mut found = i32::MAX;
-            while bits != 0 {
-                let sn = Sn(sn.0 & !63).plus(bits.trailing_zeros());
-                found = found.min(Millis(self.deadline(sn).get()).since(now));
-                bits &= bits - 1;
-            }
-            if all && note {
-                earliest.set(now.plus(found.cast_unsigned()));
-            }
-            low = low.min(found);
-        }
-        low
-    }
-
-    /// No deadline comes before `low`, as a distance from `now`: raises the bounds that lie before it, or sets `all` of them.
-    pub(super) fn raise_earliest(&self, low: i32, now: Millis, all: bool) {
-        for block in 0..=self.mask.get() / 64 {
-            let earliest = self.earliest(Sn(block * 64));
-            if all || earliest.get().since(now) < low {
-                earliest.set(now.plus(low.cast_unsigned()));
-            }
-        }
-    }
-
-    /// Skips that the log has room for.
-    #[inline(always)]
-    pub(super) fn log_len(&self) -> usize {
-        log_len(self.mask.get() as usize + 1)
-    }
-
-    /// Entry `n` of the log of skips, below `log_len`.
-    #[inline(always)]
-    pub(super) fn log(&self, n: usize) -> &Cell<Skip> {
-        debug_assert!(n < self.log_len());
-        // SAFETY: the log has `log_len` entries; callers have memory and stay below.
-        unsafe { &*self.log.get().add(n).cast() }
-    }
+/// The slots that these bits of the node of `level` above `slot` begin with.
+#[inline(always)]
+pub(super) fn each(level: u32, slot: u32, bits: u16) -> impl Iterator<Item = u32> {
+    let mut bits = u32::from(bits);
+    let start = slot >> below(level) << below(level);
+    iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros())?;
+        bits &= bits - 1;
+        Some(start + (place << (level * BITS)))
+    })
 }

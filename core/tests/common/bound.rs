@@ -37,11 +37,9 @@ const POOL_HEADS: u64 = 2064;
 const POOLED: u64 = 2048;
 /// Before the payload of a segment.
 const SEGMENT: u64 = 64;
-/// Bytes of a slot of the send ring, 12.63, and of the receive ring, 8.13, rounded up.
-const SEND_SLOT: u64 = 13;
+/// Bytes of a slot of the send ring, 10.14, and of the receive ring, 8.14, rounded up.
+const SEND_SLOT: u64 = 11;
 const RECEIVE_SLOT: u64 = 9;
-/// A ring's smallest log.
-const LOG: u64 = 256;
 /// What an allocator may add to a block to reach its own sizes; `malloc_usable_size` counts it.
 const SLACK: u64 = 32;
 
@@ -50,7 +48,7 @@ fn segment(payload: u64) -> u64 {
 }
 
 fn ring(slot: u64, window: u64) -> u64 {
-    slot * window.next_power_of_two().max(64) + LOG + SLACK
+    slot * window.next_power_of_two().max(32) + SLACK
 }
 
 impl Limits {

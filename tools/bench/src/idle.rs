@@ -21,7 +21,7 @@ const MESSAGE: usize = 64;
 pub fn run<I: Implementation>(implementation: &I, work: Idle) -> (f64, u64) {
     assert!(work.milliseconds < 200, "a timeout would be due");
     let settings = Settings {
-        window: 32,
+        window: work.in_flight as u32,
         stream: false,
         longest: MESSAGE,
     };

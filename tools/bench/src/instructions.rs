@@ -135,6 +135,15 @@ fn pieces() -> Vec<(&'static str, Work)> {
                 milliseconds: 100,
             }),
         ),
+        // What a flush at the end of an interval looks at to see what the program has written there.
+        (
+            "look-1024",
+            Work::Idle(Idle {
+                connections: 4,
+                in_flight: 1024,
+                milliseconds: 100,
+            }),
+        ),
         (
             "trickle-64",
             Work::Trickle(Trickle {

@@ -1,9 +1,11 @@
 //! Finding segments: by sequence number, and the next one that a flush has to look at.
 
-use super::{Scope, SendIndex};
+use super::{Due, Scope, Seek, SendIndex, Span};
 use crate::queue::List;
 use crate::segment::{IKCPSEG, Segment};
-use crate::seq::Sn;
+use crate::seq::{Millis, Sn};
+
+use super::FastResend;
 
 impl SendIndex {
     /// The listed segment with this `sn`.
@@ -12,7 +14,7 @@ impl SendIndex {
         if list.is_empty() {
             return None;
         }
-        if self.has_ring() {
+        if !self.is_off() {
             return self
                 .slots
                 .get(sn)
@@ -35,7 +37,7 @@ impl SendIndex {
     /// Begins to load the segment with this `sn` into the caches.
     #[inline(always)]
     pub(crate) fn prefetch(&self, sn: Sn) {
-        if self.has_ring() {
+        if !self.is_off() {
             self.slots.prefetch(sn);
         }
     }
@@ -44,7 +46,7 @@ impl SendIndex {
     /// it would end early.
     #[inline(never)]
     pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
-        if !self.off.get() && self.ordered.get() {
+        if !self.is_off() {
             return self.find(list, sn);
         }
         let mut at = list.first();
@@ -75,49 +77,74 @@ impl SendIndex {
         None
     }
 
-    /// The first segment of the scope that is not before `from`; the first of all for `None`.
-    pub(crate) fn seek(&self, list: List<'_>, scope: Scope, from: Option<Sn>) -> Option<Segment> {
-        let first = list.first()?;
-        let mut from = match from {
-            Some(from) if Sn(first.sn.get()).before(from) => from,
-            _ => Sn(first.sn.get()),
+    /// True when the list is in order of `sn`.
+    pub(crate) fn finds_order(&self, list: List<'_>) -> bool {
+        let Some(first) = list.first().filter(|_| self.is_off()) else {
+            return true;
         };
-        if scope == Scope::Unsent && from.before(self.unsent.get()) {
-            from = self.unsent.get();
-        }
-        if self.has_ring() {
-            return self.scan(list, scope, from);
-        }
-        if scope == Scope::Unsent {
-            return self.first_unsent(list, from);
-        }
-        let mut at = Some(first);
-        while let Some(segment) = at {
-            if Sn(segment.sn.get()).since(from) >= 0 {
-                return Some(segment);
+        let mut at = first;
+        while let Some(next) = list.next(at) {
+            // Steps that all lead forward may lead all around the circle.
+            let (low, sn) = (Sn(first.sn.get()), Sn(next.sn.get()));
+            if !Sn(at.sn.get()).before(sn) || sn.before(low) {
+                return false;
             }
-            at = list.next(segment);
+            at = next;
         }
-        None
+        true
     }
 
-    /// The segment of the scope behind `segment`.
-    #[inline(always)]
-    pub(crate) fn after(&self, list: List<'_>, scope: Scope, segment: Segment) -> Option<Segment> {
-        match scope {
-            Scope::Marked if self.has_ring() => {
-                self.scan(list, scope, Sn(segment.sn.get()).plus(1))
-            }
-            _ => list.next(segment),
+    /// The first segment of the scope that is not before `from`; the first of all for `None`.
+    pub(crate) fn seek(
+        &self,
+        list: List<'_>,
+        scope: Scope,
+        from: Option<Sn>,
+        now: Millis,
+        fast: FastResend,
+    ) -> Option<Segment> {
+        let first = list.first()?;
+        let low = Sn(first.sn.get());
+        let from = match from {
+            Some(from) if low.before(from) => from,
+            _ => low,
+        };
+        if scope == Scope::Due {
+            let slot = self.slots.slot(from);
+            return self.next_due_from(
+                list,
+                (from, slot),
+                Due {
+                    now,
+                    fast,
+                    seek: Seek::Due,
+                },
+            );
         }
+        let from = match scope {
+            Scope::Unsent if from.before(self.unsent.get()) => self.unsent.get(),
+            _ => from,
+        };
+        self.first_from(list, from)
     }
 
-    /// Walks back from the end to the first unsent segment: what was just admitted is there.
-    fn first_unsent(&self, list: List<'_>, from: Sn) -> Option<Segment> {
+    /// The first segment that is not before `from`, mostly one of the last that are listed.
+    fn first_from(&self, list: List<'_>, from: Sn) -> Option<Segment> {
+        if let Some(found) = list
+            .first()
+            .filter(|first| !Sn(first.sn.get()).before(from))
+        {
+            return Some(found);
+        }
+        if !self.is_off()
+            && let Some(found) = self.find(list, from)
+        {
+            return Some(found);
+        }
         let mut found = None;
         let mut at = list.last();
         while let Some(segment) = at
-            && Sn(segment.sn.get()).since(from) >= 0
+            && !Sn(segment.sn.get()).before(from)
         {
             found = at;
             at = list.prev(segment);
@@ -125,27 +152,60 @@ impl SendIndex {
         found
     }
 
-    fn scan(&self, list: List<'_>, scope: Scope, from: Sn) -> Option<Segment> {
-        let last = Sn(list.last()?.sn.get());
-        let unsent = self.unsent.get();
-        let mut at = from;
-        while at.since(last) <= 0 {
-            let start = Sn(at.0 & !63);
-            let mut bits = self.slots.present(at);
-            if scope == Scope::Marked && start.plus(63).before(unsent) {
-                bits &= self.slots.marked(at);
+    /// The segment of the scope behind `segment`.
+    #[inline(always)]
+    pub(crate) fn after(
+        &self,
+        list: List<'_>,
+        scope: Scope,
+        segment: Segment,
+        now: Millis,
+        fast: FastResend,
+    ) -> Option<Segment> {
+        let next = list.next(segment);
+        match next {
+            Some(next) if scope == Scope::Due && Sn(next.sn.get()).before(self.unsent.get()) => {
+                self.due_after(list, Sn(segment.sn.get()), now, fast)
             }
-            bits &= u64::MAX << (at.0 % 64);
-            if bits != 0 {
-                let found = start.plus(bits.trailing_zeros());
-                return if last.before(found) {
-                    None
-                } else {
-                    self.slots.get(found)
-                };
-            }
-            at = start.plus(64);
+            _ => next,
         }
-        None
+    }
+
+    #[inline(never)]
+    fn due_after(&self, list: List<'_>, sn: Sn, now: Millis, fast: FastResend) -> Option<Segment> {
+        let seek = Seek::Due;
+        let due = Due { now, fast, seek };
+        let next = (sn.plus(1), self.slots.slot(sn) + 1);
+        self.slots
+            .next_due(sn, due)
+            .or_else(|| self.next_due_from(list, next, due))
+    }
+
+    /// The first due segment that is not before `sn`, whose slot is `slot`, or one beyond the ring; or else the first that was
+    /// never sent. Nothing is pending there then.
+    fn next_due_from(&self, list: List<'_>, (sn, slot): (Sn, u32), due: Due) -> Option<Segment> {
+        let unsent = self.unsent.get();
+        let last = Sn(list.last()?.sn.get());
+        let ring_end = self.slots.last_slot();
+        let root = self.slots.root_level();
+        let find = |from, to| self.slots.find_due(root, 0, Span { from, to }, due);
+        let mut found = None;
+        if sn.since(last) <= 0 || slot > 0 {
+            let ahead = last.since(sn);
+            let to_end = (ring_end + 1).wrapping_sub(slot);
+            found = if ahead < to_end.cast_signed() {
+                find(slot, slot.wrapping_add_signed(ahead))
+            } else {
+                find(slot, ring_end).or_else(|| find(0, self.slots.slot(last)))
+            };
+        }
+        self.stamp_ends(list);
+        match found.map(|slot| self.slots.segment(slot)) {
+            Some(segment) if Sn(segment.sn.get()).before(unsent) => Some(segment),
+            _ => {
+                let from = if sn.before(unsent) { unsent } else { sn };
+                self.first_from(list, from)
+            }
+        }
     }
 }

@@ -1,0 +1,207 @@
+/* What a single packet can cost: a search over random patterns of packets that a hostile peer sends.
+ *
+ * A pattern is a connection with a window full of segments in flight, some of them acknowledged, and a few hundred packets: one
+ * acknowledgement, 58 of them, or 58 segments of payload, by numbers and time stamps that go up, down, to and fro or anywhere, with
+ * and without a flush behind each. Each pattern is played several times, and of each packet the least time counts, so that what else
+ * the machine does is left out. From it go 6 ns for every byte that was sent meanwhile: to send is a cost of its own. The clock never
+ * comes to the end of a trimming period of 500 ms, at which unused memory is given back, and what arrives is acknowledged every 16
+ * packets: both are work of the program's own time, which no packet causes.
+ *
+ *     worst_packet [SEED [PATTERNS]]     prints the dearest packet of each kind at four windows
+ *     worst_packet --check               fails where the dearest grows with the window
+ */
+#define _POSIX_C_SOURCE 199309L
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ikcp.h"
+
+enum { PACKETS = 250, PLAYS = 5, SEGMENTS = 58, KINDS = 4 };
+
+static const char *const kinds[KINDS] = {"one acknowledgement", "the same and a flush", "58 segments", "the same and a flush"};
+/* What is promised, ns. */
+static const double promised[KINDS] = {1000, 2000, 6000, 7000};
+
+static uint32_t state;
+static long sent;
+
+static uint32_t below(uint32_t n)
+{
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return (state >> 3) % n;
+}
+
+static int output(const char *packet, int len, ikcpcb *kcp, void *user)
+{
+    (void)packet, (void)kcp, (void)user;
+    sent += len;
+    return 0;
+}
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void put_u32(char *p, uint32_t value)
+{
+    int i;
+    for (i = 0; i < 4; i++) p[i] = (char)(value >> (8 * i));
+}
+
+static int put_segment(char *p, int cmd, uint32_t ts, uint32_t sn)
+{
+    put_u32(p, 1);
+    p[4] = (char)cmd, p[5] = 0, p[6] = (char)0xff, p[7] = (char)0xff;
+    put_u32(p + 8, ts);
+    put_u32(p + 12, sn);
+    put_u32(p + 16, 0);
+    put_u32(p + 20, 0);
+    return 24;
+}
+
+struct pattern {
+    uint32_t kind, seed;
+    uint32_t bursts;   /* how many times a part of the window was sent */
+    uint32_t removed;  /* of 16 segments so many are acknowledged beforehand */
+    uint32_t numbers, times, clock, limit;
+};
+
+/* A number of the window, by the pattern's manner. */
+static uint32_t number(const struct pattern *p, uint32_t window, uint32_t n)
+{
+    switch (p->numbers) {
+    case 0: return window - 1;
+    case 1: return 1 + n % (window - 1);
+    case 2: return window - 1 - n % (window - 1);
+    case 3: return n % 2 ? window - 1 - n % (window / 2) : 1 + n % (window / 2);
+    case 4: return 1 + (n * 16 + below(16)) % (window - 1);
+    default: return 1 + below(window - 1);
+    }
+}
+
+static uint32_t time_stamp(const struct pattern *p, uint32_t now, uint32_t n)
+{
+    switch (p->times) {
+    case 0: return now;
+    case 1: return n % 2 ? now + 10 : now - 1000;
+    case 2: return now - below(p->bursts * 2 + 20);
+    case 3: return now - below(40);
+    default: return below(4) ? now : now + 0x40000001u * n;
+    }
+}
+
+static void play(const struct pattern *p, uint32_t window, double least[PACKETS])
+{
+    char packet[24 * SEGMENTS];
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    uint32_t now = 1000, n, i, count = p->kind < 2 ? 1 : SEGMENTS;
+    int pushes = p->kind >= 2 && p->seed % 2;
+    state = p->seed;
+    ikcp_setoutput(kcp, output);
+    ikcp_nodelay(kcp, 1, 10, 2, 1);
+    ikcp_wndsize(kcp, (int)window, (int)window);
+    kcp->fastlimit = (int)p->limit;
+    ikcp_update(kcp, now);
+    kcp->rmt_wnd = window;
+    kcp->rx_rto = 60000;
+    for (n = 0; !pushes && n < window; n++) {
+        ikcp_send(kcp, "", 1);
+        if (n % (window / p->bursts + 1) == 0) {
+            kcp->current = now += 1;
+            ikcp_flush(kcp);
+        }
+    }
+    ikcp_flush(kcp);
+    for (n = 1; !pushes && n < window; n++) {
+        if (below(16) >= p->removed) continue;
+        put_segment(packet, 82, now + 1000000, n);
+        ikcp_input(kcp, packet, 24);
+    }
+    for (n = 0; n < PACKETS; n++) {
+        int len = 0;
+        double begun;
+        for (i = 0; i < count; i++) {
+            uint32_t sn = number(p, window, n * count + i);
+            len += put_segment(packet + len, pushes ? 81 : 82, time_stamp(p, now, n + i), sn);
+        }
+        if (p->clock && below(p->clock * 8) == 0) kcp->current = now += 1;
+        if (p->kind % 2 == 0 && n % 16 == 0) ikcp_flush(kcp);
+        sent = 0;
+        begun = now_ns();
+        ikcp_input(kcp, packet, len);
+        if (p->kind % 2) ikcp_flush(kcp);
+        begun = now_ns() - begun - 6.0 * (double)sent;
+        if (begun < least[n]) least[n] = begun;
+    }
+    ikcp_release(kcp);
+}
+
+/* The dearest packet of a pattern; what the mean was goes to `mean`. */
+static double dearest(const struct pattern *p, uint32_t window, double *mean)
+{
+    double least[PACKETS], worst = 0, sum = 0;
+    int n, i;
+    for (n = 0; n < PACKETS; n++) least[n] = 1e18;
+    for (i = 0; i < PLAYS; i++) play(p, window, least);
+    for (n = 0; n < PACKETS; n++) {
+        if (least[n] > worst) worst = least[n];
+        sum += least[n] > 0 ? least[n] : 0;
+    }
+    if (sum / PACKETS > *mean) *mean = sum / PACKETS;
+    return worst;
+}
+
+static void search(uint32_t seed, int patterns, uint32_t window, double worst[KINDS], double mean[KINDS])
+{
+    int i;
+    struct pattern p;
+    uint32_t chosen = seed | 1;
+    for (i = 0; i < KINDS; i++) worst[i] = mean[i] = 0;
+    for (i = 0; i < patterns; i++) {
+        double found;
+        state = chosen;
+        p.kind = (uint32_t)i % KINDS;
+        p.bursts = 1u << below(8);
+        p.removed = below(16);
+        p.numbers = below(6);
+        p.times = below(5);
+        p.clock = below(3);
+        p.limit = below(4) ? 5 : 0;
+        chosen = state;
+        p.seed = chosen ^ 0x5bd1e995u;
+        found = dearest(&p, window, &mean[p.kind]);
+        if (found > worst[p.kind]) worst[p.kind] = found;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const uint32_t windows[] = {128, 1024, 8192, 32768};
+    int check = argc > 1 && strcmp(argv[1], "--check") == 0, failed = 0, w, k;
+    uint32_t seed = !check && argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
+    int patterns = check ? 32 : argc > 2 ? atoi(argv[2]) : 64;
+    double worst[4][KINDS], mean[4][KINDS];
+    printf("seed %lu, %d patterns; ns of the dearest packet, and of the mean of the dearest pattern\n", (unsigned long)seed, patterns);
+    for (w = 0; w < 4; w++) search(seed, patterns, windows[w], worst[w], mean[w]);
+    for (k = 0; k < KINDS; k++) {
+        printf("%-22s", kinds[k]);
+        for (w = 0; w < 4; w++) printf(" | %6lu: %8.0f %8.0f", (unsigned long)windows[w], worst[w][k], mean[w][k]);
+        printf("\n");
+        /* A machine that is shared or slow takes four times what is promised; what grows with the window, thirty times as much. */
+        for (w = 2; check && w < 4; w++) {
+            if (worst[w][k] > 4 * promised[k] && worst[w][k] > 6 * worst[1][k]) {
+                printf("FAILED: %s at %lu\n", kinds[k], (unsigned long)windows[w]);
+                failed = 1;
+            }
+        }
+    }
+    return failed;
+}

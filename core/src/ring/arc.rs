@@ -1,0 +1,119 @@
+//! Bounds on moments of a clock that wraps.
+
+use crate::seq::Millis;
+
+/// Some moments lie on the way from `low` on to `high`. Where they lie all around the circle of 32 bits, as after a clock that
+/// jumped by weeks, `high` stands just before `low`, and nothing is concluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Arc {
+    low: Millis,
+    high: Millis,
+}
+
+const HALF: u32 = 1 << 31;
+
+impl Arc {
+    #[inline(always)]
+    pub(super) const fn of(at: Millis) -> Arc {
+        Arc { low: at, high: at }
+    }
+
+    #[inline(always)]
+    pub(super) fn has(self, at: Millis) -> bool {
+        at.since(self.low).cast_unsigned() <= self.high.since(self.low).cast_unsigned()
+    }
+
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn with(self, at: Millis) -> Arc {
+        if self.has(at) { self } else { self.widened(at) }
+    }
+
+    #[inline(never)]
+    fn widened(self, at: Millis) -> Arc {
+        let Arc { low, high } = self;
+        if at.since(low).cast_unsigned() < HALF {
+            Arc { low, high: at }
+        } else if high.since(at).cast_unsigned() < HALF {
+            Arc { low: at, high }
+        } else {
+            Arc {
+                low,
+                high: low.plus(u32::MAX),
+            }
+        }
+    }
+
+    /// Both of less than half the circle: then one that has both ends of the other has all of it.
+    #[inline(never)]
+    #[must_use]
+    pub(super) fn join(self, other: Arc) -> Arc {
+        let arc = self.with(other.low);
+        if other.high == other.low {
+            arc
+        } else if other.high.since(other.low) < 0 {
+            other
+        } else {
+            arc.with(other.high)
+        }
+    }
+
+    /// True when all of them are at or before `now`, false when none is, as the signed distance of each tells; `None` where the
+    /// bounds leave that open.
+    #[inline(always)]
+    pub(super) fn is_past(self, now: Millis) -> Option<bool> {
+        let (from_low, from_high) = (now.since(self.low), now.since(self.high));
+        if from_high > from_low {
+            None
+        } else if from_high >= 0 {
+            Some(true)
+        } else if from_low < 0 {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// No moment is less than this signed distance from `now`.
+    #[inline(always)]
+    pub(super) fn distance(self, now: Millis) -> i32 {
+        let (low, high) = (self.low.since(now), self.high.since(now));
+        if low <= high { low } else { i32::MIN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the moments are, what an arc of them concludes holds for each.
+    #[test]
+    fn what_an_arc_concludes_holds_for_each_moment() {
+        let mut state = 7u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for round in 0..200_000 {
+            let spread = random() % 33;
+            let base = random();
+            let mut moment = || {
+                let far = random() % 4 == 0;
+                let near = random().checked_shr(spread).unwrap_or(0);
+                Millis(base.wrapping_add(if far { near << (random() % 32) } else { near }))
+            };
+            let moments = [moment(), moment(), moment(), moment(), moment()];
+            let now = moment();
+            let one = Arc::of(moments[0]).with(moments[1]).with(moments[2]);
+            let arc = one.join(Arc::of(moments[3]).with(moments[4]));
+            for at in moments {
+                assert!(at.since(now) >= arc.distance(now), "round {round}");
+                if let Some(past) = arc.is_past(now) {
+                    assert_eq!(past, now.since(at) >= 0, "round {round}, {at:?}, {now:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What programs write to `xmit`, `fastack` and `resendts` of segments in `snd_buf`.
+//!
+//! In a small window each flush looks at all segments. In a larger one what was written to the first or the last is seen at the
+//! next flush, and the rest at the latest by a look that goes around the window, some segments after each interval.
+
+use super::SendIndex;
+use crate::queue::List;
+use crate::ring::slots::FAN;
+use crate::segment::Segment;
+use crate::seq::Sn;
+
+/// Slots that one look takes in.
+const LOOK: u32 = 64;
+
+/// `xmit` and `fastack` in one number, which the program is not likely to leave as it is when it writes them.
+#[inline(always)]
+pub(super) fn counts(segment: Segment) -> u32 {
+    segment.xmit.get().rotate_left(16) ^ segment.fastack.get()
+}
+
+impl SendIndex {
+    /// Lets all segments of a window that is watched know of their skips, before they are looked at one by one.
+    #[inline(always)]
+    pub(crate) fn settle(&self, list: List<'_>) {
+        if !self.is_off() && self.unsettled.get() {
+            self.settle_now(list);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_now(&self, list: List<'_>) {
+        self.settle_all();
+        self.stamp_ends(list);
+    }
+
+    /// A flush begins: sees what the program has written where all is looked at.
+    #[inline(always)]
+    pub(crate) fn watch(&self, list: List<'_>) {
+        if self.is_watched() {
+            self.look_at_all(list);
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_all(&self, list: List<'_>) {
+        if let (Some(first), Some(last)) = (list.first(), list.last()) {
+            self.settle(list);
+            self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
+        }
+    }
+
+    /// Looks at some segments of a window in which not all are looked at by each flush. False when the program has written to
+    /// the first or the last, and so perhaps to many.
+    #[inline(always)]
+    pub(crate) fn look_around(&self, list: List<'_>) -> bool {
+        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+            return true;
+        };
+        if counts(first) != self.first_counts.get() || counts(last) != self.last_counts.get() {
+            return false;
+        }
+        let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        let mut at = self.look.get();
+        if at.before(first) || at.since(last) > 0 {
+            at = first;
+        }
+        let end = Sn(at.0 | (LOOK - 1));
+        let end = if last.before(end) { last } else { end };
+        self.look_at(list, at, end);
+        self.look.set(end.plus(1));
+        true
+    }
+
+    /// Takes over what the program has written to the segments from `at` to `end`, and to those that share their nodes.
+    #[inline(never)]
+    fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
+        while end.since(at) >= 0 {
+            let slot = self.slots.slot(at);
+            if !self.slots.holds(slot, self.unsent.get(), self.limit.get()) {
+                self.take_over(list, at);
+            }
+            at = Sn(at.0 | (FAN - 1)).plus(1);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_over(&self, list: List<'_>, at: Sn) {
+        self.slots.push_to(at);
+        self.slots
+            .renew_above(self.slots.slot(at), self.limit.get());
+        if let Some(unsent) = self
+            .slots
+            .first_unsent(self.slots.slot(at), self.unsent.get())
+        {
+            self.unsent.set(unsent);
+        }
+        self.stamp_ends(list);
+    }
+}

@@ -1,0 +1,513 @@
+//! What the nodes over `snd_buf` note: who was skipped how often, and when deadlines are.
+//!
+//! A skip that counts for all segments below a node is noted in the node, and goes down when something else has to be done
+//! there. So an acknowledgement costs a few nodes on each level, whatever the window.
+
+use core::cell::Cell;
+
+use super::FastResend;
+use crate::consts::profile;
+use crate::ring::arc::Arc;
+use crate::ring::slots::{FAN, Node, Slots, bit, each};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+
+/// How far ahead segments are loaded into the caches.
+pub(super) const AHEAD: u32 = 4;
+
+/// What a node notes about the segments below it.
+pub(super) struct Timing {
+    /// Skips of all of them that what is below does not know of yet.
+    pending: Cell<u32>,
+    /// No segment that fast retransmission may repeat was skipped as often as this; 0 where there is none.
+    above: Cell<u32>,
+    /// When each was last sent, or admitted.
+    sent: Cell<Arc>,
+    /// Deadlines of those that were sent.
+    due: Cell<Option<Arc>>,
+}
+
+/// An acknowledgement that skipped what lies before it: its `sn` and the `ts` it echoes.
+#[derive(Clone, Copy)]
+pub(super) struct Skip {
+    pub(super) sn: Sn,
+    pub(super) ts: Millis,
+}
+
+/// Slots in a row.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+impl Span {
+    #[inline(always)]
+    fn has(self, slot: u32) -> bool {
+        self.from <= slot && slot <= self.to
+    }
+}
+
+/// What a search through the tree is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seek {
+    /// A due segment.
+    Due,
+    /// Nothing: the nodes where one may be due are to be brought up to date.
+    Stale,
+    /// Nothing: all nodes are.
+    All,
+}
+
+/// What makes a segment due.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    pub(super) now: Millis,
+    pub(super) fast: FastResend,
+    pub(super) seek: Seek,
+}
+
+impl Due {
+    #[inline(always)]
+    fn includes(self, segment: Segment) -> bool {
+        self.seek == Seek::Due
+            && (segment.xmit.get() == 0
+                || self.now.since(Millis(segment.resendts.get())) >= 0
+                || (segment.fastack.get() >= self.fast.resent
+                    && self.fast.allows(segment.xmit.get())))
+    }
+}
+
+impl Timing {
+    fn reset(&self, ts: Millis) {
+        self.pending.set(0);
+        self.above.set(1);
+        self.sent.set(Arc::of(ts));
+        self.due.set(None);
+    }
+
+    #[inline(always)]
+    fn add(&self, skips: u32) {
+        self.pending.set(self.pending.get().wrapping_add(skips));
+        if self.above.get() > 0 {
+            self.above.set(self.above.get().saturating_add(skips));
+        }
+    }
+
+    /// False when nothing below is due for sure.
+    #[inline(always)]
+    pub(super) fn may_be(&self, due: Due) -> bool {
+        // Where it is off, 2^32 - 1 skips would do, as in the original.
+        self.above.get() > due.fast.resent.min(u32::MAX - 1)
+            || self
+                .due
+                .get()
+                .is_some_and(|arc| arc.is_past(due.now) != Some(false))
+    }
+
+    /// No deadline is less than this from `now`.
+    #[inline(always)]
+    pub(super) fn distance(&self, now: Millis) -> i32 {
+        self.due.get().map_or(i32::MAX, |arc| arc.distance(now))
+    }
+
+    #[inline(always)]
+    fn has_deadline(&self, at: Millis) -> bool {
+        self.due.get().is_some_and(|arc| arc.has(at))
+    }
+
+    #[inline(always)]
+    fn take_deadline(&self, at: Millis) {
+        let arc = self.due.get().map_or(Arc::of(at), |arc| arc.with(at));
+        self.due.set(Some(arc));
+    }
+}
+
+/// One more than the skips of a segment that may be repeated.
+#[inline(always)]
+fn above(segment: Segment, limit: i32) -> u32 {
+    if FastResend::allows_under(limit, segment.xmit.get()) {
+        segment.fastack.get().saturating_add(1)
+    } else {
+        0
+    }
+}
+
+/// True when `skip` passed over a segment `sn` last sent at `ts`.
+#[inline(always)]
+pub(super) fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
+    skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
+}
+
+impl Slots<Timing> {
+    /// Lets what is below the node of `level` above `slot` know of its skips.
+    #[inline(always)]
+    fn push(&self, level: u32, slot: u32) {
+        if self.node(level, slot).note.pending.get() != 0 {
+            self.push_pending(level, slot);
+        }
+    }
+
+    #[inline(never)]
+    fn push_pending(&self, level: u32, slot: u32) {
+        let node = self.node(level, slot);
+        let skips = node.note.pending.replace(0);
+        for at in each(level, slot, node.live.get()) {
+            if level == 0 {
+                let fastack = &self.segment(at).fastack;
+                fastack.set(fastack.get().wrapping_add(skips));
+            } else {
+                self.node(level - 1, at).note.add(skips);
+            }
+        }
+    }
+
+    /// The same for all nodes above the slot of `sn`.
+    #[inline(never)]
+    pub(super) fn push_to(&self, sn: Sn) {
+        let slot = self.slot(sn);
+        for level in (0..=self.root_level()).rev() {
+            self.push(level, slot);
+        }
+    }
+
+    /// Skips that the segment in `slot` does not know of yet.
+    #[inline(never)]
+    pub(super) fn pending(&self, slot: u32) -> u32 {
+        (0..=self.root_level())
+            .map(|level| self.node(level, slot).note.pending.get())
+            .fold(0, u32::wrapping_add)
+    }
+
+    /// Notes anew what a node with nothing pending should, from what is below it.
+    #[inline(never)]
+    fn renew(&self, level: u32, slot: u32, limit: i32) {
+        let node = self.node(level, slot);
+        let (mut most, mut sent, mut due): (u32, Option<Arc>, Option<Arc>) = (0, None, None);
+        let mut seen = (0, 0);
+        for at in each(level, slot, node.live.get()) {
+            let (count, from, until) = if level > 0 {
+                let note = &self.node(level - 1, at).note;
+                (note.above.get(), note.sent.get(), note.due.get())
+            } else {
+                let segment = self.segment(at);
+                // Most are as the one before.
+                let timing = (segment.ts.get(), segment.timing());
+                if timing == seen {
+                    continue;
+                }
+                seen = timing;
+                let until = Arc::of(Millis(segment.resendts.get()));
+                (
+                    above(segment, limit),
+                    Arc::of(Millis(segment.ts.get())),
+                    (segment.xmit.get() != 0).then_some(until),
+                )
+            };
+            most = most.max(count);
+            sent = Some(sent.map_or(from, |sent| sent.join(from)));
+            if let Some(until) = until {
+                due = Some(due.map_or(until, |due| due.join(until)));
+            }
+        }
+        node.note.above.set(most);
+        node.note.due.set(due);
+        if let Some(sent) = sent {
+            node.note.sent.set(sent);
+        }
+    }
+
+    /// Notes anew how often the segments below a node were skipped, when nothing is pending there.
+    #[inline(always)]
+    fn renew_skips(&self, level: u32, slot: u32, limit: i32) {
+        let node = self.node(level, slot);
+        let mut most = 0;
+        for at in each(level, slot, node.live.get()) {
+            most = most.max(if level == 0 {
+                above(self.segment(at), limit)
+            } else {
+                self.node(level - 1, at).note.above.get()
+            });
+        }
+        node.note.above.set(most);
+    }
+
+    /// Brings the nodes above `slot`, on which nothing is pending, up to date.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn renew_above(&self, slot: u32, limit: i32) {
+        for level in 0..=self.root_level() {
+            self.renew(level, slot, limit);
+        }
+    }
+
+    /// Puts the consecutive `segments` from `first` to `last`, sent at `ts`, behind those that are there.
+    #[inline(always)]
+    pub(super) fn append(
+        &self,
+        (first, last): (Sn, Sn),
+        ts: Millis,
+        segments: impl Iterator<Item = Segment>,
+    ) {
+        let mut sn = first;
+        for segment in segments {
+            self.pointer(self.slot(sn)).set(segment.as_ptr());
+            sn = sn.plus(1);
+        }
+        for (at, bits) in self.runs(first, last) {
+            if !Self::take_in(self.leaf(at), bits, ts) {
+                self.take_in_above(at, ts);
+            }
+        }
+    }
+
+    /// The lowest node above `slot` notes something new of a segment sent at `ts`.
+    #[inline(never)]
+    fn take_in_above(&self, slot: u32, ts: Millis) {
+        for level in 1..=self.root_level() {
+            if Self::take_in(self.node(level, slot), bit(level, slot), ts) {
+                break;
+            }
+        }
+    }
+
+    /// Takes segments sent at `ts` in below a node. True when it notes nothing new of them.
+    #[inline(always)]
+    fn take_in(node: &Node<Timing>, bits: u16, ts: Millis) -> bool {
+        let live = node.live.get();
+        node.live.set(live | bits);
+        if live == 0 {
+            node.note.reset(ts);
+            return false;
+        }
+        let (sent, above) = (node.note.sent.get(), node.note.above.get());
+        let known = sent.has(ts) && above > 0;
+        if !known {
+            node.note.sent.set(sent.with(ts));
+            node.note.above.set(above.max(1));
+        }
+        known
+    }
+
+    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    #[inline(always)]
+    pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        if first == last {
+            self.set_deadline(self.slot(first), resendts);
+        } else {
+            for (at, _) in self.runs(first, last) {
+                self.set_deadline(at, resendts);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn set_deadline(&self, slot: u32, resendts: Millis) {
+        if !self.leaf(slot).note.has_deadline(resendts) {
+            self.take_deadline(slot, resendts);
+        }
+    }
+
+    /// Notes a deadline in all nodes above `slot`.
+    #[inline(never)]
+    fn take_deadline(&self, slot: u32, resendts: Millis) {
+        for level in 0..=self.root_level() {
+            let note = &self.node(level, slot).note;
+            if note.has_deadline(resendts) {
+                break;
+            }
+            note.take_deadline(resendts);
+        }
+    }
+
+    /// The segment of `sn` was sent at `ts`, and is to be sent again at `resendts`.
+    #[inline(always)]
+    pub(super) fn set_sent(&self, sn: Sn, ts: Millis, resendts: Millis) {
+        let slot = self.slot(sn);
+        if !Self::take_in(self.leaf(slot), bit(0, slot), ts) {
+            self.take_in_above(slot, ts);
+        }
+        self.set_deadline(slot, resendts);
+    }
+
+    /// Counts `skip` for what is in `span` below a node; `at_once` in the segments, and otherwise wherever it counts for all
+    /// below a node, which may then be unsettled.
+    pub(super) fn count(
+        &self,
+        (level, slot): (u32, u32),
+        span: Span,
+        skip: Skip,
+        limit: i32,
+        at_once: bool,
+    ) {
+        let node = self.node(level, slot);
+        let counts = if profile::FASTACK_CONSERVE {
+            node.note.sent.get().is_past(skip.ts)
+        } else {
+            Some(true)
+        };
+        let (first, last) = self.extent(level, slot);
+        match counts {
+            Some(false) => return,
+            Some(true) if !at_once && span.from <= first && last <= span.to => {
+                node.note.add(1);
+                return;
+            }
+            _ => {}
+        }
+        self.push(level, slot);
+        for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
+            if level > 0 {
+                self.count((level - 1, at), span, skip, limit, at_once);
+                continue;
+            }
+            let segment = self.segment(at);
+            if skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
+                let fastack = &segment.fastack;
+                fastack.set(fastack.get().wrapping_add(1));
+            }
+        }
+        self.renew_skips(level, slot, limit);
+    }
+
+    /// Which of those below a node hold segments, and a slot that is not before `from` or behind `to`.
+    #[inline(always)]
+    fn within(&self, level: u32, slot: u32, from: u32, to: u32) -> u16 {
+        let (first, last) = self.extent(level, slot);
+        let mut bits = self.node(level, slot).live.get();
+        if from > first {
+            bits &= !(bit(level, from) - 1);
+        }
+        if to < last {
+            bits &= bit(level, to) | (bit(level, to) - 1);
+        }
+        bits
+    }
+
+    /// The first due segment in `span` below a node. What is passed is brought up to date, beginning with the slot before.
+    pub(super) fn find_due(&self, level: u32, slot: u32, span: Span, due: Due) -> Option<u32> {
+        let node = self.node(level, slot);
+        if due.seek != Seek::All && !node.note.may_be(due) {
+            return None;
+        }
+        self.push(level, slot);
+        for at in each(
+            level,
+            slot,
+            self.within(level, slot, span.from.saturating_sub(1), span.to),
+        ) {
+            let found = if level > 0 {
+                self.find_due(level - 1, at, span, due)
+            } else {
+                (span.has(at) && due.includes(self.segment(at))).then_some(at)
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.renew(level, slot, due.fast.limit);
+        None
+    }
+
+    /// The next due segment behind `sn`, on which nothing is pending, below the same lowest node. The window may begin there as
+    /// well as end.
+    #[inline(always)]
+    pub(super) fn next_due(&self, sn: Sn, due: Due) -> Option<Segment> {
+        let slot = self.slot(sn);
+        let later = self.node(0, slot).live.get() & !(bit(0, slot) | (bit(0, slot) - 1));
+        each(0, slot, later)
+            .map(|at| self.segment(at))
+            .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.includes(*segment))
+    }
+
+    /// The earliest deadline below a node that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
+    pub(super) fn earliest(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
+        let node = self.node(level, slot);
+        if node.live.get() == 0 || node.note.distance(now) >= horizon {
+            return horizon;
+        }
+        let mut earliest = horizon;
+        for at in each(level, slot, node.live.get()) {
+            earliest = if level == 0 {
+                earliest.min(Millis(self.segment(at).resendts.get()).since(now))
+            } else {
+                self.earliest(level - 1, at, now, earliest)
+            };
+        }
+        earliest
+    }
+
+    /// Brings up to date every node that notes a deadline up to `now`, or all of them.
+    pub(super) fn settle(&self, now: Option<Millis>, limit: i32) {
+        let due = Due {
+            now: now.unwrap_or(Millis(0)),
+            fast: FastResend {
+                resent: u32::MAX,
+                limit,
+            },
+            seek: if now.is_some() {
+                Seek::Stale
+            } else {
+                Seek::All
+            },
+        };
+        let span = Span {
+            from: 0,
+            to: self.last_slot(),
+        };
+        self.find_due(self.root_level(), 0, span, due);
+    }
+
+    /// True when what the lowest node above `slot` notes holds for all its segments, those before `unsent` being sent: the program
+    /// has written none of them behind the library's back.
+    #[inline(always)]
+    pub(super) fn holds(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+        let node = self.leaf(slot);
+        let bounds = (
+            node.note.due.get(),
+            node.note
+                .above
+                .get()
+                .saturating_sub(node.note.pending.get()),
+        );
+        // Most segments are as the one before.
+        let mut seen = u128::MAX;
+        each(0, slot, node.live.get()).all(|at| {
+            let segment = self.segment(at);
+            if segment.timing() == seen {
+                return true;
+            }
+            seen = segment.timing();
+            Self::holds_for(segment, bounds, unsent, limit)
+        })
+    }
+
+    #[inline(never)]
+    fn holds_for(
+        segment: Segment,
+        (due, room): (Option<Arc>, u32),
+        unsent: Sn,
+        limit: i32,
+    ) -> bool {
+        if segment.xmit.get() == 0 {
+            return !Sn(segment.sn.get()).before(unsent);
+        }
+        due.is_some_and(|due| due.has(Millis(segment.resendts.get())))
+            && above(segment, limit) <= room
+    }
+
+    /// The first segment below the lowest node above `slot` that lies before `unsent` and was never sent, as the program says.
+    pub(super) fn first_unsent(&self, slot: u32, mut unsent: Sn) -> Option<Sn> {
+        let mut found = None;
+        for at in each(0, slot, self.leaf(slot).live.get()) {
+            let segment = self.segment(at);
+            if segment.xmit.get() == 0 && Sn(segment.sn.get()).before(unsent) {
+                unsent = Sn(segment.sn.get());
+                found = Some(unsent);
+            }
+        }
+        found
+    }
+}
+
+const _: () = assert!(FAN == u16::BITS);
