@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::iter;
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use crate::alloc::{allocate, deallocate};
@@ -126,15 +127,17 @@ impl<const TIMED: bool> Slots<TIMED> {
         1 << (sn.0 % 64)
     }
 
+    /// The slot of `sn`. Until it is set for the first time there is no value in it.
     #[inline(always)]
-    fn pointer(&self, sn: Sn) -> &Cell<*mut IKCPSEG> {
+    fn pointer(&self, sn: Sn) -> *mut *mut IKCPSEG {
         // SAFETY: the slot is below the capacity; callers have memory.
-        unsafe { &*self.pointers.get().add(self.slot(sn)).cast() }
+        unsafe { self.pointers.get().add(self.slot(sn)) }
     }
 
     #[inline(always)]
     pub(super) fn set(&self, sn: Sn, segment: Segment) {
-        self.pointer(sn).set(segment.as_ptr());
+        // SAFETY: inside the allocation. Written without a look at what was there, which may be no value.
+        unsafe { self.pointer(sn).write(segment.as_ptr()) };
         let word = self.word(sn, 0);
         word.set(word.get() | Self::bit(sn));
     }
@@ -184,26 +187,27 @@ impl<const TIMED: bool> Slots<TIMED> {
             return None;
         }
         // SAFETY: a present slot holds a listed segment, as long as the stamp of the index matches the list.
-        NonNull::new(self.pointer(sn).get()).map(|p| unsafe { Segment::from_raw(p) })
+        unsafe { NonNull::new(self.pointer(sn).read()).map(|p| Segment::from_raw(p)) }
     }
 
     /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
     #[inline(always)]
     pub(super) fn prefetch(&self, sn: Sn) {
-        let address = self.pointer(sn).get();
+        // SAFETY: inside the allocation. What was never set is no address, so it goes to the instruction as it is.
+        let address = unsafe { self.pointer(sn).cast::<MaybeUninit<*const u8>>().read() };
         // SAFETY: a hint that faults on no address.
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+            core::arch::asm!("prefetcht0 [{}]", in(reg) address,
+                options(nostack, readonly, preserves_flags));
         }
         // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
         unsafe {
             core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address,
                 options(nostack, readonly, preserves_flags));
         }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
         let _ = address;
     }
 
@@ -263,7 +267,7 @@ impl Slots<true> {
         let mut at = first.0;
         for segment in segments {
             // SAFETY: the slot is below the capacity; callers have memory.
-            unsafe { *pointers.add((at & mask) as usize) = segment.as_ptr() };
+            unsafe { pointers.add((at & mask) as usize).write(segment.as_ptr()) };
             at = at.wrapping_add(1);
         }
     }
