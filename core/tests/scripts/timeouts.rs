@@ -63,7 +63,7 @@ fn the_extra_eighth_is_of_the_timeout_at_that_moment() {
 #[test]
 fn the_timeout_of_a_segment_grows_past_a_minute() {
     let s = lonely([0, 100, 0, 1]);
-    let times = s.departures(300_000, 100);
+    let times = s.departures(300_000, 400);
     // 225; 400, 800, ..., 102400 later
     assert_eq!(times.len(), 10);
     assert_eq!(times[9] - times[8], 102_400);
