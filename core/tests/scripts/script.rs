@@ -251,9 +251,14 @@ impl Script {
     /// Exactly these packets left since somebody looked.
     #[track_caller]
     pub fn expect(&self, expected: &[&[Seg]]) {
-        let left: Vec<Lines> = self.packets().iter().map(|p| Lines::of(p)).collect();
-        let expected: Vec<Lines> = expected.iter().map(|p| Lines::of(&emit(p))).collect();
-        assert_eq!(left, expected, "left: what left; right: what should have");
+        let left = self.packets();
+        let expected: Vec<Vec<u8>> = expected.iter().map(|packet| emit(packet)).collect();
+        if left != expected {
+            let lines = |packets: &[Vec<u8>]| -> Vec<Lines> {
+                packets.iter().map(|p| Lines::of(p)).collect()
+            };
+            assert_eq!(lines(&left), lines(&expected), "left: what left; right: what should have");
+        }
     }
 
     /// When packets leave, up to `end`, with an update every `step` ms.
