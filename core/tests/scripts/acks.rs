@@ -41,6 +41,13 @@ fn una_frees_everything_before_it() {
 }
 
 #[test]
+fn each_segment_of_a_packet_counts_with_its_own_una() {
+    let s = flying([1, 10, 0, 1], 5);
+    send!(s, [WINS { una: 1 }, ACK { sn: 4, una: 1 }, WINS { una: 3 }]);
+    assert_eq!((s.snd_una(), s.nsnd_buf()), (3, 1));
+}
+
+#[test]
 fn an_acknowledgement_frees_its_segment_and_no_other() {
     let s = flying([1, 10, 0, 1], 4);
     send!(s, [ACK { sn: 2 }]);

@@ -119,6 +119,18 @@ fn a_queue_that_was_full_and_has_room_is_told() {
 }
 
 #[test]
+fn a_queue_that_was_nearly_full_tells_nothing() {
+    let s = Script::fast();
+    for sn in 0..127 {
+        send!(s, [PUSH { sn: sn, data: b"m" }]);
+    }
+    s.flush();
+    s.packets();
+    s.recv(9).unwrap();
+    recv_nothing!(s);
+}
+
+#[test]
 fn a_receive_window_is_128_at_least() {
     let s = Script::fast();
     s.wndsize(5, 5);
