@@ -120,14 +120,18 @@ fn a_queue_that_was_full_and_has_room_is_told() {
 
 #[test]
 fn a_queue_that_was_nearly_full_tells_nothing() {
-    let s = Script::fast();
-    for sn in 0..127 {
-        send!(s, [PUSH { sn: sn, data: b"m" }]);
+    // Its first message has one segment or two.
+    for frg in [0, 1] {
+        let s = Script::fast();
+        send!(s, [PUSH { sn: 0, frg: frg, data: b"m" }]);
+        for sn in 1..127 {
+            send!(s, [PUSH { sn: sn, data: b"m" }]);
+        }
+        s.flush();
+        s.packets();
+        s.recv(9).unwrap();
+        recv_nothing!(s);
     }
-    s.flush();
-    s.packets();
-    s.recv(9).unwrap();
-    recv_nothing!(s);
 }
 
 #[test]
