@@ -9,7 +9,7 @@ use crate::packet::{Seg, WINS, emit};
 use crate::script::{Call, Script};
 
 /// Messages of a transfer in each direction.
-const MESSAGES: u32 = if cfg!(miri) { 8 } else { 300 };
+const MESSAGES: u32 = if cfg!(miri) { 5 } else { 300 };
 
 fn message(n: u32) -> Vec<u8> {
     let mut bytes = n.to_le_bytes().to_vec();

@@ -485,7 +485,7 @@ mod tests {
         // The times are written by hand, so nothing may be concluded from the clock.
         index.flush_begins(Millis(0));
 
-        for round in 0..if cfg!(miri) { 20 } else { 2000 } {
+        for round in 0..if cfg!(miri) { 5 } else { 2000 } {
             let mut segments = Vec::new();
             let mut at = list.first();
             while let Some(segment) = at {
