@@ -27,6 +27,27 @@ ON_NULL(waitsnd, CHECK_INT(ikcp_waitsnd(NULL), -1))
 ON_NULL(nodelay, CHECK_INT(ikcp_nodelay(NULL, 1, 10, 2, 1), -1))
 ON_NULL(setcc, CHECK_INT(ikcp_setcc(NULL, NULL), -1))
 ON_NULL(log, ikcp_log(NULL, 1, "%d", 1))
+ON_NULL(getconv, CHECK_INT(ikcp_getconv(NULL), 0))
+
+static void count_line(const char *log, ikcpcb *kcp, void *user)
+{
+    (void)log, (void)kcp;
+    ++*(int *)user;
+}
+
+/* A line without a format is none. */
+static void null_format(void)
+{
+    int lines = 0;
+    ikcpcb *kcp = ikcp_create(CONV, &lines);
+    kcp->writelog = count_line;
+    kcp->logmask = -1;
+    ikcp_log(kcp, 1, NULL);
+    CHECK_INT(lines, 0);
+    ikcp_log(kcp, 1, "one");
+    CHECK_INT(lines, 1);
+    ikcp_release(kcp);
+}
 
 /* Without output packets are dropped, and everything else goes on: timers, transmissions, the dead link. */
 static void null_output(void)
@@ -141,7 +162,8 @@ int main(int argc, char **argv)
         PART(null_release),     PART(null_setoutput),   PART(null_recv),    PART(null_send),
         PART(null_update),      PART(null_check),       PART(null_input),   PART(null_flush),
         PART(null_peeksize),    PART(null_setmtu),      PART(null_wndsize), PART(null_waitsnd),
-        PART(null_nodelay),     PART(null_setcc),       PART(null_log),     PART(null_output),
+        PART(null_nodelay),     PART(null_setcc),       PART(null_log),     PART(null_getconv),
+        PART(null_format),      PART(null_output),
         PART(huge_mtu),         PART(recv_int_min),     PART(send_without_mss),
         PART(acknowledgement_without_mss),
     };

@@ -264,9 +264,11 @@ impl Kcp<'_> {
         }
     }
 
-    /// The same after a callback.
+    /// The same after a callback. A packet that a callback interrupted changes the list when it goes on, which a flush that
+    /// began meanwhile has to notice.
     #[inline(never)]
     pub(crate) fn sync_any(self) {
+        self.note_change();
         self.sync_sent();
         if self.private().received.holds_addresses() {
             self.sync_received();

@@ -2,6 +2,9 @@
 //!
 //! Each test also looks that its peer came near what it was after, so that the bound says something.
 
+// Too much for Miri, which runs the scripts instead.
+#![cfg(not(miri))]
+
 mod common;
 
 use common::bound::Limits;

@@ -44,14 +44,14 @@ const fn in_default(source: &'static str) -> Program {
 }
 
 const PROGRAMS: [Program; 26] = [
-    in_default("deviations/d01_small_mtu.c"),
+    program("deviations/d01_small_mtu.c"),
     program("deviations/d02_reentry.c"),
-    in_default("deviations/d03_long_log_line.c"),
+    program("deviations/d03_long_log_line.c"),
     program("deviations/d04_no_memory.c"),
-    in_default("deviations/d05_wide_window.c"),
-    in_default("deviations/d06_stale_una.c"),
+    program("deviations/d05_wide_window.c"),
+    program("deviations/d06_stale_una.c"),
     program("deviations/d07_impossible_arguments.c"),
-    in_default("deviations/d08_huge_round_trips.c"),
+    program("deviations/d08_huge_round_trips.c"),
     program("deviations/d09_pacing.c"),
     Program {
         // The other parts hand gigabytes over.
@@ -59,8 +59,8 @@ const PROGRAMS: [Program; 26] = [
         ..in_default("deviations/d10_long_message.c")
     },
     program("deviations/d11_null_buffer.c"),
-    in_default("deviations/d12_edited_timers.c"),
-    in_default("deviations/d13_flood.c"),
+    program("deviations/d12_edited_timers.c"),
+    program("deviations/d13_flood.c"),
     Program {
         plain: &["600"],
         instrumented: &["300"],

@@ -48,6 +48,8 @@ pub(crate) struct Pool {
 /// Class of a segment with room for `room` bytes of payload.
 #[inline(always)]
 const fn class_of(room: u32) -> usize {
+    // A reference to an `IKCPSEG` covers the first byte of payload.
+    let room = if room == 0 { 1 } else { room };
     // In 64 bits: rounding up within 32 takes a comparison more.
     ((room as u64 + (PAYLOAD_OFFSET + CLASS_BYTES - 1) as u64) / CLASS_BYTES as u64) as usize
 }

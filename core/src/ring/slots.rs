@@ -72,6 +72,8 @@ impl<T> Slots<T> {
             };
             self.free();
             let memory = memory.as_ptr();
+            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
+            unsafe { ptr::write_bytes(memory, 0, addresses) };
             self.pointers.set(memory.cast());
             // SAFETY: inside the allocation, at a multiple of 8.
             self.nodes.set(unsafe { memory.add(addresses).cast() });

@@ -23,8 +23,8 @@ pub struct Settings {
 
 pub struct Endpoint {
     kcp: *mut IKCPCB,
-    /// Packets that `output` was given. Boxed, since its address is the object's `user`.
-    out: Box<RefCell<Vec<Vec<u8>>>>,
+    /// Packets that `output` was given. From a box; its address is the object's `user`.
+    out: *mut RefCell<Vec<Vec<u8>>>,
     /// Distance of this endpoint's clock from the true time, ms.
     pub clock: u32,
     /// Names the pattern that this endpoint sends. The other endpoint of the session sends the one with the last bit
@@ -57,10 +57,9 @@ fn byte(pattern: u64, position: u64) -> u8 {
 
 impl Endpoint {
     pub fn new(settings: &Settings, pattern: u64) -> Endpoint {
-        let out = Box::new(RefCell::default());
-        let user: *const RefCell<Vec<Vec<u8>>> = &raw const *out;
+        let out = Box::into_raw(Box::<RefCell<_>>::default());
         let endpoint = Endpoint {
-            kcp: Kcp::create(settings.conv, user.cast_mut().cast()),
+            kcp: Kcp::create(settings.conv, out.cast()),
             out,
             clock: 0,
             pattern,
@@ -161,12 +160,15 @@ impl Endpoint {
     }
 
     pub fn packets(&self) -> Vec<Vec<u8>> {
-        self.out.take()
+        // SAFETY: it lives until the endpoint is dropped.
+        unsafe { (*self.out).take() }
     }
 }
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.kcp().release();
+        // SAFETY: it came from a box, and the object, which knew of it, is gone.
+        drop(unsafe { Box::from_raw(self.out) });
     }
 }

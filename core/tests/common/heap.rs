@@ -30,16 +30,50 @@ thread_local! {
     } };
 }
 
+/// Blocks that know their size.
+#[cfg(not(miri))]
+mod block {
+    pub use libc::{free, malloc as allocate, malloc_usable_size as usable};
+}
+
+/// Miri has no `malloc_usable_size`: the size stands before the block.
+#[cfg(miri)]
+mod block {
+    use std::ffi::c_void;
+
+    const HEAD: usize = 16;
+
+    pub unsafe fn allocate(size: usize) -> *mut c_void {
+        // SAFETY: any size will do, and there is room for the head.
+        unsafe {
+            let memory = libc::malloc(size + HEAD).cast::<usize>();
+            memory.write(size);
+            memory.byte_add(HEAD).cast()
+        }
+    }
+
+    /// The size of a block of `allocate`.
+    pub unsafe fn usable(memory: *mut c_void) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { memory.byte_sub(HEAD).cast::<usize>().read() }
+    }
+
+    pub unsafe fn free(memory: *mut c_void) {
+        // SAFETY: the caller's promise.
+        unsafe { libc::free(memory.byte_sub(HEAD)) }
+    }
+}
+
 unsafe extern "C" fn counted_malloc(size: usize) -> *mut c_void {
     COUNTS.with(|counts| {
         if size > LARGEST || counts.refuses() {
             return std::ptr::null_mut();
         }
         // SAFETY: malloc may be called with any size.
-        let memory = unsafe { libc::malloc(size) };
+        let memory = unsafe { block::allocate(size) };
         if !memory.is_null() {
-            // SAFETY: it came from malloc.
-            let usable = unsafe { libc::malloc_usable_size(memory) };
+            // SAFETY: it came from `allocate`.
+            let usable = unsafe { block::usable(memory) };
             counts.bytes.set(counts.bytes.get() + usable);
             counts.peak.set(counts.peak.get().max(counts.bytes.get()));
             counts.blocks.set(counts.blocks.get() + 1);
@@ -54,12 +88,12 @@ unsafe extern "C" fn counted_free(memory: *mut c_void) {
     }
     COUNTS.with(|counts| {
         // SAFETY: what is freed came from `counted_malloc`.
-        let usable = unsafe { libc::malloc_usable_size(memory) };
+        let usable = unsafe { block::usable(memory) };
         counts.bytes.set(counts.bytes.get() - usable);
         counts.blocks.set(counts.blocks.get() - 1);
     });
     // SAFETY: as above.
-    unsafe { libc::free(memory) }
+    unsafe { block::free(memory) }
 }
 
 impl Counts {

@@ -1,0 +1,30 @@
+//! Behaviour as scripts: packets in and out as fields, time as numbers. `script` says how they are written.
+//!
+//! What they expect is what the original does. With `IKCP_LIBRARY` (see `api`) they run on it; those that it does not survive
+//! say so and pass there without doing anything.
+
+// Without hooks nothing asks for what there is for them.
+#[cfg_attr(any(feature = "profile-1-7", feature = "profile-1-7-1"), allow(dead_code))]
+#[macro_use]
+mod script;
+
+mod api;
+#[path = "../common/heap.rs"]
+#[allow(dead_code)]
+#[rustfmt::skip] // It is formatted where it lies.
+mod heap;
+mod packet;
+
+mod acks;
+mod fast;
+mod hooks;
+mod log;
+mod probes;
+mod receiving;
+mod reentry;
+mod releases;
+mod sending;
+mod streams;
+mod timeouts;
+mod transfers;
+mod windows;
