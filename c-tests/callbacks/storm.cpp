@@ -85,7 +85,7 @@ struct endpoint {
     struct endpoint *peer;
     bool released;
     bool callback_left; /* for good, so that an anchor may stay behind */
-    long calls;         /* how many have begun */
+    long calls;         /* how many have begun, or gone on after they were parked */
     /* What it sent: messages, and fragments by number. */
     int messages, fragments;
     unsigned char state[MESSAGES_MAX]; /* as the peer sees it */
@@ -119,7 +119,7 @@ struct frame {
     bool clock_moved;       /* since then */
     /* of ikcp_recv */
     int completed_before;
-    long calls; /* of the endpoint, this one included */
+    long calls; /* of the endpoint, this one included, as long as nothing else of it runs */
     int message, number; /* whose log line was written last, -1 before */
     /* of ikcp_input */
     char *data;
@@ -459,6 +459,14 @@ static void park(void)
     strand_park();
     player = me;
     me->parked = false;
+    for (int f = 0; f < me->frames; f++) {
+        struct frame *frame = &me->frame[f];
+        if (frame->kind == A_CALL) {
+            bool alone = frame->calls == frame->e->calls;
+            frame->e->calls++;
+            frame->calls = alone ? frame->e->calls : frame->calls;
+        }
+    }
 }
 
 /* Does not come back. */
@@ -577,14 +585,13 @@ static bool call(struct endpoint *e, enum function function, body what)
     struct player *me = player;
     struct endpoint *owner_before = (struct endpoint *)const_cast<void *>(books_owner);
     struct frame *f = push(e, A_CALL, function);
-    long calls = ++e->calls;
     int frames = me->frames;
     IUINT32 ts_flush = e->kcp->ts_flush;
     int overdue = e->overdue;
     bool returned;
     nested_calls += frames > 1;
     f->completed_before = e->completed;
-    f->calls = calls;
+    f->calls = ++e->calls;
     if (function == FLUSH || function == UPDATE) {
         e->overdue = 0; /* what is due has its flush, even if that is parked */
     }
@@ -594,7 +601,7 @@ static bool call(struct endpoint *e, enum function function, body what)
     player = me;
     if (returned && alive(e)) {
         check_lists(e);
-        if (e->calls == calls && (function == FLUSH || function == UPDATE)) {
+        if (e->calls == f->calls && (function == FLUSH || function == UPDATE)) {
             e->overdue = overdue;
             if (function == FLUSH || e->kcp->ts_flush != ts_flush) {
                 check_owed(e);
