@@ -359,6 +359,12 @@ static int owed(const struct endpoint *e)
     return what;
 }
 
+/* So many flushes have not come back that another one may wait. */
+static bool may_be_too_deep(const struct endpoint *e)
+{
+    return e->flushes_left + flushing(e) >= NESTED_MAX;
+}
+
 /* After a flush that this endpoint was asked for, in which nothing else was called. */
 static void check_owed(struct endpoint *e)
 {
@@ -375,9 +381,9 @@ static void check_owed(struct endpoint *e)
         e->overdue_ticks++;
     }
     e->overdue_at = e->kcp->current;
-    /* Where very many flushes have not come back, it waits for some more intervals, or ticks. */
+    /* Where very many flushes have not come back, it waits for one more tick. */
     if ((int)(e->kcp->current - e->overdue_since) > (int)e->kcp->interval + TICK &&
-        e->overdue_ticks > (e->flushes_left + flushing(e) >= NESTED_MAX ? 2 : 0)) {
+        e->overdue_ticks > (may_be_too_deep(e) ? 1 : 0)) {
         MUST(!"what is due leaves within an interval");
         e->overdue_since = e->kcp->current;
     }
@@ -880,6 +886,11 @@ static void come_out(struct frame *f)
 {
     if (alive(f->e)) {
         check_lists(f->e);
+        if ((f->function == FLUSH || f->function == UPDATE) && may_be_too_deep(f->e)) {
+            /* A flush goes on: one that is too deep waits anew, since it may be inside of a callback of that one. */
+            f->e->overdue_since = f->e->kcp->current;
+            f->e->overdue_ticks = 0;
+        }
     }
     player->frames--;
     owner_is(f->e);
