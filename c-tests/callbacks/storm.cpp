@@ -888,7 +888,7 @@ static void come_out(struct frame *f)
         check_lists(f->e);
         if ((f->function == FLUSH || f->function == UPDATE) && may_be_too_deep(f->e)) {
             /* A flush goes on: one that is too deep waits anew, since it may be inside of a callback of that one. */
-            f->e->overdue_since = f->e->kcp->current;
+            f->e->overdue_since = f->e->overdue_at = f->e->kcp->current;
             f->e->overdue_ticks = 0;
         }
     }
