@@ -85,7 +85,7 @@ struct endpoint {
     struct endpoint *peer;
     bool released;
     bool callback_left; /* for good, so that an anchor may stay behind */
-    long calls;         /* how many have begun */
+    long calls;         /* how many have begun, or gone on after they were parked */
     /* What it sent: messages, and fragments by number. */
     int messages, fragments;
     unsigned char state[MESSAGES_MAX]; /* as the peer sees it */
@@ -119,7 +119,7 @@ struct frame {
     bool clock_moved;       /* since then */
     /* of ikcp_recv */
     int completed_before;
-    long calls; /* of the endpoint, this one included */
+    long calls; /* of the endpoint, this one included, as long as nothing else of it runs */
     int message, number; /* whose log line was written last, -1 before */
     /* of ikcp_input */
     char *data;
@@ -359,6 +359,12 @@ static int owed(const struct endpoint *e)
     return what;
 }
 
+/* So many flushes have not come back that another one may wait. */
+static bool may_be_too_deep(const struct endpoint *e)
+{
+    return e->flushes_left + flushing(e) >= NESTED_MAX;
+}
+
 /* After a flush that this endpoint was asked for, in which nothing else was called. */
 static void check_owed(struct endpoint *e)
 {
@@ -375,9 +381,9 @@ static void check_owed(struct endpoint *e)
         e->overdue_ticks++;
     }
     e->overdue_at = e->kcp->current;
-    /* Where very many flushes have not come back, it waits for some more intervals, or ticks. */
+    /* Where very many flushes have not come back, it waits for one more tick. */
     if ((int)(e->kcp->current - e->overdue_since) > (int)e->kcp->interval + TICK &&
-        e->overdue_ticks > (e->flushes_left + flushing(e) >= NESTED_MAX ? 2 : 0)) {
+        e->overdue_ticks > (may_be_too_deep(e) ? 1 : 0)) {
         MUST(!"what is due leaves within an interval");
         e->overdue_since = e->kcp->current;
     }
@@ -459,6 +465,14 @@ static void park(void)
     strand_park();
     player = me;
     me->parked = false;
+    for (int f = 0; f < me->frames; f++) {
+        struct frame *frame = &me->frame[f];
+        if (frame->kind == A_CALL) {
+            bool alone = frame->calls == frame->e->calls;
+            frame->e->calls++;
+            frame->calls = alone ? frame->e->calls : frame->calls;
+        }
+    }
 }
 
 /* Does not come back. */
@@ -577,14 +591,13 @@ static bool call(struct endpoint *e, enum function function, body what)
     struct player *me = player;
     struct endpoint *owner_before = (struct endpoint *)const_cast<void *>(books_owner);
     struct frame *f = push(e, A_CALL, function);
-    long calls = ++e->calls;
     int frames = me->frames;
     IUINT32 ts_flush = e->kcp->ts_flush;
     int overdue = e->overdue;
     bool returned;
     nested_calls += frames > 1;
     f->completed_before = e->completed;
-    f->calls = calls;
+    f->calls = ++e->calls;
     if (function == FLUSH || function == UPDATE) {
         e->overdue = 0; /* what is due has its flush, even if that is parked */
     }
@@ -594,7 +607,7 @@ static bool call(struct endpoint *e, enum function function, body what)
     player = me;
     if (returned && alive(e)) {
         check_lists(e);
-        if (e->calls == calls && (function == FLUSH || function == UPDATE)) {
+        if (e->calls == f->calls && (function == FLUSH || function == UPDATE)) {
             e->overdue = overdue;
             if (function == FLUSH || e->kcp->ts_flush != ts_flush) {
                 check_owed(e);
@@ -873,6 +886,11 @@ static void come_out(struct frame *f)
 {
     if (alive(f->e)) {
         check_lists(f->e);
+        if ((f->function == FLUSH || f->function == UPDATE) && may_be_too_deep(f->e)) {
+            /* A flush goes on: one that is too deep waits anew, since it may be inside of a callback of that one. */
+            f->e->overdue_since = f->e->overdue_at = f->e->kcp->current;
+            f->e->overdue_ticks = 0;
+        }
     }
     player->frames--;
     owner_is(f->e);

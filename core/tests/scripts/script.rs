@@ -93,9 +93,10 @@ unsafe extern "C" fn output(
     let packet = unsafe { std::slice::from_raw_parts(buf.cast::<u8>(), len as usize) };
     // SAFETY: the script set it.
     let program = unsafe { &*user.cast::<Program>() };
+    let clock = Object(kcp).current();
     program.called(Object(kcp), Call::Output(packet.to_vec()));
-    if !program.released.get() {
-        // SAFETY: the packet in hand stays as it is until the callback returns.
+    if !program.released.get() && Object(kcp).current() == clock {
+        // SAFETY: at one value of the clock the packet in hand stays as it is until the callback returns.
         let after = unsafe { std::slice::from_raw_parts(buf.cast::<u8>(), len as usize) };
         // The original's nested flush writes over the packet in hand.
         assert!(api::is_foreign() || program.packets.borrow().iter().any(|p| p == after));

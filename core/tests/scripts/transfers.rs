@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::api::{Object, is_foreign};
-use crate::packet::{Seg, WINS, emit};
+use crate::packet::{PUSH, Seg, WINS, emit};
 use crate::script::{Call, Script};
 
 /// Messages of a transfer in each direction.
@@ -144,6 +144,61 @@ fn nothing_is_lost_or_doubled_by_all_of_it_in_turn() {
             _ => assert!(object.waitsnd() >= 0),
         }
     });
+}
+
+#[test]
+fn a_flush_asked_for_in_output_follows_the_one_that_runs() {
+    if is_foreign() {
+        return;
+    }
+    let script = Script::fast();
+    let mut called = 0;
+    script.on_output(move |object| {
+        called += 1;
+        if called < 5 {
+            object.send(&[b'0' + called]);
+            // However many are asked for, one follows; what asks inside that one is not heard.
+            object.flush();
+            object.flush();
+        }
+    });
+    script.send(b"0");
+    script.flush();
+    let payloads: Vec<u8> = script.packets().iter().map(|packet| packet[24]).collect();
+    assert_eq!(payloads, b"01");
+    script.flush();
+    let payloads: Vec<u8> = script.packets().iter().map(|packet| packet[24]).collect();
+    assert_eq!(payloads, b"23");
+}
+
+/// A flush that takes over goes on behind the acknowledgements that the other one has written.
+#[test]
+fn acknowledgements_leave_once_when_output_moves_the_clock() {
+    if is_foreign() {
+        return;
+    }
+    for moves in [1, 2, 3] {
+        let script = Script::fast();
+        // Two acknowledgements fill a packet.
+        script.setmtu(60);
+        let mut left = moves;
+        script.on_output(move |object| {
+            if left > 0 {
+                left -= 1;
+                object.update(object.current() + 20);
+            }
+        });
+        for sn in 0..7 {
+            assert_eq!(script.input(&emit(&[Seg { sn, ..PUSH }])), 0);
+        }
+        script.flush();
+        let mut acknowledged: Vec<u8> = Vec::new();
+        for packet in script.packets() {
+            acknowledged.extend(packet.chunks(24).map(|header| header[12]));
+        }
+        acknowledged.sort_unstable();
+        assert_eq!(acknowledged, [0, 1, 2, 3, 4, 5, 6], "the clock moves {moves} times");
+    }
 }
 
 /// A network without delay: `output` is the peer's `ikcp_input`, whose answer comes back before `output` returns.
