@@ -7,14 +7,14 @@ use crate::congestion::Window;
 use crate::consts::{
     IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS, log_mask, profile,
 };
-use crate::control::Kcp;
+use crate::kcp::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
 use crate::seq::{Millis, Sn};
 use crate::ways;
-use crate::wire::{HEADER_LEN, Header};
+use crate::wire::HEADER_LEN;
 
 // Answers of `ikcp_input`.
-const TAKEN: c_int = 0;
+const DONE: c_int = 0;
 const NOT_OURS: c_int = -1;
 const TRUNCATED: c_int = -2;
 const UNKNOWN_COMMAND: c_int = -3;
@@ -26,18 +26,18 @@ struct Candidate {
     ts: Millis,
 }
 
-/// What a packet leaves to be done at its end.
+/// What the acknowledgements of a packet leave to be done at its end.
 #[derive(Clone, Copy, Default)]
-struct Taken {
+struct Acked {
     candidate: Option<Candidate>,
     /// There was a round-trip sample, so `rx_rto` is to be computed.
     sampled: bool,
 }
 
-impl Taken {
+impl Acked {
     /// `sn`, sent at `ts`, was acknowledged.
     #[inline(always)]
-    fn acked(&mut self, sn: Sn, ts: Millis) {
+    fn note(&mut self, sn: Sn, ts: Millis) {
         let better = self.candidate.is_none_or(|best| {
             let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
             sn.since(best.sn) > 0 && newer
@@ -48,82 +48,95 @@ impl Taken {
     }
 }
 
-impl Kcp<'_> {
+/// A segment of a packet, taken apart.
+struct Parsed {
+    at: HeaderAt,
+    payload: Source,
+}
+
+impl<'a> Kcp<'a> {
     /// Takes a packet. Gives 0, or -1 when it is too short or of another conversation, -2 when a length is wrong, -3 for
     /// an unknown command; what stood before the fault has been taken.
     pub fn input(self, packet: Datagram) -> c_int {
-        self.take_packet(packet).unwrap_or(TAKEN)
+        self.take_packet(packet).unwrap_or(DONE)
     }
 
     #[inline(always)]
     fn take_packet(self, packet: Datagram) -> Result<c_int, Released> {
-        let prior_una = Sn(self.snd_una.get());
-        let prior_in_flight = self.nsnd_buf.get();
-        self.ackedlen.set(0);
-        if self.logs(log_mask::INPUT) {
-            self.log_input(packet.size())?;
+        let mut kcp = self;
+        let prior_una = Sn(kcp.snd_una.get());
+        let prior_in_flight = kcp.nsnd_buf.get();
+        kcp.ackedlen.set(0);
+        if kcp.logs(log_mask::INPUT) {
+            kcp = kcp.log_input(packet.size())?;
         }
         if packet.is_null() || packet.size() < HEADER_LEN as i32 {
             return Ok(NOT_OURS);
         }
-        self.note_change();
-        self.sync();
+        kcp.note_change();
+        kcp.sync();
 
+        let mut acked = Acked::default();
+        let answer;
         // Only callbacks can install callbacks, so whether any may run is known before the first.
-        let watched = !ways::UNWATCHED_INPUT || self.logs_input() || self.watches_acks();
-        let mut taken = Taken::default();
-        let answer = self.take_segments(packet, &mut taken, watched)?;
-        if taken.sampled && !watched {
-            self.set_rto();
+        if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks() {
+            (kcp, answer) = kcp.take_watched(packet, &mut acked)?;
+        } else {
+            answer = kcp.take_segments(packet, &mut acked);
+            if acked.sampled {
+                kcp.set_rto();
+            }
         }
-        if answer != TAKEN {
+        if answer != DONE {
             return Ok(answer);
         }
-        if let Some(Candidate { sn, ts }) = taken.candidate
-            && !sn.before(Sn(self.snd_una.get()))
+        if let Some(Candidate { sn, ts }) = acked.candidate
+            && !sn.before(Sn(kcp.snd_una.get()))
         {
-            self.skip_before(sn, ts);
+            kcp.skip_before(sn, ts);
         }
-        if Sn(self.snd_una.get()).since(prior_una) > 0 {
-            self.grow_window(prior_una, prior_in_flight)?;
+        if Sn(kcp.snd_una.get()).since(prior_una) > 0 {
+            kcp.grow_window(prior_una, prior_in_flight)?;
         }
-        Ok(TAKEN)
+        Ok(DONE)
     }
 
-    /// Takes the segments of a packet. When it is `watched`, callbacks may run on the way, after each of which the lists are
-    /// looked at anew.
+    /// Takes the next segment off a packet, and what each says of the peer's window. `None` at the end of the packet.
     #[inline(always)]
-    fn take_segments(
-        self,
-        mut packet: Datagram,
-        taken: &mut Taken,
-        watched: bool,
-    ) -> Result<c_int, Released> {
+    fn next_segment(&self, packet: &mut Datagram) -> Result<Option<Parsed>, c_int> {
+        let Some(at) = packet.header() else {
+            return Ok(None);
+        };
+        let header = at.read();
+        if header.conv != self.conv.get() {
+            return Err(NOT_OURS);
+        }
+        let payload = packet.payload(header.len).ok_or(TRUNCATED)?;
+        if !(IKCP_CMD_PUSH..=IKCP_CMD_WINS).contains(&u32::from(header.cmd)) {
+            return Err(UNKNOWN_COMMAND);
+        }
+        self.rmt_wnd.set(u32::from(header.wnd));
+        Ok(Some(Parsed { at, payload }))
+    }
+
+    /// Takes the segments of a packet while no callback can run.
+    #[inline(always)]
+    fn take_segments(&mut self, mut packet: Datagram, acked: &mut Acked) -> c_int {
         // Any but that of the first segment.
         let mut una = packet.peek().map_or(0, |first| !first.una);
-        while let Some(at) = packet.header() {
-            let header = at.read();
-            if header.conv != self.conv.get() {
-                return Ok(NOT_OURS);
-            }
-            let Some(payload) = packet.payload(header.len) else {
-                return Ok(TRUNCATED);
+        loop {
+            let Parsed { at, payload } = match self.next_segment(&mut packet) {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => return DONE,
+                Err(answer) => return answer,
             };
-            let cmd = u32::from(header.cmd);
-            if !(IKCP_CMD_PUSH..=IKCP_CMD_WINS).contains(&cmd) {
-                return Ok(UNKNOWN_COMMAND);
-            }
-            self.rmt_wnd.set(u32::from(header.wnd));
-            if watched {
-                *taken = self.take_watched(at, payload, *taken)?;
-                continue;
-            }
+            let header = at.read();
             // The segments of a packet mostly carry the same `una`, and then only the first of them does anything.
             if una != header.una {
                 una = header.una;
                 self.acknowledge_before(Sn(header.una));
             }
-            match cmd {
+            match u32::from(header.cmd) {
                 IKCP_CMD_PUSH if self.take_next(at, payload) => {}
                 IKCP_CMD_PUSH => self.take_push(at.read(), payload),
                 IKCP_CMD_ACK => {
@@ -131,7 +144,7 @@ impl Kcp<'_> {
                     let rtt = self.now().since(ts);
                     if rtt >= 0 {
                         self.sample_rtt(rtt);
-                        taken.sampled = true;
+                        acked.sampled = true;
                     }
                     if !sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
@@ -139,125 +152,86 @@ impl Kcp<'_> {
                         }
                         self.acknowledge(sn);
                     }
-                    taken.acked(sn, ts);
+                    acked.note(sn, ts);
                 }
                 IKCP_CMD_WASK => self.probe.set(self.probe.get() | IKCP_ASK_TELL),
                 _ => {}
             }
         }
-        Ok(TAKEN)
     }
 
-    /// Takes one segment where callbacks may run.
+    /// The same where callbacks may run, after each of which the lists are looked at anew. A callback may lead to the program
+    /// reusing the packet's memory, so a header is read once.
     #[cold]
     #[inline(never)]
     fn take_watched(
         self,
-        at: HeaderAt,
-        payload: Source,
-        mut taken: Taken,
-    ) -> Result<Taken, Released> {
-        // A callback may lead to the program reusing the packet.
+        mut packet: Datagram,
+        acked: &mut Acked,
+    ) -> Result<(Kcp<'a>, c_int), Released> {
+        let mut kcp = self;
+        loop {
+            match kcp.next_segment(&mut packet) {
+                Ok(Some(parsed)) => kcp = kcp.take_one_watched(parsed, acked)?,
+                Ok(None) => return Ok((kcp, DONE)),
+                Err(answer) => return Ok((kcp, answer)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn take_one_watched(self, parsed: Parsed, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
+        let Parsed { at, payload } = parsed;
         let header = at.read();
-        self.acknowledge_before_watched(Sn(header.una))?;
+        let mut kcp = self.acknowledge_before_watched(Sn(header.una))?;
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         match u32::from(header.cmd) {
             IKCP_CMD_PUSH => {
-                if self.logs(log_mask::IN_DATA) {
-                    self.log_push(header.sn, header.ts)?;
-                    self.sync_any();
+                if kcp.logs(log_mask::IN_DATA) {
+                    kcp = kcp.log_push(header.sn, header.ts)?;
+                    kcp.sync_after_callback();
                 }
-                self.take_push(header, payload);
+                kcp.take_push(header, payload);
             }
             IKCP_CMD_ACK => {
-                let rtt = self.now().since(ts);
+                let rtt = kcp.now().since(ts);
                 if rtt >= 0 {
-                    self.sample_rtt(rtt);
+                    kcp.sample_rtt(rtt);
                     // A callback could see the timeout before the end of the packet.
-                    self.set_rto();
-                    if self.on_rtt(rtt)?.is_some() {
-                        self.sync_any();
-                    }
+                    kcp.set_rto();
+                    (kcp, _) = kcp.on_rtt(rtt)?;
+                    kcp.sync_after_callback();
                 }
-                self.acknowledge_watched(sn)?;
-                taken.acked(sn, ts);
-                if self.logs(log_mask::IN_ACK) {
-                    self.log_ack(header.sn, self.now().since(ts))?;
-                    self.sync_any();
+                kcp = kcp.acknowledge_watched(sn)?;
+                acked.note(sn, ts);
+                if kcp.logs(log_mask::IN_ACK) {
+                    let rtt = kcp.now().since(ts);
+                    kcp = kcp.log_ack(header.sn, rtt)?;
+                    kcp.sync_after_callback();
                 }
             }
             IKCP_CMD_WASK => {
-                self.probe.set(self.probe.get() | IKCP_ASK_TELL);
-                if self.logs(log_mask::IN_PROBE) {
-                    self.log_probe()?;
-                    self.sync_any();
+                kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+                if kcp.logs(log_mask::IN_PROBE) {
+                    kcp = kcp.log_probe()?;
+                    kcp.sync_after_callback();
                 }
             }
             _ => {
-                if self.logs(log_mask::IN_WINS) {
-                    self.log_window(header.wnd)?;
-                    self.sync_any();
+                if kcp.logs(log_mask::IN_WINS) {
+                    kcp = kcp.log_window(header.wnd)?;
+                    kcp.sync_after_callback();
                 }
             }
         }
-        Ok(taken)
-    }
-
-    /// The common case of `take_push`: the segment that is expected next, with room for it and for its acknowledgement, and
-    /// none waiting to follow it. False, and nothing done, where it is not that.
-    #[inline(always)]
-    fn take_next(self, at: HeaderAt, payload: Source) -> bool {
-        let (count, wnd) = (self.nrcv_que.get(), self.rcv_wnd.get());
-        let header = at.read();
-        if !ways::PUSH_IN_ORDER
-            || header.sn != self.rcv_nxt.get()
-            || count >= wnd
-            || wnd.cast_signed() < 0
-            || !self.has_room_for_ack()
-            || !self.leaves_gap(Sn(header.sn))
-        {
-            return false;
-        }
-        // Without memory it counts as lost.
-        if let Some(segment) = self.received_segment(at, payload) {
-            self.push_ack(header.sn, header.ts);
-            self.append_received(segment);
-        }
-        true
-    }
-
-    /// True when no segment waits, or the first that does comes later than behind `sn`.
-    #[inline(always)]
-    fn leaves_gap(self, sn: Sn) -> bool {
-        self.rcv_buf()
-            .first()
-            .is_none_or(|first| Sn(first.sn.get()).since(sn) > 1)
-    }
-
-    /// Takes payload: it is acknowledged unless it lies beyond the window, and stored when it is new.
-    #[inline(never)]
-    fn take_push(self, header: Header, payload: Source) {
-        let sn = Sn(header.sn);
-        let next = Sn(self.rcv_nxt.get());
-        if sn.since(next.plus(self.rcv_wnd.get())) >= 0 {
-            return;
-        }
-        let is_new = sn.since(next) >= 0;
-        let unheard = self.acks_overflow() && (!is_new || self.is_stored(sn));
-        // Without memory for its acknowledgement, or for itself, the segment counts as lost.
-        if unheard || self.try_push_ack(header.sn, header.ts) {
-            let stored = !is_new || self.store(&header, payload);
-            if !stored && !unheard {
-                self.pop_ack();
-            }
-        }
+        Ok(kcp)
     }
 
     /// Makes the indexes describe the lists, which the program may have edited. That of `rcv_buf` is looked at when a segment
     /// comes out of order, unless it holds addresses, which must not outlive what they belong to; of an empty list none is
     /// believed before one comes.
     #[inline(always)]
-    fn sync(self) {
+    fn sync(&self) {
         self.sync_listed();
         if !self.rcv_buf().is_empty() && self.private().received.holds_addresses() {
             self.sync_received();
@@ -267,7 +241,7 @@ impl Kcp<'_> {
     /// The same after a callback. A packet that a callback interrupted changes the list when it goes on, which a flush that
     /// began meanwhile has to notice.
     #[inline(never)]
-    pub(crate) fn sync_any(self) {
+    pub(crate) fn sync_after_callback(&self) {
         self.note_change();
         self.sync_sent();
         if self.private().received.holds_addresses() {
@@ -279,28 +253,20 @@ impl Kcp<'_> {
     #[inline(never)]
     fn grow_window(self, prior_una: Sn, prior_in_flight: u32) -> Result<(), Released> {
         let acked = Sn(self.snd_una.get()).since(prior_una).unsigned_abs();
-        if self
-            .on_ack(acked, self.ackedlen.get(), prior_in_flight)?
-            .is_none()
-        {
-            self.set_window(self.window().acked(self.rmt_wnd.get(), self.mss.get()));
+        let ackedlen = self.ackedlen.get();
+        let (kcp, answer) = self.on_ack(acked, ackedlen, prior_in_flight)?;
+        if answer.is_none() {
+            kcp.set_window(kcp.window().acked(kcp.rmt_wnd.get(), kcp.mss.get()));
         }
         Ok(())
     }
 
     #[inline(always)]
-    fn window(self) -> Window {
+    fn window(&self) -> Window {
         Window {
             cwnd: self.cwnd.get(),
             ssthresh: self.ssthresh.get(),
             incr: self.incr.get(),
         }
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_window(self, window: Window) {
-        self.cwnd.set(window.cwnd);
-        self.ssthresh.set(window.ssthresh);
-        self.incr.set(window.incr);
     }
 }

@@ -4,9 +4,9 @@
 //! network, through a callback, and the peer's messages. Behaviour is that of skywind3000/kcp, bit for bit; where it
 //! differs, the register of deviations in `docs/deviations.md` says so.
 //!
-//! [`Kcp`] is the handle on one object. The objects are C structs that programs read and write ([`IKCPCB`]), which is
-//! why everything in them is a cell and nothing is borrowed mutably. This crate exports no symbol, so it links beside
-//! any other implementation.
+//! [`Kcp`] is the handle on one object, for one call. The objects are C structs that programs read and write
+//! ([`IKCPCB`]), which is why everything in them is a cell. Calling out to the program consumes the handle, so that nothing
+//! borrowed from it outlives a callback. This crate exports no symbol, so it links beside any other implementation.
 #![no_std]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -14,25 +14,25 @@
 #[cfg(test)]
 extern crate std;
 
-mod ack;
-#[allow(unsafe_code)]
-mod alloc;
+mod abi;
+mod acked;
 #[allow(unsafe_code)]
 mod callback;
 mod congestion;
 pub mod consts;
-#[allow(unsafe_code)]
-mod control;
-mod flush;
-#[allow(unsafe_code)]
-mod hooks;
 mod input;
-mod log;
-mod options;
-mod probe;
 #[allow(unsafe_code)]
-mod queue;
-mod receive;
+mod kcp;
+#[allow(unsafe_code)]
+mod list;
+mod log;
+#[allow(unsafe_code)]
+mod memory;
+mod options;
+mod output;
+mod probe;
+mod reassembly;
+mod recv;
 #[allow(unsafe_code)]
 mod ring;
 mod rtt;
@@ -44,9 +44,8 @@ mod timer;
 mod ways;
 mod wire;
 
-pub use alloc::{Free, Malloc, allocator};
-pub use congestion::IKCPOPS;
-pub use control::{IINT32, IKCPCB, IUINT32, Kcp, Output, WriteLog, ikcpcb};
-pub use queue::IQUEUEHEAD;
-pub use segment::{Datagram, ForeignSegment, IKCPSEG, Sink, Source, getconv};
+pub use abi::{IINT32, IKCPCB, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Output, WriteLog, ikcpcb};
+pub use kcp::Kcp;
+pub use memory::{Free, Malloc, allocator};
+pub use segment::{Datagram, ForeignSegment, Sink, Source, getconv};
 pub use wire::Header;

@@ -4,7 +4,7 @@
 
 use crate::callback::Released;
 use crate::consts::log_mask;
-use crate::control::Kcp;
+use crate::kcp::Kcp;
 
 /// Room for a line and its terminating zero, bytes.
 pub(crate) const LINE: usize = 96;
@@ -70,30 +70,42 @@ impl Line {
     }
 }
 
-impl Kcp<'_> {
+impl<'a> Kcp<'a> {
     /// True when lines of this bit are wanted.
     #[inline(always)]
-    pub(crate) fn logs(self, mask: i32) -> bool {
+    pub(crate) fn logs(&self, mask: i32) -> bool {
         mask & self.logmask.get() != 0 && self.writelog.get().is_some()
     }
 
+    /// True when a line is wanted for anything that `ikcp_input` does.
+    #[inline(always)]
+    pub(crate) fn logs_input(&self) -> bool {
+        self.logs(
+            log_mask::INPUT
+                | log_mask::IN_DATA
+                | log_mask::IN_ACK
+                | log_mask::IN_PROBE
+                | log_mask::IN_WINS,
+        )
+    }
+
     #[cold]
-    pub(crate) fn log_output(self, size: u32) -> Result<(), Released> {
+    pub(crate) fn log_output(self, size: u32) -> Result<Kcp<'a>, Released> {
         self.write(Line::new().text("[RO] ").unsigned(size).text(" bytes"))
     }
 
     #[cold]
-    pub(crate) fn log_input(self, size: i32) -> Result<(), Released> {
+    pub(crate) fn log_input(self, size: i32) -> Result<Kcp<'a>, Released> {
         self.write(Line::new().text("[RI] ").signed(size).text(" bytes"))
     }
 
     #[cold]
-    pub(crate) fn log_recv(self, sn: u32) -> Result<(), Released> {
+    pub(crate) fn log_recv(self, sn: u32) -> Result<Kcp<'a>, Released> {
         self.write(Line::new().text("recv sn=").unsigned(sn))
     }
 
     #[cold]
-    pub(crate) fn log_ack(self, sn: u32, rtt: i32) -> Result<(), Released> {
+    pub(crate) fn log_ack(self, sn: u32, rtt: i32) -> Result<Kcp<'a>, Released> {
         let mut line = Line::new();
         line.text("input ack: sn=").unsigned(sn);
         line.text(" rtt=").signed(rtt);
@@ -102,7 +114,7 @@ impl Kcp<'_> {
     }
 
     #[cold]
-    pub(crate) fn log_push(self, sn: u32, ts: u32) -> Result<(), Released> {
+    pub(crate) fn log_push(self, sn: u32, ts: u32) -> Result<Kcp<'a>, Released> {
         let mut line = Line::new();
         line.text("input psh: sn=").unsigned(sn);
         line.text(" ts=").unsigned(ts);
@@ -110,30 +122,18 @@ impl Kcp<'_> {
     }
 
     #[cold]
-    pub(crate) fn log_probe(self) -> Result<(), Released> {
+    pub(crate) fn log_probe(self) -> Result<Kcp<'a>, Released> {
         self.write(Line::new().text("input probe"))
     }
 
     #[cold]
-    pub(crate) fn log_window(self, wnd: u16) -> Result<(), Released> {
+    pub(crate) fn log_window(self, wnd: u16) -> Result<Kcp<'a>, Released> {
         self.write(Line::new().text("input wins: ").unsigned(u32::from(wnd)))
     }
 
     #[inline(never)]
-    fn write(self, line: &Line) -> Result<(), Released> {
+    fn write(self, line: &Line) -> Result<Kcp<'a>, Released> {
         self.write_log(&line.bytes)
-    }
-
-    /// True when a line is wanted for anything that `ikcp_input` does.
-    #[inline(always)]
-    pub(crate) fn logs_input(self) -> bool {
-        self.logs(
-            log_mask::INPUT
-                | log_mask::IN_DATA
-                | log_mask::IN_ACK
-                | log_mask::IN_PROBE
-                | log_mask::IN_WINS,
-        )
     }
 }
 

@@ -2,8 +2,9 @@
 
 use core::ffi::c_int;
 
+use crate::abi::Output;
 use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MIN, IKCP_RTO_NDL, IKCP_WND_RCV};
-use crate::control::{Kcp, Output};
+use crate::kcp::Kcp;
 
 /// Smallest MTU, bytes.
 const MTU_MIN: c_int = 50;
@@ -12,12 +13,12 @@ const MTU_LIMIT: c_int = 1_431_655_742;
 
 impl Kcp<'_> {
     /// Sets the callback that sends a packet; without one packets are dropped.
-    pub fn set_output(self, output: Option<Output>) {
+    pub fn set_output(&self, output: Option<Output>) {
         self.output.set(output);
     }
 
     /// Sets the MTU to `mtu` bytes, header included: 0, -1 when it is too small, -2 when there is no memory.
-    pub fn setmtu(self, mtu: c_int) -> c_int {
+    pub fn setmtu(&self, mtu: c_int) -> c_int {
         if mtu < MTU_MIN {
             return -1;
         }
@@ -32,13 +33,13 @@ impl Kcp<'_> {
     }
 
     /// Sets the flush interval, ms, within 10 and 5000.
-    pub fn set_interval(self, interval: c_int) -> c_int {
+    pub fn set_interval(&self, interval: c_int) -> c_int {
         self.interval.set(interval.clamp(10, 5000).unsigned_abs());
         0
     }
 
     /// Sets the modes; a negative argument leaves its setting as it is.
-    pub fn nodelay(self, nodelay: c_int, interval: c_int, resend: c_int, nc: c_int) -> c_int {
+    pub fn nodelay(&self, nodelay: c_int, interval: c_int, resend: c_int, nc: c_int) -> c_int {
         if nodelay >= 0 {
             self.nodelay.set(nodelay.unsigned_abs());
             let minrto = if nodelay != 0 {
@@ -61,7 +62,7 @@ impl Kcp<'_> {
     }
 
     /// Sets the windows, segments; what is not positive leaves its window as it is. A receive window is 128 at least.
-    pub fn wndsize(self, sndwnd: c_int, rcvwnd: c_int) -> c_int {
+    pub fn wndsize(&self, sndwnd: c_int, rcvwnd: c_int) -> c_int {
         if sndwnd > 0 {
             self.snd_wnd.set(sndwnd.unsigned_abs());
         }
@@ -73,7 +74,7 @@ impl Kcp<'_> {
 
     /// Segments that were sent by the program and not acknowledged by the peer. Writes nothing.
     #[must_use]
-    pub fn waitsnd(self) -> c_int {
+    pub fn waitsnd(&self) -> c_int {
         self.nsnd_buf
             .get()
             .wrapping_add(self.nsnd_que.get())
@@ -84,8 +85,8 @@ impl Kcp<'_> {
     /// `release`, and nothing is sent.
     pub fn release(self) {
         self.private().ending.set(true);
-        if self.leave_cc().is_ok() {
-            self.destroy();
+        if let Ok(kcp) = self.leave_cc() {
+            kcp.destroy();
         }
     }
 }

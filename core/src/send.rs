@@ -2,23 +2,21 @@
 
 use core::ffi::c_int;
 
+use crate::abi::IQUEUEHEAD;
 use crate::consts::{IKCP_WND_RCV, profile};
-use crate::control::Kcp;
-use crate::queue::{IQUEUEHEAD, List};
-use crate::segment::{Roomy, Segment, Source};
+use crate::kcp::Kcp;
+use crate::list::ListMut;
+use crate::segment::{Owned, Source};
 use crate::ways;
 
 /// The answer when nothing was taken: too many fragments, or no memory.
 const REFUSED: c_int = -2;
 
 /// What stream mode is going to do with the first bytes of a call.
-#[derive(Clone, Copy)]
 struct Extension {
-    /// The last queued segment.
-    old: Segment,
-    /// It, or the larger segment that is to take its place.
-    tail: Roomy,
-    /// Bytes to append to it.
+    /// A segment with more room that is to take the place of the last queued one, where that has too little.
+    larger: Option<Owned>,
+    /// Bytes to append.
     len: u32,
 }
 
@@ -30,28 +28,28 @@ impl Kcp<'_> {
     ///
     /// All memory is allocated before anything is queued, so that a failure leaves nothing of the call behind.
     #[inline(always)]
-    pub fn send(self, source: Source, len: c_int) -> c_int {
+    pub fn send(mut self, source: Source, len: c_int) -> c_int {
         let source = source.of_len(len.cast_unsigned());
         if self.stream.get() == 0 {
             self.send_message(source)
         } else if ways::APPEND_TO_TAIL && self.append_to_tail(source) {
             taken(source.len())
         } else {
-            self.send_any(source)
+            self.send_fragments(source)
         }
     }
 
     /// A message, mostly of one segment.
     #[inline(never)]
-    fn send_message(self, source: Source) -> c_int {
+    fn send_message(&mut self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
         if !ways::SEND_ONE_SEGMENT || len > mss || mss.cast_signed() <= 0 {
-            return self.send_any(source);
+            return self.send_fragments(source);
         }
         let Some(fragment) = self.segment_of(source) else {
             return REFUSED;
         };
-        fragment.frg.set(0);
+        fragment.segment().frg.set(0);
         self.snd_queue().push_back(fragment);
         self.forget_tail();
         self.nsnd_que.set(self.nsnd_que.get().wrapping_add(1));
@@ -61,7 +59,7 @@ impl Kcp<'_> {
     /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is. False for anything else,
     /// a negative length included.
     #[inline(always)]
-    fn append_to_tail(self, source: Source) -> bool {
+    fn append_to_tail(&self, source: Source) -> bool {
         let Some(tail) = self.tail() else {
             return false;
         };
@@ -76,7 +74,7 @@ impl Kcp<'_> {
 
     /// Everything else: several segments, or a stream that needs a larger one.
     #[inline(never)]
-    fn send_any(self, source: Source) -> c_int {
+    fn send_fragments(&mut self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
         if len.cast_signed() < 0 || mss.cast_signed() <= 0 {
             return -1;
@@ -90,7 +88,7 @@ impl Kcp<'_> {
         } else {
             None
         };
-        let extended = extension.map_or(0, |extension| extension.len);
+        let extended = extension.as_ref().map_or(0, |extension| extension.len);
         let rest = len - extended;
         if stream && rest == 0 {
             self.extend(extension, source);
@@ -103,32 +101,33 @@ impl Kcp<'_> {
             self.extend(extension, source);
             return if short { taken(extended) } else { REFUSED };
         }
-        let head = IQUEUEHEAD::unlinked();
-        let batch = List::new(&head);
-        batch.init();
-        let fragments = self.make_fragments(batch, source.behind(extended), rest, count);
-        if fragments.is_err() && !short {
-            self.drop_plan(extension);
+        let mut head = IQUEUEHEAD::unlinked();
+        let mut batch = ListMut::begin(&mut head);
+        let room = self.make_fragments(&mut batch, source.behind(extended), rest, count);
+        if room.is_err() && !short {
+            if let Some(larger) = extension.and_then(|extension| extension.larger) {
+                self.cold_free_segment(larger);
+            }
             return REFUSED;
         }
         self.extend(extension, source);
-        let Ok(last) = fragments else {
+        let Ok(room) = room else {
             return taken(extended);
         };
-        self.snd_queue().append_all(batch);
-        self.set_tail(last);
+        batch.move_all(self.snd_queue());
+        self.note_tail(room);
         self.nsnd_que.set(self.nsnd_que.get().wrapping_add(count));
         taken(len)
     }
 
-    /// Makes `count` segments of `rest` bytes and links them into `batch`. Gives the last one.
+    /// Makes `count` segments of `rest` bytes and links them into `batch`. Gives the room of the last one.
     fn make_fragments(
-        self,
-        batch: List<'_>,
+        &self,
+        batch: &mut ListMut<'_>,
         mut source: Source,
         rest: u32,
         count: u32,
-    ) -> Result<Roomy, NoMemory> {
+    ) -> Result<u32, NoMemory> {
         let (mss, stream) = (self.mss.get(), self.stream.get() != 0);
         let mut rest = rest;
         let mut following = count;
@@ -137,29 +136,26 @@ impl Kcp<'_> {
             let size = rest.min(mss);
             // The last segment of a stream gets room for the next calls to append to.
             let room = if stream && following == 0 { mss } else { size };
-            let Some(fragment) = self.new_segment_any(room) else {
-                while let Some(segment) = batch.first() {
-                    batch.remove(segment);
-                    self.free_segment_any(segment);
+            let Some(fragment) = self.cold_new_segment(room) else {
+                while let Some(segment) = batch.pop_front() {
+                    self.cold_free_segment(segment);
                 }
                 return Err(NoMemory);
             };
-            fragment.append(&mut source, size);
-            fragment
-                .segment()
-                .frg
-                .set(if stream { 0 } else { following });
-            batch.push_back(fragment.segment());
+            fragment.roomy().append(&mut source, size);
+            let frg = if stream { 0 } else { following };
+            fragment.segment().frg.set(frg);
+            batch.list().push_back(fragment);
             rest -= size;
             if following == 0 {
-                return Ok(fragment);
+                return Ok(room);
             }
         }
     }
 
     /// How much of `len` bytes goes into the last queued segment. It gets room for a whole `mss` when it has too little,
     /// so that appending byte by byte copies it once.
-    fn plan_extension(self, len: u32, mss: u32) -> Result<Option<Extension>, NoMemory> {
+    fn plan_extension(&self, len: u32, mss: u32) -> Result<Option<Extension>, NoMemory> {
         let Some(old) = self.snd_queue().last() else {
             return Ok(None);
         };
@@ -167,65 +163,53 @@ impl Kcp<'_> {
         if old_len >= mss {
             return Ok(None);
         }
-        let extend = len.min(mss - old_len);
-        let tail = match self.tail() {
-            Some(tail) if tail.room() >= old_len + extend => tail,
+        let len = len.min(mss - old_len);
+        let larger = match self.tail() {
+            Some(tail) if tail.room() >= old_len + len => None,
             _ => {
-                let larger = self.new_segment_any(mss).ok_or(NoMemory)?;
-                larger.take_payload(old);
-                larger
+                let larger = self.cold_new_segment(mss).ok_or(NoMemory)?;
+                larger.roomy().take_payload(old);
+                Some(larger)
             }
         };
-        Ok(Some(Extension {
-            old,
-            tail,
-            len: extend,
-        }))
+        Ok(Some(Extension { larger, len }))
     }
 
-    fn extend(self, extension: Option<Extension>, mut source: Source) {
-        let Some(Extension { old, tail, len }) = extension else {
+    fn extend(&mut self, extension: Option<Extension>, mut source: Source) {
+        let Some(Extension { larger, len }) = extension else {
             return;
         };
-        if tail.segment() != old {
-            self.snd_queue().replace(old, tail.segment());
-            self.free_segment_any(old);
-            self.set_tail(tail);
+        if let Some(larger) = larger {
+            self.replace_last_queued(larger);
         }
-        tail.append(&mut source, len);
-        tail.segment().frg.set(0);
-    }
-
-    /// Gives up the larger segment of a plan that is not carried out.
-    fn drop_plan(self, extension: Option<Extension>) {
-        if let Some(Extension { old, tail, .. }) = extension
-            && tail.segment() != old
-        {
-            self.free_segment_any(tail.segment());
+        if let Some(tail) = self.tail() {
+            tail.append(&mut source, len);
+            tail.segment().frg.set(0);
         }
     }
 
-    /// A stream's last segment leaves the queue: gives back the room it did not use. Without memory it stays as it is.
-    #[inline(always)]
-    pub(crate) fn fit_tail(self, segment: Segment) -> Segment {
-        if self.is_tail(segment) {
-            self.fit(segment)
-        } else {
-            segment
+    /// Puts `new`, which has the same payload, in the place of the last queued segment.
+    fn replace_last_queued(&mut self, new: Owned) {
+        let room = new.roomy().room();
+        if let Some(old) = self.snd_queue_mut().replace_last(new) {
+            self.cold_free_segment(old);
         }
+        self.note_tail(room);
     }
 
+    /// A stream's last segment is about to leave the queue: gives back the room it did not use. Without memory it stays as
+    /// it is.
     #[cold]
-    fn fit(self, segment: Segment) -> Segment {
-        let Some(fitting) = self.new_segment_any(segment.len.get()) else {
-            return segment;
+    #[inline(never)]
+    pub(crate) fn fit_tail(&mut self) {
+        let Some(last) = self.snd_queue().last() else {
+            return;
         };
-        fitting.take_payload(segment);
-        fitting.segment().frg.set(segment.frg.get());
-        self.snd_queue().replace(segment, fitting.segment());
-        self.free_segment_any(segment);
-        self.set_tail(fitting);
-        fitting.segment()
+        if let Some(fitting) = self.cold_new_segment(last.len.get()) {
+            fitting.roomy().take_payload(last);
+            fitting.segment().frg.set(last.frg.get());
+            self.replace_last_queued(fitting);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ikcp_update` and `ikcp_check`: the clock, the flush interval, and when to call again.
 
-use crate::control::Kcp;
+use crate::kcp::Kcp;
 use crate::seq::Millis;
 use crate::ways;
 
@@ -28,22 +28,22 @@ impl Kcp<'_> {
             }
             self.ts_flush.set(next.0);
             self.look_around();
-            if self.request_flush().is_ok() {
-                self.narrow_bounds();
+            if let Ok(kcp) = self.request_flush() {
+                kcp.narrow_bounds();
             }
         }
     }
 
     /// Looks for what the program has written to segments in flight, where a flush does not look at all of them.
     #[inline(always)]
-    fn look_around(self) {
+    fn look_around(&self) {
         if !self.private().sent.is_watched() {
             self.look_around_window();
         }
     }
 
     #[inline(never)]
-    fn look_around_window(self) {
+    fn look_around_window(&self) {
         self.sync_listed();
         if !self.private().sent.look_around(self.snd_buf()) {
             self.rebuild_sent();
@@ -53,7 +53,7 @@ impl Kcp<'_> {
     /// Narrows what is known of the earliest deadline when `check` could not answer with it until the next flush.
     /// `check` may write nothing, so it would look for the deadline at every call.
     #[inline(always)]
-    fn narrow_bounds(self) {
+    fn narrow_bounds(&self) {
         let index = &self.private().sent;
         if !index.is_off()
             && index.quiet_for(self.now()) < Millis(self.ts_flush.get()).since(self.now())
@@ -63,7 +63,7 @@ impl Kcp<'_> {
     }
 
     #[inline(never)]
-    fn narrow_loose_bounds(self) {
+    fn narrow_loose_bounds(&self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
         if !list.is_empty() && index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
             index.narrow(list, now, Millis(self.ts_flush.get()).since(now));
@@ -72,7 +72,7 @@ impl Kcp<'_> {
 
     /// When to call `update` next, in ms on the caller's clock, if nothing is sent or arrives before. Writes nothing.
     #[must_use]
-    pub fn check(self, current: u32) -> u32 {
+    pub fn check(&self, current: u32) -> u32 {
         if self.updated.get() == 0 {
             return current;
         }
@@ -91,26 +91,26 @@ impl Kcp<'_> {
 
     /// The answer when there is nothing to do for `wait` ms.
     #[inline(always)]
-    fn check_in(self, now: Millis, wait: i32) -> u32 {
+    fn check_in(&self, now: Millis, wait: i32) -> u32 {
         now.plus(wait.cast_unsigned().min(self.interval.get())).0
     }
 
     /// True when the index tells that nothing is due for `horizon` ms.
     #[inline(always)]
-    fn is_quiet_for(self, now: Millis, horizon: i32) -> bool {
+    fn is_quiet_for(&self, now: Millis, horizon: i32) -> bool {
         let (private, list) = (self.private(), self.snd_buf());
         let index = &private.sent;
         list.is_empty()
             || (!index.is_off()
                 && index.quiet_for(now) >= horizon
                 && !index.has_unsent()
-                && !private.withheld.get()
+                && !private.deferred.get()
                 && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
     }
 
     /// The answer when the earliest deadline has to be looked for.
     #[inline(never)]
-    fn check_deadlines(self, now: Millis, until_flush: i32) -> u32 {
+    fn check_deadlines(&self, now: Millis, until_flush: i32) -> u32 {
         let until_resend = self.next_deadline(now, until_flush);
         if until_resend <= 0 {
             now.0
@@ -120,30 +120,30 @@ impl Kcp<'_> {
     }
 
     /// Distance of the earliest `resendts` from `now`, or anything from `horizon` on when it is not before that.
-    fn next_deadline(self, now: Millis, horizon: i32) -> i32 {
+    fn next_deadline(&self, now: Millis, horizon: i32) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
         let index = &private.sent;
-        let withheld = private.withheld.get().then(|| private.withheld_at.get());
+        let deferred = private.deferred.get().then(|| private.deferred_at.get());
         if !ways::CHECK_BY_BOUNDS
-            || withheld.is_some()
+            || deferred.is_some()
             || index.is_off()
             || index.has_unsent()
             || !index.describes(list, self.nsnd_buf.get(), self.next_sn())
         {
-            return self.walk_to_deadline(now, withheld);
+            return self.walk_to_deadline(now, deferred);
         }
         index.earliest_before(now, horizon)
     }
 
     /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.
     #[cold]
-    fn walk_to_deadline(self, now: Millis, withheld: Option<Millis>) -> i32 {
+    fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {
         let list = self.snd_buf();
         let mut earliest = i32::MAX;
         let mut at = list.first();
         while let Some(segment) = at {
             let resendts = Millis(segment.resendts.get());
-            if withheld.is_none_or(|since| since.before(resendts)) {
+            if deferred.is_none_or(|since| since.before(resendts)) {
                 earliest = earliest.min(resendts.since(now));
             }
             at = list.next(segment);

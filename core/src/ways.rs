@@ -6,9 +6,9 @@
 
 const ON: bool = cfg!(not(feature = "no-short-ways"));
 
-/// `send_message` beside `send_any`: a message of one segment.
+/// `send_message` beside `send_fragments`: a message of one segment.
 pub(crate) const SEND_ONE_SEGMENT: bool = ON;
-/// `append_to_tail` beside `send_any`: bytes of a stream that fit into the last queued segment.
+/// `append_to_tail` beside `send_fragments`: bytes of a stream that fit into the last queued segment.
 pub(crate) const APPEND_TO_TAIL: bool = ON;
 /// The first half of `recv` beside `receive`: a message of one segment with nothing to log or to deliver.
 pub(crate) const RECV_ONE_SEGMENT: bool = ON;
@@ -17,10 +17,10 @@ pub(crate) const KNOWN_FRONT: bool = ON;
 /// `take_next` beside `take_push`: the payload that is expected next.
 pub(crate) const PUSH_IN_ORDER: bool = ON;
 /// `take_segments` beside `take_watched`: a packet during which no callback can run; with it `acknowledge` and
-/// `forget_before` beside their watched forms.
+/// `remove_before` beside their watched forms.
 pub(crate) const UNWATCHED_INPUT: bool = ON;
-/// The exits of `outlook` beside `flush_once`: a flush that has nothing to send, or nothing to send again.
-pub(crate) const OUTLOOK: bool = ON;
+/// The exits of `work` beside `flush_once`: a flush that has nothing to send, or nothing to send again.
+pub(crate) const NOTHING_TO_SEND: bool = ON;
 /// `Writer` beside `put_ack`: acknowledgements written in runs.
 pub(crate) const ACKS_IN_RUNS: bool = ON;
 /// `send_first_run` beside `consider`: first transmissions written in runs.

@@ -62,6 +62,16 @@ impl Header {
         Header { sn, ts, ..self }
     }
 
+    /// The same header with another command.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    pub(crate) fn with_cmd(self, cmd: u32) -> Header {
+        Header {
+            cmd: cmd as u8,
+            ..self
+        }
+    }
+
     /// Writes the header.
     #[inline(always)]
     pub fn emit(&self) -> RawHeader {

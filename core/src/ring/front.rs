@@ -2,8 +2,9 @@
 
 use core::cell::Cell;
 
-use crate::queue::List;
-use crate::segment::{IKCPSEG, Segment};
+use crate::abi::IKCPSEG;
+use crate::list::List;
+use crate::segment::Segment;
 
 pub(crate) struct Front {
     // The stamp: what the queue looked like.

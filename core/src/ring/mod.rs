@@ -6,11 +6,13 @@
 //! the list. Where the memory for one cannot be had, or the list is not in order, the operations walk the list.
 
 mod arc;
+mod bookmark;
 mod front;
 mod receive;
 mod send;
 mod slots;
 
+pub(crate) use bookmark::Bookmark;
 pub(crate) use front::Front;
 pub(crate) use receive::{Place, ReceiveIndex};
 pub(crate) use send::{FastResend, Scope, SendIndex};

@@ -3,8 +3,9 @@
 use core::cell::Cell;
 
 use super::slots::Slots;
-use crate::queue::List;
-use crate::segment::{IKCPSEG, Segment};
+use crate::abi::IKCPSEG;
+use crate::list::{List, ListMut};
+use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
 /// Segments out of order up to which the list is as good as a ring.
@@ -12,11 +13,11 @@ const WALKED: u32 = 16;
 
 /// Where a segment belongs in `rcv_buf`.
 #[derive(Clone, Copy)]
-pub(crate) enum Place {
+pub(crate) enum Place<'k> {
     /// It is there already.
     Taken,
     /// Behind this one; at the front for `None`.
-    After(Option<Segment>),
+    After(Option<Segment<'k>>),
 }
 
 pub(crate) struct ReceiveIndex {
@@ -97,7 +98,7 @@ impl ReceiveIndex {
 
     /// Where a segment with this `sn` belongs.
     #[inline(always)]
-    pub(crate) fn place(&self, list: List<'_>, sn: Sn) -> Place {
+    pub(crate) fn place<'k>(&'k self, list: List<'k>, sn: Sn) -> Place<'k> {
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
             return Place::After(None);
         };
@@ -135,12 +136,12 @@ impl ReceiveIndex {
     pub(crate) fn insert(
         &self,
         list: List<'_>,
-        after: Option<Segment>,
-        segment: Segment,
+        after: Option<Segment<'_>>,
+        segment: Owned,
         window: u32,
     ) {
         self.window.set(window);
-        list.insert_after(after, segment);
+        let segment = list.insert_after(after, segment);
         let count = self.count.get() + 1;
         self.stamp(list, count);
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
@@ -158,14 +159,15 @@ impl ReceiveIndex {
         }
     }
 
-    /// Takes `first`, the first member, out of the list.
+    /// Takes the first member out of the list.
     #[inline(always)]
-    pub(crate) fn remove_first(&self, list: List<'_>, first: Segment) {
+    pub(crate) fn take_first(&self, list: &mut ListMut<'_>) -> Option<Owned> {
+        let first = list.pop_front()?;
         if self.indexed.get() {
-            self.slots.clear(Sn(first.sn.get()));
+            self.slots.clear(Sn(first.segment().sn.get()));
         }
-        list.remove(first);
-        self.stamp(list, self.count.get().wrapping_sub(1));
+        self.stamp(list.list(), self.count.get().wrapping_sub(1));
+        Some(first)
     }
 
     /// Ends a trimming period: the ring is given back when it was not needed, and shrunk when it was needed less.

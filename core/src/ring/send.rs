@@ -11,10 +11,12 @@ mod tests;
 mod tree;
 
 use core::cell::Cell;
+use core::ptr::NonNull;
 
 use super::slots::Slots;
-use crate::queue::List;
-use crate::segment::{IKCPSEG, Segment};
+use crate::abi::IKCPSEG;
+use crate::list::{List, ListMut};
+use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
 use tree::{AHEAD, Due, Seek, Skip, Span, Timing, skips};
 
@@ -288,66 +290,60 @@ impl SendIndex {
         self.limit.set(limit);
     }
 
-    /// Takes `segment` out of the list.
+    /// Takes the segment with this `sn` out of the list.
     #[inline(always)]
-    pub(crate) fn remove(&self, list: List<'_>, segment: Segment) {
-        list.remove(segment);
+    pub(crate) fn take(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
+        let at = self.find(list.list(), sn)?.address();
+        Some(self.remove(list, at))
+    }
+
+    /// The same for a segment that was listed before a callback.
+    pub(crate) fn take_again(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
+        let at = self.find_again(list.list(), sn)?.address();
+        Some(self.remove(list, at))
+    }
+
+    #[inline(always)]
+    fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
+        // SAFETY: it was found in the list.
+        let segment = unsafe { list.take(at) };
         if self.is_off() {
-            return;
+            return segment;
         }
-        self.slots.clear(Sn(segment.sn.get()));
+        self.slots.clear(Sn(segment.segment().sn.get()));
         self.count.set(self.count.get().wrapping_sub(1));
-        let at = segment.as_ptr();
-        if self.first.get() == at || self.last.get() == at {
-            self.stamp_ends(list);
+        if self.first.get() == at.as_ptr() || self.last.get() == at.as_ptr() {
+            self.stamp_ends(list.list());
         }
+        segment
     }
 
     /// Takes every segment before `una` out of the list, and hands each to `taken`. Gives how many they were.
     #[inline(always)]
-    pub(crate) fn remove_before(
+    pub(crate) fn take_before(
         &self,
-        list: List<'_>,
+        list: &mut ListMut<'_>,
         una: Sn,
-        mut taken: impl FnMut(Segment),
+        mut taken: impl FnMut(Owned),
     ) -> u32 {
-        if self.is_off() {
-            return Self::remove_few_before(list, una, taken);
-        }
-        let mut count = 0;
-        let mut run: Option<(Sn, Sn)> = None;
-        let mut at = list.first();
-        while let Some(segment) = at {
-            let sn = Sn(segment.sn.get());
-            if una.since(sn) <= 0 {
-                break;
-            }
-            run = Some((run.map_or(sn, |(first, _)| first), sn));
-            count += 1;
-            self.slots.prefetch(sn.plus(AHEAD));
-            at = list.next(segment);
-            taken(segment);
-        }
-        let Some((first, last)) = run else {
-            return 0;
-        };
-        list.cut_front(at);
-        self.slots.clear_run(first, last);
-        self.count.set(self.count.get().wrapping_sub(count));
-        self.stamp_ends(list);
-        count
-    }
-
-    /// The same without index.
-    #[inline(always)]
-    fn remove_few_before(list: List<'_>, una: Sn, mut taken: impl FnMut(Segment)) -> u32 {
-        let mut count = 0;
-        while let Some(segment) = list.first()
-            && una.since(Sn(segment.sn.get())) > 0
-        {
-            list.remove_first(segment);
-            taken(segment);
-            count += 1;
+        let (mut count, mut run) = (0, None);
+        let indexed = !self.is_off();
+        list.pop_while(
+            |segment| una.since(Sn(segment.sn.get())) > 0,
+            |segment| {
+                if indexed {
+                    let sn = Sn(segment.segment().sn.get());
+                    run = Some((run.map_or(sn, |(first, _)| first), sn));
+                    self.slots.prefetch(sn.plus(AHEAD));
+                }
+                count += 1;
+                taken(segment);
+            },
+        );
+        if let Some((first, last)) = run {
+            self.slots.clear_run(first, last);
+            self.count.set(self.count.get().wrapping_sub(count));
+            self.stamp_ends(list.list());
         }
         count
     }

@@ -5,8 +5,9 @@ use core::cell::Cell;
 use core::iter;
 use core::ptr::{self, NonNull};
 
-use crate::alloc::{allocate, deallocate};
-use crate::segment::{IKCPSEG, Segment};
+use crate::abi::IKCPSEG;
+use crate::memory::{allocate, deallocate};
+use crate::segment::Segment;
 use crate::seq::Sn;
 
 /// Bits of a slot's number that a level of the tree takes.
@@ -146,7 +147,7 @@ impl<T> Slots<T> {
 
     /// The segment in `slot`, which is live.
     #[inline(always)]
-    pub(super) fn segment(&self, slot: u32) -> Segment {
+    pub(super) fn segment(&self, slot: u32) -> Segment<'_> {
         // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
         unsafe { Segment::from_raw(NonNull::new_unchecked(self.pointer(slot).get())) }
     }
@@ -158,7 +159,7 @@ impl<T> Slots<T> {
 
     /// The segment in the slot of `sn`, which the caller knows to be inside the window.
     #[inline(always)]
-    pub(super) fn get(&self, sn: Sn) -> Option<Segment> {
+    pub(super) fn get(&self, sn: Sn) -> Option<Segment<'_>> {
         let slot = self.slot(sn);
         self.is_live(slot).then(|| self.segment(slot))
     }
@@ -269,7 +270,7 @@ impl<T> Slots<T> {
 
     /// The nearest segment before `sn`, not before `floor`.
     #[inline(always)]
-    pub(super) fn before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
+    pub(super) fn before(&self, sn: Sn, floor: Sn) -> Option<Segment<'_>> {
         let end = self.slot(sn);
         let bits = self.leaf(end).live.get() & (bit(0, end) - 1);
         if bits == 0 {
@@ -281,7 +282,7 @@ impl<T> Slots<T> {
 
     /// The same where none of the slots just before it holds a segment.
     #[inline(never)]
-    fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
+    fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment<'_>> {
         let end = self.slot(sn);
         let mut bits = 0;
         // Up to where something lies before it, at last around the end of the ring, and down to the last one there.

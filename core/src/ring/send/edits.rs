@@ -4,7 +4,7 @@
 //! next flush, and the rest at the latest by a look that goes around the window, some segments after each interval.
 
 use super::SendIndex;
-use crate::queue::List;
+use crate::list::List;
 use crate::ring::slots::FAN;
 use crate::segment::Segment;
 use crate::seq::Sn;

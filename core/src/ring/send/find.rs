@@ -1,8 +1,9 @@
 //! Finding segments: by sequence number, and the next one that a flush has to look at.
 
 use super::{Due, Scope, Seek, SendIndex, Span};
-use crate::queue::List;
-use crate::segment::{IKCPSEG, Segment};
+use crate::list::List;
+use crate::ring::Bookmark;
+use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
 use super::FastResend;
@@ -10,7 +11,7 @@ use super::FastResend;
 impl SendIndex {
     /// The listed segment with this `sn`.
     #[inline(always)]
-    pub(crate) fn find(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
+    pub(crate) fn find<'k>(&'k self, list: List<'k>, sn: Sn) -> Option<Segment<'k>> {
         if list.is_empty() {
             return None;
         }
@@ -45,7 +46,7 @@ impl SendIndex {
     /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
     /// it would end early.
     #[inline(never)]
-    pub(crate) fn find_again(&self, list: List<'_>, sn: Sn) -> Option<Segment> {
+    pub(crate) fn find_again<'k>(&'k self, list: List<'k>, sn: Sn) -> Option<Segment<'k>> {
         if !self.is_off() {
             return self.find(list, sn);
         }
@@ -58,21 +59,15 @@ impl SendIndex {
         at
     }
 
-    /// What is behind the segment of this `sn` and address, looked for in the order of the list; `None` when that is not
-    /// listed any more.
-    pub(crate) fn behind(
-        &self,
-        list: List<'_>,
-        sn: Sn,
-        address: *mut IKCPSEG,
-    ) -> Option<Option<Segment>> {
-        let mut at = list.first();
-        while let Some(segment) = at {
-            let next = list.next(segment);
-            if segment.as_ptr() == address && segment.sn.get() == sn.0 {
+    /// What is behind the segment of this bookmark, looked for in the order of the list; `None` when that is not listed any
+    /// more.
+    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Option<Segment<'k>>> {
+        let mut next = list.first();
+        while let Some(segment) = next {
+            next = list.next(segment);
+            if at.names(segment) {
                 return Some(next);
             }
-            at = next;
         }
         None
     }
@@ -95,14 +90,14 @@ impl SendIndex {
     }
 
     /// The first segment of the scope that is not before `from`; the first of all for `None`.
-    pub(crate) fn seek(
-        &self,
-        list: List<'_>,
+    pub(crate) fn seek<'k>(
+        &'k self,
+        list: List<'k>,
         scope: Scope,
         from: Option<Sn>,
         now: Millis,
         fast: FastResend,
-    ) -> Option<Segment> {
+    ) -> Option<Segment<'k>> {
         let first = list.first()?;
         let low = Sn(first.sn.get());
         let from = match from {
@@ -129,7 +124,7 @@ impl SendIndex {
     }
 
     /// The first segment that is not before `from`, mostly one of the last that are listed.
-    fn first_from(&self, list: List<'_>, from: Sn) -> Option<Segment> {
+    fn first_from<'k>(&'k self, list: List<'k>, from: Sn) -> Option<Segment<'k>> {
         if let Some(found) = list
             .first()
             .filter(|first| !Sn(first.sn.get()).before(from))
@@ -154,14 +149,14 @@ impl SendIndex {
 
     /// The segment of the scope behind `segment`.
     #[inline(always)]
-    pub(crate) fn after(
-        &self,
-        list: List<'_>,
+    pub(crate) fn after<'k>(
+        &'k self,
+        list: List<'k>,
         scope: Scope,
-        segment: Segment,
+        segment: Segment<'k>,
         now: Millis,
         fast: FastResend,
-    ) -> Option<Segment> {
+    ) -> Option<Segment<'k>> {
         let next = list.next(segment);
         match next {
             Some(next) if scope == Scope::Due && Sn(next.sn.get()).before(self.unsent.get()) => {
@@ -172,7 +167,13 @@ impl SendIndex {
     }
 
     #[inline(never)]
-    fn due_after(&self, list: List<'_>, sn: Sn, now: Millis, fast: FastResend) -> Option<Segment> {
+    fn due_after<'k>(
+        &'k self,
+        list: List<'k>,
+        sn: Sn,
+        now: Millis,
+        fast: FastResend,
+    ) -> Option<Segment<'k>> {
         let seek = Seek::Due;
         let due = Due { now, fast, seek };
         let next = (sn.plus(1), self.slots.slot(sn) + 1);
@@ -183,7 +184,12 @@ impl SendIndex {
 
     /// The first due segment that is not before `sn`, whose slot is `slot`, or one beyond the ring; or else the first that was
     /// never sent. Nothing is pending there then.
-    fn next_due_from(&self, list: List<'_>, (sn, slot): (Sn, u32), due: Due) -> Option<Segment> {
+    fn next_due_from<'k>(
+        &'k self,
+        list: List<'k>,
+        (sn, slot): (Sn, u32),
+        due: Due,
+    ) -> Option<Segment<'k>> {
         let unsent = self.unsent.get();
         let last = Sn(list.last()?.sn.get());
         let ring_end = self.slots.last_slot();

@@ -243,11 +243,11 @@ impl Slots<Timing> {
 
     /// Puts the consecutive `segments` from `first` to `last`, sent at `ts`, behind those that are there.
     #[inline(always)]
-    pub(super) fn append(
+    pub(super) fn append<'k>(
         &self,
         (first, last): (Sn, Sn),
         ts: Millis,
-        segments: impl Iterator<Item = Segment>,
+        segments: impl Iterator<Item = Segment<'k>>,
     ) {
         let mut sn = first;
         for segment in segments {
@@ -412,7 +412,7 @@ impl Slots<Timing> {
     /// The next due segment behind `sn`, on which nothing is pending, below the same lowest node. The window may begin there as
     /// well as end.
     #[inline(always)]
-    pub(super) fn next_due(&self, sn: Sn, due: Due) -> Option<Segment> {
+    pub(super) fn next_due(&self, sn: Sn, due: Due) -> Option<Segment<'_>> {
         let slot = self.slot(sn);
         let later = self.node(0, slot).live.get() & !(bit(0, slot) | (bit(0, slot) - 1));
         each(0, slot, later)

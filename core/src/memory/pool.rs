@@ -11,7 +11,8 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use super::{allocate, deallocate};
-use crate::segment::{IKCPSEG, PAYLOAD_OFFSET, Segment};
+use crate::abi::{IKCPSEG, PAYLOAD_OFFSET};
+use crate::segment::Owned;
 
 const CLASS_BYTES: usize = 16;
 /// Largest segment that is kept. What is larger (jumbo frames, hostile packets) goes back to the allocator at once.
@@ -55,30 +56,37 @@ const fn class_of(room: u32) -> usize {
 }
 
 /// A segment with room for `room` bytes, straight from the allocator.
-fn fresh(room: u32) -> Option<Segment> {
+fn fresh(room: u32) -> Option<Owned> {
     let memory = allocate(class_of(room) * CLASS_BYTES)?;
     // SAFETY: it is ours and large enough; all fields are cells of integers and pointers.
     unsafe {
         ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET);
-        Some(Segment::from_raw(memory.cast()))
+        Some(Owned::from_raw(memory.cast(), room))
     }
 }
 
-/// Takes the top off a stack of free segments.
+/// Gives a segment back to the allocator.
+pub(crate) fn discard(segment: Owned) {
+    // SAFETY: segments come from the allocator, `fresh` or the program's own, and nothing else names this one.
+    unsafe { deallocate(segment.into_raw().as_ptr().cast()) }
+}
+
+/// Takes the top off a stack of free segments that have room for `room` bytes.
 #[inline(always)]
-fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<Segment> {
+fn pop(stack: &Cell<*mut IKCPSEG>, room: u32) -> Option<Owned> {
+    let top = NonNull::new(stack.get())?;
     // SAFETY: what a stack links was given to `keep` and is nobody else's since.
-    let top = unsafe { Segment::from_raw(NonNull::new(stack.get())?) };
-    stack.set(top.node.next.get().cast());
-    Some(top)
+    unsafe {
+        stack.set(top.as_ref().node.next.get().cast());
+        Some(Owned::from_raw(top, room))
+    }
 }
 
 /// Gives all segments of a stack back to the allocator, and says how many they were.
 fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
     let mut count = 0;
-    while let Some(segment) = pop(stack) {
-        // SAFETY: it came from the allocator and is in no list any more.
-        unsafe { deallocate(segment.as_ptr().cast()) };
+    while let Some(segment) = pop(stack, 0) {
+        discard(segment);
         count += 1;
     }
     count
@@ -95,11 +103,11 @@ impl Pool {
         Some(unsafe { &*self.classes.get().add(class_of(room)) })
     }
 
-    /// A segment with room for `room` bytes of payload, not in any list. Its fields hold what they held.
+    /// A segment with room for `room` bytes of payload. Its fields hold what they held.
     #[inline(always)]
-    pub(crate) fn take(&self, room: u32) -> Option<Segment> {
+    pub(crate) fn take(&self, room: u32) -> Option<Owned> {
         if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.recent)
+            && let Some(segment) = pop(&class.recent, room)
         {
             self.left.set(self.left.get().wrapping_add(1));
             return Some(segment);
@@ -108,9 +116,9 @@ impl Pool {
     }
 
     #[inline(never)]
-    fn take_other(&self, room: u32) -> Option<Segment> {
+    fn take_other(&self, room: u32) -> Option<Owned> {
         if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.older)
+            && let Some(segment) = pop(&class.older, room)
         {
             self.left.set(self.left.get().wrapping_add(1));
             return Some(segment);
@@ -118,34 +126,36 @@ impl Pool {
         fresh(room)
     }
 
-    /// Takes back `segment`, which is in no list, and says whether it does: only while the limit allows.
-    ///
-    /// # Safety
-    /// It came from `take`, with room for at least its `len`, and where it is kept no handle on it is used again.
+    /// Takes back `segment`, or gives it back to say that it does not: only while the limit allows.
     #[inline(always)]
-    pub(crate) unsafe fn keep(&self, segment: Segment) -> bool {
-        match self.class(segment.len.get()) {
+    fn keep(&self, segment: Owned) -> Option<Owned> {
+        match self.class(segment.segment().len.get()) {
             Some(class) if self.left.get() > 0 => {
                 self.left.set(self.left.get() - 1);
-                segment.node.next.set(class.recent.get().cast());
-                class.recent.set(segment.as_ptr());
-                true
+                segment.segment().node.next.set(class.recent.get().cast());
+                class.recent.set(segment.into_raw().as_ptr());
+                None
             }
-            _ => false,
+            _ => Some(segment),
         }
     }
 
-    /// Gives `segment`, which is in no list, back to the allocator. When a busy connection does so it begins to keep
-    /// segments, `limit` of them at most.
-    ///
-    /// # Safety
-    /// As for `keep`, and no handle on it is used again.
-    pub(crate) unsafe fn discard(&self, segment: Segment, limit: u32) {
-        // SAFETY: the caller's promise.
-        unsafe { deallocate(segment.as_ptr().cast()) }
+    /// Gives `segment` back to the allocator. When a busy connection does so it begins to keep segments, `limit` of them at
+    /// most.
+    #[inline(never)]
+    fn discard(&self, segment: Owned, limit: u32) {
+        discard(segment);
         self.freed.set(self.freed.get().wrapping_add(1));
         if self.freed.get() >= BUSY && self.classes.get().is_null() {
             self.set_up(limit);
+        }
+    }
+
+    /// Frees `segment`, or keeps it for the next one of its size; `limit` of them at most are kept.
+    #[inline(always)]
+    pub(crate) fn free(&self, segment: Owned, limit: u32) {
+        if let Some(segment) = self.keep(segment) {
+            self.discard(segment, limit);
         }
     }
 

@@ -1,17 +1,11 @@
-//! The control block: the public `IKCPCB` that programs read and write. The private part behind it is `handle`'s.
+//! The structs that programs read and write, in both layouts.
 //!
 //! Every field is a [`Cell`]: a program may change any of them between two calls and inside any callback, so nothing
-//! here is ever borrowed mutably. The public fields are the only truth; the private part holds caches of it.
+//! here is ever borrowed mutably. These fields are the only truth; the private part of an object (`kcp`) holds caches of them.
 
 use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_void};
-
-use crate::congestion::IKCPOPS;
-use crate::queue::IQUEUEHEAD;
-
-mod handle;
-
-pub use handle::Kcp;
+use core::mem::offset_of;
 
 /// The original's name for its 32-bit unsigned integer.
 pub type IUINT32 = u32;
@@ -30,6 +24,110 @@ pub type Output = unsafe extern "C" fn(
 ) -> c_int;
 /// Takes one line of the log, a C string valid during the call.
 pub type WriteLog = unsafe extern "C" fn(log: *const c_char, kcp: *mut IKCPCB, user: *mut c_void);
+
+/// Head of a list, and the link inside each of its members. Same as the original's.
+#[repr(C)]
+#[allow(missing_debug_implementations)]
+pub struct IQUEUEHEAD {
+    /// First member, or the head itself.
+    pub next: Cell<*mut IQUEUEHEAD>,
+    /// Last member, or the head itself.
+    pub prev: Cell<*mut IQUEUEHEAD>,
+}
+
+/// One segment: header first, payload inline from `data` on, in one allocation. Times are milliseconds.
+#[repr(C)]
+#[allow(missing_docs, missing_debug_implementations)]
+pub struct IKCPSEG {
+    /// Link in one of the four lists.
+    pub node: IQUEUEHEAD,
+    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` are set.
+    pub conv: Cell<IUINT32>,
+    pub cmd: Cell<IUINT32>,
+    pub frg: Cell<IUINT32>,
+    pub wnd: Cell<IUINT32>,
+    pub ts: Cell<IUINT32>,
+    pub sn: Cell<IUINT32>,
+    pub una: Cell<IUINT32>,
+    pub len: Cell<IUINT32>,
+    /// When it is sent again unless it is acknowledged before, and the timeout that led to that.
+    pub resendts: Cell<IUINT32>,
+    pub rto: Cell<IUINT32>,
+    /// How often a later segment was acknowledged; counted when it can matter, so it may lag.
+    pub fastack: Cell<IUINT32>,
+    /// Transmissions so far.
+    pub xmit: Cell<IUINT32>,
+    /// First of `len` bytes of payload.
+    pub data: [Cell<c_char>; 1],
+}
+
+/// Hooks of a congestion control, for ikcp_setcc(). Any of them may be NULL: for `on_ack`, `on_fast_retransmit` and
+/// `on_timeout` the library then does what it does by itself, the others are skipped. They may set `cwnd`,
+/// `ssthresh`, `incr` and `congest`. The order of the members is part of the interface.
+#[repr(C)]
+#[allow(missing_debug_implementations)]
+pub struct IKCPOPS {
+    /// For the program; the library does not read it.
+    pub name: *const c_char,
+    /// Called by ikcp_setcc(); below 0 refuses, and the built-in control is back.
+    pub init: Option<unsafe extern "C" fn(kcp: *mut IKCPCB) -> c_int>,
+    /// Called when another control takes over, and by ikcp_release().
+    pub release: Option<unsafe extern "C" fn(kcp: *mut IKCPCB)>,
+    /// `snd_una` rose: by how many segments, how many bytes were acknowledged, how many segments were in flight before.
+    pub on_ack: Option<
+        unsafe extern "C" fn(
+            kcp: *mut IKCPCB,
+            acked_segs: IUINT32,
+            acked_bytes: IUINT32,
+            prior_in_flight: IUINT32,
+        ),
+    >,
+    /// A flush sent this many segments again early.
+    pub on_fast_retransmit: Option<
+        unsafe extern "C" fn(
+            kcp: *mut IKCPCB,
+            fast_retrans: IUINT32,
+            inflight: IUINT32,
+            prior_cwnd: IUINT32,
+        ),
+    >,
+    /// A flush sent segments again after their timeout.
+    pub on_timeout: Option<unsafe extern "C" fn(kcp: *mut IKCPCB, prior_cwnd: IUINT32)>,
+    /// A flush begins.
+    pub on_tick: Option<unsafe extern "C" fn(kcp: *mut IKCPCB)>,
+    /// Everything is sent and the window is not full.
+    pub on_app_limited: Option<unsafe extern "C" fn(kcp: *mut IKCPCB, inflight: IUINT32)>,
+    /// A round-trip sample, in milliseconds.
+    pub on_rtt: Option<unsafe extern "C" fn(kcp: *mut IKCPCB, rtt: IINT32)>,
+    /// A segment is being sent, for the `xmit`th time.
+    pub on_pkt_sent: Option<
+        unsafe extern "C" fn(
+            kcp: *mut IKCPCB,
+            sn: IUINT32,
+            ts: IUINT32,
+            len: IUINT32,
+            inflight: IUINT32,
+            xmit: IUINT32,
+        ),
+    >,
+    /// A segment was acknowledged; `rtt` is -1 when it is not known.
+    pub on_pkt_acked: Option<
+        unsafe extern "C" fn(
+            kcp: *mut IKCPCB,
+            sn: IUINT32,
+            ts: IUINT32,
+            len: IUINT32,
+            rtt: IINT32,
+            xmit: IUINT32,
+        ),
+    >,
+    /// For the program; the library does not call it.
+    pub get_info: Option<
+        unsafe extern "C" fn(kcp: *mut IKCPCB, buf: *mut c_void, bufsize: IUINT32) -> IUINT32,
+    >,
+    /// Bytes of payload that this flush may send. 0: none; from 2147483648 on: no limit.
+    pub pacing_rate: Option<unsafe extern "C" fn(kcp: *mut IKCPCB) -> IUINT32>,
+}
 
 /// Control block of one connection. Its public fields; the library keeps private state behind them, so only
 /// ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write
@@ -217,6 +315,15 @@ pub struct IKCPCB {
     pub writelog:
         Cell<Option<unsafe extern "C" fn(log: *const c_char, kcp: *mut ikcpcb, user: *mut c_void)>>,
 }
+
+/// Bytes before the payload.
+pub(crate) const PAYLOAD_OFFSET: usize = offset_of!(IKCPSEG, data);
+
+// A node is its segment: `list` converts between them by a cast.
+const _: () = assert!(offset_of!(IKCPSEG, node) == 0);
+const _: () = assert!(offset_of!(IKCPSEG, conv) == 2 * size_of::<usize>());
+const _: () = assert!(PAYLOAD_OFFSET == 2 * size_of::<usize>() + 48);
+const _: () = assert!(size_of::<IKCPSEG>() == PAYLOAD_OFFSET + size_of::<usize>());
 
 macro_rules! at {
     ($($field:ident $offset:literal),+ $(,)?) => {

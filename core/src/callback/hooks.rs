@@ -3,16 +3,16 @@
 use core::ffi::c_int;
 use core::ptr;
 
+use crate::abi::IKCPOPS;
 use crate::callback::Released;
-use crate::congestion::IKCPOPS;
 use crate::consts::profile;
-use crate::control::Kcp;
-use crate::flush::Ended;
+use crate::kcp::Kcp;
+use crate::output::Ended;
 
 impl Kcp<'_> {
     /// The installed table of hooks.
     #[inline(always)]
-    fn ops(self) -> Option<&'static IKCPOPS> {
+    fn ops(&self) -> Option<&'static IKCPOPS> {
         if !profile::CONGESTION_HOOKS {
             return None;
         }
@@ -23,35 +23,38 @@ impl Kcp<'_> {
 
     /// The installed table of hooks, unless the object is being released, so that none of them may run.
     #[inline(always)]
-    fn hooks(self) -> Option<&'static IKCPOPS> {
+    fn hooks(&self) -> Option<&'static IKCPOPS> {
         self.ops().filter(|_| !self.private().ending.get())
     }
 
     /// True when a table of hooks is installed.
     #[inline(always)]
-    pub(crate) fn has_ops(self) -> bool {
+    pub(crate) fn has_ops(&self) -> bool {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
     /// True when a member that acts while acknowledgements are taken is installed.
     #[inline(always)]
-    pub(crate) fn watches_acks(self) -> bool {
+    pub(crate) fn watches_acks(&self) -> bool {
         self.ops()
             .is_some_and(|ops| ops.on_pkt_acked.is_some() || ops.on_rtt.is_some())
     }
 }
 
 macro_rules! hooks {
-    ($error:ty, $wrap:ident; $($(#[$doc:meta])* $hook:ident as $method:ident($($name:ident: $type:ty),*) -> $result:ty;)+) => {
-        impl Kcp<'_> {
+    ($error:ty, $call_out:ident; $($(#[$doc:meta])* $hook:ident as $method:ident($($name:ident: $type:ty),*) -> $result:ty;)+) => {
+        impl<'a> Kcp<'a> {
             $(
                 $(#[$doc])*
                 #[inline(always)]
-                pub(crate) fn $method(self $(, $name: $type)*) -> Result<Option<$result>, $error> {
+                pub(crate) fn $method(self $(, $name: $type)*) -> Result<(Kcp<'a>, Option<$result>), $error> {
                     match self.hooks().and_then(|ops| ops.$hook) {
-                        None => Ok(None),
-                        // SAFETY: the program's promise: the table's members are functions of their types.
-                        Some(hook) => self.$wrap(|kcp, _| unsafe { hook(kcp $(, $name)*) }).map(Some),
+                        None => Ok((self, None)),
+                        Some(hook) => {
+                            // SAFETY: the program's promise: the table's members are functions of their types.
+                            let (kcp, result) = self.$call_out(|kcp, _| unsafe { hook(kcp $(, $name)*) })?;
+                            Ok((kcp, Some(result)))
+                        }
                     }
                 }
             )+
@@ -61,7 +64,7 @@ macro_rules! hooks {
 
 // Each gives `None` when no table is installed or its member is NULL. First those that a flush calls.
 hooks! {
-    Ended, call_out_of_flush;
+    Ended<'a>, call_out_of_flush;
     /// A flush begins.
     on_tick as on_tick() -> ();
     /// Bytes of payload that this flush may send.
@@ -88,17 +91,20 @@ hooks! {
     init as init_cc() -> c_int;
 }
 
-impl Kcp<'_> {
+impl<'a> Kcp<'a> {
     /// Tells the installed congestion control that it is being removed: once for each installation, whether its callback
     /// returns, is left, or does the same once more.
-    pub(crate) fn leave_cc(self) -> Result<(), Released> {
+    pub(crate) fn leave_cc(self) -> Result<Kcp<'a>, Released> {
         if self.private().leaving_cc.replace(true) {
-            return Ok(());
+            return Ok(self);
         }
         match self.ops().and_then(|ops| ops.release) {
-            None => Ok(()),
-            // SAFETY: the program's promise: the table's members are functions of their types.
-            Some(release) => self.call_out(|kcp, _| unsafe { release(kcp) }),
+            None => Ok(self),
+            Some(release) => {
+                // SAFETY: the program's promise: the table's members are functions of their types.
+                let (kcp, ()) = self.call_out(|kcp, _| unsafe { release(kcp) })?;
+                Ok(kcp)
+            }
         }
     }
 
@@ -115,23 +121,24 @@ impl Kcp<'_> {
     }
 
     fn install_cc(self, ops: *const IKCPOPS) -> Result<c_int, Released> {
-        self.leave_cc()?;
-        self.private().leaving_cc.set(false);
-        self.congest.set(ptr::null_mut());
-        self.ccops.set(ops);
-        let refused = self.init_cc()?.is_some_and(|answer| answer < 0);
+        let kcp = self.leave_cc()?;
+        kcp.private().leaving_cc.set(false);
+        kcp.congest.set(ptr::null_mut());
+        kcp.ccops.set(ops);
+        let (kcp, answer) = kcp.init_cc()?;
+        let refused = answer.is_some_and(|answer| answer < 0);
         if ops.is_null() || refused {
             if refused {
-                self.ccops.set(ptr::null());
-                self.congest.set(ptr::null_mut());
+                kcp.ccops.set(ptr::null());
+                kcp.congest.set(ptr::null_mut());
             }
-            self.cwnd.set(self.cwnd.get().max(1));
-            let incr = self.cwnd.get().wrapping_mul(self.mss.get());
+            kcp.cwnd.set(kcp.cwnd.get().max(1));
+            let incr = kcp.cwnd.get().wrapping_mul(kcp.mss.get());
             // Only the original's way back to the built-in control has this floor.
-            self.incr.set(if refused {
+            kcp.incr.set(if refused {
                 incr
             } else {
-                incr.max(self.mss.get())
+                incr.max(kcp.mss.get())
             });
         }
         Ok(if refused { -1 } else { 0 })

@@ -6,13 +6,16 @@
 //! guesses: the object is consistent whenever it calls out, and whoever comes back asks two things. Is the object alive?
 //! An [`Anchor`] outside of it knows. Has another flush begun meanwhile? Then that one does the work (`flush`).
 
+mod hooks;
+
 use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::NonNull;
 
-use crate::alloc::{allocate, deallocate};
-use crate::control::{IKCPCB, Kcp};
+use crate::abi::IKCPCB;
+use crate::kcp::Kcp;
 use crate::log::LINE;
+use crate::memory::{allocate, deallocate};
 
 /// The program released the object inside a callback. The operation ends at once and touches nothing of the object.
 #[derive(Clone, Copy, Debug)]
@@ -90,25 +93,28 @@ impl Anchor {
     }
 }
 
-impl Kcp<'_> {
-    /// Runs a callback, which gets the pointer that programs know the object by, and its `user`.
+impl<'a> Kcp<'a> {
+    /// Runs a callback, which gets the pointer that programs know the object by, and its `user`. The handle is gone
+    /// meanwhile, and with it all that was borrowed from it; it comes back if the object lives.
     #[inline(always)]
     pub(crate) fn call_out<R>(
         self,
         callback: impl FnOnce(*mut IKCPCB, *mut c_void) -> R,
-    ) -> Result<R, Released> {
+    ) -> Result<(Kcp<'a>, R), Released> {
         let private = self.private();
         let anchor = private.anchor.get();
-        private.callouts.set(private.callouts.get().wrapping_add(1));
+        private
+            .callbacks_run
+            .set(private.callbacks_run.get().wrapping_add(1));
         anchor.calls();
         let result = callback(self.as_ptr(), self.user.get());
         anchor.returned()?;
-        Ok(result)
+        Ok((self, result))
     }
 
     /// Packets that were handed out come back to the library when no callback is out any more.
     #[inline(always)]
-    pub(crate) fn take_back_packets(self) {
+    pub(crate) fn take_back_packets(&self) {
         if self.private().anchor.get().is_unused() {
             self.private().packet.handed_back();
         }
@@ -116,27 +122,29 @@ impl Kcp<'_> {
 
     /// Hands `len` bytes at `data` to `output`.
     #[inline(always)]
-    pub(crate) fn output(self, data: *const c_char, len: c_int) -> Result<(), Released> {
+    pub(crate) fn output(self, data: *const c_char, len: c_int) -> Result<Kcp<'a>, Released> {
         match self.output.get() {
             Some(output) if !self.private().ending.get() => {
                 // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
                 // until it returns.
-                self.call_out(|kcp, user| unsafe { output(data, len, kcp, user) })?;
-                Ok(())
+                let (kcp, _) =
+                    self.call_out(|kcp, user| unsafe { output(data, len, kcp, user) })?;
+                Ok(kcp)
             }
-            _ => Ok(()),
+            _ => Ok(self),
         }
     }
 
     /// Hands a line, with its terminating zero, to `writelog`.
-    pub(crate) fn write_log(self, line: &[u8; LINE]) -> Result<(), Released> {
+    pub(crate) fn write_log(self, line: &[u8; LINE]) -> Result<Kcp<'a>, Released> {
         let line: *const c_char = line.as_ptr().cast();
         match self.writelog.get() {
             Some(writelog) if !self.private().ending.get() => {
                 // SAFETY: the program's promise: `writelog` is a function of that type.
-                self.call_out(|kcp, user| unsafe { writelog(line, kcp, user) })
+                let (kcp, ()) = self.call_out(|kcp, user| unsafe { writelog(line, kcp, user) })?;
+                Ok(kcp)
             }
-            _ => Ok(()),
+            _ => Ok(self),
         }
     }
 }

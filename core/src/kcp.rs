@@ -6,16 +6,17 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
-use super::IKCPCB;
-use crate::alloc::packet::Packet;
-use crate::alloc::pool::Pool;
-use crate::alloc::{allocate, deallocate};
+use crate::abi::IKCPCB;
+use crate::abi::IKCPSEG;
 use crate::callback::Anchor;
 use crate::consts;
-use crate::flush::Course;
-use crate::queue::List;
+use crate::list::{List, ListMut};
+use crate::memory::packet::Packet;
+use crate::memory::pool::{self, Pool};
+use crate::memory::{allocate, deallocate};
+use crate::output::Course;
 use crate::ring::{Front, ReceiveIndex, SendIndex};
-use crate::segment::{IKCPSEG, Roomy, Segment, Source};
+use crate::segment::{Owned, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
 
 /// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.
@@ -34,7 +35,7 @@ pub(crate) struct Private {
     /// Says to a callback that comes back whether the object is alive.
     pub(crate) anchor: Cell<Anchor>,
     /// Callbacks that ran so far: tells whether one did since.
-    pub(crate) callouts: Cell<u32>,
+    pub(crate) callbacks_run: Cell<u32>,
     /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
     pub(crate) changes: Cell<u32>,
     /// When the trimming period began.
@@ -48,7 +49,7 @@ pub(crate) struct Private {
     /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
     pub(crate) ending: Cell<bool>,
     /// The last flush had to leave segments that were due, for want of budget or memory.
-    pub(crate) withheld: Cell<bool>,
+    pub(crate) deferred: Cell<bool>,
     /// `front` describes the first message.
     pub(crate) front_known: Cell<bool>,
     pub(crate) packet: Packet,
@@ -59,27 +60,9 @@ pub(crate) struct Private {
     pub(crate) front: Front,
     pub(crate) received: ReceiveIndex,
     /// The time of the last flush that had to leave segments that were due.
-    pub(crate) withheld_at: Cell<Millis>,
+    pub(crate) deferred_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
-    /// Messages taken so far: tells an `ikcp_recv` in a log line whether another call took one.
-    pub(crate) receptions: Cell<u32>,
-}
-
-/// Pending acknowledgements.
-#[derive(Clone, Copy)]
-pub(crate) struct PendingAcks {
-    list: *const [u32; 2],
-    len: u32,
-}
-
-impl PendingAcks {
-    /// `sn` and `ts` of number `n`.
-    #[inline(always)]
-    pub(crate) fn get(self, n: u32) -> Option<[u32; 2]> {
-        // SAFETY: the list holds `len` pairs.
-        (n < self.len).then(|| unsafe { *self.list.add(n as usize) })
-    }
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -91,7 +74,6 @@ struct ControlBlock {
 
 /// Handle on one object. All its methods are sound on an object that `create` made and that is used by one thread at a
 /// time; that is what constructing it promises.
-#[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct Kcp<'a>(NonNull<ControlBlock>, PhantomData<&'a ControlBlock>);
 
@@ -147,7 +129,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// Sets what is not 0 in a new object.
-    fn init(self, conv: u32, user: *mut c_void) {
+    fn init(&self, conv: u32, user: *mut c_void) {
         self.conv.set(conv);
         self.mtu.set(consts::IKCP_MTU_DEF);
         self.mss.set(consts::IKCP_MTU_DEF - consts::IKCP_OVERHEAD);
@@ -174,16 +156,17 @@ impl<'a> Kcp<'a> {
 
     /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
     pub(crate) fn destroy(self) {
-        for list in [
-            self.snd_buf(),
-            self.rcv_buf(),
-            self.snd_queue(),
-            self.rcv_queue(),
+        let block = self.block();
+        for head in [
+            &block.public.snd_buf,
+            &block.public.rcv_buf,
+            &block.public.snd_queue,
+            &block.public.rcv_queue,
         ] {
-            while let Some(segment) = list.first() {
-                list.remove(segment);
-                // SAFETY: a listed segment belongs to the object, and no handle on it is left.
-                unsafe { deallocate(segment.as_ptr().cast()) };
+            // SAFETY: the handle on the object is consumed, and no handle on a segment is left.
+            let mut list = unsafe { ListMut::new(head) };
+            while let Some(segment) = list.pop_front() {
+                pool::discard(segment);
             }
         }
         let private = self.private();
@@ -198,86 +181,117 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(always)]
-    const fn block(&self) -> &'a ControlBlock {
+    const fn block(&self) -> &ControlBlock {
         // SAFETY: the promise given where the handle was made; all fields are cells.
         unsafe { self.0.as_ref() }
     }
 
     #[inline(always)]
-    pub(crate) const fn private(self) -> &'a Private {
+    pub(crate) const fn private(&self) -> &Private {
         &self.block().private
     }
 
     /// The pointer that programs and callbacks know the object by.
     #[inline(always)]
-    pub(crate) const fn as_ptr(self) -> *mut IKCPCB {
+    pub(crate) const fn as_ptr(&self) -> *mut IKCPCB {
         self.0.as_ptr().cast()
     }
 
     #[inline(always)]
-    pub(crate) const fn snd_queue(self) -> List<'a> {
+    pub(crate) const fn snd_queue(&self) -> List<'_> {
         List::new(&self.block().public.snd_queue)
     }
 
     #[inline(always)]
-    pub(crate) const fn rcv_queue(self) -> List<'a> {
+    pub(crate) const fn rcv_queue(&self) -> List<'_> {
         List::new(&self.block().public.rcv_queue)
     }
 
     #[inline(always)]
-    pub(crate) const fn snd_buf(self) -> List<'a> {
+    pub(crate) const fn snd_buf(&self) -> List<'_> {
         List::new(&self.block().public.snd_buf)
     }
 
     #[inline(always)]
-    pub(crate) const fn rcv_buf(self) -> List<'a> {
+    pub(crate) const fn rcv_buf(&self) -> List<'_> {
         List::new(&self.block().public.rcv_buf)
     }
 
+    /// `snd_queue`, to take segments out of it.
     #[inline(always)]
-    pub(crate) fn next_sn(self) -> Sn {
+    pub(crate) fn snd_queue_mut(&mut self) -> ListMut<'_> {
+        // SAFETY: handles on segments are borrowed from the handle on the object, which is borrowed exclusively.
+        unsafe { ListMut::new(&self.block().public.snd_queue) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn rcv_queue_mut(&mut self) -> ListMut<'_> {
+        // SAFETY: as above.
+        unsafe { ListMut::new(&self.block().public.rcv_queue) }
+    }
+
+    /// `snd_buf` with its index.
+    #[inline(always)]
+    pub(crate) fn snd_buf_mut(&mut self) -> (ListMut<'_>, &Private) {
+        let block = self.block();
+        // SAFETY: as above.
+        (
+            unsafe { ListMut::new(&block.public.snd_buf) },
+            &block.private,
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn rcv_buf_mut(&mut self) -> (ListMut<'_>, &Private) {
+        let block = self.block();
+        // SAFETY: as above.
+        (
+            unsafe { ListMut::new(&block.public.rcv_buf) },
+            &block.private,
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn next_sn(&self) -> Sn {
         Sn(self.snd_nxt.get())
     }
 
     #[inline(always)]
-    pub(crate) fn now(self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         Millis(self.current.get())
     }
 
-    /// An empty segment with room for `room` bytes, in no list.
+    /// An empty segment with room for `room` bytes.
     #[inline(always)]
-    pub(crate) fn new_segment(self, room: u32) -> Option<Roomy> {
+    pub(crate) fn new_segment(&self, room: u32) -> Option<Owned> {
         let segment = self.private().pool.take(room)?;
-        segment.len.set(0);
-        // SAFETY: that is what the pool was asked for.
-        Some(unsafe { Roomy::new(segment, room) })
+        segment.segment().len.set(0);
+        Some(segment)
     }
 
-    /// A segment with `source` as its payload, in no list.
+    /// A segment with `source` as its payload.
     #[inline(always)]
-    pub(crate) fn segment_of(self, source: Source) -> Option<Segment> {
-        let room = source.len();
-        let segment = self.private().pool.take(room)?;
-        // SAFETY: that is what the pool was asked for.
-        unsafe { Roomy::new(segment, room) }.fill(source);
+    pub(crate) fn segment_of(&self, source: Source) -> Option<Owned> {
+        let segment = self.private().pool.take(source.len())?;
+        segment.roomy().fill(source);
         Some(segment)
     }
 
     /// `segment_of` where speed does not matter.
     #[inline(never)]
-    pub(crate) fn segment_of_any(self, source: Source) -> Option<Segment> {
+    pub(crate) fn cold_segment_of(&self, source: Source) -> Option<Owned> {
         self.segment_of(source)
     }
 
     /// `new_segment` where speed does not matter.
     #[inline(never)]
-    pub(crate) fn new_segment_any(self, room: u32) -> Option<Roomy> {
+    pub(crate) fn cold_new_segment(&self, room: u32) -> Option<Owned> {
         self.new_segment(room)
     }
 
     /// The last queued segment and its room, where that is known to be more than its payload.
     #[inline(always)]
-    pub(crate) fn tail(self) -> Option<Roomy> {
+    pub(crate) fn tail(&self) -> Option<Roomy<'_>> {
         let (tail, last) = (&self.private().tail, self.snd_queue().last_address());
         // SAFETY: `set_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
         ptr::eq(last, tail.segment.get()).then(|| unsafe {
@@ -286,110 +300,38 @@ impl<'a> Kcp<'a> {
         })
     }
 
-    /// Notes the room of the last queued segment, where that is more than its payload.
+    /// Notes that the last queued segment has room for `room` bytes, where that is more than its payload.
     #[inline(always)]
-    pub(crate) fn set_tail(self, tail: Roomy) {
-        let segment = tail.segment();
-        if tail.room() > segment.len.get() {
-            self.private().tail.segment.set(segment.as_ptr());
-            self.private().tail.room.set(tail.room());
-        } else {
-            self.forget_tail();
+    pub(crate) fn note_tail(&self, room: u32) {
+        match self.snd_queue().last() {
+            Some(last) if room > last.len.get() => {
+                self.private().tail.segment.set(last.as_ptr());
+                self.private().tail.room.set(room);
+            }
+            _ => self.forget_tail(),
         }
     }
 
     /// The last queued segment has no more room than its payload.
     #[inline(always)]
-    pub(crate) fn forget_tail(self) {
+    pub(crate) fn forget_tail(&self) {
         self.private().tail.segment.set(ptr::null_mut());
     }
 
-    /// True when `segment` is the one whose room was noted.
+    /// Frees `segment`, or keeps it for the next one of its size.
     #[inline(always)]
-    pub(crate) fn is_tail(self, segment: Segment) -> bool {
-        ptr::eq(self.private().tail.segment.get(), segment.as_ptr())
-    }
-
-    /// Frees `segment`, which has left its list, or keeps it for the next one of its size.
-    #[inline(always)]
-    pub(crate) fn free_segment(self, segment: Segment) {
-        // SAFETY: segments in the lists came from the pool (or, with more room, from `ikcp_parse_data`'s copy of one),
-        // and callers drop their handle.
-        if !unsafe { self.private().pool.keep(segment) } {
-            self.discard_segment(segment);
-        }
-    }
-
-    #[inline(never)]
-    fn discard_segment(self, segment: Segment) {
-        // SAFETY: as for `free_segment`, and it was not kept.
-        unsafe { self.private().pool.discard(segment, self.kept_segments()) }
+    pub(crate) fn free_segment(&self, segment: Owned) {
+        self.private().pool.free(segment, self.kept_segments());
     }
 
     /// How many free segments may be kept: the windows bound what is in use.
-    pub(crate) fn kept_segments(self) -> u32 {
+    pub(crate) fn kept_segments(&self) -> u32 {
         self.snd_wnd.get().saturating_add(self.rcv_wnd.get())
     }
 
     /// `free_segment` where speed does not matter.
     #[inline(never)]
-    pub(crate) fn free_segment_any(self, segment: Segment) {
+    pub(crate) fn cold_free_segment(&self, segment: Owned) {
         self.free_segment(segment);
-    }
-
-    /// Replaces `acklist` by one for `block` acknowledgements, keeping the pending ones. False without memory.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn grow_acklist(self, block: u32) -> bool {
-        let Some(memory) = allocate(block as usize * 8) else {
-            return false;
-        };
-        let (old, new) = (self.acklist.get(), memory.cast::<u32>().as_ptr());
-        if !old.is_null() {
-            // SAFETY: the old list holds `ackcount` pairs, fewer than the new one has room for.
-            unsafe {
-                ptr::copy_nonoverlapping(old, new, self.ackcount.get() as usize * 2);
-                deallocate(old.cast());
-            }
-        }
-        self.acklist.set(new);
-        self.ackblock.set(block);
-        true
-    }
-
-    /// The first `count` pending acknowledgements, or as many as there are. Good until one is noted or a callback runs.
-    #[inline(always)]
-    pub(crate) fn pending_acks(self, count: u32) -> PendingAcks {
-        let list = self.acklist.get();
-        let len = if list.is_null() {
-            0
-        } else {
-            self.ackcount.get().min(count)
-        };
-        PendingAcks {
-            list: list.cast(),
-            len,
-        }
-    }
-
-    /// Writes the pending acknowledgement `n`, which is below `ackblock`.
-    #[inline(always)]
-    pub(crate) fn set_pending_ack(self, n: u32, sn: u32, ts: u32) {
-        debug_assert!(n < self.ackblock.get());
-        // SAFETY: the list has room for `ackblock` pairs.
-        unsafe {
-            let pair = self.acklist.get().add(n as usize * 2);
-            pair.write(sn);
-            pair.add(1).write(ts);
-        }
-    }
-
-    pub(crate) fn free_acklist(self) {
-        let list = self.acklist.replace(ptr::null_mut());
-        self.ackblock.set(0);
-        if !list.is_null() {
-            // SAFETY: `grow_acklist` allocated it.
-            unsafe { deallocate(list.cast()) }
-        }
     }
 }

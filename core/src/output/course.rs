@@ -6,9 +6,11 @@
 //! one, should it come back, finds another number and ends. So one flush at most has work to do, whoever comes back.
 
 use core::cell::Cell;
+use core::ffi::c_void;
 
+use crate::abi::IKCPCB;
 use crate::callback::Released;
-use crate::control::{IKCPCB, Kcp};
+use crate::kcp::Kcp;
 use crate::seq::{Millis, Sn};
 
 /// Flushes inside each other from which on another one waits for the clock to move on. Those that were left for good count
@@ -16,15 +18,14 @@ use crate::seq::{Millis, Sn};
 const DEEPEST: u8 = 16;
 
 /// Why a flush ends early.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ended {
+pub(crate) enum Ended<'a> {
     Released,
     /// Another flush does what is left of it.
-    TakenOver,
+    TakenOver(Kcp<'a>),
 }
 
-impl From<Released> for Ended {
-    fn from(_: Released) -> Ended {
+impl From<Released> for Ended<'_> {
+    fn from(_: Released) -> Self {
         Ended::Released
     }
 }
@@ -146,6 +147,12 @@ impl Course {
         self.unwritten.set(true);
     }
 
+    /// It is written, or found to be gone.
+    #[inline(always)]
+    pub(super) fn note_written(&self) {
+        self.unwritten.set(false);
+    }
+
     #[inline(always)]
     pub(super) fn take_unwritten(&self) -> Option<Sn> {
         self.unwritten
@@ -154,22 +161,21 @@ impl Course {
     }
 }
 
-impl Kcp<'_> {
+impl<'a> Kcp<'a> {
     /// Runs a callback of a flush, which may have been taken over when it comes back.
     #[inline(always)]
     pub(crate) fn call_out_of_flush<R>(
         self,
-        callback: impl FnOnce(*mut IKCPCB, *mut core::ffi::c_void) -> R,
-    ) -> Result<R, Ended> {
+        callback: impl FnOnce(*mut IKCPCB, *mut c_void) -> R,
+    ) -> Result<(Kcp<'a>, R), Ended<'a>> {
         let number = self.flush_number();
-        let result = self.call_out(callback)?;
-        self.continue_flush(number)?;
-        Ok(result)
+        let (kcp, result) = self.call_out(callback)?;
+        Ok((kcp.continue_flush(number)?, result))
     }
 
     /// A flush is about to call out. Gives its number.
     #[inline(always)]
-    pub(super) fn flush_number(self) -> u32 {
+    pub(super) fn flush_number(&self) -> u32 {
         let flush = &self.private().flush;
         flush.clock.set(self.now());
         flush.number.get()
@@ -177,13 +183,13 @@ impl Kcp<'_> {
 
     /// A callback came back to the flush of this number.
     #[inline(always)]
-    pub(super) fn continue_flush(self, number: u32) -> Result<(), Ended> {
+    pub(super) fn continue_flush(self, number: u32) -> Result<Kcp<'a>, Ended<'a>> {
         let flush = &self.private().flush;
         if flush.number.get() != number {
-            return Err(Ended::TakenOver);
+            return Err(Ended::TakenOver(self));
         }
         // It is alive.
         flush.waits.set(false);
-        Ok(())
+        Ok(self)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every byte of the library comes from the hooks, and is given back with the hook that is in force at that moment.
 
+mod acklist;
 pub(crate) mod packet;
 pub(crate) mod pool;
 

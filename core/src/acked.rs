@@ -1,0 +1,208 @@
+//! What the peer's acknowledgements do: segments leave `snd_buf`, the round-trip time is measured, skips are counted.
+
+use crate::callback::Released;
+use crate::kcp::{Kcp, Private};
+use crate::rtt::Estimate;
+use crate::segment::Owned;
+use crate::seq::{Millis, Sn};
+
+impl<'a> Kcp<'a> {
+    /// Makes the send index describe `snd_buf`, which the program may have edited, at the beginning of an operation. An empty
+    /// list is not looked up in it, and what is admitted then starts it anew.
+    #[inline(always)]
+    pub(crate) fn sync_listed(&self) {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !list.is_empty()
+            && !index.is_off()
+            && !index.describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
+            self.rebuild_sent();
+        }
+    }
+
+    /// The same after a callback: what is not as before counts as a change, and so does all that is not known.
+    #[inline(never)]
+    pub(crate) fn sync_sent(&self) {
+        let (private, list) = (self.private(), self.snd_buf());
+        if private.sent.is_off() {
+            self.note_change();
+        } else if !private
+            .sent
+            .describes(list, self.nsnd_buf.get(), self.next_sn())
+        {
+            self.rebuild_sent();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn rebuild_sent(&self) {
+        self.note_change();
+        self.private()
+            .sent
+            .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
+    }
+
+    /// What was known before a callback may not hold any more.
+    #[inline(always)]
+    pub(crate) fn note_change(&self) {
+        let changes = &self.private().changes;
+        changes.set(changes.get().wrapping_add(1));
+    }
+
+    /// Frees a segment that was taken out of `snd_buf`.
+    #[inline(always)]
+    fn free_acked(&self, segment: Owned) {
+        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(1));
+        self.free_segment(segment);
+    }
+
+    #[inline(always)]
+    fn count_acked(&self, len: u32) {
+        self.ackedlen.set(self.ackedlen.get().wrapping_add(len));
+    }
+
+    /// Everything before `una` has arrived.
+    #[inline(always)]
+    pub(crate) fn acknowledge_before(&mut self, una: Sn) {
+        match self.snd_buf().first() {
+            None => self.snd_una.set(self.snd_nxt.get()),
+            Some(first) if una.since(Sn(first.sn.get())) > 0 => self.remove_before(una),
+            Some(first) => self.snd_una.set(first.sn.get()),
+        }
+    }
+
+    #[inline(never)]
+    fn remove_before(&mut self, una: Sn) {
+        if self.knows(una) {
+            let (mut bytes, limit) = (0u32, self.kept_segments());
+            let (mut list, Private { sent, pool, .. }) = self.snd_buf_mut();
+            let count = sent.take_before(&mut list, una, |segment| {
+                bytes = bytes.wrapping_add(segment.segment().len.get());
+                pool.free(segment, limit);
+            });
+            self.count_acked(bytes);
+            self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(count));
+        }
+        self.advance_una();
+    }
+
+    /// The same where callbacks may run.
+    pub(crate) fn acknowledge_before_watched(self, una: Sn) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        if kcp.knows(una) {
+            while let Some(first) = kcp.snd_buf().first()
+                && una.since(Sn(first.sn.get())) > 0
+            {
+                let sn = Sn(first.sn.get());
+                kcp.count_acked(first.len.get());
+                kcp = kcp.remove_watched(sn, -1)?;
+            }
+        }
+        kcp.advance_una();
+        Ok(kcp)
+    }
+
+    /// False for an `una` beyond what was ever sent: a stale packet of an earlier session, or a forged one.
+    #[inline(always)]
+    fn knows(&self, una: Sn) -> bool {
+        una.since(self.next_sn()) <= 0
+    }
+
+    /// True when a segment with this `sn` may be in flight.
+    #[inline(always)]
+    fn may_be_in_flight(&self, sn: Sn) -> bool {
+        !sn.before(Sn(self.snd_una.get())) && sn.since(self.next_sn()) < 0
+    }
+
+    /// `sn` has arrived.
+    #[inline(never)]
+    pub(crate) fn acknowledge(&mut self, sn: Sn) {
+        if !self.may_be_in_flight(sn) {
+            return;
+        }
+        let (mut list, private) = self.snd_buf_mut();
+        if let Some(segment) = private.sent.take(&mut list, sn) {
+            self.count_acked(segment.segment().len.get());
+            self.free_acked(segment);
+            self.advance_una();
+        }
+    }
+
+    /// The same where callbacks may run.
+    pub(crate) fn acknowledge_watched(self, sn: Sn) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        if kcp.may_be_in_flight(sn)
+            && let Some(segment) = kcp.private().sent.find(kcp.snd_buf(), sn)
+        {
+            kcp.count_acked(segment.len.get());
+            let rtt = kcp.now().since(Millis(segment.ts.get()));
+            kcp = kcp.remove_watched(sn, if rtt >= 0 { rtt } else { -1 })?;
+        }
+        kcp.advance_una();
+        Ok(kcp)
+    }
+
+    /// Tells `on_pkt_acked` of the segment, then removes it, unless the callback has.
+    #[inline(never)]
+    fn remove_watched(self, sn: Sn, rtt: i32) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn) {
+            let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
+            let answer;
+            (kcp, answer) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
+            if answer.is_some() {
+                kcp.sync_after_callback();
+            }
+        }
+        let (mut list, private) = kcp.snd_buf_mut();
+        if let Some(segment) = private.sent.take_again(&mut list, sn) {
+            kcp.free_acked(segment);
+        }
+        Ok(kcp)
+    }
+
+    /// Sets `snd_una` from what is left in `snd_buf`.
+    #[inline(always)]
+    pub(crate) fn advance_una(&self) {
+        let una = self
+            .snd_buf()
+            .first()
+            .map_or(self.snd_nxt.get(), |first| first.sn.get());
+        self.snd_una.set(una);
+    }
+
+    #[inline(always)]
+    fn estimate(&self) -> Estimate {
+        Estimate {
+            srtt: self.rx_srtt.get(),
+            rttval: self.rx_rttval.get(),
+        }
+    }
+
+    /// Takes a round-trip sample of `rtt` ms.
+    #[inline(always)]
+    pub(crate) fn sample_rtt(&self, rtt: i32) {
+        let estimate = self.estimate().sample(rtt);
+        self.rx_srtt.set(estimate.srtt);
+        self.rx_rttval.set(estimate.rttval);
+    }
+
+    /// Computes the timeout from the samples.
+    #[inline(always)]
+    pub(crate) fn set_rto(&self) {
+        let rto = self
+            .estimate()
+            .rto(self.interval.get(), self.rx_minrto.get());
+        self.rx_rto.set(rto);
+    }
+
+    /// The candidate of an `ikcp_input`: every segment before `sn` was skipped, if not sent after `ts`.
+    #[inline(never)]
+    pub(crate) fn skip_before(&self, sn: Sn, ts: Millis) {
+        if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
+            return;
+        }
+        self.private().sent.skipped(self.snd_buf(), sn, ts);
+    }
+}

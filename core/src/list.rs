@@ -1,0 +1,250 @@
+//! The public circular lists: every change of a link.
+//!
+//! A head and its nodes are what C programs walk with the `iqueue_*` macros, so a list here is always a closed circle,
+//! and a node that left a list has NULL links, as `IQUEUE_DEL` leaves it. The promise behind every `unsafe` block in
+//! this module is the program's: a head of a control block is always the head of a closed circle of live segments.
+
+use core::cell::Cell;
+use core::iter;
+use core::ptr::{self, NonNull};
+
+use crate::abi::{IKCPSEG, IQUEUEHEAD};
+use crate::segment::{Owned, Segment};
+
+impl IQUEUEHEAD {
+    /// A head that is no list yet.
+    pub(crate) const fn unlinked() -> IQUEUEHEAD {
+        IQUEUEHEAD {
+            next: Cell::new(ptr::null_mut()),
+            prev: Cell::new(ptr::null_mut()),
+        }
+    }
+}
+
+/// One of the four lists of a control block, by its head.
+#[derive(Clone, Copy)]
+pub(crate) struct List<'a>(&'a IQUEUEHEAD);
+
+impl<'a> List<'a> {
+    /// The list of this head, which is in a control block or was begun by [`ListMut::begin`].
+    #[inline(always)]
+    pub(crate) const fn new(head: &'a IQUEUEHEAD) -> List<'a> {
+        List(head)
+    }
+
+    #[inline(always)]
+    fn head(self) -> *mut IQUEUEHEAD {
+        ptr::from_ref(self.0).cast_mut()
+    }
+
+    /// Makes the list empty, whatever the head held.
+    pub(crate) fn init(self) {
+        self.0.next.set(self.head());
+        self.0.prev.set(self.head());
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(self) -> bool {
+        ptr::eq(self.0.next.get(), self.head())
+    }
+
+    #[inline(always)]
+    fn member(self, node: *mut IQUEUEHEAD) -> Option<Segment<'a>> {
+        if ptr::eq(node, self.head()) {
+            None
+        } else {
+            // SAFETY: the program's promise: what the circle links, other than the head, is a live segment.
+            Some(unsafe { Segment::from_node(node) })
+        }
+    }
+
+    /// Address of the first member (or of the head), to be compared and never followed.
+    #[inline(always)]
+    pub(crate) fn first_address(self) -> *mut IKCPSEG {
+        self.0.next.get().cast()
+    }
+
+    /// Address of the last member (or of the head), to be compared and never followed.
+    #[inline(always)]
+    pub(crate) fn last_address(self) -> *mut IKCPSEG {
+        self.0.prev.get().cast()
+    }
+
+    #[inline(always)]
+    pub(crate) fn first(self) -> Option<Segment<'a>> {
+        self.member(self.0.next.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn last(self) -> Option<Segment<'a>> {
+        self.member(self.0.prev.get())
+    }
+
+    /// The member behind `segment`.
+    #[inline(always)]
+    pub(crate) fn next(self, segment: Segment) -> Option<Segment<'a>> {
+        self.member(segment.node.next.get())
+    }
+
+    /// The member before `segment`.
+    #[inline(always)]
+    pub(crate) fn prev(self, segment: Segment) -> Option<Segment<'a>> {
+        self.member(segment.node.prev.get())
+    }
+
+    /// The members from `segment` on.
+    #[inline(always)]
+    pub(crate) fn from(self, segment: Segment) -> impl Iterator<Item = Segment<'a>> {
+        let mut at = segment.node();
+        iter::from_fn(move || {
+            let segment = self.member(at)?;
+            at = segment.node.next.get();
+            Some(segment)
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_back(self, segment: Owned) -> Segment<'a> {
+        self.link(segment, self.0.prev.get(), self.head())
+    }
+
+    /// Links `segment` behind `prev`, at the front for `None`.
+    pub(crate) fn insert_after(self, prev: Option<Segment<'a>>, segment: Owned) -> Segment<'a> {
+        let prev = prev.map_or(self.head(), Segment::node);
+        // SAFETY: the head is borrowed, and a member is a live segment.
+        let next = unsafe { (*prev).next.get() };
+        self.link(segment, prev, next)
+    }
+
+    #[inline(always)]
+    fn link(self, segment: Owned, prev: *mut IQUEUEHEAD, next: *mut IQUEUEHEAD) -> Segment<'a> {
+        let node: *mut IQUEUEHEAD = segment.into_raw().as_ptr().cast();
+        // SAFETY: a segment that nobody else names is live; the others are the head or live members of the closed circle.
+        unsafe {
+            (*node).prev.set(prev);
+            (*node).next.set(next);
+            (*prev).next.set(node);
+            (*next).prev.set(node);
+            Segment::from_node(node)
+        }
+    }
+
+    /// Moves the first members up to `last` to the end of `to`.
+    #[inline(always)]
+    pub(crate) fn move_front(self, last: Segment<'a>, to: List<'_>) {
+        let Some(first) = self.first() else {
+            return;
+        };
+        self.cut_front(self.next(last));
+        let end = to.0.prev.get();
+        first.node.prev.set(end);
+        last.node.next.set(to.head());
+        // SAFETY: the head is borrowed, and its last member is live.
+        unsafe { (*end).next.set(first.node()) };
+        to.0.prev.set(last.node());
+    }
+
+    /// Lets the list begin with `first`, a member, or be empty. What stood before it keeps its links.
+    #[inline(always)]
+    fn cut_front(self, first: Option<Segment<'a>>) {
+        let first = first.map_or(self.head(), Segment::node);
+        self.0.next.set(first);
+        // SAFETY: the head is borrowed, and a member is live.
+        unsafe { (*first).prev.set(self.head()) };
+    }
+}
+
+/// A list that segments may be taken out of: while it is borrowed so, no handle on a member exists but those that are
+/// borrowed from it.
+pub(crate) struct ListMut<'a>(List<'a>);
+
+impl<'a> ListMut<'a> {
+    /// The list of this head, of which nothing else is borrowed.
+    ///
+    /// # Safety
+    /// No handle on a member exists.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(head: &'a IQUEUEHEAD) -> ListMut<'a> {
+        ListMut(List(head))
+    }
+
+    /// Begins an empty list with this head, which is nothing yet.
+    pub(crate) fn begin(head: &'a mut IQUEUEHEAD) -> ListMut<'a> {
+        let list = List(head);
+        list.init();
+        ListMut(list)
+    }
+
+    #[inline(always)]
+    pub(crate) fn list(&self) -> List<'_> {
+        self.0
+    }
+
+    /// Takes a member out of the list.
+    ///
+    /// # Safety
+    /// It is a member.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&mut self, member: NonNull<IKCPSEG>) -> Owned {
+        // SAFETY: a member is live.
+        let segment: Segment<'_> = unsafe { Segment::from_raw(member) };
+        let (prev, next) = (segment.node.prev.get(), segment.node.next.get());
+        // SAFETY: the neighbours of a member are the head or live members.
+        unsafe {
+            (*next).prev.set(prev);
+            (*prev).next.set(next);
+        }
+        segment.node.next.set(ptr::null_mut());
+        segment.node.prev.set(ptr::null_mut());
+        // SAFETY: it has left the list, and handles on members are borrowed from `self`.
+        unsafe { Owned::from_raw(member, segment.len.get()) }
+    }
+
+    /// Takes the first member out of the list. It keeps its links.
+    #[inline(always)]
+    pub(crate) fn pop_front(&mut self) -> Option<Owned> {
+        let first = self.0.first()?;
+        self.0.cut_front(self.0.next(first));
+        // SAFETY: as for `take`.
+        Some(unsafe { Owned::from_raw(first.address(), first.len.get()) })
+    }
+
+    pub(crate) fn pop_back(&mut self) -> Option<Owned> {
+        let last = self.0.last()?.address();
+        // SAFETY: it is a member.
+        Some(unsafe { self.take(last) })
+    }
+
+    /// Puts `new` in the place of the last member, which it gives.
+    pub(crate) fn replace_last(&mut self, new: Owned) -> Option<Owned> {
+        let old = self.pop_back();
+        self.0.push_back(new);
+        old
+    }
+
+    /// Takes members from the front, in order, while they are `wanted`.
+    #[inline(always)]
+    pub(crate) fn pop_while(
+        &mut self,
+        wanted: impl Fn(Segment<'_>) -> bool,
+        mut taken: impl FnMut(Owned),
+    ) {
+        let mut at = self.0.first();
+        while let Some(segment) = at
+            && wanted(segment)
+        {
+            at = self.0.next(segment);
+            // SAFETY: it leaves the list below, where nothing looks at it before, and handles on members are borrowed from `self`.
+            taken(unsafe { Owned::from_raw(segment.address(), segment.len.get()) });
+        }
+        self.0.cut_front(at);
+    }
+
+    /// Moves all members to the end of `to`.
+    #[inline(always)]
+    pub(crate) fn move_all(self, to: List<'_>) {
+        if let Some(last) = self.0.last() {
+            self.0.move_front(last, to);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `acklist`: the acknowledgements that the next flush owes the peer, as pairs of `sn` and `ts`.
+
+use core::ptr;
+
+use crate::kcp::Kcp;
+use crate::memory::{allocate, deallocate};
+
+/// Acknowledgements, in receive windows, that may be pending before duplicates are no longer acknowledged.
+const PENDING_WINDOWS: u64 = 8;
+
+/// Pending acknowledgements.
+#[derive(Clone, Copy)]
+pub(crate) struct PendingAcks {
+    list: *const [u32; 2],
+    len: u32,
+}
+
+impl PendingAcks {
+    /// `sn` and `ts` of number `n`.
+    #[inline(always)]
+    pub(crate) fn get(self, n: u32) -> Option<[u32; 2]> {
+        // SAFETY: the list holds `len` pairs.
+        (n < self.len).then(|| unsafe { *self.list.add(n as usize) })
+    }
+}
+
+impl Kcp<'_> {
+    /// True when another acknowledgement can be noted without growing the list.
+    #[inline(always)]
+    pub(crate) fn has_room_for_ack(&self) -> bool {
+        self.ackcount.get() < self.ackblock.get() && !self.acklist.get().is_null()
+    }
+
+    /// Notes that `sn`, sent at `ts`, is to be acknowledged. There is room for it.
+    #[inline(always)]
+    pub(crate) fn push_ack(&self, sn: u32, ts: u32) {
+        let count = self.ackcount.get();
+        self.set_pending_ack(count, sn, ts);
+        self.ackcount.set(count + 1);
+    }
+
+    /// The same, and makes room. False when there is no memory to note it in.
+    pub(crate) fn try_push_ack(&self, sn: u32, ts: u32) -> bool {
+        let noted = self.has_room_for_ack() || self.extend_acklist(self.ackcount.get());
+        if noted {
+            self.push_ack(sn, ts);
+        }
+        noted
+    }
+
+    /// Doubles the list from 8 entries on, as the original does.
+    #[cold]
+    fn extend_acklist(&self, count: u32) -> bool {
+        match count
+            .checked_add(1)
+            .and_then(u32::checked_next_power_of_two)
+        {
+            Some(block) => self.grow_acklist(block.max(8)),
+            None => false,
+        }
+    }
+
+    /// Takes back the acknowledgement pushed last.
+    pub(crate) fn pop_ack(&self) {
+        self.ackcount.set(self.ackcount.get().saturating_sub(1));
+    }
+
+    /// True when so many acknowledgements are pending that duplicates get none: a flood of them would otherwise grow
+    /// the list without bound.
+    #[inline(always)]
+    pub(crate) fn acks_overflow(&self) -> bool {
+        u64::from(self.ackcount.get()) >= PENDING_WINDOWS * u64::from(self.rcv_wnd.get())
+    }
+
+    /// Removes the first `count` pending acknowledgements, which a flush has written. Those that came in meanwhile,
+    /// from a callback, stay.
+    #[inline(always)]
+    pub(crate) fn drop_acks(&self, count: u32) {
+        if self.ackcount.get() == count {
+            self.ackcount.set(0);
+        } else {
+            self.drop_some_acks(count);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_some_acks(&self, count: u32) {
+        let acks = self.pending_acks(u32::MAX);
+        let mut left = 0;
+        while let Some([sn, ts]) = acks.get(count + left) {
+            self.set_pending_ack(left, sn, ts);
+            left += 1;
+        }
+        self.ackcount.set(left);
+    }
+
+    /// Replaces `acklist` by one for `block` acknowledgements, keeping the pending ones. False without memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn grow_acklist(&self, block: u32) -> bool {
+        let Some(memory) = allocate(block as usize * 8) else {
+            return false;
+        };
+        let (old, new) = (self.acklist.get(), memory.cast::<u32>().as_ptr());
+        if !old.is_null() {
+            // SAFETY: the old list holds `ackcount` pairs, fewer than the new one has room for.
+            unsafe {
+                ptr::copy_nonoverlapping(old, new, self.ackcount.get() as usize * 2);
+                deallocate(old.cast());
+            }
+        }
+        self.acklist.set(new);
+        self.ackblock.set(block);
+        true
+    }
+
+    /// The first `count` pending acknowledgements, or as many as there are. Good until one is noted or a callback runs.
+    #[inline(always)]
+    pub(crate) fn pending_acks(&self, count: u32) -> PendingAcks {
+        let list = self.acklist.get();
+        let len = if list.is_null() {
+            0
+        } else {
+            self.ackcount.get().min(count)
+        };
+        PendingAcks {
+            list: list.cast(),
+            len,
+        }
+    }
+
+    /// Writes the pending acknowledgement `n`, which is below `ackblock`.
+    #[inline(always)]
+    pub(crate) fn set_pending_ack(&self, n: u32, sn: u32, ts: u32) {
+        debug_assert!(n < self.ackblock.get());
+        // SAFETY: the list has room for `ackblock` pairs.
+        unsafe {
+            let pair = self.acklist.get().add(n as usize * 2);
+            pair.write(sn);
+            pair.add(1).write(ts);
+        }
+    }
+
+    pub(crate) fn free_acklist(&self) {
+        let list = self.acklist.replace(ptr::null_mut());
+        self.ackblock.set(0);
+        if !list.is_null() {
+            // SAFETY: `grow_acklist` allocated it.
+            unsafe { deallocate(list.cast()) }
+        }
+    }
+}

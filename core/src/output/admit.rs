@@ -1,0 +1,91 @@
+//! Admission: segments leave `snd_queue` for `snd_buf` while the window allows, and get their numbers.
+
+use super::Ended;
+use crate::consts::IKCP_CMD_PUSH;
+use crate::kcp::Kcp;
+use crate::ring::Bookmark;
+use crate::seq::{Millis, Sn};
+
+impl<'a> Kcp<'a> {
+    /// Segments that may be in flight.
+    #[inline(always)]
+    pub(super) fn send_window(&self) -> u32 {
+        let window = self.snd_wnd.get().min(self.rmt_wnd.get());
+        if self.has_ops() || self.nocwnd.get() == 0 {
+            window.min(self.cwnd.get())
+        } else {
+            window
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn admits(&self, window: u32) -> bool {
+        self.next_sn().before(Sn(self.snd_una.get()).plus(window))
+    }
+
+    /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
+    /// are brought up to date once for all of them. Gives the first one.
+    #[inline(always)]
+    pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
+        let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
+        if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
+            self.fit_tail();
+        }
+        let (queue, list) = (self.snd_queue(), self.snd_buf());
+        let edge = Sn(self.snd_una.get()).plus(window);
+        let (mut sn, mut last) = (self.next_sn(), None);
+        let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
+        let mut at = queue.first();
+        while let Some(segment) = at
+            && sn.before(edge)
+        {
+            segment.conv.set(conv);
+            segment.cmd.set(IKCP_CMD_PUSH);
+            segment.wnd.set(u32::from(wnd));
+            segment.ts.set(current.0);
+            segment.sn.set(sn.0);
+            segment.una.set(una);
+            segment.resendts.set(current.0);
+            segment.rto.set(rto.cast_unsigned());
+            segment.fastack.set(0);
+            segment.xmit.set(0);
+            sn = sn.plus(1);
+            last = Some(segment);
+            at = queue.next(segment);
+        }
+        let (first, last) = (queue.first()?, last?);
+        let count = sn.since(self.next_sn()).cast_unsigned();
+        queue.move_front(last, list);
+        self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
+        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
+        self.snd_nxt.set(sn.0);
+        let total = self.nsnd_buf.get();
+        self.private()
+            .sent
+            .admitted(list, first, (count, total, window), sn, || {
+                self.fastlimit.get()
+            });
+        Some(self.bookmark(first))
+    }
+
+    /// Tells the congestion control when the window is not full and nothing is left to fill it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn report_app_limited(self) -> Result<Kcp<'a>, Ended<'a>> {
+        if !self.snd_queue().is_empty() {
+            return Ok(self);
+        }
+        let window = self
+            .snd_wnd
+            .get()
+            .min(self.rmt_wnd.get())
+            .min(self.cwnd.get());
+        let inflight = self.nsnd_buf.get();
+        if inflight >= window {
+            return Ok(self);
+        }
+        let (kcp, _) = self.on_app_limited(inflight)?;
+        kcp.sync_sent();
+        Ok(kcp)
+    }
+}

@@ -1,0 +1,422 @@
+//! `ikcp_flush`: what is owed to the peer and what is due, written into packets in the original's order.
+//!
+//! Acknowledgements first (`acks`), then window probes, then new segments are admitted to `snd_buf` (`admit`), and those that are
+//! due are sent in order of `sn` (`transmit`). A packet leaves when the next segment does not fit into it, so a callback
+//! sees the object as it is then. What happens when a flush meets another one is `course`'s.
+
+mod acks;
+mod admit;
+mod course;
+mod transmit;
+
+use crate::callback::Released;
+use crate::congestion::Window;
+use crate::consts::{IKCP_CMD_ACK, log_mask, profile};
+use crate::kcp::Kcp;
+use crate::probe::Prober;
+use crate::ring::Bookmark;
+use crate::ring::Scope;
+use crate::seq::{Millis, Sn};
+use crate::ways;
+pub(crate) use course::{Course, Ended};
+use transmit::Walk;
+
+/// How often unused memory is given back, ms.
+const TRIM_PERIOD: u32 = 500;
+
+/// What a flush reads once.
+#[derive(Clone, Copy)]
+struct Round {
+    current: Millis,
+    /// Congestion window when it began, and segments that may be in flight.
+    prior_cwnd: u32,
+    window: u32,
+    /// What normal mode adds to the first deadline of a segment, ms.
+    rtomin: u32,
+    /// Skips from which on a segment is sent again.
+    resent: u32,
+    /// Free segments of our receive queue, as all headers say.
+    wnd: u16,
+}
+
+/// What a flush may have to do with segments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// None may be admitted and none is due.
+    Nothing,
+    /// Some may be admitted, and none of those sent before is due.
+    Admission,
+    Unclear,
+}
+
+/// Why a flush runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// The program, or `ikcp_update`, asked for it.
+    Call,
+    /// It was asked for during the one before.
+    Again,
+    /// The clock has moved on since the one before, which has not ended.
+    TakeOver,
+}
+
+impl<'a> Kcp<'a> {
+    /// Sends what is due at `current`.
+    pub fn flush(self) {
+        // Released meanwhile or not, there is nothing left to do.
+        _ = self.request_flush();
+    }
+
+    /// Flushes, or, inside a flush at the same clock, sees to it that another one follows.
+    #[inline(never)]
+    pub(crate) fn request_flush(self) -> Result<Kcp<'a>, Released> {
+        if self.updated.get() == 0 {
+            return Ok(self);
+        }
+        if self.private().flush.is_running() {
+            return self.flush_inside();
+        }
+        // Decided before anything is written: with thousands of connections nearly all flushes end here.
+        self.sync_listed();
+        let work = self.work();
+        if work == Work::Nothing && self.owes_nothing() {
+            self.set_prober(Prober::IDLE);
+            self.close_round();
+            Ok(self)
+        } else {
+            self.flush_now(work, Occasion::Call)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush_inside(self) -> Result<Kcp<'a>, Released> {
+        if self.private().flush.defers(self.now()) {
+            return Ok(self);
+        }
+        self.sync_sent();
+        self.flush_now(Work::Unclear, Occasion::TakeOver)
+    }
+
+    /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
+    #[inline(never)]
+    fn flush_now(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        if !self.private().flush.enter(self.now()) {
+            return Ok(self);
+        }
+        let kcp = match self.flush_once(work, occasion) {
+            Ok(kcp) => {
+                let flush = &kcp.private().flush;
+                if flush.is_wanted_again() && occasion != Occasion::Again {
+                    flush.leave();
+                    return kcp.flush_again();
+                }
+                flush.end();
+                kcp
+            }
+            Err(Ended::TakenOver(kcp)) => kcp,
+            Err(Ended::Released) => return Err(Released),
+        };
+        kcp.private().flush.leave();
+        Ok(kcp)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush_again(self) -> Result<Kcp<'a>, Released> {
+        self.sync_sent();
+        self.flush_now(Work::Unclear, Occasion::Again)
+    }
+
+    /// Sends what a flush that is taken over had begun to send: the packet under construction, and a segment that waits
+    /// for room in one.
+    #[cold]
+    #[inline(never)]
+    fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        let acks = kcp.private().flush.take_acks(kcp.ackcount.get());
+        kcp.drop_acks(acks);
+        let Some(sn) = kcp.private().flush.take_unwritten() else {
+            return Ok(kcp);
+        };
+        if kcp.private().packet.len() > 0 {
+            kcp.private().flush.note_unwritten(sn);
+            kcp = kcp.output_packet()?;
+            kcp.sync_sent();
+            kcp.private().flush.take_unwritten();
+        }
+        if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn)
+            && segment.xmit.get() != 0
+        {
+            kcp.write_segment(segment);
+        }
+        Ok(kcp)
+    }
+
+    /// Hands the packet under construction to `output`.
+    #[inline(never)]
+    fn output_packet(self) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        if kcp.logs(log_mask::OUTPUT) {
+            let number = kcp.flush_number();
+            let len = kcp.private().packet.len();
+            kcp = kcp.log_output(len)?.continue_flush(number)?;
+        }
+        if kcp.private().packet.len() == 0 {
+            return Ok(kcp);
+        }
+        let number = kcp.flush_number();
+        let (data, len) = kcp.private().packet.hand_out(&kcp.buffer);
+        kcp = kcp
+            .output(data, len.cast_signed())?
+            .continue_flush(number)?;
+        kcp.take_back_packets();
+        Ok(kcp)
+    }
+
+    /// True when the packet under construction may take `need` more bytes.
+    #[inline(always)]
+    fn fits(&self, need: u32) -> bool {
+        let size = self.private().packet.len().wrapping_add(need);
+        size.cast_signed() <= self.mtu.get().cast_signed()
+    }
+
+    /// Hands out the packet under construction when `need` more bytes would make it larger than the MTU.
+    #[inline(always)]
+    fn make_room(self, need: u32) -> Result<Kcp<'a>, Ended<'a>> {
+        if self.fits(need) {
+            Ok(self)
+        } else {
+            self.output_packet()
+        }
+    }
+
+    /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
+    /// connection that only answers, and of a program that flushes after every call.
+    #[inline(always)]
+    fn work(&self) -> Work {
+        if !ways::NOTHING_TO_SEND {
+            return Work::Unclear;
+        }
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        let nothing_due = list.is_empty()
+            || if index.is_off() {
+                self.finds_nothing_due()
+            } else {
+                index.watch(list);
+                !index.has_unsent() && index.is_quiet(self.now(), self.fast_resend(self.resent()))
+            };
+        if self.has_ops() || !nothing_due {
+            Work::Unclear
+        } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
+            Work::Admission
+        } else {
+            Work::Nothing
+        }
+    }
+
+    /// One pass, when `work` has just been told.
+    #[inline(always)]
+    fn flush_once(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Ended<'a>> {
+        let (mut kcp, mut work) = (self, work);
+        kcp.private().flush.begin(kcp.now());
+        if occasion == Occasion::TakeOver {
+            kcp = kcp.finish_another()?;
+        }
+        let callbacks_run = kcp.private().callbacks_run.get();
+        let current = kcp.now();
+        let mut budget = None;
+        if kcp.has_ops() {
+            (kcp, budget) = kcp.ask_ops()?;
+        }
+        let (wnd, prior_cwnd) = (kcp.wnd_unused(), kcp.cwnd.get());
+        let header = acks::header_of(IKCP_CMD_ACK, kcp.conv.get(), kcp.rcv_nxt.get(), wnd);
+        let (mut kcp, last) = kcp.flush_acks(header)?;
+        if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
+            kcp = kcp.flush_probes(header.about(last))?;
+        } else {
+            kcp.set_prober(Prober::IDLE);
+        }
+        if kcp.private().callbacks_run.get() != callbacks_run {
+            kcp.sync_sent();
+            work = Work::Unclear;
+        } else if work == Work::Nothing {
+            return kcp.end_round();
+        }
+        kcp.flush_data(work, budget, current, prior_cwnd, wnd)
+    }
+
+    /// The segments of a flush: admits new ones and sends those that are due.
+    #[inline(always)]
+    fn flush_data(
+        self,
+        work: Work,
+        budget: Option<u32>,
+        current: Millis,
+        prior_cwnd: u32,
+        wnd: u16,
+    ) -> Result<Kcp<'a>, Ended<'a>> {
+        let window = self.send_window();
+        let mut kcp = self;
+        let admitted = kcp.admit(current, window, wnd);
+        if kcp.has_ops() {
+            kcp = kcp.report_app_limited()?;
+        }
+        let rtomin = match kcp.nodelay.get() {
+            0 => (kcp.rx_rto.get() >> 3).cast_unsigned(),
+            _ => 0,
+        };
+        let resent = kcp.resent();
+        let (scope, first) = if work == Work::Admission {
+            (Scope::Unsent, admitted)
+        } else {
+            kcp.look_for_due(current, resent)
+        };
+        kcp.private().deferred.set(false);
+        let mut walk = Walk {
+            round: Round {
+                current,
+                prior_cwnd,
+                window,
+                rtomin,
+                resent,
+                wnd,
+            },
+            scope,
+            budget,
+            fast_retransmits: 0,
+            timed_out: false,
+            stopped: false,
+        };
+        let mut kcp = kcp.transmit(&mut walk, first)?;
+        if !walk.stopped {
+            kcp.private().sent.flushed();
+        }
+        if kcp.private().packet.len() > 0 {
+            kcp = kcp.output_packet()?;
+        }
+        if walk.timed_out || walk.fast_retransmits > 0 {
+            kcp = kcp.react(&walk)?;
+        }
+        kcp.close_round();
+        Ok(kcp)
+    }
+
+    /// Which segments a flush has to look at, and the first of them.
+    #[inline(never)]
+    fn look_for_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
+        let scope = self.scope(current, resent);
+        let fast = self.fast_resend(resent);
+        let index = &self.private().sent;
+        let first = index.seek(self.snd_buf(), scope, None, current, fast);
+        (scope, first.map(|first| self.bookmark(first)))
+    }
+
+    /// Asks the congestion control for the bytes of payload that may be sent, `None` without limit.
+    #[cold]
+    #[inline(never)]
+    fn ask_ops(self) -> Result<(Kcp<'a>, Option<u32>), Ended<'a>> {
+        let (kcp, _) = self.on_tick()?;
+        let (kcp, budget) = kcp.pacing_rate()?;
+        Ok((kcp, budget.filter(|budget| budget.cast_signed() >= 0)))
+    }
+
+    /// The end of a flush that has nothing more to send than what is written: the last packet leaves.
+    #[inline(always)]
+    fn end_round(self) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        kcp.private().deferred.set(false);
+        if kcp.private().packet.len() > 0 {
+            kcp = kcp.output_packet()?;
+        }
+        kcp.close_round();
+        Ok(kcp)
+    }
+
+    /// Lets the congestion control react to what had to be sent again.
+    #[inline(never)]
+    fn react(self, walk: &Walk) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        let Round {
+            prior_cwnd, resent, ..
+        } = walk.round;
+        if walk.fast_retransmits > 0 {
+            let inflight = kcp.nsnd_buf.get();
+            let answer;
+            (kcp, answer) = kcp.on_fast_retransmit(walk.fast_retransmits, inflight, prior_cwnd)?;
+            if answer.is_none() {
+                let inflight = kcp.next_sn().since(Sn(kcp.snd_una.get())).cast_unsigned();
+                kcp.set_window(Window::fast_retransmitted(inflight, resent, kcp.mss.get()));
+            }
+        }
+        if walk.timed_out {
+            let answer;
+            (kcp, answer) = kcp.on_timeout(prior_cwnd)?;
+            if answer.is_none() {
+                let prior = if profile::CONGESTION_HOOKS {
+                    prior_cwnd
+                } else {
+                    walk.round.window
+                };
+                kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
+            }
+        }
+        Ok(kcp)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_window(&self, window: Window) {
+        self.cwnd.set(window.cwnd);
+        self.ssthresh.set(window.ssthresh);
+        self.incr.set(window.incr);
+    }
+
+    #[inline(always)]
+    fn set_prober(&self, prober: Prober) {
+        self.ts_probe.set(prober.ts_probe.0);
+        self.probe_wait.set(prober.probe_wait);
+    }
+
+    /// True when a flush would not have to send a header either.
+    #[inline(always)]
+    fn owes_nothing(&self) -> bool {
+        self.ackcount.get() == 0 && self.probe.get() == 0 && self.rmt_wnd.get() != 0
+    }
+
+    /// What every flush ends with.
+    #[inline(always)]
+    fn close_round(&self) {
+        if self.cwnd.get() < 1 {
+            self.cwnd.set(1);
+            self.incr.set(self.mss.get());
+        }
+        let elapsed = self
+            .now()
+            .since(self.private().trimmed.get())
+            .cast_unsigned();
+        if elapsed >= TRIM_PERIOD {
+            self.trim();
+        }
+    }
+
+    /// Ends a trimming period: what was not needed during it goes back to the allocator.
+    #[cold]
+    #[inline(never)]
+    fn trim(&self) {
+        let private = self.private();
+        private.trimmed.set(self.now());
+        self.sync_sent();
+        self.sync_received();
+        private.sent.trim(self.snd_buf());
+        private.received.trim(self.rcv_buf());
+        let progress = self.snd_una.get().wrapping_add(self.rcv_nxt.get());
+        let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
+        private.pool.trim(passed, self.kept_segments());
+        let acks = private.ack_peak.replace(0);
+        // A list that is used and small stays, so that a message now and then does not allocate it each time.
+        let block = self.ackblock.get();
+        if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
+            self.free_acklist();
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The segments of a flush: why each is sent, the state after that, and writing them in order of `sn`.
+//!
+//! Segments are written until a callback has to run, because the packet is full or a hook wants to know. Nothing that is
+//! borrowed from the object lives across it: a [`Bookmark`] names the segment that is marked as sent and has to be written
+//! next, and it opens only if nothing has changed.
+
+use super::{Ended, Round};
+use crate::consts::IKCP_OVERHEAD;
+use crate::kcp::Kcp;
+use crate::ring::Bookmark;
+use crate::ring::{FastResend, Scope};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+use crate::ways;
+use crate::wire::Header;
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    First,
+    Timeout,
+    FastRetransmit,
+}
+
+/// A flush on its way through `snd_buf`.
+pub(super) struct Walk {
+    pub(super) round: Round,
+    /// Which segments it looks at.
+    pub(super) scope: Scope,
+    /// Bytes of payload that it may still send, without limit for `None`.
+    pub(super) budget: Option<u32>,
+    /// Segments sent again because later ones were acknowledged.
+    pub(super) fast_retransmits: u32,
+    /// Any segment was sent again after its timeout.
+    pub(super) timed_out: bool,
+    /// It ended before the end: a segment that is due has to stay, for want of budget or memory, or the program has edited the
+    /// list so that nobody knows what is behind the segment sent last.
+    pub(super) stopped: bool,
+}
+
+impl Walk {
+    #[inline(always)]
+    fn spend(&mut self, len: u32) {
+        if let Some(budget) = &mut self.budget {
+            *budget = budget.saturating_sub(len);
+        }
+    }
+}
+
+/// How far a run of first transmissions came.
+enum Run<'k> {
+    /// Up to this segment, which is written.
+    Passed(Segment<'k>),
+    /// There is something to decide about this one.
+    Special(Segment<'k>),
+    /// This one is marked, and the packet is full.
+    Full(Segment<'k>),
+    /// Up to the end of the list.
+    Ended,
+}
+
+/// What a segment that is sent for the first time gets.
+#[derive(Clone, Copy)]
+struct FirstTransmission {
+    rto: u32,
+    resendts: Millis,
+    ts: Millis,
+    wnd: u16,
+    una: u32,
+}
+
+impl FirstTransmission {
+    /// Brings the fields of `segment` to the state after sending it.
+    #[inline(always)]
+    fn mark(self, segment: Segment<'_>) {
+        segment.xmit.set(1);
+        segment.rto.set(self.rto);
+        segment.resendts.set(self.resendts.0);
+        segment.ts.set(self.ts.0);
+        segment.wnd.set(u32::from(self.wnd));
+        segment.una.set(self.una);
+    }
+}
+
+/// True when `segment` was never sent, and none behind it was acknowledged.
+#[inline(always)]
+fn is_fresh(segment: Segment<'_>) -> bool {
+    segment.xmit.get() | segment.fastack.get() == 0
+}
+
+impl<'a> Kcp<'a> {
+    /// Sends what is due in the scope of `walk`, from `first` on.
+    #[inline(always)]
+    pub(super) fn transmit(
+        self,
+        walk: &mut Walk,
+        first: Option<Bookmark>,
+    ) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        let mut next = first.and_then(|at| kcp.open(at));
+        while let Some(marked) = kcp.write_until_callback(walk, next) {
+            kcp = kcp.make_way(walk, marked)?;
+            next = kcp.write_marked(walk, marked);
+        }
+        Ok(kcp)
+    }
+
+    /// Writes what is due, from `next` on, until a callback has to run. Gives the segment that is marked as sent and waits
+    /// for that; `None` at the end.
+    #[inline(always)]
+    fn write_until_callback<'k>(
+        &'k self,
+        walk: &mut Walk,
+        mut next: Option<Segment<'k>>,
+    ) -> Option<Bookmark> {
+        if ways::FIRST_TRANSMISSIONS_IN_RUNS
+            && walk.scope == Scope::Unsent
+            && walk.budget.is_none()
+            && !self.has_ops()
+        {
+            while let Some(from) = next {
+                match self.write_fresh(walk, from) {
+                    Run::Full(segment) => return Some(self.bookmark(segment)),
+                    Run::Special(segment) => {
+                        next = Some(segment);
+                        break;
+                    }
+                    Run::Passed(segment) => next = self.snd_buf().next(segment),
+                    Run::Ended => return None,
+                }
+            }
+        }
+        while let Some(segment) = next {
+            if let Some(cause) = self.cause(segment, walk.round.current, walk.round.resent) {
+                let len = segment.len.get();
+                let need = IKCP_OVERHEAD.saturating_add(len);
+                let affordable = walk.budget.is_none_or(|budget| len <= budget);
+                if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
+                    walk.stopped = true;
+                    self.private().deferred.set(true);
+                    self.private().deferred_at.set(walk.round.current);
+                    self.private().sent.flushed_up_to(Sn(segment.sn.get()));
+                    return None;
+                }
+                self.mark_sent(segment, cause, walk);
+                if self.has_ops() || !self.fits(need) {
+                    return Some(self.bookmark(segment));
+                }
+                self.write_segment(segment);
+                walk.spend(len);
+            }
+            next = self.after(walk, segment);
+        }
+        None
+    }
+
+    /// Writes segments that are sent for the first time, while there is nothing to decide about them.
+    #[inline(always)]
+    fn write_fresh<'k>(&'k self, walk: &Walk, from: Segment<'k>) -> Run<'k> {
+        let (index, packet) = (&self.private().sent, &self.private().packet);
+        let first = self.first_transmission(walk.round);
+        let segment = match self.write_run(from, first) {
+            None => return Run::Ended,
+            Some(next) => next,
+        };
+        // This one does not fit, or there is something to decide about it.
+        let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
+        if !is_fresh(segment) || !packet.can_hold(&self.buffer, need) {
+            return Run::Special(segment);
+        }
+        first.mark(segment);
+        index.first_sent(segment, segment, first.resendts);
+        if self.fits(need) {
+            self.write_segment(segment);
+            return Run::Passed(segment);
+        }
+        index.flushed_up_to(Sn(segment.sn.get()).plus(1));
+        Run::Full(segment)
+    }
+
+    /// Writes segments into the packet while they fit, from `from` on. Gives the first one that does not.
+    #[inline(always)]
+    fn write_run<'k>(&'k self, from: Segment<'k>, first: FirstTransmission) -> Option<Segment<'k>> {
+        let (list, packet) = (self.snd_buf(), &self.private().packet);
+        let mut writer = packet.writer(&self.buffer, self.mtu.get());
+        let mut last = from;
+        let mut at = Some(from);
+        while let Some(segment) = at
+            && is_fresh(segment)
+            && writer.fits(segment.len.get())
+        {
+            first.mark(segment);
+            // The fields just written, not read back: a wide load behind narrow stores waits for them.
+            let header = Header {
+                wnd: first.wnd,
+                ts: first.ts.0,
+                una: first.una,
+                ..segment.header()
+            };
+            writer.put(&header.emit(), segment);
+            last = segment;
+            at = list.next(segment);
+        }
+        if at != Some(from) {
+            packet.take_over(writer);
+            self.private().sent.first_sent(from, last, first.resendts);
+            self.note_dead_link(1);
+        }
+        at
+    }
+
+    /// What a segment that is sent for the first time gets now.
+    #[inline(always)]
+    fn first_transmission(&self, round: Round) -> FirstTransmission {
+        let rto = self.rx_rto.get().cast_unsigned();
+        FirstTransmission {
+            rto,
+            resendts: round.current.plus(rto).plus(round.rtomin),
+            ts: round.current,
+            wnd: round.wnd,
+            una: self.rcv_nxt.get(),
+        }
+    }
+
+    /// True when none of the few segments in flight is due.
+    #[inline(always)]
+    pub(super) fn finds_nothing_due(&self) -> bool {
+        let (current, resent) = (self.now(), self.resent());
+        let mut at = self.snd_buf().first();
+        while let Some(segment) = at {
+            if self.cause(segment, current, resent).is_some() {
+                return false;
+            }
+            at = self.snd_buf().next(segment);
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn cause(&self, segment: Segment<'_>, current: Millis, resent: u32) -> Option<Cause> {
+        if segment.xmit.get() == 0 {
+            Some(Cause::First)
+        } else if current.since(Millis(segment.resendts.get())) >= 0 {
+            Some(Cause::Timeout)
+        } else if segment.fastack.get() >= resent
+            && self.fast_resend(resent).allows(segment.xmit.get())
+        {
+            Some(Cause::FastRetransmit)
+        } else {
+            None
+        }
+    }
+
+    /// Brings the segment's own fields, and the index, to the state after sending it.
+    #[inline(always)]
+    fn mark_sent(&self, segment: Segment<'_>, cause: Cause, walk: &mut Walk) {
+        let rx_rto = self.rx_rto.get().cast_unsigned();
+        segment.xmit.set(segment.xmit.get().wrapping_add(1));
+        let mut wait = 0;
+        match cause {
+            Cause::First => {
+                segment.rto.set(rx_rto);
+                wait = walk.round.rtomin;
+            }
+            Cause::Timeout => {
+                self.xmit.set(self.xmit.get().wrapping_add(1));
+                segment.rto.set(self.backed_off(segment.rto.get(), rx_rto));
+                walk.timed_out = true;
+            }
+            Cause::FastRetransmit => {
+                segment.fastack.set(0);
+                walk.fast_retransmits = walk.fast_retransmits.wrapping_add(1);
+            }
+        }
+        let current = walk.round.current;
+        segment
+            .resendts
+            .set(current.plus(segment.rto.get()).plus(wait).0);
+        segment.ts.set(current.0);
+        segment.wnd.set(u32::from(walk.round.wnd));
+        segment.una.set(self.rcv_nxt.get());
+        let index = &self.private().sent;
+        index.sent(segment);
+        if cause == Cause::First {
+            index.flushed_up_to(Sn(segment.sn.get()).plus(1));
+        }
+    }
+
+    /// The timeout of a segment that timed out (RFC 6298, 5.5, doubles it): doubled at least in normal mode, one and a half
+    /// times in mode 1, half of the connection's more in mode 2.
+    #[inline(always)]
+    fn backed_off(&self, rto: u32, rx_rto: u32) -> u32 {
+        let step = match self.nodelay.get().cast_signed() {
+            0 => return rto.wrapping_add(rto.max(rx_rto)),
+            mode if mode < 2 => rto,
+            _ => rx_rto,
+        };
+        rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
+    }
+
+    /// Runs the callbacks that a marked segment waits for: a hook hears of it, and the packet leaves if it is full.
+    #[inline(always)]
+    fn make_way(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        kcp.private().flush.note_unwritten(marked.sn());
+        if kcp.has_ops() {
+            kcp = kcp.report_sent(walk, marked)?;
+        } else {
+            kcp = kcp.output_packet()?;
+        }
+        kcp.private().flush.note_written();
+        kcp.sync_sent();
+        Ok(kcp)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_sent(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
+        let Some(segment) = self.open(marked) else {
+            return Ok(self);
+        };
+        let (len, xmit) = (segment.len.get(), segment.xmit.get());
+        let (sn, ts) = (marked.sn().0, walk.round.current.0);
+        let inflight = self.nsnd_buf.get();
+        let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
+        kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
+    }
+
+    /// Writes a marked segment after callbacks, and gives what comes next.
+    #[inline(always)]
+    fn write_marked(&self, walk: &mut Walk, marked: Bookmark) -> Option<Segment<'_>> {
+        match self.open(marked) {
+            Some(segment) if self.resends_as_before(walk.round.resent) => {
+                self.write_segment(segment);
+                walk.spend(segment.len.get());
+                self.after(walk, segment)
+            }
+            _ => self.write_changed(walk, marked),
+        }
+    }
+
+    /// The same where a callback has changed something: what comes behind the segment is decided again.
+    #[inline(never)]
+    fn write_changed(&self, walk: &mut Walk, at: Bookmark) -> Option<Segment<'_>> {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if let Some(segment) = index.find_again(list, at.sn()) {
+            self.write_segment(segment);
+            walk.spend(segment.len.get());
+        }
+        if index.finds_order(list) {
+            if walk.scope != Scope::All {
+                walk.scope = self.scope(walk.round.current, walk.round.resent);
+            }
+            let Round {
+                current, resent, ..
+            } = walk.round;
+            let fast = self.fast_resend(resent);
+            index.seek(list, walk.scope, Some(at.sn().plus(1)), current, fast)
+        } else {
+            // Numbers do not say what comes later: going by them could go round in circles.
+            walk.scope = Scope::All;
+            let behind = index.behind(list, at);
+            // Where it has gone, nobody knows what comes later.
+            walk.stopped = behind.is_none();
+            behind.flatten()
+        }
+    }
+
+    /// True when the marks still hold for what fast retransmission depends on.
+    #[inline(always)]
+    fn resends_as_before(&self, resent: u32) -> bool {
+        self.private().sent.holds_for(self.fast_resend(resent))
+    }
+
+    /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
+    #[inline(always)]
+    pub(super) fn write_segment(&self, segment: Segment<'_>) {
+        self.private().packet.put_segment(&self.buffer, segment);
+        self.note_dead_link(segment.xmit.get());
+    }
+
+    /// A segment was sent for the `xmit`th time.
+    #[inline(always)]
+    fn note_dead_link(&self, xmit: u32) {
+        if xmit >= self.dead_link.get() {
+            self.state.set(u32::MAX);
+        }
+    }
+
+    /// Which segments have to be looked at.
+    #[inline(never)]
+    pub(super) fn scope(&self, current: Millis, resent: u32) -> Scope {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if index.is_watched() {
+            index.settle(list);
+            Scope::All
+        } else if index.is_quiet(current, self.fast_resend(resent)) {
+            Scope::Unsent
+        } else {
+            Scope::Due
+        }
+    }
+
+    /// The segment that the walk comes to behind `segment`.
+    #[inline(always)]
+    fn after<'k>(&'k self, walk: &Walk, segment: Segment<'k>) -> Option<Segment<'k>> {
+        let fast = self.fast_resend(walk.round.resent);
+        let index = &self.private().sent;
+        index.after(
+            self.snd_buf(),
+            walk.scope,
+            segment,
+            walk.round.current,
+            fast,
+        )
+    }
+
+    /// Skips from which on a segment is sent again.
+    #[inline(always)]
+    pub(crate) fn resent(&self) -> u32 {
+        match self.fastresend.get() {
+            off if off <= 0 => u32::MAX,
+            resent => resent.cast_unsigned(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn fast_resend(&self, resent: u32) -> FastResend {
+        FastResend {
+            resent,
+            limit: self.fastlimit.get(),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `ikcp_recv` and `ikcp_peeksize`: messages from `rcv_queue` to the program.
+
+use core::ffi::c_int;
+
+use crate::callback::Released;
+use crate::consts::{IKCP_ASK_TELL, log_mask};
+use crate::kcp::Kcp;
+use crate::segment::{Segment, Sink};
+use crate::ways;
+
+// Answers of `ikcp_recv` and `ikcp_peeksize`.
+const EMPTY: c_int = -1;
+const INCOMPLETE: c_int = -2;
+const TOO_SMALL: c_int = -3;
+
+impl<'a> Kcp<'a> {
+    /// Size of the next message in bytes, -1 when none is complete. Writes nothing.
+    #[must_use]
+    pub fn peeksize(&self) -> c_int {
+        let queue = self.rcv_queue();
+        let Some(first) = queue.first() else {
+            return EMPTY;
+        };
+        let count = self.nrcv_que.get();
+        match frame(first, count) {
+            Frame::Whole => size(u64::from(first.len.get())),
+            Frame::Incomplete => EMPTY,
+            Frame::Fragments => {
+                let private = self.private();
+                let known = ways::KNOWN_FRONT && private.front_known.get();
+                size(private.front.len(queue, count, known))
+            }
+        }
+    }
+
+    /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue.
+    /// Gives its size, -1 when there is nothing, -2 when the message is not complete, -3 when there is too little room.
+    pub fn recv(mut self, sink: Sink, len: c_int) -> c_int {
+        if self.is_plain_recv() {
+            let Some(first) = self.rcv_queue().first() else {
+                return EMPTY;
+            };
+            let size = first.len.get();
+            if first.frg.get() == 0 && len >= 0 && size <= len.unsigned_abs() {
+                sink.of_len(size).append(first);
+                self.take_first();
+                return size.cast_signed();
+            }
+        }
+        self.recv_fragments(sink, len)
+    }
+
+    /// True when nothing is to be logged, nothing waits to follow into the queue, and the window is not full.
+    #[inline(always)]
+    fn is_plain_recv(&self) -> bool {
+        ways::RECV_ONE_SEGMENT
+            && log_mask::RECV & self.logmask.get() == 0
+            && self.nrcv_que.get() < self.rcv_wnd.get()
+            && self
+                .rcv_buf()
+                .first()
+                .is_none_or(|first| first.sn.get() != self.rcv_nxt.get())
+    }
+
+    /// Takes a message of one segment off the queue.
+    #[inline(always)]
+    fn take_first(&mut self) {
+        let first = self.rcv_queue_mut().pop_front();
+        self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
+        self.note_front();
+        if let Some(first) = first {
+            self.free_segment(first);
+        }
+    }
+
+    /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
+    #[inline(always)]
+    fn note_front(&self) {
+        let known = self
+            .rcv_queue()
+            .first()
+            .is_some_and(|next| next.frg.get() != 0);
+        self.private().front_known.set(known);
+        if known {
+            self.private()
+                .front
+                .restart(self.rcv_queue(), self.nrcv_que.get());
+        }
+    }
+
+    #[inline(never)]
+    fn recv_fragments(self, sink: Sink, len: c_int) -> c_int {
+        self.receive(sink, len).unwrap_or(EMPTY)
+    }
+
+    fn receive(self, sink: Sink, len: c_int) -> Result<c_int, Released> {
+        if self.rcv_queue().is_empty() {
+            return Ok(EMPTY);
+        }
+        let size = self.peeksize();
+        if size < 0 {
+            return Ok(INCOMPLETE);
+        }
+        if !has_room(len, size) {
+            return Ok(TOO_SMALL);
+        }
+        let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
+        let sink = sink.of_len(size.unsigned_abs());
+        let mut kcp = if len < 0 {
+            self.look_at_message(sink)?
+        } else {
+            match self.take_message(sink)? {
+                (kcp, true) => kcp,
+                (_, false) => return Ok(EMPTY),
+            }
+        };
+        if !kcp.rcv_buf().is_empty() {
+            kcp.sync_received();
+            kcp.deliver();
+        }
+        if recover && kcp.nrcv_que.get() < kcp.rcv_wnd.get() {
+            // The peer is told at the next flush that the window is no longer full.
+            kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+        }
+        Ok(size)
+    }
+
+    /// Copies the first message. Gives the number of its fragments.
+    fn copy_message(&self, mut sink: Sink) -> u32 {
+        let mut count = 0;
+        let mut at = self.rcv_queue().first();
+        while let Some(segment) = at {
+            sink.cold_append(segment);
+            count += 1;
+            if segment.frg.get() == 0 {
+                break;
+            }
+            at = self.rcv_queue().next(segment);
+        }
+        count
+    }
+
+    fn look_at_message(self, sink: Sink) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        for n in 0..kcp.copy_message(sink) {
+            if !kcp.logs(log_mask::RECV) {
+                break;
+            }
+            let Some(sn) = kcp.fragment(n).map(|segment| segment.sn.get()) else {
+                break;
+            };
+            kcp = kcp.log_recv(sn)?;
+        }
+        Ok(kcp)
+    }
+
+    /// Takes a message, with a line of the log for each fragment if that is wanted; as in the original a fragment leaves the queue
+    /// when its line is written. False when a fragment is not there any more then: another call has received it, and the
+    /// message, or what was left of it, is its.
+    fn take_message(self, sink: Sink) -> Result<(Kcp<'a>, bool), Released> {
+        let mut kcp = self;
+        for _ in 0..kcp.copy_message(sink) {
+            let Some(sn) = kcp.first_sn() else {
+                break;
+            };
+            if kcp.logs(log_mask::RECV) {
+                kcp = kcp.log_recv(sn)?;
+                if kcp.first_sn() != Some(sn) {
+                    return Ok((kcp, false));
+                }
+            }
+            if let Some(segment) = kcp.rcv_queue_mut().pop_front() {
+                kcp.nrcv_que.set(kcp.nrcv_que.get().wrapping_sub(1));
+                kcp.cold_free_segment(segment);
+            }
+        }
+        kcp.note_front();
+        Ok((kcp, true))
+    }
+
+    fn first_sn(&self) -> Option<u32> {
+        Some(self.rcv_queue().first()?.sn.get())
+    }
+
+    /// The segment behind the first `n` ones of the queue.
+    #[inline(always)]
+    fn fragment(&self, n: u32) -> Option<Segment<'_>> {
+        let queue = self.rcv_queue();
+        let mut at = queue.first();
+        for _ in 0..n {
+            at = queue.next(at?);
+        }
+        at
+    }
+}
+
+/// What the first segment of a message says about the message, with `count` segments in the queue.
+enum Frame {
+    Whole,
+    Fragments,
+    Incomplete,
+}
+
+#[inline(always)]
+fn frame(first: Segment, count: u32) -> Frame {
+    let frg = first.frg.get();
+    if frg == 0 {
+        Frame::Whole
+    } else if count < frg.wrapping_add(1) {
+        Frame::Incomplete
+    } else {
+        Frame::Fragments
+    }
+}
+
+/// True when a message of `size` bytes goes into a buffer of `len`, or of `-len` for one that only looks. INT_MIN has no
+/// positive counterpart; no message is that large.
+#[inline(always)]
+fn has_room(len: c_int, size: c_int) -> bool {
+    size <= len || (len < 0 && len != c_int::MIN && size <= -len)
+}
+
+/// A size as the interface tells it. Lengths that a peer made add up to 2 GiB and more count as not complete.
+#[inline(always)]
+fn size(len: u64) -> c_int {
+    c_int::try_from(len).unwrap_or(EMPTY)
+}

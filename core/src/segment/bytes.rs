@@ -1,0 +1,278 @@
+//! The caller's memory that payloads are copied from and to, packets as they arrive, and copying.
+
+use core::ffi::{c_char, c_long, c_void};
+use core::ptr;
+
+use super::Segment;
+use crate::ways;
+use crate::wire::{HEADER_LEN, Header, RawHeader};
+
+/// Bytes the program sends; NULL stands for zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    pub(super) next: *const u8,
+    pub(super) left: u32,
+}
+
+impl Source {
+    /// # Safety
+    /// As many bytes as the call it is passed to is told can be read from `bytes` during that call, unless it is NULL.
+    #[inline(always)]
+    pub const unsafe fn new(bytes: *const c_char) -> Source {
+        Source {
+            next: bytes.cast(),
+            left: 0,
+        }
+    }
+
+    /// The same bytes, with the number that the call was told.
+    #[inline(always)]
+    pub(crate) const fn of_len(self, len: u32) -> Source {
+        Source {
+            next: self.next,
+            left: len,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> u32 {
+        self.left
+    }
+
+    /// What is left behind the next `len` bytes.
+    #[inline(always)]
+    pub(crate) fn behind(self, len: u32) -> Source {
+        let len = len.min(self.left);
+        let next = if self.next.is_null() {
+            self.next
+        } else {
+            // SAFETY: `left` bytes can be read.
+            unsafe { self.next.add(len as usize) }
+        };
+        Source {
+            next,
+            left: self.left - len,
+        }
+    }
+}
+
+/// Memory the program receives into; NULL stands for nowhere.
+#[derive(Debug)]
+pub struct Sink {
+    next: *mut u8,
+    left: u32,
+}
+
+impl Sink {
+    /// # Safety
+    /// As many bytes as the call it is passed to is told can be written to `bytes` during that call, unless it is NULL.
+    #[inline(always)]
+    pub const unsafe fn new(bytes: *mut c_char) -> Sink {
+        Sink {
+            next: bytes.cast(),
+            left: 0,
+        }
+    }
+
+    /// The same memory, with the size that the call was told.
+    #[inline(always)]
+    pub(crate) const fn of_len(self, len: u32) -> Sink {
+        Sink {
+            next: self.next,
+            left: len,
+        }
+    }
+
+    /// Appends the payload of `segment`, or as much of it as fits.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, segment: Segment) {
+        self.append_as::<true>(segment);
+    }
+
+    /// `append` where speed does not matter.
+    pub(crate) fn cold_append(&mut self, segment: Segment) {
+        self.append_as::<false>(segment);
+    }
+
+    /// `IN_PLACE` when it pays to copy few bytes without a call.
+    #[inline(always)]
+    fn append_as<const IN_PLACE: bool>(&mut self, segment: Segment) {
+        let len = segment.len.get().min(self.left);
+        if !self.next.is_null() {
+            let (from, size) = (segment.payload(), len as usize);
+            // SAFETY: `left` bytes can be written, and the program's memory is not the segment's.
+            unsafe {
+                if IN_PLACE {
+                    copy(from, self.next, size);
+                } else {
+                    ptr::copy_nonoverlapping(from, self.next, size);
+                }
+                self.next = self.next.add(size);
+            }
+        }
+        self.left -= len;
+    }
+}
+
+/// A packet as it came from the network. It stays raw, since a callback may lead to the program reusing its memory.
+#[derive(Debug)]
+pub struct Datagram {
+    next: *const u8,
+    left: c_long,
+}
+
+impl Datagram {
+    /// # Safety
+    /// `size` bytes can be read from `data` during the call it is passed to, and nothing but a callback changes them, unless
+    /// `data` is NULL or `size` negative.
+    #[inline(always)]
+    pub const unsafe fn new(data: *const c_char, size: c_long) -> Datagram {
+        Datagram {
+            next: data.cast(),
+            left: size,
+        }
+    }
+
+    /// The size as the original looks at it first: the low 32 bits.
+    #[inline(always)]
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)]
+    pub(crate) const fn size(&self) -> i32 {
+        self.left as i32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_null(&self) -> bool {
+        self.next.is_null()
+    }
+
+    /// The next header, where 24 bytes are left.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> Option<Header> {
+        if self.left < HEADER_LEN as c_long {
+            return None;
+        }
+        Some(HeaderAt(self.next.cast()).read())
+    }
+
+    /// Takes the next header off the packet, where 24 bytes are left.
+    #[inline(always)]
+    pub(crate) fn header(&mut self) -> Option<HeaderAt> {
+        const LEN: c_long = HEADER_LEN as c_long;
+        if self.left < LEN {
+            return None;
+        }
+        let at = HeaderAt(self.next.cast::<RawHeader>());
+        // SAFETY: 24 bytes are left, by the promise given to `new`.
+        unsafe { self.next = self.next.add(HEADER_LEN) };
+        self.left -= LEN;
+        Some(at)
+    }
+
+    /// The next `len` bytes as a source, where they are left.
+    #[inline(always)]
+    pub(crate) fn payload(&mut self, len: u32) -> Option<Source> {
+        let len = i32::try_from(len).ok()?;
+        let step = c_long::from(len);
+        if self.left < step {
+            return None;
+        }
+        let source = Source {
+            next: self.next,
+            left: len.unsigned_abs(),
+        };
+        // SAFETY: `len` bytes are left, by the promise given to `new`.
+        unsafe { self.next = self.next.add(len.unsigned_abs() as usize) };
+        self.left -= step;
+        Some(source)
+    }
+}
+
+/// Where a header lies in a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeaderAt(*const RawHeader);
+
+impl HeaderAt {
+    /// Reads it. To be read again only while no callback has run, which might lead to the program reusing the memory.
+    #[inline(always)]
+    pub(crate) fn read(self) -> Header {
+        // SAFETY: `Datagram::header` has seen that the bytes are there, by the promise given to `Datagram::new`.
+        Header::parse(&unsafe { ptr::read_unaligned(self.0) })
+    }
+}
+
+/// The conversation that a packet belongs to, 0 for NULL.
+///
+/// # Safety
+/// `packet` is NULL or has 4 bytes at least.
+#[must_use]
+pub const unsafe fn getconv(packet: *const c_void) -> u32 {
+    if packet.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    u32::from_le_bytes(unsafe { ptr::read_unaligned(packet.cast()) })
+}
+
+/// Payloads up to this are copied without a call, bytes.
+pub(super) const SHORT: u32 = 64;
+
+/// Copies `len` bytes. Up to 64 of them are copied in place, in overlapping words: small messages are common, and for
+/// those the call of memcpy costs more than the copy.
+///
+/// # Safety
+/// Both ranges are valid and do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise; each word lies inside the range.
+    unsafe {
+        if len > 64 || !ways::COPY_IN_PLACE {
+            ptr::copy_nonoverlapping(from, to, len);
+        } else if len > 32 {
+            copy_word::<u128>(from, to, 0);
+            copy_word::<u128>(from, to, 16);
+            copy_word::<u128>(from, to, len - 32);
+            copy_word::<u128>(from, to, len - 16);
+        } else if len >= 16 {
+            copy_word::<u128>(from, to, 0);
+            copy_word::<u128>(from, to, len - 16);
+        } else if len >= 8 {
+            copy_word::<u64>(from, to, 0);
+            copy_word::<u64>(from, to, len - 8);
+        } else if len > 0 {
+            copy_bytes(from, to, len);
+        }
+    }
+}
+
+/// Copies 1 to 7 bytes.
+///
+/// # Safety
+/// As for [`copy`].
+#[inline(always)]
+pub(super) unsafe fn copy_bytes(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise; each word lies inside the range.
+    unsafe {
+        if len >= 4 {
+            copy_word::<u32>(from, to, 0);
+            copy_word::<u32>(from, to, len - 4);
+        } else {
+            copy_word::<u8>(from, to, 0);
+            copy_word::<u8>(from, to, len / 2);
+            copy_word::<u8>(from, to, len - 1);
+        }
+    }
+}
+
+/// Copies one `T`, at any alignment, `at` bytes behind both addresses.
+///
+/// # Safety
+/// It lies inside both ranges.
+#[inline(always)]
+pub(super) unsafe fn copy_word<T>(from: *const u8, to: *mut u8, at: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        to.add(at)
+            .cast::<T>()
+            .write_unaligned(from.add(at).cast::<T>().read_unaligned())
+    }
+}
