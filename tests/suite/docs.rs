@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::consumers::copy_sources;
-use crate::library::{self, DEFAULT, root};
-use crate::memo::Memo;
-use crate::suite::{Outcome, Suite};
+use crate::checkout::checkout;
+use crate::library::{DEFAULT, root};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Linkage, compare_with_file, lacks, run_within};
 
 /// The project of migrating.md, with the original's files as it has them before; theirs must not be compiled.
@@ -53,7 +52,8 @@ pub fn add(suite: &mut Suite) {
         "docs: migrating.md, vendored files",
         || commands("docs/migrating.md", "## From vendored files", VENDORED),
     );
-    suite.test_unless(
+    suite.test_in(
+        Extent::Full,
         lacks(&["cc", "bash", "cmake"]),
         "docs: migrating.md, a package",
         || commands("docs/migrating.md", "## From vcpkg or Conan", PACKAGE),
@@ -256,10 +256,7 @@ fn commands(document: &str, section: &str, before: &str) -> Outcome {
             script.push('\n');
         }
     }
-    let tree = tree()?;
-    // One after the other: they build in the same folder.
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock();
+    let (tree, _turn) = checkout()?;
     let app = "#include <stdio.h>\n#include \"ikcp.h\"\nint main(void)\n{\n    ikcpcb *kcp = ikcp_create(1, NULL);\n    \
                printf(\"it runs: %d\\n\", ikcp_send(kcp, \"hello\", 5));\n    ikcp_release(kcp);\n    return 0;\n}\n";
     fs::write(tree.join("app.c"), app)?;
@@ -275,16 +272,4 @@ fn commands(document: &str, section: &str, before: &str) -> Outcome {
         true => Ok(()),
         false => Err(wrote.into()),
     }
-}
-
-fn tree() -> Result<PathBuf, String> {
-    static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
-    TREE.get((), || {
-        let tree = library::scratch().join("docs/ikcp");
-        for old in ["src", "core", "include", "examples"] {
-            fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
-        }
-        copy_sources(&tree).map_err(|error| format!("{error:?}"))?;
-        Ok(tree)
-    })
 }
