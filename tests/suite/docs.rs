@@ -216,6 +216,7 @@ fn tuning() -> Outcome {
     let text = read("docs/tuning.md")?;
     let mut found = String::new();
     let mut printed: Option<String> = None; // to be put where the next table is
+    let mut replacing = false; // the lines of a table that is put elsewhere
     let mut tables = 0;
     for (line, code) in lines(&text) {
         if let (Some(arguments), true) = (line.strip_prefix("target/tuning "), code) {
@@ -225,8 +226,12 @@ fn tuning() -> Outcome {
             if let Some(table) = printed.take() {
                 found.push_str(&table);
                 tables += 1;
+                replacing = true;
             }
         } else {
+            replacing = false;
+        }
+        if !replacing {
             found.push_str(line);
             found.push('\n');
         }
