@@ -110,8 +110,8 @@ impl Explain {
         explain_plot::draw(
             &self.out.join("explain.svg"),
             &trace,
+            &self.mode,
             (self.from, self.to.unwrap_or(end).min(end)),
-            &format!("One session of KCP, {} mode", self.mode.name),
             &format!(
                 "{link}; {} messages of {} bytes, one every {} ms; seed {}",
                 self.messages, self.size, self.every, self.seed

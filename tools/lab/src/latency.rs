@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use kcp_abi::Library;
 use kcp_cli::values::{number, seed};
 use kcp_cli::{demand, files, interrupt, progress};
-use plotters::style::RGBColor;
+use kcp_plot::{self as plot, RGBColor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -17,7 +17,6 @@ use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::enet::{Enet, EnetPair};
 use crate::latency_plot;
 use crate::link::{Config, Count, Micros};
-use crate::plot;
 use crate::presets::LinkArgs;
 use crate::session::{self, Session, TICK, Traffic};
 use crate::table::{Summary, Table};
@@ -119,7 +118,7 @@ impl Series {
             "TCP cubic" => plot::RED,
             "TCP bbr" => plot::ORANGE,
             "ENet" => plot::PURPLE,
-            _ => plot::PALETTE[index % plot::PALETTE.len()],
+            _ => plot::SERIES[index % plot::SERIES.len()],
         };
         Series {
             name: name.to_string(),

@@ -7,7 +7,6 @@ mod explain_plot;
 mod latency;
 mod latency_plot;
 mod link;
-mod plot;
 mod presets;
 mod punctual;
 mod scale;
@@ -77,7 +76,7 @@ enum Command {
     /// One lossy session, drawn: every segment, loss, skip and retransmission with its cause
     ///
     /// The upper part shows the packets between sender and receiver, below it the life of each segment by its number: sent, skipped,
-    /// resent (and why), given to the program, acknowledged. At the bottom the sender's windows and timers. A white column of dots
+    /// resent (and why), given to the program, acknowledged. At the bottom the sender's windows and timers. A column of small dots
     /// is what one loss costs: messages that had arrived and waited for it. `not needed` is what only the emulator can know: the
     /// segment had not been lost.
     ///

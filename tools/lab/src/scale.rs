@@ -98,6 +98,8 @@ pub struct Point {
     /// Share of a core that the server's thread takes: in the library with the timers around it, and with its sockets.
     pub in_library: f64,
     pub thread: f64,
+    /// The least and the greatest share in the library of any second.
+    pub spread: (f64, f64),
     /// Echo times seen by the clients, in microseconds.
     pub echo: Option<Summary>,
     pub echoes: usize,
@@ -213,12 +215,14 @@ struct Run<'a> {
 }
 
 /// What the server's thread used in the measured time.
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone)]
 struct Used {
     thread: Duration,
     library: Duration,
     updates: u64,
     wall: Duration,
+    /// Share in the library of each second.
+    seconds: Vec<f64>,
 }
 
 type Sink = Box<dyn FnMut(&[u8]) -> i32>;
@@ -383,6 +387,12 @@ impl Run<'_> {
             updates_per_second: used.updates as f64 / wall,
             in_library: used.library.as_secs_f64() / wall,
             thread: used.thread.as_secs_f64() / wall,
+            spread: used
+                .seconds
+                .iter()
+                .fold((f64::INFINITY, 0.0), |(low, high), &share| {
+                    (low.min(share), high.max(share))
+                }),
             echo: Summary::of(&echoes),
             echoes: echoes.len(),
         }))
@@ -408,11 +418,20 @@ impl Run<'_> {
         let mut next_sweep = clock();
         let mut used = Used::default();
         let mut measuring: Option<(Instant, Duration)> = None;
+        // When the present second began, and the time in the library until then.
+        let mut second = (started, Duration::ZERO);
         while !interrupt::requested() {
             let elapsed = started.elapsed();
             if measuring.is_none() && elapsed >= warm_up {
                 measuring = Some((Instant::now(), thread_time()));
                 (used.library, used.updates) = (Duration::ZERO, 0);
+                second = (Instant::now(), Duration::ZERO);
+            }
+            let lasted = second.0.elapsed();
+            if measuring.is_some() && lasted >= Duration::from_secs(1) {
+                let share = (used.library - second.1).as_secs_f64() / lasted.as_secs_f64();
+                used.seconds.push(share);
+                second = (Instant::now(), used.library);
             }
             if let Some((since, thread)) = measuring
                 && since.elapsed() >= self.measured

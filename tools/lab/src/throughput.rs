@@ -91,11 +91,20 @@ pub struct Point {
     pub nanos_per_kib: f64,
     /// The same as a share of one core.
     pub core: f64,
+    /// From the same to that of the median run as a whole.
+    pub spread: (f64, f64),
     /// `nanos_per_kib` of the second library.
     pub original: Option<f64>,
 }
 
 impl Point {
+    /// All times that a picture shows.
+    pub fn costs(&self) -> impl Iterator<Item = f64> {
+        [self.spread.0, self.spread.1]
+            .into_iter()
+            .chain(self.original)
+    }
+
     fn bound(&self) -> &'static str {
         match self.capacity {
             Some(capacity) if capacity < self.formula => "link",
@@ -180,6 +189,7 @@ impl Throughput {
             queue: (self.queue * 1e3) as Micros,
         };
         let mut best: Option<Bulk> = None;
+        let mut whole = Vec::new();
         for _ in 0..self.repeat {
             let pair = KcpPair::new(
                 library,
@@ -194,6 +204,7 @@ impl Throughput {
             let Some(bulk) = bulk(pair, &self.mode, window, WARM_UP, measured)? else {
                 return Ok(None);
             };
+            whole.push(bulk.busy.iter().sum::<Duration>());
             if let Some(best) = &best {
                 ensure!(
                     (best.bytes, best.packets) == (bulk.bytes, bulk.packets),
@@ -210,7 +221,11 @@ impl Throughput {
         let busy = bulk.busy.iter().sum::<Duration>();
         let mss = bulk.mss as f64;
         let on_the_wire = mss + 24.0 + UDP_IP_HEADERS as f64;
+        whole.sort_unstable();
+        let median = whole[whole.len() / 2];
         let needed = bulk.bytes as f64 / mss;
+        let per_kib =
+            |busy: Duration| busy.as_nanos() as f64 / (bulk.bytes as f64 / 1024.0).max(1.0);
         Ok(Some(Point {
             window,
             loss,
@@ -220,7 +235,8 @@ impl Throughput {
             capacity: limited.then_some(self.bandwidth * 1e6 / 8.0 * mss / on_the_wire),
             srtt: bulk.srtt,
             extra: bulk.packets as f64 / needed.max(1.0) - 1.0,
-            nanos_per_kib: busy.as_nanos() as f64 / (bulk.bytes as f64 / 1024.0).max(1.0),
+            nanos_per_kib: per_kib(busy),
+            spread: (per_kib(busy), per_kib(median)),
             core: busy.as_secs_f64() / seconds,
             original: None,
         }))
