@@ -22,7 +22,8 @@ const COLORS: [RGBColor; 6] = [
     plot::CYAN,
 ];
 
-const NOTE: &str = "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: from the cheapest milliseconds to the median run.";
+const NOTE: &str =
+    "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cheapest run as a whole.";
 
 fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();

@@ -9,7 +9,7 @@ pub mod panel;
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::{
     Circle, DrawingArea, FontTransform, IntoDrawingArea, IntoFont, PathElement, Polygon, Rectangle,
@@ -39,6 +39,18 @@ pub enum Anchor {
 /// About how wide a text is, in a wide font.
 pub fn width(text: &str, size: u32) -> i32 {
     (text.chars().count() as f64 * f64::from(size) * 0.61).ceil() as i32
+}
+
+/// As much of a text as there is room for.
+fn shortened(text: &str, size: u32, room: i32) -> String {
+    if width(text, size) <= room {
+        return text.to_string();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while !kept.is_empty() && width(&format!("{}...", String::from_iter(&kept)), size) > room {
+        kept.pop();
+    }
+    String::from_iter(kept) + "..."
 }
 
 /// An SVG being drawn.
@@ -72,7 +84,8 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// Text with its baseline's middle at the point. It is an error if it reaches beyond the picture.
+    /// Text with its baseline's middle at the point. What would reach beyond the picture is moved into it, or cut if it is too long:
+    /// a measurement must not be lost for a long name.
     pub fn text(
         &self,
         at: (i32, i32),
@@ -81,28 +94,25 @@ impl<'a> Canvas<'a> {
         color: RGBColor,
         anchor: Anchor,
     ) -> Result<()> {
-        let wide = width(text, size);
-        let left = match anchor {
-            Anchor::Left => at.0,
-            Anchor::Middle => at.0 - wide / 2,
-            Anchor::Right => at.0 - wide,
+        let (room, low, high) = match anchor {
+            Anchor::Left => (WIDTH - at.0, 0, 0),
+            Anchor::Middle => (WIDTH, 1, 1),
+            Anchor::Right => (at.0, 0, 0),
         };
-        ensure!(
-            left >= 0 && left + wide <= WIDTH && at.1 >= 8 && at.1 + 8 <= self.height,
-            "the text {text:?} at {at:?} is partly outside of the picture"
-        );
-        self.styled_text(at, text, size, color, anchor, FontTransform::None)
+        let text = shortened(text, size, room);
+        let half = width(&text, size) / 2;
+        let x = at.0.clamp(low * half, WIDTH - high * half);
+        let y = at.1.clamp(8, self.height - 8);
+        self.styled_text((x, y), &text, size, color, anchor, FontTransform::None)
     }
 
     /// Small text that reads upwards.
     pub fn text_upwards(&self, at: (i32, i32), text: &str, color: RGBColor) -> Result<()> {
-        let half = width(text, SMALL) / 2;
-        ensure!(
-            at.0 >= 8 && at.1 - half >= 0 && at.1 + half <= self.height,
-            "the text {text:?} at {at:?} is partly outside of the picture"
-        );
+        let text = shortened(text, SMALL, self.height);
+        let half = width(&text, SMALL) / 2;
+        let at = (at.0.max(8), at.1.clamp(half, self.height - half));
         let turned = FontTransform::Rotate270;
-        self.styled_text(at, text, SMALL, color, Anchor::Middle, turned)
+        self.styled_text(at, &text, SMALL, color, Anchor::Middle, turned)
     }
 
     fn styled_text(
@@ -200,17 +210,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_has_both_schemes_and_no_text_outside() {
+    fn a_picture_has_both_schemes() {
         let path = std::env::temp_dir().join(format!("kcp-plot-{}.svg", std::process::id()));
         let canvas = Canvas::new(&path, 200, "A title", &["and what was measured"]).unwrap();
         canvas.dot((10, 10), 3, GREEN).unwrap();
-        let outside = canvas.text((WIDTH - 20, 50), "too long", SMALL, TEXT, Anchor::Left);
-        assert!(outside.is_err());
         canvas.finish().unwrap();
         let picture = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).ok();
         assert!(picture.contains("prefers-color-scheme:dark"));
         assert!(picture.contains("[fill=\"#1A7F37\"]{fill:#3FB950}"));
         assert!(picture.contains("fill=\"#1A7F37\" "), "{picture}");
+    }
+
+    #[test]
+    fn a_text_is_cut_where_the_picture_ends() {
+        assert_eq!(shortened("short", SMALL, 100), "short");
+        let cut = shortened("far too long for so little room", SMALL, 100);
+        assert!(cut.starts_with("far") && cut.ends_with("..."), "{cut}");
+        assert!(width(&cut, SMALL) <= 100);
     }
 }
