@@ -68,13 +68,13 @@ struct Bench {
     /// Only scenarios whose name contains this; may be repeated
     #[arg(long, value_name = "PART")]
     scenario: Vec<String>,
-    /// Less data, three repetitions unless told otherwise, slow scenarios left out: a minute
+    /// Less data, three repetitions and no slow scenarios: takes about a minute
     #[arg(long)]
     quick: bool,
     /// Repetitions, interleaved between the implementations [default: 5]
     #[arg(long, value_name = "N", value_parser = values::number::<usize>(1..=1_000))]
     repeat: Option<usize>,
-    /// Seed of the link's losses and jitter in the first repetition; the following ones count up
+    /// Seed of the link's losses and jitter in the first repetition; each further repetition adds one
     #[arg(long, default_value_t = 1, value_parser = values::seed())]
     seed: u64,
     /// Writes every single run to this file

@@ -35,7 +35,7 @@ struct Options {
     /// Shared library B
     #[arg(value_parser = values::file())]
     b: PathBuf,
-    /// Seeds, from A up to, not including, B; each is played in every class
+    /// Seeds as FIRST..END, without END; each is played in every class
     #[arg(long, default_value = "0..200", value_parser = parse_seeds)]
     seeds: std::ops::Range<u64>,
     /// Classes of session (default: all)
@@ -50,28 +50,28 @@ struct Options {
     /// The behaviour both libraries must show; without it they need only agree
     #[arg(long)]
     profile: Option<Profile>,
-    /// Layout of A's public struct, where it cannot be found out
+    /// Layout of A's public struct, if the tool cannot detect it
     #[arg(long)]
     layout_a: Option<Layout>,
     /// Layout of B's public struct
     #[arg(long)]
     layout_b: Option<Layout>,
-    /// Compare the lists after every so many steps; 0: in the rhythm of the golden digests
+    /// Compare the lists each time after this many steps; 0: as often as the golden digests do
     #[arg(long, default_value_t = 0, value_parser = values::number::<u32>(0..=1_000_000))]
     lists_every: u32,
-    /// Do not stop at a difference, count sessions that differ by class
+    /// Play all sessions, and count by class those that differ
     #[arg(long)]
     tally: bool,
-    /// Sessions that differ from which to choose the one that comes down to the fewest calls
+    /// How many sessions that differ are shortened; the one with the fewest calls is shown
     #[arg(long, default_value_t = 8, value_parser = values::number::<usize>(1..=1_000))]
     candidates: usize,
-    /// Report the first difference as it was found
+    /// Do not shorten the session that differs
     #[arg(long)]
     no_shrink: bool,
-    /// Seconds after which shortening stops where it is
+    /// Seconds that shortening may take
     #[arg(long, default_value_t = 20, value_parser = values::number::<u64>(1..=86_400))]
     shrink_seconds: u64,
-    /// Seconds after which a session counts as hanging
+    /// Seconds after which a session counts as an endless loop
     #[arg(long, default_value_t = 60, value_parser = values::number::<u32>(1..=86_400))]
     patience: u32,
 }

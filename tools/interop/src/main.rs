@@ -41,10 +41,10 @@ struct Cli {
     /// Datagrams that are lost each way, in percent.
     #[arg(long, default_value_t = 10.0, value_parser = percent())]
     loss: f64,
-    /// Milliseconds that a datagram is under way at least.
+    /// Shortest delay of a datagram, in milliseconds.
     #[arg(long, default_value_t = 5, value_parser = number::<u64>(0..=10_000))]
     delay: u64,
-    /// Milliseconds more, at random, so that datagrams overtake each other.
+    /// Random delay on top of that, in milliseconds: datagrams overtake each other.
     #[arg(long, default_value_t = 10, value_parser = number::<u64>(0..=10_000))]
     jitter: u64,
     /// Seconds after which a transfer has failed.
@@ -53,10 +53,10 @@ struct Cli {
     /// Seed of contents, message lengths and losses; a new one unless given.
     #[arg(long, env = "IKCP_SEED", value_parser = number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
-    /// A shared library to test in place of ours, which is built otherwise.
+    /// A shared library to test instead of this repository's own.
     #[arg(long, value_parser = file())]
     library: Option<PathBuf>,
-    /// Fails when a peer's tools are missing, in place of leaving that peer out.
+    /// Fail when a peer's tools are missing, instead of skipping that peer.
     #[arg(long)]
     require: bool,
 }

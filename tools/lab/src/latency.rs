@@ -45,7 +45,7 @@ pub struct Latency {
     /// probes, which Linux has had since 2013
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Who takes part", value_parser = setting)]
     sysctl: Vec<String>,
-    /// Leave TCP out: the rest is virtual time and takes seconds
+    /// Leave TCP out: the others run in virtual time and take seconds
     #[arg(long, help_heading = "Who takes part")]
     no_tcp: bool,
     /// Leave ENet out

@@ -47,8 +47,8 @@ pub struct Scale {
         value_delimiter = ',',
         default_value = "10,100", value_parser = number(10..=5_000))]
     interval: Vec<i32>,
-    /// How often `update` goes through all connections, in ms. The documentation says 10 to 100; a loop that turns each millisecond
-    /// calls ikcp_update ten times as often as a flush interval of 10 ms needs
+    /// How often `update` goes through all connections, in ms. KCP's documentation says 10 to 100; with a flush interval of 10 ms, a
+    /// loop that turns each millisecond calls ikcp_update ten times too often
     #[arg(long, value_name = "MS", default_value_t = 10, value_parser = number::<u32>(1..=1_000))]
     sweep: u32,
     /// Milliseconds between the messages of each connection; each is echoed
