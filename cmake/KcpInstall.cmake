@@ -21,7 +21,9 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/kcp")
 install(EXPORT kcp-targets FILE kcp-targets.cmake NAMESPACE kcp:: DESTINATION "${package_dir}")
 configure_package_config_file(cmake/kcp-config.cmake.in "${PROJECT_BINARY_DIR}/kcp-config.cmake"
     INSTALL_DESTINATION "${package_dir}")
-write_basic_package_version_file("${PROJECT_BINARY_DIR}/kcp-config-version.cmake" COMPATIBILITY SameMajorVersion)
+# The version of the original that the library stands for: projects ask for `find_package(kcp 1.7)` and `kcp >= 1.7`.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/kcp-config-version.cmake"
+    VERSION "${KCP_PROFILE}" COMPATIBILITY AnyNewerVersion)
 install(FILES "${PROJECT_BINARY_DIR}/kcp-config.cmake" "${PROJECT_BINARY_DIR}/kcp-config-version.cmake"
     DESTINATION "${package_dir}")
 

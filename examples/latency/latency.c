@@ -5,22 +5,19 @@
  * 20 ms, the server sends it back, and the client takes the time. Between endpoint and socket sits a link that delays
  * packets and loses some. The three run side by side, each over its own link with the same luck.
  *
- *   latency [--loss PERCENT] [--rtt MIN MAX] [--messages N] [--seed N]
- *
- * loss:     round trips that are lost, half of them each way, so that 200 loses everything (10)
- * rtt:      round-trip time of the link in milliseconds, half of it each way (60 125)
- * messages: how many (1000)
- * seed:     for the link's luck (1)
- *
  * Exit code: 0, all messages came back once and in order; 1, they did not; 2, wrong usage or no sockets; 3, nothing moved
- * for 15 seconds.
+ * for 15 seconds; 130, interrupted with Ctrl-C.
+ *
+ * TCP is not among the three: a link between two sockets of this program could delay the bytes of a TCP connection, but
+ * it could not lose them, and what TCP does about a loss is the point. docs/lab.md has TCP on a link like this one.
  */
-#define _POSIX_C_SOURCE 200112L
+#define _XOPEN_SOURCE 600
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +27,14 @@
 
 #include "ikcp.h"
 
-enum { MODES = 3, ENDPOINTS = 2, PERIOD = 20, STALL = 15000, PACKET = 1400, MESSAGE = 8 };
+enum { MODES = 3, ENDPOINTS = 2, PERIOD = 20, STALL = 15000, PACKET = 1400, MESSAGE = 8, BAR = 40 };
+
+static const char usage[] =
+    "usage: latency [--loss PERCENT] [--rtt MIN MAX] [--messages N] [--seed N]\n"
+    "  --loss PERCENT  packets that the link loses, each way (default 5)\n"
+    "  --rtt MIN MAX   round-trip time of the link in milliseconds, half of it each way (default 60 125)\n"
+    "  --messages N    how many messages (default 1000)\n"
+    "  --seed N        seed of the link's luck (default 1)\n";
 
 struct options {
     int loss, rtt_min, rtt_max, messages;
@@ -44,9 +48,9 @@ struct mode {
 };
 
 static const struct mode modes[MODES] = {
-    {"default", 0, 10, 0, 0, 0, 0},
-    {"normal", 0, 10, 0, 1, 0, 0},
     {"fast", 2, 10, 2, 1, 10, 1},
+    {"normal", 0, 10, 0, 1, 0, 0},
+    {"default", 0, 10, 0, 0, 0, 0},
 };
 
 /* ---- the link: one way, packets do not overtake one another -------------------------------------------------- */
@@ -80,7 +84,7 @@ static void link_take(struct link *link, const struct options *options, const ch
     IUINT32 delay = ((unsigned)options->rtt_min + draw(link, jitter)) / 2;
     struct packet *packet;
 
-    if (draw(link, 200) < (unsigned)options->loss || len > PACKET || (packet = malloc(sizeof *packet)) == NULL) {
+    if (draw(link, 100) < (unsigned)options->loss || len > PACKET || (packet = malloc(sizeof *packet)) == NULL) {
         return;
     }
     packet->next = NULL;
@@ -244,11 +248,21 @@ static void endpoint_run(struct endpoint *endpoint, IUINT32 now)
     link_deliver(&endpoint->link, endpoint->socket, now);
 }
 
+/* The line of progress makes room for another. */
+static void clear_line(void)
+{
+    if (isatty(STDOUT_FILENO)) {
+        printf("\r\033[K");
+    }
+}
+
 /* Messages come once and in order, or KCP is broken. */
 static void expect(struct session *session, const char *who, IUINT32 number, int due)
 {
     if (number != (IUINT32)due) {
-        fprintf(stderr, "\n%s: the %s got message %lu when %d was due\n", session->mode->name, who,
+        clear_line();
+        fflush(stdout);
+        fprintf(stderr, "latency: %s: the %s got message %lu when %d was due\n", session->mode->name, who,
                 (unsigned long)number, due);
         session->wrong = 1;
     }
@@ -278,14 +292,24 @@ static void session_run(struct session *session, const struct options *options, 
 
 /* ---- what is shown ------------------------------------------------------------------------------------------ */
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* The messages that are still to come back: on a terminal one line that changes, elsewhere one line a second. */
 static void show_progress(const struct session *sessions, const struct options *options, IUINT32 elapsed)
 {
-    int i, terminal = isatty(STDOUT_FILENO);
-    printf("%s%4lu s ", terminal ? "\r" : "", (unsigned long)(elapsed / 1000));
+    int i;
+    clear_line();
+    printf("%4lu s, messages left:", (unsigned long)(elapsed / 1000));
     for (i = 0; i < MODES; i++) {
-        printf("  %s %d/%d", sessions[i].mode->name, sessions[i].returned, options->messages);
+        printf("  %s %d", sessions[i].mode->name, options->messages - sessions[i].returned);
     }
-    printf("%s", terminal ? "   " : "\n");
+    printf("%s", isatty(STDOUT_FILENO) ? "" : "\n");
     fflush(stdout);
 }
 
@@ -295,29 +319,59 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void show_table(struct session *sessions, const struct options *options)
+/* The round-trip time that `percent` of the messages did not exceed. */
+static unsigned long percentile(const struct session *session, int percent)
 {
-    unsigned long payload = 2ul * MESSAGE * (unsigned long)options->messages;
-    int i, n, count = options->messages;
-    printf("\nRound-trip time of %d messages in milliseconds, and what both endpoints sent for %lu bytes of payload:\n\n",
-           count, payload);
-    printf("mode         mean   median      99%%      max    packets      bytes  per payload\n");
-    for (i = 0; i < MODES; i++) {
-        struct session *session = &sessions[i];
-        unsigned long packets = session->client.packets + session->server.packets;
-        unsigned long bytes = session->client.bytes + session->server.bytes;
-        double sum = 0;
-        for (n = 0; n < count; n++) {
-            sum += session->rtt[n];
-        }
-        qsort(session->rtt, (size_t)count, sizeof *session->rtt, compare);
-        printf("%-8s %8.1f %8lu %8lu %8lu %10lu %10lu %11.1f\n", session->mode->name, sum / count,
-               (unsigned long)session->rtt[count / 2], (unsigned long)session->rtt[count - 1 - count / 100],
-               (unsigned long)session->rtt[count - 1], packets, bytes, (double)bytes / (double)payload);
+    int n = session->returned;
+    return session->rtt[n - 1 - (int)((long long)n * (100 - percent) / 100)];
+}
+
+/* Columns of a bar, of which the longest has BAR. */
+static int columns(unsigned long value, unsigned long longest)
+{
+    return longest == 0 ? 0 : (int)((value * BAR + longest - 1) / longest);
+}
+
+static void show_bar(const struct session *session, unsigned long longest)
+{
+    int i, median = columns(percentile(session, 50), longest), most = columns(percentile(session, 99), longest);
+    printf("  ");
+    for (i = 0; i < most; i++) {
+        putchar(i < median ? '#' : '-');
     }
-    printf("\nEvery message came back once and in order.\n"
-           "Seconds in default mode are no fault: on a link that loses packets its congestion window stays near one, and\n"
-           "messages queue up. The original does the same; the 740 ms in its README are of another version.\n");
+    putchar('\n');
+}
+
+static void show_table(struct session *sessions)
+{
+    unsigned long longest = 0;
+    int i;
+    for (i = 0; i < MODES; i++) {
+        if (sessions[i].returned > 0) {
+            qsort(sessions[i].rtt, (size_t)sessions[i].returned, sizeof *sessions[i].rtt, compare);
+            if (percentile(&sessions[i], 99) > longest) {
+                longest = percentile(&sessions[i], 99);
+            }
+        }
+    }
+    clear_line();
+    printf("\nRound-trip time in milliseconds (bar: # to the median, - to the 99th percentile),\n"
+           "and the bytes that both ends sent for each byte of payload:\n\n"
+           "mode     messages  median    99 %%  slowest  sent\n");
+    for (i = 0; i < MODES; i++) {
+        const struct session *session = &sessions[i];
+        double bytes = (double)(session->client.bytes + session->server.bytes);
+        printf("%-8s %8d", session->mode->name, session->returned);
+        if (session->returned == 0) {
+            printf("       -       -        -     -\n");
+            continue;
+        }
+        printf(" %7lu %7lu %8lu %5.1f", percentile(session, 50), percentile(session, 99), percentile(session, 100),
+               bytes / (2.0 * MESSAGE * session->returned));
+        show_bar(session, longest);
+    }
+    printf("\nfast is for games and calls, default is for bulk: its congestion window stays near one where packets get\n"
+           "lost, and messages queue up for seconds. docs/lab.md shows TCP on such a link, docs/tuning.md each setting.\n");
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------------------- */
@@ -375,21 +429,26 @@ static int run(struct session *sessions, const struct options *options)
             }
             session_run(session, options, now);
             if (now - session->last_move >= STALL) {
-                fprintf(stderr, "\n%s: nothing moved for 15 seconds, %d of %d messages came back\n",
+                clear_line();
+                fflush(stdout);
+                fprintf(stderr, "latency: %s: nothing moved for 15 seconds, %d of %d messages came back\n",
                         session->mode->name, session->returned, options->messages);
                 return 3;
             }
             open += !session_done(session, options);
         }
-        if (now - shown >= 1000 || open == 0) {
+        if (now - shown >= 1000) {
             show_progress(sessions, options, now - start);
             shown = now;
         }
         if (open > 0) {
             poll(fds, MODES * ENDPOINTS, time_to_sleep(sessions, options, now));
         }
-    } while (open > 0);
+    } while (open > 0 && !interrupted);
 
+    if (interrupted) {
+        return 130;
+    }
     for (i = 0; i < MODES; i++) {
         /* Nothing is left to come, so nothing can come twice. */
         if (sessions[i].wrong || ikcp_peeksize(sessions[i].client.kcp) >= 0) {
@@ -401,12 +460,17 @@ static int run(struct session *sessions, const struct options *options)
 
 /* ---- options ------------------------------------------------------------------------------------------------ */
 
-static int number(const char *text, int low, int high)
+static int number(const char *option, const char *text, int low, int high)
 {
     char *end = NULL;
-    long value = text == NULL ? -1 : strtol(text, &end, 10);
-    if (text == NULL || end == text || *end != '\0' || value < low || value > high) {
-        fprintf(stderr, "a number from %d to %d is wanted, not \"%s\"\n", low, high, text == NULL ? "" : text);
+    long value;
+    if (text == NULL) {
+        fprintf(stderr, "latency: %s: expected a number from %d to %d, got nothing\n", option, low, high);
+        exit(2);
+    }
+    value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < low || value > high) {
+        fprintf(stderr, "latency: %s: expected a number from %d to %d, got \"%s\"\n", option, low, high, text);
         exit(2);
     }
     return (int)value;
@@ -414,19 +478,23 @@ static int number(const char *text, int low, int high)
 
 static struct options read_options(char **arg)
 {
-    struct options options = {10, 60, 125, 1000, 1};
+    struct options options = {5, 60, 125, 1000, 1};
     while (*++arg != NULL) {
-        if (strcmp(*arg, "--loss") == 0) {
-            options.loss = number(*++arg, 0, 200);
-        } else if (strcmp(*arg, "--rtt") == 0) {
-            options.rtt_min = number(*++arg, 0, 10000);
-            options.rtt_max = number(*++arg, options.rtt_min, 10000);
-        } else if (strcmp(*arg, "--messages") == 0) {
-            options.messages = number(*++arg, 1, 1000000);
-        } else if (strcmp(*arg, "--seed") == 0) {
-            options.seed = (unsigned)number(*++arg, 0, 2147483647);
+        const char *option = *arg;
+        if (strcmp(option, "--loss") == 0) {
+            options.loss = number(option, *++arg, 0, 100);
+        } else if (strcmp(option, "--rtt") == 0) {
+            options.rtt_min = number("--rtt MIN", *++arg, 0, 10000);
+            options.rtt_max = number("--rtt MAX", *++arg, options.rtt_min, 10000);
+        } else if (strcmp(option, "--messages") == 0) {
+            options.messages = number(option, *++arg, 1, 1000000);
+        } else if (strcmp(option, "--seed") == 0) {
+            options.seed = (unsigned)number(option, *++arg, 0, 2147483647);
+        } else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0) {
+            printf("%s", usage);
+            exit(0);
         } else {
-            fprintf(stderr, "usage: latency [--loss PERCENT] [--rtt MIN MAX] [--messages N] [--seed N]\n");
+            fprintf(stderr, "latency: unknown option %s; --help shows the options\n", option);
             exit(2);
         }
     }
@@ -437,17 +505,28 @@ int main(int argc, char **argv)
 {
     struct options options = read_options(argv);
     struct session sessions[MODES];
+    struct sigaction action;
     int i, result;
     (void)argc;
 
-    printf("KCP %s over UDP on this machine: %d messages, one every %d ms, round trips of %d to %d ms, %d %% of them lost\n",
+    memset(&action, 0, sizeof action);
+    action.sa_handler = interrupt;
+    action.sa_flags = (int)SA_RESETHAND; /* the second Ctrl-C ends the program at once */
+    sigaction(SIGINT, &action, NULL);
+
+    printf("KCP %s over UDP on this machine, in three modes: %d messages, one every %d ms.\n"
+           "The link: round trips of %d to %d ms, %d %% of the packets lost each way.\n",
            IKCP_VERSION_STRING, options.messages, PERIOD, options.rtt_min, options.rtt_max, options.loss);
     for (i = 0; i < MODES; i++) {
         session_open(&sessions[i], &options, &modes[i]);
     }
     result = run(sessions, &options);
     if (result == 0) {
-        show_table(sessions, &options);
+        show_table(sessions);
+        printf("Every message came back once and in order.\n");
+    } else if (result == 130) {
+        show_table(sessions);
+        printf("Interrupted: the messages counted here had come back by then.\n");
     }
     for (i = 0; i < MODES; i++) {
         session_close(&sessions[i]);

@@ -3,9 +3,9 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio, exit};
+use std::process::{Command, Stdio, exit};
 
-fn main() -> ExitCode {
+fn main() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = example.ancestors().nth(2).unwrap_or(example);
     // This program is <target>/<profile>/latency, and the library lies in <target>/release.
@@ -29,12 +29,20 @@ fn main() -> ExitCode {
         .arg("-o")
         .arg(&program));
 
-    let status = Command::new(&program).args(env::args_os().skip(1)).status();
-    match status.map(|status| status.code()) {
-        Ok(Some(code)) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        Ok(None) => fail("the test was killed"),
-        Err(error) => fail(&format!("{}: {error}", program.display())),
-    }
+    become_program(&program)
+}
+
+/// Ends in the C program, so that Ctrl-C and the exit code are that program's.
+#[cfg(unix)]
+fn become_program(program: &Path) -> ! {
+    use std::os::unix::process::CommandExt;
+    let error = Command::new(program).args(env::args_os().skip(1)).exec();
+    fail(&format!("{}: {error}", program.display()))
+}
+
+#[cfg(not(unix))]
+fn become_program(_: &Path) -> ! {
+    fail("the program needs POSIX sockets")
 }
 
 /// What `CC` names, or the first C compiler there is.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::checkout::copy_sources;
 use crate::library::{self, cargo, root};
 use crate::memo::Memo;
-use crate::suite::{Outcome, Suite};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// Builds wait for cargo, and for other tests' builds.
@@ -59,9 +60,11 @@ pub fn add(suite: &mut Suite) {
     let more = env::split_paths(&more).filter(|path| !path.as_os_str().is_empty());
     let more = (1..).zip(more).map(|(number, path)| Cmake { path, number });
     let need_cmake = || lacks(&["cmake", "gcc", "g++"]);
-    let mut test = |name: String, test: Box<dyn FnOnce() -> Outcome + Send>| {
-        suite.test_unless(need_cmake(), format!("consumers: {name}"), test);
+    let mut test = |extent, name: String, test: Box<dyn FnOnce() -> Outcome + Send>| {
+        suite.test_in(extent, need_cmake(), format!("consumers: {name}"), test);
     };
+    // Each setup builds the library anew: the short run has one of each way to use it.
+    let short = |wanted: bool| if wanted { Extent::Short } else { Extent::Full };
 
     for cmake in std::iter::once(own.clone()).chain(more) {
         let setups: &[Setup] = match cmake.number {
@@ -71,13 +74,16 @@ pub fn add(suite: &mut Suite) {
         for &setup in setups {
             let shown = format!("{}, {}", cmake.path.display(), setup.name);
             let with = cmake.clone();
+            let is_own = cmake.number == 0;
             test(
+                short(is_own && setup == STATIC),
                 format!("find_package, {shown}"),
                 Box::new(move || with.finds_the_package(setup)),
             );
             for project in ["add_subdirectory", "fetch_content"] {
                 let with = cmake.clone();
                 test(
+                    short(is_own && setup == SHARED && project == "add_subdirectory"),
                     format!("{project}, {shown}"),
                     Box::new(move || with.has_the_sources(project, setup)),
                 );
@@ -85,24 +91,33 @@ pub fn add(suite: &mut Suite) {
         }
         let with = cmake.clone();
         test(
+            short(cmake.number == 0),
             format!("ctest, {}", cmake.path.display()),
             Box::new(move || with.ctest()),
         );
     }
     let with = own.clone();
     test(
+        Extent::Short,
         "a second build does nothing".into(),
         Box::new(move || builds_once(&with)),
     );
     let with = own.clone();
     test(
+        Extent::Full,
         "vendored, offline".into(),
         Box::new(move || vendored(&with)),
     );
 
     for setup in [STATIC, SHARED] {
         let with = own.clone();
-        suite.test_unless(
+        let extent = if setup == STATIC {
+            Extent::Short
+        } else {
+            Extent::Full
+        };
+        suite.test_in(
+            extent,
             lacks(&["cmake", "pkg-config", "make", "gcc"]),
             format!("consumers: pkg-config, {}", setup.name),
             move || pkg_config(&with, setup),
@@ -280,28 +295,6 @@ fn vendored(cmake: &Cmake) -> Outcome {
         true => Ok(()),
         false => Err("nothing was installed".into()),
     }
-}
-
-/// What a source package holds, but for tests and tools.
-pub fn copy_sources(to: &Path) -> Outcome {
-    fs::create_dir_all(to)?;
-    for name in [
-        "Cargo.toml",
-        "Cargo.lock",
-        "build.rs",
-        "CMakeLists.txt",
-        "kcp.pc.in",
-        "cmake",
-        "src",
-        "core",
-        "include",
-        "examples",
-        "tests",
-        "c-tests",
-    ] {
-        run(Command::new("cp").arg("-R").arg(root().join(name)).arg(to))?;
-    }
-    Ok(())
 }
 
 fn pkg_config(cmake: &Cmake, setup: Setup) -> Outcome {

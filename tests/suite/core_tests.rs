@@ -1,14 +1,17 @@
 //! The unit tests of the protocol, in every flavour. They run from here so that the list of what did not run is the last
 //! that a test run shows.
 
-use crate::library::{self, ALL, Flavour, GENERAL};
-use crate::suite::{Outcome, Suite};
+use crate::library::{self, ALL, DEFAULT, Flavour, GENERAL};
+use crate::suite::{Extent, Outcome, Suite};
 
 pub fn add(suite: &mut Suite) {
     for flavour in ALL.into_iter().chain([GENERAL]) {
-        suite.test(format!("core: unit tests, {}", flavour.name), move || {
-            unit_tests(flavour)
-        });
+        let extent = match flavour {
+            DEFAULT | GENERAL => Extent::Short,
+            _ => Extent::Full,
+        };
+        let name = format!("core: unit tests, {}", flavour.name);
+        suite.test_in(extent, None, name, move || unit_tests(flavour));
     }
 }
 

@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::consumers::copy_sources;
-use crate::library::{self, DEFAULT, root};
-use crate::memo::Memo;
-use crate::suite::{Outcome, Suite};
+use crate::checkout::checkout;
+use crate::library::{DEFAULT, root};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Linkage, compare_with_file, lacks, run_within};
 
 /// The project of migrating.md, with the original's files as it has them before; theirs must not be compiled.
@@ -30,8 +29,8 @@ pub fn add(suite: &mut Suite) {
         api_is_fresh,
     );
     suite.test(
-        "docs: both READMEs have the same headings and code",
-        readmes_agree,
+        "docs: both languages have the same headings, code and numbers",
+        languages_agree,
     );
     suite.test(
         "docs: links lead to files and headings",
@@ -53,7 +52,8 @@ pub fn add(suite: &mut Suite) {
         "docs: migrating.md, vendored files",
         || commands("docs/migrating.md", "## From vendored files", VENDORED),
     );
-    suite.test_unless(
+    suite.test_in(
+        Extent::Full,
         lacks(&["cc", "bash", "cmake"]),
         "docs: migrating.md, a package",
         || commands("docs/migrating.md", "## From vcpkg or Conan", PACKAGE),
@@ -86,11 +86,29 @@ fn headings(text: &str) -> impl Iterator<Item = &str> {
         .map(|(line, _)| line)
 }
 
-fn readmes_agree() -> Outcome {
-    let (english, chinese) = (read("README.md")?, read("README.zh-CN.md")?);
-    let levels = |text: &str| -> Vec<usize> {
+/// Pages in English with a Chinese one beside them.
+const TRANSLATED: [&str; 5] = [
+    "README",
+    "docs/api",
+    "docs/connection",
+    "docs/migrating",
+    "docs/tuning",
+];
+
+/// Both languages have headings of the same levels, the same code, and tables with the same numbers.
+fn languages_agree() -> Outcome {
+    for name in TRANSLATED {
+        let english = read(&format!("{name}.md"))?;
+        let chinese = read(&format!("{name}.zh-CN.md"))?;
+        agree(&english, &chinese).map_err(|difference| format!("{name}: {difference}"))?;
+    }
+    Ok(())
+}
+
+fn agree(english: &str, chinese: &str) -> Result<(), String> {
+    let levels = |text: &str| -> Vec<String> {
         headings(text)
-            .map(|line| line.bytes().take_while(|&byte| byte == b'#').count())
+            .map(|line| line.chars().take_while(|&c| c == '#').collect())
             .collect()
     };
     let code = |text: &str| -> Vec<String> {
@@ -99,34 +117,36 @@ fn readmes_agree() -> Outcome {
             .map(|(line, _)| line.to_string())
             .collect()
     };
-    let rows = |text: &str| {
+    let numbers = |text: &str| -> Vec<String> {
         lines(text)
             .filter(|(line, code)| !code && line.starts_with('|'))
-            .count()
+            .map(|(line, _)| {
+                let digits = line.split(|c: char| !c.is_ascii_digit() && c != '.');
+                let mut numbers: Vec<&str> = digits
+                    .map(|part| part.trim_matches('.'))
+                    .filter(|part| !part.is_empty())
+                    .collect();
+                numbers.sort_unstable(); // the languages have their own order of words
+                numbers.join(" ")
+            })
+            .collect()
     };
-    if levels(&english) != levels(&chinese) {
-        return Err(format!(
-            "headings: {:?} and {:?}",
-            levels(&english),
-            levels(&chinese)
-        )
-        .into());
+    for (what, one, other) in [
+        ("headings", levels(english), levels(chinese)),
+        ("code", code(english), code(chinese)),
+        ("rows of tables", numbers(english), numbers(chinese)),
+    ] {
+        if what == "headings" && one.is_empty() {
+            return Err("no headings".into());
+        }
+        if let Some((one, other)) = one.iter().zip(&other).find(|(one, other)| one != other) {
+            return Err(format!("{what}: {one:?} and {other:?}"));
+        }
+        if one.len() != other.len() {
+            return Err(format!("{what}: {} and {}", one.len(), other.len()));
+        }
     }
-    if let Some((one, other)) = code(&english)
-        .iter()
-        .zip(&code(&chinese))
-        .find(|(a, b)| a != b)
-    {
-        return Err(format!("code blocks: {one:?} and {other:?}").into());
-    }
-    if code(&english).len() != code(&chinese).len() {
-        return Err("one has more code than the other".into());
-    }
-    match (rows(&english), rows(&chinese), headings(&english).count()) {
-        (_, _, 0) => Err("no headings".into()),
-        (one, other, _) if one != other => Err(format!("{one} and {other} rows of tables").into()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// All documents of the project.
@@ -216,6 +236,7 @@ fn tuning() -> Outcome {
     let text = read("docs/tuning.md")?;
     let mut found = String::new();
     let mut printed: Option<String> = None; // to be put where the next table is
+    let mut replacing = false; // the lines of a table that is put elsewhere
     let mut tables = 0;
     for (line, code) in lines(&text) {
         if let (Some(arguments), true) = (line.strip_prefix("target/tuning "), code) {
@@ -225,8 +246,12 @@ fn tuning() -> Outcome {
             if let Some(table) = printed.take() {
                 found.push_str(&table);
                 tables += 1;
+                replacing = true;
             }
         } else {
+            replacing = false;
+        }
+        if !replacing {
             found.push_str(line);
             found.push('\n');
         }
@@ -256,10 +281,7 @@ fn commands(document: &str, section: &str, before: &str) -> Outcome {
             script.push('\n');
         }
     }
-    let tree = tree()?;
-    // One after the other: they build in the same folder.
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock();
+    let (tree, _turn) = checkout()?;
     let app = "#include <stdio.h>\n#include \"ikcp.h\"\nint main(void)\n{\n    ikcpcb *kcp = ikcp_create(1, NULL);\n    \
                printf(\"it runs: %d\\n\", ikcp_send(kcp, \"hello\", 5));\n    ikcp_release(kcp);\n    return 0;\n}\n";
     fs::write(tree.join("app.c"), app)?;
@@ -275,16 +297,4 @@ fn commands(document: &str, section: &str, before: &str) -> Outcome {
         true => Ok(()),
         false => Err(wrote.into()),
     }
-}
-
-fn tree() -> Result<PathBuf, String> {
-    static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
-    TREE.get((), || {
-        let tree = library::scratch().join("docs/ikcp");
-        for old in ["src", "core", "include", "examples"] {
-            fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
-        }
-        copy_sources(&tree).map_err(|error| format!("{error:?}"))?;
-        Ok(tree)
-    })
 }

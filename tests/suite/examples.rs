@@ -1,15 +1,12 @@
 //! The echo clients in examples: the lines of each README are run as they are written, in a fresh copy of the sources.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::consumers::copy_sources;
-use crate::library;
-use crate::memo::Memo;
+use crate::checkout::checkout;
 use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
@@ -42,18 +39,6 @@ fn lacks_module(example: &str) -> Option<String> {
     }
 }
 
-fn tree() -> Result<PathBuf, String> {
-    static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
-    TREE.get((), || {
-        let tree = library::scratch().join("examples");
-        for old in ["src", "core", "include", "examples"] {
-            fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
-        }
-        copy_sources(&tree).map_err(|error| format!("{error:?}"))?;
-        Ok(tree)
-    })
-}
-
 /// The code block of a README: the three lines that run the example.
 fn lines(readme: &str) -> Result<String, String> {
     let block = readme
@@ -67,12 +52,8 @@ fn lines(readme: &str) -> Result<String, String> {
     }
 }
 
-/// One after the other: they are one user's commands in one folder.
-static TURN: Mutex<()> = Mutex::new(());
-
 fn echoes(name: &str) -> Outcome {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let tree = tree()?;
+    let (tree, _turn) = checkout()?;
     let lines = lines(&fs::read_to_string(
         tree.join("examples").join(name).join("README.md"),
     )?)?;

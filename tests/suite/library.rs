@@ -1,8 +1,10 @@
 //! Builds the library as a user does, once for each set of features, and tells where its files are.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use crate::memo::Memo;
 
@@ -75,12 +77,17 @@ impl Flavour {
     }
 }
 
+/// All flavours are built in one folder, where they share what they depend on, and copied from there: cargo gives their files
+/// the same names.
 fn build(flavour: Flavour) -> Result<Library, String> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
+    let folder = scratch().join("library");
     let output = cargo()
         .args(["build", "--release", "--lib", "--locked"])
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
-        .arg(scratch().join("library").join(flavour.name))
+        .arg(folder.join("target"))
         .args(["--features", &flavour.features.join(",")])
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
@@ -91,12 +98,18 @@ fn build(flavour: Flavour) -> Result<Library, String> {
         ));
     }
     let files = artefacts(&String::from_utf8_lossy(&output.stdout));
+    let to = folder.join(flavour.name);
+    fs::create_dir_all(&to).map_err(|error| error.to_string())?;
     let find = |ending: &str| {
-        files
+        let built = files
             .iter()
             .find(|path| path.extension().is_some_and(|found| found == ending))
-            .cloned()
-            .ok_or_else(|| format!("cargo reports no file that ends in .{ending}: {files:?}"))
+            .ok_or_else(|| format!("cargo reports no file that ends in .{ending}: {files:?}"))?;
+        let copy = to.join(built.file_name().unwrap_or_default());
+        // Not over the old file, which a program of an earlier run may still have open.
+        fs::remove_file(&copy).ok();
+        fs::copy(built, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
+        Ok::<_, String>(copy)
     };
     Ok(Library {
         shared: find(env::consts::DLL_EXTENSION)?,

@@ -78,30 +78,20 @@ fn debug_build() -> Outcome {
 }
 
 fn readme_example() -> Outcome {
-    let [gcc, ..] = COMPILERS;
     let readme = fs::read_to_string(library::root().join("README.md"))?;
     let example = readme
         .split("```c\n")
         .nth(1)
         .and_then(|rest| rest.split("```").next())
         .ok_or("the README has no example in C")?;
-    let (before, after) = example
-        .split_once("\n\n")
-        .ok_or("the example does not begin with its includes")?;
     let source = folder()?.join("readme.c");
-    fs::write(
-        &source,
-        format!(
-            "{before}\n\
-             int send_udp_packet(const char *buf, int len, ikcpcb *kcp, void *user);\n\
-             IUINT32 milliseconds(void);\n\
-             void example(IUINT32 conversation, void *socket, const char *message, int length, const char *packet,\n\
-                          long size);\n\
-             void example(IUINT32 conversation, void *socket, const char *message, int length, const char *packet,\n\
-                          long size)\n\
-             {{\nchar buffer[1000];\n{after}\n(void)length;\n}}\n"
-        ),
-    )?;
-    run(gcc.strict().arg("-fsyntax-only").arg(&source))?;
+    fs::write(&source, example)?;
+    // As it stands, in C and in C++.
+    for compiler in COMPILERS
+        .iter()
+        .filter(|compiler| compiler.missing().is_none())
+    {
+        run(compiler.strict().arg("-fsyntax-only").arg(&source))?;
+    }
     Ok(())
 }

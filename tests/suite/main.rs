@@ -3,8 +3,10 @@
 //! One program with a harness of its own, so that what did not run, and why, ends the normal output of `cargo test`.
 //!
 //! - `suite`: collects tests, and those that lack a tool
+//! - `packages`: where the tools come from
 //! - `library`: builds the library once for each set of features
 //! - `memo`: work that several tests share
+//! - `checkout`: a copy of the sources, for commands as users write them
 //! - `tools`: the compilers of this machine, and how programs are run
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
@@ -19,9 +21,11 @@
 //! - `docs`: the documents: fresh, true to what programs print, commands run as written
 //! - `core_tests`: the unit tests of the protocol
 //!
+//! Without a filter the rarer setups are left out, `IKCP_TESTS=all` takes them in (`suite::Extent`).
 //! `IKCP_SEED=n` repeats a random test, `IKCP_STORM=n` plays n times as many random programs around callbacks, `IKCP_BLESS=1`
 //! writes the files that tests compare with.
 
+mod checkout;
 mod consumers;
 mod core_tests;
 mod digests;
@@ -35,6 +39,7 @@ mod layout;
 mod library;
 mod link;
 mod memo;
+mod packages;
 mod programs;
 mod sessions;
 mod stack;
@@ -45,7 +50,7 @@ mod tools;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut suite = suite::Suite::default();
+    let mut suite = suite::Suite::new();
     core_tests::add(&mut suite);
     symbols::add(&mut suite);
     header::add(&mut suite);

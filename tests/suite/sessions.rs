@@ -19,8 +19,8 @@ const MODES: [&str; 8] = [
     "stream-congestion",
 ];
 
-/// About a second of each mode.
-const SESSIONS: u32 = 500;
+/// For the short run and for the full one.
+const SESSIONS: [u32; 2] = [200, 1000];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, ..] = COMPILERS;
@@ -28,7 +28,10 @@ pub fn add(suite: &mut Suite) {
     for flavour in ALL {
         for mode in MODES {
             let name = format!("sessions: {mode}, {}, seed {seed}", flavour.name);
-            suite.test_unless(gcc.missing(), name, move || run(flavour, mode, seed));
+            let sessions = SESSIONS[usize::from(suite.is_full())];
+            suite.test_unless(gcc.missing(), name, move || {
+                run(flavour, mode, seed, sessions)
+            });
         }
     }
 }
@@ -44,9 +47,9 @@ fn seed() -> u64 {
     }
 }
 
-fn run(flavour: Flavour, mode: &str, seed: u64) -> Outcome {
+fn run(flavour: Flavour, mode: &str, seed: u64, sessions: u32) -> Outcome {
     let [gcc, ..] = COMPILERS;
     gcc.link(&["simulation.c"], flavour, Linkage::Static)?
-        .run(&[mode, &seed.to_string(), &SESSIONS.to_string()])?;
+        .run(&[mode, &seed.to_string(), &sessions.to_string()])?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::library::{self, DEFAULT, root};
 use crate::memo::Memo;
-use crate::suite::{Outcome, Suite};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, compare_with_file, lacks, run};
 
 /// How the units and their tests are compiled.
@@ -40,7 +40,12 @@ pub fn add(suite: &mut Suite) {
         for test in &tests {
             let name = format!("stack: {test}, {}, {}", compiler.command, build.name);
             let test = test.clone();
-            suite.test_unless(lack.clone(), name, move || {
+            let extent = if build == PLAIN {
+                Extent::Short
+            } else {
+                Extent::Full
+            };
+            suite.test_in(extent, lack.clone(), name, move || {
                 passes(&test, compiler.command, build, &[])
             });
         }
@@ -51,7 +56,8 @@ pub fn add(suite: &mut Suite) {
             continue;
         }
         let lack = lack.clone().or_else(|| lacks(&["valgrind"]));
-        suite.test_unless(lack, format!("stack: {test}, valgrind"), move || {
+        let name = format!("stack: {test}, valgrind");
+        suite.test_in(Extent::Full, lack, name, move || {
             let valgrind = ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"];
             passes(&test, gcc.command, PLAIN, &valgrind)
         });

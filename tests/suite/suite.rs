@@ -1,26 +1,57 @@
 //! Collects the tests, runs them, and ends with what did not run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::packages;
 
 /// What a test returns; the error is shown.
 pub type Outcome = Result<(), Failed>;
 
-#[derive(Default)]
+/// When a test runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Always: the test command takes a few minutes.
+    Short,
+    /// With `IKCP_TESTS=all`, which `.ci/run` sets, or when a filter on the command line chooses it.
+    Full,
+}
+
 pub struct Suite {
+    arguments: Arguments,
     trials: Vec<Trial>,
     skipped: Vec<(String, String)>,
+    left_to_ci: usize,
 }
 
 impl Suite {
+    pub fn new() -> Suite {
+        Suite {
+            arguments: Arguments::from_args(),
+            trials: Vec::new(),
+            skipped: Vec::new(),
+            left_to_ci: 0,
+        }
+    }
+
+    /// Whether tests of the full extent run too.
+    pub fn is_full(&self) -> bool {
+        let all = env::var("IKCP_TESTS").is_ok_and(|extent| extent == "all");
+        all || self.arguments.filter.is_some()
+    }
+
     pub fn test(
         &mut self,
         name: impl Into<String>,
         test: impl FnOnce() -> Outcome + Send + 'static,
     ) {
-        self.trials.push(Trial::test(name, test));
+        self.test_in(Extent::Short, None, name, test);
     }
 
     /// A test that needs something this machine may lack: `missing` names it.
@@ -30,46 +61,121 @@ impl Suite {
         name: impl Into<String>,
         test: impl FnOnce() -> Outcome + Send + 'static,
     ) {
+        self.test_in(Extent::Short, missing, name, test);
+    }
+
+    pub fn test_in(
+        &mut self,
+        extent: Extent,
+        missing: Option<String>,
+        name: impl Into<String>,
+        test: impl FnOnce() -> Outcome + Send + 'static,
+    ) {
+        if extent == Extent::Full && !self.is_full() {
+            self.left_to_ci += 1;
+            return;
+        }
         let name = name.into();
-        match missing {
-            None => self.test(name, test),
+        let trial = match missing {
+            None => Trial::test(name, move || {
+                let outcome = test();
+                LEFT.count_down();
+                outcome
+            }),
             Some(lack) => {
                 self.skipped.push((name.clone(), lack));
-                self.trials
-                    .push(Trial::test(name, || Ok(())).with_ignored_flag(true));
+                Trial::test(name, || Ok(())).with_ignored_flag(true)
             }
-        }
+        };
+        self.trials.push(trial);
     }
 
     pub fn run(self) -> ExitCode {
-        let arguments = Arguments::from_args();
-        let chosen = |name: &str| {
-            arguments
-                .filter
-                .as_deref()
-                .is_none_or(|filter| name.contains(filter))
-        };
+        let arguments = self.arguments;
+        let chosen: BTreeSet<&str> = self
+            .trials
+            .iter()
+            .filter(|trial| !arguments.is_filtered_out(trial))
+            .map(Trial::name)
+            .collect();
+        let lacking: Vec<_> = self
+            .skipped
+            .iter()
+            .filter(|(name, _)| chosen.contains(name.as_str()))
+            .cloned()
+            .collect();
+        // With one thread the name of a test is on the line before its result.
+        if !arguments.list && arguments.test_threads != Some(1) {
+            LEFT.start(chosen.len() - lacking.len());
+        }
         let listing = arguments.list;
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if !listing {
-            let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-            for (name, lack) in self.skipped.iter().filter(|(name, _)| chosen(name)) {
-                lacking.entry(lack).or_default().push(name);
-            }
-            if lacking.is_empty() {
-                println!("Every test ran: no tool is missing.");
-            }
-            for (lack, names) in lacking {
-                println!("Did not run, {lack}:");
-                for name in names {
-                    println!("  {name}");
-                }
-            }
+            tell_lacking(&lacking);
             println!(
                 "{} passed, {} failed, {} skipped",
                 conclusion.num_passed, conclusion.num_failed, conclusion.num_ignored
             );
+            if self.left_to_ci > 0 {
+                println!(
+                    "{} tests of rarer setups are left out, which take some minutes more. With them: IKCP_TESTS=all cargo test --locked",
+                    self.left_to_ci
+                );
+                println!("Everything that must pass before a change is merged: .ci/run");
+            }
         }
         conclusion.exit_code()
+    }
+}
+
+/// Which tests did not run, why, and the command that would bring what they need.
+fn tell_lacking(skipped: &[(String, String)]) {
+    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, lack) in skipped {
+        lacking.entry(lack).or_default().push(name);
+    }
+    if lacking.is_empty() {
+        println!("No test lacked a tool.");
+        return;
+    }
+    for (lack, names) in &lacking {
+        println!("Did not run, {lack}:");
+        for name in names {
+            println!("  {name}");
+        }
+    }
+    for command in packages::commands(lacking.keys().copied()) {
+        println!("To run them: {command}");
+    }
+}
+
+/// How many tests are left, told every ten seconds.
+struct Left {
+    tests: AtomicUsize,
+    told: Mutex<Option<Instant>>,
+}
+
+static LEFT: Left = Left {
+    tests: AtomicUsize::new(0),
+    told: Mutex::new(None),
+};
+
+impl Left {
+    fn start(&self, tests: usize) {
+        self.tests.store(tests, Ordering::Relaxed);
+        if let Ok(mut told) = self.told.lock() {
+            *told = Some(Instant::now());
+        }
+    }
+
+    fn count_down(&self) {
+        let left = self.tests.fetch_sub(1, Ordering::Relaxed).wrapping_sub(1);
+        let Ok(mut told) = self.told.lock() else {
+            return; // another test panicked while it told
+        };
+        if left > 0 && told.is_some_and(|told| told.elapsed() > Duration::from_secs(10)) {
+            *told = Some(Instant::now());
+            println!("... {left} tests left");
+        }
     }
 }

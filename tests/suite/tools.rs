@@ -99,32 +99,46 @@ impl Compiler {
         })
     }
 
+    /// Compiles the files, once for both kinds of the library.
+    fn objects(
+        self,
+        sources: &'static [&'static str],
+        flavour: Flavour,
+    ) -> Result<Vec<PathBuf>, String> {
+        type Key = (&'static str, &'static str, Flavour);
+        static COMPILED: Memo<Key, Result<Vec<PathBuf>, String>> = Memo::new();
+        let compile = |source: &&str| {
+            let folder = library::scratch().join("programs");
+            fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            let name = source.replace(['/', '.'], "_");
+            let object = folder.join(format!("{name}-{}-{}.o", self.command, flavour.name));
+            let mut command = self.strict();
+            command
+                .args(["-O1", "-g", "-c"])
+                .args(flavour.defines.iter().map(|define| format!("-D{define}")))
+                .arg(library::root().join("c-tests").join(source))
+                .arg("-o")
+                .arg(&object);
+            run(&mut command)?;
+            Ok(object)
+        };
+        COMPILED.get((sources[0], self.command, flavour), || {
+            sources.iter().map(compile).collect()
+        })
+    }
+
     fn link_afresh(
         self,
-        sources: &[&str],
+        sources: &'static [&'static str],
         flavour: Flavour,
         linkage: Linkage,
     ) -> Result<Program, String> {
         let library = flavour.library()?;
-        let folder = library::scratch().join("programs");
-        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let name = format!(
-            "{}-{}-{}-{linkage:?}",
-            sources[0].replace(['/', '.'], "_"),
-            self.command,
-            flavour.name
-        );
-        let program = folder.join(name);
-        let mut command = self.strict();
+        let objects = self.objects(sources, flavour)?;
+        let program = objects[0].with_extension(format!("{linkage:?}"));
+        let mut command = Command::new(self.command);
         command
-            .args(["-O1", "-g"])
-            .args(flavour.defines.iter().map(|define| format!("-D{define}")))
-            .args(
-                sources
-                    .iter()
-                    .map(|source| library::root().join("c-tests").join(source)),
-            )
-            .args(["-x", "none"])
+            .args(&objects)
             .arg(match linkage {
                 Linkage::Static => &library.archive,
                 Linkage::Shared => &library.shared,

@@ -22,7 +22,7 @@ pub fn page(header: &str) -> Result<String, Box<dyn Error>> {
         .collect();
 
     let mut page = String::from(
-        "# API\n\nEvery function, structure and log bit of [ikcp.h](../include/ikcp.h). \
+        "# API\n\nEnglish | [简体中文](api.zh-CN.md)\n\nEvery function, structure and log bit of [ikcp.h](../include/ikcp.h). \
          This page is made of the comments there: change those, then run `IKCP_BLESS=1 cargo test --locked docs:`.\n",
     );
     writeln!(page, "\n## What holds for all functions\n")?;

@@ -102,6 +102,18 @@ impl Library {
         &self.path
     }
 
+    /// Whether it refuses an mtu of which the original's buffer size wraps to nothing (D7 in docs/deviations.md): this project's
+    /// library does, and the original does not.
+    pub fn is_like_ours(&self) -> bool {
+        // SAFETY: a fresh object, which nothing is sent with before it is released.
+        unsafe {
+            let kcp = (self.functions.create)(0, std::ptr::null_mut());
+            let refused = !kcp.is_null() && (self.functions.setmtu)(kcp, 1_431_655_742) != 0;
+            (self.functions.release)(kcp);
+            refused
+        }
+    }
+
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -127,6 +139,14 @@ impl Library {
                 .map(|symbol| symbol.into_raw())
         }
     }
+}
+
+/// What to say when a library that should be the original is not.
+pub fn not_the_original(path: &Path) -> String {
+    format!(
+        "{} behaves as this project's library where the original does not, so it is not the original",
+        path.display()
+    )
 }
 
 /// Finds the layout by experiment, since no library says which it has: where does `user` land in a new object?

@@ -11,8 +11,8 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use indicatif::ProgressBar;
 use kcp_abi::Library;
+use kcp_cli::{OrRefuse, demand, files, interrupt, progress, values};
 
 use crate::callgrind;
 use crate::clock::MEASURED;
@@ -28,13 +28,13 @@ use crate::trickle::Trickle;
 #[derive(Args)]
 pub struct Options {
     /// The library to count; ours, built from this repository, when not given
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", value_parser = values::file())]
     library: Option<PathBuf>,
     /// Writes the counts to this file
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     record: Option<PathBuf>,
     /// Compares with the counts in this file and fails beyond the tolerance
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = values::file())]
     check: Option<PathBuf>,
     /// Only pieces of work whose name contains this; may be repeated
     #[arg(long, value_name = "PART", conflicts_with = "record")]
@@ -191,11 +191,30 @@ pub fn once(once: &Once) -> Result<()> {
 }
 
 pub fn run(options: &Options) -> Result<()> {
+    for part in &options.scenario {
+        demand!(
+            pieces()
+                .iter()
+                .any(|(name, _)| name.contains(part.as_str())),
+            "no piece of work has {part:?} in its name; there are {}",
+            pieces()
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+    }
+    if let Some(file) = &options.record {
+        files::writable_file(file)?;
+    }
+    if let Some(library) = &options.library {
+        Library::open(library).or_refuse(format!("cannot use {}", library.display()))?;
+    }
     let rustc = rustc_version()?;
     let recorded = match &options.check {
         None => BTreeMap::new(),
         Some(file) => {
-            let (by, counts) = parse(&std::fs::read_to_string(file)?)?;
+            let (by, counts) = parse(&std::fs::read_to_string(file)?).or_refuse(file.display())?;
             if by != rustc {
                 println!(
                     "not comparable: other rustc: {} was recorded with {by}, this is {rustc}",
@@ -219,9 +238,19 @@ pub fn run(options: &Options) -> Result<()> {
         })
         .collect();
     let counts = count_all(&library, &chosen)?;
+    let all = options.scenario.is_empty() && !interrupt::requested();
+    interrupt::tell(format!(
+        "{} of {} pieces of work",
+        counts.len(),
+        chosen.len()
+    ));
     match (&options.record, &options.check) {
+        (Some(file), _) if interrupt::requested() => {
+            print!("{}", render(&rustc, &counts));
+            println!("{} is as it was.", file.display());
+        }
         (Some(file), _) => std::fs::write(file, render(&rustc, &counts))?,
-        (None, Some(file)) => return check(file, &counts, &recorded, options.scenario.is_empty()),
+        (None, Some(file)) => return check(file, &counts, &recorded, all),
         (None, None) => print!("{}", render(&rustc, &counts)),
     }
     Ok(())
@@ -238,7 +267,7 @@ fn rustc_version() -> Result<String> {
 
 /// Counts on all processors at once, which does not change what is counted.
 fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Count)>> {
-    let bar = ProgressBar::new(names.len() as u64);
+    let bar = progress::ticking(names.len() as u64, "pieces of work");
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, Count)>> {
         let mut counts = Vec::new();
@@ -247,7 +276,11 @@ fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Coun
             let Some(name) = names.get(at) else {
                 return Ok(counts);
             };
-            counts.push((at, count(library, name)?));
+            match count(library, name) {
+                // valgrind hears Ctrl-C too.
+                _ if interrupt::requested() => return Ok(counts),
+                counted => counts.push((at, counted?)),
+            }
             bar.inc(1);
         }
     };

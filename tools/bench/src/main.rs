@@ -19,10 +19,12 @@ mod table;
 mod transfer;
 mod trickle;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use kcp_cli::{demand, files, interrupt, values};
 
 use crate::measure::Plan;
 use crate::subject::{Role, Subject};
@@ -32,7 +34,7 @@ use crate::subject::{Role, Subject};
 /// CPU time per KiB delivered on a simulated link, cost of hostile packet orders, memory and code size. Judge by the ratios: the
 /// figures themselves are those of one machine at one time.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
     bench: Bench,
@@ -52,28 +54,28 @@ enum Command {
 #[derive(Args)]
 struct Bench {
     /// Our shared library; built from this repository when not given
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", value_parser = values::file())]
     ours: Option<PathBuf>,
     /// The original's shared library, to which targets refer
-    #[arg(long, value_name = "LIBRARY", env = "KCP_ORIGINAL")]
+    #[arg(long, value_name = "LIBRARY", env = "KCP_ORIGINAL", value_parser = values::file())]
     original: Option<PathBuf>,
     /// Another implementation with the same C interface; may be repeated
-    #[arg(long, value_name = "NAME=LIBRARY", value_parser = named)]
+    #[arg(long, value_name = "NAME=LIBRARY", value_parser = values::named_file())]
     other: Vec<(String, PathBuf)>,
     /// The static library of `ours`, `original` or one of the others, for the size of code; may be repeated
-    #[arg(long, value_name = "NAME=ARCHIVE", value_parser = named)]
+    #[arg(long, value_name = "NAME=ARCHIVE", value_parser = values::named_file())]
     archive: Vec<(String, PathBuf)>,
     /// Only scenarios whose name contains this; may be repeated
     #[arg(long, value_name = "PART")]
     scenario: Vec<String>,
-    /// Less data, three repetitions unless told otherwise, slow scenarios left out: a minute
+    /// Less data, three repetitions and no slow scenarios: takes about a minute
     #[arg(long)]
     quick: bool,
     /// Repetitions, interleaved between the implementations [default: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>(1..=1_000))]
     repeat: Option<usize>,
-    /// Seed of the link's losses and jitter in the first repetition; the following ones count up
-    #[arg(long, default_value_t = 1)]
+    /// Seed of the link's losses and jitter in the first repetition; each further repetition adds one
+    #[arg(long, default_value_t = 1, value_parser = values::seed())]
     seed: u64,
     /// Writes every single run to this file
     #[arg(long, value_name = "FILE")]
@@ -82,30 +84,28 @@ struct Bench {
     #[arg(long)]
     markdown: bool,
     /// Measures cost against window from 32 to 32,768 instead, and draws it
-    #[arg(long, value_name = "SVG")]
+    #[arg(long, value_name = "SVG", conflicts_with_all = ["scenario", "markdown"])]
     curve: Option<PathBuf>,
     /// Lists the scenarios
     #[arg(long)]
     list: bool,
 }
 
-fn named(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-            Ok((name.into(), path.into()))
-        }
-        _ => Err("expected NAME=PATH".into()),
-    }
-}
-
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     heap::pin();
-    let cli = Cli::parse();
-    match cli.command {
-        Some(Command::Instructions(options)) => instructions::run(&options),
-        Some(Command::Once(once)) => instructions::once(&once),
-        None => bench(&cli.bench),
-    }
+    let cli: Cli = kcp_cli::parse();
+    kcp_cli::run("kcp-bench", || {
+        // Not for the single piece of work: it is to end with the process that counts it.
+        if !matches!(cli.command, Some(Command::Once(_))) {
+            interrupt::watch()?;
+        }
+        match cli.command {
+            Some(Command::Instructions(options)) => instructions::run(&options),
+            Some(Command::Once(once)) => instructions::once(&once),
+            None => bench(&cli.bench),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn bench(options: &Bench) -> Result<()> {
@@ -115,10 +115,18 @@ fn bench(options: &Bench) -> Result<()> {
         }
         return Ok(());
     }
-    let repetitions = options
-        .repeat
-        .unwrap_or(if options.quick { 3 } else { 5 })
-        .max(1);
+    let repetitions = options.repeat.unwrap_or(if options.quick { 3 } else { 5 });
+    for part in &options.scenario {
+        demand!(
+            scenarios::all()
+                .iter()
+                .any(|scenario| scenario.name.contains(part.as_str())),
+            "no scenario has {part:?} in its name; --list shows them"
+        );
+    }
+    for file in [&options.csv, &options.curve].into_iter().flatten() {
+        files::writable_file(file)?;
+    }
     let subjects = subjects(options)?;
     if let Some(svg) = &options.curve {
         return plot::curve(
@@ -130,12 +138,8 @@ fn bench(options: &Bench) -> Result<()> {
             options.csv.as_deref(),
         );
     }
-    let scenarios = scenarios::selected(&options.scenario, options.quick);
-    if scenarios.is_empty() {
-        bail!("no scenario is called like that; see --list");
-    }
     let plan = Plan {
-        scenarios,
+        scenarios: scenarios::selected(&options.scenario, options.quick),
         repetitions,
         seed: options.seed,
     };
@@ -156,13 +160,19 @@ fn subjects(options: &Bench) -> Result<Vec<Subject>> {
         let found = options.archive.iter().find(|(of, _)| of == name);
         found.map(|(_, path)| path.clone())
     };
+    let mut names = vec!["ours", "original", "null", "crate kcp"];
+    for (name, _) in &options.other {
+        demand!(
+            !names.contains(&name.as_str()),
+            "--other {name}=...: the name is taken"
+        );
+        names.push(name);
+    }
     for (name, _) in &options.archive {
-        let known = name == "ours"
-            || name == "original"
-            || options.other.iter().any(|(other, _)| other == name);
-        if !known {
-            bail!("--archive {name}=...: there is no implementation of that name");
-        }
+        demand!(
+            names.contains(&name.as_str()) && name != "null" && name != "crate kcp",
+            "--archive {name}=...: no implementation has that name"
+        );
     }
     let mut subjects = vec![Subject::null()];
     subjects.push(match &options.ours {
@@ -178,6 +188,7 @@ fn subjects(options: &Bench) -> Result<Vec<Subject>> {
         }
     });
     if let Some(path) = &options.original {
+        warn_unless_original(path)?;
         subjects.push(Subject::library(
             "original",
             Role::Original,
@@ -190,4 +201,11 @@ fn subjects(options: &Bench) -> Result<Vec<Subject>> {
     }
     subjects.push(Subject::crate_kcp());
     Ok(subjects)
+}
+
+fn warn_unless_original(path: &Path) -> Result<()> {
+    if subject::open(path)?.is_like_ours() {
+        eprintln!("warning: {}", kcp_abi::library::not_the_original(path));
+    }
+    Ok(())
 }

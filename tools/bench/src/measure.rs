@@ -1,8 +1,8 @@
 //! Repeats and interleaves: in every repetition all implementations take their turn on the same seed, so that what else the
 //! machine does falls on all of them, and ratios are taken within a repetition.
 
-use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Result, ensure};
+use kcp_cli::{interrupt, progress};
 
 use crate::scenarios::{Per, Scenario};
 use crate::subject::{Outcome, Subject};
@@ -90,42 +90,46 @@ impl Plan {
         }
     }
 
+    /// After Ctrl-C: what was measured until then.
     pub fn run(self, subjects: &[Subject]) -> Result<Vec<Measured>> {
         let steps: usize = self
             .scenarios
             .iter()
             .map(|scenario| self.repetitions(scenario) * subjects.len())
             .sum();
-        let bar = ProgressBar::new(steps as u64).with_style(
-            ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} {msg}")
-                .expect("a valid template"),
-        );
+        let bar = progress::ticking(steps as u64, "runs");
         let mut results = Vec::new();
         for scenario in &self.scenarios {
             let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); subjects.len()];
             for repetition in 0..self.repetitions(scenario) {
                 for turn in 0..subjects.len() {
+                    if interrupt::requested() {
+                        break;
+                    }
                     // Another one begins each time: who runs after whom must not matter.
                     let index = (turn + repetition) % subjects.len();
                     bar.set_message(format!("{} / {}", scenario.name, subjects[index].name));
-                    bar.inc(1);
-                    if outcomes[index]
-                        .first()
-                        .is_some_and(|outcome| !outcome.varies())
-                    {
-                        continue;
+                    let again = outcomes[index].first();
+                    if again.is_none_or(Outcome::varies) {
+                        let outcome =
+                            subjects[index].run(scenario.work, self.seed + repetition as u64)?;
+                        outcomes[index].extend(outcome);
                     }
-                    let outcome =
-                        subjects[index].run(scenario.work, self.seed + repetition as u64)?;
-                    outcomes[index].extend(outcome);
+                    bar.inc(1);
                 }
+            }
+            if outcomes.iter().all(Vec::is_empty) {
+                continue;
             }
             results.push(Measured {
                 scenario: scenario.clone(),
                 outcomes,
             });
         }
+        let done = format!("{} of {steps} runs", bar.position());
         bar.finish_and_clear();
+        interrupt::tell(done);
+        ensure!(!results.is_empty(), "nothing was measured");
         Ok(results)
     }
 }

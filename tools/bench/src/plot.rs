@@ -3,9 +3,7 @@
 use std::path::Path as File;
 
 use anyhow::Result;
-use plotters::coord::Shift;
-use plotters::coord::combinators::IntoLogRange;
-use plotters::prelude::*;
+use kcp_plot::{self as plot, Axis, Canvas, Label, Panel, RGBColor};
 
 use crate::link::Path;
 use crate::measure::{Measured, Plan};
@@ -35,29 +33,8 @@ const PANELS: [(&str, &str, Path); 2] = [
         },
     ),
 ];
-/// Legible on white and on black.
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(0x12, 0x9b, 0x64),
-    RGBColor(0xe0, 0x5a, 0x1c),
-    RGBColor(0x3f, 0x83, 0xf8),
-    RGBColor(0xb0, 0x5a, 0xd6),
-    RGBColor(0xc2, 0x8a, 0x00),
-    RGBColor(0xd6, 0x40, 0x7a),
-];
-const GREY: RGBColor = RGBColor(0x85, 0x8b, 0x93);
-/// On a dark page, [`themed`] swaps these two for their counterparts.
-const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
-const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-
-fn text(size: u32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
-}
-
-/// One line of one panel: window and nanoseconds per KiB.
-struct Curve<'a> {
-    subject: &'a Subject,
-    points: Vec<(f64, f64)>,
-}
+/// Left and right ends of the panels; the names of the curves stand to the right of each.
+const SIDES: [[i32; 2]; 2] = [[84, 350], [530, 796]];
 
 /// Measures the windows and writes the picture; the two largest windows under loss are left out of quick runs.
 pub fn curve(
@@ -135,107 +112,68 @@ fn write_csv(results: &[Measured], subjects: &[Subject], csv: &File) -> Result<(
 }
 
 fn draw(results: &[Measured], subjects: &[Subject], svg: &File) -> Result<()> {
-    let mut picture = String::new();
-    {
-        let area = SVGBackend::with_string(&mut picture, (1000, 430)).into_drawing_area();
-        area.fill(&PAPER)?;
-        let area = area.titled("CPU time against window, messages of 1,376 bytes", text(18))?;
-        let (left, right) = area.split_horizontally(500);
-        let highest = medians(results, subjects)
-            .map(|(.., median)| median)
-            .fold(1000.0, f64::max)
-            * 1.5;
-        for (area, (name, title, _)) in [left, right].iter().zip(PANELS) {
-            let curves: Vec<_> = subjects
-                .iter()
-                .enumerate()
-                .map(|(index, subject)| Curve {
-                    subject,
-                    points: medians(results, subjects)
-                        .filter(|(panel, _, of, _)| *panel == name && *of == index)
-                        .map(|(_, window, _, median)| (f64::from(window), median))
-                        .collect(),
-                })
-                .filter(|curve| !curve.points.is_empty())
-                .collect();
-            panel(area, title, &curves, highest)?;
-        }
-        area.present()?;
-    }
-    std::fs::write(svg, themed(&picture))?;
-    Ok(())
-}
-
-fn panel(
-    area: &DrawingArea<SVGBackend, Shift>,
-    title: &str,
-    curves: &[Curve],
-    highest: f64,
-) -> Result<()> {
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, text(15))
-        .margin(10)
-        .margin_right(18)
-        .x_label_area_size(40)
-        .y_label_area_size(60)
-        .build_cartesian_2d(
-            (28f64..40_000f64).log_scale().base(2.0),
-            (50f64..highest).log_scale(),
-        )?;
-    chart
-        .configure_mesh()
-        .x_labels(12)
-        .x_desc("window, segments")
-        .y_desc("ns per KiB delivered")
-        .x_label_formatter(&|window| format!("{window:.0}"))
-        .y_label_formatter(&|cost| format!("{cost:.0}"))
-        .label_style(text(12))
-        .axis_desc_style(text(13))
-        .axis_style(INK)
-        .bold_line_style(GREY.mix(0.35))
-        .light_line_style(GREY.mix(0.0))
-        .draw()?;
-    let mut colours = COLOURS.iter().cycle();
-    for curve in curves {
-        let colour = match curve.subject.role {
-            Role::Null => GREY,
-            _ => *colours.next().expect("a cycle has no end"),
+    let title = "CPU time per KiB delivered, against the window";
+    let lines = [
+        "Messages of 1,376 bytes; medians, bars from the lowest run to the highest.",
+        "null: a protocol that only copies, and does nothing about loss.",
+    ];
+    let canvas = Canvas::new(svg, 426, title, &lines)?;
+    let windows: Vec<f64> = WINDOWS.map(f64::from).into();
+    let figures = || {
+        let all = results.iter().enumerate();
+        all.flat_map(|(at, _)| (0..subjects.len()).map(move |subject| (at, subject)))
+            .filter_map(|(at, subject)| Some((at, subject, results[at].figure(subject, Per::Kib)?)))
+    };
+    let lowest = figures()
+        .map(|(.., f)| f.lowest)
+        .fold(f64::INFINITY, f64::min);
+    let highest = figures().map(|(.., f)| f.highest).fold(0.0, f64::max);
+    for ([left, right], (name, title, _)) in SIDES.into_iter().zip(PANELS) {
+        let panel = Panel {
+            left,
+            top: 112,
+            right,
+            bottom: 372,
+            x: Axis::at_values(&windows, "window, segments"),
+            y: Axis::logarithmic(lowest, highest, "ns per KiB"),
         };
-        let style = colour.stroke_width(if curve.subject.role == Role::Ours {
-            3
-        } else {
-            2
-        });
-        chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), style))?
-            .label(curve.subject.name.as_str())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
-        chart.draw_series(
-            curve
-                .points
-                .iter()
-                .map(|&point| Circle::new(point, 3, colour.filled())),
-        )?;
+        panel.frame(&canvas, title)?;
+        let mut labels = Vec::new();
+        for (index, subject) in subjects.iter().enumerate() {
+            let color = color(subjects, index);
+            let mut curve = Vec::new();
+            for (at, _, figure) in figures().filter(|(_, of, _)| *of == index) {
+                let Work::Transfer(work) = results[at].scenario.work else {
+                    unreachable!("the curve consists of transfers")
+                };
+                if results[at].scenario.name == name {
+                    let window = f64::from(work.window);
+                    panel.spread(&canvas, window, (figure.lowest, figure.highest), color)?;
+                    canvas.dot(panel.at(window, figure.median), 3, color)?;
+                    curve.push((window, figure.median));
+                }
+            }
+            labels.extend(curve.last().map(|&(x, y)| Label {
+                text: subject.name.clone(),
+                color,
+                end: panel.at(x, y),
+            }));
+            let width = if subject.role == Role::Ours { 3 } else { 2 };
+            panel.curve(&canvas, curve, color, width)?;
+        }
+        panel.labels(&canvas, labels)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(text(13))
-        .background_style(PAPER.mix(0.8))
-        .border_style(GREY.mix(0.4))
-        .draw()?;
-    Ok(())
+    canvas.finish()
 }
 
-/// Gives the picture light ink on dark paper where the reader's colour scheme is dark.
-fn themed(picture: &str) -> String {
-    const STYLE: &str = "<style>@media (prefers-color-scheme:dark){\
-        [fill=\"#1F2328\"]{fill:#e6edf3}[stroke=\"#1F2328\"]{stroke:#e6edf3}\
-        [fill=\"#FFFFFF\"]{fill:#0d1117}}</style>";
-    let end_of_tag = picture.find('>').map_or(0, |at| at + 1);
-    format!(
-        "{}\n{STYLE}{}",
-        &picture[..end_of_tag],
-        &picture[end_of_tag..]
-    )
+/// Grey for what is not an implementation, else one for each in their order.
+fn color(subjects: &[Subject], index: usize) -> RGBColor {
+    let before = subjects[..index].iter();
+    match subjects[index].role {
+        Role::Null => plot::FAINT,
+        _ => {
+            let number = before.filter(|subject| subject.role != Role::Null).count();
+            plot::SERIES[number % plot::SERIES.len()]
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kcp_abi::Library;
+use kcp_cli::OrRefuse;
 
 use crate::endpoint::{Crate, Implementation, Shared};
 use crate::hostile;
@@ -106,7 +107,7 @@ impl Subject {
         path: &std::path::Path,
         archive: Option<PathBuf>,
     ) -> Result<Subject> {
-        let library = Library::open(path).with_context(|| format!("cannot load {name}"))?;
+        let library = open(path)?;
         Ok(Subject {
             name: name.into(),
             role,
@@ -140,6 +141,10 @@ impl Subject {
             },
         })
     }
+}
+
+pub fn open(path: &std::path::Path) -> Result<&'static Library> {
+    Library::open(path).or_refuse(format!("cannot use {}", path.display()))
 }
 
 /// The part of the work that has a duration.

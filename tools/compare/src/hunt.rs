@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
+use kcp_cli::interrupt;
+
 use crate::driver::{Identity, class_steps};
 use crate::isolate::{self, Ended};
 use crate::lockstep::{Difference, Kind, Pair};
@@ -109,7 +111,8 @@ impl Plan {
                 position: 0,
                 seed: identity.seed,
             };
-            if !tell(record) {
+            // A worker hears Ctrl-C as well.
+            if interrupt::requested() || !tell(record) {
                 return;
             }
             isolate::die_after(pair.patience);
@@ -147,7 +150,8 @@ pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Ve
     let mut found = Vec::new();
     // Where each worker begins; one that died begins again after the session that killed it.
     let mut begin: Vec<Option<u64>> = (0..jobs).map(Some).collect();
-    while found.len() < plan.enough && begin.iter().any(Option::is_some) {
+    while found.len() < plan.enough && !interrupt::requested() && begin.iter().any(Option::is_some)
+    {
         let (mut read, write) = isolate::pipe();
         let workers: Vec<_> = begin
             .iter()
@@ -164,7 +168,10 @@ pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Ve
         // The session each worker is at, and its number.
         let mut at: Vec<Option<(Identity, u64)>> = vec![None; plan.jobs];
         let mut bytes = [0; Record::SIZE];
-        while found.len() < plan.enough && read.read_exact(&mut bytes).is_ok() {
+        while found.len() < plan.enough
+            && !interrupt::requested()
+            && read.read_exact(&mut bytes).is_ok()
+        {
             let record = Record::from_bytes(bytes);
             let worker = usize::from(record.worker);
             if record.kind == STARTED {
@@ -187,7 +194,7 @@ pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Ve
             played += 1;
             progress(played);
         }
-        let enough = found.len() >= plan.enough;
+        let enough = found.len() >= plan.enough || interrupt::requested();
         drop(read);
         for (worker, pid) in workers {
             if enough {

@@ -41,6 +41,7 @@ pub struct Library {
 type Create = unsafe extern "C" fn(u32, *mut c_void) -> *mut c_void;
 type Release = unsafe extern "C" fn(*mut c_void);
 type Send = unsafe extern "C" fn(*mut c_void, *const c_char, c_int) -> c_int;
+type Setmtu = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
 type Setcc = unsafe extern "C" fn(*mut c_void, *const c_void) -> c_int;
 type Allocator = unsafe extern "C" fn(
     Option<extern "C" fn(usize) -> *mut c_void>,
@@ -67,6 +68,10 @@ impl Api {
 
     fn send(&self) -> Send {
         unsafe { std::mem::transmute(self.address("ikcp_send")) }
+    }
+
+    fn setmtu(&self) -> Setmtu {
+        unsafe { std::mem::transmute(self.address("ikcp_setmtu")) }
     }
 
     fn setcc(&self) -> Option<Setcc> {
@@ -112,6 +117,20 @@ impl Library {
             profile,
             _handle: handle,
         })
+    }
+}
+
+impl Library {
+    /// Whether it refuses an mtu of which the original's buffer size wraps to nothing (D7 in docs/deviations.md): this project's
+    /// library does, and the original does not.
+    pub fn is_like_ours(&self) -> bool {
+        // SAFETY: a fresh object, which nothing is sent with before it is released.
+        unsafe {
+            let kcp = self.api.create()(1, std::ptr::null_mut());
+            let refused = !kcp.is_null() && self.api.setmtu()(kcp, 1_431_655_742) != 0;
+            self.api.release()(kcp);
+            refused
+        }
     }
 }
 

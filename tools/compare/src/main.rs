@@ -14,9 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+use kcp_cli::{OrRefuse, demand, interrupt, progress, values};
 
 use driver::{Layout, class_names, class_steps};
 use hunt::{Found, Plan, hunt};
@@ -29,79 +30,87 @@ use shrink::{Minimal, shrink};
 #[command(about, version)]
 struct Options {
     /// Shared library A, the one to measure against
+    #[arg(value_parser = values::file())]
     a: PathBuf,
     /// Shared library B
+    #[arg(value_parser = values::file())]
     b: PathBuf,
-    /// Seeds, from A up to, not including, B; each is played in every class
+    /// Seeds as FIRST..END, without END; each is played in every class
     #[arg(long, default_value = "0..200", value_parser = parse_seeds)]
     seeds: std::ops::Range<u64>,
     /// Classes of session (default: all)
-    #[arg(long, value_delimiter = ',')]
-    class: Vec<String>,
+    #[arg(long, value_delimiter = ',', value_parser = parse_class)]
+    class: Vec<u32>,
     /// Steps of a session; costly classes play a fixed part of them
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 1500, value_parser = values::number::<u32>(1..=1_000_000))]
     steps: u32,
     /// Processes
-    #[arg(long, short, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=255))]
+    #[arg(long, short, default_value_t = 2, value_parser = values::number::<u16>(1..=255))]
     jobs: u16,
     /// The behaviour both libraries must show; without it they need only agree
     #[arg(long)]
     profile: Option<Profile>,
-    /// Layout of A's public struct, where it cannot be found out
+    /// Layout of A's public struct, if the tool cannot detect it
     #[arg(long)]
     layout_a: Option<Layout>,
     /// Layout of B's public struct
     #[arg(long)]
     layout_b: Option<Layout>,
-    /// Compare the lists after every so many steps; 0: in the rhythm of the golden digests
-    #[arg(long, default_value_t = 0)]
+    /// Compare the lists each time after this many steps; 0: as often as the golden digests do
+    #[arg(long, default_value_t = 0, value_parser = values::number::<u32>(0..=1_000_000))]
     lists_every: u32,
-    /// Do not stop at a difference, count sessions that differ by class
+    /// Play all sessions, and count by class those that differ
     #[arg(long)]
     tally: bool,
-    /// Sessions that differ from which to choose the one that comes down to the fewest calls
-    #[arg(long, default_value_t = 8)]
+    /// How many sessions that differ are shortened; the one with the fewest calls is shown
+    #[arg(long, default_value_t = 8, value_parser = values::number::<usize>(1..=1_000))]
     candidates: usize,
-    /// Report the first difference as it was found
+    /// Do not shorten the session that differs
     #[arg(long)]
     no_shrink: bool,
-    /// Seconds after which shortening stops where it is
-    #[arg(long, default_value_t = 20)]
+    /// Seconds that shortening may take
+    #[arg(long, default_value_t = 20, value_parser = values::number::<u64>(1..=86_400))]
     shrink_seconds: u64,
-    /// Seconds after which a session counts as hanging
-    #[arg(long, default_value_t = 60)]
+    /// Seconds after which a session counts as an endless loop
+    #[arg(long, default_value_t = 60, value_parser = values::number::<u32>(1..=86_400))]
     patience: u32,
 }
 
+/// More than a machine plays in its life; so many times the number of classes is still a number of 64 bits.
+const MOST_SEEDS: u64 = 1 << 48;
+
 fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>> {
+    let seed = |text: &str| text.parse::<u64>().ok().filter(|seed| *seed < u64::MAX);
     let range = match text.split_once("..") {
-        Some((first, last)) => first.parse()?..last.parse()?,
-        None => {
-            let seed: u64 = text.parse()?;
-            seed..seed + 1
-        }
+        Some((first, last)) => seed(first).zip(seed(last)).map(|(first, last)| first..last),
+        None => seed(text).map(|seed| seed..seed + 1),
     };
-    ensure!(!range.is_empty(), "no seed in {text}");
+    let range = range.context("expected a seed, or two with `..` between")?;
+    ensure!(!range.is_empty(), "the first seed is not before the last");
+    ensure!(
+        range.end - range.start <= MOST_SEEDS,
+        "expected {MOST_SEEDS} seeds at most"
+    );
     Ok(range)
 }
 
-fn parse_classes(names: &[String]) -> Result<Vec<u32>> {
+fn parse_class(name: &str) -> Result<u32> {
     let known = class_names();
-    if names.is_empty() {
-        return Ok((0..known.len() as u32).collect());
-    }
-    let number = |name: &String| match known.iter().position(|k| k == name) {
-        Some(number) => Ok(number as u32),
-        None => bail!("no class {name}; there are {}", known.join(", ")),
-    };
-    names.iter().map(number).collect()
+    let number = known.iter().position(|known| *known == name);
+    let number = number.with_context(|| format!("there are {}", known.join(", ")))?;
+    Ok(number as u32)
 }
 
 /// Both libraries, proved to be two and of one behaviour.
 fn load(options: &Options) -> Result<Pair> {
-    let a = Library::load(&options.a, options.layout_a)?;
-    let b = Library::load(&options.b, options.layout_b)?;
-    prove_two(&a, &b)?;
+    let a = Library::load(&options.a, options.layout_a).or_refuse("library A")?;
+    let b = Library::load(&options.b, options.layout_b).or_refuse("library B")?;
+    prove_two(&a, &b).or_refuse("there are not two libraries")?;
+    if a.is_like_ours() {
+        eprintln!(
+            "warning: A behaves as this project's library where the original does not, so it is not the original"
+        );
+    }
     for (name, library) in [("A", &a), ("B", &b)] {
         println!(
             "{name}: {}, layout {:?}, behaves as {}",
@@ -110,7 +119,7 @@ fn load(options: &Options) -> Result<Pair> {
             library.profile.name()
         );
         if let Some(wanted) = options.profile {
-            ensure!(
+            demand!(
                 library.profile == wanted,
                 "{name} behaves as {}, not {}",
                 library.profile.name(),
@@ -130,24 +139,20 @@ fn load(options: &Options) -> Result<Pair> {
     })
 }
 
-fn progress_bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} sessions, {per_sec}, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    bar
-}
-
 /// Of the sessions that differ, the one that takes the fewest calls to show it.
-fn shortest(pair: &mut Pair, options: &Options, differing: &[Found]) -> Option<Minimal> {
+fn shortest(
+    pair: &mut Pair,
+    options: &Options,
+    differing: &[Found],
+    bar: &ProgressBar,
+) -> Option<Minimal> {
+    bar.set_length(differing.len() as u64);
     let until = Instant::now() + Duration::from_secs(options.shrink_seconds);
     let mut best: Option<Minimal> = None;
     for (number, found) in differing.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = left / (differing.len() - number) as u32;
-        if number > 0 && left.is_zero() {
+        if (number > 0 && left.is_zero()) || interrupt::requested() {
             break;
         }
         // A session takes milliseconds, so what takes a second hangs; the patience of the hunt allows for a busy machine.
@@ -166,6 +171,7 @@ fn shortest(pair: &mut Pair, options: &Options, differing: &[Found]) -> Option<M
         {
             best = Some(minimal);
         }
+        bar.inc(1);
     }
     best
 }
@@ -184,17 +190,21 @@ fn tell_tally(differing: &[Found]) {
 fn run(options: &Options) -> Result<bool> {
     let mut pair = load(options)?;
     let plan = Plan {
-        classes: parse_classes(&options.class)?,
+        classes: match &options.class[..] {
+            [] => (0..class_names().len() as u32).collect(),
+            chosen => chosen.to_vec(),
+        },
         seeds: options.seeds.clone(),
         steps: options.steps,
         jobs: options.jobs.into(),
         list_every: options.lists_every,
         enough: if options.tally { usize::MAX } else { 1 },
     };
-    let bar = progress_bar(plan.session_count());
+    let bar = progress::bar(plan.session_count(), "sessions");
     let begun = Instant::now();
     let (played, mut differing) = hunt(&pair, &plan, |played| bar.set_position(played));
     bar.finish_and_clear();
+    interrupt::tell(format!("{played} of {} sessions", plan.session_count()));
     println!(
         "{played} sessions in {:.1} s, {} differ",
         begun.elapsed().as_secs_f64(),
@@ -210,10 +220,15 @@ fn run(options: &Options) -> Result<bool> {
         let steps = class_steps(found.identity.class, options.steps);
         println!("{}", headline(found.identity, steps, &found.difference));
     }
-    if options.no_shrink {
+    if options.no_shrink || interrupt::requested() {
         return Ok(false);
     }
     let begun = Instant::now();
+    let bar = progress::bar(
+        differing.len().min(options.candidates) as u64,
+        "sessions to shorten",
+    );
+    bar.tick();
     if !options.tally && matches!(differing[0].difference.kind, Kind::Digest(_)) {
         // Some sessions come down to fewer calls than others, above all those that differ early.
         let first = differing[0].identity.seed;
@@ -231,7 +246,10 @@ fn run(options: &Options) -> Result<bool> {
     // What differs early is shortened quickly, and is shorter to begin with.
     differing.sort_by_key(|found| (found.difference.position, found.identity.seed));
     differing.truncate(options.candidates);
-    match shortest(&mut pair, options, &differing) {
+    let shortest = shortest(&mut pair, options, &differing, &bar);
+    bar.finish_and_clear();
+    match shortest {
+        None if interrupt::requested() => println!("interrupted before anything was shortened"),
         None => println!("not so when played again: a library depends on more than its input"),
         Some(minimal) => {
             let (calls, sessions) = (minimal.calls, differing.len());
@@ -250,12 +268,12 @@ fn run(options: &Options) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("kcp-compare: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    let options: Options = kcp_cli::parse();
+    kcp_cli::run("kcp-compare", || {
+        interrupt::watch()?;
+        Ok(match run(&options)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(1),
+        })
+    })
 }

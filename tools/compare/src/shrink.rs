@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use kcp_cli::interrupt;
+
 use crate::driver::{CallId, Identity};
 use crate::lockstep::{Difference, Excerpt, Kind, Pair};
 
@@ -33,6 +35,10 @@ impl Shrinking<'_> {
         acceptable.then_some(found)
     }
 
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || interrupt::requested()
+    }
+
     /// Leaves out what can be left out of `items`. `test` tells whether the rest still differs, and may shorten it further.
     fn minimize<T: Copy>(&self, items: &mut Vec<T>, mut test: impl FnMut(&[T]) -> Option<usize>) {
         let mut chunk = items.len().div_ceil(2).max(1);
@@ -40,7 +46,7 @@ impl Shrinking<'_> {
             let mut removed = false;
             // From the end: what comes late depends on what comes early.
             let mut end = items.len();
-            while end > 0 && Instant::now() < self.deadline {
+            while end > 0 && !self.is_over() {
                 let start = end.saturating_sub(chunk);
                 let candidate: Vec<T> = items[..start]
                     .iter()
@@ -54,7 +60,7 @@ impl Shrinking<'_> {
                 }
                 end = start.min(items.len());
             }
-            if chunk == 1 && !removed || Instant::now() >= self.deadline {
+            if chunk == 1 && !removed || self.is_over() {
                 return;
             }
             if !removed || chunk > items.len() {

@@ -22,6 +22,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use comfy_table::Table;
 use kcp_abi::Library;
+use kcp_cli::OrRefuse;
+use kcp_cli::values::{file, number, percent};
 
 use crate::drive::{Finish, Side};
 use crate::go::{Go, Job, Role};
@@ -34,27 +36,27 @@ use crate::transfer::{Digest, Mode, Report, Transfer};
 #[command(version, max_term_width = 110)]
 struct Cli {
     /// Megabytes each way.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = number::<usize>(1..=1_000))]
     megabytes: usize,
-    /// Datagrams that are lost, of a hundred.
-    #[arg(long, default_value_t = 10)]
-    loss: u32,
-    /// Milliseconds that a datagram is under way at least.
-    #[arg(long, default_value_t = 5)]
+    /// Datagrams that are lost each way, in percent.
+    #[arg(long, default_value_t = 10.0, value_parser = percent())]
+    loss: f64,
+    /// Shortest delay of a datagram, in milliseconds.
+    #[arg(long, default_value_t = 5, value_parser = number::<u64>(0..=10_000))]
     delay: u64,
-    /// Milliseconds more, at random, so that datagrams overtake each other.
-    #[arg(long, default_value_t = 10)]
+    /// Random delay on top of that, in milliseconds: datagrams overtake each other.
+    #[arg(long, default_value_t = 10, value_parser = number::<u64>(0..=10_000))]
     jitter: u64,
     /// Seconds after which a transfer has failed.
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 120, value_parser = number::<u64>(1..=86_400))]
     limit: u64,
     /// Seed of contents, message lengths and losses; a new one unless given.
-    #[arg(long, env = "IKCP_SEED")]
+    #[arg(long, env = "IKCP_SEED", value_parser = number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
-    /// A shared library to test in place of ours, which is built otherwise.
-    #[arg(long)]
+    /// A shared library to test instead of this repository's own.
+    #[arg(long, value_parser = file())]
     library: Option<PathBuf>,
-    /// Fails when a peer's tools are missing, in place of leaving that peer out.
+    /// Fail when a peer's tools are missing, instead of skipping that peer.
     #[arg(long)]
     require: bool,
 }
@@ -76,8 +78,12 @@ const CASES: [(Peer, Mode); 7] = [
     (Peer::Go(Role::Dial), Mode::Stream),
 ];
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    let cli = kcp_cli::parse();
+    kcp_cli::run("kcp-interop", || transfer_all(&cli))
+}
+
+fn transfer_all(cli: &Cli) -> Result<ExitCode> {
     let seed = match cli.seed {
         Some(seed) => seed,
         None => u64::from(
@@ -90,7 +96,7 @@ fn main() -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => kcp_abi::ours()?,
     };
-    let library: &'static Library = Library::open(&path)?;
+    let library: &'static Library = Library::open(&path).or_refuse(path.display())?;
     let go = Go::build();
     println!(
         "{} MB each way, {} % of datagrams lost, {} to {} ms under way, seed {seed}",
@@ -122,7 +128,7 @@ fn main() -> Result<ExitCode> {
             table.add_row([&name, mode.name(), &format!("not tested: {missing}")]);
             continue;
         }
-        let result = run(&cli, library, peer, go.as_ref().ok(), mode, seed);
+        let result = run(cli, library, peer, go.as_ref().ok(), mode, seed);
         match result {
             Ok(outcome) => {
                 if !outcome.passed() {
@@ -194,7 +200,7 @@ fn run(
     };
     let conv = fastrand::Rng::with_seed(seed).u32(..);
     let quality = Quality {
-        loss: f64::from(cli.loss) / 100.0,
+        loss: cli.loss / 100.0,
         delay: Duration::from_millis(cli.delay),
         jitter: Duration::from_millis(cli.jitter),
     };

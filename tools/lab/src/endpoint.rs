@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use kcp_abi::{Kcp, Library};
+use kcp_cli::values::number;
 
 use crate::link::{Config, Count, Fate, Link, Micros, Pipe, UDP_IP_HEADERS};
 use crate::session::{CLIENT, Pair, SERVER};
@@ -22,6 +23,14 @@ pub struct Mode {
     pub minrto: Option<i32>,
     /// Call `ikcp_flush` after each send and input instead of waiting for the interval.
     pub flush: bool,
+}
+
+/// What `ikcp_send` takes with the default mtu: 127 fragments.
+pub const LONGEST_MESSAGE: usize = 127 * 1376;
+
+/// A window in segments. Packets have 16 bits for it.
+pub fn window() -> impl clap::builder::TypedValueParser<Value = i32> {
+    number(1..=65_535)
 }
 
 /// For `--help` of every subcommand that takes a mode.
@@ -52,14 +61,30 @@ impl FromStr for Mode {
             .split(',')
             .map(|number| number.trim().parse())
             .collect::<Result<_, _>>()
-            .with_context(|| format!("`{base}` is no mode. Modes:\n{MODE_HELP}"))?;
+            .with_context(|| {
+                format!("unknown mode `{base}`: expected default, normal, fast, turbo, or four or five numbers with commas between")
+            })?;
         let (nodelay, interval, resend, nocwnd, minrto) = match numbers[..] {
             [nodelay, interval, resend, nocwnd] => (nodelay, interval, resend, nocwnd, None),
             [nodelay, interval, resend, nocwnd, minrto] => {
                 (nodelay, interval, resend, nocwnd, Some(minrto))
             }
-            _ => bail!("`{base}` has not four or five numbers. Modes:\n{MODE_HELP}"),
+            _ => bail!("expected four or five numbers, got {}", numbers.len()),
         };
+        for (name, number, range) in [
+            ("nodelay", nodelay, 0..=2),
+            ("interval", interval, 10..=5_000),
+            ("resend", resend, 0..=1_000),
+            ("nocwnd", nocwnd, 0..=1),
+            ("rx_minrto", minrto.unwrap_or(1), 1..=60_000),
+        ] {
+            ensure!(
+                range.contains(&number),
+                "{name}: expected a number from {} to {}, got {number}",
+                range.start(),
+                range.end()
+            );
+        }
         Ok(Mode {
             name: text.to_string(),
             nodelay,
@@ -267,7 +292,15 @@ mod tests {
             (custom.interval, custom.minrto, custom.flush),
             (20, None, false)
         );
-        assert!("1,20,2".parse::<Mode>().is_err());
-        assert!("quick".parse::<Mode>().is_err());
+        for nonsense in [
+            "1,20,2",
+            "quick",
+            "1,5,2,1",
+            "1,20,2,1,0",
+            "-1,20,2,1",
+            "1,20,2,1,10,3",
+        ] {
+            assert!(nonsense.parse::<Mode>().is_err(), "{nonsense}");
+        }
     }
 }

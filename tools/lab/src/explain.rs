@@ -2,16 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
+use kcp_cli::values::{number, seed};
+use kcp_cli::{demand, files, interrupt};
 
-use crate::endpoint::{KcpPair, MODE_HELP, Mode};
+use crate::LibraryArgs;
+use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::explain_plot;
 use crate::link::Fate;
 use crate::presets::LinkArgs;
 use crate::table::Table;
 use crate::trace::{self, Cause, Need, Stream, Trace};
-use crate::{LibraryArgs, write_into};
+
+/// In milliseconds.
+const DAY: u64 = 86_400_000;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = MODE_HELP)]
@@ -25,31 +30,30 @@ pub struct Explain {
     #[arg(long, default_value = "fast", help_heading = "The session")]
     mode: Mode,
     /// Messages that the client sends; the server only acknowledges
-    #[arg(long, default_value_t = 48, help_heading = "The session")]
+    #[arg(long, default_value_t = 48, help_heading = "The session", value_parser = number::<usize>(1..=100_000))]
     messages: usize,
     /// Bytes of a message
-    #[arg(long, default_value_t = 500, help_heading = "The session")]
+    #[arg(long, default_value_t = 500, help_heading = "The session", value_parser = number::<usize>(4..=LONGEST_MESSAGE))]
     size: usize,
     /// Milliseconds between messages; 0 queues them all at once
     #[arg(
         long,
         value_name = "MS",
         default_value_t = 20,
-        help_heading = "The session"
-    )]
+        help_heading = "The session", value_parser = number::<u64>(0..=60_000))]
     every: u64,
     /// Send and receive window in segments
-    #[arg(long, default_value_t = 128, help_heading = "The session")]
+    #[arg(long, default_value_t = 128, help_heading = "The session", value_parser = window())]
     window: i32,
 
     /// Seed of the link: the same seed replays the session to the millisecond
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed())]
     seed: u64,
     /// Draw only from this time on, in ms
-    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = number::<u64>(0..=DAY))]
     from: u64,
     /// Draw only to this time, in ms [default: the end]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = number::<u64>(0..=DAY))]
     to: Option<u64>,
     /// Folder for explain.svg, segments.csv (every transmission) and state.csv (the sender's fields, each millisecond)
     #[arg(long, value_name = "FOLDER", default_value = "lab-explain")]
@@ -59,6 +63,13 @@ pub struct Explain {
 impl Explain {
     pub fn run(self) -> Result<()> {
         let link = self.link.direction();
+        demand!(
+            self.to.is_none_or(|to| self.from < to),
+            "--from {} is not before --to {}",
+            self.from,
+            self.to.unwrap_or(0)
+        );
+        files::writable_folder(&self.out)?;
         let library = self.library.open()?;
         let pair = KcpPair::new(
             library,
@@ -75,26 +86,32 @@ impl Explain {
             messages: self.messages,
         };
         let trace = trace::record(pair, stream)?;
+        interrupt::tell(format!("{} transmissions", trace.transmissions.len()));
+        ensure!(
+            !trace.delivered.is_empty(),
+            "no message arrived: there is nothing to show"
+        );
+        let end = trace
+            .samples
+            .last()
+            .map_or(1, |sample| sample.at / 1_000 + 1);
+        demand!(
+            self.from < end,
+            "--from {}: the session ends at {end} ms",
+            self.from
+        );
 
         println!("Link: {link}; KCP {}; seed {}", self.mode.name, self.seed);
         retransmissions(&trace).print();
         println!("{}", sum_up(&trace));
 
-        write_into(&self.out)?;
         segments(&trace).write_csv(&self.out.join("segments.csv"))?;
         write_state(&trace, &self.out.join("state.csv"))?;
-        let end = trace
-            .samples
-            .last()
-            .map_or(1, |sample| sample.at / 1_000 + 1);
         explain_plot::draw(
             &self.out.join("explain.svg"),
             &trace,
-            (
-                self.from,
-                self.to.unwrap_or(end).min(end).max(self.from + 1),
-            ),
-            &format!("One session of KCP, {} mode", self.mode.name),
+            &self.mode,
+            (self.from, self.to.unwrap_or(end).min(end)),
             &format!(
                 "{link}; {} messages of {} bytes, one every {} ms; seed {}",
                 self.messages, self.size, self.every, self.seed

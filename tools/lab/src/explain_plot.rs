@@ -4,20 +4,21 @@
 use std::path::Path;
 
 use anyhow::Result;
-use plotters::style::{Color, RGBColor};
+use kcp_plot::{self as plot, Anchor, Axis, Canvas, Color, Panel, RGBColor};
 
+use crate::endpoint::Mode;
 use crate::link::{Fate, Micros};
-use crate::plot::{self, Anchor, Axis, Canvas, Panel};
 use crate::trace::{Cause, Need, Sample, Trace, Transmission};
 
-const WIDTH: i32 = 1800;
-const LEFT: i32 = 120;
-const RIGHT: i32 = WIDTH - 50;
-const LIFELINES: [i32; 2] = [205, 395];
-const ROWS_TOP: i32 = 490;
-const ROW: i32 = 13;
-const CHART: i32 = 140;
-const CHART_GAP: i32 = 50;
+const LEFT: i32 = 84;
+const RIGHT: i32 = plot::WIDTH - 30;
+const LEGEND: i32 = 84;
+const LIFELINES: [i32; 2] = [180, 310];
+const ROWS_TOP: i32 = 370;
+const ROW: i32 = 14;
+const CHART: i32 = 100;
+/// For the names above a chart.
+const CHART_GAP: i32 = 44;
 
 const FIRST: RGBColor = plot::BLUE;
 const TIMEOUT: RGBColor = plot::RED;
@@ -40,8 +41,7 @@ struct View<'a> {
     canvas: Canvas<'a>,
     trace: &'a Trace,
     /// In milliseconds.
-    from: f64,
-    to: f64,
+    time: Axis,
 }
 
 fn millis(at: Micros) -> f64 {
@@ -51,11 +51,12 @@ fn millis(at: Micros) -> f64 {
 pub fn draw(
     path: &Path,
     trace: &Trace,
+    mode: &Mode,
     (from, to): (u64, u64),
-    title: &str,
     subtitle: &str,
 ) -> Result<()> {
-    let (from, to) = (from as f64, to as f64);
+    let time = Axis::linear(from as f64, to as f64, 10, "time, ms");
+    let (from, to) = time.ends();
     let shown: Vec<u32> = trace
         .transmissions
         .iter()
@@ -64,77 +65,69 @@ pub fn draw(
         .collect();
     let low = shown.iter().min().copied().unwrap_or(0);
     let high = shown.iter().max().copied().unwrap_or(0);
-    let charts_top = ROWS_TOP + ROW * (high - low + 2) as i32 + 60;
-    let height = charts_top + 2 * CHART + CHART_GAP + 70;
+    let charts_top = ROWS_TOP + ROW * (high - low + 2) as i32 + CHART_GAP;
+    let height = charts_top + 2 * CHART + CHART_GAP + 50;
+    let title = format!("One session of KCP, {} mode", mode.name);
     let view = View {
-        canvas: Canvas::new(path, (WIDTH as u32, height as u32))?,
+        canvas: Canvas::new(path, height, &title, &[subtitle])?,
         trace,
-        from,
-        to,
+        time,
     };
-    view.canvas
-        .text((50, 42), title, 30, plot::TEXT, Anchor::Left)?;
-    view.canvas
-        .text((50, 78), subtitle, 17, plot::FAINT, Anchor::Left)?;
     view.legend()?;
     view.lifelines()?;
     view.rows(low, high)?;
-    view.charts(charts_top)?;
+    view.charts(charts_top, mode)?;
     view.canvas.finish()
 }
 
 impl View<'_> {
-    fn time_axis(&self, label: &str) -> Axis {
-        Axis::linear(self.from, self.to, 16, label)
-    }
-
     fn x(&self, at: Micros) -> i32 {
-        let share = (millis(at) - self.from) / (self.to - self.from);
-        LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32
+        LEFT + (self.time.share(millis(at)) * f64::from(RIGHT - LEFT)).round() as i32
     }
 
     fn shows(&self, at: Micros) -> bool {
-        (self.from..=self.to).contains(&millis(at))
+        let (from, to) = self.time.ends();
+        (from..=to).contains(&millis(at))
     }
 
+    /// Signs and what they mean, in lines.
     fn legend(&self) -> Result<()> {
-        let entries = [
-            (FIRST, "first transmission"),
-            (TIMEOUT, "resent: its timer ran out"),
-            (FAST, "resent: skipped by acknowledgements"),
-            (SKIP, "a skip"),
-            (plot::FAINT, "acknowledgement"),
-            (plot::TEXT, "given to the program"),
-        ];
-        let mut left = 50;
-        for (color, text) in entries {
-            self.canvas.dot((left + 6, 116), 6, color)?;
-            self.canvas
-                .text((left + 20, 116), text, 16, plot::TEXT, Anchor::Left)?;
-            left += 50 + 9 * text.len() as i32;
+        let canvas = &self.canvas;
+        let small = |at, text| canvas.text(at, text, plot::SMALL, plot::TEXT, Anchor::Left);
+        let (mut left, mut y) = (20, LEGEND);
+        for (color, text) in [
+            (Some(FIRST), "sent for the first time"),
+            (Some(TIMEOUT), "sent again: its timer ran out"),
+            (Some(FAST), "sent again: skipped by acknowledgements"),
+            (Some(SKIP), "a skip"),
+            (Some(plot::FAINT), "acknowledgement (ACK)"),
+            (Some(plot::TEXT), "given to the program"),
+            (None, "lost"),
+        ] {
+            let wide = 36 + plot::width(text, plot::SMALL);
+            if left + wide > plot::WIDTH {
+                (left, y) = (20, y + 20);
+            }
+            match color {
+                Some(color) => canvas.dot((left + 5, y), 5, color)?,
+                None => canvas.cross((left + 5, y), 5, plot::TEXT)?,
+            }
+            small((left + 16, y), text)?;
+            left += wide;
         }
-        self.canvas.cross((left + 6, 116), 6, plot::TEXT)?;
-        self.canvas
-            .text((left + 20, 116), "lost", 16, plot::TEXT, Anchor::Left)
+        Ok(())
     }
 
     fn lifelines(&self) -> Result<()> {
         let canvas = &self.canvas;
-        canvas.rectangle(
-            [(LEFT, LIFELINES[0]), (RIGHT, LIFELINES[1])],
-            plot::PANEL.to_rgba(),
-            true,
-        )?;
+        let corners = [(LEFT, LIFELINES[0]), (RIGHT, LIFELINES[1])];
+        canvas.rectangle(corners, plot::PANEL.to_rgba())?;
         for (y, name) in LIFELINES.into_iter().zip(["sender", "receiver"]) {
             canvas.line(vec![(LEFT, y), (RIGHT, y)], plot::FAINT.to_rgba(), 2)?;
-            canvas.text((LEFT - 12, y), name, 16, plot::TEXT, Anchor::Right)?;
+            canvas.text((LEFT - 8, y), name, plot::SMALL, plot::TEXT, Anchor::Right)?;
         }
-        for ack in self
-            .trace
-            .acknowledgements
-            .iter()
-            .filter(|ack| self.shows(ack.at))
-        {
+        let acks = self.trace.acknowledgements.iter();
+        for ack in acks.filter(|ack| self.shows(ack.at)) {
             self.arrow(ack.at, ack.fate, [1, 0], plot::FAINT, 1)?;
         }
         let sent = || self.trace.transmissions.iter().filter(|t| self.shows(t.at));
@@ -143,14 +136,15 @@ impl View<'_> {
         }
         let mut free_from = [i32::MIN; 3];
         for one in sent().filter(|t| t.cause != Cause::First) {
-            self.arrow(one.at, one.fate, [0, 1], color(one.cause), 3)?;
-            // The labels stand on the first of three lines that has room.
+            self.arrow(one.at, one.fate, [0, 1], color(one.cause), 2)?;
+            // The segment's number stands on the first of three lines that has room.
             let x = self.x(one.at);
             let text = format!("{}", one.sn);
-            if let Some(line) = free_from.iter().position(|&free| x >= free) {
-                free_from[line] = x + 12 + 9 * text.len() as i32;
-                let y = LIFELINES[0] - 12 - 16 * line as i32;
-                canvas.text((x, y), &text, 14, color(one.cause), Anchor::Middle)?;
+            let half = plot::width(&text, plot::SMALL) / 2;
+            if let Some(line) = free_from.iter().position(|&free| x - half >= free) {
+                free_from[line] = x + half + 3;
+                let y = LIFELINES[0] - 11 - 14 * line as i32;
+                canvas.text((x, y), &text, plot::SMALL, color(one.cause), Anchor::Middle)?;
             }
         }
         Ok(())
@@ -170,20 +164,19 @@ impl View<'_> {
         match fate {
             Fate::Arrives(arrival) => {
                 let mut end = (self.x(arrival), LIFELINES[to]);
-                if end.0 > RIGHT {
-                    // Beyond the picture: cut the line at its edge.
-                    let share = f64::from(RIGHT - start.0) / f64::from(end.0 - start.0);
+                if !self.shows(arrival) {
+                    // Beyond the picture: the line is cut at the edge.
+                    let share = (self.time.ends().1 - millis(at)) / millis(arrival - at);
                     end.1 = start.1 + (share * f64::from(end.1 - start.1)) as i32;
-                    end.0 = RIGHT;
                 }
                 self.canvas.line(vec![start, end], color.mix(alpha), width)
             }
             Fate::Lost(_) => {
                 let drop = f64::from(LIFELINES[to] - LIFELINES[from]) * 0.45;
-                let end = ((start.0 + 18).min(RIGHT), start.1 + drop as i32);
+                let end = ((start.0 + 10).min(RIGHT), start.1 + drop as i32);
                 self.canvas
                     .line(vec![start, end], color.mix(alpha), width)?;
-                self.canvas.cross(end, 5, color)
+                self.canvas.cross(end, 4, color)
             }
         }
     }
@@ -198,142 +191,143 @@ impl View<'_> {
             top: ROWS_TOP,
             right: RIGHT,
             bottom,
-            x: self.time_axis("").without_labels(),
+            x: self.time.clone().without_labels(),
             y: Axis::linear(0.0, 1.0, 1, "").without_labels(),
         };
         panel.frame(
             canvas,
-            "Each segment from its first transmission to the acknowledgement that reached the sender",
+            "Each segment, from its first transmission to the acknowledgement that reached the sender",
         )?;
-        canvas.text_upwards((LEFT - 62, (ROWS_TOP + bottom) / 2), "sn", 15, plot::FAINT)?;
+        let beside = (LEFT - 48, (ROWS_TOP + bottom) / 2);
+        canvas.text_upwards(beside, "sn, the number of the segment", plot::FAINT)?;
         for sn in (low..=high).filter(|sn| sn % 5 == 0) {
-            canvas.text(
-                (LEFT - 9, y(sn)),
-                &sn.to_string(),
-                14,
-                plot::FAINT,
-                Anchor::Right,
-            )?;
+            let at = (LEFT - 7, y(sn));
+            canvas.text(at, &sn.to_string(), plot::SMALL, plot::FAINT, Anchor::Right)?;
         }
         for sn in low..=high {
-            let own = || self.trace.transmissions.iter().filter(move |t| t.sn == sn);
-            let Some(first) = own().next() else { continue };
-            let end = self
-                .trace
-                .acknowledged
-                .get(&sn)
-                .copied()
-                .unwrap_or(Micros::MAX);
-            let resent = own().count() > 1;
-            let (shade, width) = if resent { (0.8, 3) } else { (0.35, 3) };
-            let span = [first.at, end].map(|at| self.x(at.min((self.to * 1e3) as u64)).max(LEFT));
-            canvas.line(
-                vec![(span[0], y(sn)), (span[1], y(sn))],
-                FIRST.mix(shade * 0.6),
-                width,
-            )?;
-            for skip in self
-                .trace
-                .skips
-                .iter()
-                .filter(|s| s.sn == sn && self.shows(s.at))
-            {
-                let x = self.x(skip.at);
-                canvas.line(vec![(x, y(sn) - 5), (x, y(sn) + 5)], SKIP.to_rgba(), 2)?;
-            }
-            if let Some(&at) = self.trace.delivered.get(&sn).filter(|at| self.shows(**at)) {
-                canvas.dot((self.x(at), y(sn)), 3, plot::TEXT)?;
-            }
-        }
-        for (index, one) in self.trace.transmissions.iter().enumerate() {
-            if self.shows(one.at) {
-                self.transmission(index, one, y(one.sn))?;
-            }
+            self.row(sn, y(sn))?;
         }
         Ok(())
     }
 
-    fn transmission(&self, index: usize, one: &Transmission, y: i32) -> Result<()> {
-        let at = (self.x(one.at), y);
-        match one.fate {
-            Fate::Arrives(_) => self.canvas.dot(at, 4, color(one.cause))?,
-            Fate::Lost(_) => self.canvas.cross(at, 5, color(one.cause))?,
-        }
-        if one.cause == Cause::First {
+    fn row(&self, sn: u32, y: i32) -> Result<()> {
+        let canvas = &self.canvas;
+        let sent = || self.trace.transmissions.iter().enumerate();
+        let own: Vec<(usize, &Transmission)> = sent().filter(|(_, t)| t.sn == sn).collect();
+        let Some((_, first)) = own.first() else {
             return Ok(());
+        };
+        let acknowledged = self.trace.acknowledged.get(&sn);
+        let end = acknowledged.map_or(RIGHT, |&at| self.x(at));
+        let shade = if own.len() > 1 { 0.5 } else { 0.2 };
+        let start = self.x(first.at);
+        canvas.line(vec![(start, y), (end, y)], FIRST.mix(shade), 3)?;
+        let skips = self.trace.skips.iter().filter(|skip| skip.sn == sn);
+        for skip in skips.filter(|skip| self.shows(skip.at)) {
+            let x = self.x(skip.at);
+            canvas.line(vec![(x, y - 5), (x, y + 5)], SKIP.to_rgba(), 2)?;
         }
-        let mut label = format!("{} (rto {})", one.cause, one.rto);
-        if self.trace.need(index) != Need::Lost {
-            label.push_str(", not needed");
+        let delivered = self.trace.delivered.get(&sn).filter(|at| self.shows(**at));
+        if let Some(&at) = delivered {
+            canvas.dot((self.x(at), y), 2, plot::TEXT)?;
         }
-        // Right of everything the row has yet to show, so that no mark is covered; left of it where the picture ends.
-        let last = [&self.trace.acknowledged, &self.trace.delivered]
-            .into_iter()
-            .filter_map(|times| times.get(&one.sn))
-            .map(|&time| self.x(time))
-            .fold(at.0, i32::max);
-        let resent = |t: &&Transmission| t.sn == one.sn && t.cause != Cause::First;
-        let earlier = self.trace.transmissions[..index]
+        for (_, one) in own.iter().filter(|(_, one)| self.shows(one.at)) {
+            match one.fate {
+                Fate::Lost(_) => canvas.cross((self.x(one.at), y), 4, color(one.cause))?,
+                Fate::Arrives(_) => canvas.dot((self.x(one.at), y), 3, color(one.cause))?,
+            }
+        }
+
+        // Why it was sent again: behind its row, or before it where the picture ends.
+        let causes: Vec<String> = own[1..]
             .iter()
-            .filter(resent)
-            .count() as i32;
-        let all = self.trace.transmissions.iter().filter(resent).count() as i32;
-        const STEP: i32 = 215;
-        if last + 12 + all * STEP <= RIGHT {
-            let left = last + 12 + STEP * earlier;
-            return self
-                .canvas
-                .text((left, y), &label, 13, color(one.cause), Anchor::Left);
+            .map(|&(index, one)| {
+                let needless = match self.trace.need(index) {
+                    Need::Lost => "",
+                    Need::AckLost | Need::Early => ", not needed",
+                };
+                match one.cause {
+                    Cause::Fast { skips } => format!("{skips} skips{needless}"),
+                    _ => format!("RTO {} ms{needless}", one.rto),
+                }
+            })
+            .collect();
+        let text = causes.join("; ");
+        let wide = plot::width(&text, plot::SMALL);
+        let delivered = delivered.map_or(0, |&at| self.x(at));
+        let after = end.max(delivered) + 9;
+        if after + wide <= RIGHT {
+            canvas.text((after, y), &text, plot::SMALL, plot::TEXT, Anchor::Left)
+        } else if start - 9 - wide >= LEFT {
+            canvas.text(
+                (start - 9, y),
+                &text,
+                plot::SMALL,
+                plot::TEXT,
+                Anchor::Right,
+            )
+        } else {
+            Ok(()) // the signs on the row have to do
         }
-        let first = self.trace.transmissions.iter().find(|t| t.sn == one.sn);
-        let right = first.map_or(at.0, |t| self.x(t.at)) - 12 - STEP * (all - 1 - earlier);
-        self.canvas
-            .text((right, y), &label, 13, color(one.cause), Anchor::Right)
     }
 
-    fn charts(&self, top: i32) -> Result<()> {
+    fn charts(&self, top: i32, mode: &Mode) -> Result<()> {
         let samples = || {
             self.trace
                 .samples
                 .iter()
                 .filter(|sample| self.shows(sample.at))
         };
-        let segments: [Line; 3] = [
-            (plot::AMBER, "cwnd", |s| f64::from(s.cwnd)),
-            (plot::BLUE, "in flight", |s| f64::from(s.in_flight)),
-            (plot::FAINT, "waitsnd", |s| f64::from(s.waiting)),
+        let mut segments: Vec<Line> = vec![
+            (plot::BLUE, "in flight (not acknowledged)", |s| {
+                f64::from(s.in_flight)
+            }),
+            (plot::FAINT, "waitsnd (in flight and queued)", |s| {
+                f64::from(s.waiting)
+            }),
         ];
-        let timers: [Line; 2] = [
-            (plot::RED, "RTO", |s| f64::from(s.rto)),
+        // What the mode ignores would only mislead.
+        if mode.nocwnd == 0 {
+            segments.push((plot::AMBER, "cwnd (congestion window)", |s| {
+                f64::from(s.cwnd)
+            }));
+        }
+        let timers: Vec<Line> = vec![
+            (plot::RED, "RTO (timeout of the next segment)", |s| {
+                f64::from(s.rto)
+            }),
             (plot::CYAN, "smoothed RTT", |s| f64::from(s.srtt)),
         ];
-        let charts: [(&str, &[Line]); 2] = [("segments", &segments), ("ms", &timers)];
-        for (number, (unit, series)) in charts.into_iter().enumerate() {
+        let last = self.time.clone();
+        let charts = [
+            ("segments", segments, last.clone().without_labels()),
+            ("ms", timers, last),
+        ];
+        for (number, (unit, series, x)) in charts.into_iter().enumerate() {
             let top = top + number as i32 * (CHART + CHART_GAP);
             let highest = samples()
                 .flat_map(|sample| series.iter().map(move |(_, _, value)| value(sample)))
                 .fold(1.0, f64::max);
-            let last = number == 1;
-            let x = self.time_axis(if last { "time, ms" } else { "" });
             let panel = Panel {
                 left: LEFT,
                 top,
                 right: RIGHT,
                 bottom: top + CHART,
-                x: if last { x } else { x.without_labels() },
-                y: Axis::linear(0.0, highest * 1.08, 4, unit),
+                x,
+                y: Axis::linear(0.0, highest, 4, unit),
             };
             panel.frame(&self.canvas, "")?;
             let mut left = LEFT;
-            for (color, _, value) in series.iter().rev() {
+            for (color, name, value) in &series {
                 let points = samples().map(|sample| (millis(sample.at), value(sample)));
                 panel.curve(&self.canvas, corners(points), *color, 2)?;
-            }
-            for (color, name, _) in series {
-                self.canvas.dot((left + 6, top - 16), 5, *color)?;
+                let from = (left, top - 14);
                 self.canvas
-                    .text((left + 18, top - 16), name, 15, *color, Anchor::Left)?;
-                left += 45 + 9 * name.len() as i32;
+                    .line(vec![from, (left + 18, top - 14)], color.to_rgba(), 3)?;
+                let at = (left + 24, top - 14);
+                self.canvas
+                    .text(at, name, plot::SMALL, *color, Anchor::Left)?;
+                left += 44 + plot::width(name, plot::SMALL);
             }
         }
         Ok(())

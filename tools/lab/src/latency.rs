@@ -1,26 +1,26 @@
 //! `latency`: the echo time of messages on a clock, by KCP in several modes, ENet, and the kernel's TCP, over the same link.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use kcp_abi::Library;
-use plotters::style::RGBColor;
+use kcp_cli::values::{number, seed};
+use kcp_cli::{demand, files, interrupt, progress};
+use kcp_plot::{self as plot, RGBColor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use crate::endpoint::{KcpPair, MODE_HELP, Mode};
+use crate::LibraryArgs;
+use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::enet::{Enet, EnetPair};
 use crate::latency_plot;
 use crate::link::{Config, Count, Micros};
-use crate::plot;
 use crate::presets::LinkArgs;
 use crate::session::{self, Session, TICK, Traffic};
 use crate::table::{Summary, Table};
 use crate::tcp;
-use crate::{LibraryArgs, write_into};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = MODE_HELP)]
@@ -39,14 +39,13 @@ pub struct Latency {
         value_name = "NAMES",
         value_delimiter = ',',
         default_value = "cubic,bbr",
-        help_heading = "Who takes part"
-    )]
+        help_heading = "Who takes part", value_parser = congestion_control)]
     tcp: Vec<String>,
     /// A setting below net.ipv4 for the namespaces of TCP; repeat for several. `tcp_early_retrans=0` takes away the tail loss
     /// probes, which Linux has had since 2013
-    #[arg(long, value_name = "NAME=VALUE", help_heading = "Who takes part")]
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Who takes part", value_parser = setting)]
     sysctl: Vec<String>,
-    /// Leave TCP out: the rest is virtual time and takes seconds
+    /// Leave TCP out: the others run in virtual time and take seconds
     #[arg(long, help_heading = "Who takes part")]
     no_tcp: bool,
     /// Leave ENet out
@@ -55,33 +54,50 @@ pub struct Latency {
 
     /// Bytes of a message. The defaults are those of the published comparison of KCP, ENet and UDT; the test of KCP's documentation
     /// has `--size 8 --every 20`
-    #[arg(long, default_value_t = 500, help_heading = "Traffic")]
+    #[arg(long, default_value_t = 500, help_heading = "Traffic", value_parser = number::<usize>(4..=LONGEST_MESSAGE))]
     size: usize,
     /// Milliseconds between messages
     #[arg(
         long,
         value_name = "MS",
         default_value_t = 50,
-        help_heading = "Traffic"
-    )]
+        help_heading = "Traffic", value_parser = number::<u64>(1..=60_000))]
     every: u64,
     /// Length of a session
-    #[arg(long, default_value_t = 30, help_heading = "Traffic")]
+    #[arg(long, default_value_t = 30, help_heading = "Traffic", value_parser = number::<u64>(1..=3_600))]
     seconds: u64,
     /// Sessions of each protocol, each with its own seed of the link. TCP's run side by side, so more of them cost no more time,
     /// and tails (p99, max) need many
-    #[arg(long, default_value_t = 16, help_heading = "Traffic")]
+    #[arg(long, default_value_t = 16, help_heading = "Traffic", value_parser = number::<u64>(1..=1_000))]
     sessions: u64,
     /// Send and receive window of KCP in segments
-    #[arg(long, default_value_t = 128, help_heading = "Traffic")]
+    #[arg(long, default_value_t = 128, help_heading = "Traffic", value_parser = window())]
     window: i32,
 
     /// Seed of everything random. The same seed gives the same table for KCP and ENet; TCP runs in real time on a real kernel
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed())]
     seed: u64,
     /// Folder for latency.csv, messages.csv and latency.svg
     #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
     out: PathBuf,
+}
+
+/// A name as the kernel has them.
+fn congestion_control(text: &str) -> Result<String, String> {
+    match text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty() {
+        true => Ok(text.to_string()),
+        false => Err("expected a name such as cubic".to_string()),
+    }
+}
+
+/// A setting below net.ipv4.
+fn setting(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() && !name.contains("..") => {
+            Ok(text.to_string())
+        }
+        _ => Err("expected NAME=VALUE".to_string()),
+    }
 }
 
 /// All sessions of one protocol.
@@ -102,7 +118,7 @@ impl Series {
             "TCP cubic" => plot::RED,
             "TCP bbr" => plot::ORANGE,
             "ENet" => plot::PURPLE,
-            _ => plot::PALETTE[index % plot::PALETTE.len()],
+            _ => plot::SERIES[index % plot::SERIES.len()],
         };
         Series {
             name: name.to_string(),
@@ -149,34 +165,47 @@ fn phases(seed: u64, session: u64, interval: i32) -> Phases {
     }
 }
 
-/// The sessions of one mode of KCP, exact from the seed.
-pub fn kcp_sessions(
-    library: &'static Library,
-    mode: &Mode,
-    window: i32,
+/// Sessions in virtual time, exact from the seed.
+struct Virtual<'a> {
     link: Config,
     seed: u64,
     sessions: u64,
     traffic: Traffic,
-) -> Result<Vec<Session>> {
-    (0..sessions)
-        .map(|stream| {
-            let phases = phases(seed, stream, mode.interval);
-            let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
-            session::run(&mut pair, 0, phases.message, traffic)
-        })
-        .collect()
+    bar: &'a ProgressBar,
 }
 
-fn enet_sessions(link: Config, seed: u64, sessions: u64, traffic: Traffic) -> Result<Vec<Session>> {
-    let enet = Enet::load()?;
-    eprintln!("ENet {} in virtual time", enet.version());
-    (0..sessions)
-        .map(|stream| {
-            let (mut pair, start) = EnetPair::connect(&enet, link, seed, stream)?;
-            session::run(&mut pair, start, phases(seed, stream, 1).message, traffic)
+impl Virtual<'_> {
+    /// Plays sessions to the last one or to Ctrl-C.
+    fn play(&self, session: impl Fn(u64) -> Result<Session>) -> Result<Vec<Session>> {
+        (0..self.sessions)
+            .take_while(|_| !interrupt::requested())
+            .map(|stream| {
+                let played = session(stream);
+                self.bar.inc(1);
+                played
+            })
+            .collect()
+    }
+
+    fn kcp(&self, library: &'static Library, mode: &Mode, window: i32) -> Result<Vec<Session>> {
+        let Virtual { link, seed, .. } = *self;
+        self.play(|stream| {
+            let phases = phases(seed, stream, mode.interval);
+            let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
+            session::run(&mut pair, 0, phases.message, self.traffic)
         })
-        .collect()
+    }
+
+    fn enet(&self) -> Result<Vec<Session>> {
+        let enet = Enet::load()?;
+        self.bar
+            .suspend(|| eprintln!("ENet {} in virtual time", enet.version()));
+        self.play(|stream| {
+            let (mut pair, start) = EnetPair::connect(&enet, self.link, self.seed, stream)?;
+            let phase = phases(self.seed, stream, 1).message;
+            session::run(&mut pair, start, phase, self.traffic)
+        })
+    }
 }
 
 /// The controls asked for that this kernel has; says which it lacks.
@@ -197,15 +226,18 @@ fn controls(wanted: &[String]) -> Result<Vec<String>> {
 
 impl Latency {
     pub fn run(self) -> Result<()> {
-        anyhow::ensure!(
-            self.size >= 4,
-            "a message carries its number: 4 bytes at least"
-        );
         let link = self.link.direction();
+        demand!(
+            self.seconds * 1_000 >= self.every,
+            "nothing to measure: no message is sent in {} s when one is sent every {} ms",
+            self.seconds,
+            self.every
+        );
+        files::writable_folder(&self.out)?;
         let traffic = Traffic {
             size: self.size,
             every: self.every * 1_000,
-            messages: (self.seconds * 1_000 / self.every.max(1)) as usize,
+            messages: (self.seconds * 1_000 / self.every) as usize,
             patience: 60_000_000,
         };
         let library = self.library.open()?;
@@ -223,38 +255,47 @@ impl Latency {
             "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
             self.size, self.every, self.sessions, self.seconds, self.seed
         );
-        let bar = progress();
+        let takes_part = modes.len() + usize::from(!self.no_enet);
+        let bar = progress::ticking(takes_part as u64 * self.sessions, "sessions");
+        let virtual_time = Virtual {
+            link,
+            seed: self.seed,
+            sessions: self.sessions,
+            traffic,
+            bar: &bar,
+        };
         for mode in &modes {
+            if interrupt::requested() {
+                break;
+            }
             bar.set_message(format!("KCP {}, virtual time", mode.name));
-            let sessions = kcp_sessions(
-                library,
-                mode,
-                self.window,
-                link,
-                self.seed,
-                self.sessions,
-                traffic,
-            )?;
+            let sessions = virtual_time.kcp(library, mode, self.window)?;
             series.push(Series::new(
                 &format!("KCP {}", mode.name),
                 series.len(),
                 sessions,
             ));
         }
-        if !self.no_enet {
+        if !self.no_enet && !interrupt::requested() {
             bar.set_message("ENet, virtual time");
-            match enet_sessions(link, self.seed, self.sessions, traffic) {
+            match virtual_time.enet() {
                 Ok(sessions) => series.push(Series::new("ENet", series.len(), sessions)),
                 Err(reason) => bar.suspend(|| eprintln!("ENet left out: {reason:#}")),
             }
         }
-        if !self.no_tcp {
-            match bar.suspend(|| controls(&self.tcp)) {
-                Ok(controls) => self.tcp_series(&controls, link, traffic, &bar, &mut series)?,
-                Err(reason) => bar.suspend(|| eprintln!("TCP left out: {reason:#}")),
+        bar.finish_and_clear();
+        if !self.no_tcp && !interrupt::requested() {
+            match controls(&self.tcp) {
+                Ok(controls) => self.tcp_series(&controls, link, traffic, &mut series)?,
+                Err(reason) => eprintln!("TCP left out: {reason:#}"),
             }
         }
-        bar.finish_and_clear();
+        let sessions: usize = series.iter().map(|one| one.sessions.len()).sum();
+        interrupt::tell(format!("{sessions} sessions"));
+        ensure!(
+            series.iter().any(|one| !one.sorted().is_empty()),
+            "nothing was echoed: there is nothing to show"
+        );
         self.report(&series, link)
     }
 
@@ -263,7 +304,6 @@ impl Latency {
         controls: &[String],
         link: Config,
         traffic: Traffic,
-        bar: &ProgressBar,
         series: &mut Vec<Series>,
     ) -> Result<()> {
         // All sessions of all controls at once: the time is real.
@@ -278,18 +318,17 @@ impl Latency {
                 })
             })
             .collect();
-        bar.set_length(self.seconds);
+        let bar = progress::ticking(self.seconds, "seconds");
         bar.set_message(format!("TCP {}, real time", controls.join(" and ")));
         let outcome = tcp::run(&plans, link, self.seed, traffic, |share| {
             bar.set_position((share * self.seconds as f64) as u64);
         })?;
-        bar.suspend(|| {
-            eprintln!(
-                "TCP: real time, packets {:.2} ms late at p50 and {:.2} ms at p99",
-                outcome.late[0] as f64 / 1000.0,
-                outcome.late[1] as f64 / 1000.0
-            );
-        });
+        bar.finish_and_clear();
+        eprintln!(
+            "TCP: real time, packets {:.2} ms late at p50 and {:.2} ms at p99",
+            outcome.late[0] as f64 / 1000.0,
+            outcome.late[1] as f64 / 1000.0
+        );
         let mut sessions = outcome.sessions.into_iter();
         for name in controls {
             let own: Vec<Session> = sessions.by_ref().take(self.sessions as usize).collect();
@@ -311,7 +350,6 @@ impl Latency {
                 println!("{}, session {session}: {reason}", one.name);
             }
         }
-        write_into(&self.out)?;
         table.write_csv(&self.out.join("latency.csv"))?;
         self.write_messages(series)?;
         let path = self.out.join("latency.svg");
@@ -354,16 +392,6 @@ impl Latency {
     }
 }
 
-pub fn progress() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    bar.set_style(
-        ProgressStyle::with_template("{spinner} {msg} {bar:30} {pos}/{len}, {elapsed}")
-            .expect("a valid template"),
-    );
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
-
 fn millis(micros: f64) -> String {
     format!("{:.1}", micros / 1000.0)
 }
@@ -386,24 +414,27 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
     ]);
     for one in series {
         let sorted = one.sorted();
-        let Some(summary) = Summary::of(&sorted) else {
-            continue;
-        };
+        let summary = Summary::of(&sorted);
+        let figure =
+            |pick: fn(Summary) -> f64| summary.map_or("-".to_string(), |s| millis(pick(s)));
         let wire = one.wire();
         let payload = (sorted.len() * size * 2) as f64;
         table.row(vec![
             one.name.clone(),
-            millis(summary.mean),
-            millis(summary.p50 as f64),
-            millis(summary.p95 as f64),
-            millis(summary.p99 as f64),
-            millis(summary.max as f64),
+            figure(|s| s.mean),
+            figure(|s| s.p50 as f64),
+            figure(|s| s.p95 as f64),
+            figure(|s| s.p99 as f64),
+            figure(|s| s.max as f64),
             sorted.len().to_string(),
             one.sent().to_string(),
             wire.packets.to_string(),
             format!("{:.0}", wire.bytes as f64 / 1000.0),
             format!("{:.0}", payload / 1000.0),
-            format!("{:.2}", wire.bytes as f64 / payload),
+            match sorted.len() {
+                0 => "-".to_string(),
+                _ => format!("{:.2}", wire.bytes as f64 / payload),
+            },
         ]);
     }
     table
@@ -431,9 +462,19 @@ mod tests {
         patience: 60_000_000,
     };
 
+    fn with_virtual<T>(seed: u64, play: impl FnOnce(Virtual) -> T) -> T {
+        play(Virtual {
+            link: LINK,
+            seed,
+            sessions: 2,
+            traffic: TRAFFIC,
+            bar: &ProgressBar::hidden(),
+        })
+    }
+
     fn kcp(seed: u64) -> Vec<Session> {
         let mode: Mode = "fast".parse().unwrap();
-        kcp_sessions(testing::library(), &mode, 128, LINK, seed, 2, TRAFFIC).unwrap()
+        with_virtual(seed, |v| v.kcp(testing::library(), &mode, 128)).unwrap()
     }
 
     fn table(sessions: Vec<Session>) -> String {
@@ -461,7 +502,7 @@ mod tests {
             eprintln!("skipped: {reason:#}");
             return;
         }
-        let run = || table(enet_sessions(LINK, 1, 2, TRAFFIC).unwrap());
+        let run = || table(with_virtual(1, |v| v.enet()).unwrap());
         assert_eq!(run(), run());
     }
 

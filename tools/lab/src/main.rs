@@ -7,7 +7,6 @@ mod explain_plot;
 mod latency;
 mod latency_plot;
 mod link;
-mod plot;
 mod presets;
 mod punctual;
 mod scale;
@@ -24,10 +23,12 @@ mod udp;
 mod wheel;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use kcp_abi::Library;
+use kcp_cli::{OrRefuse, interrupt, values};
 
 /// Shows what KCP is for: on this library, measured against the kernel's TCP and ENet, in tables and pictures
 ///
@@ -75,7 +76,7 @@ enum Command {
     /// One lossy session, drawn: every segment, loss, skip and retransmission with its cause
     ///
     /// The upper part shows the packets between sender and receiver, below it the life of each segment by its number: sent, skipped,
-    /// resent (and why), given to the program, acknowledged. At the bottom the sender's windows and timers. A white column of dots
+    /// resent (and why), given to the program, acknowledged. At the bottom the sender's windows and timers. A column of small dots
     /// is what one loss costs: messages that had arrived and waited for it. `not needed` is what only the emulator can know: the
     /// segment had not been lost.
     ///
@@ -88,7 +89,7 @@ enum Command {
 #[derive(Debug, Args)]
 pub struct LibraryArgs {
     /// A shared library with KCP's C interface; without it this repository's own is built and used
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = values::file())]
     library: Option<PathBuf>,
 }
 
@@ -107,19 +108,28 @@ impl LibraryArgs {
 }
 
 pub fn open(path: &Path) -> Result<&'static Library> {
-    Library::open(path).with_context(|| format!("{}", path.display()))
+    Library::open(path).or_refuse(format!("cannot use {}", path.display()))
 }
 
-/// Makes a folder for results.
-pub fn write_into(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))
-}
-
-fn main() -> Result<()> {
-    match Cli::parse().command {
-        Command::Latency(latency) => latency.run(),
-        Command::Throughput(throughput) => throughput.run(),
-        Command::Scale(scale) => scale.run(),
-        Command::Explain(explain) => explain.run(),
+/// A library that `--original` names.
+pub fn open_original(path: &Path) -> Result<&'static Library> {
+    let library = open(path)?;
+    if library.is_like_ours() {
+        eprintln!("warning: {}", kcp_abi::library::not_the_original(path));
     }
+    Ok(library)
+}
+
+fn main() -> ExitCode {
+    let cli: Cli = kcp_cli::parse();
+    kcp_cli::run("kcp-lab", || {
+        interrupt::watch()?;
+        match cli.command {
+            Command::Latency(latency) => latency.run(),
+            Command::Throughput(throughput) => throughput.run(),
+            Command::Scale(scale) => scale.run(),
+            Command::Explain(explain) => explain.run(),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }

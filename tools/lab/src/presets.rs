@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::{Args, ValueEnum};
+use kcp_cli::values::{milliseconds, percent, zero_or};
 
 use crate::link::{Config, Loss, Micros};
 
@@ -87,41 +88,46 @@ pub struct LinkArgs {
     pub link: Preset,
 
     /// Round-trip time without jitter, in ms: half of it in each direction
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds())]
     rtt: Option<f64>,
 
     /// Jitter of the round trip in ms: each direction adds 0 to half of it, evenly spread, without changing the order
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds())]
     jitter: Option<f64>,
 
     /// Packets lost in each direction, in percent. A round trip loses about twice as much
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
     loss: Option<f64>,
 
     /// Lose packets in bursts of this mean length in ms, the Gilbert-Elliott model; 0 loses each packet on its own. Radio links fail
     /// for a moment and then lose everything, which hits every scheme that counts on later packets to report a loss
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds())]
     burst: Option<f64>,
 
     /// Bandwidth of each direction in Mbit/s; 0 is no limit
-    #[arg(long, value_name = "MBIT")]
+    #[arg(long, value_name = "MBIT", value_parser = bandwidth())]
     bandwidth: Option<f64>,
 
     /// Queue in front of the bandwidth limit, in ms at full rate; packets that find it full are dropped
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds())]
     queue: Option<f64>,
 
     /// Packets out of order, in percent: held back so that later ones overtake them
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent())]
     reorder: Option<f64>,
 
     /// By how much those packets are held back, in ms
-    #[arg(long, value_name = "MS", default_value_t = 4.0)]
+    #[arg(long, value_name = "MS", default_value_t = 4.0, value_parser = milliseconds())]
     reorder_by: f64,
 }
 
+/// In Mbit/s; 0 is no limit.
+pub fn bandwidth() -> impl clap::builder::TypedValueParser<Value = f64> {
+    zero_or(0.001..=100_000.0)
+}
+
 fn micros(milliseconds: f64) -> Micros {
-    (milliseconds.max(0.0) * 1000.0).round() as Micros
+    (milliseconds * 1000.0).round() as Micros
 }
 
 impl LinkArgs {
@@ -143,8 +149,7 @@ impl LinkArgs {
         );
         let share = self
             .loss
-            .map_or(config.loss.share(), |percent| percent / 100.0)
-            .clamp(0.0, 1.0);
+            .map_or(config.loss.share(), |percent| percent / 100.0);
         config.loss = if length > 0 {
             Loss::Burst { share, length }
         } else {
@@ -160,7 +165,7 @@ impl LinkArgs {
             config.queue = micros(queue);
         }
         if let Some(percent) = self.reorder {
-            config.reorder = (percent / 100.0).clamp(0.0, 1.0);
+            config.reorder = percent / 100.0;
             config.reorder_by = micros(self.reorder_by);
         }
         config

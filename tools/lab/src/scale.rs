@@ -9,26 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use kcp_abi::{Kcp, Library};
+use kcp_cli::values::{file, number};
+use kcp_cli::{files, interrupt, progress};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::latency::progress;
+use crate::endpoint::LONGEST_MESSAGE;
 use crate::punctual::Punctual;
 use crate::table::{Summary, Table};
 use crate::udp::{self, Incoming, Outgoing};
 use crate::wheel::Wheel;
-use crate::{LibraryArgs, open, scale_plot, write_into};
+use crate::{LibraryArgs, open_original, scale_plot};
 
 #[derive(Debug, Args)]
 pub struct Scale {
     #[command(flatten)]
     library: LibraryArgs,
     /// A second library to measure beside it, such as the original
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = file())]
     original: Option<PathBuf>,
 
     /// Numbers of connections, by comma, to 20,000
@@ -36,29 +38,27 @@ pub struct Scale {
         long,
         value_name = "LIST",
         value_delimiter = ',',
-        default_value = "1000,2000,5000,10000,20000"
-    )]
+        default_value = "1000,2000,5000,10000,20000", value_parser = number::<usize>(1..=20_000))]
     connections: Vec<usize>,
     /// Intervals of the connections (second argument of ikcp_nodelay) in ms, by comma; KCP's own default is 100
     #[arg(
         long,
         value_name = "LIST",
         value_delimiter = ',',
-        default_value = "10,100"
-    )]
+        default_value = "10,100", value_parser = number(10..=5_000))]
     interval: Vec<i32>,
-    /// How often `update` goes through all connections, in ms. The documentation says 10 to 100; a loop that turns each millisecond
-    /// calls ikcp_update ten times as often as a flush interval of 10 ms needs
-    #[arg(long, value_name = "MS", default_value_t = 10)]
+    /// How often `update` goes through all connections, in ms. KCP's documentation says 10 to 100; with a flush interval of 10 ms, a
+    /// loop that turns each millisecond calls ikcp_update ten times too often
+    #[arg(long, value_name = "MS", default_value_t = 10, value_parser = number::<u32>(1..=1_000))]
     sweep: u32,
     /// Milliseconds between the messages of each connection; each is echoed
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = number::<u32>(1..=60_000))]
     every: u32,
     /// Bytes of a message
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = number::<usize>(8..=LONGEST_MESSAGE))]
     size: usize,
     /// Seconds measured at each point, after one to get going
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = number::<u64>(1..=600))]
     seconds: u64,
     /// Folder for scale.csv and scale.svg
     #[arg(long, value_name = "FOLDER", default_value = "lab-scale")]
@@ -98,6 +98,8 @@ pub struct Point {
     /// Share of a core that the server's thread takes: in the library with the timers around it, and with its sockets.
     pub in_library: f64,
     pub thread: f64,
+    /// The least and the greatest share in the library of any second.
+    pub spread: (f64, f64),
     /// Echo times seen by the clients, in microseconds.
     pub echo: Option<Summary>,
     pub echoes: usize,
@@ -105,17 +107,17 @@ pub struct Point {
 
 impl Scale {
     pub fn run(self) -> Result<()> {
+        files::writable_folder(&self.out)?;
         let mut libraries = vec![("ours".to_string(), self.library.open()?)];
         if self.library.given() {
             libraries[0].0 = "--library".to_string();
         }
         if let Some(path) = &self.original {
-            libraries.push(("original".to_string(), open(path)?));
+            libraries.push(("original".to_string(), open_original(path)?));
         }
-        let bar = progress();
         let count =
             libraries.len() * self.connections.len() * self.interval.len() * Strategy::ALL.len();
-        bar.set_length(count as u64);
+        let bar = progress::ticking(count as u64, "points");
         let mut points = Vec::new();
         for &interval in &self.interval {
             for &connections in &self.connections {
@@ -131,25 +133,29 @@ impl Scale {
                             interval,
                             connections,
                             strategy,
-                            sweep: self.sweep.max(1),
+                            sweep: self.sweep,
                             every: self.every,
                             size: self.size,
                             measured: Duration::from_secs(self.seconds),
                         };
-                        points.push(run.measure(name)?);
+                        points.extend(run.measure(name)?);
                         bar.inc(1);
                     }
                 }
             }
         }
         bar.finish_and_clear();
+        interrupt::tell(format!("{} of {count} points", points.len()));
+        ensure!(
+            points.iter().any(|point| point.echoes > 0),
+            "nothing was echoed: there is nothing to show"
+        );
         println!(
             "One server thread; each connection echoes {} bytes every {} ms; `update` goes through all every {} ms; {} s measured",
             self.size, self.every, self.sweep, self.seconds
         );
         let table = table(&points);
         table.print();
-        write_into(&self.out)?;
         table.write_csv(&self.out.join("scale.csv"))?;
         let subtitle = format!(
             "One server thread, real UDP on the loopback; each connection echoes {} bytes every {} ms",
@@ -209,12 +215,14 @@ struct Run<'a> {
 }
 
 /// What the server's thread used in the measured time.
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone)]
 struct Used {
     thread: Duration,
     library: Duration,
     updates: u64,
     wall: Duration,
+    /// Share in the library of each second.
+    seconds: Vec<f64>,
 }
 
 type Sink = Box<dyn FnMut(&[u8]) -> i32>;
@@ -348,7 +356,11 @@ impl Timers {
 }
 
 impl Run<'_> {
-    fn measure(&self, name: &str) -> Result<Point> {
+    /// `None` after Ctrl-C.
+    fn measure(&self, name: &str) -> Result<Option<Point>> {
+        if interrupt::requested() {
+            return Ok(None);
+        }
         let [server, client] = udp::pair()?;
         let stop = AtomicBool::new(false);
         let started = Instant::now();
@@ -364,9 +376,10 @@ impl Run<'_> {
             let used = served.join().map_err(panicked)??;
             Ok((used, clients.join().map_err(panicked)??))
         })?;
+        let Some(used) = used else { return Ok(None) };
         echoes.sort_unstable();
         let wall = used.wall.as_secs_f64();
-        Ok(Point {
+        Ok(Some(Point {
             library: name.to_string(),
             interval: self.interval,
             connections: self.connections,
@@ -374,12 +387,23 @@ impl Run<'_> {
             updates_per_second: used.updates as f64 / wall,
             in_library: used.library.as_secs_f64() / wall,
             thread: used.thread.as_secs_f64() / wall,
+            spread: used
+                .seconds
+                .iter()
+                .fold((f64::INFINITY, 0.0), |(low, high), &share| {
+                    (low.min(share), high.max(share))
+                }),
             echo: Summary::of(&echoes),
             echoes: echoes.len(),
-        })
+        }))
     }
 
-    fn serve(&self, socket: UdpSocket, started: Instant, warm_up: Duration) -> Result<Used> {
+    fn serve(
+        &self,
+        socket: UdpSocket,
+        started: Instant,
+        warm_up: Duration,
+    ) -> Result<Option<Used>> {
         let mut side = Side::new(self, socket)?;
         let _punctual = Punctual::new();
         let clock = || started.elapsed().as_millis() as u32;
@@ -394,18 +418,27 @@ impl Run<'_> {
         let mut next_sweep = clock();
         let mut used = Used::default();
         let mut measuring: Option<(Instant, Duration)> = None;
-        loop {
+        // When the present second began, and the time in the library until then.
+        let mut second = (started, Duration::ZERO);
+        while !interrupt::requested() {
             let elapsed = started.elapsed();
             if measuring.is_none() && elapsed >= warm_up {
                 measuring = Some((Instant::now(), thread_time()));
                 (used.library, used.updates) = (Duration::ZERO, 0);
+                second = (Instant::now(), Duration::ZERO);
+            }
+            let lasted = second.0.elapsed();
+            if measuring.is_some() && lasted >= Duration::from_secs(1) {
+                let share = (used.library - second.1).as_secs_f64() / lasted.as_secs_f64();
+                used.seconds.push(share);
+                second = (Instant::now(), used.library);
             }
             if let Some((since, thread)) = measuring
                 && since.elapsed() >= self.measured
             {
                 used.wall = since.elapsed();
                 used.thread = thread_time() - thread;
-                return Ok(used);
+                return Ok(Some(used));
             }
             let now = clock();
             used.library += side.receive(|conv, kcp| {
@@ -437,6 +470,7 @@ impl Run<'_> {
                 side.sleep(Duration::from_millis(pause as u64));
             }
         }
+        Ok(None)
     }
 
     /// The other side: sends the messages and times the echoes. Always driven by timers with parking, whatever is measured.

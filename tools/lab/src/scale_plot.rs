@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use plotters::style::RGBColor;
+use kcp_plot::{self as plot, Axis, Canvas, Label, Panel, RGBColor};
 
-use crate::plot::{self, Anchor, Axis, Canvas, Panel};
 use crate::scale::{Point, Strategy};
 
-const WIDTH: i32 = 1600;
-const HEIGHT: i32 = 760;
+const TOP: i32 = 146;
+const PANEL: i32 = 300;
+/// To the right of each panel, for the names of its curves.
+const NAMES: i32 = 150;
 
 fn color(strategy: Strategy) -> RGBColor {
     match strategy {
@@ -27,91 +28,82 @@ fn distinct<T: Ord + Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 pub fn draw(path: &Path, points: &[Point], subtitle: &str, sweep: u32) -> Result<()> {
-    let canvas = Canvas::new(path, (WIDTH as u32, HEIGHT as u32))?;
-    let title = "Many connections: what KCP and its timers take of one core";
-    canvas.text((50, 42), title, 30, plot::TEXT, Anchor::Left)?;
-    canvas.text((50, 78), subtitle, 17, plot::FAINT, Anchor::Left)?;
     let mut libraries: Vec<&str> = points.iter().map(|p| p.library.as_str()).collect();
+    libraries.sort_unstable_by_key(|library| points.iter().position(|p| p.library == *library));
     libraries.dedup();
-    let libraries: Vec<&str> = libraries
-        .iter()
-        .copied()
-        .take(2.min(libraries.len()))
-        .collect();
-    legend(&canvas, &libraries, sweep)?;
-
     let intervals = distinct(points.iter().map(|p| p.interval));
     let counts: Vec<f64> = distinct(points.iter().map(|p| p.connections))
         .into_iter()
         .map(|n| n as f64)
         .collect();
-    let shares = points.iter().map(|p| p.in_library * 100.0);
-    let (low, high) = shares.fold((100.0f64, 0.1f64), |(low, high), share| {
-        (low.min(share), high.max(share))
-    });
-    let step = (WIDTH - 100) / intervals.len().max(1) as i32;
-    for (column, interval) in intervals.iter().enumerate() {
-        let left = 120 + step * column as i32;
+    let shares = points.iter().flat_map(|p| [p.spread.0, p.spread.1]);
+    let (low, high) = shares
+        .map(|share| share * 100.0)
+        .fold((100.0f64, 0.1f64), |(low, high), share| {
+            (low.min(share), high.max(share))
+        });
+
+    let columns = intervals.len().clamp(1, 2) as i32;
+    let rows = (intervals.len() as i32 + columns - 1) / columns;
+    let row = PANEL + 80;
+    let title = "Many connections: what KCP and its timers take of one core";
+    let lines = [
+        subtitle,
+        &format!(
+            "update: ikcp_update on each connection every {sweep} ms. check: when ikcp_check says so."
+        ),
+        "park: check, without the connections that have nothing to do. Bars: the cheapest and the dearest second.",
+    ];
+    let canvas = Canvas::new(path, TOP + rows * row - 30, title, &lines)?;
+    let step = (plot::WIDTH - 20) / columns;
+    for (index, interval) in intervals.iter().enumerate() {
+        let left = 70 + step * (index as i32 % columns);
+        let top = TOP + row * (index as i32 / columns);
         let panel = Panel {
             left,
-            top: 200,
-            right: left + step - 90,
-            bottom: 680,
-            x: Axis::logarithmic(
-                counts.first().unwrap_or(&1.0) * 0.9,
-                counts.last().unwrap_or(&1.0) * 1.1,
-                "connections",
-            )
-            .ticks_at(&counts),
-            y: Axis::logarithmic((low * 0.8).max(0.01), high * 1.25, "% of one core"),
+            top,
+            right: left + step - 60 - NAMES,
+            bottom: top + PANEL,
+            x: Axis::at_values(&counts, "connections"),
+            y: Axis::logarithmic(low.max(0.01), high, "% of one core"),
         };
         panel.frame(&canvas, &format!("Flush interval {interval} ms"))?;
+        let mut labels = Vec::new();
         for (index, library) in libraries.iter().enumerate() {
             for strategy in Strategy::ALL {
-                let curve: Vec<(f64, f64)> = points
+                let own: Vec<&Point> = points
                     .iter()
                     .filter(|p| p.library == *library)
                     .filter(|p| p.interval == *interval && p.strategy == strategy)
+                    .collect();
+                for point in &own {
+                    let spread = (point.spread.0 * 100.0, point.spread.1 * 100.0);
+                    panel.spread(&canvas, point.connections as f64, spread, color(strategy))?;
+                }
+                let curve: Vec<(f64, f64)> = own
+                    .iter()
                     .map(|p| (p.connections as f64, p.in_library * 100.0))
                     .collect();
                 for &(x, y) in &curve {
-                    canvas.dot(panel.at(x, y), 5, color(strategy))?;
+                    canvas.dot(panel.at(x, y), 3, color(strategy))?;
                 }
+                let name = match libraries.len() {
+                    1 => strategy.name().to_string(),
+                    _ => format!("{}, {library}", strategy.name()),
+                };
+                labels.extend(curve.last().map(|&(x, y)| Label {
+                    text: name,
+                    color: color(strategy),
+                    end: panel.at(x, y),
+                }));
                 if index == 0 {
-                    panel.curve(&canvas, curve, color(strategy), 3)?;
+                    panel.curve(&canvas, curve, color(strategy), 2)?;
                 } else {
-                    for pair in curve.windows(2) {
-                        let [from, to] = [pair[0], pair[1]].map(|(x, y)| panel.at(x, y));
-                        canvas.dashed(from, to, color(strategy).into(), 2)?;
-                    }
+                    panel.dashed_curve(&canvas, &curve, color(strategy), 1)?;
                 }
             }
         }
+        panel.labels(&canvas, labels)?;
     }
     canvas.finish()
-}
-
-fn legend(canvas: &Canvas, libraries: &[&str], sweep: u32) -> Result<()> {
-    let mut left = 50;
-    for strategy in Strategy::ALL {
-        let text = match strategy {
-            Strategy::Update => format!("ikcp_update on each, every {sweep} ms"),
-            Strategy::Check => "timers set by ikcp_check".to_string(),
-            Strategy::Park => "timers, idle connections parked".to_string(),
-        };
-        canvas.dot((left + 6, 122), 6, color(strategy))?;
-        canvas.text((left + 20, 122), &text, 17, plot::TEXT, Anchor::Left)?;
-        left += 60 + 9 * text.len() as i32;
-    }
-    for (index, library) in libraries.iter().enumerate().filter(|_| libraries.len() > 1) {
-        let (from, to) = ((left, 122), (left + 46, 122));
-        if index == 0 {
-            canvas.line(vec![from, to], plot::TEXT.into(), 3)?;
-        } else {
-            canvas.dashed(from, to, plot::TEXT.into(), 2)?;
-        }
-        canvas.text((left + 56, 122), library, 17, plot::TEXT, Anchor::Left)?;
-        left += 90 + 10 * library.len() as i32;
-    }
-    Ok(())
 }

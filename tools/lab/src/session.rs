@@ -2,6 +2,7 @@
 //! traffic of a game.
 
 use anyhow::{Result, bail};
+use kcp_cli::interrupt;
 
 use crate::link::{Count, Micros};
 
@@ -63,7 +64,10 @@ pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) 
     let mut buffer = vec![0; traffic.size.max(64)];
     let mut now = start;
     let sending_ends = start + phase + traffic.every * traffic.messages as u64;
-    while session.rtt.len() < traffic.messages && now < sending_ends + traffic.patience {
+    while session.rtt.len() < traffic.messages
+        && now < sending_ends + traffic.patience
+        && !interrupt::requested()
+    {
         pair.update(now);
         while session.sent.len() < traffic.messages
             && start + phase + traffic.every * session.sent.len() as u64 <= now

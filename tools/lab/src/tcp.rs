@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use kcp_cli::interrupt;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::time::TimeSpec;
@@ -335,7 +336,7 @@ pub fn run(
     let clock = Instant::now();
     let mut connecting_until = Duration::from_secs(60);
     let mut reported = Duration::ZERO;
-    while flows.iter().any(|flow| !flow.done) {
+    while flows.iter().any(|flow| !flow.done) && !interrupt::requested() {
         let now = clock.elapsed();
         for flow in flows.iter_mut().filter(|flow| !flow.done) {
             // Each flow by its own reading of the clock: with many of them the first would make the last late.

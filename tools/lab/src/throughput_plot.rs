@@ -1,16 +1,18 @@
-//! The picture of `throughput`: a column for each round-trip time; above what is delivered against the window with the formula
-//! and the link as dashed lines, below what it costs.
+//! The picture of `throughput`: a row for each round-trip time; left what is delivered against the window, right what it costs.
 
 use std::path::Path;
 
 use anyhow::Result;
-use plotters::style::{Color, RGBColor};
+use kcp_plot::{self as plot, Axis, Canvas, Color, Label, Panel, RGBColor};
 
-use crate::plot::{self, Anchor, Axis, Canvas, Panel};
 use crate::throughput::Point;
 
-const WIDTH: i32 = 1600;
-const HEIGHT: i32 = 1000;
+const TOP: i32 = 116;
+const ROW: i32 = 200;
+const GAP: i32 = 78;
+/// Left and right ends of the two columns; the names of the curves stand to the right of each.
+const RATE: [i32; 2] = [80, 370];
+const COST: [i32; 2] = [514, 764];
 const COLORS: [RGBColor; 6] = [
     plot::GREEN,
     plot::BLUE,
@@ -20,6 +22,9 @@ const COLORS: [RGBColor; 6] = [
     plot::CYAN,
 ];
 
+const NOTE: &str =
+    "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cheapest run as a whole.";
+
 fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -27,140 +32,124 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+fn axis(values: impl Iterator<Item = f64>, label: &str) -> Axis {
     let values = distinct(values.filter(|value| *value > 0.0));
     match (values.first(), values.last()) {
-        (Some(low), Some(high)) => (low * 0.8, high * 1.25),
-        _ => (1.0, 10.0),
+        (Some(low), Some(high)) => Axis::logarithmic(*low, *high, label),
+        _ => Axis::logarithmic(1.0, 10.0, label),
     }
 }
 
 pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
-    let canvas = Canvas::new(path, (WIDTH as u32, HEIGHT as u32))?;
-    let title = "What one connection carries, and what it costs";
-    canvas.text((50, 42), title, 30, plot::TEXT, Anchor::Left)?;
-    canvas.text((50, 78), subtitle, 17, plot::FAINT, Anchor::Left)?;
     let losses = distinct(points.iter().map(|p| p.loss));
-    legend(&canvas, &losses)?;
-
     let rtts = distinct(points.iter().map(|p| p.rtt));
-    let windows = range(points.iter().map(|p| f64::from(p.window)));
+    let windows = distinct(points.iter().map(|p| f64::from(p.window)));
     let capacity = points.iter().filter_map(|p| p.capacity);
-    let rates = range(
+    let rates = axis(
         points
             .iter()
-            .map(|p| p.delivered / 1e6)
-            .chain(capacity.map(|c| c / 1e6)),
+            .map(|p| p.delivered)
+            .chain(capacity)
+            .map(|bytes| bytes / 1e6),
+        "MB/s",
     );
-    let costs = range(
-        points
-            .iter()
-            .map(|p| p.nanos_per_kib)
-            .chain(points.iter().filter_map(|p| p.original)),
-    );
-    let step = (WIDTH - 100) / rtts.len().max(1) as i32;
-    for (column, rtt) in rtts.iter().enumerate() {
-        let own: Vec<&Point> = points.iter().filter(|p| p.rtt == *rtt).collect();
-        let left = 110 + step * column as i32;
-        let panel = |top, bottom, y| Panel {
+    let costs = axis(points.iter().flat_map(Point::costs), "ns per KiB");
+    let has_original = points.iter().any(|p| p.original.is_some());
+
+    let height = TOP + (ROW + GAP) * rtts.len() as i32 - 20;
+    let title = "What one connection carries, and what it costs";
+    let canvas = Canvas::new(path, height, title, &[subtitle, NOTE])?;
+    for (row, rtt) in rtts.iter().enumerate() {
+        let top = TOP + (ROW + GAP) * row as i32;
+        let panel = |[left, right]: [i32; 2], y: &Axis| Panel {
             left,
             top,
-            right: left + step - 80,
-            bottom,
-            x: Axis::logarithmic(windows.0, windows.1, "window, segments")
-                .ticks_at(&distinct(points.iter().map(|p| f64::from(p.window)))),
-            y,
+            right,
+            bottom: top + ROW,
+            x: Axis::at_values(&windows, "window, segments"),
+            y: y.clone(),
         };
-        let rate = panel(
-            190,
-            540,
-            Axis::logarithmic(rates.0, rates.1, "MB/s delivered"),
-        );
-        rate.frame(&canvas, &format!("RTT {rtt} ms"))?;
-        let cost = panel(
-            650,
-            920,
-            Axis::logarithmic(costs.0, costs.1, "CPU, ns per KiB"),
-        );
-        cost.frame(&canvas, "Time in the library, both ends")?;
-        if own.iter().any(|p| p.original.is_some()) {
-            let (y, right) = (cost.top + 18, cost.left + 150);
-            canvas.text((right, y), "the original", 14, plot::FAINT, Anchor::Right)?;
-            canvas.dashed((right - 138, y), (right - 94, y), plot::FAINT.to_rgba(), 2)?;
-        }
+        let rate = panel(RATE, &rates);
+        let cost = panel(COST, &costs);
+        rate.frame(&canvas, &format!("Delivered, RTT {rtt} ms"))?;
+        cost.frame(&canvas, &format!("CPU time of both ends, RTT {rtt} ms"))?;
+        let own: Vec<&Point> = points.iter().filter(|p| p.rtt == *rtt).collect();
+        let mut rate_labels = Vec::new();
+        let mut cost_labels = Vec::new();
         if let Some(capacity) = own.first().and_then(|p| p.capacity) {
-            let y = rate.at(windows.0, capacity / 1e6).1;
-            canvas.dashed((rate.left, y), (rate.right, y), plot::TEXT.to_rgba(), 2)?;
-            canvas.text(
-                (rate.left + 8, y - 12),
-                "the link",
-                14,
-                plot::TEXT,
-                Anchor::Left,
-            )?;
+            let (from, to) = rates_line(&rate, &windows, capacity / 1e6);
+            canvas.dashed(from, to, plot::TEXT.to_rgba(), 1)?;
+            rate_labels.push(Label {
+                text: "the link".to_string(),
+                color: plot::TEXT,
+                end: to,
+            });
         }
         for (index, loss) in losses.iter().enumerate() {
             let color = COLORS[index % COLORS.len()];
-            let curve = |value: fn(&Point) -> f64| -> Vec<(f64, f64)> {
+            let curve = |value: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
                 own.iter()
                     .filter(|p| p.loss == *loss)
-                    .map(|p| (f64::from(p.window), value(p)))
+                    .filter_map(|p| Some((f64::from(p.window), value(p)?)))
                     .collect()
             };
-            let original: Vec<(i32, i32)> = own
-                .iter()
-                .filter(|p| p.loss == *loss)
-                .filter_map(|p| Some(cost.at(f64::from(p.window), p.original?)))
-                .collect();
-            for pair in original.windows(2) {
-                canvas.dashed(pair[0], pair[1], color.mix(0.8), 2)?;
+            let end = |panel: &Panel, curve: &[(f64, f64)], text: String| {
+                let &(x, y) = curve.last()?;
+                let end = panel.at(x, y);
+                Some(Label { text, color, end })
+            };
+            formula(&canvas, &rate, &curve(|p| Some(p.formula / 1e6)), color)?;
+            let delivered = curve(|p| Some(p.delivered / 1e6));
+            dots(&canvas, &rate, &delivered, color)?;
+            rate.curve(&canvas, delivered.iter().copied(), color, 2)?;
+            rate_labels.extend(end(&rate, &delivered, format!("{loss} % lost")));
+
+            for point in own.iter().filter(|p| p.loss == *loss) {
+                cost.spread(&canvas, f64::from(point.window), point.spread, color)?;
             }
-            formula(&canvas, &rate, &curve(|p| p.formula / 1e6), rates.1, color)?;
-            for (panel, curve) in [
-                (&rate, curve(|p| p.delivered / 1e6)),
-                (&cost, curve(|p| p.nanos_per_kib)),
-            ] {
-                for &(x, y) in &curve {
-                    canvas.dot(panel.at(x, y), 4, color)?;
-                }
-                panel.curve(&canvas, curve, color, 3)?;
-            }
+            let original = curve(|p| p.original);
+            cost.dashed_curve(&canvas, &original, color, 1)?;
+            let ours = curve(|p| Some(p.nanos_per_kib));
+            dots(&canvas, &cost, &ours, color)?;
+            cost.curve(&canvas, ours.iter().copied(), color, 2)?;
+            let prefix = if has_original { "ours, " } else { "" };
+            cost_labels.extend(end(&cost, &ours, format!("{prefix}{loss} %")));
+            cost_labels.extend(end(&cost, &original, format!("original, {loss} %")));
         }
+        rate.labels(&canvas, rate_labels)?;
+        cost.labels(&canvas, cost_labels)?;
     }
     canvas.finish()
 }
 
+fn rates_line(panel: &Panel, windows: &[f64], rate: f64) -> ((i32, i32), (i32, i32)) {
+    let low = windows.first().copied().unwrap_or(1.0);
+    let y = panel.at(low, rate).1;
+    ((panel.left, y), (panel.right, y))
+}
+
+fn dots(canvas: &Canvas, panel: &Panel, curve: &[(f64, f64)], color: RGBColor) -> Result<()> {
+    for &(x, y) in curve {
+        canvas.dot(panel.at(x, y), 3, color)?;
+    }
+    Ok(())
+}
+
 /// window * (1 - loss) / RTT, as far as the panel goes: a straight line on logarithmic axes.
-fn formula(
-    canvas: &Canvas,
-    panel: &Panel,
-    curve: &[(f64, f64)],
-    highest: f64,
-    color: RGBColor,
-) -> Result<()> {
+fn formula(canvas: &Canvas, panel: &Panel, curve: &[(f64, f64)], color: RGBColor) -> Result<()> {
     let (Some(&first), Some(&last)) = (curve.first(), curve.last()) else {
         return Ok(());
     };
+    let highest = panel.y.ends().1;
     let beyond = (last.1 / highest).max(1.0);
     let end = (last.0 / beyond, last.1 / beyond);
+    if end.0 <= first.0 {
+        return Ok(());
+    }
     canvas.dashed(
         panel.at(first.0, first.1),
         panel.at(end.0, end.1),
         color.mix(0.6),
         1,
     )
-}
-
-fn legend(canvas: &Canvas, losses: &[f64]) -> Result<()> {
-    let mut left = 50;
-    for (index, loss) in losses.iter().enumerate() {
-        let color = COLORS[index % COLORS.len()];
-        canvas.dot((left + 6, 122), 6, color)?;
-        let text = format!("{loss} % lost each way");
-        canvas.text((left + 20, 122), &text, 17, plot::TEXT, Anchor::Left)?;
-        left += 230;
-    }
-    canvas.dashed((left, 122), (left + 50, 122), plot::FAINT.to_rgba(), 2)?;
-    let text = "window * (1 - loss) / RTT";
-    canvas.text((left + 62, 122), text, 17, plot::TEXT, Anchor::Left)
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use kcp_abi::layout::Segment;
+use kcp_cli::interrupt;
 
 use crate::endpoint::{Endpoint, KcpPair};
 use crate::link::{Fate, Micros};
@@ -326,6 +327,9 @@ pub struct Stream {
     pub messages: usize,
 }
 
+/// How long even the shortest session may last.
+const PATIENCE: Micros = 60_000_000;
+
 /// Runs one session to the last acknowledgement (or ten times its length) and returns what happened.
 pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
     let wire = Rc::new(RefCell::new(Vec::new()));
@@ -344,12 +348,12 @@ pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
         known: BTreeMap::new(),
         skips: BTreeMap::new(),
     };
-    let sending = stream.every * stream.messages as u64;
+    let longest = (stream.every * stream.messages as u64 * 10).max(PATIENCE);
     let mut sent = 0;
     let mut received = 0u32;
     let mut buffer = vec![0; stream.size.max(64)];
     let mut now = 0;
-    while now < sending * 10 {
+    while now < longest && !interrupt::requested() {
         pair.update_end(CLIENT, now);
         observer.look(&pair, now);
         pair.update_end(SERVER, now);
