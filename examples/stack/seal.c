@@ -80,6 +80,7 @@ enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void 
     unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
     const unsigned char *front, *tag;
     uint64_t counter;
+    int old;
     if (packet->size < SEAL_OVERHEAD || seal_is_spent(seal)) {
         seal->forged += 1;
         return SEAL_FORGED;
@@ -87,7 +88,8 @@ enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void 
     front = packet_pull(packet, COUNTER);
     tag = packet_cut(packet, TAG);
     counter = get_u64(front);
-    if (is_old(seal, counter)) {
+    old = is_old(seal, counter);
+    if (old && counter + 1 != seal->highest) {
         seal->replayed += 1;
         return SEAL_REPLAYED;
     }
@@ -97,6 +99,10 @@ enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void 
                                                            extra_size, nonce, seal->receive_key) != 0) {
         seal->forged += 1;
         return SEAL_FORGED;
+    }
+    if (old) {
+        seal->replayed += 1;
+        return SEAL_COPY;
     }
     return note(seal, counter) ? SEAL_NEWEST : SEAL_LATE;
 }

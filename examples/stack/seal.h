@@ -38,7 +38,8 @@ enum seal_opened {
     SEAL_NEWEST = 1,   /* genuine, and no packet sent later has arrived yet */
     SEAL_LATE = 0,     /* genuine, overtaken by others */
     SEAL_FORGED = -1,  /* not from the other end, or the keys are spent */
-    SEAL_REPLAYED = -2 /* seen before, or too old to tell */
+    SEAL_REPLAYED = -2, /* seen before, or too old to tell */
+    SEAL_COPY = -3      /* seen before, but genuine, and no later one has arrived: somebody may have been faster with a copy */
 };
 
 /* 0; -1 if libsodium cannot be used, or the two keys are equal. The keys are copied. */

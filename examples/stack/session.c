@@ -128,15 +128,13 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
 
 void session_packet(struct session *session, struct packet *packet, uint32_t now)
 {
-    uint64_t refused = session->path.seal.forged + session->path.seal.replayed;
     if (session->end != SESSION_OPEN) {
         packet_free(packet);
         return;
     }
     tell_time(session, now);
-    path_receive(&session->path, packet, now);
     /* A packet that is not authentic shall not even cost a flush. */
-    if (session->path.seal.forged + session->path.seal.replayed == refused) touch(session);
+    if (path_receive(&session->path, packet, now)) touch(session);
 }
 
 /* Tells the program of channels that are waited for. */

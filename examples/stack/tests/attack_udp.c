@@ -121,7 +121,7 @@ static void knows_the_key(void)
     path = &client->client.session.path;
     stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(stranger >= 0);
-    CHECK_INT(connect(stranger, (struct sockaddr *)&path->address, path->address_size), 0);
+    CHECK_INT(connect(stranger, (struct sockaddr *)&path->at.address, path->at.size), 0);
     stage_flows(client, 200);
     for (i = 0; i < 2000; ++i) {
         unsigned char bytes[PACKET_ROOM];
