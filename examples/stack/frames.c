@@ -85,10 +85,14 @@ static int take_content(struct frames *frames, const unsigned char *bytes, size_
 int frames_read(struct frames *frames)
 {
     unsigned char bytes[READ_SIZE];
+    size_t most = sizeof bytes;
     ssize_t size, at = 0;
+    if (frames->single) {
+        most = frames->part != NULL ? frames->expected - frames->part->size : FRAMES_HEADER - frames->header_size;
+    }
     if (frames->fd < 0 || frames->failed) return -1;
     do {
-        size = recv(frames->fd, bytes, sizeof bytes, 0);
+        size = recv(frames->fd, bytes, most, 0);
     } while (size < 0 && errno == EINTR);
     if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
     if (size == 0) return -1;

@@ -18,6 +18,7 @@
 /* Room for each message. */
 #define LOGIN_REQUEST_SIZE (2 + LOGIN_NAME + 2 + LOGIN_TOKEN)
 #define LOGIN_WELCOME_SIZE 32
+#define LOGIN_RESUME_SIZE (4 + 16 + 4) /* id, ticket of keys.h, position of bulk.h */
 
 /* Error correction of the packets over UDP. */
 enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };

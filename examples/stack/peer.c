@@ -64,6 +64,14 @@ static void move(struct peer *peer, struct peer_list *to)
     peer->is_half_open = to == &server->half_open;
 }
 
+static void hang_up(struct peer *peer)
+{
+    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
+    if (stream_is_open(&peer->stream)) epoll_ctl(peer->server->epoll, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
+    stream_close(&peer->stream);
+    peer->wants_write = 0;
+}
+
 void peer_end(struct peer *peer, enum session_end why)
 {
     if (peer->state == PEER_ENDED) return;
@@ -71,9 +79,18 @@ void peer_end(struct peer *peer, enum session_end why)
     move(peer, &peer->server->ended);
     peer->state = PEER_ENDED;
     wheel_cancel(&peer->server->wheel, &peer->timer);
-    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
-    epoll_ctl(peer->server->epoll, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
-    stream_close(&peer->stream);
+    hang_up(peer);
+}
+
+/* The connection is over, and of a client that was let in not more than that. */
+static void cut(struct peer *peer)
+{
+    if (peer->state == PEER_OPEN && stream_is_open(&peer->stream) && peer->session->end == SESSION_OPEN) {
+        hang_up(peer);
+        session_cut(peer->session, peer->server->now);
+    } else {
+        peer_end(peer, SESSION_CUT);
+    }
 }
 
 /* The last words are in the queue; when they are sent the client closes. */
@@ -138,6 +155,8 @@ static int open_session(struct peer *peer)
         peer->session = NULL;
         return -1;
     }
+    peer->session->path.home = peer->address;
+    peer->stream.frames.single = 0;
     if (stream_send_bytes(&peer->stream, STREAM_WELCOME, bytes, size) < 0) peer->session->end = SESSION_EXHAUSTED;
     return 0;
 }
@@ -185,6 +204,49 @@ static void receive_login(struct peer *peer, const struct packet *packet)
     if (config->on_open != NULL) config->on_open(config->user, peer);
 }
 
+/* A client whose connection was cut, on a new one: whoever has the ticket was in the exchange of the session's login. */
+static struct peer *find_resumed(const struct peer *peer, const struct packet *packet)
+{
+    struct peer *found;
+    if (packet->size != LOGIN_RESUME_SIZE) return NULL;
+    found = table_find(&peer->server->table, get_u32(packet->data));
+    if (found == NULL || found->state != PEER_OPEN || found->session->end != SESSION_OPEN ||
+        sodium_memcmp(packet->data + 4, found->session->ticket, KEYS_TICKET) != 0) {
+        return NULL;
+    }
+    return found;
+}
+
+static void receive_resume(struct peer *peer, const struct packet *packet)
+{
+    struct server *server = peer->server;
+    struct peer *resumed = find_resumed(peer, packet);
+    struct epoll_event event;
+    unsigned char position[4];
+    if (resumed == NULL) {
+        forget_keys(peer);
+        stream_send_bytes(&peer->stream, STREAM_GONE, NULL, 0);
+        leave(peer);
+        return;
+    }
+    put_u32(position, session_position(resumed->session));
+    if (session_resume(resumed->session, get_u32(packet->data + 4 + KEYS_TICKET), server->now) < 0) {
+        peer_end(resumed, SESSION_BROKEN);
+        peer_end(peer, SESSION_BROKEN);
+        return;
+    }
+    hang_up(resumed);
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    event.data.ptr = resumed;
+    epoll_ctl(server->epoll, EPOLL_CTL_MOD, peer->stream.frames.fd, &event);
+    stream_move(&resumed->stream, &peer->stream, resumed);
+    resumed->address = resumed->session->path.home = peer->address;
+    if (stream_send_bytes(&resumed->stream, STREAM_RESUMED, position, sizeof position) < 0) cut(resumed);
+    server->counts.resumed += 1;
+    peer_end(peer, SESSION_CLOSED);
+}
+
 static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
 {
     struct peer *peer = user;
@@ -196,6 +258,8 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
         receive_hello(peer, packet);
     } else if (peer->state == PEER_LOGIN && kind == STREAM_LOGIN) {
         receive_login(peer, packet);
+    } else if (peer->state == PEER_LOGIN && kind == STREAM_RESUME) {
+        receive_resume(peer, packet);
     } else if (peer->state != PEER_LEAVING) {
         peer_end(peer, SESSION_BROKEN);
     }
@@ -203,7 +267,7 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
     packet_free(packet);
 }
 
-void peer_accept(struct server *server, int fd)
+void peer_accept(struct server *server, int fd, const struct sockaddr_storage *address)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     struct epoll_event event;
@@ -218,7 +282,9 @@ void peer_accept(struct server *server, int fd)
         peer_end(server->half_open.first, SESSION_CUT);
     }
     peer->server = server;
+    peer->address = *address;
     stream_init(&peer->stream, fd, &server->pool, receive_frame, peer);
+    peer->stream.frames.single = 1;
     peer->is_half_open = 1;
     peer_list_add(&server->half_open, peer);
     set_timer(peer, server->config.login_time);
@@ -232,8 +298,10 @@ void peer_read(struct peer *peer)
 {
     if (peer->state == PEER_ENDED) return;
     if (stream_read(&peer->stream) == 0) return;
+    if (peer->state == PEER_ENDED) return;
     if (peer->session != NULL && peer->session->end != SESSION_OPEN) peer_end(peer, peer->session->end); /* it said so */
-    peer_end(peer, peer->stream.broken ? SESSION_BROKEN : SESSION_CUT);
+    if (peer->stream.broken) peer_end(peer, SESSION_BROKEN);
+    cut(peer);
 }
 
 /* Has epoll tell when the socket is writable while something waits for that. */
@@ -241,12 +309,13 @@ static void watch_writable(struct peer *peer)
 {
     int wanted = stream_queued(&peer->stream) > 0;
     struct epoll_event event;
+    if (!stream_is_open(&peer->stream)) return;
     if (wanted == peer->wants_write) return;
     memset(&event, 0, sizeof event);
     event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
     event.data.ptr = peer;
     if (epoll_ctl(peer->server->epoll, EPOLL_CTL_MOD, peer->stream.frames.fd, &event) < 0) {
-        peer_end(peer, SESSION_EXHAUSTED);
+        cut(peer);
         return;
     }
     peer->wants_write = wanted;
@@ -264,6 +333,15 @@ static void close_session(struct peer *peer)
     table_remove(&server->table, peer->id);
 }
 
+static void over(struct peer *peer, enum session_end end)
+{
+    if (end == SESSION_CUT) {
+        cut(peer);
+    } else if (end != SESSION_OPEN) {
+        peer_end(peer, end);
+    }
+}
+
 void peer_flush(struct peer *peer)
 {
     enum session_end end = SESSION_OPEN;
@@ -275,10 +353,8 @@ void peer_flush(struct peer *peer)
     } else if (stream_flush(&peer->stream) < 0) {
         end = SESSION_CUT;
     }
-    if (end != SESSION_OPEN) {
-        peer_end(peer, end);
-        return;
-    }
+    over(peer, end);
+    if (peer->state == PEER_ENDED) return;
     watch_writable(peer);
     if (peer->state == PEER_OPEN) {
         set_timer(peer, session_check(peer->session, peer->server->now));
@@ -291,12 +367,16 @@ void peer_due(struct peer *peer)
 {
     enum session_end end = SESSION_SILENT; /* of one that did not log in, or does not close, in time */
     if (peer->state == PEER_OPEN) end = session_update(peer->session, peer->server->now);
-    if (end != SESSION_OPEN) peer_end(peer, end);
+    over(peer, end);
 }
 
 void peer_leave(struct peer *peer)
 {
     if (peer->state != PEER_OPEN) return;
+    if (!stream_is_open(&peer->stream)) {
+        peer_end(peer, SESSION_CLOSED);
+        return;
+    }
     peer->end = SESSION_CLOSED;
     session_flush(peer->session, peer->server->now);
     stream_send_bytes(&peer->stream, STREAM_BYE, NULL, 0);

@@ -13,7 +13,7 @@
 enum peer_state {
     PEER_HELLO,   /* the client's part of the key exchange */
     PEER_LOGIN,   /* who it is */
-    PEER_OPEN,    /* a session */
+    PEER_OPEN,    /* a session, perhaps without a connection for a while */
     PEER_LEAVING, /* nothing: what is in the queue goes out, and the client closes */
     PEER_ENDED    /* on the list to be freed */
 };
@@ -29,6 +29,7 @@ struct peer {
     int is_half_open; /* counted as such */
     int is_touched;
     int wants_write; /* epoll waits for that */
+    struct sockaddr_storage address; /* of its TCP */
     uint32_t id;
     struct keys *keys; /* between the exchange and the session */
     struct session *session;
@@ -62,7 +63,7 @@ void peer_list_add(struct peer_list *list, struct peer *peer);
 void peer_list_remove(struct peer_list *list, struct peer *peer);
 
 /* Takes over a socket that was accepted. Without memory it is closed. */
-void peer_accept(struct server *server, int fd);
+void peer_accept(struct server *server, int fd, const struct sockaddr_storage *address);
 
 /* The socket is readable, or writable. */
 void peer_read(struct peer *peer);

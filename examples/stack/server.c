@@ -171,10 +171,14 @@ static void accept_some(struct server *server)
 {
     int i, on = 1;
     for (i = 0; i < ACCEPTS; ++i) {
-        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        int fd;
+        memset(&address, 0, sizeof address);
+        fd = accept4(server->listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
-            peer_accept(server, fd);
+            peer_accept(server, fd, &address);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (!is_passing(errno)) {
@@ -329,6 +333,7 @@ void server_count(const struct server *server, struct server_counts *counts)
         counts->moves += path->moves;
         counts->falls += path->falls;
         counts->using_udp += path->usable != 0;
+        counts->without_tcp += !stream_is_open(&peer->stream);
     }
 }
 

@@ -52,6 +52,8 @@ struct server_counts {
     unsigned long moves;        /* addresses followed */
     unsigned long falls;        /* times that UDP became unusable */
     unsigned long using_udp;    /* sessions */
+    unsigned long without_tcp;  /* sessions whose connection was cut */
+    unsigned long resumed;      /* connections that took up a session again */
 };
 
 /* Sets everything but the address, the keys and the callbacks. */

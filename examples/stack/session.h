@@ -17,7 +17,9 @@
  *                    UDP                         TCP
  *
  * It has no socket and no clock of its own: the owner gives it what arrives, and the time. When one of its calls says that the
- * session is over, the owner tells the program and destroys it.
+ * session is over, the owner tells the program and destroys it. SESSION_CUT is about the TCP connection while there is one: the
+ * owner closes that and says session_cut. The session goes on over UDP, or waits for a while, until a new connection takes the
+ * place of the old with session_resume.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -33,8 +35,8 @@ enum session_end {
     SESSION_OPEN,
     SESSION_CLOSED,    /* this program did so */
     SESSION_LEFT,      /* the other one did */
-    SESSION_CUT,       /* the TCP connection ended, or could not be made */
-    SESSION_SILENT,    /* nothing came over it for too long */
+    SESSION_CUT,       /* the TCP connection ended and was not taken up again, or could not be made */
+    SESSION_SILENT,    /* nothing came for too long */
     SESSION_BROKEN,    /* something came that no such peer sends */
     SESSION_STUCK,     /* KCP's packets were not acknowledged, however often they were sent */
     SESSION_EXHAUSTED, /* no memory, or no more counters for the encryption */
@@ -59,10 +61,12 @@ struct session {
     struct session_program program;
     int is_server;
     int opened;        /* session_init came to its end */
-    uint32_t dead;     /* milliseconds without anything over TCP after which the session is over */
+    uint32_t dead;     /* milliseconds without anything after which the session is over, or its connection */
     uint32_t heartbeat;
     uint32_t now;
-    uint32_t heard, said; /* over TCP: when something came last, and was sent */
+    uint32_t heard;                     /* when something came last, or the connection was cut */
+    uint32_t stream_heard, stream_said; /* over TCP: when something came last, and was sent */
+    unsigned char ticket[KEYS_TICKET];  /* with it the client takes up the session again */
     int is_touched;
     enum session_end end; /* what it will be, when found out inside a call that cannot say so */
 };
@@ -84,6 +88,15 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
 
 /* A packet of UDP, id and key taken off: they have been compared. */
 void session_packet(struct session *session, struct packet *packet, uint32_t now);
+
+/* The stream is closed. */
+void session_cut(struct session *session, uint32_t now);
+
+/* As far as the other end's pieces of channel 0 have come, which it has to know when it resumes. */
+uint32_t session_position(const struct session *session);
+
+/* The stream is a new connection, sealed, and the other end has said its position: 0, or -1 if that cannot be. */
+int session_resume(struct session *session, uint32_t position, uint32_t now);
 
 /* Sends what waits. */
 enum session_end session_flush(struct session *session, uint32_t now);

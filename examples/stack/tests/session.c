@@ -1,8 +1,10 @@
 /* Sessions over networks that lose, block and change addresses: what is sent arrives as the channels promise. */
 #include "stage.h"
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -287,23 +289,78 @@ static int two_opens(const struct stage *stage)
     return stage->opens == 2 && stage_all_udp(stage);
 }
 
-/* The end of TCP is the end of the session, on both sides, and the client gets another. */
-static void cut(void)
+static int all_tcp(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts.without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN;
+}
+
+/*
+ * The end of TCP, as by a reset that somebody forged, was the end of the session. It goes on over UDP, or waits, and the next
+ * connection takes it up where it was.
+ */
+static void cut_ended_the_session(int with_udp)
+{
+    static const struct linger reset = {1, 0};
+    struct stage_client *client;
+    uint32_t i;
+    int other = socket(AF_INET, SOCK_STREAM, 0); /* which is not connected */
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.without_udp = !with_udp;
+    client = begin(0);
+    CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
+    for (i = 1; i <= 10; ++i) {
+        flows(client, 300 * i);
+        stage_run(&stage, 5, NULL);
+        if (i % 2) {
+            CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
+        } else {
+            /* The server finds out first; what it had not sent is lost. */
+            setsockopt(client->client.stream.frames.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+            CHECK(dup2(other, client->client.stream.frames.fd) >= 0);
+        }
+        CHECK(stage_run(&stage, 20000, stage_is_done));
+        CHECK(stage_run(&stage, 20000, all_tcp));
+    }
+    CHECK_INT(counts().resumed, 10);
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(client->closes, 0);
+    CHECK_INT(stage.closes, 0);
+    if (with_udp) CHECK_INT(counts().falls, 0);
+    CHECK(counts().packets < UDP_BATCH + 20);
+    close(other);
+    finish();
+}
+
+static int client_closed(const struct stage *stage)
+{
+    return stage->clients[0].closes > 0;
+}
+
+/* While TCP does not come back, the session goes on for as long as UDP does. */
+static void session_lives_by_udp_alone(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0);
+    client = begin(1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    flows(client, 100);
-    stage_run(&stage, 5, NULL);
+    ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
-    CHECK(stage_run(&stage, 20000, two_opens));
-    CHECK_INT(client->closes, 1);
-    CHECK_INT(client->end, SESSION_CUT);
-    CHECK_INT(stage.closes, 1);
+    stage_flow(client, CHANNEL_RELIABLE, 500, 700, 30);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    stage_run(&stage, 4000, NULL); /* longer than `dead` */
+    stage_flow(client, CHANNEL_RELIABLE, 1000, 700, 30);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(counts().without_tcp, 1);
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(client->closes, 0);
+    client->relay.blocked = 1;
+    CHECK(stage_run(&stage, 20000, no_session));
     CHECK_INT(stage.end, SESSION_CUT);
-    CHECK(stage_run(&stage, 20000, stage_is_done)); /* all of the new session, and nothing of the old */
-    finish();
+    CHECK(stage_run(&stage, 20000, client_closed));
+    CHECK_INT(client->end, SESSION_CUT);
+    stage_close(&stage);
 }
 
 static void end_all(void *user, struct peer *peer)
@@ -363,12 +420,14 @@ static void silent(void)
 static void hold_up_questions(void)
 {
     static uint32_t last;
+    unsigned char position[4];
     struct client *client = &stage.clients[0].client;
     if (!client_is_open(client)) return;
-    client->session.said = clock_ms();
+    client->session.stream_said = clock_ms();
     if (clock_ms() - last < 50) return;
     last = clock_ms();
-    stream_send_bytes(&client->stream, STREAM_HERE, NULL, 0);
+    put_u32(position, session_position(&client->session));
+    stream_send_bytes(&client->stream, STREAM_HERE, position, sizeof position);
     stream_flush(&client->stream);
 }
 
@@ -412,7 +471,9 @@ int main(int count, char **arguments)
     RUN(blocked(0, 1));
     RUN(deaf());
     RUN(rebound());
-    RUN(cut());
+    RUN(cut_ended_the_session(1));
+    RUN(cut_ended_the_session(0));
+    RUN(session_lives_by_udp_alone());
     RUN(ended());
     RUN(silent());
     RUN(questions_were_held_up());
