@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
+#define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
+#define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
+#define SPARE 16    /* packets that are always kept */
 
 void client_defaults(struct client_config *config)
 {
@@ -74,6 +77,8 @@ static void clear(struct client *client)
     hang_up(client);
     close_udp(client);
 }
+
+static void begin(struct client *client);
 
 /* Callbacks of the session. */
 static void session_message(void *user, int channel, const void *bytes, size_t size)
@@ -158,6 +163,7 @@ static void receive_answer(struct client *client, const struct packet *packet)
     }
     sodium_memzero(bytes, sizeof bytes);
     client->state = CLIENT_LOGIN;
+    client->agains = 0;
 }
 
 /* The connection is the session's. */
@@ -212,6 +218,24 @@ static void receive_resumed(struct client *client, const struct packet *packet)
     }
 }
 
+/* The server is crowded, and serves who comes again: at once, unless it says so for ever. */
+static void receive_again(struct client *client, const struct packet *packet)
+{
+    if (packet->size != COOKIE_SIZE) {
+        fail(client, SESSION_BROKEN);
+        return;
+    }
+    memcpy(client->cookie, packet->data, COOKIE_SIZE);
+    client->has_cookie = 1;
+    client->agains += 1;
+    if (client->agains > AGAINS) {
+        fail(client, SESSION_CUT);
+        return;
+    }
+    hang_up(client);
+    begin(client);
+}
+
 static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
 {
     struct client *client = user;
@@ -223,6 +247,8 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
         /* the rest does not matter */
     } else if (client->state == CLIENT_HELLO && kind == STREAM_ANSWER) {
         receive_answer(client, packet);
+    } else if (client->state == CLIENT_HELLO && kind == STREAM_AGAIN) {
+        receive_again(client, packet);
     } else if (client->state == CLIENT_LOGIN && kind == STREAM_WELCOME) {
         receive_welcome(client, packet);
     } else if (client->state == CLIENT_LOGIN && kind == STREAM_RESUMED) {
@@ -262,7 +288,7 @@ static void begin(struct client *client)
 /* The connection is made, or failed. */
 static void connected(struct client *client)
 {
-    unsigned char hello[KEYS_HELLO];
+    unsigned char hello[KEYS_HELLO + COOKIE_SIZE];
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(client->door.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
@@ -273,7 +299,11 @@ static void connected(struct client *client)
         fail(client, SESSION_UNTRUSTED);
         return;
     }
-    if (stream_send_bytes(&client->door, STREAM_HELLO, hello, sizeof hello) < 0) fail(client, SESSION_EXHAUSTED);
+    memcpy(hello + KEYS_HELLO, client->cookie, COOKIE_SIZE);
+    if (stream_send_bytes(&client->door, STREAM_HELLO, hello, client->has_cookie ? sizeof hello : KEYS_HELLO) < 0) {
+        fail(client, SESSION_EXHAUSTED);
+    }
+    client->has_cookie = 0;
     client->state = CLIENT_HELLO;
 }
 
@@ -345,6 +375,10 @@ static void handle_time(struct client *client)
     if (client->has_session && session_check(&client->session, client->now) == 0) {
         over(client, session_update(&client->session, client->now));
     }
+    if (client->now - client->trimmed >= TRIM) {
+        packet_pool_trim(&client->pool, SPARE);
+        client->trimmed = client->now;
+    }
 }
 
 static void flush(struct client *client)
@@ -377,6 +411,7 @@ static void plan(struct client *client)
     if (most > config->retry_most) most = config->retry_most;
     client->tries += client->tries < 30;
     client->retry = most / 2 + randombytes_uniform(most / 2 + 1);
+    client->agains = 0;
     client->since = client->now;
     client->state = client->is_stopping ? CLIENT_STOPPED : CLIENT_WAITING;
 }
@@ -403,7 +438,8 @@ int client_init(struct client *client, const struct client_config *config)
     client->epoll = -1;
     client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
-        config->retry_least == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
+        config->limits.bulk_message == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
         errno = EINVAL;
         return -1;
     }

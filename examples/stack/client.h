@@ -15,6 +15,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include "cookie.h"
 #include "session.h"
 #include "udp.h"
 
@@ -64,6 +65,10 @@ struct client {
     uint32_t since; /* when the try began, or the wait for the next */
     uint32_t retry; /* how long that is */
     uint32_t tries;
+    uint32_t trimmed; /* when the pool was */
+    int has_cookie;   /* the server was crowded, and wants to see it */
+    int agains;       /* how often in a row it said so */
+    unsigned char cookie[COOKIE_SIZE];
     uint16_t port;   /* of the server's UDP */
     uint32_t joined; /* when the session's connection was made */
     enum session_end end;  /* of the session, or of a try to get one, to be reported; SESSION_OPEN: none */

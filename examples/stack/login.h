@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define LOGIN_VERSION 1
 #define LOGIN_NAME 64    /* bytes of a name, at most */
@@ -24,12 +25,15 @@
 enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };
 
 /* Why a server says no; a program's own reasons are from 16 to 255. */
-enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3 };
+enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3, LOGIN_TOO_MANY = 4 };
 
 struct login_request {
     char name[LOGIN_NAME + 1]; /* ended by a 0; has none inside */
     unsigned char token[LOGIN_TOKEN];
     size_t token_size;
+    /* In a server only, which adds them: */
+    struct sockaddr_storage address; /* where it comes from */
+    uint32_t id;                     /* for server_answer */
 };
 
 /* What both ends must have alike. */

@@ -148,18 +148,18 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
     packet_free(packet);
 }
 
-void session_packet(struct session *session, struct packet *packet, uint32_t now)
+int session_packet(struct session *session, struct packet *packet, uint32_t now)
 {
     if (session->end != SESSION_OPEN) {
         packet_free(packet);
-        return;
+        return 0;
     }
     tell_time(session, now);
     /* A packet that is not authentic shall not even cost a flush. */
-    if (path_receive(&session->path, packet, now)) {
-        session->heard = now;
-        touch(session);
-    }
+    if (!path_receive(&session->path, packet, now)) return 0;
+    session->heard = now;
+    touch(session);
+    return 1;
 }
 
 void session_cut(struct session *session, uint32_t now)

@@ -86,8 +86,8 @@ int session_send(struct session *session, int channel, const void *bytes, size_t
 /* A frame of the stream after the login. */
 void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now);
 
-/* A packet of UDP, id and key taken off: they have been compared. */
-void session_packet(struct session *session, struct packet *packet, uint32_t now);
+/* A packet of UDP, id and key taken off: they have been compared. 1 if it was genuine. */
+int session_packet(struct session *session, struct packet *packet, uint32_t now);
 
 /* The stream is closed. */
 void session_cut(struct session *session, uint32_t now);

@@ -22,6 +22,7 @@
 enum stream_kind {
     STREAM_HELLO = 1, /* client: for the key exchange; this and the next are not sealed */
     STREAM_ANSWER,    /* server */
+    STREAM_AGAIN,     /* server, instead: come again with this cookie, and the connection ends */
     STREAM_LOGIN,     /* client: login.h */
     STREAM_WELCOME,   /* server */
     STREAM_REFUSED,   /* server: instead, and the connection ends */
