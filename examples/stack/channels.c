@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-#define FRAGMENTS 127 /* of a message of KCP */
-#define KCP_HEADER 24
-
 void channels_defaults(struct channels_limits *limits)
 {
     limits->reliable = 512;
@@ -96,7 +93,7 @@ static size_t waiting_packets(const struct channels *channels)
 static int send_reliable_message(struct channels *channels, const void *bytes, size_t size)
 {
     int taken;
-    if (size > FRAGMENTS * (size_t)(channels->reliable.kcp->mtu - KCP_HEADER)) return CHANNEL_TOO_LARGE;
+    if (size > channels->reliable.largest) return CHANNEL_TOO_LARGE;
     if (waiting_packets(channels) >= channels->limits.reliable) {
         channels->waiting |= 1u << CHANNEL_RELIABLE;
         return CHANNEL_BUSY;

@@ -82,14 +82,11 @@ static int take_content(struct frames *frames, const unsigned char *bytes, size_
     return (int)wanted;
 }
 
-int frames_read(struct frames *frames)
+/* Reads and takes `most` bytes at most: how many, 0 when there are none now, or -1. */
+static int read_some(struct frames *frames, size_t most)
 {
     unsigned char bytes[READ_SIZE];
-    size_t most = sizeof bytes;
     ssize_t size, at = 0;
-    if (frames->single) {
-        most = frames->part != NULL ? frames->expected - frames->part->size : FRAMES_HEADER - frames->header_size;
-    }
     if (frames->fd < 0 || frames->failed) return -1;
     do {
         size = recv(frames->fd, bytes, most, 0);
@@ -102,7 +99,19 @@ int frames_read(struct frames *frames)
         if (used < 0 || frames->fd < 0 || frames->failed) return -1;
         at += used;
     }
-    return 0;
+    return (int)size;
+}
+
+int frames_read(struct frames *frames)
+{
+    int size;
+    if (!frames->single) return read_some(frames, READ_SIZE) < 0 ? -1 : 0;
+    if (frames->part == NULL) {
+        size = read_some(frames, FRAMES_HEADER - frames->header_size);
+        if (size < 0) return -1;
+        if (frames->part == NULL) return 0;
+    }
+    return read_some(frames, frames->expected - frames->part->size) < 0 ? -1 : 0;
 }
 
 /* Lets go of what has been written. */

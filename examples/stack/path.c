@@ -10,6 +10,9 @@ enum { DATA = 1, HANDSHAKE, ASK, HERE };
 /* How often something is asked before the path is given up: so that ten lost packets in a row are what it takes. */
 #define QUESTIONS 10
 
+#define HOLD 4     /* times the silence, at first, */
+#define HOLDS 256  /* and at last */
+
 #define PROOFS 20    /* milliseconds between two questions at an address that is not proven */
 #define PATIENCE 200 /* for the answer of the address in use, and twice the time that the new one took */
 #define CLAIM 1000   /* after which another address may take the place of one that has not answered */
@@ -100,6 +103,11 @@ static void lose(struct path *path)
     if (path->is_server) path->at.proven = 0;
 }
 
+static int is_held(const struct path *path)
+{
+    return path->hold > 0 && !reached(path->now, path->held + path->hold);
+}
+
 static int is_at(const struct packet *packet, const struct path_place *place)
 {
     return place->size > 0 && place->size == packet->address_size &&
@@ -140,6 +148,7 @@ static int may_claim(const struct path *path, const struct packet *packet)
 /* The server: a genuine packet came from there, the newest or a copy of it. */
 static void consider(struct path *path, const struct packet *packet)
 {
+    if (is_held(path)) return;
     if (path->at.size == 0) take_place(&path->at, packet);
     if (is_at(packet, &path->at)) {
         if (!path->usable) prove_at(path, &path->at);
@@ -277,6 +286,16 @@ void path_deaf(struct path *path, uint32_t now)
 {
     path->now = now;
     lose(path);
+}
+
+void path_distrust(struct path *path, uint32_t now)
+{
+    path->now = now;
+    lose(path);
+    path->hold = path->hold == 0 ? path->times.silence * HOLD : path->hold * 2;
+    if (path->hold > path->times.silence * HOLDS) path->hold = path->times.silence * HOLDS;
+    path->held = now;
+    path->next_handshake = now + path->hold;
 }
 
 void path_ask(struct path *path, uint32_t now)

@@ -60,6 +60,7 @@ struct path {
     uint32_t settled;        /* when the last claim was refuted, */
     int is_settled;          /* a moment ago */
     uint32_t now;
+    uint32_t hold, held; /* milliseconds for which it is not trusted, and since when */
     uint32_t next_handshake;
     uint32_t sent;        /* when something was sent last */
     uint32_t proven;      /* server: when the address was */
@@ -88,6 +89,12 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now);
 
 /* The other end says that it hears nothing. */
 void path_deaf(struct path *path, uint32_t now);
+
+/*
+ * Packets of the layers above do not get through, although questions are answered: the way takes no large ones, or somebody sits
+ * on it who lets through what he likes. The path is not usable for a while, each time a longer one.
+ */
+void path_distrust(struct path *path, uint32_t now);
 
 /* Asks whether the other end is there, if the path is usable. */
 void path_ask(struct path *path, uint32_t now);

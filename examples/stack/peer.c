@@ -156,6 +156,8 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     }
     door_forget_keys(peer);
     peer->session->path.home = peer->address;
+    peer->session->renew_time = server->config.renew_time;
+    peer->session->renew_bytes = server->config.renew_bytes;
     peer->budget = BURST;
     peer->budgeted = server->now;
     peer->stream.frames.single = 0;

@@ -31,6 +31,8 @@ void server_defaults(struct server_config *config)
     config->per_host = 256;
     config->per_name = 16;
     config->packet_rate = 20000;
+    config->renew_time = SESSION_RENEW_TIME;
+    config->renew_bytes = SESSION_RENEW_BYTES;
     config->login_time = 5000;
     config->settings.mtu = 1400;
     config->settings.correction = LOGIN_PLAIN;
@@ -124,6 +126,7 @@ static int config_is_valid(const struct server_config *config)
 {
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     return config->on_login != NULL && config->on_message != NULL && config->sessions > 0 && config->half_open > 0 &&
+           config->renew_time > 0 && config->renew_bytes > 0 &&
            config->login_time > 0 && config->limits.reliable > 0 && config->limits.stream > 0 &&
            config->limits.bulk_message > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
            login_write_welcome(&config->settings, bytes) != 0;
@@ -393,6 +396,17 @@ void server_each(struct server *server, void (*visit)(void *user, struct peer *p
         next = peer->next;
         visit(user, peer);
     }
+}
+
+void server_change_key(struct server *server, const unsigned char public_key[KEYS_PUBLIC],
+                       const unsigned char secret_key[KEYS_SECRET])
+{
+    struct server_config *config = &server->config;
+    memcpy(config->other_public_key, config->public_key, KEYS_PUBLIC);
+    memcpy(config->other_secret_key, config->secret_key, KEYS_SECRET);
+    memcpy(config->public_key, public_key, KEYS_PUBLIC);
+    memcpy(config->secret_key, secret_key, KEYS_SECRET);
+    config->has_other_key = 1;
 }
 
 void server_count(const struct server *server, struct server_counts *counts)

@@ -30,6 +30,8 @@ struct server_config {
     size_t per_host;     /* sessions of one address (of IPv6: of one network of 64 bits) at most; 0: no limit */
     size_t per_name;     /* sessions of one name at most; 0: no limit. Others are refused with LOGIN_TOO_MANY */
     uint32_t packet_rate; /* genuine UDP packets of one session in a second at most, others are dropped; 0: no limit */
+    uint32_t renew_time;  /* milliseconds after which a session's keys are renewed, */
+    uint64_t renew_bytes; /* or so many bytes */
     uint32_t login_time; /* milliseconds for a login, and for the last words of a session */
     int without_udp;     /* everything goes over TCP */
     struct login_welcome settings; /* mtu, correction and times; the rest is the server's own */
@@ -115,6 +117,10 @@ struct session *server_session(struct peer *peer);
 
 /* Goes through all sessions: `visit` may send, and end the one that it is called for. */
 void server_each(struct server *server, void (*visit)(void *user, struct peer *peer), void *user);
+
+/* A new key of the server; the one that it had is the other one from now on, for clients that know that one. */
+void server_change_key(struct server *server, const unsigned char public_key[KEYS_PUBLIC],
+                       const unsigned char secret_key[KEYS_SECRET]);
 
 void server_count(const struct server *server, struct server_counts *counts);
 

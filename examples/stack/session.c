@@ -48,6 +48,9 @@ int session_init(struct session *session, int is_server, const struct login_welc
     session->dead = welcome->dead;
     session->heartbeat = welcome->heartbeat;
     session->now = session->heard = session->stream_heard = session->stream_said = now;
+    session->renewed = now;
+    session->renew_time = SESSION_RENEW_TIME;
+    session->renew_bytes = SESSION_RENEW_BYTES;
     memcpy(session->ticket, keys->ticket, sizeof session->ticket);
     if (path_init(&session->path, is_server, welcome->id, welcome->key, keys->udp_send, keys->udp_receive, &times, pool,
                   now) < 0) {
@@ -201,6 +204,16 @@ static void update_correction(struct session *session, uint32_t now)
     if (correction != NULL && correction->ops->update != NULL) correction->ops->update(correction, now);
 }
 
+static void renew_keys(struct session *session, uint32_t now)
+{
+    struct seal *udp = &session->path.seal, *tcp = &session->stream->seal;
+    int is_time = now - session->renewed >= session->renew_time;
+    if (!session->is_server) return; /* it follows */
+    if (is_time) session->renewed = now;
+    if (is_time || udp->bytes >= session->renew_bytes) seal_renew(udp);
+    if ((is_time || tcp->bytes >= session->renew_bytes) && session->stream->sealed) seal_renew(tcp);
+}
+
 static int flush_stream(struct session *session)
 {
     const struct bulk *bulk = &session->channels.bulk;
@@ -217,8 +230,10 @@ static int flush_stream(struct session *session)
 enum session_end session_flush(struct session *session, uint32_t now)
 {
     session->is_touched = 0;
+    if (session->channels.reliable.broken) end(session, SESSION_BROKEN);
     if (session->end != SESSION_OPEN) return session->end;
     session->now = session->path.now = now;
+    renew_keys(session, now);
     channels_flush(&session->channels, now);
     update_correction(session, now);
     if (flush_stream(session) < 0) {
@@ -229,11 +244,26 @@ enum session_end session_flush(struct session *session, uint32_t now)
     return session->end;
 }
 
+/* KCP has not got on for so long, over a path that seems to be usable, that it had better take the other way. */
+static int is_held_up(struct session *session, uint32_t now)
+{
+    const ikcpcb *kcp = session->channels.reliable.kcp;
+    int waits = session->path.usable && ikcp_waitsnd(kcp) > 0;
+    if (!waits || !session->waits || kcp->snd_una != session->acknowledged) session->progressed = now;
+    session->waits = waits;
+    session->acknowledged = kcp->snd_una;
+    return now - session->progressed >= session->path.times.silence * 2;
+}
+
 enum session_end session_update(struct session *session, uint32_t now)
 {
     wake(session, now);
     update_correction(session, now);
     if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
+    if (is_held_up(session, now)) {
+        path_distrust(&session->path, now);
+        say(session, STREAM_DEAF);
+    }
     if (now - session->heard >= session->dead) {
         end(session, SESSION_SILENT);
     } else if (!stream_is_open(session->stream)) {

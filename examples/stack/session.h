@@ -44,6 +44,9 @@ enum session_end {
     SESSION_REFUSED    /* client: the server does not let it in */
 };
 
+#define SESSION_RENEW_TIME 600000
+#define SESSION_RENEW_BYTES ((uint64_t)1 << 30)
+
 struct session;
 
 struct session_program {
@@ -66,7 +69,11 @@ struct session {
     uint32_t now;
     uint32_t heard;                     /* when something came last, or the connection was cut */
     uint32_t stream_heard, stream_said; /* over TCP: when something came last, and was sent */
+    uint32_t renew_time, renewed;       /* server: the keys are renewed after so many milliseconds, the last time then, */
+    uint64_t renew_bytes;               /* or so many bytes */
     unsigned char ticket[KEYS_TICKET];  /* with it the client takes up the session again */
+    uint32_t acknowledged, progressed;  /* of KCP: as far as it was, and when that changed or nothing waited: */
+    int waits;                          /* something does */
     int is_touched;
     enum session_end end; /* what it will be, when found out inside a call that cannot say so */
 };
