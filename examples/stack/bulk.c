@@ -51,20 +51,33 @@ int bulk_send(struct bulk *bulk, const void *bytes, size_t size)
     return keep(bulk, STREAM_LAST, at, size);
 }
 
+/* Gives the stream the next piece: 0, or -1 without memory. */
+static int push_one(struct bulk *bulk)
+{
+    const unsigned char *at = bulk->next->memory + bulk->offset;
+    size_t size = get_u16(at);
+    if (stream_send_bytes(bulk->stream, (enum stream_kind)at[2], at + BULK_HEADER, size) < 0) return -1;
+    bulk->waiting -= BULK_HEADER + size;
+    bulk->offset += BULK_HEADER + size;
+    if (bulk->next->memory + bulk->offset < bulk->next->data + bulk->next->size) return 0;
+    bulk->next = bulk->next->next;
+    bulk->offset = bulk->next != NULL ? (size_t)(bulk->next->data - bulk->next->memory) : 0;
+    return 0;
+}
+
 int bulk_push(struct bulk *bulk)
 {
     while (bulk->waiting > 0 && bulk->kept - bulk->waiting < bulk->window && stream_is_open(bulk->stream)) {
-        const unsigned char *at = bulk->next->memory + bulk->offset;
-        size_t size = get_u16(at);
         if (stream_queued(bulk->stream) >= AT_ONCE) return 1;
-        if (stream_send_bytes(bulk->stream, (enum stream_kind)at[2], at + BULK_HEADER, size) < 0) return 0; /* later */
-        bulk->waiting -= BULK_HEADER + size;
-        bulk->offset += BULK_HEADER + size;
-        if (bulk->next->memory + bulk->offset < bulk->next->data + bulk->next->size) continue;
-        bulk->next = bulk->next->next;
-        bulk->offset = bulk->next != NULL ? (size_t)(bulk->next->data - bulk->next->memory) : 0;
+        if (push_one(bulk) < 0) return 0; /* later */
     }
     return 0;
+}
+
+void bulk_push_all(struct bulk *bulk)
+{
+    while (bulk->waiting > 0 && push_one(bulk) == 0) {
+    }
 }
 
 int bulk_acknowledge(struct bulk *bulk, uint32_t position)

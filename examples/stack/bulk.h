@@ -37,6 +37,9 @@ int bulk_send(struct bulk *bulk, const void *bytes, size_t size);
 /* Gives the stream as much as it should have now. 1 if it should have more once that is written. */
 int bulk_push(struct bulk *bulk);
 
+/* Gives it all that waits, since nothing comes after that. */
+void bulk_push_all(struct bulk *bulk);
+
 /* The other end has all up to a position. 0, or -1 if that cannot be. */
 int bulk_acknowledge(struct bulk *bulk, uint32_t position);
 

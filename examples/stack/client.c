@@ -503,11 +503,8 @@ void client_stop(struct client *client)
         return;
     }
     if (client_is_open(client)) {
-        session_flush(&client->session, client->now);
-        if (client->state == CLIENT_OPEN) {
-            stream_send_bytes(&client->stream, STREAM_BYE, NULL, 0);
-            stream_flush(&client->stream); /* what the socket does not take now is not said */
-        }
+        session_leave(&client->session, client->now);
+        stream_flush(&client->stream); /* what the socket does not take now is not said */
     }
     end(client, SESSION_CLOSED);
 }

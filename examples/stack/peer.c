@@ -317,8 +317,7 @@ void peer_leave(struct peer *peer)
         return;
     }
     peer->end = SESSION_CLOSED;
-    session_flush(peer->session, server->now);
-    stream_send_bytes(&peer->stream, STREAM_BYE, NULL, 0);
+    session_leave(peer->session, server->now);
     if (server->leaving.count >= server->config.half_open) peer_end(server->leaving.first, SESSION_CLOSED);
     peer_move(peer, &server->leaving);
     peer->state = PEER_LEAVING;

@@ -418,6 +418,7 @@ void server_count(const struct server *server, struct server_counts *counts)
     counts->most_sessions = server->config.sessions;
     counts->most_half_open = server->config.half_open;
     counts->packets = server->pool.out;
+    counts->packets_made = server->pool.made;
     for (peer = server->open.first; peer != NULL; peer = peer->next) {
         const struct path *path = &peer->session->path;
         counts->forged += path->seal.forged;

@@ -227,6 +227,13 @@ static int flush_stream(struct session *session)
     return 0;
 }
 
+void session_leave(struct session *session, uint32_t now)
+{
+    session_flush(session, now);
+    bulk_push_all(&session->channels.bulk);
+    stream_send_bytes(session->stream, STREAM_BYE, NULL, 0);
+}
+
 enum session_end session_flush(struct session *session, uint32_t now)
 {
     session->is_touched = 0;

@@ -96,6 +96,9 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
 /* A packet of UDP, id and key taken off: they have been compared. 1 if it was genuine. */
 int session_packet(struct session *session, struct packet *packet, uint32_t now);
 
+/* Tells the other end, behind all that was given to channel 0, that the session is over. */
+void session_leave(struct session *session, uint32_t now);
+
 /* The stream is closed. */
 void session_cut(struct session *session, uint32_t now);
 
