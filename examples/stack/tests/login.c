@@ -207,6 +207,52 @@ static void busy(int with_udp)
     stage_close(&stage);
 }
 
+static int second_open(const struct stage *stage)
+{
+    return client_is_open(&stage->clients[1].client);
+}
+
+/*
+ * The server gets a new key while it runs: those who are in stay, clients that know the old one serve until the change after
+ * that, and those that know the new one from now on.
+ */
+static void server_key_changed(void)
+{
+    unsigned char first[KEYS_PUBLIC], public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
+    struct client_config config;
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    memcpy(first, stage.public_key, KEYS_PUBLIC);
+    stage_client_config(&stage, &config);
+    client = stage_join(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK_INT(keys_make(public_key, secret_key), 0);
+    server_change_key(stage.server, public_key, secret_key);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the old one */
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    memcpy(config.server_key, public_key, KEYS_PUBLIC);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the new one */
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
+    stage_flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(counts().resumed, 1);
+    CHECK_INT(keys_make(public_key, secret_key), 0);
+    server_change_key(stage.server, public_key, secret_key);
+    stage_leave(&stage.clients[1]);
+    memcpy(config.server_key, first, KEYS_PUBLIC);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with one that the server has no longer */
+    CHECK_INT(stage_run(&stage, 300, second_open), 0);
+    CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
+    stage_leave(&stage.clients[1]);
+    stage_flows(client, 200); /* who was in is in */
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(stage.wrong, 0);
+    stage_close(&stage);
+}
+
 /* Settings that cannot be. */
 static void invalid(void)
 {
@@ -237,6 +283,7 @@ int main(int count, char **arguments)
     nobody();
     busy(1);
     busy(0);
+    server_key_changed();
     invalid();
     return check_result();
 }

@@ -447,6 +447,36 @@ static void questions_were_held_up(void)
     finish();
 }
 
+/* The keys are renewed again and again in the middle of everything: after a time, and after so many bytes. */
+static void keys_renewed(int by_time)
+{
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed + 4), 0);
+    stage.ways.loss = 10;
+    stage.ways.duplicate = 5;
+    stage.ways.delay = 2;
+    stage.ways.jitter = 5;
+    if (by_time) {
+        stage.config.renew_time = 40; /* some round trips */
+    } else {
+        stage.config.renew_bytes = 20000;
+    }
+    client = begin(1);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    flows(client, 1000);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK(client->client.session.path.seal.receive_renewals >= 3);
+    CHECK(client->client.session.path.seal.send_renewals >= 3);
+    CHECK(client->client.stream.seal.receive_renewals >= 3);
+    CHECK_INT(client->client.session.path.seal.forged + counts().forged, 0);
+    CHECK_INT(counts().falls, 0);
+    CHECK_INT(counts().resumed, 0);
+    CHECK_INT(client->opens, 1);
+    printf("%u renewals of UDP's key, %u of TCP's\n", client->client.session.path.seal.send_renewals,
+           client->client.stream.seal.send_renewals);
+    finish();
+}
+
 /* Runs a part and says how long it took. */
 #define RUN(part)                                                                                                      \
     do {                                                                                                               \
@@ -477,5 +507,7 @@ int main(int count, char **arguments)
     RUN(ended());
     RUN(silent());
     RUN(questions_were_held_up());
+    RUN(keys_renewed(1));
+    RUN(keys_renewed(0));
     return check_result();
 }
