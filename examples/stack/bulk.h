@@ -1,3 +1,4 @@
+/* Can be taken alone, with frames, layer, packet, seal, stream; needs libsodium. */
 /*
  * Channel 0: messages in pieces over a stream, all of them and in order, even if the connection below ends and another takes
  * its place: a piece is kept until the other end says that it has it, and what it did not get is sent again.

@@ -1,3 +1,4 @@
+/* Can be taken alone, with bulk, frames, layer, packet, reliable, seal, stream; needs KCP and libsodium. */
 /*
  * Three ways for messages behind one call: channels_send(channels, channel, bytes, size).
  *

@@ -1,3 +1,5 @@
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, packet, parity, path,
+   reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
  * A client: logs in over TCP, has three channels (channels.h), takes up its session again when only the connection ends, and logs
  * in again when the session does. server.md has the picture.

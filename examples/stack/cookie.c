@@ -11,9 +11,11 @@
 typedef char secret_has_the_size[sizeof((struct cookie_jar *)0)->secret == crypto_shorthash_KEYBYTES ? 1 : -1];
 typedef char cookie_has_the_size[COOKIE_SIZE == crypto_shorthash_BYTES ? 1 : -1];
 
-void cookie_init(struct cookie_jar *jar)
+int cookie_init(struct cookie_jar *jar)
 {
+    if (sodium_init() < 0) return -1;
     randombytes_buf(jar->secret, sizeof jar->secret);
+    return 0;
 }
 
 static void make(const struct cookie_jar *jar, const struct sockaddr_storage *address, uint32_t age, unsigned char *cookie)

@@ -1,3 +1,4 @@
+/* Can be taken alone, with packet; needs libsodium. */
 /*
  * A cookie shows that a client comes for the second time: whoever gives it out remembers nothing, and does no work for somebody
  * who does not bring it. It is good for one address, for 8 to 16 seconds.
@@ -14,7 +15,8 @@ struct cookie_jar {
     unsigned char secret[16];
 };
 
-void cookie_init(struct cookie_jar *jar);
+/* 0, or -1 if libsodium cannot be used. */
+int cookie_init(struct cookie_jar *jar);
 void cookie_make(const struct cookie_jar *jar, const struct sockaddr_storage *address, uint32_t now,
                  unsigned char cookie[COOKIE_SIZE]);
 

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet. */
 /*
  * Packets over a TCP connection: each goes as a frame, its size in 2 bytes and then the packet. The bottom of a stack of
  * layers, as udp.h is for UDP; but what is sent here arrives, in order, or the connection ends.

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, seal; needs libsodium. */
 /*
  * Keys for a session, from an exchange at login: Noise_NK_25519_ChaChaPoly_SHA256 of the Noise Protocol Framework. The client
  * knows the server's public key beforehand (pinned in the program), so nobody else can answer for the server; both sides also

@@ -1,3 +1,4 @@
+/* Can be taken alone, with packet. */
 /*
  * The messages of a login, which go over TCP after the key exchange and sealed by its keys: who the client is, and what the
  * server answers.

@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /*
  * A packet on its way through the layers, and the pool that it comes from.
  *

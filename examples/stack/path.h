@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, seal; needs libsodium. */
 /*
  * The UDP side of a session: whether it can be used, where the other end is, and that NATs on the way do not forget it.
  *

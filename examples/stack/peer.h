@@ -1,3 +1,4 @@
+/* Part of server.h. */
 /*
  * The inside of the server, shared by server.c (the loop), door.c (connections until they are let in) and peer.c (sessions).
  * Programs use server.h.

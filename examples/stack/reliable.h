@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet; needs KCP. */
 /*
  * KCP as a layer: messages of any size (up to 127 packets) go down as packets of KCP, and packets that arrive become messages
  * again, in order, none missing.

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet; needs libsodium. */
 /*
  * Encryption unit: authenticated encryption of every packet (ChaCha20-Poly1305 of libsodium), with a window against replay.
  *

@@ -172,10 +172,9 @@ struct server *server_open(const struct server_config *config)
     packet_pool_init(&server->pool, 0);
     wheel_init(&server->wheel, server->now);
     table_init(&server->table, server->config.sessions);
-    cookie_init(&server->jar);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->doors = epoll_create1(EPOLL_CLOEXEC);
-    if (init_tallies(server) < 0 || server->epoll < 0 || server->doors < 0 ||
+    if (cookie_init(&server->jar) < 0 || init_tallies(server) < 0 || server->epoll < 0 || server->doors < 0 ||
         watch(server->epoll, server->doors, &server->doors) < 0 || open_tcp(server) < 0 || (!config->without_udp && open_udp(server) < 0)) {
         int why = errno;
         server_close(server);

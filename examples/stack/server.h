@@ -1,3 +1,5 @@
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, packet, parity,
+   path, peer, reliable, repeat, seal, sequence, session, stream, table, tally, udp, wheel; needs KCP and libsodium. */
 /*
  * A server for thousands of sessions, in one thread with one epoll: clients log in over TCP and then have three channels
  * (channels.h), two of them over UDP where that is usable. server.md has the picture.

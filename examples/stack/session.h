@@ -1,3 +1,5 @@
+/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, packet, parity, path, reliable, repeat,
+   seal, sequence, stream; needs KCP and libsodium. */
 /*
  * A session, from login to its end: the same unit in the server, many times, and in the client.
  *

@@ -1,3 +1,4 @@
+/* Can be taken alone, with frames, layer, packet, seal; needs libsodium. */
 /*
  * The TCP side of a session: frames, each of a kind, and sealed from the key exchange on.
  *

@@ -10,6 +10,7 @@ typedef char secret_has_the_size[sizeof((struct tally *)0)->secret == crypto_sho
 int tally_init(struct tally *tally, size_t expected)
 {
     uint32_t slots = 1024;
+    if (sodium_init() < 0) return -1;
     while (slots < expected * 4 && slots < 1u << 24) slots *= 2;
     tally->mask = slots - 1;
     randombytes_buf(tally->secret, sizeof tally->secret);

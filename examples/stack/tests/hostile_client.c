@@ -16,13 +16,6 @@ static uint64_t seed;
 static struct random dice;
 static struct stage stage;
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 static struct stage_client *join(void)
 {
     struct client_config config;
@@ -221,7 +214,7 @@ static void packets(void)
     }
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(other->opens, 1);
-    CHECK(counts().packets < 2000);
+    CHECK(stage_counts(&stage).packets < 2000);
     stage_close(&stage);
 }
 
@@ -252,7 +245,7 @@ static void false_ticket(int with_ticket)
     if (!with_ticket) {
         CHECK(stage_run(&stage, 20000, stage_is_done));
         CHECK_INT(client->opens, 1);
-        CHECK_INT(counts().resumed, 0);
+        CHECK_INT(stage_counts(&stage).resumed, 0);
     }
     finish();
 }
@@ -350,10 +343,10 @@ static void others_waited(int over_tcp)
     if (child == 0) flood(&flooder->client, 3000);
     measure(client, 2500, "during a flood");
     CHECK(stage_latency(client, 0.99) < 100 + 10 * before);
-    if (!over_tcp) CHECK(counts().excess > 0);
+    if (!over_tcp) CHECK(stage_counts(&stage).excess > 0);
     CHECK_INT(client->opens, 1);
     CHECK(child > 0 && waitpid(child, NULL, 0) == child);
-    if (!over_tcp) printf("of the flood %lu packets were too many\n", counts().excess);
+    if (!over_tcp) printf("of the flood %lu packets were too many\n", stage_counts(&stage).excess);
     finish();
 }
 
@@ -375,12 +368,12 @@ static void account_took_all(int per_host)
         CHECK(stage_join(&stage, &config, 0) != NULL);
         stage_run(&stage, 100, NULL);
     }
-    CHECK_INT(counts().sessions, per_host ? 2 : 3);
+    CHECK_INT(stage_counts(&stage).sessions, per_host ? 2 : 3);
     CHECK_INT(stage.clients[2].refusal, LOGIN_TOO_MANY);
     CHECK_INT(client_is_open(&stage.clients[3].client), !per_host);
     client_stop(&stage.clients[0].client); /* makes room */
     stage_run(&stage, 500, NULL);
-    CHECK_INT(counts().sessions, per_host ? 2 : 3);
+    CHECK_INT(stage_counts(&stage).sessions, per_host ? 2 : 3);
     CHECK(client_is_open(&stage.clients[2].client) || client_is_open(&stage.clients[3].client));
     finish();
 }

@@ -21,13 +21,6 @@ static struct strangers strangers;
 static struct strangers_child child;
 static unsigned char hello[3 + KEYS_HELLO]; /* somebody's, recorded: it is good for the server, and for nobody else */
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 static struct stage_client *join(const struct client_config *config)
 {
     struct client_config usual;
@@ -70,8 +63,8 @@ static void descriptors_ran_out(void)
     limit.rlim_cur = 400;
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
     start();
-    CHECK(counts().most_sessions + counts().most_half_open < 400); /* the server says what there can be */
-    CHECK(counts().most_sessions > 200);
+    CHECK(stage_counts(&stage).most_sessions + stage_counts(&stage).most_half_open < 400); /* the server says what there can be */
+    CHECK(stage_counts(&stage).most_sessions > 200);
     stage_stop(&stage);
     /* Now the program has more open than it should, and the limit is lower than it was at the start. */
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -83,12 +76,12 @@ static void descriptors_ran_out(void)
     CHECK_INT(strangers_start(&child, &strangers), 0);
     stage_run(&stage, 300, NULL);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    CHECK(counts().half_open > 200);
+    CHECK(stage_counts(&stage).half_open > 200);
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* it must get in once more */
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK(counts().displaced > 0);
-    printf("380 strangers with 400 file descriptors: %lu made room\n", counts().displaced);
+    CHECK(stage_counts(&stage).displaced > 0);
+    printf("380 strangers with 400 file descriptors: %lu made room\n", stage_counts(&stage).displaced);
     CHECK_INT(client->opens, 1);
     CHECK(strangers_stop(&child) > 300);
     for (i = 0; i < 100; ++i) close(open[i]);
@@ -136,11 +129,11 @@ static void sessions_waited_for_hellos(size_t half_open)
     strangers.hello_at_once = 1;
     CHECK_INT(strangers_start(&child, &strangers), 0);
     stage_run(&stage, 1000, NULL);
-    CHECK_INT(counts().half_open, half_open < 1000 ? half_open : 1000);
+    CHECK_INT(stage_counts(&stage).half_open, half_open < 1000 ? half_open : 1000);
     strangers_speak(&child);
     measure(client, 700);
     printf("1000 hellos at once, %s: before median %u, most %u ms; then p99 %u, most %u ms\n",
-           counts().cookies > 0 ? "some with cookies" : "none with a cookie", stage_latency(client, 0.5), before,
+           stage_counts(&stage).cookies > 0 ? "some with cookies" : "none with a cookie", stage_latency(client, 0.5), before,
            stage_latency(client, 0.99), stage_latency(client, 1));
     CHECK(stage_latency(client, 0.99) < 50 + 5 * before);
     strangers_stop(&child);
@@ -254,12 +247,12 @@ static void far_clients_were_locked_out(int with_hello)
     began = clock_ms();
     client = join(&config);
     CHECK(stage_run(&stage, 10000, stage_all_open));
-    CHECK(counts().displaced > 200 || with_hello);
-    CHECK(counts().cookies > 0);
+    CHECK(stage_counts(&stage).displaced > 200 || with_hello);
+    CHECK(stage_counts(&stage).cookies > 0);
     began = clock_ms() - began;
     made = strangers_stop(&child);
     printf("%lu strangers%s: logged in over 100 ms after %u ms, with %lu connections; %lu displaced, %lu told to come again\n", made,
-           with_hello ? " with a hello each" : "", began, far_way.connections, counts().displaced, counts().cookies);
+           with_hello ? " with a hello each" : "", began, far_way.connections, stage_counts(&stage).displaced, stage_counts(&stage).cookies);
     CHECK_INT(client->opens, 1);
     far_hang_up();
     close(far_way.listener);
@@ -307,14 +300,14 @@ static void login_answered_later(void)
     turned_away = 1;
     client = join(NULL);
     stage_run(&stage, 300, NULL);
-    CHECK(connects > 0 && counts().turned_away > 0);
+    CHECK(connects > 0 && stage_counts(&stage).turned_away > 0);
     CHECK_INT(asks, 0);
     turned_away = 0;
     CHECK(stage_run(&stage, 20000, has_asked));
     CHECK(((struct sockaddr_in *)&asked.address)->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
     stage_run(&stage, 200, NULL);
     CHECK_INT(client->opens, 0);
-    CHECK_INT(counts().sessions, 0);
+    CHECK_INT(stage_counts(&stage).sessions, 0);
     CHECK_INT(server_answer(stage.server, asked.id + 1, 0), -1);
     CHECK_INT(server_answer(stage.server, asked.id, 0), 0);
     CHECK_INT(server_answer(stage.server, asked.id, 0), -1); /* that was answered */
@@ -339,7 +332,7 @@ static void login_answered_later(void)
     id = asked.id;
     stage_run(&stage, 700, NULL);
     CHECK_INT(server_answer(stage.server, id, 0), -1); /* too late */
-    CHECK_INT(counts().sessions, 1);
+    CHECK_INT(stage_counts(&stage).sessions, 1);
     finish();
 }
 
@@ -373,7 +366,7 @@ static void last_words_were_cut_off(void)
     strangers.hold = 100;
     CHECK_INT(strangers_start(&child, &strangers), 0);
     stage_run(&stage, 300, NULL);
-    CHECK(counts().displaced >= 80);
+    CHECK(stage_counts(&stage).displaced >= 80);
     client->is_frozen = 0;
     CHECK(stage_run(&stage, 20000, said_farewell));
     CHECK_INT(client->end == SESSION_OPEN || client->end == SESSION_LEFT, 1);
@@ -384,7 +377,7 @@ static void last_words_were_cut_off(void)
 
 static int is_small(const struct stage *stage)
 {
-    return counts().packets_made < 150 && stage->clients[0].client.pool.made < 150;
+    return stage_counts(stage).packets_made < 150 && stage->clients[0].client.pool.made < 150;
 }
 
 /* The memory of a busy moment was kept for ever. */
@@ -398,11 +391,11 @@ static void pool_never_shrank(void)
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage_flow(client, CHANNEL_BULK, 30, 1 << 20, 8);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    most = counts().packets_made;
+    most = stage_counts(&stage).packets_made;
     CHECK(most > 200);
     stage_run(&stage, 20000, is_small);
-    printf("packets of the pool: %zu after a busy moment, %zu after a quiet one\n", most, counts().packets_made);
-    CHECK(counts().packets_made < 150);
+    printf("packets of the pool: %zu after a busy moment, %zu after a quiet one\n", most, stage_counts(&stage).packets_made);
+    CHECK(stage_counts(&stage).packets_made < 150);
     CHECK(client->client.pool.made < 150);
     finish();
 }

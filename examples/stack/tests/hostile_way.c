@@ -17,13 +17,6 @@ static uint64_t seed;
 static struct stage stage;
 static struct raw raw;
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 static struct stage_client *begin(int with_relay, enum relay_race race)
 {
     struct client_config config;
@@ -60,7 +53,7 @@ static void copy_was_faster(int ipv6, int later)
     stage_flows(client, 1000);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(stage_all_udp(&stage));
-    CHECK_INT(counts().falls, 0);
+    CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
     CHECK(client->relay.stranger_heard > 0);
     CHECK_INT(client->relay.stranger_bytes, 41 * client->relay.stranger_heard);
@@ -103,15 +96,13 @@ static unsigned long resumed_before;
 
 static int is_resumed(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.resumed > resumed_before && counts.without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN;
 }
 
 static int is_cut(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.resumed > resumed_before || counts.without_tcp > 0 || stage->clients[0].client.state != CLIENT_OPEN;
 }
 
@@ -122,7 +113,7 @@ static void break_connection(enum deed deed, int to_server)
 {
     static const unsigned char garbage[300] = {17, 1, 2, 3};
     int tries;
-    resumed_before = counts().resumed;
+    resumed_before = stage_counts(&stage).resumed;
     for (tries = 0; tries < 2000 && !is_cut(&stage); ++tries) {
         raw_look(&raw);
         if (deed == RESET) {
@@ -155,10 +146,10 @@ static void connection_was_broken(enum deed deed, int with_udp)
         CHECK(stage_run(&stage, 20000, stage_is_done));
     }
     stage.hook = NULL;
-    CHECK(counts().resumed >= 6);
-    if (with_udp) CHECK_INT(counts().falls, 0);
+    CHECK(stage_counts(&stage).resumed >= 6);
+    if (with_udp) CHECK_INT(stage_counts(&stage).falls, 0);
     printf("%s, %s UDP: the session outlived %lu connections\n", deed == RESET ? "resets" : "bytes put between",
-           with_udp ? "with" : "without", counts().resumed);
+           with_udp ? "with" : "without", stage_counts(&stage).resumed);
     finish(client);
 }
 
@@ -214,7 +205,7 @@ static void forged_icmp(void)
     }
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(stage_all_udp(&stage));
-    CHECK_INT(counts().falls, 0);
+    CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
     before = fragments();
     stage_flow(client, CHANNEL_RELIABLE, 2000, 5000, 10);

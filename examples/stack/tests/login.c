@@ -11,13 +11,6 @@
 static uint64_t seed;
 static struct stage stage;
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 static int three_closes(const struct stage *stage)
 {
     return stage->clients[0].closes >= 3;
@@ -36,7 +29,7 @@ static struct stage_client *in_vain(const struct client_config *config, enum ses
     client_stop(&client->client);
     stage_run(&stage, 250, NULL);
     CHECK_INT(client->client.state, CLIENT_STOPPED);
-    CHECK_INT(counts().half_open, 0);
+    CHECK_INT(stage_counts(&stage).half_open, 0);
     return client;
 }
 
@@ -48,7 +41,7 @@ static void wrong_key(void)
     stage_client_config(&stage, &config);
     config.server_key[5] ^= 4;
     in_vain(&config, SESSION_UNTRUSTED, 0);
-    CHECK_INT(counts().logins, 0);
+    CHECK_INT(stage_counts(&stage).logins, 0);
     stage_close(&stage);
 }
 
@@ -91,8 +84,8 @@ static void wrong_token(void)
     stage_client_config(&stage, &config);
     config.request.token[0] ^= 1;
     in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
-    CHECK_INT(counts().refused, 3);
-    CHECK(counts().packets <= UDP_BATCH);
+    CHECK_INT(stage_counts(&stage).refused, 3);
+    CHECK(stage_counts(&stage).packets <= UDP_BATCH);
     stage_close(&stage);
 }
 
@@ -121,10 +114,10 @@ static void full(void)
     CHECK(stage_run(&stage, 20000, first_two_open));
     CHECK_INT(stage.clients[2].end, SESSION_REFUSED);
     CHECK_INT(stage.clients[2].refusal, LOGIN_FULL);
-    CHECK_INT(counts().sessions, 2);
+    CHECK_INT(stage_counts(&stage).sessions, 2);
     stage_leave(&stage.clients[0]); /* makes room */
     CHECK(stage_run(&stage, 20000, third_open));
-    CHECK_INT(counts().sessions, 2);
+    CHECK_INT(stage_counts(&stage).sessions, 2);
     stage_close(&stage);
 }
 
@@ -237,7 +230,7 @@ static void server_key_changed(void)
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK_INT(counts().resumed, 1);
+    CHECK_INT(stage_counts(&stage).resumed, 1);
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
     stage_leave(&stage.clients[1]);

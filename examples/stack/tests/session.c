@@ -11,13 +11,6 @@
 static uint64_t seed;
 static struct stage stage;
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 /* A server, and a client on its way in. */
 static struct stage_client *begin(int with_relay)
 {
@@ -32,8 +25,7 @@ static struct stage_client *begin(int with_relay)
 
 static int no_session(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.sessions == 0;
 }
 
@@ -51,7 +43,7 @@ static void finish(void)
     }
     CHECK(stage_run(&stage, 5000, no_session));
     CHECK_INT(stage.closes, stage.opens);
-    CHECK(counts().packets <= UDP_BATCH);
+    CHECK(stage_counts(&stage).packets <= UDP_BATCH);
     stage_close(&stage);
 }
 
@@ -74,7 +66,7 @@ static void good_network(void)
     CHECK(stage_run(&stage, 20000, stage_is_done));
     stage_run(&stage, 50, NULL);
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 150); /* a slow machine loses some in its own buffers */
-    CHECK_INT(counts().falls, 0);
+    CHECK_INT(stage_counts(&stage).falls, 0);
     finish();
 }
 
@@ -153,7 +145,7 @@ static void handshake_lost(void)
     stage_run(&stage, 320, NULL);
     CHECK(client->relay.to_server.lost >= 6);
     before = client->relay.to_server.lost;
-    CHECK_INT(counts().using_udp, 0);
+    CHECK_INT(stage_counts(&stage).using_udp, 0);
     CHECK(stage_run(&stage, 120, NULL) == 0 && client->relay.to_server.lost > before);
     client->relay.to_server.loss = 0;
     client->relay.to_client.loss = 100; /* now it is heard, but the answers are lost */
@@ -161,7 +153,7 @@ static void handshake_lost(void)
     stage_run(&stage, 220, NULL);
     CHECK(client->relay.to_client.lost >= before + 3);
     CHECK_INT(session_has_udp(&client->client.session), 0);
-    CHECK_INT(counts().using_udp, 0);
+    CHECK_INT(stage_counts(&stage).using_udp, 0);
     client->relay.to_client.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     finish();
@@ -207,7 +199,7 @@ static void blocked(int to_server, int to_client)
     client->relay.to_client.loss = to_client ? 100 : 0;
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(session_has_udp(&client->client.session), 0);
-    CHECK_INT(counts().using_udp, 0);
+    CHECK_INT(stage_counts(&stage).using_udp, 0);
     CHECK(client->client.session.path.falls >= 1);
     client->relay.to_server.loss = client->relay.to_client.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
@@ -272,14 +264,14 @@ static void rebound(void)
         stage_run(&stage, 20, NULL);
         CHECK_INT(relay_rebind(&client->relay), 0);
         CHECK(stage_run(&stage, 20000, stage_is_done));
-        CHECK_INT(counts().moves, i);
+        CHECK_INT(stage_counts(&stage).moves, i);
     }
-    CHECK_INT(counts().falls, 0);
+    CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
     /* While nothing is sent the heartbeat tells the server. */
     CHECK_INT(relay_rebind(&client->relay), 0);
     stage_run(&stage, 400, NULL);
-    CHECK_INT(counts().moves, 6);
+    CHECK_INT(stage_counts(&stage).moves, 6);
     CHECK_INT(client->opens, 1);
     finish();
 }
@@ -291,8 +283,7 @@ static int two_opens(const struct stage *stage)
 
 static int all_tcp(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN;
 }
 
@@ -323,12 +314,12 @@ static void cut_ended_the_session(int with_udp)
         CHECK(stage_run(&stage, 20000, stage_is_done));
         CHECK(stage_run(&stage, 20000, all_tcp));
     }
-    CHECK_INT(counts().resumed, 10);
+    CHECK_INT(stage_counts(&stage).resumed, 10);
     CHECK_INT(client->opens, 1);
     CHECK_INT(client->closes, 0);
     CHECK_INT(stage.closes, 0);
-    if (with_udp) CHECK_INT(counts().falls, 0);
-    CHECK(counts().packets < UDP_BATCH + 20);
+    if (with_udp) CHECK_INT(stage_counts(&stage).falls, 0);
+    CHECK(stage_counts(&stage).packets < UDP_BATCH + 20);
     close(other);
     finish();
 }
@@ -352,7 +343,7 @@ static void session_lives_by_udp_alone(void)
     stage_run(&stage, 4000, NULL); /* longer than `dead` */
     stage_flow(client, CHANNEL_RELIABLE, 1000, 700, 30);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK_INT(counts().without_tcp, 1);
+    CHECK_INT(stage_counts(&stage).without_tcp, 1);
     CHECK_INT(client->opens, 1);
     CHECK_INT(client->closes, 0);
     client->relay.blocked = 1;
@@ -403,7 +394,7 @@ static void silent(void)
     stage_run(&stage, 450, NULL);
     CHECK_INT(stage.closes, 1);
     CHECK_INT(stage.end, SESSION_SILENT);
-    CHECK_INT(counts().sessions, 0);
+    CHECK_INT(stage_counts(&stage).sessions, 0);
     client->is_frozen = 0;
     CHECK(stage_run(&stage, 20000, two_opens));
     stage.is_frozen = 1;
@@ -468,9 +459,9 @@ static void keys_renewed(int by_time)
     CHECK(client->client.session.path.seal.receive_renewals >= 3);
     CHECK(client->client.session.path.seal.send_renewals >= 3);
     CHECK(client->client.stream.seal.receive_renewals >= 3);
-    CHECK_INT(client->client.session.path.seal.forged + counts().forged, 0);
-    CHECK_INT(counts().falls, 0);
-    CHECK_INT(counts().resumed, 0);
+    CHECK_INT(client->client.session.path.seal.forged + stage_counts(&stage).forged, 0);
+    CHECK_INT(stage_counts(&stage).falls, 0);
+    CHECK_INT(stage_counts(&stage).resumed, 0);
     CHECK_INT(client->opens, 1);
     printf("%u renewals of UDP's key, %u of TCP's\n", client->client.session.path.seal.send_renewals,
            client->client.stream.seal.send_renewals);

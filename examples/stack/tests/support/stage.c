@@ -247,6 +247,13 @@ int stage_is_done(const struct stage *stage)
     return 1;
 }
 
+struct server_counts stage_counts(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts;
+}
+
 int stage_all_open(const struct stage *stage)
 {
     const struct stage_client *client;
@@ -261,7 +268,7 @@ int stage_all_udp(const struct stage *stage)
     const struct stage_client *client;
     struct server_counts counts;
     if (!stage_all_open(stage) || stage->server == NULL) return 0;
-    server_count(stage->server, &counts);
+    counts = stage_counts(stage);
     for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !session_has_udp(&client->client.session)) return 0;
     }

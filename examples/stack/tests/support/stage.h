@@ -92,6 +92,8 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
 /* Frees everything. */
 void stage_close(struct stage *stage);
 
+struct server_counts stage_counts(const struct stage *stage);
+
 /* Ready-made conditions. */
 int stage_all_open(const struct stage *stage);
 int stage_all_udp(const struct stage *stage);
