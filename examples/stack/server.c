@@ -30,7 +30,7 @@ void server_defaults(struct server_config *config)
     config->half_open = 1000;
     config->per_host = 256;
     config->per_name = 16;
-    config->packet_rate = 20000;
+    config->packet_rate = 10000;
     config->renew_time = SESSION_RENEW_TIME;
     config->renew_bytes = SESSION_RENEW_BYTES;
     config->login_time = 5000;

@@ -129,8 +129,9 @@ static void larger_messages_than_documented(int fragments)
     /* ikcp_send does not make as many: by hand. */
     for (i = 0; i < fragments; ++i) CHECK(ikcp_send(reliable->kcp, (char *)bytes, (int)reliable->kcp->mss) >= 0);
     i = fragments;
+    /* The node is a segment's first member. */
     for (at = reliable->kcp->snd_queue.next; at != &reliable->kcp->snd_queue; at = at->next) {
-        iqueue_entry(at, struct IKCPSEG, node)->frg = (IUINT32)--i;
+        ((struct IKCPSEG *)at)->frg = (IUINT32)--i;
     }
     ikcp_wndsize(reliable->kcp, 512, 256);
     client->client.session.program.touched(client->client.session.program.user);
@@ -299,13 +300,14 @@ static void pace(void)
 
 static void measure(struct stage_client *client, uint32_t time, const char *what)
 {
+    double cpu = stage_cpu();
     memset(client->latencies, 0, sizeof client->latencies);
     stage_flow(client, CHANNEL_RELIABLE, client->flows[CHANNEL_RELIABLE].sent, 100, 100);
     stage.hook = pace;
     stage_run(&stage, time, NULL);
     stage.hook = NULL;
-    printf("%s: median %u ms, p99 %u ms, most %u ms\n", what, stage_latency(client, 0.5), stage_latency(client, 0.99),
-           stage_latency(client, 1));
+    printf("%s: median %u ms, p99 %u ms, most %u ms; %.0f %% of a core\n", what, stage_latency(client, 0.5),
+           stage_latency(client, 0.99), stage_latency(client, 1), (stage_cpu() - cpu) / 10 / time);
 }
 
 /* The same over TCP: messages of channel 0, as small as they can be. */
@@ -331,6 +333,7 @@ static void others_waited(int over_tcp)
     uint32_t before;
     pid_t child;
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.packet_rate = 2000; /* a rate that is beyond none of the machines and tools that this runs on */
     client = begin();
     flooder = join();
     CHECK(stage_run(&stage, 20000, stage_all_udp));
@@ -342,7 +345,7 @@ static void others_waited(int over_tcp)
     if (child == 0 && over_tcp) flood_stream(&flooder->client, 3000);
     if (child == 0) flood(&flooder->client, 3000);
     measure(client, 2500, "during a flood");
-    CHECK(stage_latency(client, 0.99) < 100 + 10 * before);
+    CHECK(stage_latency(client, 0.99) < 200 + 10 * before);
     if (!over_tcp) CHECK(stage_counts(&stage).excess > 0);
     CHECK_INT(client->opens, 1);
     CHECK(child > 0 && waitpid(child, NULL, 0) == child);

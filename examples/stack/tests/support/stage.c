@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* The server's callbacks. */
 static int on_login(void *user, const struct login_request *request)
@@ -245,6 +246,14 @@ int stage_is_done(const struct stage *stage)
         }
     }
     return 1;
+}
+
+double stage_cpu(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 struct server_counts stage_counts(const struct stage *stage)

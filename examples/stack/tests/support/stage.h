@@ -92,6 +92,9 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
 /* Frees everything. */
 void stage_close(struct stage *stage);
 
+/* Microseconds of CPU that this process, with the server and all clients, has taken. */
+double stage_cpu(void);
+
 struct server_counts stage_counts(const struct stage *stage);
 
 /* Ready-made conditions. */
