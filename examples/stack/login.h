@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define LOGIN_VERSION 1
+#define LOGIN_VERSION 2
 #define LOGIN_NAME 64    /* bytes of a name, at most */
 #define LOGIN_TOKEN 1024 /* bytes of a token, at most */
 

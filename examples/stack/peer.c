@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define BURST 512 /* UDP packets that a session may send at once: twice KCP's window */
-
 void peer_list_add(struct peer_list *list, struct peer *peer)
 {
     peer->list = list;
@@ -133,6 +131,12 @@ static int let_in(struct peer *peer, struct peer *to)
     return epoll_ctl(server->epoll, EPOLL_CTL_ADD, peer->stream.frames.fd, &event);
 }
 
+/* UDP packets that a session may send at once: what comes in a tenth of a second, but twice KCP's window at least. */
+static int burst(const struct server *server)
+{
+    return server->config.packet_rate > 5120 ? (int)(server->config.packet_rate / 10) : 512;
+}
+
 int peer_open(struct peer *peer, const struct login_welcome *settings)
 {
     struct server *server = peer->server;
@@ -158,7 +162,7 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     peer->session->path.home = peer->address;
     peer->session->renew_time = server->config.renew_time;
     peer->session->renew_bytes = server->config.renew_bytes;
-    peer->budget = BURST;
+    peer->budget = burst(server);
     peer->budgeted = server->now;
     peer->stream.frames.single = 0;
     server->hosts.counts[peer->host] += 1;
@@ -209,7 +213,7 @@ static void reckon(struct peer *peer)
     uint64_t more = (uint64_t)(server->now - peer->budgeted) * server->config.packet_rate / 1000;
     if (more == 0) return;
     peer->budgeted = server->now;
-    peer->budget = more >= (uint64_t)(BURST - peer->budget) ? BURST : peer->budget + (int)more;
+    peer->budget = more >= (uint64_t)(burst(server) - peer->budget) ? burst(server) : peer->budget + (int)more;
 }
 
 void peer_packet(struct peer *peer, struct packet *packet)

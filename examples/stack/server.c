@@ -30,7 +30,7 @@ void server_defaults(struct server_config *config)
     config->half_open = 1000;
     config->per_host = 256;
     config->per_name = 16;
-    config->packet_rate = 10000;
+    config->packet_rate = 20000;
     config->renew_time = SESSION_RENEW_TIME;
     config->renew_bytes = SESSION_RENEW_BYTES;
     config->login_time = 5000;
@@ -126,7 +126,7 @@ static int config_is_valid(const struct server_config *config)
 {
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     return config->on_login != NULL && config->on_message != NULL && config->sessions > 0 && config->half_open > 0 &&
-           config->renew_time > 0 && config->renew_bytes > 0 &&
+           config->packet_rate <= 1u << 30 && config->renew_time > 0 && config->renew_bytes > 0 &&
            config->login_time > 0 && config->limits.reliable > 0 && config->limits.stream > 0 &&
            config->limits.bulk_message > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
            login_write_welcome(&config->settings, bytes) != 0;

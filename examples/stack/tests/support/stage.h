@@ -95,6 +95,9 @@ void stage_close(struct stage *stage);
 /* Microseconds of CPU that this process, with the server and all clients, has taken. */
 double stage_cpu(void);
 
+/* How many times slower than a machine of 2020 this one is just now, at the least 1: under valgrind some hundreds. */
+double stage_slowness(void);
+
 struct server_counts stage_counts(const struct stage *stage);
 
 /* Ready-made conditions. */
