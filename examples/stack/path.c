@@ -1,6 +1,5 @@
 #include "path.h"
 
-#include <netinet/in.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -15,7 +14,8 @@ enum { DATA = 1, HANDSHAKE, ASK, HERE };
 
 #define PROOFS 20    /* milliseconds between two questions at an address that is not proven */
 #define PATIENCE 200 /* for the answer of the address in use, and twice the time that the new one took */
-#define CLAIM 1000   /* after which another address may take the place of one that has not answered */
+#define CLAIM 1000   /* after which another address may take the place of one that has not answered, */
+#define COPIED 300   /* or one that a copy came from: where two send the same, the slower one is the more honest */
 #define SETTLED 1000 /* in which no other address is looked at, when the one in use has answered */
 
 static int reached(uint32_t now, uint32_t time)
@@ -94,13 +94,21 @@ static void ask(struct path *path)
     ask_at(path, &path->at);
 }
 
+/* The server: where the client is, is open again. */
+static void forget(struct path *path)
+{
+    path->at.size = path->claim.size = 0;
+    path->at.proven = path->claim.proven = 0;
+    path->is_settled = 0;
+}
+
 static void lose(struct path *path)
 {
     if (path->usable) path->falls += 1;
     path->usable = 0;
     path->asking = 0;
     path->next_handshake = path->now;
-    if (path->is_server) path->at.proven = 0;
+    if (path->is_server) forget(path);
 }
 
 static int is_held(const struct path *path)
@@ -115,20 +123,19 @@ static int is_at(const struct packet *packet, const struct path_place *place)
 }
 
 /* The same host as TCP comes from, whatever the port. */
-static int is_home(const struct path *path, const struct sockaddr_storage *address)
+static int is_home(const struct path *path, const void *address)
 {
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address, *home = (const struct sockaddr_in6 *)&path->home;
-    if (address->ss_family != path->home.ss_family) return 0;
-    if (address->ss_family == AF_INET6) return memcmp(&six->sin6_addr, &home->sin6_addr, sizeof six->sin6_addr) == 0;
-    return ((const struct sockaddr_in *)address)->sin_addr.s_addr ==
-           ((const struct sockaddr_in *)&path->home)->sin_addr.s_addr;
+    const struct sockaddr_in6 *six = address, *home = (const struct sockaddr_in6 *)path->home;
+    if (home == NULL || six->sin6_family != home->sin6_family) return 0;
+    if (six->sin6_family == AF_INET6) return memcmp(&six->sin6_addr, &home->sin6_addr, sizeof six->sin6_addr) == 0;
+    return ((const struct sockaddr_in *)address)->sin_addr.s_addr == ((const struct sockaddr_in *)home)->sin_addr.s_addr;
 }
 
 static void take_place(struct path_place *place, const struct packet *packet)
 {
     memset(place, 0, sizeof *place);
-    memcpy(&place->address, &packet->address, packet->address_size);
-    place->size = packet->address_size;
+    place->size = packet->address_size <= sizeof place->address ? packet->address_size : 0;
+    memcpy(&place->address, &packet->address, place->size);
     randombytes_buf(place->number, sizeof place->number);
 }
 
@@ -138,15 +145,15 @@ static void prove_at(struct path *path, struct path_place *place)
 }
 
 /* Whether an address that is neither the one in use nor the one that claims to be new is to be asked at. */
-static int may_claim(const struct path *path, const struct packet *packet)
+static int may_claim(const struct path *path, const struct packet *packet, int is_copy)
 {
     if (path->claim.size == 0) return !(path->is_settled && !reached(path->now, path->settled + SETTLED));
-    return reached(path->now, path->claimed + CLAIM) ||
+    return reached(path->now, path->claimed + (is_copy ? COPIED : CLAIM)) ||
            (is_home(path, &packet->address) && !is_home(path, &path->claim.address));
 }
 
 /* The server: a genuine packet came from there, the newest or a copy of it. */
-static void consider(struct path *path, const struct packet *packet)
+static void consider(struct path *path, const struct packet *packet, int is_copy)
 {
     if (is_held(path)) return;
     if (path->at.size == 0) take_place(&path->at, packet);
@@ -155,7 +162,7 @@ static void consider(struct path *path, const struct packet *packet)
         return;
     }
     if (!is_at(packet, &path->claim)) {
-        if (!may_claim(path, packet)) return;
+        if (!may_claim(path, packet, is_copy)) return;
         take_place(&path->claim, packet);
         path->claimed = path->now;
     }
@@ -200,9 +207,10 @@ static void follow(struct path *path, const struct packet *packet, int kind)
 {
     if (kind == HANDSHAKE) {
         /* A client that still sends handshakes does not hear us. */
-        path->usable = path->at.proven = 0;
+        path->usable = 0;
+        if (path->at.proven) forget(path);
     }
-    consider(path, packet);
+    consider(path, packet, 0);
 }
 
 static void receive(struct layer *layer, struct packet *packet)
@@ -219,7 +227,7 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now)
     write_link(path, link);
     opened = seal_open(&path->seal, packet, link, sizeof link);
     /* Somebody has sent a copy from his own address, and this is the original: or the other way round. */
-    if (opened == SEAL_COPY && path->is_server) consider(path, packet);
+    if (opened == SEAL_COPY && path->is_server) consider(path, packet, 1);
     kind = opened >= 0 ? packet_pull(packet, 1) : NULL;
     if (kind == NULL) {
         packet_free(packet);
@@ -267,6 +275,7 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size)
 {
     memset(&path->at, 0, sizeof path->at);
+    if (size > sizeof path->at.address) return;
     memcpy(&path->at.address, address, size);
     path->at.size = size;
     path->may_handshake = 1;

@@ -22,6 +22,8 @@
 #ifndef PATH_H
 #define PATH_H
 
+#include <netinet/in.h>
+
 #include "seal.h"
 
 #define PATH_LINK 8 /* id and key */
@@ -37,7 +39,7 @@ struct path_times {
 
 /* An address, and whether it was proven. */
 struct path_place {
-    struct sockaddr_storage address;
+    struct sockaddr_in6 address;       /* or sockaddr_in, which is smaller: there are many of these */
     socklen_t size;                    /* 0: none */
     unsigned char number[PATH_NUMBER]; /* what has to come back from there; each one is used once */
     int proven;                        /* it did */
@@ -56,7 +58,7 @@ struct path {
     int may_handshake;       /* client: the server has UDP at all */
     struct path_place at;    /* where the other end is */
     struct path_place claim; /* server: where it perhaps is now */
-    struct sockaddr_storage home; /* server: where its TCP comes from, which decides between two that are proven */
+    const struct sockaddr_storage *home; /* server: where its TCP comes from, which decides between two that are proven; or NULL */
     uint32_t claimed, decide; /* when the claim was made; once it is proven, when it is believed */
     uint32_t settled;        /* when the last claim was refuted, */
     int is_settled;          /* a moment ago */

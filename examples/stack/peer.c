@@ -159,7 +159,7 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
         return -1;
     }
     door_forget_keys(peer);
-    peer->session->path.home = peer->address;
+    peer->session->path.home = &peer->address;
     peer->session->renew_time = server->config.renew_time;
     peer->session->renew_bytes = server->config.renew_bytes;
     peer->budget = burst(server);
@@ -188,7 +188,7 @@ void peer_resume(struct peer *peer, struct peer *from)
         return;
     }
     stream_move(&peer->stream, &from->stream, peer);
-    peer->address = peer->session->path.home = from->address;
+    peer->address = from->address;
     if (stream_send_bytes(&peer->stream, STREAM_RESUMED, position, sizeof position) < 0) cut(peer);
     peer->server->counts.resumed += 1;
     peer_end(from, SESSION_CLOSED);

@@ -210,14 +210,14 @@ static void forged_icmp(void)
     before = fragments();
     stage_flow(client, CHANNEL_RELIABLE, 2000, 5000, 10);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK(fragments() - before < 1000); /* of 8000 packets; others use the machine */
+    CHECK_INT(fragments() - before, 0);
     stage.hook = NULL;
     finish(client);
 }
 
 int main(int count, char **arguments)
 {
-    int later;
+    int later, is_alone = raw_isolate() == 0;
     seed = random_argument(count, arguments);
     for (later = 0; later < 2; ++later) {
         copy_was_faster(0, later);
@@ -225,8 +225,8 @@ int main(int count, char **arguments)
     }
     data_was_kept_back(RELAY_PASSES);
     data_was_kept_back(RELAY_PASSES_SHORT);
-    if (raw_open(&raw) < 0) {
-        printf("no raw sockets: neither resets nor ICMP are forged\n");
+    if (!is_alone || raw_open(&raw) < 0) {
+        printf("no raw sockets on a loopback of its own: neither resets nor ICMP are forged\n");
         return check_result();
     }
     connection_was_broken(RESET, 1);

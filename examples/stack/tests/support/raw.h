@@ -16,6 +16,9 @@ struct raw {
     int seen_to_server, seen_to_client;
 };
 
+/* To be called before there are any sockets: the process gets a loopback of its own, where it does nobody harm. 0, or -1. */
+int raw_isolate(void);
+
 /* 0, or -1: this user may not. */
 int raw_open(struct raw *raw);
 
