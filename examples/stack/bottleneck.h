@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet. */
 /*
  * A slow and lossy link, as a layer: for trying out what a program does when the network takes less than it makes. Packets
  * leave one after the other at the link's rate and arrive after its delay; those that would have to wait too long for their

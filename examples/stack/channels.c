@@ -1,10 +1,6 @@
 #include "channels.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define FRAGMENTS 127 /* of a message of KCP */
-#define KCP_HEADER 24
 
 void channels_defaults(struct channels_limits *limits)
 {
@@ -62,6 +58,7 @@ int channels_init(struct channels *channels, uint32_t conv, struct stream *strea
     channels->limits = *limits;
     channels->message = message;
     channels->user = user;
+    bulk_init(&channels->bulk, stream, pool, limits->bulk_message, limits->stream * 4);
     if (reliable_init(&channels->reliable, conv, pool, reliable_came, channels) < 0) return -1;
     layer_join(&channels->reliable.layer, &channels->layer);
     return 0;
@@ -96,7 +93,7 @@ static size_t waiting_packets(const struct channels *channels)
 static int send_reliable_message(struct channels *channels, const void *bytes, size_t size)
 {
     int taken;
-    if (size > FRAGMENTS * (size_t)(channels->reliable.kcp->mtu - KCP_HEADER)) return CHANNEL_TOO_LARGE;
+    if (size > channels->reliable.largest) return CHANNEL_TOO_LARGE;
     if (waiting_packets(channels) >= channels->limits.reliable) {
         channels->waiting |= 1u << CHANNEL_RELIABLE;
         return CHANNEL_BUSY;
@@ -115,23 +112,16 @@ static int send_unreliable_message(struct channels *channels, const void *bytes,
     return 0;
 }
 
-static int send_bulk_message(struct channels *channels, const unsigned char *bytes, size_t size)
+static int send_bulk_message(struct channels *channels, const void *bytes, size_t size)
 {
     if (size > channels->limits.bulk_message) return CHANNEL_TOO_LARGE;
-    if (stream_queued(channels->stream) >= channels->limits.stream) {
+    if (channels->bulk.waiting >= channels->limits.stream) {
         channels->waiting |= 1u << CHANNEL_BULK;
         return CHANNEL_BUSY;
     }
-    while (size > STREAM_LARGEST) {
-        if (stream_send_bytes(channels->stream, STREAM_PART, bytes, STREAM_LARGEST) < 0) break;
-        bytes += STREAM_LARGEST;
-        size -= STREAM_LARGEST;
-    }
-    if (size > STREAM_LARGEST || stream_send_bytes(channels->stream, STREAM_LAST, bytes, size) < 0) {
-        channels->stream->broken = 1; /* half a message has gone, and another cannot follow */
-        return CHANNEL_FAILED;
-    }
-    return 0;
+    if (bulk_send(&channels->bulk, bytes, size) == 0) return 0;
+    channels->stream->broken = 1; /* half a message has gone, and another cannot follow */
+    return CHANNEL_FAILED;
 }
 
 int channels_send(struct channels *channels, int channel, const void *bytes, size_t size)
@@ -147,59 +137,21 @@ int channels_send(struct channels *channels, int channel, const void *bytes, siz
 int channels_have_room(const struct channels *channels, int channel)
 {
     switch (channel) {
-    case CHANNEL_BULK: return stream_queued(channels->stream) <= channels->limits.stream / 2;
+    case CHANNEL_BULK: return channels->bulk.waiting <= channels->limits.stream / 2;
     case CHANNEL_RELIABLE: return waiting_packets(channels) <= channels->limits.reliable / 2;
     default: return 1;
     }
 }
 
-static void forget_bulk(struct channels *channels)
+static void bulk_came(void *user, const void *bytes, size_t size)
 {
-    free(channels->bulk);
-    channels->bulk = NULL;
-    channels->bulk_size = channels->bulk_room = 0;
-}
-
-/* Makes room for `size` bytes more of a message, twice as much as before at least. */
-static int grow_bulk(struct channels *channels, size_t size)
-{
-    size_t wanted = channels->bulk_size + size, room = channels->bulk_room * 2;
-    unsigned char *larger;
-    if (wanted > channels->limits.bulk_message) return -1;
-    if (wanted <= channels->bulk_room) return 0;
-    if (room < wanted) room = wanted;
-    if (room > channels->limits.bulk_message) room = channels->limits.bulk_message;
-    larger = realloc(channels->bulk, room);
-    if (larger == NULL) return -1;
-    channels->bulk = larger;
-    channels->bulk_room = room;
-    return 0;
+    struct channels *channels = user;
+    channels->message(channels->user, CHANNEL_BULK, bytes, size);
 }
 
 int channels_piece(struct channels *channels, struct packet *packet, int is_last)
 {
-    if (is_last && channels->bulk_size == 0) {
-        if (packet->size > channels->limits.bulk_message) {
-            packet_free(packet);
-            return -1;
-        }
-        channels->message(channels->user, CHANNEL_BULK, packet->data, packet->size);
-        packet_free(packet);
-        return 0;
-    }
-    /* An empty piece would let a message go on for ever. */
-    if ((packet->size == 0 && !is_last) || grow_bulk(channels, packet->size) < 0) {
-        packet_free(packet);
-        return -1;
-    }
-    memcpy(channels->bulk + channels->bulk_size, packet->data, packet->size);
-    channels->bulk_size += packet->size;
-    packet_free(packet);
-    if (is_last) {
-        channels->message(channels->user, CHANNEL_BULK, channels->bulk, channels->bulk_size);
-        forget_bulk(channels);
-    }
-    return 0;
+    return bulk_piece(&channels->bulk, packet, is_last, bulk_came, channels);
 }
 
 void channels_flush(struct channels *channels, uint32_t now)
@@ -209,6 +161,6 @@ void channels_flush(struct channels *channels, uint32_t now)
 
 void channels_destroy(struct channels *channels)
 {
-    forget_bulk(channels);
+    bulk_destroy(&channels->bulk);
     reliable_destroy(&channels->reliable);
 }

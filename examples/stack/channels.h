@@ -1,3 +1,4 @@
+/* Can be taken alone, with bulk, frames, layer, packet, reliable, seal, stream; needs KCP and libsodium. */
 /*
  * Three ways for messages behind one call: channels_send(channels, channel, bytes, size).
  *
@@ -13,8 +14,8 @@
 #ifndef CHANNELS_H
 #define CHANNELS_H
 
+#include "bulk.h"
 #include "reliable.h"
-#include "stream.h"
 
 enum channel { CHANNEL_BULK, CHANNEL_RELIABLE, CHANNEL_UNRELIABLE, CHANNELS };
 
@@ -27,7 +28,8 @@ enum channel { CHANNEL_BULK, CHANNEL_RELIABLE, CHANNEL_UNRELIABLE, CHANNELS };
 /* How much may wait to be sent, and how large a message of channel 0 may be. */
 struct channels_limits {
     size_t reliable;     /* packets of KCP that wait or are on their way */
-    size_t stream;       /* bytes that TCP has not taken; and one more message beyond that */
+    size_t stream;       /* bytes of channel 0 that TCP has not taken, and one more message; four times as many that have
+                            not been acknowledged; and bytes of the others' packets */
     size_t bulk_message; /* bytes of the largest message of channel 0, either way */
 };
 
@@ -46,8 +48,7 @@ struct channels {
     struct channels_limits limits;
     channels_message message;
     void *user;
-    unsigned char *bulk; /* a message of channel 0 that came in as far as `bulk_size` bytes */
-    size_t bulk_size, bulk_room;
+    struct bulk bulk;
     size_t unreliable_largest;
     unsigned waiting;      /* bit for each channel: a send was told CHANNEL_BUSY */
     unsigned long dropped; /* packets that had no room in the stream's queue, or were of no channel */
@@ -72,7 +73,7 @@ int channels_have_room(const struct channels *channels, int channel);
 /* A packet that came through the stream instead of from below. */
 void channels_packet(struct channels *channels, struct packet *packet);
 
-/* A piece of a message of channel 0. 0, or -1 when the message is larger than any or there is no memory: the session ends. */
+/* A piece of a message of channel 0. 0, or -1 as bulk_piece: the session ends. */
 int channels_piece(struct channels *channels, struct packet *packet, int is_last);
 
 void channels_flush(struct channels *channels, uint32_t now);

@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
+#define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
+#define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
+#define SPARE 16    /* packets that are always kept */
 
 void client_defaults(struct client_config *config)
 {
@@ -20,10 +23,17 @@ void client_defaults(struct client_config *config)
     channels_defaults(&config->limits);
 }
 
-/* Notes why the session, or the try, is over: client_step does what follows, when nothing else is at work. */
-static void fail(struct client *client, enum session_end why)
+/* Notes why the session is over: client_step does what follows, when nothing else is at work. */
+static void end(struct client *client, enum session_end why)
 {
     if (client->end == SESSION_OPEN) client->end = why;
+}
+
+/* The same for the connection, and for a session that has not begun. */
+static void fail(struct client *client, enum session_end why)
+{
+    if (!client->has_session) end(client, why);
+    if (client->lost == SESSION_OPEN) client->lost = why;
 }
 
 static int watch(struct client *client, int operation, int fd, uint32_t events)
@@ -35,34 +45,52 @@ static int watch(struct client *client, int operation, int fd, uint32_t events)
     return epoll_ctl(client->epoll, operation, fd, &event);
 }
 
+static void close_stream(struct client *client, struct stream *stream)
+{
+    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
+    if (stream_is_open(stream)) epoll_ctl(client->epoll, EPOLL_CTL_DEL, stream->frames.fd, NULL);
+    stream_close(stream);
+}
+
+static void close_udp(struct client *client)
+{
+    if (!client->has_udp) return;
+    epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->udp.fd, NULL);
+    udp_close(&client->udp);
+    client->has_udp = 0;
+}
+
+static void hang_up(struct client *client)
+{
+    keys_client_destroy(&client->exchange);
+    keys_destroy(&client->keys);
+    close_stream(client, &client->door);
+    close_stream(client, &client->stream);
+    client->wants_write = 0;
+}
+
 /* Lets go of all that belongs to a session, or to a try. */
 static void clear(struct client *client)
 {
     session_destroy(&client->session);
-    keys_client_destroy(&client->exchange);
-    keys_destroy(&client->keys);
-    /* To close them would do, but for a program that forks: there the sockets live on, and epoll tells of them. */
-    if (stream_is_open(&client->stream)) epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->stream.frames.fd, NULL);
-    stream_close(&client->stream);
-    if (client->has_udp) {
-        epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->udp.fd, NULL);
-        udp_close(&client->udp);
-    }
-    client->has_udp = 0;
-    client->wants_write = 0;
+    client->has_session = 0;
+    hang_up(client);
+    close_udp(client);
 }
+
+static void begin(struct client *client);
 
 /* Callbacks of the session. */
 static void session_message(void *user, int channel, const void *bytes, size_t size)
 {
     struct client *client = user;
-    if (client->state == CLIENT_OPEN) client->config.on_message(client->config.user, channel, bytes, size);
+    if (client_is_open(client)) client->config.on_message(client->config.user, channel, bytes, size);
 }
 
 static void session_room(void *user, int channel)
 {
     struct client *client = user;
-    if (client->state == CLIENT_OPEN && client->config.on_room != NULL) {
+    if (client_is_open(client) && client->config.on_room != NULL) {
         client->config.on_room(client->config.user, channel);
     }
 }
@@ -76,7 +104,7 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 {
     struct client *client = (struct client *)((char *)layer - offsetof(struct client, above_udp));
     uint32_t id, key;
-    if (client->state != CLIENT_OPEN || path_header(packet, &id, &key) < 0 || id != client->session.path.id ||
+    if (!client->has_session || path_header(packet, &id, &key) < 0 || id != client->session.path.id ||
         key != client->session.path.key) {
         packet_free(packet);
         return;
@@ -117,18 +145,34 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
 static void receive_answer(struct client *client, const struct packet *packet)
 {
     unsigned char bytes[LOGIN_REQUEST_SIZE];
-    size_t size;
+    size_t size = LOGIN_RESUME_SIZE;
     if (packet->size != KEYS_ANSWER || keys_client_finish(&client->keys, &client->exchange, packet->data) < 0) {
         fail(client, SESSION_UNTRUSTED);
         return;
     }
-    size = login_write_request(&client->config.request, bytes);
-    if (stream_seal(&client->stream, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
-        stream_send_bytes(&client->stream, STREAM_LOGIN, bytes, size) < 0) {
+    if (client->has_session) {
+        put_u32(bytes, client->session.path.id);
+        memcpy(bytes + 4, client->session.ticket, KEYS_TICKET);
+        put_u32(bytes + 4 + KEYS_TICKET, session_position(&client->session));
+    } else {
+        size = login_write_request(&client->config.request, bytes);
+    }
+    if (stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
+        stream_send_bytes(&client->door, client->has_session ? STREAM_RESUME : STREAM_LOGIN, bytes, size) < 0) {
         fail(client, SESSION_EXHAUSTED);
     }
     sodium_memzero(bytes, sizeof bytes);
     client->state = CLIENT_LOGIN;
+    client->agains = 0;
+}
+
+/* The connection is the session's. */
+static void join(struct client *client)
+{
+    keys_destroy(&client->keys);
+    stream_move(&client->stream, &client->door, client);
+    client->state = CLIENT_OPEN;
+    client->joined = client->now;
 }
 
 static void receive_welcome(struct client *client, const struct packet *packet)
@@ -138,7 +182,7 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     const struct sockaddr *address;
     socklen_t size = 0;
     program.user = client;
-    if (login_read_welcome(&welcome, packet->data, packet->size) < 0) {
+    if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0) {
         fail(client, SESSION_BROKEN);
         return;
     }
@@ -148,10 +192,48 @@ static void receive_welcome(struct client *client, const struct packet *packet)
         fail(client, SESSION_EXHAUSTED);
         return;
     }
-    keys_destroy(&client->keys); /* the session has its copies */
-    client->state = CLIENT_OPEN;
-    client->tries = 0;
+    client->has_session = 1;
+    client->port = welcome.port;
+    join(client);
     client->config.on_open(client->config.user);
+}
+
+static void receive_resumed(struct client *client, const struct packet *packet)
+{
+    struct session *session = &client->session;
+    socklen_t size;
+    if (!client->has_session || packet->size != 4) {
+        fail(client, SESSION_BROKEN);
+        return;
+    }
+    join(client);
+    if (session_resume(session, get_u32(packet->data), client->now) < 0) {
+        end(client, SESSION_BROKEN);
+        return;
+    }
+    /* Perhaps this machine has moved to another network, and the socket has not. */
+    if (client->has_udp && !session_has_udp(session)) {
+        close_udp(client);
+        open_udp(client, client->port, &size);
+    }
+}
+
+/* The server is crowded, and serves who comes again: at once, unless it says so for ever. */
+static void receive_again(struct client *client, const struct packet *packet)
+{
+    if (packet->size != COOKIE_SIZE) {
+        fail(client, SESSION_BROKEN);
+        return;
+    }
+    memcpy(client->cookie, packet->data, COOKIE_SIZE);
+    client->has_cookie = 1;
+    client->agains += 1;
+    if (client->agains > AGAINS) {
+        fail(client, SESSION_CUT);
+        return;
+    }
+    hang_up(client);
+    begin(client);
 }
 
 static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
@@ -161,13 +243,19 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
         session_frame(&client->session, kind, packet, client->now);
         return;
     }
-    if (client->end != SESSION_OPEN) {
+    if (client->end != SESSION_OPEN || client->lost != SESSION_OPEN) {
         /* the rest does not matter */
     } else if (client->state == CLIENT_HELLO && kind == STREAM_ANSWER) {
         receive_answer(client, packet);
+    } else if (client->state == CLIENT_HELLO && kind == STREAM_AGAIN) {
+        receive_again(client, packet);
     } else if (client->state == CLIENT_LOGIN && kind == STREAM_WELCOME) {
         receive_welcome(client, packet);
-    } else if (client->state == CLIENT_LOGIN && kind == STREAM_REFUSED && packet->size == 1) {
+    } else if (client->state == CLIENT_LOGIN && kind == STREAM_RESUMED) {
+        receive_resumed(client, packet);
+    } else if (client->state == CLIENT_LOGIN && kind == STREAM_GONE && client->has_session) {
+        end(client, SESSION_CUT);
+    } else if (client->state == CLIENT_LOGIN && kind == STREAM_REFUSED && packet->size == 1 && !client->has_session) {
         client->refusal = packet->data[0];
         fail(client, SESSION_REFUSED);
     } else {
@@ -184,7 +272,8 @@ static void begin(struct client *client)
     client->state = CLIENT_CONNECTING;
     client->since = client->now;
     client->refusal = 0;
-    stream_init(&client->stream, fd, &client->pool, receive_frame, client);
+    stream_init(&client->door, fd, &client->pool, receive_frame, client);
+    client->door.frames.single = 1;
     if (fd < 0 || watch(client, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT) < 0) {
         fail(client, SESSION_CUT);
         return;
@@ -199,10 +288,10 @@ static void begin(struct client *client)
 /* The connection is made, or failed. */
 static void connected(struct client *client)
 {
-    unsigned char hello[KEYS_HELLO];
+    unsigned char hello[KEYS_HELLO + COOKIE_SIZE];
     int error = 0;
     socklen_t size = sizeof error;
-    if (getsockopt(client->stream.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
+    if (getsockopt(client->door.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
         fail(client, SESSION_CUT);
         return;
     }
@@ -210,20 +299,38 @@ static void connected(struct client *client)
         fail(client, SESSION_UNTRUSTED);
         return;
     }
-    if (stream_send_bytes(&client->stream, STREAM_HELLO, hello, sizeof hello) < 0) fail(client, SESSION_EXHAUSTED);
+    memcpy(hello + KEYS_HELLO, client->cookie, COOKIE_SIZE);
+    if (stream_send_bytes(&client->door, STREAM_HELLO, hello, client->has_cookie ? sizeof hello : KEYS_HELLO) < 0) {
+        fail(client, SESSION_EXHAUSTED);
+    }
+    client->has_cookie = 0;
     client->state = CLIENT_HELLO;
+}
+
+/* The stream that there is. */
+static struct stream *stream_of(struct client *client)
+{
+    return client->state == CLIENT_OPEN ? &client->stream : &client->door;
 }
 
 /* The connection ended, or something came over it that should not. */
 static void disconnected(struct client *client)
 {
-    if (client->state == CLIENT_OPEN && client->session.end != SESSION_OPEN) {
-        fail(client, client->session.end); /* the server said so before */
+    if (client->has_session && client->session.end != SESSION_OPEN) {
+        end(client, client->session.end); /* the server said so before */
+    } else if (client->state == CLIENT_OPEN && client->stream.broken) {
+        end(client, SESSION_BROKEN);
     } else if (client->state == CLIENT_HELLO) {
         fail(client, SESSION_UNTRUSTED); /* a server with another key hangs up on our hello */
     } else {
-        fail(client, client->stream.broken ? SESSION_BROKEN : SESSION_CUT);
+        fail(client, stream_of(client)->broken || stream_of(client)->frames.failed ? SESSION_BROKEN : SESSION_CUT);
     }
+}
+
+/* Nothing has gone wrong in this step. */
+static int is_well(const struct client *client)
+{
+    return client->end == SESSION_OPEN && client->lost == SESSION_OPEN;
 }
 
 static void handle_events(struct client *client)
@@ -236,8 +343,10 @@ static void handle_events(struct client *client)
             continue;
         }
         if (client->state == CLIENT_CONNECTING) connected(client);
-        if (client->end == SESSION_OPEN && (events[i].events & ~(uint32_t)EPOLLOUT) != 0 && stream_read(&client->stream) < 0) {
-            disconnected(client);
+        /* Only the door's frames are read one by one, and it may have become the session's stream by that. */
+        if (is_well(client) && (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+            enum client_state state = client->state;
+            if (stream_read(stream_of(client)) < 0 && state == client->state) disconnected(client);
         }
     }
 }
@@ -247,64 +356,90 @@ static int is_trying(const struct client *client)
     return client->state == CLIENT_CONNECTING || client->state == CLIENT_HELLO || client->state == CLIENT_LOGIN;
 }
 
+/* What a call of the session said. */
+static void over(struct client *client, enum session_end why)
+{
+    if (why == SESSION_CUT && client->state == CLIENT_OPEN) {
+        fail(client, why);
+    } else if (why != SESSION_OPEN) {
+        end(client, why);
+    }
+}
+
 /* What the clock says. */
 static void handle_time(struct client *client)
 {
     uint32_t gone = client->now - client->since;
     if (client->state == CLIENT_WAITING && gone >= client->retry) begin(client);
     if (is_trying(client) && client->now - client->since >= client->config.login_time) fail(client, SESSION_SILENT);
-    if (client->state == CLIENT_OPEN && session_check(&client->session, client->now) == 0) {
-        enum session_end end = session_update(&client->session, client->now);
-        if (end != SESSION_OPEN) fail(client, end);
+    if (client->has_session && session_check(&client->session, client->now) == 0) {
+        over(client, session_update(&client->session, client->now));
+    }
+    if (client->now - client->trimmed >= TRIM) {
+        packet_pool_trim(&client->pool, SPARE);
+        client->trimmed = client->now;
     }
 }
 
 static void flush(struct client *client)
 {
+    struct stream *stream = stream_of(client);
     int wanted;
-    if (client->state == CLIENT_OPEN && client->session.is_touched) {
-        enum session_end end = session_flush(&client->session, client->now);
-        if (end != SESSION_OPEN) fail(client, end);
-    } else if (stream_is_open(&client->stream) && client->state != CLIENT_CONNECTING &&
-               stream_flush(&client->stream) < 0) {
+    if (client->has_session && client->session.is_touched) over(client, session_flush(&client->session, client->now));
+    if (client->state != CLIENT_OPEN && client->state != CLIENT_CONNECTING && stream_is_open(stream) &&
+        stream_flush(stream) < 0) {
         disconnected(client);
     }
     if (client->has_udp) udp_flush(&client->udp);
-    if (!stream_is_open(&client->stream) || client->state == CLIENT_CONNECTING) return;
-    wanted = stream_queued(&client->stream) > 0;
+    if (!stream_is_open(stream) || client->state == CLIENT_CONNECTING) return;
+    wanted = stream_queued(stream) > 0;
     if (wanted != client->wants_write) {
         client->wants_write = wanted;
-        if (watch(client, EPOLL_CTL_MOD, client->stream.frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0) {
+        if (watch(client, EPOLL_CTL_MOD, stream->frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0) {
             fail(client, SESSION_EXHAUSTED);
         }
     }
 }
 
-/* What has failed is cleared away, and the next try planned. */
-static void finish(struct client *client)
+/* Plans the next try: later than the last time, unless the connection had been there for a while. */
+static void plan(struct client *client)
 {
     const struct client_config *config = &client->config;
-    enum session_end end = client->end;
-    uint32_t most = config->retry_least;
-    uint32_t i;
-    clear(client);
+    uint32_t most = config->retry_least, i;
+    if (client->state == CLIENT_OPEN && client->now - client->joined >= config->retry_most) client->tries = 0;
     for (i = 0; i < client->tries && most < config->retry_most; ++i) most *= 2;
     if (most > config->retry_most) most = config->retry_most;
     client->tries += client->tries < 30;
     client->retry = most / 2 + randombytes_uniform(most / 2 + 1);
+    client->agains = 0;
     client->since = client->now;
-    client->end = SESSION_OPEN;
     client->state = client->is_stopping ? CLIENT_STOPPED : CLIENT_WAITING;
-    config->on_close(config->user, end, client->refusal);
+}
+
+/* What has failed is cleared away, and the next try planned. */
+static void finish(struct client *client)
+{
+    enum session_end why = client->end;
+    int had_connection = client->state == CLIENT_OPEN;
+    plan(client);
+    client->end = client->lost = SESSION_OPEN;
+    if (why == SESSION_OPEN) {
+        hang_up(client);
+        if (had_connection) session_cut(&client->session, client->now);
+    } else {
+        clear(client);
+        client->config.on_close(client->config.user, why, client->refusal);
+    }
 }
 
 int client_init(struct client *client, const struct client_config *config)
 {
     memset(client, 0, sizeof *client);
     client->epoll = -1;
-    client->stream.frames.fd = -1;
+    client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
-        config->retry_least == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
+        config->limits.bulk_message == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
         errno = EINVAL;
         return -1;
     }
@@ -321,20 +456,20 @@ int client_fd(const struct client *client)
     return client->epoll;
 }
 
+/* What is due first of the connection and the session. */
 int client_wait(const struct client *client)
 {
-    uint32_t now = clock_ms(), gone = now - client->since, wait;
-    if (client->end != SESSION_OPEN) return 0;
-    switch (client->state) {
-    case CLIENT_STOPPED: return -1;
-    case CLIENT_WAITING: return gone >= client->retry ? 0 : (int)(client->retry - gone);
-    case CLIENT_OPEN: break;
-    default: return gone >= client->config.login_time ? 0 : (int)(client->config.login_time - gone);
-    }
+    uint32_t now = clock_ms(), gone = now - client->since, wait, due = client->config.login_time;
+    int tries = -1;
+    if (!is_well(client)) return 0;
+    if (client->state == CLIENT_STOPPED) return -1;
+    if (client->state == CLIENT_WAITING) due = client->retry;
+    if (client->state != CLIENT_OPEN) tries = gone >= due ? 0 : (int)(due - gone);
+    if (!client->has_session) return tries;
     if (client->session.is_touched) return 0;
     wait = session_check(&client->session, now);
     if (client->has_udp && client->udp.waits > 0 && wait > 1) wait = 1; /* its socket was full */
-    return (int)wait;
+    return tries >= 0 && tries < (int)wait ? tries : (int)wait;
 }
 
 void client_step(struct client *client)
@@ -342,9 +477,9 @@ void client_step(struct client *client)
     client->now = clock_ms();
     if (client->state == CLIENT_STOPPED) return;
     handle_events(client);
-    if (client->end == SESSION_OPEN) handle_time(client);
-    if (client->end == SESSION_OPEN) flush(client);
-    if (client->end != SESSION_OPEN) finish(client);
+    if (is_well(client)) handle_time(client);
+    if (is_well(client)) flush(client);
+    if (!is_well(client)) finish(client);
 }
 
 int client_send(struct client *client, int channel, const void *bytes, size_t size)
@@ -356,23 +491,22 @@ int client_send(struct client *client, int channel, const void *bytes, size_t si
 
 int client_is_open(const struct client *client)
 {
-    return client->state == CLIENT_OPEN && client->end == SESSION_OPEN;
+    return client->has_session && client->end == SESSION_OPEN;
 }
 
 void client_stop(struct client *client)
 {
     if (client->state == CLIENT_STOPPED) return;
     client->is_stopping = 1;
-    if (client->state == CLIENT_WAITING) { /* nothing there to end */
+    if (client->state == CLIENT_WAITING && !client->has_session) { /* nothing there to end */
         client->state = CLIENT_STOPPED;
         return;
     }
     if (client_is_open(client)) {
-        session_flush(&client->session, client->now);
-        stream_send_bytes(&client->stream, STREAM_BYE, NULL, 0);
+        session_leave(&client->session, client->now);
         stream_flush(&client->stream); /* what the socket does not take now is not said */
     }
-    fail(client, SESSION_CLOSED);
+    end(client, SESSION_CLOSED);
 }
 
 void client_destroy(struct client *client)

@@ -1,6 +1,8 @@
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, packet, parity, path,
+   reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
- * A client: logs in over TCP, has three channels (channels.h), and logs in again when the session ends. server.md has the
- * picture.
+ * A client: logs in over TCP, has three channels (channels.h), takes up its session again when only the connection ends, and logs
+ * in again when the session does. server.md has the picture.
  *
  *     client_defaults(&config);
  *     config.address = ...; config.server_key = ...; and the callbacks
@@ -15,6 +17,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include "cookie.h"
 #include "session.h"
 #include "udp.h"
 
@@ -43,6 +46,7 @@ struct client_config {
     void (*on_close)(void *user, enum session_end end, int refusal);
 };
 
+/* Of the connection: there may be a session meanwhile. CLIENT_LOGIN: its login, or the session's ticket, is with the server. */
 enum client_state { CLIENT_WAITING, CLIENT_CONNECTING, CLIENT_HELLO, CLIENT_LOGIN, CLIENT_OPEN, CLIENT_STOPPED };
 
 struct client {
@@ -51,8 +55,10 @@ struct client {
     struct packet_pool pool;
     struct layer above_udp;
     struct udp udp;
-    struct stream stream;
+    struct stream stream; /* the session's */
+    struct stream door;   /* a connection until the server has let it in */
     struct session session;
+    int has_session;
     struct keys_client exchange;
     struct keys keys;
     struct sockaddr_storage udp_address; /* where this session's UDP goes */
@@ -61,7 +67,14 @@ struct client {
     uint32_t since; /* when the try began, or the wait for the next */
     uint32_t retry; /* how long that is */
     uint32_t tries;
-    enum session_end end; /* of the session, to be reported; SESSION_OPEN: none */
+    uint32_t trimmed; /* when the pool was */
+    int has_cookie;   /* the server was crowded, and wants to see it */
+    int agains;       /* how often in a row it said so */
+    unsigned char cookie[COOKIE_SIZE];
+    uint16_t port;   /* of the server's UDP */
+    uint32_t joined; /* when the session's connection was made */
+    enum session_end end;  /* of the session, or of a try to get one, to be reported; SESSION_OPEN: none */
+    enum session_end lost; /* why the connection is over, without that the session is */
     int refusal;
 };
 

@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /* The time that all units are told: milliseconds of a clock that is never set back; it wraps. */
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, login, packet, parity, repeat, sequence. */
 /*
  * The error correction of a session, as the login agreed on it: none, repeat.h or parity.h. A session without has no memory
  * for it.

@@ -82,13 +82,14 @@ static int take_content(struct frames *frames, const unsigned char *bytes, size_
     return (int)wanted;
 }
 
-int frames_read(struct frames *frames)
+/* Reads and takes `most` bytes at most: how many, 0 when there are none now, or -1. */
+static int read_some(struct frames *frames, size_t most)
 {
     unsigned char bytes[READ_SIZE];
     ssize_t size, at = 0;
     if (frames->fd < 0 || frames->failed) return -1;
     do {
-        size = recv(frames->fd, bytes, sizeof bytes, 0);
+        size = recv(frames->fd, bytes, most, 0);
     } while (size < 0 && errno == EINTR);
     if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
     if (size == 0) return -1;
@@ -98,7 +99,19 @@ int frames_read(struct frames *frames)
         if (used < 0 || frames->fd < 0 || frames->failed) return -1;
         at += used;
     }
-    return 0;
+    return (int)size;
+}
+
+int frames_read(struct frames *frames)
+{
+    int size;
+    if (!frames->single) return read_some(frames, READ_SIZE) < 0 ? -1 : 0;
+    if (frames->part == NULL) {
+        size = read_some(frames, FRAMES_HEADER - frames->header_size);
+        if (size < 0) return -1;
+        if (frames->part == NULL) return 0;
+    }
+    return read_some(frames, frames->expected - frames->part->size) < 0 ? -1 : 0;
 }
 
 /* Lets go of what has been written. */

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet. */
 /*
  * Packets over a TCP connection: each goes as a frame, its size in 2 bytes and then the packet. The bottom of a stack of
  * layers, as udp.h is for UDP; but what is sent here arrives, in order, or the connection ends.
@@ -24,7 +25,8 @@ struct frames {
     size_t expected;
     unsigned char header[FRAMES_HEADER]; /* of a frame that has not even come that far */
     size_t header_size;
-    int failed; /* no memory for a packet: the connection cannot go on */
+    int single; /* reads no further than to the end of a frame, for a layer above that may hand the connection on after it */
+    int failed; /* no memory for a packet, or the layer above found out: the connection cannot go on */
 };
 
 /* Takes over the socket. */

@@ -102,15 +102,15 @@ static void begin(struct state *state, const unsigned char server[KEYS_PUBLIC])
 }
 
 /* Split, and of each of the two a key for UDP and one for TCP. */
-static void end(const struct state *state, unsigned char to_server[2][SEAL_KEY], unsigned char to_client[2][SEAL_KEY])
+static void end(struct keys *keys, const struct state *state, int is_server)
 {
     unsigned char up[HASH], down[HASH];
-    unsigned kind;
     derive(state->chain, "", 0, up, down);
-    for (kind = 0; kind < 2; ++kind) {
-        crypto_kdf_derive_from_key(to_server[kind], SEAL_KEY, kind + 1, "kcpstack", up);
-        crypto_kdf_derive_from_key(to_client[kind], SEAL_KEY, kind + 1, "kcpstack", down);
-    }
+    crypto_kdf_derive_from_key(is_server ? keys->udp_receive : keys->udp_send, SEAL_KEY, 1, "kcpstack", up);
+    crypto_kdf_derive_from_key(is_server ? keys->udp_send : keys->udp_receive, SEAL_KEY, 1, "kcpstack", down);
+    crypto_kdf_derive_from_key(is_server ? keys->tcp_receive : keys->tcp_send, SEAL_KEY, 2, "kcpstack", up);
+    crypto_kdf_derive_from_key(is_server ? keys->tcp_send : keys->tcp_receive, SEAL_KEY, 2, "kcpstack", down);
+    crypto_kdf_derive_from_key(keys->ticket, KEYS_TICKET, 3, "kcpstack", up);
     sodium_memzero(up, sizeof up);
     sodium_memzero(down, sizeof down);
 }
@@ -153,7 +153,7 @@ int keys_server_answer(struct keys *keys, const unsigned char public_key[KEYS_PU
                        const unsigned char secret_key[KEYS_SECRET], const unsigned char hello[KEYS_HELLO],
                        unsigned char answer[KEYS_ANSWER])
 {
-    unsigned char ephemeral[KEYS_SECRET], to_server[2][SEAL_KEY], to_client[2][SEAL_KEY];
+    unsigned char ephemeral[KEYS_SECRET];
     struct state state;
     int failed;
     if (sodium_init() < 0) return -1;
@@ -167,22 +167,15 @@ int keys_server_answer(struct keys *keys, const unsigned char public_key[KEYS_PU
     }
     if (!failed) {
         write_tag(&state, answer + KEYS_PUBLIC);
-        end(&state, to_server, to_client);
-        memcpy(keys->udp_receive, to_server[0], SEAL_KEY);
-        memcpy(keys->tcp_receive, to_server[1], SEAL_KEY);
-        memcpy(keys->udp_send, to_client[0], SEAL_KEY);
-        memcpy(keys->tcp_send, to_client[1], SEAL_KEY);
+        end(keys, &state, 1);
     }
     sodium_memzero(ephemeral, sizeof ephemeral);
-    sodium_memzero(to_server, sizeof to_server);
-    sodium_memzero(to_client, sizeof to_client);
     sodium_memzero(&state, sizeof state);
     return failed ? -1 : 0;
 }
 
 int keys_client_finish(struct keys *keys, struct keys_client *client, const unsigned char answer[KEYS_ANSWER])
 {
-    unsigned char to_server[2][SEAL_KEY], to_client[2][SEAL_KEY];
     struct state state;
     int failed;
     if (!client->waiting) return -1; /* a wiped secret is one that everybody knows */
@@ -191,15 +184,9 @@ int keys_client_finish(struct keys *keys, struct keys_client *client, const unsi
     mix_hash(&state, answer, KEYS_PUBLIC);
     failed = mix_key(&state, client->secret_key, answer) < 0 || read_tag(&state, answer + KEYS_PUBLIC) < 0;
     if (!failed) {
-        end(&state, to_server, to_client);
-        memcpy(keys->udp_send, to_server[0], SEAL_KEY);
-        memcpy(keys->tcp_send, to_server[1], SEAL_KEY);
-        memcpy(keys->udp_receive, to_client[0], SEAL_KEY);
-        memcpy(keys->tcp_receive, to_client[1], SEAL_KEY);
+        end(keys, &state, 0);
     }
     keys_client_destroy(client);
-    sodium_memzero(to_server, sizeof to_server);
-    sodium_memzero(to_client, sizeof to_client);
     sodium_memzero(&state, sizeof state);
     return failed ? -1 : 0;
 }

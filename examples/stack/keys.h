@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, seal; needs libsodium. */
 /*
  * Keys for a session, from an exchange at login: Noise_NK_25519_ChaChaPoly_SHA256 of the Noise Protocol Framework. The client
  * knows the server's public key beforehand (pinned in the program), so nobody else can answer for the server; both sides also
@@ -18,12 +19,14 @@
 #define KEYS_PUBLIC 32
 #define KEYS_SECRET 32
 #define KEYS_HELLO 48  /* the client's key for this session, and a tag: it was made for this server */
+#define KEYS_TICKET 16 /* what shows later, in another exchange, who was in this one */
 #define KEYS_ANSWER 48 /* the server's key for this session, and a tag: whoever made it has the pinned key's secret */
 
 /* The keys of one side: one pair for each kind of transport, since their counters are apart. */
 struct keys {
     unsigned char udp_send[SEAL_KEY], udp_receive[SEAL_KEY];
     unsigned char tcp_send[SEAL_KEY], tcp_receive[SEAL_KEY];
+    unsigned char ticket[KEYS_TICKET]; /* the same on both sides */
 };
 
 /* A client between hello and answer. */

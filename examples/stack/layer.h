@@ -1,3 +1,4 @@
+/* Can be taken alone, with packet. */
 /*
  * One shape for every unit of the stack: a layer is sent packets by the one above it and passes them on to the one below,
  * and the other way round for what arrives. Units that have this shape stack in any order that makes sense:

@@ -1,3 +1,4 @@
+/* Can be taken alone, with packet. */
 /*
  * The messages of a login, which go over TCP after the key exchange and sealed by its keys: who the client is, and what the
  * server answers.
@@ -10,25 +11,30 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
-#define LOGIN_VERSION 1
+#define LOGIN_VERSION 2
 #define LOGIN_NAME 64    /* bytes of a name, at most */
 #define LOGIN_TOKEN 1024 /* bytes of a token, at most */
 
 /* Room for each message. */
 #define LOGIN_REQUEST_SIZE (2 + LOGIN_NAME + 2 + LOGIN_TOKEN)
 #define LOGIN_WELCOME_SIZE 32
+#define LOGIN_RESUME_SIZE (4 + 16 + 4) /* id, ticket of keys.h, position of bulk.h */
 
 /* Error correction of the packets over UDP. */
 enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };
 
 /* Why a server says no; a program's own reasons are from 16 to 255. */
-enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3 };
+enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3, LOGIN_TOO_MANY = 4 };
 
 struct login_request {
     char name[LOGIN_NAME + 1]; /* ended by a 0; has none inside */
     unsigned char token[LOGIN_TOKEN];
     size_t token_size;
+    /* In a server only, which adds them: */
+    struct sockaddr_storage address; /* where it comes from */
+    uint32_t id;                     /* for server_answer */
 };
 
 /* What both ends must have alike. */

@@ -19,12 +19,25 @@ void packet_pool_destroy(struct packet_pool *pool)
     pool->made = pool->out;
 }
 
+void packet_pool_trim(struct packet_pool *pool, size_t keep)
+{
+    size_t surplus = pool->idle > keep ? (pool->idle - keep + 1) / 2 : 0;
+    for (; surplus > 0; --surplus) {
+        struct packet *packet = pool->spare;
+        pool->spare = packet->next;
+        pool->made -= 1;
+        free(packet);
+    }
+    pool->idle = pool->made - pool->out;
+}
+
 struct packet *packet_new(struct packet_pool *pool)
 {
     struct packet *packet = pool->spare;
     if (pool->limit != 0 && pool->out >= pool->limit) return NULL;
     if (packet != NULL) {
         pool->spare = packet->next;
+        if (pool->idle >= pool->made - pool->out) pool->idle = pool->made - pool->out - 1;
     } else {
         packet = malloc(sizeof *packet);
         if (packet == NULL) return NULL;

@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /*
  * A packet on its way through the layers, and the pool that it comes from.
  *
@@ -40,6 +41,7 @@ struct packet_pool {
     size_t made;  /* packets that there are */
     size_t out;   /* of them, those with an owner: 0 when all came back */
     size_t limit; /* never more than so many; 0 for no limit */
+    size_t idle;  /* that nobody has needed since packet_pool_trim */
 };
 
 /* An empty pool. */
@@ -47,6 +49,9 @@ void packet_pool_init(struct packet_pool *pool, size_t limit);
 
 /* Frees the packets that came back. All of them must have. */
 void packet_pool_destroy(struct packet_pool *pool);
+
+/* Frees half of those that nobody has needed since the last call, but for `keep`: to be called now and then. */
+void packet_pool_trim(struct packet_pool *pool, size_t keep);
 
 /* An empty packet whose content begins after the headroom, or NULL without memory or beyond the limit. */
 struct packet *packet_new(struct packet_pool *pool);

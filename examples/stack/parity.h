@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, sequence. */
 /*
  * Error correction by parity: after each group of packets one more is sent, the exclusive or of all in the group, and any one
  * of them that is lost is made from the others. It costs one packet in each group however large the packets are; for small

@@ -1,12 +1,22 @@
 #include "path.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* Kinds of packets. */
-enum { DATA = 1, HANDSHAKE, CONFIRM, ASK, HERE };
+enum { DATA = 1, HANDSHAKE, ASK, HERE };
 
 /* How often something is asked before the path is given up: so that ten lost packets in a row are what it takes. */
 #define QUESTIONS 10
+
+#define HOLD 4     /* times the silence, at first, */
+#define HOLDS 256  /* and at last */
+
+#define PROOFS 20    /* milliseconds between two questions at an address that is not proven */
+#define PATIENCE 200 /* for the answer of the address in use, and twice the time that the new one took */
+#define CLAIM 1000   /* after which another address may take the place of one that has not answered, */
+#define COPIED 300   /* or one that a copy came from: where two send the same, the slower one is the more honest */
+#define SETTLED 1000 /* in which no other address is looked at, when the one in use has answered */
 
 static int reached(uint32_t now, uint32_t time)
 {
@@ -20,10 +30,10 @@ static void write_link(const struct path *path, unsigned char header[PATH_LINK])
     put_u32(header + 4, path->key);
 }
 
-/* Seals a packet and sends it to where the other end is. */
-static void send_kind(struct path *path, int kind, struct packet *packet)
+/* Seals a packet and sends it to a place. */
+static void send_kind(struct path *path, int kind, struct packet *packet, const struct path_place *place)
 {
-    unsigned char link[PATH_LINK], *header = path->address_size > 0 ? packet_push(packet, 1) : NULL;
+    unsigned char link[PATH_LINK], *header = place->size > 0 ? packet_push(packet, 1) : NULL;
     write_link(path, link);
     if (header != NULL) *header = (unsigned char)kind;
     if (header != NULL && seal_close(&path->seal, packet, link, sizeof link) == 0) {
@@ -36,17 +46,25 @@ static void send_kind(struct path *path, int kind, struct packet *packet)
         return;
     }
     memcpy(header, link, PATH_LINK);
-    memcpy(&packet->address, &path->address, path->address_size);
-    packet->address_size = path->address_size;
+    memcpy(&packet->address, &place->address, place->size);
+    packet->address_size = place->size;
     path->sent = path->now;
     layer_down(&path->layer, packet);
 }
 
-/* A packet that says nothing but what it is. Without memory for it there is none, as if it were lost. */
-static void say(struct path *path, int kind)
+/* A packet that says what it is, and perhaps a number. Without memory for it there is none, as if it were lost. */
+static void say(struct path *path, int kind, const void *number, size_t size, const struct path_place *place)
 {
-    struct packet *packet = packet_new(path->pool);
-    if (packet != NULL) send_kind(path, kind, packet);
+    struct packet *packet = packet_from(path->pool, number, size);
+    if (packet != NULL) send_kind(path, kind, packet, place);
+}
+
+/* The server asks for a number, for which it needs to have heard from there; the client asks for any word. */
+static void ask_at(struct path *path, struct path_place *place)
+{
+    place->asked = 1;
+    place->when = path->now;
+    say(path, ASK, place->number, path->is_server ? PATH_NUMBER : 0, place);
 }
 
 /* Something goes out that should not stay without an answer. */
@@ -67,13 +85,21 @@ static void send_data(struct layer *layer, struct packet *packet)
         return;
     }
     expect(path); /* KCP's packets are acknowledged; for others path_update asks */
-    send_kind(path, DATA, packet);
+    send_kind(path, DATA, packet, &path->at);
 }
 
 static void ask(struct path *path)
 {
     expect(path);
-    say(path, ASK);
+    ask_at(path, &path->at);
+}
+
+/* The server: where the client is, is open again. */
+static void forget(struct path *path)
+{
+    path->at.size = path->claim.size = 0;
+    path->at.proven = path->claim.proven = 0;
+    path->is_settled = 0;
 }
 
 static void lose(struct path *path)
@@ -82,52 +108,151 @@ static void lose(struct path *path)
     path->usable = 0;
     path->asking = 0;
     path->next_handshake = path->now;
+    if (path->is_server) forget(path);
 }
 
-/* The server: a packet that is genuine and newer than all before. */
+static int is_held(const struct path *path)
+{
+    return path->hold > 0 && !reached(path->now, path->held + path->hold);
+}
+
+static int is_at(const struct packet *packet, const struct path_place *place)
+{
+    return place->size > 0 && place->size == packet->address_size &&
+           memcmp(&place->address, &packet->address, place->size) == 0;
+}
+
+/* The same host as TCP comes from, whatever the port. */
+static int is_home(const struct path *path, const void *address)
+{
+    const struct sockaddr_in6 *six = address, *home = (const struct sockaddr_in6 *)path->home;
+    if (home == NULL || six->sin6_family != home->sin6_family) return 0;
+    if (six->sin6_family == AF_INET6) return memcmp(&six->sin6_addr, &home->sin6_addr, sizeof six->sin6_addr) == 0;
+    return ((const struct sockaddr_in *)address)->sin_addr.s_addr == ((const struct sockaddr_in *)home)->sin_addr.s_addr;
+}
+
+static void take_place(struct path_place *place, const struct packet *packet)
+{
+    memset(place, 0, sizeof *place);
+    place->size = packet->address_size <= sizeof place->address ? packet->address_size : 0;
+    memcpy(&place->address, &packet->address, place->size);
+    randombytes_buf(place->number, sizeof place->number);
+}
+
+static void prove_at(struct path *path, struct path_place *place)
+{
+    if (!place->asked || reached(path->now, place->when + PROOFS)) ask_at(path, place);
+}
+
+/* Whether an address that is neither the one in use nor the one that claims to be new is to be asked at. */
+static int may_claim(const struct path *path, const struct packet *packet, int is_copy)
+{
+    if (path->claim.size == 0) return !(path->is_settled && !reached(path->now, path->settled + SETTLED));
+    return reached(path->now, path->claimed + (is_copy ? COPIED : CLAIM)) ||
+           (is_home(path, &packet->address) && !is_home(path, &path->claim.address));
+}
+
+/* The server: a genuine packet came from there, the newest or a copy of it. */
+static void consider(struct path *path, const struct packet *packet, int is_copy)
+{
+    if (is_held(path)) return;
+    if (path->at.size == 0) take_place(&path->at, packet);
+    if (is_at(packet, &path->at)) {
+        if (!path->usable) prove_at(path, &path->at);
+        return;
+    }
+    if (!is_at(packet, &path->claim)) {
+        if (!may_claim(path, packet, is_copy)) return;
+        take_place(&path->claim, packet);
+        path->claimed = path->now;
+    }
+    prove_at(path, &path->claim);
+    prove_at(path, &path->at);
+}
+
+static void move(struct path *path)
+{
+    path->moves += path->proven != 0;
+    path->at = path->claim;
+    path->claim.size = 0;
+    path->usable = 1;
+    path->proven = path->now | 1;
+}
+
+/* The server: a number came back. */
+static void check_number(struct path *path, const struct packet *packet)
+{
+    struct path_place *at = &path->at, *claim = &path->claim;
+    if (packet->size != PATH_NUMBER) return;
+    if (claim->size > 0 && !claim->proven && sodium_memcmp(packet->data, claim->number, PATH_NUMBER) == 0) {
+        claim->proven = 1;
+        path->decide = path->now + (path->now - path->claimed) * 2 + PATIENCE;
+        if (!at->proven || (is_home(path, &claim->address) && !is_home(path, &at->address))) move(path);
+    } else if (at->asked && sodium_memcmp(packet->data, at->number, PATH_NUMBER) == 0) {
+        at->proven = path->usable = 1;
+        at->asked = 0;
+        randombytes_buf(at->number, sizeof at->number);
+        path->proven = path->now | 1; /* 0 is never */
+        path->asking = 0;
+        if (claim->size > 0 && (is_home(path, &at->address) || !is_home(path, &claim->address))) {
+            claim->size = 0;
+            path->is_settled = 1;
+            path->settled = path->now;
+        }
+    }
+}
+
+/* The server's part with a packet that is genuine, and newer than all before. */
 static void follow(struct path *path, const struct packet *packet, int kind)
 {
-    if (path->address_size != packet->address_size || memcmp(&path->address, &packet->address, packet->address_size) != 0) {
-        path->moves += path->address_size > 0;
-        memcpy(&path->address, &packet->address, packet->address_size);
-        path->address_size = packet->address_size;
+    if (kind == HANDSHAKE) {
+        /* A client that still sends handshakes does not hear us. */
+        path->usable = 0;
+        if (path->at.proven) forget(path);
     }
-    /* A client that still sends handshakes does not hear us; one that sends anything else has been confirmed. */
-    path->usable = kind != HANDSHAKE;
+    consider(path, packet, 0);
 }
 
 static void receive(struct layer *layer, struct packet *packet)
 {
-    struct path *path = (struct path *)layer;
+    path_receive((struct path *)layer, packet, ((struct path *)layer)->now);
+}
+
+int path_receive(struct path *path, struct packet *packet, uint32_t now)
+{
     unsigned char link[PATH_LINK];
     const unsigned char *kind;
     enum seal_opened opened;
+    path->now = now;
     write_link(path, link);
     opened = seal_open(&path->seal, packet, link, sizeof link);
+    /* Somebody has sent a copy from his own address, and this is the original: or the other way round. */
+    if (opened == SEAL_COPY && path->is_server) consider(path, packet, 1);
     kind = opened >= 0 ? packet_pull(packet, 1) : NULL;
     if (kind == NULL) {
         packet_free(packet);
-        return;
+        return 0;
     }
-    path->asking = 0;
+    /* That the client speaks does not say that it still hears what goes to its address. */
+    if (!path->is_server || !reached(now, path->proven + path->times.heartbeat)) path->asking = 0;
+    if (path->is_server && *kind == HERE) check_number(path, packet);
     if (path->is_server && opened == SEAL_NEWEST) follow(path, packet, *kind);
     switch (*kind) {
     case DATA:
-        layer_up(layer, packet);
-        return;
-    case HANDSHAKE:
-        if (path->is_server) say(path, CONFIRM);
-        break;
-    case CONFIRM:
+        layer_up(&path->layer, packet);
+        return 1;
+    case ASK:
+        if (path->is_server && !path->at.proven) break;
+        say(path, HERE, packet->data, packet->size == PATH_NUMBER ? PATH_NUMBER : 0, &path->at);
         if (!path->is_server && !path->usable) {
             path->usable = 1;
-            ask(path); /* tells the server, too, that packets come through */
+            ask(path); /* the answer may get lost */
         }
         break;
-    case ASK: say(path, HERE); break;
-    default: break; /* HERE has done its work by arriving */
+    default: break; /* the others have done their work by arriving */
     }
     packet_free(packet);
+    return 1;
 }
 
 static const struct layer_ops path_ops = {send_data, receive, NULL, NULL, PATH_OVERHEAD};
@@ -149,8 +274,10 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size)
 {
-    memcpy(&path->address, address, size);
-    path->address_size = size;
+    memset(&path->at, 0, sizeof path->at);
+    if (size > sizeof path->at.address) return;
+    memcpy(&path->at.address, address, size);
+    path->at.size = size;
     path->may_handshake = 1;
     path->next_handshake = path->now;
 }
@@ -164,16 +291,26 @@ int path_header(struct packet *packet, uint32_t *id, uint32_t *key)
     return 0;
 }
 
-void path_receive(struct path *path, struct packet *packet, uint32_t now)
-{
-    path->now = now;
-    receive(&path->layer, packet);
-}
-
 void path_deaf(struct path *path, uint32_t now)
 {
     path->now = now;
     lose(path);
+}
+
+void path_distrust(struct path *path, uint32_t now)
+{
+    path->now = now;
+    lose(path);
+    path->hold = path->hold == 0 ? path->times.silence * HOLD : path->hold * 2;
+    if (path->hold > path->times.silence * HOLDS) path->hold = path->times.silence * HOLDS;
+    path->held = now;
+    path->next_handshake = now + path->hold;
+}
+
+void path_ask(struct path *path, uint32_t now)
+{
+    path->now = now;
+    if (path->usable && !path->asking) ask(path);
 }
 
 enum path_event path_update(struct path *path, uint32_t now)
@@ -186,15 +323,18 @@ enum path_event path_update(struct path *path, uint32_t now)
         }
         if (reached(now, path->next)) {
             path->next = now + path->times.silence / QUESTIONS + 1;
-            say(path, ASK);
+            ask_at(path, &path->at);
         }
     }
-    if (path->is_server) return PATH_NOTHING;
+    if (path->is_server) {
+        if (path->claim.size > 0 && path->claim.proven && reached(now, path->decide)) move(path);
+        return PATH_NOTHING;
+    }
     if (path->usable) {
         if (reached(now, path->sent + path->times.heartbeat)) ask(path);
     } else if (path->may_handshake && reached(now, path->next_handshake)) {
         path->next_handshake = now + path->times.handshake;
-        say(path, HANDSHAKE);
+        say(path, HANDSHAKE, NULL, 0, &path->at);
     }
     return PATH_NOTHING;
 }
@@ -213,7 +353,7 @@ uint32_t path_check(const struct path *path, uint32_t now)
         wait = sooner(wait, now, path->asked + path->times.silence);
         wait = sooner(wait, now, path->next);
     }
-    if (path->is_server) return wait;
+    if (path->is_server) return path->claim.size > 0 && path->claim.proven ? sooner(wait, now, path->decide) : wait;
     if (path->usable) return sooner(wait, now, path->sent + path->times.heartbeat);
     return path->may_handshake ? sooner(wait, now, path->next_handshake) : wait;
 }

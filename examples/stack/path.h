@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, seal; needs libsodium. */
 /*
  * The UDP side of a session: whether it can be used, where the other end is, and that NATs on the way do not forget it.
  *
@@ -8,27 +9,42 @@
  *     data
  *     tag       16 bytes
  *
- * The client sends a handshake every so often until the server confirms it. From then on packets may take this way, until one
- * end has asked and heard nothing for a while; then the client begins with handshakes again. Nothing is lost by that: what must
- * arrive is sent again by KCP, whichever way it takes.
+ * The client sends a handshake every so often until the server asks it something. From then on packets may take this way, until
+ * one end has asked and heard nothing for a while; then the client begins with handshakes again. Nothing is lost by that: what
+ * must arrive is sent again by KCP, whichever way it takes.
  *
- * The server sends to where the last packet came from that is authentic and newer than all before. So the session follows a
- * client whose NAT gives it a new address, and neither a forged packet nor an old one that is sent again, or held back and sent
- * later, can turn it away. To packets that are not authentic there is no answer.
+ * An address that a packet comes from proves nothing: its sender may have written any, and somebody on the way may send a copy
+ * from his own. So the server asks there for a number, and before the answer nothing else goes there (RFC 9000, 8.2 and 9.3):
+ * 41 bytes, for at least 33 that came. It asks at the address that it uses, too, and stays with that as long as it is answered:
+ * who is faster than the client, but cannot stop its packets, turns no session away. To packets that are not authentic there is
+ * no answer.
  */
 #ifndef PATH_H
 #define PATH_H
+
+#include <netinet/in.h>
 
 #include "seal.h"
 
 #define PATH_LINK 8 /* id and key */
 #define PATH_OVERHEAD (1 + SEAL_OVERHEAD + PATH_LINK)
+#define PATH_NUMBER 8 /* bytes of what the server asks for */
 
 /* In milliseconds, each at least 1. */
 struct path_times {
     uint32_t handshake; /* between two handshakes */
-    uint32_t heartbeat; /* the client sends something at least so often */
+    uint32_t heartbeat; /* the client sends something at least so often; no older is a proof of the address, while data goes there */
     uint32_t silence;   /* asked for so long without an answer, the path is not usable */
+};
+
+/* An address, and whether it was proven. */
+struct path_place {
+    struct sockaddr_in6 address;       /* or sockaddr_in, which is smaller: there are many of these */
+    socklen_t size;                    /* 0: none */
+    unsigned char number[PATH_NUMBER]; /* what has to come back from there; each one is used once */
+    int proven;                        /* it did */
+    int asked;                         /* it was asked for, */
+    uint32_t when;                     /* then */
 };
 
 struct path {
@@ -39,12 +55,18 @@ struct path {
     int is_server;
     uint32_t id, key;
     int usable;
-    int may_handshake;                /* client: the server has UDP at all */
-    struct sockaddr_storage address;  /* where the other end is */
-    socklen_t address_size;           /* server: 0 before the first packet */
+    int may_handshake;       /* client: the server has UDP at all */
+    struct path_place at;    /* where the other end is */
+    struct path_place claim; /* server: where it perhaps is now */
+    const struct sockaddr_storage *home; /* server: where its TCP comes from, which decides between two that are proven; or NULL */
+    uint32_t claimed, decide; /* when the claim was made; once it is proven, when it is believed */
+    uint32_t settled;        /* when the last claim was refuted, */
+    int is_settled;          /* a moment ago */
     uint32_t now;
+    uint32_t hold, held; /* milliseconds for which it is not trusted, and since when */
     uint32_t next_handshake;
     uint32_t sent;        /* when something was sent last */
+    uint32_t proven;      /* server: when the address was */
     int asking;           /* something was sent that should be answered, and nothing was heard since */
     uint32_t asked, next; /* since when; when to ask again */
     unsigned long moves;  /* how often the address changed */
@@ -65,11 +87,20 @@ void path_begin(struct path *path, const struct sockaddr *address, socklen_t siz
 /* Takes id and key off a packet: 0, or -1 for a packet too short to be one of a session. */
 int path_header(struct packet *packet, uint32_t *id, uint32_t *key);
 
-/* A packet without them. Data goes to the layer above. */
-void path_receive(struct path *path, struct packet *packet, uint32_t now);
+/* A packet without them. Data goes to the layer above. 1 if it was genuine. */
+int path_receive(struct path *path, struct packet *packet, uint32_t now);
 
 /* The other end says that it hears nothing. */
 void path_deaf(struct path *path, uint32_t now);
+
+/*
+ * Packets of the layers above do not get through, although questions are answered: the way takes no large ones, or somebody sits
+ * on it who lets through what he likes. The path is not usable for a while, each time a longer one.
+ */
+void path_distrust(struct path *path, uint32_t now);
+
+/* Asks whether the other end is there, if the path is usable. */
+void path_ask(struct path *path, uint32_t now);
 
 /* PATH_LOST when the path has become unusable just now: the other end should be told, over TCP. */
 enum path_event path_update(struct path *path, uint32_t now);

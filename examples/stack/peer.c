@@ -8,6 +8,7 @@
 
 void peer_list_add(struct peer_list *list, struct peer *peer)
 {
+    peer->list = list;
     peer->next = NULL;
     peer->prev = list->last;
     if (list->last != NULL) {
@@ -19,8 +20,9 @@ void peer_list_add(struct peer_list *list, struct peer *peer)
     list->count += 1;
 }
 
-void peer_list_remove(struct peer_list *list, struct peer *peer)
+void peer_list_remove(struct peer *peer)
 {
+    struct peer_list *list = peer->list;
     if (peer->prev != NULL) {
         peer->prev->next = peer->next;
     } else {
@@ -34,6 +36,20 @@ void peer_list_remove(struct peer_list *list, struct peer *peer)
     list->count -= 1;
 }
 
+static int is_half_open(const struct peer *peer)
+{
+    return peer->list == &peer->server->strangers || peer->list == &peer->server->known;
+}
+
+void peer_move(struct peer *peer, struct peer_list *to)
+{
+    struct tally *half_open = &peer->server->half_open;
+    if (is_half_open(peer)) half_open->counts[peer->host] -= 1;
+    peer_list_remove(peer);
+    peer_list_add(to, peer);
+    if (is_half_open(peer)) half_open->counts[peer->host] += 1;
+}
+
 void peer_touch(struct peer *peer)
 {
     if (peer->is_touched) return;
@@ -42,55 +58,44 @@ void peer_touch(struct peer *peer)
     peer->server->touched = peer;
 }
 
-static void forget_keys(struct peer *peer)
-{
-    if (peer->keys == NULL) return;
-    keys_destroy(peer->keys);
-    free(peer->keys);
-    peer->keys = NULL;
-}
-
-static void set_timer(struct peer *peer, uint32_t wait)
+void peer_set_timer(struct peer *peer, uint32_t wait)
 {
     wheel_set(&peer->server->wheel, &peer->timer, peer->server->now + wait);
 }
 
-/* From the list of its state to another. */
-static void move(struct peer *peer, struct peer_list *to)
+/* Which epoll its socket is in. */
+static int epoll_of(const struct peer *peer)
 {
-    struct server *server = peer->server;
-    peer_list_remove(peer->is_half_open ? &server->half_open : &server->open, peer);
-    peer_list_add(to, peer);
-    peer->is_half_open = to == &server->half_open;
+    return is_half_open(peer) ? peer->server->doors : peer->server->epoll;
+}
+
+static void hang_up(struct peer *peer)
+{
+    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
+    if (stream_is_open(&peer->stream)) epoll_ctl(epoll_of(peer), EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
+    stream_close(&peer->stream);
+    peer->wants_write = 0;
 }
 
 void peer_end(struct peer *peer, enum session_end why)
 {
     if (peer->state == PEER_ENDED) return;
     if (peer->end == SESSION_OPEN) peer->end = why;
-    move(peer, &peer->server->ended);
+    hang_up(peer);
+    peer_move(peer, &peer->server->ended);
     peer->state = PEER_ENDED;
     wheel_cancel(&peer->server->wheel, &peer->timer);
-    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
-    epoll_ctl(peer->server->epoll, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
-    stream_close(&peer->stream);
 }
 
-/* The last words are in the queue; when they are sent the client closes. */
-static void leave(struct peer *peer)
+/* The connection is over, and of a client that was let in not more than that. */
+static void cut(struct peer *peer)
 {
-    peer->state = PEER_LEAVING;
-    set_timer(peer, peer->server->config.login_time);
-    peer_touch(peer);
-}
-
-static void refuse(struct peer *peer, int reason)
-{
-    unsigned char byte = (unsigned char)reason;
-    peer->server->counts.refused += 1;
-    forget_keys(peer);
-    stream_send_bytes(&peer->stream, STREAM_REFUSED, &byte, 1);
-    leave(peer);
+    if (peer->state == PEER_OPEN && stream_is_open(&peer->stream) && peer->session->end == SESSION_OPEN) {
+        hang_up(peer);
+        session_cut(peer->session, peer->server->now);
+    } else {
+        peer_end(peer, SESSION_CUT);
+    }
 }
 
 /* Callbacks of the session. */
@@ -113,18 +118,34 @@ static void session_touched(void *user)
     peer_touch(user);
 }
 
-/* The session of a client that is let in: 0, or -1 without memory. */
-static int open_session(struct peer *peer)
+/* Its socket, which is in the epoll of what is half open, from there to that of the sessions, for `to`. */
+static int let_in(struct peer *peer, struct peer *to)
 {
     struct server *server = peer->server;
-    struct login_welcome welcome = server->config.settings;
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    event.data.ptr = to;
+    epoll_ctl(server->doors, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
+    peer->wants_write = 0;
+    return epoll_ctl(server->epoll, EPOLL_CTL_ADD, peer->stream.frames.fd, &event);
+}
+
+/* UDP packets that a session may send at once: what comes in a tenth of a second, but twice KCP's window at least. */
+static int burst(const struct server *server)
+{
+    return server->config.packet_rate > 5120 ? (int)(server->config.packet_rate / 10) : 512;
+}
+
+int peer_open(struct peer *peer, const struct login_welcome *settings)
+{
+    struct server *server = peer->server;
+    struct login_welcome welcome = *settings;
     struct session_program program = {session_message, session_room, session_touched, NULL};
     struct layer *udp = server->config.without_udp ? NULL : &server->udp.layer;
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     size_t size;
     program.user = peer;
-    peer->id = table_add(&server->table, peer);
-    if (peer->id == 0) return -1;
     welcome.id = peer->id;
     welcome.key = randombytes_random();
     welcome.port = server->udp_port;
@@ -133,107 +154,89 @@ static int open_session(struct peer *peer)
     if (peer->session == NULL || size == 0 ||
         session_init(peer->session, 1, &welcome, peer->keys, &server->config.limits, &peer->stream, udp, NULL, 0, &server->pool,
                      &program, server->now) < 0) {
-        table_remove(&server->table, peer->id);
         free(peer->session);
         peer->session = NULL;
         return -1;
     }
-    if (stream_send_bytes(&peer->stream, STREAM_WELCOME, bytes, size) < 0) peer->session->end = SESSION_EXHAUSTED;
+    door_forget_keys(peer);
+    peer->session->path.home = &peer->address;
+    peer->session->renew_time = server->config.renew_time;
+    peer->session->renew_bytes = server->config.renew_bytes;
+    peer->budget = burst(server);
+    peer->budgeted = server->now;
+    peer->stream.frames.single = 0;
+    server->hosts.counts[peer->host] += 1;
+    server->identities.counts[peer->identity] += 1;
+    peer->is_counted = 1;
+    if (stream_send_bytes(&peer->stream, STREAM_WELCOME, bytes, size) < 0 || let_in(peer, peer) < 0) {
+        peer->session->end = SESSION_EXHAUSTED;
+    }
+    peer_move(peer, &server->open);
+    peer->state = PEER_OPEN;
+    peer_touch(peer);
     return 0;
 }
 
-static void receive_hello(struct peer *peer, const struct packet *packet)
+void peer_resume(struct peer *peer, struct peer *from)
 {
-    const struct server_config *config = &peer->server->config;
-    unsigned char answer[KEYS_ANSWER];
-    peer->keys = packet->size == KEYS_HELLO ? malloc(sizeof *peer->keys) : NULL;
-    if (peer->keys == NULL ||
-        keys_server_answer(peer->keys, config->public_key, config->secret_key, packet->data, answer) < 0 ||
-        stream_send_bytes(&peer->stream, STREAM_ANSWER, answer, sizeof answer) < 0 ||
-        stream_seal(&peer->stream, peer->keys->tcp_send, peer->keys->tcp_receive) < 0) {
-        peer_end(peer, SESSION_BROKEN);
+    unsigned char position[4];
+    put_u32(position, session_position(peer->session));
+    hang_up(peer);
+    if (let_in(from, peer) < 0) {
+        peer_end(from, SESSION_EXHAUSTED);
+        session_cut(peer->session, peer->server->now);
         return;
     }
-    peer->state = PEER_LOGIN;
-    peer_touch(peer);
+    stream_move(&peer->stream, &from->stream, peer);
+    peer->address = from->address;
+    if (stream_send_bytes(&peer->stream, STREAM_RESUMED, position, sizeof position) < 0) cut(peer);
+    peer->server->counts.resumed += 1;
+    peer_end(from, SESSION_CLOSED);
 }
 
-static void receive_login(struct peer *peer, const struct packet *packet)
-{
-    struct server *server = peer->server;
-    const struct server_config *config = &server->config;
-    struct login_request request;
-    int reason = LOGIN_BAD_REQUEST;
-    if (login_read_request(&request, packet->data, packet->size) == 0) {
-        reason = server->table.count >= config->sessions ? LOGIN_FULL : config->on_login(config->user, &request);
-        memcpy(peer->name, request.name, sizeof peer->name);
-    }
-    sodium_memzero(&request, sizeof request);
-    if (reason != 0) {
-        refuse(peer, reason);
-        return;
-    }
-    if (open_session(peer) < 0) {
-        peer_end(peer, SESSION_EXHAUSTED);
-        return;
-    }
-    forget_keys(peer);
-    move(peer, &server->open);
-    peer->state = PEER_OPEN;
-    server->counts.logins += 1;
-    peer_touch(peer);
-    if (config->on_open != NULL) config->on_open(config->user, peer);
-}
-
-static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
+void peer_frame(void *user, enum stream_kind kind, struct packet *packet)
 {
     struct peer *peer = user;
     if (peer->state == PEER_OPEN) {
         session_frame(peer->session, kind, packet, peer->server->now);
-        return;
+    } else if (peer->state == PEER_LEAVING || peer->state == PEER_ENDED) {
+        packet_free(packet);
+    } else {
+        door_frame(peer, kind, packet);
     }
-    if (peer->state == PEER_HELLO && kind == STREAM_HELLO) {
-        receive_hello(peer, packet);
-    } else if (peer->state == PEER_LOGIN && kind == STREAM_LOGIN) {
-        receive_login(peer, packet);
-    } else if (peer->state != PEER_LEAVING) {
-        peer_end(peer, SESSION_BROKEN);
-    }
-    sodium_memzero(packet->data, packet->size); /* it may have been a token */
-    packet_free(packet);
 }
 
-void peer_accept(struct server *server, int fd)
+/* What time has added to the budget. */
+static void reckon(struct peer *peer)
 {
-    struct peer *peer = calloc(1, sizeof *peer);
-    struct epoll_event event;
-    if (peer == NULL) {
-        struct stream none;
-        stream_init(&none, fd, &server->pool, receive_frame, NULL);
-        stream_close(&none);
+    const struct server *server = peer->server;
+    uint64_t more = (uint64_t)(server->now - peer->budgeted) * server->config.packet_rate / 1000;
+    if (more == 0) return;
+    peer->budgeted = server->now;
+    peer->budget = more >= (uint64_t)(burst(server) - peer->budget) ? burst(server) : peer->budget + (int)more;
+}
+
+void peer_packet(struct peer *peer, struct packet *packet)
+{
+    struct server *server = peer->server;
+    if (peer->budget <= 0) reckon(peer);
+    if (peer->budget <= 0) {
+        server->counts.excess += 1;
+        packet_free(packet);
         return;
     }
-    if (server->half_open.count >= server->config.half_open) {
-        server->counts.displaced += 1;
-        peer_end(server->half_open.first, SESSION_CUT);
-    }
-    peer->server = server;
-    stream_init(&peer->stream, fd, &server->pool, receive_frame, peer);
-    peer->is_half_open = 1;
-    peer_list_add(&server->half_open, peer);
-    set_timer(peer, server->config.login_time);
-    memset(&event, 0, sizeof event);
-    event.events = EPOLLIN;
-    event.data.ptr = peer;
-    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0) peer_end(peer, SESSION_EXHAUSTED);
+    /* Only what is genuine counts, or somebody else could use up the budget. */
+    if (session_packet(peer->session, packet, server->now) && server->config.packet_rate > 0) peer->budget -= 1;
 }
 
 void peer_read(struct peer *peer)
 {
     if (peer->state == PEER_ENDED) return;
     if (stream_read(&peer->stream) == 0) return;
+    if (peer->state == PEER_ENDED) return;
     if (peer->session != NULL && peer->session->end != SESSION_OPEN) peer_end(peer, peer->session->end); /* it said so */
-    peer_end(peer, peer->stream.broken ? SESSION_BROKEN : SESSION_CUT);
+    if (peer->stream.broken) peer_end(peer, SESSION_BROKEN);
+    cut(peer);
 }
 
 /* Has epoll tell when the socket is writable while something waits for that. */
@@ -241,12 +244,12 @@ static void watch_writable(struct peer *peer)
 {
     int wanted = stream_queued(&peer->stream) > 0;
     struct epoll_event event;
-    if (wanted == peer->wants_write) return;
+    if (!stream_is_open(&peer->stream) || wanted == peer->wants_write) return;
     memset(&event, 0, sizeof event);
     event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
     event.data.ptr = peer;
-    if (epoll_ctl(peer->server->epoll, EPOLL_CTL_MOD, peer->stream.frames.fd, &event) < 0) {
-        peer_end(peer, SESSION_EXHAUSTED);
+    if (epoll_ctl(epoll_of(peer), EPOLL_CTL_MOD, peer->stream.frames.fd, &event) < 0) {
+        cut(peer);
         return;
     }
     peer->wants_write = wanted;
@@ -256,12 +259,29 @@ static void watch_writable(struct peer *peer)
 static void close_session(struct peer *peer)
 {
     struct server *server = peer->server;
-    if (peer->session == NULL) return;
-    if (server->config.on_close != NULL) server->config.on_close(server->config.user, peer, peer->end);
-    session_destroy(peer->session);
-    free(peer->session);
-    peer->session = NULL;
+    if (peer->session != NULL) {
+        if (server->config.on_close != NULL) server->config.on_close(server->config.user, peer, peer->end);
+        session_destroy(peer->session);
+        free(peer->session);
+        peer->session = NULL;
+    }
+    if (peer->is_counted) {
+        server->hosts.counts[peer->host] -= 1;
+        server->identities.counts[peer->identity] -= 1;
+        peer->is_counted = 0;
+    }
     table_remove(&server->table, peer->id);
+    peer->id = 0;
+}
+
+/* What a call of the session said. */
+static void over(struct peer *peer, enum session_end end)
+{
+    if (end == SESSION_CUT) {
+        cut(peer);
+    } else if (end != SESSION_OPEN) {
+        peer_end(peer, end);
+    }
 }
 
 void peer_flush(struct peer *peer)
@@ -275,13 +295,11 @@ void peer_flush(struct peer *peer)
     } else if (stream_flush(&peer->stream) < 0) {
         end = SESSION_CUT;
     }
-    if (end != SESSION_OPEN) {
-        peer_end(peer, end);
-        return;
-    }
+    over(peer, end);
+    if (peer->state == PEER_ENDED) return;
     watch_writable(peer);
     if (peer->state == PEER_OPEN) {
-        set_timer(peer, session_check(peer->session, peer->server->now));
+        peer_set_timer(peer, session_check(peer->session, peer->server->now));
     } else if (peer->state == PEER_LEAVING && stream_queued(&peer->stream) == 0) {
         shutdown(peer->stream.frames.fd, SHUT_WR);
     }
@@ -291,22 +309,30 @@ void peer_due(struct peer *peer)
 {
     enum session_end end = SESSION_SILENT; /* of one that did not log in, or does not close, in time */
     if (peer->state == PEER_OPEN) end = session_update(peer->session, peer->server->now);
-    if (end != SESSION_OPEN) peer_end(peer, end);
+    over(peer, end);
 }
 
 void peer_leave(struct peer *peer)
 {
+    struct server *server = peer->server;
     if (peer->state != PEER_OPEN) return;
+    if (!stream_is_open(&peer->stream)) {
+        peer_end(peer, SESSION_CLOSED);
+        return;
+    }
     peer->end = SESSION_CLOSED;
-    session_flush(peer->session, peer->server->now);
-    stream_send_bytes(&peer->stream, STREAM_BYE, NULL, 0);
-    move(peer, &peer->server->half_open);
-    leave(peer);
+    session_leave(peer->session, server->now);
+    if (server->leaving.count >= server->config.half_open) peer_end(server->leaving.first, SESSION_CLOSED);
+    peer_move(peer, &server->leaving);
+    peer->state = PEER_LEAVING;
+    peer_set_timer(peer, server->config.login_time);
+    peer_touch(peer);
 }
 
 void peer_free(struct peer *peer)
 {
     close_session(peer);
-    forget_keys(peer);
+    door_forget_keys(peer);
+    peer_list_remove(peer);
     free(peer);
 }

@@ -1,3 +1,4 @@
+/* Can be taken alone; needs KCP. */
 /*
  * Back-pressure: what to do when the network takes less than the program makes. ikcp_send takes all of it, and it waits in
  * memory; ikcp_waitsnd tells how many packets wait or have not been acknowledged yet. There are three answers, and which is

@@ -1,6 +1,5 @@
 #include "reliable.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +26,11 @@ static void send_packet(struct layer *layer, struct packet *packet)
 static void deliver(struct reliable *reliable)
 {
     int size;
-    while ((size = ikcp_peeksize(reliable->kcp)) >= 0) {
+    while (!reliable->broken && (size = ikcp_peeksize(reliable->kcp)) >= 0) {
+        if ((size_t)size > reliable->largest) {
+            reliable->broken = 1; /* KCP takes as many fragments as its window has room for */
+            return;
+        }
         if ((size_t)size > reliable->room) {
             char *larger = realloc(reliable->buffer, (size_t)size);
             if (larger == NULL) return; /* it stays where it is, until the next packet */
@@ -87,6 +90,7 @@ int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *
     ikcp_setoutput(reliable->kcp, output);
     ikcp_nodelay(reliable->kcp, 1, 10, 2, 1);
     ikcp_wndsize(reliable->kcp, 256, 256);
+    reliable->largest = RELIABLE_FRAGMENTS * (size_t)reliable->kcp->mss;
     return 0;
 }
 
@@ -94,13 +98,15 @@ int reliable_mtu(struct reliable *reliable, size_t link_mtu)
 {
     size_t mtu = layer_mtu(&reliable->layer, link_mtu);
     if (mtu > PACKET_LARGEST) return -1;
-    return ikcp_setmtu(reliable->kcp, (int)mtu) < 0 ? -1 : 0;
+    if (ikcp_setmtu(reliable->kcp, (int)mtu) < 0) return -1;
+    reliable->largest = RELIABLE_FRAGMENTS * (size_t)reliable->kcp->mss;
+    return 0;
 }
 
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
 {
     int taken;
-    if (size > INT_MAX) return -2;
+    if (size > reliable->largest) return -2;
     taken = ikcp_send(reliable->kcp, bytes, (int)size);
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet; needs KCP. */
 /*
  * KCP as a layer: messages of any size (up to 127 packets) go down as packets of KCP, and packets that arrive become messages
  * again, in order, none missing.
@@ -19,6 +20,8 @@
 /* Milliseconds after which a connection with nothing to do wants no time any more. */
 #define RELIABLE_QUIET 2000
 
+#define RELIABLE_FRAGMENTS 127 /* packets of a message, at most */
+
 struct reliable;
 
 /*
@@ -35,6 +38,8 @@ struct reliable {
     void *user;
     char *buffer; /* for a message on its way to the program */
     size_t room;
+    size_t largest;        /* message, either way */
+    int broken;            /* the other end has sent a larger one; nothing is handed up any more */
     uint32_t busy;         /* when there was something to do last */
     unsigned long refused; /* packets that KCP did not understand, or of another conversation */
     unsigned long starved; /* packets not sent, since the pool had none */

@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet, sequence. */
 /*
  * Error correction by repetition: each packet carries, behind itself, copies of those before it, F(n) = (P(n), P(n-1), P(n-2)).
  * What is lost arrives with the next packet, as soon as that is sent. For small packets that are sent all the time (a game's);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define COUNTER 8
+#define RENEWALS 48 /* bits below those in the counter's field */
 #define TAG crypto_aead_chacha20poly1305_IETF_ABYTES
 
 typedef char key_has_the_size[SEAL_KEY == crypto_aead_chacha20poly1305_IETF_KEYBYTES ? 1 : -1];
@@ -14,6 +15,50 @@ static void make_nonce(unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPU
 {
     put_u32(nonce, 0);
     put_u64(nonce + 4, counter);
+}
+
+/* A key from the one before it: no way leads back. */
+static void next_key(unsigned char after[SEAL_KEY], const unsigned char key[SEAL_KEY])
+{
+    crypto_kdf_derive_from_key(after, SEAL_KEY, 1, "sealnext", key);
+}
+
+static void renew_sending(struct seal *seal)
+{
+    unsigned char key[SEAL_KEY];
+    memcpy(key, seal->send_key, sizeof key);
+    next_key(seal->send_key, key);
+    sodium_memzero(key, sizeof key);
+    seal->send_renewals += 1;
+    seal->bytes = 0;
+}
+
+/* A packet under the key to come was genuine. */
+static void renew_receiving(struct seal *seal)
+{
+    memcpy(seal->before, seal->receive_key, SEAL_KEY);
+    memcpy(seal->receive_key, seal->after, SEAL_KEY);
+    sodium_memzero(seal->after, SEAL_KEY);
+    seal->has_after = 0;
+    seal->receive_renewals += 1;
+    if (seal->send_renewals < seal->receive_renewals) renew_sending(seal);
+}
+
+void seal_renew(struct seal *seal)
+{
+    if (seal->send_renewals > seal->receive_renewals || seal->send_renewals >= SEAL_MOST_RENEWALS) return;
+    renew_sending(seal);
+}
+
+/* The key of a packet, or NULL. */
+static const unsigned char *key_of(struct seal *seal, uint32_t renewals)
+{
+    if (renewals == seal->receive_renewals) return seal->receive_key;
+    if (renewals + 1 == seal->receive_renewals) return seal->before;
+    if (renewals != seal->receive_renewals + 1) return NULL;
+    if (!seal->has_after) next_key(seal->after, seal->receive_key);
+    seal->has_after = 1;
+    return seal->after;
 }
 
 int seal_is_spent(const struct seal *seal)
@@ -34,8 +79,9 @@ int seal_close(struct seal *seal, struct packet *packet, const void *extra, size
         return -1;
     }
     make_nonce(nonce, seal->sent);
-    put_u64(front, seal->sent);
+    put_u64(front, (uint64_t)seal->send_renewals << RENEWALS | seal->sent);
     seal->sent += 1;
+    seal->bytes += size;
     crypto_aead_chacha20poly1305_ietf_encrypt_detached(content, tag, NULL, content, size, extra, extra_size, NULL, nonce,
                                                        seal->send_key);
     return 0;
@@ -79,25 +125,37 @@ enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void 
 {
     unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
     const unsigned char *front, *tag;
+    const unsigned char *key;
     uint64_t counter;
+    uint32_t renewals;
+    int old;
     if (packet->size < SEAL_OVERHEAD || seal_is_spent(seal)) {
         seal->forged += 1;
         return SEAL_FORGED;
     }
     front = packet_pull(packet, COUNTER);
     tag = packet_cut(packet, TAG);
-    counter = get_u64(front);
-    if (is_old(seal, counter)) {
+    renewals = (uint32_t)(get_u64(front) >> RENEWALS);
+    counter = get_u64(front) & (((uint64_t)1 << RENEWALS) - 1);
+    old = is_old(seal, counter);
+    if (old && counter + 1 != seal->highest) {
         seal->replayed += 1;
         return SEAL_REPLAYED;
     }
     make_nonce(nonce, counter);
-    if (counter >= SEAL_MOST_PACKETS ||
+    key = key_of(seal, renewals);
+    if (key == NULL ||
         crypto_aead_chacha20poly1305_ietf_decrypt_detached(packet->data, NULL, packet->data, packet->size, tag, extra,
-                                                           extra_size, nonce, seal->receive_key) != 0) {
+                                                           extra_size, nonce, key) != 0) {
         seal->forged += 1;
         return SEAL_FORGED;
     }
+    if (old) {
+        seal->replayed += 1;
+        return SEAL_COPY;
+    }
+    if (renewals > seal->receive_renewals) renew_receiving(seal);
+    seal->bytes += packet->size;
     return note(seal, counter) ? SEAL_NEWEST : SEAL_LATE;
 }
 
@@ -139,4 +197,6 @@ void seal_destroy(struct seal *seal)
 {
     sodium_memzero(seal->send_key, sizeof seal->send_key);
     sodium_memzero(seal->receive_key, sizeof seal->receive_key);
+    sodium_memzero(seal->before, sizeof seal->before);
+    sodium_memzero(seal->after, sizeof seal->after);
 }

@@ -1,8 +1,10 @@
+/* Can be taken alone, with layer, packet; needs libsodium. */
 /*
  * Encryption unit: authenticated encryption of every packet (ChaCha20-Poly1305 of libsodium), with a window against replay.
  *
- * Adds SEAL_OVERHEAD bytes: an 8-byte counter in front, which is the nonce, and a 16-byte tag behind. The keys are
- * different for each direction and each session (keys.h), so a counter never meets the same key twice. A packet that is
+ * Adds SEAL_OVERHEAD bytes: in front 2 bytes that say how often the key was renewed and 6 of a counter, which is the nonce, and a
+ * 16-byte tag behind. The keys are different for each direction and each session (keys.h), so a counter never meets the same key
+ * twice. A packet that is
  * forged, truncated, of another session or seen before is dropped: nothing above hears of it, and the window does not move.
  *
  * It comes in two shapes. As a layer it has nothing for the program to do. seal_close and seal_open do the same to one packet,
@@ -21,10 +23,15 @@
 /* What one pair of keys may be used for; see security.md. */
 #define SEAL_MOST_PACKETS ((uint64_t)1 << 48)
 #define SEAL_MOST_FORGED ((uint64_t)1 << 36)
+#define SEAL_MOST_RENEWALS 0xffff
 
 struct seal {
     struct layer layer;
     unsigned char send_key[SEAL_KEY], receive_key[SEAL_KEY];
+    unsigned char before[SEAL_KEY], after[SEAL_KEY]; /* of receiving: for packets that come late, and for those to come */
+    uint32_t send_renewals, receive_renewals;        /* how often these were renewed */
+    int has_after;
+    uint64_t bytes; /* sent and received since the last renewal */
     uint64_t sent;    /* counter of the next packet */
     uint64_t highest; /* the highest counter received, plus one */
     uint64_t seen[SEAL_WINDOW / 64];
@@ -38,7 +45,8 @@ enum seal_opened {
     SEAL_NEWEST = 1,   /* genuine, and no packet sent later has arrived yet */
     SEAL_LATE = 0,     /* genuine, overtaken by others */
     SEAL_FORGED = -1,  /* not from the other end, or the keys are spent */
-    SEAL_REPLAYED = -2 /* seen before, or too old to tell */
+    SEAL_REPLAYED = -2, /* seen before, or too old to tell */
+    SEAL_COPY = -3      /* seen before, but genuine, and no later one has arrived: somebody may have been faster with a copy */
 };
 
 /* 0; -1 if libsodium cannot be used, or the two keys are equal. The keys are copied. */
@@ -52,6 +60,13 @@ int seal_close(struct seal *seal, struct packet *packet, const void *extra, size
 
 /* Decrypts a packet where it is. Below 0, and the bytes are worthless, if it is not to be used. */
 enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size);
+
+/*
+ * From now on packets are sent under a new key, which is made from the present one: so whoever gets the keys later cannot read
+ * what was sent before. The other end follows when it hears of it, with its own packets too; until then nothing more happens.
+ * Only one of the two ends may call this.
+ */
+void seal_renew(struct seal *seal);
 
 /* 1 when the keys have been used for as much as they may: packets are dropped from now on, and a new login is due. */
 int seal_is_spent(const struct seal *seal);

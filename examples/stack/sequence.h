@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /*
  * Where a packet's number is, seen from the numbers before it. Numbers count up and wrap; packets arrive out of order, late,
  * twice or never.

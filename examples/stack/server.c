@@ -7,22 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "peer.h"
 
-#define EVENTS 256       /* of epoll, at once */
-#define ACCEPTS 16       /* connections taken at once, since each costs a key exchange soon */
+#define EVENTS 256       /* of UDP and the sessions, at once */
+#define DOORS 8          /* of what is half open: each may cost a key exchange */
+#define ACCEPTS 16       /* connections taken at once */
 #define PACKETS 512      /* UDP packets taken at once */
 #define PAUSE 100        /* milliseconds, when the system has no more file descriptors or memory */
 #define UDP_BUFFER (4 << 20)
+#define DESCRIPTORS 32   /* that the rest of a program may have open */
+#define TRIM 1000        /* milliseconds between two looks at how many packets are needed */
+#define SPARE 64         /* packets that are always kept */
 
 void server_defaults(struct server_config *config)
 {
     memset(config, 0, sizeof *config);
     config->sessions = 10000;
     config->half_open = 1000;
+    config->per_host = 256;
+    config->per_name = 16;
+    config->packet_rate = 20000;
+    config->renew_time = SESSION_RENEW_TIME;
+    config->renew_bytes = SESSION_RENEW_BYTES;
     config->login_time = 5000;
     config->settings.mtu = 1400;
     config->settings.correction = LOGIN_PLAIN;
@@ -45,18 +55,18 @@ static void receive_packet(struct layer *layer, struct packet *packet)
         packet_free(packet);
         return;
     }
-    session_packet(peer->session, packet, server->now);
+    peer_packet(peer, packet);
 }
 
 static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
 
-static int watch(struct server *server, int fd, void *what)
+static int watch(int epoll, int fd, void *what)
 {
     struct epoll_event event;
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
     event.data.ptr = what;
-    return epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 static void set_port(struct sockaddr_storage *address, uint16_t port)
@@ -90,7 +100,7 @@ static int open_tcp(struct server *server)
         return -1;
     }
     server->port = get_port(&bound);
-    return watch(server, fd, &server->listener);
+    return watch(server->doors, fd, &server->listener);
 }
 
 static int open_udp(struct server *server)
@@ -109,15 +119,39 @@ static int open_udp(struct server *server)
     layer_join(&server->above_udp, &server->udp.layer);
     if (udp_address(&server->udp, &address, &size) < 0) return -1;
     server->udp_port = get_port(&address);
-    return watch(server, server->udp.fd, &server->udp);
+    return watch(server->epoll, server->udp.fd, &server->udp);
 }
 
 static int config_is_valid(const struct server_config *config)
 {
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     return config->on_login != NULL && config->on_message != NULL && config->sessions > 0 && config->half_open > 0 &&
-           config->login_time > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
+           config->packet_rate <= 1u << 30 && config->renew_time > 0 && config->renew_bytes > 0 &&
+           config->login_time > 0 && config->limits.reliable > 0 && config->limits.stream > 0 &&
+           config->limits.bulk_message > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
            login_write_welcome(&config->settings, bytes) != 0;
+}
+
+/* Each session has a file descriptor, and each connection that is half open. */
+static void heed_descriptors(struct server_config *config)
+{
+    struct rlimit limit;
+    size_t room;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 1u << 30) return;
+    room = limit.rlim_cur > 2 * DESCRIPTORS ? (size_t)limit.rlim_cur - DESCRIPTORS : DESCRIPTORS;
+    if (config->half_open > room / 4) config->half_open = room / 4;
+    if (config->sessions > room - config->half_open) config->sessions = room - config->half_open;
+}
+
+static int init_tallies(struct server *server)
+{
+    size_t expected = server->config.sessions + server->config.half_open;
+    if (tally_init(&server->hosts, expected) < 0 || tally_init(&server->half_open, expected) < 0 ||
+        tally_init(&server->identities, expected) < 0) {
+        return -1;
+    }
+    memcpy(server->half_open.secret, server->hosts.secret, sizeof server->hosts.secret); /* one slot in both */
+    return 0;
 }
 
 struct server *server_open(const struct server_config *config)
@@ -131,14 +165,17 @@ struct server *server_open(const struct server_config *config)
     if (server == NULL) return NULL;
     server->config = *config;
     server->above_udp.ops = &above_udp_ops;
-    server->listener = server->udp.fd = -1;
+    heed_descriptors(&server->config);
+    server->listener = server->udp.fd = server->epoll = server->doors = -1;
     server->listens = server->receives = 1; /* those that there are */
     server->now = clock_ms();
     packet_pool_init(&server->pool, 0);
     wheel_init(&server->wheel, server->now);
-    table_init(&server->table, config->sessions);
+    table_init(&server->table, server->config.sessions);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (server->epoll < 0 || open_tcp(server) < 0 || (!config->without_udp && open_udp(server) < 0)) {
+    server->doors = epoll_create1(EPOLL_CLOEXEC);
+    if (cookie_init(&server->jar) < 0 || init_tallies(server) < 0 || server->epoll < 0 || server->doors < 0 ||
+        watch(server->epoll, server->doors, &server->doors) < 0 || open_tcp(server) < 0 || (!config->without_udp && open_udp(server) < 0)) {
         int why = errno;
         server_close(server);
         errno = why;
@@ -154,16 +191,16 @@ static int is_passing(int error)
 }
 
 /* What epoll would tell of for ever, since nothing can be done about it now, waits for a while. */
-static void pause_watching(struct server *server, int fd, int *watched)
+static void pause_watching(struct server *server, int epoll, int fd, int *watched)
 {
-    if (epoll_ctl(server->epoll, EPOLL_CTL_DEL, fd, NULL) == 0) *watched = 0;
+    if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) == 0) *watched = 0;
     wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
 static void watch_again(struct server *server)
 {
-    if (!server->listens) server->listens = watch(server, server->listener, &server->listener) == 0;
-    if (!server->receives) server->receives = watch(server, server->udp.fd, &server->udp) == 0;
+    if (!server->listens) server->listens = watch(server->doors, server->listener, &server->listener) == 0;
+    if (!server->receives) server->receives = watch(server->epoll, server->udp.fd, &server->udp) == 0;
     if (!server->listens || !server->receives) wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
@@ -171,14 +208,19 @@ static void accept_some(struct server *server)
 {
     int i, on = 1;
     for (i = 0; i < ACCEPTS; ++i) {
-        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        int fd;
+        memset(&address, 0, sizeof address);
+        fd = accept4(server->listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
-            peer_accept(server, fd);
+            door_accept(server, fd, &address);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
-        } else if (!is_passing(errno)) {
-            pause_watching(server, server->listener, &server->listens);
+        } else if (!is_passing(errno) && door_displace(server) < 0) {
+            /* Out of file descriptors, and every one is a session's. */
+            pause_watching(server, server->doors, server->listener, &server->listens);
             return;
         }
     }
@@ -190,6 +232,8 @@ static void timer_due(struct wheel_timer *timer, uint32_t now, void *user)
     (void)now; /* server->now */
     if (timer == &server->watch_again) {
         watch_again(server);
+    } else if (timer == &server->trim) {
+        packet_pool_trim(&server->pool, SPARE);
     } else {
         peer_due((struct peer *)((char *)timer - offsetof(struct peer, timer)));
     }
@@ -199,13 +243,35 @@ static void handle(struct server *server, const struct epoll_event *event)
 {
     if (event->data.ptr == &server->listener) {
         accept_some(server);
-    } else if (event->data.ptr == &server->udp) {
-        if (udp_poll(&server->udp, PACKETS) < 0) pause_watching(server, server->udp.fd, &server->receives);
     } else {
         struct peer *peer = event->data.ptr;
         if (event->events & ~(uint32_t)EPOLLOUT) peer_read(peer); /* errors show in reading */
         if (event->events & EPOLLOUT) peer_touch(peer);
     }
+}
+
+/* Key exchanges take long: a few at a time, and what the sessions have to say comes between. */
+static void handle_doors(struct server *server)
+{
+    struct epoll_event events[DOORS];
+    int i, count = epoll_wait(server->doors, events, DOORS, 0);
+    for (i = 0; i < count; ++i) handle(server, &events[i]);
+}
+
+static void handle_sessions(struct server *server, const struct epoll_event *events, int count)
+{
+    int i, is_knocked = 0, has_packets = count == EVENTS; /* then it may be among those that found no place */
+    for (i = 0; i < count; ++i) {
+        if (events[i].data.ptr == &server->udp) has_packets = 1;
+        if (events[i].data.ptr == &server->doors) is_knocked = 1;
+    }
+    if (has_packets && server->udp.fd >= 0 && server->receives && udp_poll(&server->udp, PACKETS) < 0) {
+        pause_watching(server, server->epoll, server->udp.fd, &server->receives);
+    }
+    for (i = 0; i < count; ++i) {
+        if (events[i].data.ptr != &server->udp && events[i].data.ptr != &server->doors) handle(server, &events[i]);
+    }
+    if (is_knocked || count == EVENTS) handle_doors(server);
 }
 
 /* Sends what the step has left to send. What is touched by that is for the next step. */
@@ -228,7 +294,6 @@ static void free_ended(struct server *server)
     for (peer = server->ended.first; peer != NULL; peer = next) {
         next = peer->next;
         if (peer->is_touched) continue; /* still in that list, until the next step */
-        peer_list_remove(&server->ended, peer);
         peer_free(peer);
     }
 }
@@ -244,7 +309,7 @@ int server_wait(struct server *server)
 int server_step(struct server *server, int most)
 {
     struct epoll_event events[EVENTS];
-    int wait = server_wait(server), count, i;
+    int wait = server_wait(server), count;
     if (wait < 0 || (most >= 0 && wait > most)) wait = most;
     count = epoll_wait(server->epoll, events, EVENTS, wait);
     if (count < 0) {
@@ -252,10 +317,13 @@ int server_step(struct server *server, int most)
         count = 0;
     }
     server->now = clock_ms();
-    for (i = 0; i < count; ++i) handle(server, &events[i]);
+    handle_sessions(server, events, count);
     wheel_advance(&server->wheel, server->now, timer_due, server);
     flush_touched(server);
     free_ended(server);
+    if (!wheel_is_set(&server->trim) && server->pool.made > server->pool.out + SPARE) {
+        wheel_set(&server->wheel, &server->trim, server->now + TRIM);
+    }
     return 0;
 }
 
@@ -281,6 +349,15 @@ int server_send(struct peer *peer, int channel, const void *bytes, size_t size)
     return session_send(peer->session, channel, bytes, size, peer->server->now);
 }
 
+int server_answer(struct server *server, uint32_t id, int reason)
+{
+    struct peer *peer = table_find(&server->table, id);
+    if (peer == NULL || peer->state != PEER_WAITING) return -1;
+    server->now = clock_ms();
+    door_decide(peer, reason);
+    return 0;
+}
+
 void server_end(struct peer *peer)
 {
     peer_leave(peer);
@@ -289,6 +366,11 @@ void server_end(struct peer *peer)
 const char *server_name(const struct peer *peer)
 {
     return peer->name;
+}
+
+const struct sockaddr_storage *server_address(const struct peer *peer)
+{
+    return &peer->address;
 }
 
 void server_set_data(struct peer *peer, void *data)
@@ -315,13 +397,27 @@ void server_each(struct server *server, void (*visit)(void *user, struct peer *p
     }
 }
 
+void server_change_key(struct server *server, const unsigned char public_key[KEYS_PUBLIC],
+                       const unsigned char secret_key[KEYS_SECRET])
+{
+    struct server_config *config = &server->config;
+    memcpy(config->other_public_key, config->public_key, KEYS_PUBLIC);
+    memcpy(config->other_secret_key, config->secret_key, KEYS_SECRET);
+    memcpy(config->public_key, public_key, KEYS_PUBLIC);
+    memcpy(config->secret_key, secret_key, KEYS_SECRET);
+    config->has_other_key = 1;
+}
+
 void server_count(const struct server *server, struct server_counts *counts)
 {
     const struct peer *peer;
     *counts = server->counts;
     counts->sessions = server->open.count;
-    counts->half_open = server->half_open.count;
+    counts->half_open = server->strangers.count + server->known.count;
+    counts->most_sessions = server->config.sessions;
+    counts->most_half_open = server->config.half_open;
     counts->packets = server->pool.out;
+    counts->packets_made = server->pool.made;
     for (peer = server->open.first; peer != NULL; peer = peer->next) {
         const struct path *path = &peer->session->path;
         counts->forged += path->seal.forged;
@@ -329,6 +425,7 @@ void server_count(const struct server *server, struct server_counts *counts)
         counts->moves += path->moves;
         counts->falls += path->falls;
         counts->using_udp += path->usable != 0;
+        counts->without_tcp += !stream_is_open(&peer->stream);
     }
 }
 
@@ -343,15 +440,21 @@ void server_close(struct server *server)
     if (server == NULL) return;
     while ((peer = server->open.first) != NULL) server_end(peer);
     flush_touched(server);
-    end_all(&server->half_open);
+    end_all(&server->strangers);
+    end_all(&server->known);
+    end_all(&server->leaving);
     end_all(&server->open);
     while (server->touched != NULL) flush_touched(server); /* nothing is sent any more, but the list must end */
     free_ended(server);
     if (server->udp.fd >= 0) udp_close(&server->udp);
     if (server->listener >= 0) close(server->listener);
+    if (server->doors >= 0) close(server->doors);
     if (server->epoll >= 0) close(server->epoll);
+    tally_destroy(&server->hosts);
+    tally_destroy(&server->half_open);
+    tally_destroy(&server->identities);
     table_destroy(&server->table);
     packet_pool_destroy(&server->pool);
-    sodium_memzero(server->config.secret_key, sizeof server->config.secret_key);
+    sodium_memzero(server, sizeof *server);
     free(server);
 }

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* The sooner of two ends: what came first stays. */
@@ -46,7 +47,11 @@ int session_init(struct session *session, int is_server, const struct login_welc
     session->is_server = is_server;
     session->dead = welcome->dead;
     session->heartbeat = welcome->heartbeat;
-    session->now = session->heard = session->said = now;
+    session->now = session->heard = session->stream_heard = session->stream_said = now;
+    session->renewed = now;
+    session->renew_time = SESSION_RENEW_TIME;
+    session->renew_bytes = SESSION_RENEW_BYTES;
+    memcpy(session->ticket, keys->ticket, sizeof session->ticket);
     if (path_init(&session->path, is_server, welcome->id, welcome->key, keys->udp_send, keys->udp_receive, &times, pool,
                   now) < 0) {
         return -1;
@@ -81,11 +86,28 @@ int session_send(struct session *session, int channel, const void *bytes, size_t
     return channels_send(&session->channels, channel, bytes, size);
 }
 
-/* A frame without content that says something about the session. Without memory it is not said. */
+/* How long a session without a connection is kept when nothing is heard over UDP either. */
+static uint32_t patience(const struct session *session)
+{
+    return session->path.times.silence < session->dead / 2 ? session->path.times.silence * 2 : session->dead;
+}
+
+/* A frame that says something about the session. Without memory, or a connection, it is not said. */
 static void say(struct session *session, enum stream_kind kind)
 {
-    session->said = session->now;
-    stream_send_bytes(session->stream, kind, NULL, 0);
+    struct bulk *bulk = &session->channels.bulk;
+    unsigned char position[4];
+    put_u32(position, bulk->received);
+    session->stream_said = session->now;
+    if (!stream_is_open(session->stream)) return;
+    if (stream_send_bytes(session->stream, kind, position, kind == STREAM_DEAF ? 0 : sizeof position) < 0) return;
+    bulk->told = bulk->received;
+}
+
+/* The other end says how far it is. */
+static void hear_position(struct session *session, const struct packet *packet)
+{
+    if (packet->size != 4 || bulk_acknowledge(&session->channels.bulk, get_u32(packet->data)) < 0) end(session, SESSION_BROKEN);
 }
 
 /* Not for somebody who asks and asks and does not read the answers. */
@@ -110,15 +132,18 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
         return;
     }
     wake(session, now);
-    session->heard = now;
+    session->heard = session->stream_heard = now;
     switch (kind) {
     case STREAM_PACKET: channels_packet(&session->channels, packet); return;
     case STREAM_PART:
     case STREAM_LAST:
         if (channels_piece(&session->channels, packet, kind == STREAM_LAST) < 0) end(session, SESSION_BROKEN);
         return;
-    case STREAM_ASK: answer(session); break;
-    case STREAM_HERE: break;
+    case STREAM_ASK:
+        hear_position(session, packet);
+        answer(session);
+        break;
+    case STREAM_HERE: hear_position(session, packet); break;
     case STREAM_DEAF: path_deaf(&session->path, now); break;
     case STREAM_BYE: end(session, SESSION_LEFT); break;
     default: end(session, SESSION_BROKEN); break;
@@ -126,17 +151,39 @@ void session_frame(struct session *session, enum stream_kind kind, struct packet
     packet_free(packet);
 }
 
-void session_packet(struct session *session, struct packet *packet, uint32_t now)
+int session_packet(struct session *session, struct packet *packet, uint32_t now)
 {
-    uint64_t refused = session->path.seal.forged + session->path.seal.replayed;
     if (session->end != SESSION_OPEN) {
         packet_free(packet);
-        return;
+        return 0;
     }
     tell_time(session, now);
-    path_receive(&session->path, packet, now);
     /* A packet that is not authentic shall not even cost a flush. */
-    if (session->path.seal.forged + session->path.seal.replayed == refused) touch(session);
+    if (!path_receive(&session->path, packet, now)) return 0;
+    session->heard = now;
+    touch(session);
+    return 1;
+}
+
+void session_cut(struct session *session, uint32_t now)
+{
+    wake(session, now);
+    session->heard = now; /* so long it is kept at least */
+    path_ask(&session->path, now);
+}
+
+uint32_t session_position(const struct session *session)
+{
+    return session->channels.bulk.received;
+}
+
+int session_resume(struct session *session, uint32_t position, uint32_t now)
+{
+    if (bulk_resume(&session->channels.bulk, position) < 0) return -1;
+    wake(session, now);
+    session->heard = session->stream_heard = session->stream_said = now;
+    session->channels.bulk.told = session->channels.bulk.received;
+    return 0;
 }
 
 /* Tells the program of channels that are waited for. */
@@ -157,16 +204,62 @@ static void update_correction(struct session *session, uint32_t now)
     if (correction != NULL && correction->ops->update != NULL) correction->ops->update(correction, now);
 }
 
+static void renew_keys(struct session *session, uint32_t now)
+{
+    struct seal *udp = &session->path.seal, *tcp = &session->stream->seal;
+    int is_time = now - session->renewed >= session->renew_time;
+    if (!session->is_server) return; /* it follows */
+    if (is_time) session->renewed = now;
+    if (is_time || udp->bytes >= session->renew_bytes) seal_renew(udp);
+    if ((is_time || tcp->bytes >= session->renew_bytes) && session->stream->sealed) seal_renew(tcp);
+}
+
+static int flush_stream(struct session *session)
+{
+    const struct bulk *bulk = &session->channels.bulk;
+    int more;
+    if (!stream_is_open(session->stream)) return session->stream->broken ? -1 : 0;
+    if (bulk->received != bulk->told) answer(session);
+    do {
+        more = bulk_push(&session->channels.bulk);
+        if (stream_flush(session->stream) < 0) return -1;
+    } while (more && stream_queued(session->stream) == 0);
+    return 0;
+}
+
+void session_leave(struct session *session, uint32_t now)
+{
+    session_flush(session, now);
+    bulk_push_all(&session->channels.bulk);
+    stream_send_bytes(session->stream, STREAM_BYE, NULL, 0);
+}
+
 enum session_end session_flush(struct session *session, uint32_t now)
 {
     session->is_touched = 0;
+    if (session->channels.reliable.broken) end(session, SESSION_BROKEN);
     if (session->end != SESSION_OPEN) return session->end;
     session->now = session->path.now = now;
+    renew_keys(session, now);
     channels_flush(&session->channels, now);
     update_correction(session, now);
-    if (stream_flush(session->stream) < 0) end(session, session->stream->broken ? SESSION_BROKEN : SESSION_CUT);
+    if (flush_stream(session) < 0) {
+        if (!session->stream->broken) return SESSION_CUT;
+        end(session, SESSION_BROKEN);
+    }
     if (session->end == SESSION_OPEN) tell_room(session);
     return session->end;
+}
+
+/* KCP has not got on for so long, over a path that seems to be usable, that it had better take the other way. */
+static int is_held_up(struct session *session, uint32_t now)
+{
+    const ikcpcb *kcp = session->channels.reliable.kcp;
+    int waits = session->path.usable && ikcp_waitsnd(kcp) > 0;
+    if (!waits || !session->waits || kcp->snd_una != session->acknowledged) session->progressed = now;
+    session->waits = waits;
+    session->acknowledged = kcp->snd_una;
+    return now - session->progressed >= session->path.times.silence * 2;
 }
 
 enum session_end session_update(struct session *session, uint32_t now)
@@ -174,8 +267,20 @@ enum session_end session_update(struct session *session, uint32_t now)
     wake(session, now);
     update_correction(session, now);
     if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
-    if (now - session->heard >= session->dead) end(session, SESSION_SILENT);
-    if (now - session->said >= speaks_after(session)) say(session, session->is_server ? STREAM_HERE : STREAM_ASK);
+    if (is_held_up(session, now)) {
+        path_distrust(&session->path, now);
+        say(session, STREAM_DEAF);
+    }
+    if (now - session->heard >= session->dead) {
+        end(session, SESSION_SILENT);
+    } else if (!stream_is_open(session->stream)) {
+        if (now - session->heard >= patience(session)) end(session, SESSION_CUT);
+        if (now - session->heard >= patience(session) / 4) path_ask(&session->path, now);
+    } else if (now - session->stream_heard >= session->dead) {
+        return SESSION_CUT;
+    } else if (now - session->stream_said >= speaks_after(session)) {
+        say(session, session->is_server ? STREAM_HERE : STREAM_ASK);
+    }
     if (reliable_is_dead(&session->channels.reliable)) end(session, SESSION_STUCK);
     if (seal_is_spent(&session->path.seal) || seal_is_spent(&session->stream->seal)) end(session, SESSION_EXHAUSTED);
     return session->end;
@@ -201,8 +306,13 @@ uint32_t session_check(const struct session *session, uint32_t now)
     if (session->end != SESSION_OPEN) return 0;
     if (correction != NULL && correction->ops->check != NULL) wait = least(wait, correction->ops->check(correction, now));
     wait = least(wait, path_check(&session->path, now));
-    wait = least(wait, rest(session->heard, session->dead, now));
-    wait = least(wait, rest(session->said, speaks_after(session), now));
+    if (stream_is_open(session->stream)) {
+        wait = least(wait, rest(session->stream_heard, session->dead, now));
+        wait = least(wait, rest(session->stream_said, speaks_after(session), now));
+    } else {
+        uint32_t asks = patience(session) / 4;
+        wait = least(wait, rest(session->heard, session->path.usable && !session->path.asking ? asks : patience(session), now));
+    }
     return wait;
 }
 
@@ -217,6 +327,7 @@ void session_destroy(struct session *session)
     channels_destroy(&session->channels);
     correction_destroy(&session->correction);
     path_destroy(&session->path);
+    sodium_memzero(session->ticket, sizeof session->ticket);
     session->opened = 0;
 }
 

@@ -1,3 +1,5 @@
+/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, packet, parity, path, reliable, repeat,
+   seal, sequence, stream; needs KCP and libsodium. */
 /*
  * A session, from login to its end: the same unit in the server, many times, and in the client.
  *
@@ -17,7 +19,9 @@
  *                    UDP                         TCP
  *
  * It has no socket and no clock of its own: the owner gives it what arrives, and the time. When one of its calls says that the
- * session is over, the owner tells the program and destroys it.
+ * session is over, the owner tells the program and destroys it. SESSION_CUT is about the TCP connection while there is one: the
+ * owner closes that and says session_cut. The session goes on over UDP, or waits for a while, until a new connection takes the
+ * place of the old with session_resume.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -33,14 +37,17 @@ enum session_end {
     SESSION_OPEN,
     SESSION_CLOSED,    /* this program did so */
     SESSION_LEFT,      /* the other one did */
-    SESSION_CUT,       /* the TCP connection ended, or could not be made */
-    SESSION_SILENT,    /* nothing came over it for too long */
+    SESSION_CUT,       /* the TCP connection ended and was not taken up again, or could not be made */
+    SESSION_SILENT,    /* nothing came for too long */
     SESSION_BROKEN,    /* something came that no such peer sends */
     SESSION_STUCK,     /* KCP's packets were not acknowledged, however often they were sent */
     SESSION_EXHAUSTED, /* no memory, or no more counters for the encryption */
     SESSION_UNTRUSTED, /* client: the server does not have the key that was expected; or the key exchange was cut off */
     SESSION_REFUSED    /* client: the server does not let it in */
 };
+
+#define SESSION_RENEW_TIME 600000
+#define SESSION_RENEW_BYTES ((uint64_t)1 << 30)
 
 struct session;
 
@@ -59,10 +66,16 @@ struct session {
     struct session_program program;
     int is_server;
     int opened;        /* session_init came to its end */
-    uint32_t dead;     /* milliseconds without anything over TCP after which the session is over */
+    uint32_t dead;     /* milliseconds without anything after which the session is over, or its connection */
     uint32_t heartbeat;
     uint32_t now;
-    uint32_t heard, said; /* over TCP: when something came last, and was sent */
+    uint32_t heard;                     /* when something came last, or the connection was cut */
+    uint32_t stream_heard, stream_said; /* over TCP: when something came last, and was sent */
+    uint32_t renew_time, renewed;       /* server: the keys are renewed after so many milliseconds, the last time then, */
+    uint64_t renew_bytes;               /* or so many bytes */
+    unsigned char ticket[KEYS_TICKET];  /* with it the client takes up the session again */
+    uint32_t acknowledged, progressed;  /* of KCP: as far as it was, and when that changed or nothing waited: */
+    int waits;                          /* something does */
     int is_touched;
     enum session_end end; /* what it will be, when found out inside a call that cannot say so */
 };
@@ -82,8 +95,20 @@ int session_send(struct session *session, int channel, const void *bytes, size_t
 /* A frame of the stream after the login. */
 void session_frame(struct session *session, enum stream_kind kind, struct packet *packet, uint32_t now);
 
-/* A packet of UDP, id and key taken off: they have been compared. */
-void session_packet(struct session *session, struct packet *packet, uint32_t now);
+/* A packet of UDP, id and key taken off: they have been compared. 1 if it was genuine. */
+int session_packet(struct session *session, struct packet *packet, uint32_t now);
+
+/* Tells the other end, behind all that was given to channel 0, that the session is over. */
+void session_leave(struct session *session, uint32_t now);
+
+/* The stream is closed. */
+void session_cut(struct session *session, uint32_t now);
+
+/* As far as the other end's pieces of channel 0 have come, which it has to know when it resumes. */
+uint32_t session_position(const struct session *session);
+
+/* The stream is a new connection, sealed, and the other end has said its position: 0, or -1 if that cannot be. */
+int session_resume(struct session *session, uint32_t position, uint32_t now);
 
 /* Sends what waits. */
 enum session_end session_flush(struct session *session, uint32_t now);

@@ -24,8 +24,13 @@ static int open_frame(struct stream *stream, struct packet *packet)
 static void receive_frame(struct layer *layer, struct packet *packet)
 {
     struct stream *stream = (struct stream *)layer;
-    const unsigned char *kind = NULL;
-    if (!stream->broken && open_frame(stream, packet) == 0) kind = packet_pull(packet, 1);
+    const unsigned char *kind;
+    if (stream->broken || open_frame(stream, packet) < 0) {
+        stream->frames.failed = 1;
+        packet_free(packet);
+        return;
+    }
+    kind = packet_pull(packet, 1);
     if (kind == NULL || *kind < STREAM_HELLO || *kind > STREAM_BYE) {
         stream->broken = 1;
         packet_free(packet);
@@ -44,6 +49,18 @@ void stream_init(struct stream *stream, int fd, struct packet_pool *pool, stream
     stream->user = user;
     frames_init(&stream->frames, fd, pool);
     layer_join(&stream->layer, &stream->frames.layer);
+}
+
+void stream_move(struct stream *to, struct stream *from, void *user)
+{
+    *to = *from;
+    to->user = user;
+    to->frames.single = 0;
+    layer_join(&to->layer, &to->frames.layer);
+    frames_init(&from->frames, -1, from->frames.pool);
+    layer_join(&from->layer, &from->frames.layer);
+    if (from->sealed) seal_destroy(&from->seal);
+    from->sealed = 0;
 }
 
 int stream_seal(struct stream *stream, const unsigned char send_key[SEAL_KEY], const unsigned char receive_key[SEAL_KEY])

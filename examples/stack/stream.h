@@ -1,3 +1,4 @@
+/* Can be taken alone, with frames, layer, packet, seal; needs libsodium. */
 /*
  * The TCP side of a session: frames, each of a kind, and sealed from the key exchange on.
  *
@@ -8,7 +9,7 @@
  *     tag       16 bytes
  *
  * TCP neither loses nor reorders, so of a peer that holds the keys every frame opens, and each counter is the next. If one does
- * not, somebody has been at the connection, and it is over.
+ * not, somebody has been at the connection, and it is over. The session that it belongs to is not: bulk.h.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -22,14 +23,18 @@
 enum stream_kind {
     STREAM_HELLO = 1, /* client: for the key exchange; this and the next are not sealed */
     STREAM_ANSWER,    /* server */
+    STREAM_AGAIN,     /* server, instead: come again with this cookie, and the connection ends */
     STREAM_LOGIN,     /* client: login.h */
     STREAM_WELCOME,   /* server */
     STREAM_REFUSED,   /* server: instead, and the connection ends */
+    STREAM_RESUME,    /* client, instead of a login: the ticket of its session */
+    STREAM_RESUMED,   /* server */
+    STREAM_GONE,      /* server: there is no such session, and the connection ends */
     STREAM_PACKET,    /* a packet that would have gone over UDP */
     STREAM_PART,      /* a piece of a message of channel 0 */
     STREAM_LAST,      /* the last one, or all of it */
-    STREAM_ASK,       /* are you there? */
-    STREAM_HERE,      /* yes */
+    STREAM_ASK,       /* are you there? I have your pieces up to this position */
+    STREAM_HERE,      /* yes, and I have yours up to this one */
     STREAM_DEAF,      /* "I hear nothing from you over UDP" */
     STREAM_BYE        /* the program ended the session */
 };
@@ -44,11 +49,14 @@ struct stream {
     stream_receive receive;
     void *user;
     int sealed;
-    int broken; /* a frame that did not open, or not in turn, or of no kind */
+    int broken; /* what is sent has a gap, or a frame that opened is of no kind: not only the connection is over */
 };
 
 /* Takes over a socket. */
 void stream_init(struct stream *stream, int fd, struct packet_pool *pool, stream_receive receive, void *user);
+
+/* The connection is `to`'s from now on, with its keys and counters; `from` is as after stream_close. `to` is overwritten. */
+void stream_move(struct stream *to, struct stream *from, void *user);
 
 /* What is sent and received from now on is sealed. 0, or -1 as seal_init. */
 int stream_seal(struct stream *stream, const unsigned char send_key[SEAL_KEY], const unsigned char receive_key[SEAL_KEY]);

@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /*
  * Numbers for sessions, and which session has a number: both in the same short time however many there are.
  *

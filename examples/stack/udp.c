@@ -37,11 +37,16 @@ static const struct layer_ops ops = {send_layer, receive_layer, update_layer, ch
 
 static int open_socket(struct udp *udp, int family, struct packet_pool *pool)
 {
+    int omit = IP_PMTUDISC_OMIT;
     memset(udp, 0, sizeof *udp);
     udp->layer.ops = &ops;
     udp->pool = pool;
     udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return udp->fd < 0 ? -1 : 0;
+    if (udp->fd < 0) return -1;
+    /* What ICMP says of a way's MTU anybody can say who sees a packet; where it cannot be ignored, it is heeded. */
+    setsockopt(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);
+    if (family == AF_INET6) setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof omit);
+    return 0;
 }
 
 static int fail(struct udp *udp)

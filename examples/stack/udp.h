@@ -1,3 +1,4 @@
+/* Can be taken alone, with layer, packet. */
 /*
  * UDP unit: a non-blocking socket that takes and gives many packets per system call, straight out of and into packets.
  *

@@ -1,3 +1,4 @@
+/* Can be taken alone. */
 /*
  * A timer wheel: one timer for each of thousands of sessions, set again after every packet. Setting, moving and cancelling
  * take the same short time however many timers there are, and memory is needed for none of them: a timer is a struct inside

@@ -29,7 +29,7 @@ const SANITIZED: Build = Build {
 };
 
 /// Tests that take half a minute or more under valgrind, or wait for what must happen in time.
-const SLOW: [&str; 3] = ["crowd", "login", "session"];
+const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, _, clang, _] = COMPILERS;
@@ -62,6 +62,11 @@ pub fn add(suite: &mut Suite) {
             passes(&test, gcc.command, PLAIN, &valgrind)
         });
     }
+    suite.test_unless(
+        lack.clone(),
+        "stack: each unit works with those alone that its first line names",
+        alone,
+    );
     suite.test_unless(
         lack,
         "stack: README.md has the figures that fec prints",
@@ -168,6 +173,88 @@ fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> 
     run(command
         .args(env::var_os("IKCP_SEED"))
         .env_remove("LD_LIBRARY_PATH"))?;
+    Ok(())
+}
+
+/// What the first comment of a unit's header says that it needs: units and libraries; or that it is part of another.
+fn needs(header: &str) -> Option<(Vec<String>, Vec<String>)> {
+    let line = header.strip_prefix("/* ")?.split_once(". */")?.0;
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (units, libraries) = line.split_once("; needs ").unwrap_or((&line, ""));
+    let units = units.strip_prefix("Can be taken alone")?;
+    let units = units.strip_prefix(", with ").unwrap_or(units);
+    let list = |text: &str, by: &str| -> Vec<String> {
+        let names = text.split(by).filter(|name| !name.is_empty());
+        names.map(String::from).collect()
+    };
+    Some((list(units, ", "), list(libraries, " and ")))
+}
+
+/// Each unit is copied into an empty folder, with what its first line names and nothing else; no symbol is missing there.
+fn alone() -> Outcome {
+    let [gcc, ..] = COMPILERS;
+    let library = DEFAULT.library()?;
+    let mut count = 0;
+    for file in fs::read_dir(folder())? {
+        let file = file?.path();
+        let name = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or("");
+        if file.extension().is_none_or(|extension| extension != "h") {
+            continue;
+        }
+        let text = fs::read_to_string(&file)?;
+        if text.starts_with("/* Part of ") {
+            continue;
+        }
+        let (units, libraries) = needs(&text).ok_or(format!(
+            "{name}.h does not say what it needs in its first line"
+        ))?;
+        let to = library::scratch().join(format!("stack/alone/{name}"));
+        fs::create_dir_all(&to)?;
+        let mut command = Command::new(gcc.command);
+        command.args([
+            "-std=c99",
+            "-D_GNU_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Werror",
+            "-O0",
+        ]);
+        command.args(["-shared", "-fPIC", "-Wl,-z,defs", "-o", "unit.so"]);
+        let mut sources = 0;
+        for unit in units.iter().map(String::as_str).chain([name]) {
+            for extension in ["h", "c"] {
+                let part = format!("{unit}.{extension}");
+                if folder().join(&part).exists() {
+                    fs::copy(folder().join(&part), to.join(&part))?;
+                    if extension == "c" {
+                        command.arg(part);
+                        sources += 1;
+                    }
+                }
+            }
+        }
+        if sources == 0 {
+            command.args(["-x", "c", &format!("{name}.h"), "-x", "none"]);
+            command.args(["-fsyntax-only"]);
+        }
+        for needed in &libraries {
+            match needed.as_str() {
+                "KCP" => command
+                    .arg(format!("-I{}", root().join("include").display()))
+                    .arg(&library.archive)
+                    .args(["-lpthread", "-lm"]),
+                "libsodium" => command.arg("-lsodium"),
+                other => return Err(format!("{name}.h needs {other}, which is unknown").into()),
+            };
+        }
+        run(command.current_dir(&to))?;
+        count += 1;
+    }
+    assert!(count > 20, "only {count} units");
     Ok(())
 }
 

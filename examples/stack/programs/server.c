@@ -92,6 +92,17 @@ static void on_close(void *user, struct peer *peer, enum session_end end)
     say(user, server_name(peer), " is gone", NULL, 0);
 }
 
+/* What the limit of file descriptors leaves of the settings. */
+static void say_limits(const struct chat *chat, const struct server_config *config)
+{
+    struct server_counts counts;
+    server_count(chat->server, &counts);
+    printf("%zu sessions at most, %zu connections that are not logged in\n", counts.most_sessions, counts.most_half_open);
+    if (counts.most_sessions < config->sessions || counts.most_half_open < config->half_open) {
+        printf("that is what file descriptors there are for: for more, raise ulimit -n\n");
+    }
+}
+
 static int make_key(const char *path)
 {
     unsigned char public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
@@ -161,6 +172,7 @@ int main(int count, char **arguments)
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     printf("port %u\n", server_port(chat.server));
+    say_limits(&chat, &config);
     while (!stopped && server_step(chat.server, 1000) == 0) {
     }
     server_close(chat.server);

@@ -298,6 +298,7 @@ int main(int count, char **arguments)
     config.settings.silence = 20000; /* a machine that is busy with other things is no reason to fall back */
     config.user = &unsent;
     config.on_login = on_login;
+    config.per_host = config.per_name = 0; /* they are all one */
     config.on_message = on_message;
     client_defaults(&guest_config);
     guest_config.login_time = 60000;

@@ -11,13 +11,6 @@
 static uint64_t seed;
 static struct stage stage;
 
-static struct server_counts counts(void)
-{
-    struct server_counts counts;
-    server_count(stage.server, &counts);
-    return counts;
-}
-
 static int three_closes(const struct stage *stage)
 {
     return stage->clients[0].closes >= 3;
@@ -36,7 +29,7 @@ static struct stage_client *in_vain(const struct client_config *config, enum ses
     client_stop(&client->client);
     stage_run(&stage, 250, NULL);
     CHECK_INT(client->client.state, CLIENT_STOPPED);
-    CHECK_INT(counts().half_open, 0);
+    CHECK_INT(stage_counts(&stage).half_open, 0);
     return client;
 }
 
@@ -48,7 +41,7 @@ static void wrong_key(void)
     stage_client_config(&stage, &config);
     config.server_key[5] ^= 4;
     in_vain(&config, SESSION_UNTRUSTED, 0);
-    CHECK_INT(counts().logins, 0);
+    CHECK_INT(stage_counts(&stage).logins, 0);
     stage_close(&stage);
 }
 
@@ -91,8 +84,8 @@ static void wrong_token(void)
     stage_client_config(&stage, &config);
     config.request.token[0] ^= 1;
     in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
-    CHECK_INT(counts().refused, 3);
-    CHECK(counts().packets <= UDP_BATCH);
+    CHECK_INT(stage_counts(&stage).refused, 3);
+    CHECK(stage_counts(&stage).packets <= UDP_BATCH);
     stage_close(&stage);
 }
 
@@ -121,10 +114,10 @@ static void full(void)
     CHECK(stage_run(&stage, 20000, first_two_open));
     CHECK_INT(stage.clients[2].end, SESSION_REFUSED);
     CHECK_INT(stage.clients[2].refusal, LOGIN_FULL);
-    CHECK_INT(counts().sessions, 2);
+    CHECK_INT(stage_counts(&stage).sessions, 2);
     stage_leave(&stage.clients[0]); /* makes room */
     CHECK(stage_run(&stage, 20000, third_open));
-    CHECK_INT(counts().sessions, 2);
+    CHECK_INT(stage_counts(&stage).sessions, 2);
     stage_close(&stage);
 }
 
@@ -207,6 +200,52 @@ static void busy(int with_udp)
     stage_close(&stage);
 }
 
+static int second_open(const struct stage *stage)
+{
+    return client_is_open(&stage->clients[1].client);
+}
+
+/*
+ * The server gets a new key while it runs: those who are in stay, clients that know the old one serve until the change after
+ * that, and those that know the new one from now on.
+ */
+static void server_key_changed(void)
+{
+    unsigned char first[KEYS_PUBLIC], public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
+    struct client_config config;
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    CHECK_INT(stage_start(&stage), 0);
+    memcpy(first, stage.public_key, KEYS_PUBLIC);
+    stage_client_config(&stage, &config);
+    client = stage_join(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK_INT(keys_make(public_key, secret_key), 0);
+    server_change_key(stage.server, public_key, secret_key);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the old one */
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    memcpy(config.server_key, public_key, KEYS_PUBLIC);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the new one */
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
+    stage_flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(stage_counts(&stage).resumed, 1);
+    CHECK_INT(keys_make(public_key, secret_key), 0);
+    server_change_key(stage.server, public_key, secret_key);
+    stage_leave(&stage.clients[1]);
+    memcpy(config.server_key, first, KEYS_PUBLIC);
+    CHECK(stage_join(&stage, &config, 0) != NULL); /* with one that the server has no longer */
+    CHECK_INT(stage_run(&stage, 300, second_open), 0);
+    CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
+    stage_leave(&stage.clients[1]);
+    stage_flows(client, 200); /* who was in is in */
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(client->opens, 1);
+    CHECK_INT(stage.wrong, 0);
+    stage_close(&stage);
+}
+
 /* Settings that cannot be. */
 static void invalid(void)
 {
@@ -237,6 +276,7 @@ int main(int count, char **arguments)
     nobody();
     busy(1);
     busy(0);
+    server_key_changed();
     invalid();
     return check_result();
 }

@@ -127,7 +127,7 @@ static void send_data(struct tap *above, const char *text)
 
 static int server_sends_to(unsigned port)
 {
-    return ((const struct sockaddr_in *)&net.server.address)->sin_port == htons((uint16_t)port);
+    return ((const struct sockaddr_in *)&net.server.at.address)->sin_port == htons((uint16_t)port);
 }
 
 /* A handshake each second, until it is confirmed; then a heartbeat, which is answered. */
@@ -225,11 +225,28 @@ static void data_after_the_path_was_lost_confirmed_it(void)
     finish();
 }
 
-/* A new address is followed when the packet is genuine and the newest, and only then. */
+/* What is on the way from the server to a port, and its bytes; the rest is dropped. */
+static struct packet *sent_to(unsigned port, size_t *bytes)
+{
+    struct packet *packet, *found = NULL;
+    while ((packet = tap_take(&net.from_server)) != NULL) {
+        if (((struct sockaddr_in *)&packet->address)->sin_port == htons((uint16_t)port)) {
+            *bytes += packet->size;
+            packet_free(found);
+            found = packet;
+        } else {
+            packet_free(packet);
+        }
+    }
+    return found;
+}
+
+/* A new address is believed when the packet was genuine and the newest, and it has answered. */
 static void addresses(void)
 {
     struct sockaddr_in thief = make_address(6666), moved = make_address(5001);
     struct packet *first, *second, *replay;
+    size_t bytes = 0;
     begin();
     connect_both();
     CHECK(server_sends_to(5000));
@@ -239,26 +256,173 @@ static void addresses(void)
     second = tap_take(&net.from_client);
     replay = copy(second);
     to_server(second, &net.at);
-    to_server(replay, &thief); /* seen before */
-    CHECK(server_sends_to(5000));
+    send_data(&net.client_above, "third");
+    packet_free(tap_take(&net.from_client));
+    to_server(replay, &net.at);
     to_server(first, &thief); /* genuine, never seen, but late: it is used, and not followed */
-    CHECK(server_sends_to(5000));
+    CHECK_INT(net.from_server.count, 0);
     CHECK_INT(net.server_above.count, 2);
     CHECK_INT(net.server.seal.replayed, 1);
-    send_data(&net.client_above, "third");
+    send_data(&net.client_above, "fourth");
     first = tap_take(&net.from_client);
     replay = copy(first);
     replay->data[replay->size - 1] ^= 1;
     to_server(replay, &thief); /* forged */
-    CHECK(server_sends_to(5000));
+    CHECK_INT(net.from_server.count, 0);
     to_server(first, &moved); /* the NAT has moved */
+    CHECK_INT(net.server_above.count, 3);
+    CHECK(server_sends_to(5000));
+    first = sent_to(5001, &bytes);
+    CHECK_INT(bytes, 41);
+    net.now += 30;
+    to_client(first);
+    net.at = moved;
+    to_server(tap_take(&net.from_client), &net.at);
+    CHECK(server_sends_to(5000)); /* what was asked there may still be answered */
+    CHECK(path_check(&net.server, net.now) > 0 && path_check(&net.server, net.now) <= 260);
+    advance(260);
+    tap_empty(&net.from_server);
     CHECK(server_sends_to(5001));
     CHECK_INT(net.server.moves, 1);
-    CHECK_INT(net.server_above.count, 3);
+    CHECK(net.server.usable);
     send_data(&net.server_above, "answer");
     first = tap_take(&net.from_server);
     CHECK(memcmp(&first->address, &moved, sizeof moved) == 0);
     packet_free(first);
+    finish();
+}
+
+/* One packet with a victim's address, and all that the server said went there. */
+static void spoofed_address_was_sent_data(int often)
+{
+    struct sockaddr_in victim = make_address(7777);
+    size_t in = 0, out = 0;
+    int i;
+    begin();
+    connect_both();
+    for (i = 0; i < often; ++i) {
+        struct packet *packet;
+        send_data(&net.client_above, "a");
+        packet = tap_take(&net.from_client);
+        in += packet->size;
+        to_server(packet, &victim);
+        path_ask(&net.server, net.now);
+        send_data(&net.server_above, "a kilobyte and more, again and again");
+        packet_free(sent_to(7777, &out));
+        advance(1);
+        tap_empty(&net.from_client);
+    }
+    CHECK(server_sends_to(5000));
+    CHECK(out >= 41 && out <= 3 * in);
+    CHECK(often == 1 || out < in / 2); /* it is not asked again and again */
+    finish();
+}
+
+/* A client that is let in may guess the number, or repeat one that it has heard. */
+static void numbers_cannot_be_guessed_or_repeated(void)
+{
+    struct sockaddr_in victim = make_address(7777);
+    struct packet *packet;
+    unsigned char number[PATH_NUMBER];
+    size_t bytes = 0;
+    int i;
+    begin();
+    connect_both();
+    path_ask(&net.server, net.now);
+    packet = tap_take(&net.from_server);
+    memcpy(number, net.server.at.number, sizeof number);
+    to_client(packet);
+    pass();
+    for (i = 0; i < 100; ++i) {
+        send_data(&net.client_above, "x");
+        to_server(tap_take(&net.from_client), &victim);
+        packet_free(sent_to(7777, &bytes));
+        packet = packet_from(&pool, number, sizeof number);
+        *packet_push(packet, 1) = 4; /* HERE */
+        {
+            unsigned char link[PATH_LINK];
+            put_u32(link, 7);
+            put_u32(link + 4, 8);
+            CHECK_INT(seal_close(&net.client.seal, packet, link, sizeof link), 0);
+            memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
+        }
+        to_server(packet, &victim);
+        advance(30);
+        tap_empty(&net.from_client);
+        memset(number, i, sizeof number);
+    }
+    CHECK(server_sends_to(5000));
+    CHECK_INT(net.server.moves, 0);
+    finish();
+}
+
+/*
+ * Somebody copies each packet of the client, and the copy is there first, from another address. Perhaps he passes on what the
+ * server asks there: then the address that TCP comes from is preferred.
+ */
+static void race(int relays, int rebinds)
+{
+    struct sockaddr_in thief = make_address(6666);
+    struct sockaddr_storage home;
+    struct packet *packet;
+    int i, to_thief = 0;
+    begin();
+    memset(&home, 0, sizeof home);
+    memcpy(&home, &net.at, sizeof net.at);
+    net.server.home = &home;
+    thief.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    for (i = 0; i < 20000; ++i) {
+        if (i == 10000 && rebinds) net.at = make_address(5001);
+        advance(1);
+        if (i % 50 == 0 && net.client.usable) send_data(&net.client_above, "up");
+        if (i % 50 == 0 && net.server.usable) send_data(&net.server_above, "down");
+        while ((packet = tap_take(&net.from_client)) != NULL) {
+            to_server(copy(packet), &thief);
+            to_server(packet, &net.at);
+        }
+        while ((packet = tap_take(&net.from_server)) != NULL) {
+            if (i >= 10000 && rebinds && ((struct sockaddr_in *)&packet->address)->sin_port == htons(5000)) {
+                packet_free(packet); /* nobody is there any more */
+                continue;
+            }
+            if (((struct sockaddr_in *)&packet->address)->sin_port == thief.sin_port) {
+                CHECK(packet->size == 41 || relays); /* nothing but questions */
+                to_thief += 1;
+                if (!relays) {
+                    packet_free(packet);
+                    continue;
+                }
+            }
+            to_client(packet);
+        }
+        if (i == 100) CHECK(net.client.usable && net.server.usable);
+    }
+    CHECK_INT(net.client.falls + net.server.falls, 0);
+    CHECK(net.server.usable && server_sends_to(rebinds ? 5001 : 5000));
+    CHECK_INT(net.server.moves, relays + rebinds);
+    CHECK(to_thief > 0);
+    CHECK(net.client_above.count + (rebinds ? 20u : 0) >= net.server_above.count); /* a second of what the server sent is lost */
+    finish();
+}
+
+/* The client is gone from its address, and says on that it hears what is sent there. */
+static void an_address_was_proven_for_ever(void)
+{
+    struct packet *packet;
+    uint32_t began;
+    begin();
+    connect_both();
+    began = net.now;
+    while (net.server.usable && net.now - began < 10 * HEARTBEAT) {
+        advance(100);
+        net.client.asking = 0; /* a client that breaks the rules */
+        send_data(&net.server_above, "flood");
+        send_data(&net.client_above, "I heard that");
+        tap_empty(&net.from_server);
+        while ((packet = tap_take(&net.from_client)) != NULL) to_server(packet, &net.at);
+        tap_empty(&net.server_above);
+    }
+    CHECK(net.now - began < HEARTBEAT + 2 * SILENCE);
     finish();
 }
 
@@ -331,6 +495,13 @@ int main(int count, char **arguments)
     one_way();
     data_after_the_path_was_lost_confirmed_it();
     addresses();
+    spoofed_address_was_sent_data(1);
+    spoofed_address_was_sent_data(1000);
+    numbers_cannot_be_guessed_or_repeated();
+    race(0, 0);
+    race(1, 0);
+    race(0, 1);
+    an_address_was_proven_for_ever();
     forgeries(&dice);
     return check_result();
 }

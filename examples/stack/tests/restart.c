@@ -107,15 +107,13 @@ static void server_killed(uint64_t seed)
 
 static int one_left(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.sessions == 1;
 }
 
 static int two_there(const struct stage *stage)
 {
-    struct server_counts counts;
-    server_count(stage->server, &counts);
+    struct server_counts counts = stage_counts(stage);
     return counts.sessions == 2 && counts.using_udp == 2;
 }
 

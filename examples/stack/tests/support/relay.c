@@ -175,6 +175,9 @@ static uint32_t release(struct relay *relay, enum relay_direction direction)
         int32_t wait = (int32_t)(packet->due - relay->now);
         if (wait > 0) return wait < RELAY_IDLE ? (uint32_t)wait : RELAY_IDLE;
         way->queue = packet->next;
+        if (relay->race && direction == RELAY_TO_SERVER) {
+            deliver(relay, direction, RELAY_STRANGER, packet->bytes, packet->size);
+        }
         if (!relay->blocked && deliver(relay, direction, RELAY_SPOOFED, packet->bytes, packet->size) == 0) {
             way->passed += 1;
         } else {
@@ -185,14 +188,27 @@ static uint32_t release(struct relay *relay, enum relay_direction direction)
     return RELAY_IDLE;
 }
 
+/* What was sent to the stranger. */
+static void hear_stranger(struct relay *relay)
+{
+    unsigned char bytes[RELAY_LARGEST];
+    ssize_t size;
+    while ((size = recv(relay->stranger, bytes, sizeof bytes, 0)) >= 0) {
+        relay->stranger_heard += 1;
+        relay->stranger_bytes += (unsigned long)size;
+        if (relay->race == RELAY_PASSES || (relay->race == RELAY_PASSES_SHORT && size <= RELAY_SHORT)) {
+            deliver(relay, RELAY_TO_CLIENT, RELAY_SPOOFED, bytes, (size_t)size);
+        }
+    }
+}
+
 uint32_t relay_poll(struct relay *relay, uint32_t now)
 {
-    unsigned char byte;
     uint32_t to_server, to_client;
     relay->now = now;
     take_all(relay, RELAY_TO_SERVER);
     take_all(relay, RELAY_TO_CLIENT);
-    while (recv(relay->stranger, &byte, 1, MSG_TRUNC) >= 0) relay->stranger_heard += 1;
+    hear_stranger(relay);
     to_server = release(relay, RELAY_TO_SERVER);
     to_client = release(relay, RELAY_TO_CLIENT);
     return to_server < to_client ? to_server : to_client;

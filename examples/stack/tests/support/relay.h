@@ -38,6 +38,14 @@
 enum relay_direction { RELAY_TO_SERVER, RELAY_TO_CLIENT };
 enum relay_sender { RELAY_SPOOFED, RELAY_STRANGER };
 
+/*
+ * What somebody does who sees packets and is faster than they are, but cannot stop them: each of the client's is at the server
+ * first from the stranger's address. What the server sends there he keeps, passes on, or passes on if it is no longer than
+ * RELAY_SHORT, which questions are.
+ */
+enum relay_race { RELAY_NO_RACE, RELAY_KEEPS, RELAY_PASSES, RELAY_PASSES_SHORT };
+#define RELAY_SHORT 48
+
 /* A packet on its way, or recorded. */
 struct relay_packet {
     struct relay_packet *next;
@@ -67,7 +75,9 @@ struct relay {
     socklen_t address_size;
     int near, far;                    /* sockets: the client's side, the server's side */
     int stranger;                     /* the attacker's own */
-    unsigned long stranger_heard;     /* packets that somebody sent to the attacker's own address */
+    unsigned long stranger_heard;     /* packets that somebody sent to the attacker's own address, */
+    unsigned long stranger_bytes;     /* and their bytes */
+    enum relay_race race;             /* set by the test */
     struct sockaddr_storage server, client;
     socklen_t server_size, client_size; /* client_size 0: no packet of the client's came yet */
     uint32_t now;

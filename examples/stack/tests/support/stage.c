@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* The server's callbacks. */
 static int on_login(void *user, const struct login_request *request)
@@ -85,6 +86,10 @@ static void on_message(void *user, int channel, const void *bytes, size_t size)
 {
     struct stage_client *client = user;
     if (is_right(client, channel, bytes, size)) {
+        if (channel == CHANNEL_RELIABLE) {
+            uint32_t took = clock_ms() - client->sent_at[client->flows[channel].returned % STAGE_AHEAD];
+            client->latencies[took < STAGE_LATENCIES ? took : STAGE_LATENCIES - 1] += 1;
+        }
         client->flows[channel].returned += 1;
     } else {
         client->stage->wrong += 1;
@@ -104,6 +109,7 @@ static void send_more(struct stage_client *client)
             put_u32(bytes, client->session);
             put_u32(bytes + 4, flow->sent);
             for (i = 8; i < flow->size; ++i) bytes[i] = content(client->session, flow->sent, i);
+            if (channel == CHANNEL_RELIABLE) client->sent_at[flow->sent % STAGE_AHEAD] = clock_ms();
             if (client_send(&client->client, channel, bytes, flow->size) < 0) break;
             flow->sent += 1;
         }
@@ -133,6 +139,26 @@ int stage_init(struct stage *stage, uint64_t seed)
     stage->config.on_message = on_peer_message;
     stage->config.on_close = on_peer_close;
     return 0;
+}
+
+void stage_use_ipv6(struct stage *stage)
+{
+    struct sockaddr_in6 *address = (struct sockaddr_in6 *)&stage->config.address;
+    memset(address, 0, sizeof *address);
+    address->sin6_family = AF_INET6;
+    address->sin6_addr = in6addr_loopback;
+    stage->config.address_size = sizeof *address;
+}
+
+uint32_t stage_latency(const struct stage_client *client, double part)
+{
+    uint32_t i, total = 0, so_far = 0;
+    for (i = 0; i < STAGE_LATENCIES; ++i) total += client->latencies[i];
+    for (i = 0; i < STAGE_LATENCIES; ++i) {
+        so_far += client->latencies[i];
+        if (so_far >= part * total) break;
+    }
+    return i;
 }
 
 int stage_start(struct stage *stage)
@@ -176,9 +202,9 @@ struct stage_client *stage_join(struct stage *stage, const struct client_config 
     client->stage = stage;
     own.user = client;
     if (with_relay) {
-        struct sockaddr_in udp = *(struct sockaddr_in *)&stage->config.address;
-        udp.sin_port = htons(server_udp_port(stage->server));
-        if (relay_open(&client->relay, (struct sockaddr *)&udp, sizeof udp, stage->seed + 1) < 0) return NULL;
+        struct sockaddr_storage udp = stage->config.address;
+        ((struct sockaddr_in *)&udp)->sin_port = htons(server_udp_port(stage->server)); /* of IPv6 it is in the same place */
+        if (relay_open(&client->relay, (struct sockaddr *)&udp, stage->config.address_size, stage->seed + 1) < 0) return NULL;
         client->relay.to_server.loss = client->relay.to_client.loss = stage->ways.loss;
         client->relay.to_server.duplicate = client->relay.to_client.duplicate = stage->ways.duplicate;
         client->relay.to_server.delay = client->relay.to_client.delay = stage->ways.delay;
@@ -222,6 +248,31 @@ int stage_is_done(const struct stage *stage)
     return 1;
 }
 
+double stage_cpu(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+double stage_slowness(void)
+{
+    unsigned char public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
+    uint32_t began = clock_ms();
+    int i;
+    for (i = 0; i < 100; ++i) keys_make(public_key, secret_key); /* 4 ms */
+    began = clock_ms() - began;
+    return began > 10 ? began / 10.0 : 1;
+}
+
+struct server_counts stage_counts(const struct stage *stage)
+{
+    struct server_counts counts;
+    server_count(stage->server, &counts);
+    return counts;
+}
+
 int stage_all_open(const struct stage *stage)
 {
     const struct stage_client *client;
@@ -236,7 +287,7 @@ int stage_all_udp(const struct stage *stage)
     const struct stage_client *client;
     struct server_counts counts;
     if (!stage_all_open(stage) || stage->server == NULL) return 0;
-    server_count(stage->server, &counts);
+    counts = stage_counts(stage);
     for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !session_has_udp(&client->client.session)) return 0;
     }

@@ -12,6 +12,8 @@
 #include "server.h"
 
 #define STAGE_CLIENTS 4
+#define STAGE_AHEAD 1024      /* messages of channel 1 under way at most */
+#define STAGE_LATENCIES 10000 /* milliseconds, at most */
 #define STAGE_SEEN 65536 /* numbers of channel 2 that are remembered */
 
 struct stage;
@@ -36,6 +38,8 @@ struct stage_client {
     int refusal;
     struct stage_flow flows[CHANNELS];
     unsigned char seen[STAGE_SEEN / 8];
+    uint32_t sent_at[STAGE_AHEAD];
+    uint32_t latencies[STAGE_LATENCIES]; /* of channel 1: how many messages took so many milliseconds there and back */
     uint32_t session; /* mixed into the messages, so that those of an earlier session are known */
 };
 
@@ -56,6 +60,12 @@ struct stage {
 
 /* Settings for a test in a hurry, and keys; the server is not started. 0, or -1. */
 int stage_init(struct stage *stage, uint64_t seed);
+
+/* On IPv6 instead of IPv4; before stage_start. */
+void stage_use_ipv6(struct stage *stage);
+
+/* Milliseconds that this part of the messages of channel 1 took at most, such as 0.99. */
+uint32_t stage_latency(const struct stage_client *client, double part);
 
 /* Starts the server, at the port that it had before if any. 0, or -1. */
 int stage_start(struct stage *stage);
@@ -81,6 +91,14 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
 
 /* Frees everything. */
 void stage_close(struct stage *stage);
+
+/* Microseconds of CPU that this process, with the server and all clients, has taken. */
+double stage_cpu(void);
+
+/* How many times slower than a machine of 2020 this one is just now, at the least 1: under valgrind some hundreds. */
+double stage_slowness(void);
+
+struct server_counts stage_counts(const struct stage *stage);
 
 /* Ready-made conditions. */
 int stage_all_open(const struct stage *stage);

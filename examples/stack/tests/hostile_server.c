@@ -1,0 +1,157 @@
+/*
+ * A server that has the key and breaks the rules, and one that has none: its clients end their sessions or go on, in memory that
+ * has a limit, and do not fall over each other to come back.
+ */
+#include "stage.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peer.h"
+
+static uint64_t seed;
+static struct random dice;
+static struct stage stage;
+static enum stream_kind kind;
+static size_t size;
+static unsigned char bytes[STREAM_LARGEST];
+
+static struct stage_client *begin(void)
+{
+    struct client_config config;
+    struct stage_client *client;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.limits.bulk_message = 100000;
+    client = stage_join(&stage, &config, 0);
+    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_udp));
+    return client;
+}
+
+static void say_it(void *user, struct peer *peer)
+{
+    (void)user;
+    stream_send_bytes(&peer->stream, kind, bytes, size);
+    peer_touch(peer);
+}
+
+/* Each kind of frame, with contents of chance. */
+static void frames(void)
+{
+    struct stage_client *client;
+    int i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin();
+    for (i = 0; i < 400; ++i) {
+        int round;
+        kind = (enum stream_kind)random_below(&dice, STREAM_BYE + 2);
+        size = random_below(&dice, i % 3 ? 40 : sizeof bytes);
+        if (i % 5 == 0) size = 4;
+        random_bytes(&dice, bytes, sizeof bytes);
+        if (i % 2) bytes[0] = (unsigned char)random_below(&dice, 4);
+        server_each(stage.server, say_it, NULL);
+        for (round = 0; round < 3; ++round) stage_run(&stage, 1, NULL);
+        CHECK(client->client.pool.made < 1000);
+        if (!client_is_open(&client->client)) CHECK(stage_run(&stage, 20000, stage_all_open));
+    }
+    CHECK(client->closes > 5);
+    stage.wrong = 0;
+    stage_flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_all_open));
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK(client->client.session.channels.bulk.room <= 100000);
+    stage_close(&stage);
+}
+
+static void say_packet(void *user, struct peer *peer)
+{
+    struct path *path = &peer->session->path;
+    unsigned char link[PATH_LINK];
+    struct packet *packet = packet_from(&peer->server->pool, bytes, size);
+    (void)user;
+    put_u32(link, path->id);
+    put_u32(link + 4, path->key);
+    *packet_push(packet, 1) = (unsigned char)kind;
+    CHECK_INT(seal_close(&path->seal, packet, link, sizeof link), 0);
+    memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
+    memcpy(&packet->address, &path->at.address, path->at.size);
+    packet->address_size = path->at.size;
+    udp_send(&peer->server->udp, packet);
+}
+
+/* Packets of all kinds over UDP. A question is never answered with more than it had. */
+static void packets(void)
+{
+    struct stage_client *client;
+    int i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = begin();
+    for (i = 0; i < 2000; ++i) {
+        kind = (enum stream_kind)random_below(&dice, 7);
+        size = random_below(&dice, i % 4 ? 64 : 1300);
+        random_bytes(&dice, bytes, sizeof bytes);
+        if (i % 2) bytes[0] = (unsigned char)(1 + i % 3);
+        if (size > 5 && i % 3 == 0) {
+            put_u32(bytes + 1, client->client.session.path.id);
+            bytes[5] = (unsigned char)(81 + random_below(&dice, 4));
+        }
+        server_each(stage.server, say_packet, NULL);
+        if (i % 10 == 0) stage_run(&stage, 1, NULL);
+        CHECK(client->client.pool.made < 2000);
+    }
+    stage_run(&stage, 100, NULL);
+    stage_close(&stage);
+}
+
+/* Who is not the server says "come again" to everybody, or hangs up, for ever. */
+static void come_again(int says)
+{
+    static const unsigned char again[3 + COOKIE_SIZE] = {1 + COOKIE_SIZE, 0, STREAM_AGAIN};
+    struct client_config config;
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    struct stage_client *client;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), connections = 0;
+    uint32_t began = clock_ms();
+    CHECK_INT(stage_init(&stage, seed), 0);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    CHECK_INT(listen(listener, 10), 0);
+    CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    stage_client_config(&stage, &config);
+    memcpy(&config.address, &address, sizeof address);
+    config.retry_least = 100;
+    config.retry_most = 1000;
+    client = stage_join(&stage, &config, 0);
+    CHECK(client != NULL);
+    while (clock_ms() - began < 2000) {
+        int fd = accept(listener, NULL, NULL);
+        if (fd >= 0) {
+            connections += 1;
+            if (says) send(fd, again, sizeof again, MSG_NOSIGNAL);
+            stage_run(&stage, 3, NULL);
+            close(fd);
+        }
+        stage_run(&stage, 1, NULL);
+    }
+    CHECK_INT(client->opens, 0);
+    CHECK(connections >= 3 && connections <= (says ? 4 : 1) * 12);
+    close(listener);
+    stage_close(&stage);
+}
+
+int main(int count, char **arguments)
+{
+    seed = random_argument(count, arguments);
+    random_seed(&dice, seed);
+    frames();
+    packets();
+    come_again(0);
+    come_again(1);
+    return check_result();
+}
