@@ -32,7 +32,8 @@ pub(super) struct Node<T> {
 pub(super) struct Slots<T> {
     /// The address of each slot's segment, and the beginning of the allocation.
     pointers: Cell<*mut *mut IKCPSEG>,
-    /// The nodes, the lowest level first, and the root.
+    /// The nodes, and the root. Each has the number of its first slot plus the capacity, less the bits below it: the levels
+    /// follow each other from the root on, with gaps between them.
     nodes: Cell<*mut Node<T>>,
     root: Cell<*mut Node<T>>,
     /// Slots less one, a power of two less one; meaningless without memory.
@@ -65,7 +66,7 @@ impl<T> Slots<T> {
         let capacity = size(span, window);
         let top = (capacity.ilog2() - 1) / BITS;
         let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
-        let nodes = (level_start(capacity, top) as usize + 1) * size_of::<Node<T>>();
+        let nodes = capacity as usize * 2 / FAN as usize * size_of::<Node<T>>();
         if self.capacity() != capacity {
             let Some(memory) = allocate(addresses + nodes) else {
                 return false;
@@ -79,9 +80,9 @@ impl<T> Slots<T> {
             self.nodes.set(unsafe { memory.add(addresses).cast() });
             self.mask.set(capacity - 1);
             self.top.set(top);
-            // SAFETY: the last of the nodes.
-            self.root
-                .set(unsafe { self.nodes.get().add(level_start(capacity, top) as usize) });
+            // SAFETY: one of the nodes.
+            let root = unsafe { self.nodes.get().add((capacity >> below(top)) as usize) };
+            self.root.set(root);
         }
         // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
         unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
@@ -119,8 +120,7 @@ impl<T> Slots<T> {
     /// The node of `level` above `slot`.
     #[inline(always)]
     pub(super) fn node(&self, level: u32, slot: u32) -> &Node<T> {
-        let start = level_start(self.mask.get().wrapping_add(1), level);
-        let at = start + (slot >> below(level));
+        let at = (slot + self.mask.get() + 1) >> below(level);
         // SAFETY: callers have memory, and name a slot and a level of it.
         unsafe { &*self.nodes.get().add(at as usize) }
     }
@@ -128,8 +128,7 @@ impl<T> Slots<T> {
     /// The node of the lowest level above `slot`.
     #[inline(always)]
     pub(super) fn leaf(&self, slot: u32) -> &Node<T> {
-        // SAFETY: as for `node`.
-        unsafe { &*self.nodes.get().add((slot / FAN) as usize) }
+        self.node(0, slot)
     }
 
     #[inline(always)]
@@ -328,12 +327,6 @@ const fn below(level: u32) -> u32 {
 #[inline(always)]
 pub(super) const fn bit(level: u32, slot: u32) -> u16 {
     1 << ((slot >> (level * BITS)) % FAN)
-}
-
-/// Nodes below `level` in a ring of `capacity` slots: a geometric series.
-#[inline(always)]
-const fn level_start(capacity: u32, level: u32) -> u32 {
-    (capacity - (capacity >> (level * BITS))) / (FAN - 1)
 }
 
 /// The slots that these bits of the node of `level` above `slot` begin with.
