@@ -74,6 +74,7 @@ fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<Segment> {
 }
 
 /// Gives all segments of a stack back to the allocator, and says how many they were.
+#[inline(never)]
 fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
     let mut count = 0;
     while let Some(segment) = pop(stack) {

@@ -36,6 +36,7 @@ pub(super) struct Slots<T> {
     /// follow each other from the root on, with gaps between them.
     nodes: Cell<*mut Node<T>>,
     root: Cell<*mut Node<T>>,
+    leaves: Cell<*mut Node<T>>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
     /// The level of the root.
@@ -83,6 +84,9 @@ impl<T> Slots<T> {
             // SAFETY: one of the nodes.
             let root = unsafe { self.nodes.get().add((capacity >> below(top)) as usize) };
             self.root.set(root);
+            // SAFETY: as above.
+            let leaves = unsafe { self.nodes.get().add((capacity / FAN) as usize) };
+            self.leaves.set(leaves);
         }
         // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
         unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
@@ -128,7 +132,8 @@ impl<T> Slots<T> {
     /// The node of the lowest level above `slot`.
     #[inline(always)]
     pub(super) fn leaf(&self, slot: u32) -> &Node<T> {
-        self.node(0, slot)
+        // SAFETY: as for `node`.
+        unsafe { &*self.leaves.get().add((slot / FAN) as usize) }
     }
 
     #[inline(always)]
@@ -214,9 +219,7 @@ impl<T> Slots<T> {
     /// Clears the slots from `first` to `last`.
     #[inline(always)]
     pub(super) fn clear_run(&self, first: Sn, last: Sn) {
-        for (at, bits) in self.runs(first, last) {
-            self.clear_bits(at, bits);
-        }
+        self.each_run(first, last, |at, bits| self.clear_bits(at, bits));
     }
 
     /// Slots below a node of `level`, less one.
@@ -231,19 +234,20 @@ impl<T> Slots<T> {
         (slot & !self.width(level), slot | self.width(level))
     }
 
-    /// The lowest nodes above the slots from `first` to `last`: each with a slot under it and the bits concerned.
+    /// Calls `then` for the lowest nodes above the slots from `first` to `last`: with a slot under each and the bits concerned.
     #[inline(always)]
-    pub(super) fn runs(&self, first: Sn, last: Sn) -> impl Iterator<Item = (u32, u16)> {
-        let mut next = Some(first);
-        iter::from_fn(move || {
-            let at = next?;
+    pub(super) fn each_run(&self, first: Sn, last: Sn, mut then: impl FnMut(u32, u16)) {
+        let mut at = first;
+        loop {
             let end = Sn(at.0 | (FAN - 1));
-            let ends_here = end.since(last) >= 0;
-            let end = if ends_here { last } else { end };
-            next = (!ends_here).then(|| end.plus(1));
-            let (from, to) = (bit(0, at.0), bit(0, end.0));
-            Some((self.slot(at), (to | (to - 1)) & !(from - 1)))
-        })
+            let more = end.since(last) < 0;
+            let to = bit(0, if more { end.0 } else { last.0 });
+            then(self.slot(at), (to | (to - 1)) & !(bit(0, at.0) - 1));
+            if !more {
+                break;
+            }
+            at = end.plus(1);
+        }
     }
 
     /// Begins to load the segment in the slot of `sn` into the caches, if there is one.

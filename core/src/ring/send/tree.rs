@@ -254,11 +254,11 @@ impl Slots<Timing> {
             self.pointer(self.slot(sn)).set(segment.as_ptr());
             sn = sn.plus(1);
         }
-        for (at, bits) in self.runs(first, last) {
+        self.each_run(first, last, |at, bits| {
             if !Self::take_in(self.leaf(at), bits, ts) {
                 self.take_in_above(at, ts);
             }
-        }
+        });
     }
 
     /// The lowest node above `slot` notes something new of a segment sent at `ts`.
@@ -292,13 +292,7 @@ impl Slots<Timing> {
     /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
     #[inline(always)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        if first == last {
-            self.set_deadline(self.slot(first), resendts);
-        } else {
-            for (at, _) in self.runs(first, last) {
-                self.set_deadline(at, resendts);
-            }
-        }
+        self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
     }
 
     #[inline(always)]
