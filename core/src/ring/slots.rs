@@ -29,6 +29,7 @@ pub(super) struct Node<T> {
     pub(super) live: Cell<u16>,
 }
 
+#[repr(C)]
 pub(super) struct Slots<T> {
     /// The address of each slot's segment, and the beginning of the allocation.
     pointers: Cell<*mut *mut IKCPSEG>,
@@ -41,6 +42,49 @@ pub(super) struct Slots<T> {
     mask: Cell<u32>,
     /// The level of the root.
     top: Cell<u32>,
+}
+
+impl Slots<()> {
+    #[cold]
+    #[inline(never)]
+    fn set_up_with(&self, node: usize, span: u32, window: u32) -> bool {
+        if span > LARGEST {
+            return false;
+        }
+        let capacity = size(span, window);
+        let top = (capacity.ilog2() - 1) / BITS;
+        let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
+        let nodes = capacity as usize * 2 / FAN as usize * node;
+        if self.capacity() != capacity {
+            let Some(memory) = allocate(addresses + nodes) else {
+                return false;
+            };
+            self.free_memory();
+            let memory = memory.as_ptr();
+            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
+            unsafe { ptr::write_bytes(memory, 0, addresses) };
+            self.pointers.set(memory.cast());
+            // SAFETY: inside the allocation, at multiples of 8 where nodes hold more than bits.
+            let at = |number: u32| unsafe { memory.add(addresses + number as usize * node).cast() };
+            self.nodes.set(at(0));
+            self.root.set(at(capacity >> below(top)));
+            self.leaves.set(at(capacity / FAN));
+            self.mask.set(capacity - 1);
+            self.top.set(top);
+        }
+        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
+        unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
+        true
+    }
+
+    #[inline(never)]
+    fn free_memory(&self) {
+        let memory = self.pointers.replace(ptr::null_mut());
+        if !memory.is_null() {
+            // SAFETY: it came from `allocate`, and no reference into it is kept.
+            unsafe { deallocate(memory.cast()) }
+        }
+    }
 }
 
 impl<T> Slots<T> {
@@ -61,36 +105,7 @@ impl<T> Slots<T> {
 
     /// Makes an empty ring for `span` consecutive sequence numbers of a `window`, in the memory at hand where that has the size.
     pub(super) fn set_up(&self, span: u32, window: u32) -> bool {
-        if span > LARGEST {
-            return false;
-        }
-        let capacity = size(span, window);
-        let top = (capacity.ilog2() - 1) / BITS;
-        let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
-        let nodes = capacity as usize * 2 / FAN as usize * size_of::<Node<T>>();
-        if self.capacity() != capacity {
-            let Some(memory) = allocate(addresses + nodes) else {
-                return false;
-            };
-            self.free();
-            let memory = memory.as_ptr();
-            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
-            unsafe { ptr::write_bytes(memory, 0, addresses) };
-            self.pointers.set(memory.cast());
-            // SAFETY: inside the allocation, at a multiple of 8.
-            self.nodes.set(unsafe { memory.add(addresses).cast() });
-            self.mask.set(capacity - 1);
-            self.top.set(top);
-            // SAFETY: one of the nodes.
-            let root = unsafe { self.nodes.get().add((capacity >> below(top)) as usize) };
-            self.root.set(root);
-            // SAFETY: as above.
-            let leaves = unsafe { self.nodes.get().add((capacity / FAN) as usize) };
-            self.leaves.set(leaves);
-        }
-        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
-        unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
-        true
+        self.plain().set_up_with(size_of::<Node<T>>(), span, window)
     }
 
     /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
@@ -99,11 +114,14 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn free(&self) {
-        let memory = self.pointers.replace(ptr::null_mut());
-        if !memory.is_null() {
-            // SAFETY: it came from `allocate`, and no reference into it is kept.
-            unsafe { deallocate(memory.cast()) }
-        }
+        self.plain().free_memory();
+    }
+
+    /// The same whatever its nodes note, so that there is one copy of what is rare.
+    #[inline(always)]
+    fn plain(&self) -> &Slots<()> {
+        // SAFETY: the layout is that of C, and all fields have the size of a pointer or a number.
+        unsafe { &*ptr::from_ref(self).cast() }
     }
 
     #[inline(always)]

@@ -172,6 +172,7 @@ impl Slots<Timing> {
     }
 
     /// Skips that the segment in `slot` does not know of yet.
+    #[cold]
     #[inline(never)]
     pub(super) fn pending(&self, slot: u32) -> u32 {
         (0..=self.root_level())
@@ -365,7 +366,7 @@ impl Slots<Timing> {
     }
 
     /// Which of those below a node hold segments, and a slot that is not before `from` or behind `to`.
-    #[inline(always)]
+    #[inline(never)]
     fn within(&self, level: u32, slot: u32, from: u32, to: u32) -> u16 {
         let (first, last) = self.extent(level, slot);
         let mut bits = self.node(level, slot).live.get();
