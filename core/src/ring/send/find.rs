@@ -129,6 +129,7 @@ impl SendIndex {
     }
 
     /// The first segment that is not before `from`, mostly one of the last that are listed.
+    #[inline(never)]
     fn first_from(&self, list: List<'_>, from: Sn) -> Option<Segment> {
         if let Some(found) = list
             .first()
@@ -183,6 +184,7 @@ impl SendIndex {
 
     /// The first due segment that is not before `sn`, whose slot is `slot`, or one beyond the ring; or else the first that was
     /// never sent. Nothing is pending there then.
+    #[inline(never)]
     fn next_due_from(&self, list: List<'_>, (sn, slot): (Sn, u32), due: Due) -> Option<Segment> {
         let unsent = self.unsent.get();
         let last = Sn(list.last()?.sn.get());

@@ -218,21 +218,6 @@ impl Slots<Timing> {
         }
     }
 
-    /// Notes anew how often the segments below a node were skipped, when nothing is pending there.
-    #[inline(always)]
-    fn renew_skips(&self, level: u32, slot: u32, limit: i32) {
-        let node = self.node(level, slot);
-        let mut most = 0;
-        for at in each(level, slot, node.live.get()) {
-            most = most.max(if level == 0 {
-                above(self.segment(at), limit)
-            } else {
-                self.node(level - 1, at).note.above.get()
-            });
-        }
-        node.note.above.set(most);
-    }
-
     /// Brings the nodes above `slot`, on which nothing is pending, up to date.
     #[cold]
     #[inline(never)]
@@ -351,18 +336,25 @@ impl Slots<Timing> {
             _ => {}
         }
         self.push(level, slot);
-        for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
-            if level > 0 {
+        let mut most = 0;
+        if level > 0 {
+            for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
                 self.count((level - 1, at), span, skip, limit, at_once);
-                continue;
             }
-            let segment = self.segment(at);
-            if skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
-                let fastack = &segment.fastack;
-                fastack.set(fastack.get().wrapping_add(1));
+            for at in each(level, slot, node.live.get()) {
+                most = most.max(self.node(level - 1, at).note.above.get());
+            }
+        } else {
+            for at in each(0, slot, node.live.get()) {
+                let segment = self.segment(at);
+                if span.has(at) && skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
+                    let fastack = &segment.fastack;
+                    fastack.set(fastack.get().wrapping_add(1));
+                }
+                most = most.max(above(segment, limit));
             }
         }
-        self.renew_skips(level, slot, limit);
+        node.note.above.set(most);
     }
 
     /// Which of those below a node hold segments, and a slot that is not before `from` or behind `to`.
