@@ -200,10 +200,11 @@ impl<T> Slots<T> {
     /// The lowest node above `slot` is not empty any more.
     #[inline(never)]
     fn set_above(&self, slot: u32) {
-        for level in 1..=self.top.get() {
-            let live = &self.node(level, slot).live;
-            live.set(live.get() | bit(level, slot));
-        }
+        self.climb(slot, 1, |node, bit| {
+            let before = node.live.get();
+            node.live.set(before | bit);
+            before != 0
+        });
     }
 
     #[inline(always)]
@@ -225,10 +226,24 @@ impl<T> Slots<T> {
     /// The lowest node above `slot` is empty.
     #[inline(never)]
     fn clear_above(&self, slot: u32) {
-        for level in 1..=self.top.get() {
-            let live = &self.node(level, slot).live;
-            live.set(live.get() & !bit(level, slot));
-            if live.get() != 0 {
+        self.climb(slot, 1, |node, bit| {
+            node.live.set(node.live.get() & !bit);
+            node.live.get() != 0
+        });
+    }
+
+    /// Goes up through the nodes above `slot`, from those of `level` on, until `ends` says so of one, with the bit of what holds
+    /// the slot in it. The number of a node tells that of the one above it, and that of the root is 0 or 1.
+    #[inline(always)]
+    pub(super) fn climb(&self, slot: u32, level: u32, mut ends: impl FnMut(&Node<T>, u16) -> bool) {
+        let mut at = (slot + self.mask.get() + 1) >> (level * BITS);
+        let mut below = slot >> (level * BITS);
+        loop {
+            let bit = 1 << (below % FAN);
+            at >>= BITS;
+            below >>= BITS;
+            // SAFETY: callers have memory, and name a slot of it.
+            if ends(unsafe { &*self.nodes.get().add(at as usize) }, bit) || at <= 1 {
                 break;
             }
         }

@@ -79,11 +79,18 @@ impl Due {
 }
 
 impl Timing {
-    fn reset(&self, ts: Millis) {
-        self.pending.set(0);
-        self.above.set(1);
-        self.sent.set(Arc::of(ts));
-        self.due.set(None);
+    /// Something sent at `ts` comes, where nothing is yet or besides what is noted.
+    #[inline(never)]
+    fn take_sent(&self, ts: Millis, first: bool) {
+        if first {
+            self.pending.set(0);
+            self.above.set(1);
+            self.sent.set(Arc::of(ts));
+            self.due.set(None);
+        } else {
+            self.sent.set(self.sent.get().with(ts));
+            self.above.set(self.above.get().max(1));
+        }
     }
 
     #[inline(always)]
@@ -175,9 +182,12 @@ impl Slots<Timing> {
     #[cold]
     #[inline(never)]
     pub(super) fn pending(&self, slot: u32) -> u32 {
-        (0..=self.root_level())
-            .map(|level| self.node(level, slot).note.pending.get())
-            .fold(0, u32::wrapping_add)
+        let mut skips = 0u32;
+        self.climb(slot, 0, |node, _| {
+            skips = skips.wrapping_add(node.note.pending.get());
+            false
+        });
+        skips
     }
 
     /// Notes anew what a node with nothing pending should, from what is below it.
@@ -250,27 +260,17 @@ impl Slots<Timing> {
     /// The lowest node above `slot` notes something new of a segment sent at `ts`.
     #[inline(never)]
     fn take_in_above(&self, slot: u32, ts: Millis) {
-        for level in 1..=self.root_level() {
-            if Self::take_in(self.node(level, slot), bit(level, slot), ts) {
-                break;
-            }
-        }
+        self.climb(slot, 1, |node, bit| Self::take_in(node, bit, ts));
     }
 
     /// Takes segments sent at `ts` in below a node. True when it notes nothing new of them.
     #[inline(always)]
     fn take_in(node: &Node<Timing>, bits: u16, ts: Millis) -> bool {
-        let live = node.live.get();
+        let (live, note) = (node.live.get(), &node.note);
         node.live.set(live | bits);
-        if live == 0 {
-            node.note.reset(ts);
-            return false;
-        }
-        let (sent, above) = (node.note.sent.get(), node.note.above.get());
-        let known = sent.has(ts) && above > 0;
+        let known = live != 0 && note.sent.get().has(ts) && note.above.get() > 0;
         if !known {
-            node.note.sent.set(sent.with(ts));
-            node.note.above.set(above.max(1));
+            note.take_sent(ts, live == 0);
         }
         known
     }
@@ -291,13 +291,13 @@ impl Slots<Timing> {
     /// Notes a deadline in all nodes above `slot`.
     #[inline(never)]
     fn take_deadline(&self, slot: u32, resendts: Millis) {
-        for level in 0..=self.root_level() {
-            let note = &self.node(level, slot).note;
-            if note.has_deadline(resendts) {
-                break;
+        self.climb(slot, 0, |node, _| {
+            let known = node.note.has_deadline(resendts);
+            if !known {
+                node.note.take_deadline(resendts);
             }
-            note.take_deadline(resendts);
-        }
+            known
+        });
     }
 
     /// The segment of `sn` was sent at `ts`, and is to be sent again at `resendts`.
@@ -425,6 +425,7 @@ impl Slots<Timing> {
     }
 
     /// Brings up to date every node that notes a deadline up to `now`, or all of them.
+    #[inline(never)]
     pub(super) fn settle(&self, now: Option<Millis>, limit: i32) {
         let due = Due {
             now: now.unwrap_or(Millis(0)),
