@@ -319,13 +319,13 @@ impl<T> Slots<T> {
     #[inline(never)]
     fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment> {
         let end = self.slot(sn);
-        let mut bits = 0;
+        let (mut bits, mut level, mut at) = (0, 0, end);
         // Up to where something lies before it, at last around the end of the ring, and down to the last one there.
-        let (mut level, mut at) = (0, end);
-        while bits == 0 && level < self.top.get() {
+        self.climb(end, 1, |node, bit| {
             level += 1;
-            bits = self.node(level, at).live.get() & (bit(level, at) - 1);
-        }
+            bits = node.live.get() & (bit - 1);
+            bits != 0
+        });
         if bits == 0 {
             at = 0;
             bits = self.root().live.get();

@@ -229,8 +229,7 @@ impl Slots<Timing> {
     }
 
     /// Brings the nodes above `slot`, on which nothing is pending, up to date.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn renew_above(&self, slot: u32, limit: i32) {
         for level in 0..=self.root_level() {
             self.renew(level, slot, limit);
@@ -462,10 +461,11 @@ impl Slots<Timing> {
         let mut seen = u128::MAX;
         each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);
-            if segment.timing() == seen {
+            let timing = segment.timing();
+            if timing == seen {
                 return true;
             }
-            seen = segment.timing();
+            seen = timing;
             Self::holds_for(segment, bounds, unsent, limit)
         })
     }
