@@ -83,6 +83,7 @@ fn pop(stack: &Cell<*mut IKCPSEG>, room: u32) -> Option<Owned> {
 }
 
 /// Gives all segments of a stack back to the allocator, and says how many they were.
+#[inline(always)]
 fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
     let mut count = 0;
     while let Some(segment) = pop(stack, 0) {
@@ -193,30 +194,31 @@ impl Pool {
             self.clear();
         }
         if !self.classes.get().is_null() {
-            for number in 0..CLASSES {
-                // SAFETY: there are `CLASSES` of them.
-                let class = unsafe { &*self.classes.get().add(number) };
-                self.left.set(self.left.get() + drain(&class.older));
-                class.older.set(class.recent.replace(ptr::null_mut()));
-            }
+            self.age();
             self.set_limit(limit);
+        }
+    }
+
+    /// Gives back what was left from the period before.
+    #[inline(never)]
+    fn age(&self) {
+        for number in 0..CLASSES {
+            // SAFETY: callers have classes, `CLASSES` of them.
+            let class = unsafe { &*self.classes.get().add(number) };
+            self.left.set(self.left.get() + drain(&class.older));
+            class.older.set(class.recent.replace(ptr::null_mut()));
         }
     }
 
     /// Gives everything back.
     pub(crate) fn clear(&self) {
-        let classes = self.classes.replace(ptr::null_mut());
         self.reach.set(0);
-        if classes.is_null() {
+        if self.classes.get().is_null() {
             return;
         }
-        for number in 0..CLASSES {
-            // SAFETY: there are `CLASSES` of them, from `set_up`.
-            let class = unsafe { &*classes.add(number) };
-            drain(&class.older);
-            drain(&class.recent);
-        }
+        self.age();
+        self.age();
         // SAFETY: it came from `set_up`, and every list in it is empty.
-        unsafe { deallocate(classes.cast()) }
+        unsafe { deallocate(self.classes.replace(ptr::null_mut()).cast()) }
     }
 }

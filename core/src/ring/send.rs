@@ -269,12 +269,26 @@ impl SendIndex {
         }
         let last = next.plus(u32::MAX);
         if self.unsettled.get() {
-            self.slots.push_to(sn);
-            self.slots.push_to(last);
+            self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
         self.slots
             .append((sn, last), Millis(run.ts.get()), list.from(run));
+        self.last.set(list.last_address());
+        if let Some(last) = list.last() {
+            self.stamp_last(last);
+        }
+        if begins {
+            self.first.set(list.first_address());
+            self.stamp_first(run);
+        }
+    }
+
+    /// Some are to be appended where skips may be pending.
+    #[inline(never)]
+    fn push_for(&self, list: List<'_>, sn: Sn, last: Sn) {
+        self.slots.push_to(sn);
+        self.slots.push_to(last);
         self.stamp_ends(list);
     }
 

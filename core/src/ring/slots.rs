@@ -30,16 +30,62 @@ pub(super) struct Node<T> {
     pub(super) live: Cell<u16>,
 }
 
+#[repr(C)]
 pub(super) struct Slots<T> {
     /// The address of each slot's segment, and the beginning of the allocation.
     pointers: Cell<*mut *mut IKCPSEG>,
-    /// The nodes, the lowest level first, and the root.
+    /// The nodes, and the root. Each has the number of its first slot plus the capacity, less the bits below it: the levels
+    /// follow each other from the root on, with gaps between them.
     nodes: Cell<*mut Node<T>>,
     root: Cell<*mut Node<T>>,
+    leaves: Cell<*mut Node<T>>,
     /// Slots less one, a power of two less one; meaningless without memory.
     mask: Cell<u32>,
     /// The level of the root.
     top: Cell<u32>,
+}
+
+impl Slots<()> {
+    #[cold]
+    #[inline(never)]
+    fn set_up_with(&self, node: usize, span: u32, window: u32) -> bool {
+        if span > LARGEST {
+            return false;
+        }
+        let capacity = size(span, window);
+        let top = (capacity.ilog2() - 1) / BITS;
+        let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
+        let nodes = capacity as usize * 2 / FAN as usize * node;
+        if self.capacity() != capacity {
+            let Some(memory) = allocate(addresses + nodes) else {
+                return false;
+            };
+            self.free_memory();
+            let memory = memory.as_ptr();
+            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
+            unsafe { ptr::write_bytes(memory, 0, addresses) };
+            self.pointers.set(memory.cast());
+            // SAFETY: inside the allocation, at multiples of 8 where nodes hold more than bits.
+            let at = |number: u32| unsafe { memory.add(addresses + number as usize * node).cast() };
+            self.nodes.set(at(0));
+            self.root.set(at(capacity >> below(top)));
+            self.leaves.set(at(capacity / FAN));
+            self.mask.set(capacity - 1);
+            self.top.set(top);
+        }
+        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
+        unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
+        true
+    }
+
+    #[inline(never)]
+    fn free_memory(&self) {
+        let memory = self.pointers.replace(ptr::null_mut());
+        if !memory.is_null() {
+            // SAFETY: it came from `allocate`, and no reference into it is kept.
+            unsafe { deallocate(memory.cast()) }
+        }
+    }
 }
 
 impl<T> Slots<T> {
@@ -60,33 +106,7 @@ impl<T> Slots<T> {
 
     /// Makes an empty ring for `span` consecutive sequence numbers of a `window`, in the memory at hand where that has the size.
     pub(super) fn set_up(&self, span: u32, window: u32) -> bool {
-        if span > LARGEST {
-            return false;
-        }
-        let capacity = size(span, window);
-        let top = (capacity.ilog2() - 1) / BITS;
-        let addresses = capacity as usize * size_of::<*mut IKCPSEG>();
-        let nodes = (level_start(capacity, top) as usize + 1) * size_of::<Node<T>>();
-        if self.capacity() != capacity {
-            let Some(memory) = allocate(addresses + nodes) else {
-                return false;
-            };
-            self.free();
-            let memory = memory.as_ptr();
-            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
-            unsafe { ptr::write_bytes(memory, 0, addresses) };
-            self.pointers.set(memory.cast());
-            // SAFETY: inside the allocation, at a multiple of 8.
-            self.nodes.set(unsafe { memory.add(addresses).cast() });
-            self.mask.set(capacity - 1);
-            self.top.set(top);
-            // SAFETY: the last of the nodes.
-            self.root
-                .set(unsafe { self.nodes.get().add(level_start(capacity, top) as usize) });
-        }
-        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
-        unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
-        true
+        self.plain().set_up_with(size_of::<Node<T>>(), span, window)
     }
 
     /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
@@ -95,11 +115,14 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn free(&self) {
-        let memory = self.pointers.replace(ptr::null_mut());
-        if !memory.is_null() {
-            // SAFETY: it came from `allocate`, and no reference into it is kept.
-            unsafe { deallocate(memory.cast()) }
-        }
+        self.plain().free_memory();
+    }
+
+    /// The same whatever its nodes note, so that there is one copy of what is rare.
+    #[inline(always)]
+    fn plain(&self) -> &Slots<()> {
+        // SAFETY: the layout is that of C, and all fields have the size of a pointer or a number.
+        unsafe { &*ptr::from_ref(self).cast() }
     }
 
     #[inline(always)]
@@ -120,8 +143,7 @@ impl<T> Slots<T> {
     /// The node of `level` above `slot`.
     #[inline(always)]
     pub(super) fn node(&self, level: u32, slot: u32) -> &Node<T> {
-        let start = level_start(self.mask.get().wrapping_add(1), level);
-        let at = start + (slot >> below(level));
+        let at = (slot + self.mask.get() + 1) >> below(level);
         // SAFETY: callers have memory, and name a slot and a level of it.
         unsafe { &*self.nodes.get().add(at as usize) }
     }
@@ -130,7 +152,7 @@ impl<T> Slots<T> {
     #[inline(always)]
     pub(super) fn leaf(&self, slot: u32) -> &Node<T> {
         // SAFETY: as for `node`.
-        unsafe { &*self.nodes.get().add((slot / FAN) as usize) }
+        unsafe { &*self.leaves.get().add((slot / FAN) as usize) }
     }
 
     #[inline(always)]
@@ -179,10 +201,11 @@ impl<T> Slots<T> {
     /// The lowest node above `slot` is not empty any more.
     #[inline(never)]
     fn set_above(&self, slot: u32) {
-        for level in 1..=self.top.get() {
-            let live = &self.node(level, slot).live;
-            live.set(live.get() | bit(level, slot));
-        }
+        self.climb(slot, 1, |node, bit| {
+            let before = node.live.get();
+            node.live.set(before | bit);
+            before != 0
+        });
     }
 
     #[inline(always)]
@@ -204,10 +227,24 @@ impl<T> Slots<T> {
     /// The lowest node above `slot` is empty.
     #[inline(never)]
     fn clear_above(&self, slot: u32) {
-        for level in 1..=self.top.get() {
-            let live = &self.node(level, slot).live;
-            live.set(live.get() & !bit(level, slot));
-            if live.get() != 0 {
+        self.climb(slot, 1, |node, bit| {
+            node.live.set(node.live.get() & !bit);
+            node.live.get() != 0
+        });
+    }
+
+    /// Goes up through the nodes above `slot`, from those of `level` on, until `ends` says so of one, with the bit of what holds
+    /// the slot in it. The number of a node tells that of the one above it, and that of the root is 0 or 1.
+    #[inline(always)]
+    pub(super) fn climb(&self, slot: u32, level: u32, mut ends: impl FnMut(&Node<T>, u16) -> bool) {
+        let mut at = (slot + self.mask.get() + 1) >> (level * BITS);
+        let mut below = slot >> (level * BITS);
+        loop {
+            let bit = 1 << (below % FAN);
+            at >>= BITS;
+            below >>= BITS;
+            // SAFETY: callers have memory, and name a slot of it.
+            if ends(unsafe { &*self.nodes.get().add(at as usize) }, bit) || at <= 1 {
                 break;
             }
         }
@@ -216,9 +253,7 @@ impl<T> Slots<T> {
     /// Clears the slots from `first` to `last`.
     #[inline(always)]
     pub(super) fn clear_run(&self, first: Sn, last: Sn) {
-        for (at, bits) in self.runs(first, last) {
-            self.clear_bits(at, bits);
-        }
+        self.each_run(first, last, |at, bits| self.clear_bits(at, bits));
     }
 
     /// Slots below a node of `level`, less one.
@@ -233,19 +268,20 @@ impl<T> Slots<T> {
         (slot & !self.width(level), slot | self.width(level))
     }
 
-    /// The lowest nodes above the slots from `first` to `last`: each with a slot under it and the bits concerned.
+    /// Calls `then` for the lowest nodes above the slots from `first` to `last`: with a slot under each and the bits concerned.
     #[inline(always)]
-    pub(super) fn runs(&self, first: Sn, last: Sn) -> impl Iterator<Item = (u32, u16)> {
-        let mut next = Some(first);
-        iter::from_fn(move || {
-            let at = next?;
+    pub(super) fn each_run(&self, first: Sn, last: Sn, mut then: impl FnMut(u32, u16)) {
+        let mut at = first;
+        loop {
             let end = Sn(at.0 | (FAN - 1));
-            let ends_here = end.since(last) >= 0;
-            let end = if ends_here { last } else { end };
-            next = (!ends_here).then(|| end.plus(1));
-            let (from, to) = (bit(0, at.0), bit(0, end.0));
-            Some((self.slot(at), (to | (to - 1)) & !(from - 1)))
-        })
+            let more = end.since(last) < 0;
+            let to = bit(0, if more { end.0 } else { last.0 });
+            then(self.slot(at), (to | (to - 1)) & !(bit(0, at.0) - 1));
+            if !more {
+                break;
+            }
+            at = end.plus(1);
+        }
     }
 
     /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
@@ -284,13 +320,13 @@ impl<T> Slots<T> {
     #[inline(never)]
     fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment<'_>> {
         let end = self.slot(sn);
-        let mut bits = 0;
+        let (mut bits, mut level, mut at) = (0, 0, end);
         // Up to where something lies before it, at last around the end of the ring, and down to the last one there.
-        let (mut level, mut at) = (0, end);
-        while bits == 0 && level < self.top.get() {
+        self.climb(end, 1, |node, bit| {
             level += 1;
-            bits = self.node(level, at).live.get() & (bit(level, at) - 1);
-        }
+            bits = node.live.get() & (bit - 1);
+            bits != 0
+        });
         if bits == 0 {
             at = 0;
             bits = self.root().live.get();
@@ -329,12 +365,6 @@ const fn below(level: u32) -> u32 {
 #[inline(always)]
 pub(super) const fn bit(level: u32, slot: u32) -> u16 {
     1 << ((slot >> (level * BITS)) % FAN)
-}
-
-/// Nodes below `level` in a ring of `capacity` slots: a geometric series.
-#[inline(always)]
-const fn level_start(capacity: u32, level: u32) -> u32 {
-    (capacity - (capacity >> (level * BITS))) / (FAN - 1)
 }
 
 /// The slots that these bits of the node of `level` above `slot` begin with.

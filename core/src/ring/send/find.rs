@@ -124,6 +124,7 @@ impl SendIndex {
     }
 
     /// The first segment that is not before `from`, mostly one of the last that are listed.
+    #[inline(never)]
     fn first_from<'k>(&'k self, list: List<'k>, from: Sn) -> Option<Segment<'k>> {
         if let Some(found) = list
             .first()
@@ -184,6 +185,7 @@ impl SendIndex {
 
     /// The first due segment that is not before `sn`, whose slot is `slot`, or one beyond the ring; or else the first that was
     /// never sent. Nothing is pending there then.
+    #[inline(never)]
     fn next_due_from<'k>(
         &'k self,
         list: List<'k>,

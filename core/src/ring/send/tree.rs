@@ -79,11 +79,18 @@ impl Due {
 }
 
 impl Timing {
-    fn reset(&self, ts: Millis) {
-        self.pending.set(0);
-        self.above.set(1);
-        self.sent.set(Arc::of(ts));
-        self.due.set(None);
+    /// Something sent at `ts` comes, where nothing is yet or besides what is noted.
+    #[inline(never)]
+    fn take_sent(&self, ts: Millis, first: bool) {
+        if first {
+            self.pending.set(0);
+            self.above.set(1);
+            self.sent.set(Arc::of(ts));
+            self.due.set(None);
+        } else {
+            self.sent.set(self.sent.get().with(ts));
+            self.above.set(self.above.get().max(1));
+        }
     }
 
     #[inline(always)]
@@ -172,11 +179,15 @@ impl Slots<Timing> {
     }
 
     /// Skips that the segment in `slot` does not know of yet.
+    #[cold]
     #[inline(never)]
     pub(super) fn pending(&self, slot: u32) -> u32 {
-        (0..=self.root_level())
-            .map(|level| self.node(level, slot).note.pending.get())
-            .fold(0, u32::wrapping_add)
+        let mut skips = 0u32;
+        self.climb(slot, 0, |node, _| {
+            skips = skips.wrapping_add(node.note.pending.get());
+            false
+        });
+        skips
     }
 
     /// Notes anew what a node with nothing pending should, from what is below it.
@@ -217,24 +228,8 @@ impl Slots<Timing> {
         }
     }
 
-    /// Notes anew how often the segments below a node were skipped, when nothing is pending there.
-    #[inline(always)]
-    fn renew_skips(&self, level: u32, slot: u32, limit: i32) {
-        let node = self.node(level, slot);
-        let mut most = 0;
-        for at in each(level, slot, node.live.get()) {
-            most = most.max(if level == 0 {
-                above(self.segment(at), limit)
-            } else {
-                self.node(level - 1, at).note.above.get()
-            });
-        }
-        node.note.above.set(most);
-    }
-
     /// Brings the nodes above `slot`, on which nothing is pending, up to date.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn renew_above(&self, slot: u32, limit: i32) {
         for level in 0..=self.root_level() {
             self.renew(level, slot, limit);
@@ -254,37 +249,27 @@ impl Slots<Timing> {
             self.pointer(self.slot(sn)).set(segment.as_ptr());
             sn = sn.plus(1);
         }
-        for (at, bits) in self.runs(first, last) {
+        self.each_run(first, last, |at, bits| {
             if !Self::take_in(self.leaf(at), bits, ts) {
                 self.take_in_above(at, ts);
             }
-        }
+        });
     }
 
     /// The lowest node above `slot` notes something new of a segment sent at `ts`.
     #[inline(never)]
     fn take_in_above(&self, slot: u32, ts: Millis) {
-        for level in 1..=self.root_level() {
-            if Self::take_in(self.node(level, slot), bit(level, slot), ts) {
-                break;
-            }
-        }
+        self.climb(slot, 1, |node, bit| Self::take_in(node, bit, ts));
     }
 
     /// Takes segments sent at `ts` in below a node. True when it notes nothing new of them.
     #[inline(always)]
     fn take_in(node: &Node<Timing>, bits: u16, ts: Millis) -> bool {
-        let live = node.live.get();
+        let (live, note) = (node.live.get(), &node.note);
         node.live.set(live | bits);
-        if live == 0 {
-            node.note.reset(ts);
-            return false;
-        }
-        let (sent, above) = (node.note.sent.get(), node.note.above.get());
-        let known = sent.has(ts) && above > 0;
+        let known = live != 0 && note.sent.get().has(ts) && note.above.get() > 0;
         if !known {
-            node.note.sent.set(sent.with(ts));
-            node.note.above.set(above.max(1));
+            note.take_sent(ts, live == 0);
         }
         known
     }
@@ -292,13 +277,7 @@ impl Slots<Timing> {
     /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
     #[inline(always)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        if first == last {
-            self.set_deadline(self.slot(first), resendts);
-        } else {
-            for (at, _) in self.runs(first, last) {
-                self.set_deadline(at, resendts);
-            }
-        }
+        self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
     }
 
     #[inline(always)]
@@ -311,13 +290,13 @@ impl Slots<Timing> {
     /// Notes a deadline in all nodes above `slot`.
     #[inline(never)]
     fn take_deadline(&self, slot: u32, resendts: Millis) {
-        for level in 0..=self.root_level() {
-            let note = &self.node(level, slot).note;
-            if note.has_deadline(resendts) {
-                break;
+        self.climb(slot, 0, |node, _| {
+            let known = node.note.has_deadline(resendts);
+            if !known {
+                node.note.take_deadline(resendts);
             }
-            note.take_deadline(resendts);
-        }
+            known
+        });
     }
 
     /// The segment of `sn` was sent at `ts`, and is to be sent again at `resendts`.
@@ -356,22 +335,29 @@ impl Slots<Timing> {
             _ => {}
         }
         self.push(level, slot);
-        for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
-            if level > 0 {
+        let mut most = 0;
+        if level > 0 {
+            for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
                 self.count((level - 1, at), span, skip, limit, at_once);
-                continue;
             }
-            let segment = self.segment(at);
-            if skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
-                let fastack = &segment.fastack;
-                fastack.set(fastack.get().wrapping_add(1));
+            for at in each(level, slot, node.live.get()) {
+                most = most.max(self.node(level - 1, at).note.above.get());
+            }
+        } else {
+            for at in each(0, slot, node.live.get()) {
+                let segment = self.segment(at);
+                if span.has(at) && skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
+                    let fastack = &segment.fastack;
+                    fastack.set(fastack.get().wrapping_add(1));
+                }
+                most = most.max(above(segment, limit));
             }
         }
-        self.renew_skips(level, slot, limit);
+        node.note.above.set(most);
     }
 
     /// Which of those below a node hold segments, and a slot that is not before `from` or behind `to`.
-    #[inline(always)]
+    #[inline(never)]
     fn within(&self, level: u32, slot: u32, from: u32, to: u32) -> u16 {
         let (first, last) = self.extent(level, slot);
         let mut bits = self.node(level, slot).live.get();
@@ -438,6 +424,7 @@ impl Slots<Timing> {
     }
 
     /// Brings up to date every node that notes a deadline up to `now`, or all of them.
+    #[inline(never)]
     pub(super) fn settle(&self, now: Option<Millis>, limit: i32) {
         let due = Due {
             now: now.unwrap_or(Millis(0)),
@@ -474,10 +461,11 @@ impl Slots<Timing> {
         let mut seen = u128::MAX;
         each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);
-            if segment.timing() == seen {
+            let timing = segment.timing();
+            if timing == seen {
                 return true;
             }
-            seen = segment.timing();
+            seen = timing;
             Self::holds_for(segment, bounds, unsent, limit)
         })
     }
