@@ -10,12 +10,12 @@ use crate::abi::IKCPCB;
 use crate::abi::IKCPSEG;
 use crate::callback::Anchor;
 use crate::consts;
+use crate::index::{Front, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
 use crate::memory::{allocate, deallocate};
 use crate::output::Course;
-use crate::ring::{Front, ReceiveIndex, SendIndex};
 use crate::segment::{Owned, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
 

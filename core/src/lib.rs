@@ -20,6 +20,8 @@ mod acked;
 mod callback;
 mod congestion;
 pub mod consts;
+#[allow(unsafe_code)]
+mod index;
 mod input;
 #[allow(unsafe_code)]
 mod kcp;
@@ -33,8 +35,6 @@ mod output;
 mod probe;
 mod reassembly;
 mod recv;
-#[allow(unsafe_code)]
-mod ring;
 mod rtt;
 #[allow(unsafe_code)]
 mod segment;

@@ -1,7 +1,7 @@
 //! From payload of the network to messages in order: `rcv_buf` holds what came early, `rcv_queue` what is in order.
 
+use crate::index::Place;
 use crate::kcp::Kcp;
-use crate::ring::Place;
 use crate::segment::{ForeignSegment, HeaderAt, Owned, Source};
 use crate::seq::Sn;
 use crate::ways;

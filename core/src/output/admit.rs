@@ -2,8 +2,8 @@
 
 use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
+use crate::index::Bookmark;
 use crate::kcp::Kcp;
-use crate::ring::Bookmark;
 use crate::seq::{Millis, Sn};
 
 impl<'a> Kcp<'a> {

@@ -6,9 +6,9 @@
 
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
+use crate::index::Bookmark;
+use crate::index::{FastResend, Scope};
 use crate::kcp::Kcp;
-use crate::ring::Bookmark;
-use crate::ring::{FastResend, Scope};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::ways;

@@ -4,8 +4,8 @@
 //! next flush, and the rest at the latest by a look that goes around the window, some segments after each interval.
 
 use super::SendIndex;
+use crate::index::slots::FAN;
 use crate::list::List;
-use crate::ring::slots::FAN;
 use crate::segment::Segment;
 use crate::seq::Sn;
 

@@ -1,8 +1,8 @@
 //! Finding segments: by sequence number, and the next one that a flush has to look at.
 
 use super::{Due, Scope, Seek, SendIndex, Span};
+use crate::index::Bookmark;
 use crate::list::List;
-use crate::ring::Bookmark;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 

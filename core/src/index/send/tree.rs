@@ -7,8 +7,8 @@ use core::cell::Cell;
 
 use super::FastResend;
 use crate::consts::profile;
-use crate::ring::arc::Arc;
-use crate::ring::slots::{FAN, Node, Slots, bit, each};
+use crate::index::arc::Arc;
+use crate::index::slots::{FAN, Node, Slots, bit, each};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
