@@ -72,7 +72,7 @@ impl World<'_> {
         self.now.set(1000);
         let end = &self.ends[0];
         let Some(kcp) = end.handle() else { return };
-        kcp.nodelay(1, 10, 2, i32::from(state & 1));
+        kcp.call().nodelay(1, 10, 2, i32::from(state & 1));
         self.set_windows(end, 256, 256);
         kcp.rmt_wnd.set(256);
         self.set_mtu(end, 100);
@@ -87,14 +87,15 @@ impl World<'_> {
         // Segments in flight: none, a list of them, a ring.
         let in_flight = [0, 3, 40, 130][usize::from(state >> 3 & 3)];
         if in_flight > 0 {
-            kcp.update(self.now.get());
-            kcp.set_output(None);
+            kcp.call().update(self.now.get());
+            kcp.call().set_output(None);
             for _ in 0..in_flight {
                 // SAFETY: NULL stands for zeros.
-                kcp.send(unsafe { ikcp_core::Source::new(std::ptr::null()) }, 1);
+                kcp.call()
+                    .send(unsafe { ikcp_core::Source::new(std::ptr::null()) }, 1);
             }
-            kcp.flush();
-            kcp.set_output(Some(output));
+            kcp.call().flush();
+            kcp.call().set_output(Some(output));
         }
         // Segments out of order: none, a list of them, a ring; and messages that nobody takes.
         let waiting = [0, 4, 24, 24][usize::from(state >> 5 & 3)];
@@ -156,7 +157,7 @@ impl World<'_> {
             && let Some(kcp) = end.handle()
         {
             self.now.set(self.now.get().wrapping_add(u32::from(choice)));
-            kcp.update(self.now.get());
+            kcp.call().update(self.now.get());
         }
         if choice & 64 != 0 {
             self.receive(end);

@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::{ptr, slice};
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::slice;
 
 use ikcp_core::{IKCPCB, IKCPOPS, Kcp};
 
@@ -19,6 +21,8 @@ pub const CONV: u32 = 0x1234_5678;
 pub struct End {
     world: Cell<*const World<'static>>,
     pub id: usize,
+    /// Objects made and released so far: an address alone may be that of the next one.
+    pub changes: Cell<u32>,
     /// The object, or NULL when it is released.
     pub kcp: Cell<*mut IKCPCB>,
     /// Packets on the way to this endpoint.
@@ -42,6 +46,26 @@ pub struct End {
     pub widest_flight: Cell<u32>,
     /// Segments that came in, an upper bound.
     pub stored: Cell<u32>,
+}
+
+/// An object that is not released. A call takes a handle of its own, and may release it.
+#[derive(Clone, Copy)]
+pub struct Object(NonNull<IKCPCB>);
+
+impl Object {
+    pub fn call(self) -> Kcp<'static> {
+        // SAFETY: `End::handle` gives no object that is released, and the fuzzer has one thread.
+        unsafe { Kcp::from_ptr(self.0.as_ptr()) }.expect("not NULL")
+    }
+}
+
+impl Deref for Object {
+    type Target = IKCPCB;
+
+    fn deref(&self) -> &IKCPCB {
+        // SAFETY: as above; all fields are cells.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 pub struct World<'a> {
@@ -68,6 +92,7 @@ impl End {
             taken: Cell::new(0),
             messages: RefCell::default(),
             streamed: Cell::new(false),
+            changes: Cell::new(0),
             receiving: Cell::new(0),
             renumbered: Cell::new(false),
             unclear_timers: Cell::new(false),
@@ -80,9 +105,8 @@ impl End {
     }
 
     /// The object, unless it is released.
-    pub fn handle(&self) -> Option<Kcp<'static>> {
-        // SAFETY: `kcp` is NULL from the moment of its release on, and the fuzzer has one thread.
-        unsafe { Kcp::from_ptr(self.kcp.get()) }
+    pub fn handle(&self) -> Option<Object> {
+        NonNull::new(self.kcp.get()).map(Object)
     }
 
     fn world(&self) -> &World<'static> {
@@ -96,23 +120,25 @@ impl End {
             .set(ptr::from_ref(world).cast::<World<'static>>());
         self.kcp
             .set(Kcp::create(CONV, ptr::from_ref(self).cast_mut().cast()));
+        self.changes.set(self.changes.get() + 1);
         self.renumbered.set(false);
         self.unclear_timers.set(false);
         self.streamed.set(false);
         if let Some(kcp) = self.handle() {
-            kcp.set_output(Some(output));
+            kcp.call().set_output(Some(output));
             kcp.writelog.set(Some(writelog));
         }
     }
 
     pub fn release(&self) {
-        let released = self.kcp.get();
+        let changes = self.changes.get();
         if let Some(kcp) = self.handle() {
             // The hook `release` may still run, and sees the object.
-            kcp.release();
-            // The hook may have made another one.
-            if self.kcp.get() == released {
+            kcp.call().release();
+            // The hook may have released it too, and made another one.
+            if self.changes.get() == changes {
                 self.kcp.set(ptr::null_mut());
+                self.changes.set(changes + 1);
             }
         }
     }
@@ -221,9 +247,14 @@ pub unsafe extern "C" fn output(
     }
     drop(arriving);
     if world.armed.get() > 0 {
-        let copy = bytes.to_vec();
+        // SAFETY: called with a live object.
+        let clock = |kcp: *mut IKCPCB| unsafe { (*kcp).current.get() };
+        let (copy, before, changes) = (bytes.to_vec(), clock(kcp), end.changes.get());
         world.called_back(end, kcp);
-        assert!(bytes == copy, "the packet changed under its callback");
+        // A flush at another clock may use its memory, and a release has freed it.
+        if end.changes.get() == changes && clock(kcp) == before {
+            assert!(bytes == copy, "the packet changed under its callback");
+        }
     } else {
         world.called_back(end, kcp);
     }
