@@ -94,7 +94,7 @@ impl<'a> Kcp<'a> {
         if self.private().flush.defers(self.now()) {
             return Ok(self);
         }
-        self.sync_sent();
+        self.look_again();
         self.flush_now(Work::Unclear, Occasion::TakeOver)
     }
 
@@ -124,8 +124,14 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     fn flush_again(self) -> Result<Kcp<'a>, Released> {
-        self.sync_sent();
+        self.look_again();
         self.flush_now(Work::Unclear, Occasion::Again)
+    }
+
+    /// The program may have edited segments and lists since a flush looked at them.
+    fn look_again(&self) {
+        self.sync_sent();
+        self.private().sent.watch(self.snd_buf());
     }
 
     /// Sends what a flush that is taken over had begun to send: the packet under construction, and a segment that waits
@@ -195,15 +201,15 @@ impl<'a> Kcp<'a> {
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
     fn work(&self) -> Work {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        index.watch(list);
         if !ways::NOTHING_TO_SEND {
             return Work::Unclear;
         }
-        let (index, list) = (&self.private().sent, self.snd_buf());
         let nothing_due = list.is_empty()
             || if index.is_off() {
                 self.finds_nothing_due()
             } else {
-                index.watch(list);
                 !index.has_unsent() && index.is_quiet(self.now(), self.fast_resend(self.resent()))
             };
         if self.has_ops() || !nothing_due {
@@ -238,7 +244,7 @@ impl<'a> Kcp<'a> {
             kcp.set_prober(Prober::IDLE);
         }
         if kcp.private().callbacks_run.get() != callbacks_run {
-            kcp.sync_sent();
+            kcp.look_again();
             work = Work::Unclear;
         } else if work == Work::Nothing {
             return kcp.end_round();

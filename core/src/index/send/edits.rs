@@ -37,7 +37,7 @@ impl SendIndex {
     /// A flush begins: sees what the program has written where all is looked at.
     #[inline(always)]
     pub(crate) fn watch(&self, list: List<'_>) {
-        if self.is_watched() {
+        if !self.is_off() && self.is_watched() {
             self.look_at_all(list);
         }
     }
