@@ -134,7 +134,7 @@ impl Kcp<'_> {
 
     /// Moves what is in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
     #[inline(always)]
-    pub(crate) fn deliver(&mut self) {
+    fn deliver(&mut self) {
         while let Some(first) = self.rcv_buf().first()
             && first.sn.get() == self.rcv_nxt.get()
             && self.nrcv_que.get() < self.rcv_wnd.get()
@@ -146,6 +146,13 @@ impl Kcp<'_> {
                 self.append_received(first);
             }
         }
+    }
+
+    /// `deliver` where speed does not matter.
+    #[inline(never)]
+    pub(crate) fn cold_deliver(&mut self) {
+        self.sync_received();
+        self.deliver();
     }
 
     /// `ikcp_parse_data`: takes in a segment that the program made, as `ikcp_input` would one from the network.

@@ -115,8 +115,7 @@ impl<'a> Kcp<'a> {
             }
         };
         if !kcp.rcv_buf().is_empty() {
-            kcp.sync_received();
-            kcp.deliver();
+            kcp.cold_deliver();
         }
         if recover && kcp.nrcv_que.get() < kcp.rcv_wnd.get() {
             // The peer is told at the next flush that the window is no longer full.

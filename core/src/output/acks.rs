@@ -104,17 +104,21 @@ impl<'a> Kcp<'a> {
         } else {
             kcp.set_prober(Prober::IDLE);
         }
-        for (bit, cmd) in [
-            (IKCP_ASK_SEND, IKCP_CMD_WASK),
-            (IKCP_ASK_TELL, IKCP_CMD_WINS),
-        ] {
-            if kcp.probe.get() & bit != 0 {
-                kcp = kcp.make_room(IKCP_OVERHEAD)?;
-                let raw = header.with_cmd(cmd).emit();
-                kcp.private().packet.put_header(&kcp.buffer, &raw);
-            }
+        if kcp.probe.get() & IKCP_ASK_SEND != 0 {
+            kcp = kcp.put_probe(header.with_cmd(IKCP_CMD_WASK))?;
+        }
+        if kcp.probe.get() & IKCP_ASK_TELL != 0 {
+            kcp = kcp.put_probe(header.with_cmd(IKCP_CMD_WINS))?;
         }
         kcp.probe.set(0);
+        Ok(kcp)
+    }
+
+    #[inline(never)]
+    fn put_probe(self, header: Header) -> Result<Kcp<'a>, Ended<'a>> {
+        let kcp = self.make_room(IKCP_OVERHEAD)?;
+        let raw = header.emit();
+        kcp.private().packet.put_header(&kcp.buffer, &raw);
         Ok(kcp)
     }
 }
