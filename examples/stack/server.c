@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "peer.h"
 
-#define EVENTS 256       /* of UDP and the sessions, at once */
+#define EVENTS 64        /* of UDP and the sessions, at once */
 #define DOORS 8          /* of what is half open: each may cost a key exchange */
 #define ACCEPTS 16       /* connections taken at once */
 #define PACKETS 512      /* UDP packets taken at once */
