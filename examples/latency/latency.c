@@ -370,8 +370,8 @@ static void show_table(struct session *sessions)
                bytes / (2.0 * MESSAGE * session->returned));
         show_bar(session, longest);
     }
-    printf("\nfast is for games and calls, default is for bulk: its congestion window stays near one where packets get\n"
-           "lost, and messages queue up for seconds. docs/lab.md shows TCP on such a link, docs/tuning.md each setting.\n");
+    printf("\nfast is for games and calls. default yields to others, as TCP does: where packets get lost its congestion\n"
+           "window stays near one, and messages queue up. docs/lab.md has TCP on such a link, docs/tuning.md each setting.\n");
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------------------- */
