@@ -281,7 +281,7 @@ fn tree() -> Result<PathBuf, String> {
     static TREE: Memo<(), Result<PathBuf, String>> = Memo::new();
     TREE.get((), || {
         let tree = library::scratch().join("docs/ikcp");
-        for old in ["src", "core", "include", "examples"] {
+        for old in ["src", "core", "include", "examples", "pack"] {
             fs::remove_dir_all(tree.join(old)).ok(); // the rest saves time
         }
         copy_sources(&tree).map_err(|error| format!("{error:?}"))?;

@@ -6,6 +6,7 @@
 //! - `library`: builds the library once for each set of features
 //! - `memo`: work that several tests share
 //! - `tools`: the compilers of this machine, and how programs are run
+//! - `archive`: what `pack` writes: linked whole, by every linker, with a prefix, and its interface against a record
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
@@ -21,6 +22,7 @@
 //!
 //! `IKCP_SEED=n` repeats a random test, `IKCP_BLESS=1` writes the files that tests compare with.
 
+mod archive;
 mod consumers;
 mod core_tests;
 mod digests;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let mut suite = suite::Suite::default();
     core_tests::add(&mut suite);
     symbols::add(&mut suite);
+    archive::add(&mut suite);
     header::add(&mut suite);
     layout::add(&mut suite);
     link::add(&mut suite);
