@@ -63,7 +63,10 @@ fn main() {
     }
     shim.compile("ikcp_log");
 
-    if family == "unix" && vendor != "apple" {
+    if vendor == "apple" {
+        // Otherwise programs look for the library where cargo made it.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libkcp.dylib");
+    } else if family == "unix" {
         // A symbol that nobody defines shows when the library is made, not when a program loads it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkcp.so");

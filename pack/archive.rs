@@ -17,7 +17,7 @@ use object::{BinaryFormat, Object, ObjectSymbol};
 /// wrapper has a number before the source file's.
 fn own_name(name: &str) -> Option<&'static str> {
     match name {
-        name if name.starts_with("kcp.") => Some("kcp.o"),
+        name if name.starts_with("kcp") && name.ends_with(".rcgu.o") => Some("kcp.o"),
         name if name.ends_with("ikcp_log.o") => Some("ikcp_log.o"),
         _ => None,
     }

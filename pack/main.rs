@@ -22,6 +22,7 @@ Builds the library for release and writes include/ and lib/: headers, static lib
 
   --out DIR        the folder; target/kcp unless given
   --target TRIPLE  another machine, by Rust's name
+  --static         the static library only, for machines that nothing is linked for here
   --profile V      behaviour of the original at 2.1.1, which is the default, 1.7.1 or 1.7
   --layout V       layout of struct IKCPCB: prefix272, which is the default, or 2.1.1
   --prefix NAME    every symbol begins with NAME, and the header knows it; KCP_PREFIX in the environment does the same
@@ -44,6 +45,7 @@ const SHARED: [&str; 6] = [
 pub struct Build {
     out: Option<PathBuf>,
     target: Option<String>,
+    only_static: bool,
     profile: Profile,
     layout: Layout,
     prefix: String,
@@ -103,6 +105,7 @@ impl Build {
             match &*option {
                 "--out" => build.out = Some(value()?.into()),
                 "--target" => build.target = Some(text(value()?)),
+                "--static" => build.only_static = true,
                 "--prefix" => build.prefix = text(value()?),
                 "--profile" => {
                     build.profile = match &*text(value()?) {
@@ -148,7 +151,7 @@ impl Build {
         if wrote.is_empty() {
             return Err(format!("cargo left no static library in {}", built.display()).into());
         }
-        for name in SHARED {
+        for name in SHARED.into_iter().filter(|_| !self.only_static) {
             if built.join(name).exists() {
                 fs::copy(built.join(name), lib.join(name))?;
                 wrote.push(lib.join(name));
@@ -182,8 +185,12 @@ impl Build {
             features.push("layout-2-1-1");
         }
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        match self.only_static {
+            true => command.args(["rustc", "--crate-type", "staticlib"]),
+            false => command.arg("build"),
+        };
         command
-            .args(["build", "--release", "--lib", "-p", "ikcp"])
+            .args(["--release", "--lib", "-p", "ikcp"])
             .args(["--features", &features.join(",")])
             .arg("--target-dir")
             .arg(folder)

@@ -140,7 +140,7 @@ fn read_soname(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
         };
         let strings = sections.strings(endian, &*data, link)?;
         for entry in entries {
-            if entry.d_tag.get(endian) == i64::from(elf::DT_SONAME) {
+            if entry.d_tag.get(endian) == elf::DT_SONAME {
                 let name = strings
                     .get(u32::try_from(entry.d_val.get(endian))?)
                     .map_err(|()| "bad string table")?;
