@@ -57,6 +57,10 @@ fn main() {
             shim.define("IKCP_LOG_PUBLIC", None);
         }
     }
+    if !prefix.is_empty() {
+        let name = format!("{prefix}libkcp_a_is_not_linked");
+        shim.define("libkcp_a_is_not_linked", &*name);
+    }
     // A build without LTO leaves a reference to Rust's unwinder behind, which nothing in a C program answers.
     if env::var("PROFILE").is_ok_and(|profile| profile == "debug") && family != "windows" {
         shim.define("IKCP_PERSONALITY_STUB", None);

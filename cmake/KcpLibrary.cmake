@@ -115,6 +115,7 @@ function(kcp_add_library name kind)
         set(file "${archive}")
     else()
         set(file "${shared}")
+        target_compile_definitions(${name} PUBLIC IKCP_SHARED) # see include/ikcp.c
         if(WIN32) # the name that the import library has inside
             set_target_properties(${name} PROPERTIES PREFIX "")
         endif()

@@ -78,6 +78,19 @@ void ikcp_qprint(const char *name, const struct IQUEUEHEAD *head);
 /* Takes over a segment that came from the allocator, as ikcp_input() does with those of a packet. */
 void ikcp_parse_data(ikcpcb *kcp, IKCPSEG *newseg);
 
+/*
+ * A linker makes a shared object without the library and says nothing; the object then fails when it is loaded, or later. In
+ * code for shared objects this asks for what libkcp.a alone has, so that the linker says it. A shared object that is to use
+ * libkcp.so is compiled with IKCP_SHARED.
+ */
+#if defined(__PIC__) && !defined(__PIE__) && defined(__ELF__) && defined(__GNUC__) && !defined(IKCP_SHARED)
+#ifdef KCP_PREFIX
+#define libkcp_a_is_not_linked IKCP_NAME(libkcp_a_is_not_linked)
+#endif
+extern __attribute__((visibility("hidden"))) const char libkcp_a_is_not_linked[];
+static __attribute__((used)) const char *const ikcp_linked = libkcp_a_is_not_linked;
+#endif
+
 #ifdef __cplusplus
 }
 #endif

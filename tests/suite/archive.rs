@@ -41,6 +41,7 @@ pub fn add(suite: &mut Suite) {
         test("whole in a shared object", whole_shared_object);
         test("whole beside other Rust", beside_other_rust);
         test("whole beside itself with a prefix", beside_a_prefix);
+        test("the stub misses the library", stub_misses_the_library);
     }
     suite.test_unless(
         elf(),
@@ -337,6 +338,46 @@ fn nothing_linked() -> Outcome {
         other => return Err(format!("-z defs: {other:?}").into()),
     }
     link(true, [&object, &archive])?;
+    Ok(())
+}
+
+/// With the stub ikcp.c compiled for a shared object the linker says by itself that the library is not there, or stands in
+/// the wrong place of the link; Python and others cannot use `-z defs`. For libkcp.so there is IKCP_SHARED.
+fn stub_misses_the_library(linker: &str) -> Outcome {
+    for prefix in ["", PREFIX] {
+        let packed = packed(DEFAULT, prefix)?;
+        let folder = folder()?.join(format!("stub-{linker}{prefix}"));
+        fs::create_dir_all(&folder)?;
+        let object = |define: &str| -> Result<PathBuf, String> {
+            let object = folder.join(format!("stub{define}.o"));
+            run(gcc(&packed)
+                .args(["-fPIC", define, "-c"])
+                .arg(packed.join("include/ikcp.c"))
+                .arg("-o")
+                .arg(&object))?;
+            Ok(object)
+        };
+        let link = |files: &[&Path]| {
+            run(Command::new("gcc")
+                .arg("-shared")
+                .args(files)
+                .arg(format!("-fuse-ld={linker}"))
+                .arg("-o")
+                .arg(folder.join("plug.so")))
+        };
+        let archive = packed.join("lib/libkcp.a");
+        let stub = object("-DNOTHING")?;
+        for files in [&[&*stub][..], &[&archive, &stub]] {
+            match link(files) {
+                Err(text) if text.contains("libkcp_a_is_not_linked") => {}
+                // lld looks at archives again, so that it finds the library in either place.
+                Ok(_) if linker != "bfd" && linker != "gold" && files.len() == 2 => {}
+                other => return Err(format!("{files:?}: {other:?}").into()),
+            }
+        }
+        link(&[&stub, &archive])?;
+        link(&[&object("-DIKCP_SHARED")?, &packed.join("lib/libkcp.so")])?;
+    }
     Ok(())
 }
 

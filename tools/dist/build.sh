@@ -62,15 +62,17 @@ link_linux() {
 
 link_musl() { link_linux "$@"; }
 
-# Against a libc.so of the names it takes, which the system's has as well. Pages of 16 KB are what Android 15 asks for.
+# Against a libc.so of the names it takes, which the system's has as well; division is in zig's own library. Pages of 16 KB
+# are what Android 15 asks for.
 link_android() {
-    local function
-    for function in abort free malloc memcmp memcpy memmove memset vsnprintf; do
+    local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf)
+    [[ $rust != armv7* ]] || functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
+    for function in "${functions[@]}"; do
         echo "void $function(void) {}"
     done >"$2/libc.c"
     cc -shared -nostdlib -fno-builtin -w -Wl,-soname,libc.so "$2/libc.c" -o "$2/libc.so"
-    cc -shared -nostdlib -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" -Wl,-z,defs \
-        -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
+    cc -shared -nostdlib --rtlib=compiler-rt -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" \
+        -Wl,-z,defs -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
 }
 
 # The import library is called as for MSVC as well, whose linker takes it.
