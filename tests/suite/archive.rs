@@ -63,6 +63,24 @@ pub fn add(suite: &mut Suite) {
             other => Err(format!("{other:?}").into()),
         },
     );
+    for change in [
+        "",
+        "CHANGED_STREAM",
+        "CHANGED_UPDATED",
+        "CHANGED_RTO_MAX=500",
+        "CHANGED_INTERVAL_MIN=1",
+        "CHANGED_INTERVAL_MIN=5",
+        "CHANGED_FRAGMENTS=32",
+        "CHANGED_GET_CONV=0",
+        "CHANGED_GET_CONV=1",
+        "CHANGED_ACCESS",
+    ] {
+        suite.test_unless(
+            elf(),
+            format!("archive: a program for a changed copy, {change}"),
+            move || changed(change),
+        );
+    }
     let x86_64 = || {
         (!cfg!(all(target_os = "linux", target_arch = "x86_64")))
             .then(|| "the interface was recorded on x86-64 Linux".to_string())
@@ -416,6 +434,28 @@ fn prefixed(flavour: Flavour) -> Outcome {
             run(command.arg("-o").arg(&program))?;
             runs(&program, shared.parent())?;
         }
+    }
+    Ok(())
+}
+
+/// examples/changed/changed.h with one change or with none, by itself and where the header renames functions too.
+fn changed(change: &str) -> Outcome {
+    for (flavour, prefix) in [(DEFAULT, ""), (LAYOUT_211, PREFIX)] {
+        let packed = packed(flavour, prefix)?;
+        let program = folder()?.join(format!("changed-{change}-{}", flavour.name));
+        let mut command = gcc(&packed);
+        command
+            .arg("-include")
+            .arg(root().join("examples/changed/changed.h"));
+        if !change.is_empty() {
+            command.arg(format!("-D{change}"));
+        }
+        run(command
+            .arg(root().join("tests/consumers/changed/changed.c"))
+            .arg(packed.join("lib/libkcp.a"))
+            .arg("-o")
+            .arg(&program))?;
+        runs(&program, None)?;
     }
     Ok(())
 }
