@@ -21,6 +21,9 @@ export ZIG_PYTHON=$DIST_TOOLS/bin/python
 export RUSTC=${RUST_FOR_MACHINES:-/usr/bin/rustc} CARGO=${CARGO_FOR_MACHINES:-/usr/bin/cargo} RUSTC_BOOTSTRAP=1
 # The oldest systems of Apple, as in targets.txt. SDKROOT keeps the build from asking Xcode.
 export MACOSX_DEPLOYMENT_TARGET=11.0 SDKROOT=$root/tools/machines/headers
+# The date in files for Windows and in the bill of materials: that of the sources.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1)}
+export SOURCE_DATE_EPOCH
 unset CC CFLAGS RUSTFLAGS CARGO_BUILD_TARGET KCP_PREFIX MAKEFLAGS CARGO_MAKEFLAGS
 
 # Sets `rust` and `zig` for a name.
