@@ -21,6 +21,9 @@ export ZIG_PYTHON=$DIST_TOOLS/bin/python
 export RUSTC=${RUST_FOR_MACHINES:-/usr/bin/rustc} CARGO=${CARGO_FOR_MACHINES:-/usr/bin/cargo} RUSTC_BOOTSTRAP=1
 # The oldest systems of Apple, as in targets.txt. SDKROOT keeps the build from asking Xcode.
 export MACOSX_DEPLOYMENT_TARGET=11.0 SDKROOT=$root/tools/machines/headers
+# The date in files for Windows and in the bill of materials: that of the sources.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1)}
+export SOURCE_DATE_EPOCH
 unset CC CFLAGS RUSTFLAGS CARGO_BUILD_TARGET KCP_PREFIX MAKEFLAGS CARGO_MAKEFLAGS
 
 # Sets `rust` and `zig` for a name.
@@ -31,7 +34,7 @@ describe() {
     }
 }
 
-names() { sed '/^#/d; s/ .*//' "$here/targets.txt" | tr '\n' ' '; }
+names() { sed '/^#/d; s/ .*//' "$here/targets.txt" | xargs; }
 
 # cc ARGUMENT ...: zig for the target described.
 cc() { ZIG_TARGET=$zig "$here/zig" "$@"; }
@@ -45,10 +48,11 @@ build_one() {
     # On 32-bit ARM, tables for unwinding name a function of the unwinder, which the library does without.
     [[ $rust != armv7* ]] || flags=-Cforce-unwind-tables=no
     # The C part is compiled against a few declarations, for all machines the same, so that it asks for vsnprintf() and not for
-    # what some system's header makes of that.
+    # what some system's header makes of that; and stripped, since debugging information
+    # names the folder, on Windows a temporary file even.
     ZIG_TARGET=$zig CARGO_TARGET_DIR=$work/$name RUSTFLAGS=$flags env \
         "CC_$variable=$here/zig" "AR_$variable=$here/zig-ar" \
-        "CFLAGS_$variable=-ffreestanding -fno-unwind-tables -fno-asynchronous-unwind-tables -isystem $SDKROOT" \
+        "CFLAGS_$variable=-s -ffreestanding -fno-unwind-tables -fno-asynchronous-unwind-tables -isystem $SDKROOT" \
         "$work/pack/debug/pack" --static --target "$rust" --out "$out/$name" -- --quiet --locked -Zbuild-std=core >/dev/null
     "link_${name%%-*}" "$out/$name/lib" "$work/$name"
     echo "$name: built"
@@ -62,8 +66,8 @@ link_linux() {
 
 link_musl() { link_linux "$@"; }
 
-# Against a libc.so of the names it takes, which the system's has as well; division is in zig's own library. Pages of 16 KB
-# are what Android 15 asks for.
+# Against a libc.so of the names it takes, which the system's has as well. Division on 32-bit ARM comes from Rust's runtime, which
+# is in the archive as rustc wrote it. Pages of 16 KB are what Android 15 asks for.
 link_android() {
     local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf)
     [[ $rust != armv7* ]] || functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
@@ -71,8 +75,8 @@ link_android() {
         echo "void $function(void) {}"
     done >"$2/libc.c"
     cc -shared -nostdlib -fno-builtin -w -Wl,-soname,libc.so "$2/libc.c" -o "$2/libc.so"
-    cc -shared -nostdlib --rtlib=compiler-rt -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" \
-        -Wl,-z,defs -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
+    cc -shared -nostdlib -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" \
+        "$2/pack/$rust/release/libkcp.a" -Wl,-z,defs -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
 }
 
 # The import library is called as for MSVC as well, whose linker takes it.
@@ -135,13 +139,10 @@ build_again() {
     local again=$work/again
     rm -rf "$again"
     mkdir -p "$again/sources"
-    tar -C "$root" --exclude=./target --exclude=./.git --exclude='*/target' -cf - . | tar -C "$again/sources" -xf -
+    tar -C "$root" --exclude=./target --exclude=./dist --exclude=./.git --exclude='*/target' -cf - . | tar -C "$again/sources" -xf -
     DIST_WORK=$again/work "$again/sources/tools/dist/build.sh" --out "$again/dist" "${chosen[@]}" >/dev/null
-    cmp "$out/SHA256SUMS" "$again/dist/SHA256SUMS" || {
-        diff "$out/SHA256SUMS" "$again/dist/SHA256SUMS" >&2
-        exit 1
-    }
-    echo "built twice: $(wc -l <"$out/SHA256SUMS") files are equal to the byte"
+    (cd "$out" && sha256sum --quiet -c "$again/dist/SHA256SUMS") || exit 1
+    echo "built twice: $(wc -l <"$again/dist/SHA256SUMS") files are equal to the byte"
 }
 
 out=$root/dist twice=false one=false chosen=()
