@@ -66,17 +66,22 @@ link_linux() {
 
 link_musl() { link_linux "$@"; }
 
-# Against a libc.so of the names it takes, which the system's has as well. Division on 32-bit ARM comes from Rust's runtime, which
-# is in the archive as rustc wrote it. Pages of 16 KB are what Android 15 asks for.
+# Against a libc.so of the names it takes, which the system's has as well. Pages of 16 KB are what Android 15 asks for.
 link_android() {
-    local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf)
-    [[ $rust != armv7* ]] || functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
+    local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf) division=()
+    if [[ $rust == armv7* ]]; then
+        functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
+        # Division comes from Rust's runtime, one object that has a memcpy() too, slower than the system's.
+        (cd "$2" && rm -f compiler_builtins-*.o && "$here/zig-ar" x "pack/$rust/release/libkcp.a")
+        division=("$2/division.o")
+        llvm-objcopy --keep-global-symbol=__aeabi_uidiv "$2"/compiler_builtins-*.o "${division[0]}"
+    fi
     for function in "${functions[@]}"; do
         echo "void $function(void) {}"
     done >"$2/libc.c"
     cc -shared -nostdlib -fno-builtin -w -Wl,-soname,libc.so "$2/libc.c" -o "$2/libc.so"
-    cc -shared -nostdlib -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" \
-        "$2/pack/$rust/release/libkcp.a" -Wl,-z,defs -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
+    cc -shared -nostdlib -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/libc.so" "${division[@]}" -Wl,-z,defs \
+        -Wl,-soname,libkcp.so -Wl,-z,max-page-size=16384 -Wl,--gc-sections -Wl,-s -o "$1/libkcp.so"
 }
 
 # The import library is called as for MSVC as well, whose linker takes it.
@@ -164,7 +169,7 @@ if $one; then
 fi
 # Debian's has its version in its name.
 lipo=$(compgen -c llvm-lipo | sort -V | tail -1 || true)
-for tool in "$RUSTC" "$CARGO" "$ZIG_PYTHON" "${lipo:-llvm-lipo}"; do
+for tool in "$RUSTC" "$CARGO" "$ZIG_PYTHON" llvm-objcopy "${lipo:-llvm-lipo}"; do
     command -v "$tool" >/dev/null || { echo "nothing built, missing: $tool" >&2; exit 2; }
 done
 ((${#chosen[@]} > 0)) || read -ra chosen < <(names)
