@@ -18,12 +18,25 @@ const JUMPS: [(&str, &str); 8] = [
 fn main() {
     println!("cargo::rerun-if-changed=src/ikcp_log.c");
     println!("cargo::rerun-if-changed=include/ikcp.h");
+    println!("cargo::rerun-if-env-changed=KCP_PREFIX");
     println!("cargo::rustc-check-cfg=cfg(log_jump)");
+    println!("cargo::rustc-check-cfg=cfg(prefixed)");
 
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
     let family = env::var("CARGO_CFG_TARGET_FAMILY").unwrap_or_default();
     let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let vendor = env::var("CARGO_CFG_TARGET_VENDOR").unwrap_or_default();
+
+    let prefix = env::var("KCP_PREFIX").unwrap_or_default();
+    let part_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    assert!(
+        prefix.chars().all(part_of_a_name) && !prefix.starts_with(|c: char| c.is_ascii_digit()),
+        "KCP_PREFIX is {prefix:?}, which no name in C begins with"
+    );
+    if !prefix.is_empty() {
+        println!("cargo::rustc-cfg=prefixed");
+        println!("cargo::rustc-env=KCP_PREFIX={prefix}");
+    }
 
     let mut shim = cc::Build::new();
     shim.file("src/ikcp_log.c").include("include");
@@ -34,12 +47,19 @@ fn main() {
         Some((_, jump)) => {
             println!("cargo::rustc-cfg=log_jump");
             println!("cargo::rustc-env=LOG_JUMP={jump}");
+            let name = format!("{prefix}ikcp_log_shim");
+            shim.define("ikcp_log_shim", &*name);
         }
         // Only the static library can carry a symbol that C defines.
         None => {
-            shim.define("ikcp_log_shim", "ikcp_log");
+            let name = format!("{prefix}ikcp_log");
+            shim.define("ikcp_log_shim", &*name);
             shim.define("IKCP_LOG_PUBLIC", None);
         }
+    }
+    if !prefix.is_empty() {
+        let name = format!("{prefix}libkcp_a_is_not_linked");
+        shim.define("libkcp_a_is_not_linked", &*name);
     }
     // A build without LTO leaves a reference to Rust's unwinder behind, which nothing in a C program answers.
     if env::var("PROFILE").is_ok_and(|profile| profile == "debug") && family != "windows" {
@@ -47,7 +67,10 @@ fn main() {
     }
     shim.compile("ikcp_log");
 
-    if family == "unix" && vendor != "apple" {
+    if vendor == "apple" {
+        // Otherwise programs look for the library where cargo made it.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libkcp.dylib");
+    } else if family == "unix" {
         // A symbol that nobody defines shows when the library is made, not when a program loads it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkcp.so");

@@ -1,5 +1,5 @@
-# The header that belongs to the library which is built: include/ikcp.h as it is, or, for another profile or layout, with
-# the two lines changed that say so. No program has to define anything.
+# The header that belongs to the library which is built: include/ikcp.h as it is, or, for another profile or layout or with
+# a prefix, with the lines changed that say so. No program has to define anything.
 
 set(features "")
 set(profile_number 211)
@@ -17,6 +17,9 @@ if(KCP_LAYOUT STREQUAL "2.1.1")
 elseif(NOT KCP_LAYOUT STREQUAL "prefix272")
     message(FATAL_ERROR "KCP_LAYOUT is prefix272 or 2.1.1, not \"${KCP_LAYOUT}\"")
 endif()
+if(NOT KCP_PREFIX MATCHES "^([A-Za-z_][A-Za-z0-9_]*)?$")
+    message(FATAL_ERROR "KCP_PREFIX is \"${KCP_PREFIX}\", which no name in C begins with")
+endif()
 
 # Changes one line of `header`, which must be there.
 macro(kcp_change_header from to)
@@ -30,7 +33,7 @@ endmacro()
 set(KCP_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
 set(header_file "${PROJECT_SOURCE_DIR}/include/ikcp.h")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header_file}")
-if(features STREQUAL "")
+if(features STREQUAL "" AND KCP_PREFIX STREQUAL "")
     configure_file("${header_file}" "${KCP_INCLUDE_DIR}/ikcp.h" COPYONLY)
 else()
     file(READ "${header_file}" header)
@@ -40,6 +43,10 @@ else()
     if(KCP_LAYOUT STREQUAL "2.1.1")
         kcp_change_header("#ifdef IKCP_LAYOUT_211\n"
             "#ifndef IKCP_LAYOUT_211\n#define IKCP_LAYOUT_211 /* as the library was built */\n#endif\n#ifdef IKCP_LAYOUT_211\n")
+    endif()
+    if(NOT KCP_PREFIX STREQUAL "")
+        kcp_change_header("#ifdef KCP_PREFIX\n"
+            "#ifndef KCP_PREFIX\n#define KCP_PREFIX ${KCP_PREFIX} /* as the library was built */\n#endif\n#ifdef KCP_PREFIX\n")
     endif()
     # Written only when it changes, so that nothing is compiled again for nothing.
     file(GENERATE OUTPUT "${KCP_INCLUDE_DIR}/ikcp.h" CONTENT "${header}")

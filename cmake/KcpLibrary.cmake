@@ -19,7 +19,8 @@ set(cargo_out "${cargo_dir}/release")
 set(cargo_args build --release --lib --locked --target-dir "${cargo_dir}")
 # The C in ikcp_log() is compiled by the compiler of this build. What surrounds the build says nothing to cargo: make's
 # job server is not open to it, and a target set for other projects would move its files.
-set(cargo_env --unset=MAKEFLAGS --unset=MFLAGS --unset=CARGO_MAKEFLAGS --unset=CARGO_BUILD_TARGET "CC=${CMAKE_C_COMPILER}")
+set(cargo_env --unset=MAKEFLAGS --unset=MFLAGS --unset=CARGO_MAKEFLAGS --unset=CARGO_BUILD_TARGET "CC=${CMAKE_C_COMPILER}"
+    "KCP_PREFIX=${KCP_PREFIX}")
 if(NOT KCP_RUST_TARGET STREQUAL "")
     list(APPEND cargo_args --target "${KCP_RUST_TARGET}")
     set(cargo_out "${cargo_dir}/${KCP_RUST_TARGET}/release")
@@ -58,7 +59,7 @@ if(KCP_BOTH_KINDS OR NOT BUILD_SHARED_LIBS)
     list(APPEND rust_outputs "${rust_dir}/${archive}")
     list(APPEND rust_commands
         COMMAND "${CMAKE_COMMAND}" "-DFROM=${cargo_out}/${archive}" "-DTO=${rust_dir}/${archive}"
-            "-DSYMBOLS=${PROJECT_SOURCE_DIR}/tests/golden/symbols.txt" "-DLAYOUT=${KCP_LAYOUT}"
+            "-DSYMBOLS=${PROJECT_SOURCE_DIR}/tests/golden/symbols.txt" "-DLAYOUT=${KCP_LAYOUT}" "-DPREFIX=${KCP_PREFIX}"
             "-DLINKER=${CMAKE_LINKER}" "-DOBJCOPY=${CMAKE_OBJCOPY}" "-DAR=${CMAKE_AR}"
             -P "${PROJECT_SOURCE_DIR}/cmake/shrink.cmake")
 endif()
@@ -114,6 +115,7 @@ function(kcp_add_library name kind)
         set(file "${archive}")
     else()
         set(file "${shared}")
+        target_compile_definitions(${name} PUBLIC IKCP_SHARED) # see include/ikcp.c
         if(WIN32) # the name that the import library has inside
             set_target_properties(${name} PROPERTIES PREFIX "")
         endif()

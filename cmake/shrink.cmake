@@ -2,9 +2,11 @@
 # runtime for operations that no code here uses, and its inner names are visible to the linker. Here: one object that
 # holds what the public functions reach, with the public names only.
 #
-#   cmake -DFROM=libkcp.a -DTO=libkcp.a -DSYMBOLS=symbols.txt -DLAYOUT=... -DLINKER=ld -DOBJCOPY=objcopy -DAR=ar -P shrink.cmake
+#   cmake -DFROM=libkcp.a -DTO=libkcp.a -DSYMBOLS=symbols.txt -DLAYOUT=... -DPREFIX=... -DLINKER=ld -DOBJCOPY=objcopy -DAR=ar
+#       -P shrink.cmake
 #
-# It takes GNU ld and ELF; with anything else the library is copied as it is, which works as well.
+# It takes GNU ld and ELF. Elsewhere what is not ours is deleted from the archive, which is nearly the same; with MSVC, which
+# has no ar, the library is copied as it is, and can then be linked as usual but not whole.
 
 get_filename_component(folder "${TO}" DIRECTORY)
 set(object "${folder}/kcp.o")
@@ -23,7 +25,9 @@ if(NOT can)
     if(NOT result EQUAL 0)
         message(FATAL_ERROR "cannot copy ${FROM}")
     endif()
-    return()
+    if(NOT AR)
+        return()
+    endif()
 endif()
 
 function(run)
@@ -34,11 +38,24 @@ function(run)
     endif()
 endfunction()
 
+if(NOT can)
+    execute_process(COMMAND "${AR}" t "${TO}" OUTPUT_VARIABLE members RESULT_VARIABLE result)
+    string(REGEX MATCHALL "[^\r\n]+" members "${members}")
+    list(FILTER members EXCLUDE REGEX "^(kcp\\.|.*ikcp_log\\.o)|^__\\.SYMDEF")
+    if(result EQUAL 0 AND members)
+        run("${AR}" d "${TO}" ${members})
+        run("${AR}" s "${TO}")
+    endif()
+    return()
+endif()
+
 file(STRINGS "${SYMBOLS}" symbols REGEX "^[TD] ")
 list(TRANSFORM symbols REPLACE "^[TD] " "")
 if(LAYOUT STREQUAL "2.1.1")
     list(APPEND symbols ikcp_create_layout_211)
 endif()
+list(APPEND symbols libkcp_a_is_not_linked)
+list(TRANSFORM symbols PREPEND "${PREFIX}")
 set(roots ${symbols})
 list(TRANSFORM roots PREPEND "--undefined=")
 set(kept ${symbols})

@@ -13,6 +13,34 @@
 
 typedef struct IKCPSEG IKCPSEG;
 
+#ifdef KCP_PREFIX /* as in ikcp.h */
+#define IKCP_ACK_FAST IKCP_NAME(IKCP_ACK_FAST)
+#define IKCP_ASK_SEND IKCP_NAME(IKCP_ASK_SEND)
+#define IKCP_ASK_TELL IKCP_NAME(IKCP_ASK_TELL)
+#define IKCP_CMD_ACK IKCP_NAME(IKCP_CMD_ACK)
+#define IKCP_CMD_PUSH IKCP_NAME(IKCP_CMD_PUSH)
+#define IKCP_CMD_WASK IKCP_NAME(IKCP_CMD_WASK)
+#define IKCP_CMD_WINS IKCP_NAME(IKCP_CMD_WINS)
+#define IKCP_DEADLINK IKCP_NAME(IKCP_DEADLINK)
+#define IKCP_FASTACK_LIMIT IKCP_NAME(IKCP_FASTACK_LIMIT)
+#define IKCP_INTERVAL IKCP_NAME(IKCP_INTERVAL)
+#define IKCP_MTU_DEF IKCP_NAME(IKCP_MTU_DEF)
+#define IKCP_OVERHEAD IKCP_NAME(IKCP_OVERHEAD)
+#define IKCP_PROBE_INIT IKCP_NAME(IKCP_PROBE_INIT)
+#define IKCP_PROBE_LIMIT IKCP_NAME(IKCP_PROBE_LIMIT)
+#define IKCP_RTO_DEF IKCP_NAME(IKCP_RTO_DEF)
+#define IKCP_RTO_MAX IKCP_NAME(IKCP_RTO_MAX)
+#define IKCP_RTO_MIN IKCP_NAME(IKCP_RTO_MIN)
+#define IKCP_RTO_NDL IKCP_NAME(IKCP_RTO_NDL)
+#define IKCP_THRESH_INIT IKCP_NAME(IKCP_THRESH_INIT)
+#define IKCP_THRESH_MIN IKCP_NAME(IKCP_THRESH_MIN)
+#define IKCP_WND_RCV IKCP_NAME(IKCP_WND_RCV)
+#define IKCP_WND_SND IKCP_NAME(IKCP_WND_SND)
+#define ikcp_interval IKCP_NAME(ikcp_interval)
+#define ikcp_qprint IKCP_NAME(ikcp_qprint)
+#define ikcp_parse_data IKCP_NAME(ikcp_parse_data)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -49,6 +77,19 @@ void ikcp_qprint(const char *name, const struct IQUEUEHEAD *head);
 
 /* Takes over a segment that came from the allocator, as ikcp_input() does with those of a packet. */
 void ikcp_parse_data(ikcpcb *kcp, IKCPSEG *newseg);
+
+/*
+ * A linker makes a shared object without the library and says nothing; the object then fails when it is loaded, or later. In
+ * code for shared objects this asks for what libkcp.a alone has, so that the linker says it. A shared object that is to use
+ * libkcp.so is compiled with IKCP_SHARED.
+ */
+#if defined(__PIC__) && !defined(__PIE__) && defined(__ELF__) && defined(__GNUC__) && !defined(IKCP_SHARED)
+#ifdef KCP_PREFIX
+#define libkcp_a_is_not_linked IKCP_NAME(libkcp_a_is_not_linked)
+#endif
+extern __attribute__((visibility("hidden"))) const char libkcp_a_is_not_linked[];
+static __attribute__((used)) const char *const ikcp_linked = libkcp_a_is_not_linked;
+#endif
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,32 @@
 #define IKCP_PROFILE 211
 #endif
 
+/* A library that was built with KCP_PREFIX has that before the name of each symbol, so that a program can hold another KCP
+ * as well. A program that defines KCP_PREFIX alike says the names that it always said. */
+#ifdef KCP_PREFIX
+#define IKCP_JOIN_(prefix, name) prefix##name
+#define IKCP_JOIN(prefix, name) IKCP_JOIN_(prefix, name)
+#define IKCP_NAME(name) IKCP_JOIN(KCP_PREFIX, name)
+#define ikcp_allocator IKCP_NAME(ikcp_allocator)
+#define ikcp_check IKCP_NAME(ikcp_check)
+#define ikcp_create IKCP_NAME(ikcp_create)
+#define ikcp_flush IKCP_NAME(ikcp_flush)
+#define ikcp_getconv IKCP_NAME(ikcp_getconv)
+#define ikcp_input IKCP_NAME(ikcp_input)
+#define ikcp_log IKCP_NAME(ikcp_log)
+#define ikcp_nodelay IKCP_NAME(ikcp_nodelay)
+#define ikcp_peeksize IKCP_NAME(ikcp_peeksize)
+#define ikcp_recv IKCP_NAME(ikcp_recv)
+#define ikcp_release IKCP_NAME(ikcp_release)
+#define ikcp_send IKCP_NAME(ikcp_send)
+#define ikcp_setcc IKCP_NAME(ikcp_setcc)
+#define ikcp_setmtu IKCP_NAME(ikcp_setmtu)
+#define ikcp_setoutput IKCP_NAME(ikcp_setoutput)
+#define ikcp_update IKCP_NAME(ikcp_update)
+#define ikcp_waitsnd IKCP_NAME(ikcp_waitsnd)
+#define ikcp_wndsize IKCP_NAME(ikcp_wndsize)
+#endif
+
 /* Layout of struct IKCPCB: 171 is that of 1.4 to 1.7.1 with the fields of 2.x at its end, 211 that of 2.1.1. A program
  * that defines IKCP_LAYOUT_211 needs a library built with layout-2-1-1 and does not link with another: there
  * ikcp_create has another name. IKCP_LAYOUT_UNCHECKED keeps the name, for programs that load a library by
@@ -44,7 +70,12 @@
 #ifdef IKCP_LAYOUT_211
 #define IKCP_LAYOUT 211
 #ifndef IKCP_LAYOUT_UNCHECKED
+#ifdef IKCP_NAME
+#undef ikcp_create
+#define ikcp_create IKCP_NAME(ikcp_create_layout_211)
+#else
 #define ikcp_create ikcp_create_layout_211
+#endif
 #endif
 #else
 #define IKCP_LAYOUT 171

@@ -21,6 +21,7 @@ use ikcp_core::{
 /// user: handed to the callbacks; the library does not look at it.
 /// Returns the connection, or NULL when there is no memory. It needs an output callback before it can send.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_create)))]
 pub unsafe extern "C" fn ikcp_create(conv: IUINT32, user: *mut c_void) -> *mut ikcpcb {
     Kcp::create(conv, user)
 }
@@ -29,6 +30,7 @@ pub unsafe extern "C" fn ikcp_create(conv: IUINT32, user: *mut c_void) -> *mut i
 /// link with a library of the default one.
 #[cfg(feature = "layout-2-1-1")]
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_create_layout_211)))]
 pub unsafe extern "C" fn ikcp_create_layout_211(conv: IUINT32, user: *mut c_void) -> *mut ikcpcb {
     Kcp::create(conv, user)
 }
@@ -38,6 +40,7 @@ pub unsafe extern "C" fn ikcp_create_layout_211(conv: IUINT32, user: *mut c_void
 ///
 /// kcp: the connection. NULL does nothing.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_release)))]
 pub unsafe extern "C" fn ikcp_release(kcp: *mut ikcpcb) {
     // SAFETY: the caller's promises.
     if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
@@ -51,6 +54,7 @@ pub unsafe extern "C" fn ikcp_release(kcp: *mut ikcpcb) {
 /// output: gets `len` bytes at `buf`, valid during the call, the connection, and the `user` of ikcp_create(). What it
 /// returns is ignored. NULL: packets are dropped.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_setoutput)))]
 pub unsafe extern "C" fn ikcp_setoutput(
     kcp: *mut ikcpcb,
     output: Option<
@@ -76,6 +80,7 @@ pub unsafe extern "C" fn ikcp_setoutput(
 /// Returns the bytes of the message, which may be 0; -1 when there is none, or `kcp` is NULL; -2 when parts of the
 /// message are missing; -3 when there is not enough room (ikcp_peeksize() tells how much it takes).
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_recv)))]
 pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -95,6 +100,7 @@ pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c
 /// or `kcp` is NULL; -2, with nothing taken, when the message takes 128 segments or more, or there is no memory.
 /// It does not look at the windows: see ikcp_waitsnd().
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_send)))]
 pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -110,6 +116,7 @@ pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len:
 /// kcp: the connection. NULL does nothing.
 /// current: clock in milliseconds, from any origin; it may pass 2^32. Use a clock that is never set back.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_update)))]
 pub unsafe extern "C" fn ikcp_update(kcp: *mut ikcpcb, current: IUINT32) {
     // SAFETY: the caller's promises.
     if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
@@ -124,6 +131,7 @@ pub unsafe extern "C" fn ikcp_update(kcp: *mut ikcpcb, current: IUINT32) {
 /// Returns a time of that clock, at most `interval` ahead. It is `current` while a segment waits to be sent again and
 /// the next flush is still to come: sleep at least a millisecond, or the loop spins.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_check)))]
 pub unsafe extern "C" fn ikcp_check(kcp: *const ikcpcb, current: IUINT32) -> IUINT32 {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -140,6 +148,7 @@ pub unsafe extern "C" fn ikcp_check(kcp: *const ikcpcb, current: IUINT32) -> IUI
 /// Returns 0; -1 when it is shorter than a header (24 bytes), belongs to another connection, or `data` or `kcp` is
 /// NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_input)))]
 pub unsafe extern "C" fn ikcp_input(kcp: *mut ikcpcb, data: *const c_char, size: c_long) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -155,6 +164,7 @@ pub unsafe extern "C" fn ikcp_input(kcp: *mut ikcpcb, data: *const c_char, size:
 ///
 /// kcp: the connection. NULL does nothing.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_flush)))]
 pub unsafe extern "C" fn ikcp_flush(kcp: *mut ikcpcb) {
     // SAFETY: the caller's promises.
     if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
@@ -167,6 +177,7 @@ pub unsafe extern "C" fn ikcp_flush(kcp: *mut ikcpcb) {
 /// kcp: the connection.
 /// Returns its bytes, which may be 0; -1 when there is none, parts of it are missing, or `kcp` is NULL.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_peeksize)))]
 pub unsafe extern "C" fn ikcp_peeksize(kcp: *const ikcpcb) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -182,6 +193,7 @@ pub unsafe extern "C" fn ikcp_peeksize(kcp: *const ikcpcb) -> c_int {
 /// Returns 0; -1 when it is below 50 or `kcp` is NULL; -2 when there is no memory or it is 1431655742 or more. Below 0
 /// nothing has changed.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_setmtu)))]
 pub unsafe extern "C" fn ikcp_setmtu(kcp: *mut ikcpcb, mtu: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -197,6 +209,7 @@ pub unsafe extern "C" fn ikcp_setmtu(kcp: *mut ikcpcb, mtu: c_int) -> c_int {
 /// rcvwnd: segments that wait for ikcp_recv() at most; below 128 it is 128. 0 and below: as it was.
 /// Returns 0.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_wndsize)))]
 pub unsafe extern "C" fn ikcp_wndsize(kcp: *mut ikcpcb, sndwnd: c_int, rcvwnd: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -211,6 +224,7 @@ pub unsafe extern "C" fn ikcp_wndsize(kcp: *mut ikcpcb, sndwnd: c_int, rcvwnd: c
 /// kcp: the connection.
 /// Returns segments; -1 when `kcp` is NULL.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_waitsnd)))]
 pub unsafe extern "C" fn ikcp_waitsnd(kcp: *const ikcpcb) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -230,6 +244,7 @@ pub unsafe extern "C" fn ikcp_waitsnd(kcp: *const ikcpcb) -> c_int {
 /// Of all four, below 0: as it was.
 /// Returns 0; -1 when `kcp` is NULL.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_nodelay)))]
 pub unsafe extern "C" fn ikcp_nodelay(
     kcp: *mut ikcpcb,
     nodelay: c_int,
@@ -251,6 +266,7 @@ pub unsafe extern "C" fn ikcp_nodelay(
 /// Returns 0; -1 when `ops->init` returned less than 0, and the built-in control is back; -1 when `kcp` is NULL, and
 /// with IKCP_PROFILE below 211, which has no hooks.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_setcc)))]
 pub unsafe extern "C" fn ikcp_setcc(kcp: *mut ikcpcb, ops: *const IKCPOPS) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -279,6 +295,7 @@ unsafe extern "C" {
 /// new_free: as free(). NULL: free().
 /// Neither may call the library.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_allocator)))]
 pub unsafe extern "C" fn ikcp_allocator(
     new_malloc: Option<unsafe extern "C" fn(size: usize) -> *mut c_void>,
     new_free: Option<unsafe extern "C" fn(ptr: *mut c_void)>,
@@ -292,6 +309,7 @@ pub unsafe extern "C" fn ikcp_allocator(
 /// ptr: the packet, 4 bytes at least. NULL gives 0.
 /// Returns the number.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_getconv)))]
 pub unsafe extern "C" fn ikcp_getconv(ptr: *const c_void) -> IUINT32 {
     // SAFETY: the caller's promises: four bytes.
     unsafe { ikcp_core::getconv(ptr) }
@@ -299,6 +317,7 @@ pub unsafe extern "C" fn ikcp_getconv(ptr: *const c_void) -> IUINT32 {
 
 /// Sets the flush interval as `ikcp_nodelay` does. Exported by the original and used by bindings, but in no header.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_interval)))]
 pub unsafe extern "C" fn ikcp_interval(kcp: *mut ikcpcb, interval: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
@@ -309,11 +328,13 @@ pub unsafe extern "C" fn ikcp_interval(kcp: *mut ikcpcb, interval: c_int) -> c_i
 
 /// Does nothing, as in the original, where the body is switched off. In no header.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_qprint)))]
 pub unsafe extern "C" fn ikcp_qprint(_name: *const c_char, _head: *const IQUEUEHEAD) {}
 
 /// Takes over a segment that came from the allocator, as `ikcp_input` does with the segments of a packet. In no
 /// header.
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_parse_data)))]
 pub unsafe extern "C" fn ikcp_parse_data(kcp: *mut ikcpcb, newseg: *mut IKCPSEG) {
     // SAFETY: the caller's promises.
     if let (Some(kcp), Some(segment)) = unsafe { (Kcp::from_ptr(kcp), ForeignSegment::new(newseg)) }

@@ -7,6 +7,7 @@ macro_rules! export {
     ($($name:ident)*) => {
         $(
             #[unsafe(no_mangle)]
+            #[cfg_attr(prefixed, unsafe(export_name = prefixed!($name)))]
             pub static $name: IUINT32 = consts::$name as IUINT32;
         )*
     };

@@ -29,6 +29,12 @@ void ikcp_log_shim(ikcpcb *kcp, int mask, const char *fmt, ...)
     kcp->writelog(line, kcp, kcp->user);
 }
 
+/* What include/ikcp.c asks for in code for shared objects. Nothing reads it. */
+#if defined(__ELF__)
+extern HIDDEN const char libkcp_a_is_not_linked[];
+const char libkcp_a_is_not_linked[] = "it is";
+#endif
+
 #ifdef IKCP_PERSONALITY_STUB
 /* Never called: the library aborts on a panic. Weak, since a program may hold the real one. */
 void HIDDEN __attribute__((weak)) rust_eh_personality(void);

@@ -6,9 +6,21 @@
 //! - `api`: one exported function per line of the header
 //! - `constants`: the `IKCP_` constants, exported as data
 //! - `log`: `ikcp_log`, whose body is C because of its variable arguments
+//!
+//! Built with `KCP_PREFIX` in the environment, every symbol has that before its name. `no_mangle` stays beside the name then,
+//! since cbindgen knows by it what the header declares.
 
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn)]
+#![cfg_attr(prefixed, allow(unused_attributes))]
+
+/// The name of a symbol with the prefix of this build.
+#[cfg(prefixed)]
+macro_rules! prefixed {
+    ($name:ident) => {
+        concat!(env!("KCP_PREFIX"), stringify!($name))
+    };
+}
 
 mod api;
 mod constants;

@@ -5,6 +5,7 @@
 #[cfg(log_jump)]
 unsafe extern "C" {
     /// Declared without its arguments: only its address is used.
+    #[cfg_attr(prefixed, link_name = prefixed!(ikcp_log_shim))]
     fn ikcp_log_shim();
 }
 
@@ -12,6 +13,7 @@ unsafe extern "C" {
 /// The promises of a C caller: `kcp` is NULL or live, `fmt` NULL or a format that fits what follows it.
 #[cfg(log_jump)]
 #[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_log)))]
 #[unsafe(naked)]
 pub unsafe extern "C" fn ikcp_log() {
     core::arch::naked_asm!(env!("LOG_JUMP"), shim = sym ikcp_log_shim)

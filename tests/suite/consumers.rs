@@ -37,8 +37,9 @@ const SHARED: Setup = Setup {
     ..STATIC
 };
 const OTHER: Setup = Setup {
-    name: "profile 1.7, layout 2.1.1, one kind",
+    name: "profile 1.7, layout 2.1.1, prefix, one kind",
     options: &[
+        "-DKCP_PREFIX=mygame_",
         "-DKCP_PROFILE=1.7",
         "-DKCP_LAYOUT=2.1.1",
         "-DKCP_BOTH_KINDS=OFF",

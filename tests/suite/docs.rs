@@ -5,7 +5,7 @@ mod api;
 
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,6 +21,44 @@ const PACKAGE: &str = "rm -rf ../game ../kcp && mkdir ../game && cp app.c ../gam
                        printf '%s\\n' 'cmake_minimum_required(VERSION 3.16)' 'project(game C)' \\\n  \
                        'find_package(kcp CONFIG REQUIRED)' 'add_executable(game main.c)' \\\n  \
                        'target_link_libraries(game PRIVATE kcp::kcp)' > ../game/CMakeLists.txt\n";
+
+/// The sections of migrating.md on build systems, the project in tests/consumers/builds of each, and what it takes.
+const BUILDS: [(&str, &str, &[&str]); 9] = [
+    ("### Make", "make", &["make", "nm"]),
+    ("### configure", "configure", &["make", "autoreconf"]),
+    ("### CMake", "cmake", &["cmake"]),
+    ("### CMake, a shared library", "cmake_shared", &["cmake"]),
+    ("### setuptools", "setuptools", &["python3"]),
+    (
+        "### node-gyp",
+        "node_gyp",
+        &["node", "npx", "make", "g++", "python3"],
+    ),
+    ("### PHP", "php", &["php", "phpize", "make"]),
+    ("### Go", "go", &["go"]),
+    ("### Cargo build scripts", "cargo", &[]),
+];
+
+/// What a build needs beside commands.
+fn missing_parts(project: &str) -> Option<String> {
+    let (there, part) = match project {
+        "setuptools" => {
+            let import = Command::new("python3")
+                .args(["-c", "import setuptools"])
+                .output();
+            (
+                import.is_ok_and(|output| output.status.success()),
+                "no setuptools",
+            )
+        }
+        "node_gyp" => (
+            Path::new("/usr/include/node/node_api.h").exists(),
+            "no headers of Node.js",
+        ),
+        _ => return None,
+    };
+    (!there).then(|| part.to_string())
+}
 
 pub fn add(suite: &mut Suite) {
     let [gcc, ..] = COMPILERS;
@@ -51,6 +89,40 @@ pub fn add(suite: &mut Suite) {
         lacks(&["cc", "bash"]),
         "docs: migrating.md, vendored files",
         || commands("docs/migrating.md", "## From vendored files", VENDORED),
+    );
+    for (section, project, tools) in BUILDS {
+        let extent = if project == "make" {
+            Extent::Short
+        } else {
+            Extent::Full
+        };
+        suite.test_in(
+            extent,
+            lacks(&["cc", "bash"])
+                .or(lacks(tools))
+                .or(missing_parts(project)),
+            format!("docs: migrating.md, {}", section.trim_start_matches("### ")),
+            move || {
+                let before = format!(
+                    "rm -rf ../game && cp -R tests/consumers/builds/{project} ../game\n\
+                     mkdir -p ../game/kcp && echo '#error the old one' | tee ../game/ikcp.h ../game/ikcp.c ../game/kcp/ikcp.c\n\
+                     cargo run -p pack\nexport KCP=$PWD/target/kcp\n"
+                );
+                commands("docs/migrating.md", section, &before)
+            },
+        );
+    }
+    suite.test_in(
+        Extent::Full,
+        lacks(&["cc", "bash"]),
+        "docs: migrating.md, changed copies",
+        || commands("docs/migrating.md", "## Changed copies", ""),
+    );
+    suite.test_in(
+        Extent::Full,
+        lacks(&["cc", "bash", "mcs", "mono"]),
+        "docs: the library for ET",
+        || commands("examples/et/README.md", "## A library for ET", ""),
     );
     suite.test_in(
         Extent::Full,
@@ -271,6 +343,7 @@ fn commands(document: &str, section: &str, before: &str) -> Outcome {
         .split_once(&format!("\n{section}\n"))
         .ok_or_else(|| format!("{document} has no {section}"))?;
     let section = section.split("\n## ").next().unwrap_or_default();
+    let section = section.split("\n### ").next().unwrap_or_default();
     let mut script = String::from(before);
     let mut shell = false;
     for line in section.lines() {

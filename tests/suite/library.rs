@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use crate::memo::Memo;
+use crate::tools::run;
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
@@ -38,33 +39,40 @@ pub struct Flavour {
     pub features: &'static [&'static str],
     /// What a program that is compiled for it defines.
     pub defines: &'static [&'static str],
+    /// The same for `pack`.
+    pub pack: &'static [&'static str],
 }
 
 pub const DEFAULT: Flavour = Flavour {
     name: "default",
     features: &[],
     defines: &[],
+    pack: &[],
 };
 pub const PROFILE_171: Flavour = Flavour {
     name: "profile-1-7-1",
     features: &["profile-1-7-1"],
     defines: &["IKCP_PROFILE=171"],
+    pack: &["--profile", "1.7.1"],
 };
 pub const PROFILE_17: Flavour = Flavour {
     name: "profile-1-7",
     features: &["profile-1-7"],
     defines: &["IKCP_PROFILE=170"],
+    pack: &["--profile", "1.7"],
 };
 pub const LAYOUT_211: Flavour = Flavour {
     name: "layout-2-1-1",
     features: &["layout-2-1-1"],
     defines: &["IKCP_LAYOUT_211"],
+    pack: &["--layout", "2.1.1"],
 };
 /// The default without its short ways. No program is compiled for it.
 pub const GENERAL: Flavour = Flavour {
     name: "no-short-ways",
     features: &["no-short-ways"],
     defines: &[],
+    pack: &[],
 };
 pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 
@@ -114,6 +122,27 @@ fn build(flavour: Flavour) -> Result<Library, String> {
     Ok(Library {
         shared: find(env::consts::DLL_EXTENSION)?,
         archive: find("a")?,
+    })
+}
+
+/// A folder that `pack` filled, with `include/` and `lib/`; every symbol begins with `prefix`.
+pub fn packed(flavour: Flavour, prefix: &'static str) -> Result<PathBuf, String> {
+    static PACKED: Memo<(Flavour, &'static str), Result<PathBuf, String>> = Memo::new();
+    // One after the other, since they share a target folder.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    PACKED.get((flavour, prefix), || {
+        let _guard = ONE_AT_A_TIME.lock();
+        let folder = scratch().join("pack");
+        let out = folder.join(format!("{}{prefix}", flavour.name));
+        let mut command = cargo();
+        command
+            .args(["run", "--quiet", "--locked", "-p", "pack", "--", "--out"])
+            .arg(&out)
+            .args(flavour.pack)
+            .args(["--prefix", prefix, "--", "--locked"])
+            .env("CARGO_TARGET_DIR", &folder);
+        run(&mut command)?;
+        Ok(out)
     })
 }
 

@@ -8,6 +8,7 @@
 //! - `memo`: work that several tests share
 //! - `checkout`: a copy of the sources, for commands as users write them
 //! - `tools`: the compilers of this machine, and how programs are run
+//! - `archive`: what `pack` writes: linked whole, by every linker, with a prefix, and its interface against a record
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
@@ -25,6 +26,7 @@
 //! `IKCP_SEED=n` repeats a random test, `IKCP_STORM=n` plays n times as many random programs around callbacks, `IKCP_BLESS=1`
 //! writes the files that tests compare with.
 
+mod archive;
 mod checkout;
 mod consumers;
 mod core_tests;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let mut suite = suite::Suite::new();
     core_tests::add(&mut suite);
     symbols::add(&mut suite);
+    archive::add(&mut suite);
     header::add(&mut suite);
     layout::add(&mut suite);
     link::add(&mut suite);

@@ -12,11 +12,13 @@ use crate::library::{self, ALL, DEFAULT, Flavour, LAYOUT_211};
 use crate::suite::{Outcome, Suite};
 use crate::tools::compare_with_file;
 
+/// What a machine lacks whose files are of another kind.
+pub fn missing() -> Option<String> {
+    (!cfg!(all(target_os = "linux", target_pointer_width = "64")))
+        .then(|| "reads 64-bit ELF files only".to_string())
+}
+
 pub fn add(suite: &mut Suite) {
-    let missing = || {
-        (!cfg!(all(target_os = "linux", target_pointer_width = "64")))
-            .then(|| "reads 64-bit ELF files only".to_string())
-    };
     for flavour in ALL {
         suite.test_unless(
             missing(),
@@ -58,7 +60,7 @@ fn is_exported<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
     visible && symbol.is_global() && symbol.is_definition()
 }
 
-fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
+pub fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
     found.sort_by(|a, b| a[2..].cmp(&b[2..]));
     if flavour == LAYOUT_211 {
         // The name under which the header of this layout knows ikcp_create.
@@ -74,25 +76,36 @@ fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
 
 fn shared_symbols(flavour: Flavour) -> Outcome {
     let data = fs::read(flavour.library()?.shared)?;
-    let file = object::File::parse(&*data)?;
-    let found = file
+    compare(flavour, of_shared(&data)?)
+}
+
+/// What a shared object exports, but for the ends of its sections, which some linkers add.
+pub fn of_shared(data: &[u8]) -> Result<Vec<String>, object::Error> {
+    let file = object::File::parse(data)?;
+    let of_linker = |name: &str| ["__bss_start", "_edata", "_end"].contains(&name);
+    Ok(file
         .dynamic_symbols()
         .filter(is_exported)
+        .filter(|symbol| !symbol.name().is_ok_and(of_linker))
         .map(|symbol| line(&symbol))
-        .collect();
-    compare(flavour, found)
+        .collect())
 }
 
 fn archive_symbols(flavour: Flavour) -> Outcome {
     let data = fs::read(flavour.library()?.archive)?;
-    let archive = ArchiveFile::parse(&*data)?;
+    compare(flavour, of_archive(&data)?)
+}
+
+/// What the members of an archive export.
+pub fn of_archive(data: &[u8]) -> Result<Vec<String>, object::Error> {
+    let archive = ArchiveFile::parse(data)?;
     let mut found = Vec::new();
     for member in archive.members() {
         let member = member?;
         // Rust's own runtime. In some of its versions an internal name is visible, but none that C could say.
         let runtime = member.name().starts_with(b"compiler_builtins");
         // A copy, since members are less aligned than what the parser reads.
-        let object = member.data(&*data)?.to_vec();
+        let object = member.data(data)?.to_vec();
         if !object.starts_with(&elf::ELFMAG) {
             continue; // metadata of rustc
         }
@@ -104,7 +117,7 @@ fn archive_symbols(flavour: Flavour) -> Outcome {
                 .filter(|line| !(runtime && line.contains(" _ZN"))),
         );
     }
-    compare(flavour, found)
+    Ok(found)
 }
 
 fn soname() -> Outcome {
@@ -127,7 +140,7 @@ fn read_soname(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
         };
         let strings = sections.strings(endian, &*data, link)?;
         for entry in entries {
-            if entry.d_tag.get(endian) == u64::from(elf::DT_SONAME) {
+            if entry.d_tag.get(endian) == elf::DT_SONAME {
                 let name = strings
                     .get(u32::try_from(entry.d_val.get(endian))?)
                     .map_err(|()| "bad string table")?;

@@ -12,6 +12,9 @@
         }                                                                                                              \
     } while (0)
 
+#ifdef KCP_PREFIX /* the header renames functions only */
+#define IKCP_PROBE_INIT IKCP_NAME(IKCP_PROBE_INIT)
+#endif
 extern const IUINT32 IKCP_PROBE_INIT;
 
 static char wire[2000];

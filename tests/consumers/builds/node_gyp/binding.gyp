@@ -1,0 +1,1 @@
+{"targets": [{"target_name": "game", "sources": ["game.c", "ikcp.c"]}]}
