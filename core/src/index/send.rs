@@ -218,7 +218,7 @@ impl SendIndex {
         let mut at = list.first();
         while let Some(segment) = at {
             let slot = self.slots.slot(Sn(segment.sn.get()));
-            if self.slots.is_live(slot) && self.slots.pointer(slot).get() == segment.as_ptr() {
+            if self.slots.is_live(slot) && self.slots.address(slot) == segment.as_ptr() {
                 let fastack = segment.fastack.get().wrapping_add(self.slots.pending(slot));
                 segment.fastack.set(fastack);
             }

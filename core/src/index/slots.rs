@@ -3,6 +3,7 @@
 
 use core::cell::Cell;
 use core::iter;
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use crate::abi::IKCPSEG;
@@ -62,8 +63,6 @@ impl Slots<()> {
             };
             self.free_memory();
             let memory = memory.as_ptr();
-            // SAFETY: inside the allocation. No address is believed before it is set, but each may be read before.
-            unsafe { ptr::write_bytes(memory, 0, addresses) };
             self.pointers.set(memory.cast());
             // SAFETY: inside the allocation, at multiples of 8 where nodes hold more than bits.
             let at = |number: u32| unsafe { memory.add(addresses + number as usize * node).cast() };
@@ -161,17 +160,33 @@ impl<T> Slots<T> {
         unsafe { &*self.root.get() }
     }
 
+    /// Where the address in `slot` is. Until it is set for the first time there is no value: to fill a ring with some is work
+    /// that a single packet must not cause.
     #[inline(always)]
-    pub(super) fn pointer(&self, slot: u32) -> &Cell<*mut IKCPSEG> {
+    fn place(&self, slot: u32) -> *mut *mut IKCPSEG {
         // SAFETY: the slot is below the capacity; callers have memory.
-        unsafe { &*self.pointers.get().add(slot as usize).cast() }
+        unsafe { self.pointers.get().add(slot as usize) }
+    }
+
+    /// The address in `slot`, which is live.
+    #[inline(always)]
+    pub(super) fn address(&self, slot: u32) -> *mut IKCPSEG {
+        // SAFETY: inside the allocation, and set.
+        unsafe { self.place(slot).read() }
+    }
+
+    /// Sets the address in `slot`, without a look at what was there.
+    #[inline(always)]
+    pub(super) fn set_address(&self, slot: u32, segment: Segment<'_>) {
+        // SAFETY: inside the allocation.
+        unsafe { self.place(slot).write(segment.as_ptr()) }
     }
 
     /// The segment in `slot`, which is live.
     #[inline(always)]
     pub(super) fn segment(&self, slot: u32) -> Segment<'_> {
         // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
-        unsafe { Segment::from_raw(NonNull::new_unchecked(self.pointer(slot).get())) }
+        unsafe { Segment::from_raw(NonNull::new_unchecked(self.address(slot))) }
     }
 
     #[inline(always)]
@@ -189,7 +204,7 @@ impl<T> Slots<T> {
     #[inline(always)]
     pub(super) fn set(&self, sn: Sn, segment: Segment) {
         let slot = self.slot(sn);
-        self.pointer(slot).set(segment.as_ptr());
+        self.set_address(slot, segment);
         let live = &self.leaf(slot).live;
         let before = live.get();
         live.set(before | bit(0, slot));
@@ -287,20 +302,22 @@ impl<T> Slots<T> {
     /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
     #[inline(always)]
     pub(super) fn prefetch(&self, sn: Sn) {
-        let address = self.pointer(self.slot(sn)).get();
+        let place = self.place(self.slot(sn)).cast::<MaybeUninit<*const u8>>();
+        // SAFETY: inside the allocation. What was never set goes to the instruction as it is.
+        let address = unsafe { place.read() };
         // SAFETY: a hint that faults on no address.
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+            core::arch::asm!("prefetcht0 [{}]", in(reg) address,
+                options(nostack, readonly, preserves_flags));
         }
         // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
         unsafe {
             core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address,
                 options(nostack, readonly, preserves_flags));
         }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
         let _ = address;
     }
 

@@ -246,7 +246,7 @@ impl Slots<Timing> {
     ) {
         let mut sn = first;
         for segment in segments {
-            self.pointer(self.slot(sn)).set(segment.as_ptr());
+            self.set_address(self.slot(sn), segment);
             sn = sn.plus(1);
         }
         self.each_run(first, last, |at, bits| {
