@@ -485,6 +485,8 @@ fn doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
     fs::write(&source, text)?;
     let shared = source.with_extension("so");
     let mut command = gcc(&packed);
+    // The record names the file, and not the folder of this machine.
+    command.arg(format!("-fdebug-prefix-map={}=.", folder()?.display()));
     command
         .args(["-g", "-shared", "-fPIC", "-Wl,-soname,doors.so"])
         .arg(&source);
