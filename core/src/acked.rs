@@ -94,9 +94,13 @@ impl<'a> Kcp<'a> {
             while let Some(first) = kcp.snd_buf().first()
                 && una.since(Sn(first.sn.get())) > 0
             {
-                let sn = Sn(first.sn.get());
+                let (sn, address) = (Sn(first.sn.get()), kcp.snd_buf().first_address());
                 kcp.count_acked(first.len.get());
                 kcp = kcp.remove_watched(sn, -1)?;
+                // The program has given it another number, so that it is not found.
+                if kcp.snd_buf().first_address() == address {
+                    break;
+                }
             }
         }
         kcp.advance_una();

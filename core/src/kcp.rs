@@ -293,7 +293,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) fn tail(&self) -> Option<Roomy<'_>> {
         let (tail, last) = (&self.private().tail, self.snd_queue().last_address());
-        // SAFETY: `set_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
+        // SAFETY: `note_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
         ptr::eq(last, tail.segment.get()).then(|| unsafe {
             let segment = Segment::from_raw(NonNull::new_unchecked(last));
             Roomy::new(segment, tail.room.get())

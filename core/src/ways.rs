@@ -21,9 +21,9 @@ pub(crate) const PUSH_IN_ORDER: bool = ON;
 pub(crate) const UNWATCHED_INPUT: bool = ON;
 /// The exits of `work` beside `flush_once`: a flush that has nothing to send, or nothing to send again.
 pub(crate) const NOTHING_TO_SEND: bool = ON;
-/// `Writer` beside `put_ack`: acknowledgements written in runs.
+/// `write_acks` beside `put_ack`: acknowledgements written in runs.
 pub(crate) const ACKS_IN_RUNS: bool = ON;
-/// `send_first_run` beside `consider`: first transmissions written in runs.
+/// `write_fresh` beside the rest of `write_until_callback`: first transmissions written in runs.
 pub(crate) const FIRST_TRANSMISSIONS_IN_RUNS: bool = ON;
 /// `is_quiet_for` and the bounds of the index beside `walk_to_deadline`: what `ikcp_check` answers.
 pub(crate) const CHECK_BY_BOUNDS: bool = ON;

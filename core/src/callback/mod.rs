@@ -4,7 +4,7 @@
 //! longjmp, a C++ exception, or a thread or coroutine that ends inside it; or it may be parked, with its stack switched away
 //! or a lock given up, while the object is used from elsewhere, and return later. Nothing in C tells which, so nothing here
 //! guesses: the object is consistent whenever it calls out, and whoever comes back asks two things. Is the object alive?
-//! An [`Anchor`] outside of it knows. Has another flush begun meanwhile? Then that one does the work (`flush`).
+//! An [`Anchor`] outside of it knows. Has another flush begun meanwhile? Then that one does the work (`output/course`).
 
 mod hooks;
 
@@ -33,7 +33,7 @@ struct Mooring {
     released: Cell<bool>,
 }
 
-const _: () = assert!(size_of::<Mooring>() <= 32);
+const _: () = assert!(size_of::<Mooring>() <= 16);
 
 impl Anchor {
     /// An anchor for a new object; `None` without memory.

@@ -142,7 +142,7 @@ impl ReceiveIndex {
     ) {
         self.window.set(window);
         let segment = list.insert_after(after, segment);
-        let count = self.count.get() + 1;
+        let count = self.count.get().wrapping_add(1);
         self.stamp(list, count);
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
             return;

@@ -242,7 +242,9 @@ impl SendIndex {
         if self.is_off() {
             // Where there was no memory, or no order, it is tried again now and then.
             if total > FEW
-                && (total <= WATCHED || begins || total / WATCHED != (total - count) / WATCHED)
+                && (total <= WATCHED
+                    || begins
+                    || total / WATCHED != total.wrapping_sub(count) / WATCHED)
             {
                 self.window.set(window);
                 self.limit.set(limit());

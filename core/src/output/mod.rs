@@ -141,7 +141,9 @@ impl<'a> Kcp<'a> {
     fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
         let acks = kcp.private().flush.take_acks(kcp.ackcount.get());
-        kcp.drop_acks(acks);
+        if acks > 0 {
+            kcp.drop_acks(acks);
+        }
         let Some(sn) = kcp.private().flush.take_unwritten() else {
             return Ok(kcp);
         };

@@ -57,6 +57,10 @@ impl SendIndex {
         let (Some(first), Some(last)) = (list.first(), list.last()) else {
             return true;
         };
+        // What was found to be out of order, or found no memory, has lost its index.
+        if self.is_off() {
+            return true;
+        }
         if counts(first) != self.first_counts.get() || counts(last) != self.last_counts.get() {
             return false;
         }

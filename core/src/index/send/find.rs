@@ -198,8 +198,9 @@ impl SendIndex {
         let root = self.slots.root_level();
         let find = |from, to| self.slots.find_due(root, 0, Span { from, to }, due);
         let mut found = None;
-        if sn.since(last) <= 0 || slot > 0 {
-            let ahead = last.since(sn);
+        // Just behind the last one nothing is found, and what was pending before it is brought up to date.
+        let ahead = last.since(sn);
+        if ahead >= 0 || (ahead == -1 && slot > 0) {
             let to_end = (ring_end + 1).wrapping_sub(slot);
             found = if ahead < to_end.cast_signed() {
                 find(slot, slot.wrapping_add_signed(ahead))

@@ -361,3 +361,73 @@ fn a_write_in_the_middle_of_a_large_window_was_seen_37_seconds_later() {
         }
     }
 }
+
+/// An object with `count` segments in flight.
+fn in_flight(count: i32) -> *mut IKCPCB {
+    let object = Kcp::create(1, core::ptr::null_mut());
+    let kcp = handle(object);
+    kcp.wndsize(count, 128);
+    kcp.rmt_wnd.set(count.cast_unsigned());
+    kcp.nodelay(1, 10, 2, 1);
+    kcp.rx_rto.set(60_000);
+    for _ in 0..count {
+        // SAFETY: NULL stands for zeros.
+        handle(object).send(unsafe { Source::new(core::ptr::null()) }, 1);
+    }
+    handle(object).update(1000);
+    object
+}
+
+/// An update looks at some segments of a large window. Where the list was out of order by then, it did so through an index whose
+/// memory it had just given back.
+#[test]
+fn an_update_looked_at_segments_through_an_index_that_was_gone() {
+    let object = in_flight(100);
+    let kcp = handle(object);
+    let head = &kcp.snd_buf;
+    // The first one goes to the end, as a program may do by hand.
+    // SAFETY: the links of a list.
+    unsafe {
+        let first = head.next.get();
+        let (second, last) = ((*first).next.get(), head.prev.get());
+        let circle = (*first).prev.get();
+        head.next.set(second);
+        (*second).prev.set(circle);
+        (*last).next.set(first);
+        (*first).prev.set(last);
+        (*first).next.set(circle);
+        head.prev.set(first);
+    }
+    for now in [1010, 1020, 1030] {
+        handle(object).update(now);
+    }
+    assert!(handle(object).private().sent.is_off());
+    handle(object).release();
+}
+
+/// With a line of the log for each acknowledgement, `una` took segments out one by one, by their numbers. One that had been given
+/// another number was never found, and `ikcp_input` never came back.
+#[test]
+fn una_went_round_a_segment_with_another_number_for_ever() {
+    unsafe extern "C" fn writelog(_: *const c_char, _: *mut IKCPCB, _: *mut c_void) {}
+    let object = in_flight(8);
+    let kcp = handle(object);
+    kcp.writelog.set(Some(writelog));
+    kcp.logmask.set(-1);
+    listed(&kcp)[0].sn.set(u32::MAX - 100);
+    let header = Header {
+        conv: 1,
+        cmd: WINS,
+        frg: 0,
+        wnd: 128,
+        ts: 0,
+        sn: 0,
+        una: 3,
+        len: 0,
+    };
+    let packet = header.emit();
+    // SAFETY: a header.
+    let datagram = unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) };
+    assert_eq!(handle(object).input(datagram), 0);
+    handle(object).release();
+}

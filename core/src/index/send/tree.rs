@@ -303,6 +303,10 @@ impl Slots<Timing> {
     #[inline(always)]
     pub(super) fn set_sent(&self, sn: Sn, ts: Millis, resendts: Millis) {
         let slot = self.slot(sn);
+        // Not there: the program has given it another number.
+        if !self.is_live(slot) {
+            return;
+        }
         if !Self::take_in(self.leaf(slot), bit(0, slot), ts) {
             self.take_in_above(slot, ts);
         }
