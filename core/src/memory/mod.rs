@@ -1,4 +1,4 @@
-//! Memory: the two allocator hooks, the segment pool, the packet buffer.
+//! Memory: the two allocator hooks, the segment pool, the packet buffer, the list of acknowledgements.
 //!
 //! Every byte of the library comes from the hooks, and is given back with the hook that is in force at that moment.
 

@@ -1,7 +1,7 @@
 //! The packet buffer: one packet under construction, and its hand-over to `output`.
 //!
 //! A callback may change the MTU while it has a packet in hand. The packet then stays where it is, and its buffer waits in
-//! `retired` until no callback is out.
+//! `retired` until no callback is out, or, after a flush took over, the next one has to wait there.
 
 use core::cell::Cell;
 use core::ffi::c_char;
