@@ -151,7 +151,7 @@ impl<'a> Kcp<'a> {
             kcp.private().flush.note_unwritten(sn);
             kcp = kcp.output_packet()?;
             kcp.sync_sent();
-            kcp.private().flush.take_unwritten();
+            kcp.private().flush.note_written();
         }
         if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn)
             && segment.xmit.get() != 0
