@@ -74,7 +74,12 @@ pub fn run(name: &str, work: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
         Err(error) => {
             eprintln!("{name}: {error:#}");
             let refused = error.chain().any(|cause| cause.is::<Refused>());
-            ExitCode::from(if refused { 2 } else { 1 })
+            ExitCode::from(match refused {
+                true => 2,
+                // Ctrl-C that came before the first figure is still Ctrl-C.
+                false if interrupt::requested() => 130,
+                false => 1,
+            })
         }
     }
 }

@@ -277,6 +277,26 @@ fn run(command: &mut Command) -> (Output, String, String) {
         .stdin(Stdio::null())
         .output()
         .expect("the tool runs");
+    with_texts(output)
+}
+
+/// The same with a Ctrl-C after four seconds.
+fn interrupted(command: &mut Command) -> (Output, String, String) {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool runs");
+    thread::sleep(Duration::from_secs(4));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    with_texts(child.wait_with_output().expect("the tool ends"))
+}
+
+fn with_texts(output: Output) -> (Output, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     (output, stdout, stderr)
@@ -394,6 +414,7 @@ fn our_library_in_place_of_the_original_gets_a_warning() {
     fs::remove_dir_all(&scratch).ok();
 }
 
+/// Each has something to show soon, and work for minutes on any machine: a fast one once came to the end before Ctrl-C.
 #[test]
 fn ctrl_c_keeps_what_was_measured() {
     let scratch = scratch("interrupt");
@@ -401,15 +422,19 @@ fn ctrl_c_keeps_what_was_measured() {
     let copy = scratch.join("copy.so");
     fs::copy(&ours, &copy).expect("a copy");
     let (ours, copy) = (ours.to_string_lossy(), copy.to_string_lossy());
+    let (windows, connections) = (["32"; 500].join(","), ["10"; 500].join(","));
     for (line, arguments) in [
         (
-            "kcp-lab latency --no-tcp --no-enet --sessions 1000 --out {folder}",
+            "kcp-lab latency --no-tcp --no-enet --sessions 1000 --seconds 3600 --out {folder}",
             vec![],
         ),
-        ("kcp-lab throughput --loss 0 --out {folder}", vec![]),
         (
-            "kcp-lab scale --connections 10,10,10,10 --interval 10 --seconds 1 --out {folder}",
-            vec![],
+            "kcp-lab throughput --loss 0 --seconds 100 --out {folder} --window",
+            vec![&*windows],
+        ),
+        (
+            "kcp-lab scale --interval 10 --seconds 1 --out {folder} --connections",
+            vec![&*connections],
         ),
         (
             "kcp-bench --quick --scenario bulk-128 --repeat 1000",
@@ -418,22 +443,27 @@ fn ctrl_c_keeps_what_was_measured() {
         ("kcp-compare --seeds 0..1000000", vec![&*ours, &*copy]),
         ("latency", vec![]),
     ] {
-        let child = command(line, &arguments, &scratch)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the tool runs");
-        thread::sleep(Duration::from_secs(4));
-        let kill = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        assert!(kill.expect("kill runs").success());
-        let output = child.wait_with_output().expect("the tool ends");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
+        let (output, text, errors) = interrupted(&mut command(line, &arguments, &scratch));
         assert_eq!(output.status.code(), Some(130), "{line}: {text}{errors}");
         assert!(text.contains("Interrupted"), "{line}: {text}{errors}");
+    }
+    fs::remove_dir_all(&scratch).ok();
+}
+
+#[test]
+fn ctrl_c_before_the_first_figure_is_no_error_of_the_tool() {
+    let scratch = scratch("early");
+    let lines = [
+        "kcp-lab throughput --loss 0 --rtt 10000 --window 32768 --seconds 3600 --out {folder}",
+        "kcp-lab scale --connections 10 --interval 10 --seconds 600 --out {folder}",
+    ];
+    for line in lines {
+        let (output, text, errors) = interrupted(&mut command(line, &[], &scratch));
+        assert_eq!(output.status.code(), Some(130), "{line}: {text}{errors}");
+        assert!(
+            text.contains("Interrupted after 0"),
+            "{line}: {text}{errors}"
+        );
     }
     fs::remove_dir_all(&scratch).ok();
 }
