@@ -159,7 +159,7 @@ impl Throughput {
         table.print();
         table.write_csv(&self.out.join("throughput.csv"))?;
         let subtitle = format!(
-            "KCP {} mode, {} Mbit/s each way with a queue of {} ms, one direction, seed {}",
+            "KCP {} mode, {} Mbit/s each way with a queue of {} ms, one direction, seed {}; percentages of packets lost",
             self.mode.name, self.bandwidth, self.queue, self.seed
         );
         throughput_plot::draw(&self.out.join("throughput.svg"), &points, &subtitle)?;

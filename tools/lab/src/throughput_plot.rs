@@ -102,7 +102,7 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             let delivered = curve(|p| Some(p.delivered / 1e6));
             dots(&canvas, &rate, &delivered, color)?;
             rate.curve(&canvas, delivered.iter().copied(), color, 2)?;
-            rate_labels.extend(end(&rate, &delivered, format!("{loss} % lost")));
+            rate_labels.extend(end(&rate, &delivered, format!("{loss} %")));
 
             for point in own.iter().filter(|p| p.loss == *loss) {
                 cost.spread(&canvas, f64::from(point.window), point.spread, color)?;

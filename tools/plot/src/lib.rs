@@ -132,7 +132,8 @@ impl<'a> Canvas<'a> {
             Anchor::Middle => HPos::Center,
             Anchor::Right => HPos::Right,
         };
-        let style = ("sans-serif", size)
+        // The SVG backend writes a 1.24th of the size that it is given.
+        let style = ("sans-serif", f64::from(size) * 1.24)
             .into_font()
             .transform(transform)
             .color(&color)
@@ -209,14 +210,29 @@ impl<'a> Canvas<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_picture_has_both_schemes() {
-        let path = std::env::temp_dir().join(format!("kcp-plot-{}.svg", std::process::id()));
+    fn a_picture() -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.svg");
         let canvas = Canvas::new(&path, 200, "A title", &["and what was measured"]).unwrap();
         canvas.dot((10, 10), 3, GREEN).unwrap();
         canvas.finish().unwrap();
-        let picture = std::fs::read_to_string(&path).unwrap();
-        std::fs::remove_file(&path).ok();
+        std::fs::read_to_string(&path).unwrap()
+    }
+
+    #[test]
+    fn text_is_written_in_its_size() {
+        let picture = a_picture();
+        for size in [SMALL, LARGE] {
+            assert!(
+                picture.contains(&format!("font-size=\"{size}")),
+                "{picture}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_picture_has_both_schemes() {
+        let picture = a_picture();
         assert!(picture.contains("prefers-color-scheme:dark"));
         assert!(picture.contains("[fill=\"#1A7F37\"]{fill:#3FB950}"));
         assert!(picture.contains("fill=\"#1A7F37\" "), "{picture}");
