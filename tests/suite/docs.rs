@@ -83,7 +83,7 @@ pub fn add(suite: &mut Suite) {
     suite.test_unless(
         lacks(&["cc", "bash"]),
         "docs: the commands of the README that link",
-        || commands("README.md", "## Use it from C", ""),
+        || commands("README.md", "## Get it", ""),
     );
     suite.test_unless(
         lacks(&["cc", "bash"]),
