@@ -6,18 +6,18 @@
  *
  * What holds for all functions:
  *
- * - The library has no socket and no clock. The program calls ikcp_input() with each packet that arrives, ikcp_update()
- *   with the time in milliseconds, and sends what the output callback gets.
- * - NULL for the connection does nothing and gives -1 where an int is returned, unless the function says otherwise.
- *   Bad arguments and bad packets give the error code named there.
- * - One connection is used by one thread at a time. Different connections may be used by different threads at once.
- *   Functions that take a const ikcpcb * write nothing: several threads may call them while none calls another.
+ * - The library has no socket and no clock. The program passes each packet that arrives to ikcp_input() and the time in
+ *   milliseconds to ikcp_update(), and sends the packets that the output callback gets.
+ * - With NULL for the connection a function does nothing, and returns -1 if it returns an int, unless it says otherwise.
+ *   Bad arguments and bad packets give the error code that the function names.
+ * - Only one thread at a time may use a connection. Different threads may use different connections at once. Functions
+ *   that take a const ikcpcb * write nothing: several threads may call them while none calls another function.
  * - Callbacks (output, writelog, congestion control) run inside ikcp_update(), ikcp_flush(), ikcp_input(), ikcp_recv()
- *   and the like, on the caller's thread. A callback may call every function, for the same connection too, also
- *   ikcp_release(). It may return later, after the connection was used from another stack or thread, or never: a
- *   longjmp() may leave it, on the machines named in docs/deviations.md (D2) a C++ exception too, and a coroutine or
- *   thread may end inside it. The connection goes on working: what the interrupted call had to send leaves at the next
- *   ikcp_update() or ikcp_flush() with a later clock. Allocator hooks call nothing of the library.
+ *   and others, on the caller's thread. A callback may call every function, even for the same connection, even
+ *   ikcp_release(). It may return later, after the connection was used from another stack or thread. It may also never
+ *   return: a longjmp() may leave it, on the machines named in docs/deviations.md (D2) also a C++ exception, and a
+ *   coroutine or thread may end inside it. The connection keeps working: what the interrupted call had to send is sent
+ *   by the next ikcp_update() or ikcp_flush() with a later clock. Allocator hooks must not call the library.
  */
 #if !defined(_IKCP_H_) && !defined(__IKCP_H__)
 #define _IKCP_H_
@@ -32,13 +32,13 @@
 #define IKCP_VERSION_STRING "0.1.0"
 #define IKCP_VERSION 100 /* major * 10000 + minor * 100 + patch */
 
-/* Behaviour of the original that the library has: 211 for 2.1.1, 171 for 1.7.1, 170 for 1.7. */
+/* The version of the original whose behaviour the library has: 211 for 2.1.1, 171 for 1.7.1, 170 for 1.7. */
 #ifndef IKCP_PROFILE
 #define IKCP_PROFILE 211
 #endif
 
-/* A library that was built with KCP_PREFIX has that before the name of each symbol, so that a program can hold another KCP
- * as well. A program that defines KCP_PREFIX alike says the names that it always said. */
+/* A library built with KCP_PREFIX has the prefix on each symbol, so that a program can contain another KCP as well. A
+ * program that defines the same KCP_PREFIX keeps using the names without it. */
 #ifdef KCP_PREFIX
 #define IKCP_JOIN_(prefix, name) prefix##name
 #define IKCP_JOIN(prefix, name) IKCP_JOIN_(prefix, name)
@@ -63,10 +63,10 @@
 #define ikcp_wndsize IKCP_NAME(ikcp_wndsize)
 #endif
 
-/* Layout of struct IKCPCB: 171 is that of 1.4 to 1.7.1 with the fields of 2.x at its end, 211 that of 2.1.1. A program
- * that defines IKCP_LAYOUT_211 needs a library built with layout-2-1-1 and does not link with another: there
- * ikcp_create has another name. IKCP_LAYOUT_UNCHECKED keeps the name, for programs that load a library by
- * themselves. */
+/* Layout of struct IKCPCB: 171 is that of 1.4 to 1.7.1 with the fields of 2.x at its end, 211 is that of 2.1.1. A program
+ * that defines IKCP_LAYOUT_211 needs a library built with layout-2-1-1 and does not link with another, because
+ * ikcp_create has another name there. IKCP_LAYOUT_UNCHECKED keeps the name, for programs that load the library at run
+ * time. */
 #ifdef IKCP_LAYOUT_211
 #define IKCP_LAYOUT 211
 #ifndef IKCP_LAYOUT_UNCHECKED
@@ -81,7 +81,7 @@
 #define IKCP_LAYOUT 171
 #endif
 
-/* ---- integers: also found in other projects, hence a guard for each ----------------------------------------- */
+/* ---- integers: other projects define them too, hence a guard for each ---------------------------------------- */
 
 #ifndef __INTEGER_32_BITS__
 #define __INTEGER_32_BITS__
@@ -130,7 +130,7 @@ typedef ISTDINT32 IINT32;
 typedef ISTDUINT32 IUINT32;
 #endif
 
-#if defined(__GNUC__) /* long long and a macro named inline are news to the older dialects */
+#if defined(__GNUC__) /* older dialects warn about long long and about a macro named inline */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wlong-long"
 #ifdef __clang__
@@ -183,7 +183,7 @@ typedef unsigned long long IUINT64;
 #ifndef __IQUEUE_DEF__
 #define __IQUEUE_DEF__
 
-/* Head of a list, and the link inside each member. An empty head points at itself. */
+/* Head of a list, and the link inside each member. The head of an empty list points at itself. */
 struct IQUEUEHEAD {
     struct IQUEUEHEAD *next, *prev;
 };
@@ -199,13 +199,13 @@ typedef struct IQUEUEHEAD iqueue_head;
 #define ICONTAINEROF(ptr, type, member) ((type *)((char *)((type *)ptr) - IOFFSETOF(type, member)))
 #define IQUEUE_ENTRY(ptr, type, member) ICONTAINEROF(ptr, type, member)
 
-/* Put `node` at the front of the list, or at its end. */
+/* Insert `node` at the front of the list, or at its end. */
 #define IQUEUE_ADD(node, head)                                                                                        \
     ((node)->prev = (head), (node)->next = (head)->next, (head)->next->prev = (node), (head)->next = (node))
 #define IQUEUE_ADD_TAIL(node, head)                                                                                   \
     ((node)->prev = (head)->prev, (node)->next = (head), (head)->prev->next = (node), (head)->prev = (node))
 
-/* Take `entry` out of its list. */
+/* Remove `entry` from its list. */
 #define IQUEUE_DEL_BETWEEN(p, n) ((n)->prev = (p), (p)->next = (n))
 #define IQUEUE_DEL(entry)                                                                                             \
     ((entry)->next->prev = (entry)->prev, (entry)->prev->next = (entry)->next, (entry)->next = 0, (entry)->prev = 0)
@@ -225,14 +225,14 @@ typedef struct IQUEUEHEAD iqueue_head;
 #define iqueue_del_init IQUEUE_DEL_INIT
 #define iqueue_is_empty IQUEUE_IS_EMPTY
 
-/* Go through the structures of a list, or through its links. */
+/* Iterate over the structures of a list, or over its links. */
 #define IQUEUE_FOREACH(iterator, head, TYPE, MEMBER)                                                                  \
     for ((iterator) = iqueue_entry((head)->next, TYPE, MEMBER); &((iterator)->MEMBER) != (head);                      \
          (iterator) = iqueue_entry((iterator)->MEMBER.next, TYPE, MEMBER))
 #define iqueue_foreach(iterator, head, TYPE, MEMBER) IQUEUE_FOREACH(iterator, head, TYPE, MEMBER)
 #define iqueue_foreach_entry(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
-/* Put all members of `list` at the front of the list `head`. */
+/* Insert all members of `list` at the front of the list `head`. */
 #define __iqueue_splice(list, head)                                                                                   \
     do {                                                                                                              \
         iqueue_head *first = (list)->next, *last = (list)->prev;                                                      \
@@ -258,7 +258,7 @@ typedef struct IQUEUEHEAD iqueue_head;
 
 #endif
 
-/* ---- byte order and alignment: for programs that ask, the library works on all ------------------------------- */
+/* ---- byte order and alignment: for programs that ask; the library works with all ----------------------------- */
 
 #ifndef IWORDS_BIG_ENDIAN
 #if defined(_BIG_ENDIAN_)
@@ -292,13 +292,13 @@ typedef struct IQUEUEHEAD iqueue_head;
 
 #define IKCP_LOG_OUTPUT 1      /* a packet goes to the output callback */
 #define IKCP_LOG_INPUT 2       /* a packet arrives */
-#define IKCP_LOG_SEND 4        /* no line has this bit; for programs */
-#define IKCP_LOG_RECV 8        /* ikcp_recv() takes a segment */
+#define IKCP_LOG_SEND 4        /* for programs; the library writes no such line */
+#define IKCP_LOG_RECV 8        /* ikcp_recv() takes a segment from the queue */
 #define IKCP_LOG_IN_DATA 16    /* a segment with payload arrives */
 #define IKCP_LOG_IN_ACK 32     /* an acknowledgement arrives */
 #define IKCP_LOG_IN_PROBE 64   /* the peer asks for our window */
-#define IKCP_LOG_IN_WINS 128   /* the peer tells its window */
-#define IKCP_LOG_OUT_DATA 256  /* no line has this bit and the next three; for programs */
+#define IKCP_LOG_IN_WINS 128   /* the peer announces its window */
+#define IKCP_LOG_OUT_DATA 256  /* for programs, with the next three; the library writes no such line */
 #define IKCP_LOG_OUT_ACK 512
 #define IKCP_LOG_OUT_PROBE 1024
 #define IKCP_LOG_OUT_WINS 2048
@@ -315,28 +315,28 @@ typedef struct IKCPCB ikcpcb;
 
 #if !defined(IKCP_LAYOUT_211)
 /*
- * Control block of one connection. Its public fields; the library keeps private state behind them, so only
- * ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write
- * those marked "set".
+ * Control block of one connection: its public fields. The library keeps private state behind them, so only
+ * ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write the
+ * fields marked "Set".
  *
- * This is the layout of 1.4 to 1.7.1 with what 2.x added at its end.
+ * This is the layout of 1.4 to 1.7.1 with the fields of 2.x at its end.
  */
 struct IKCPCB {
-    /* Connection number: the same in both endpoints, in every packet. */
+    /* Connection number: the same at both ends and in every packet. */
     IUINT32 conv;
     /* Size of the largest packet, in bytes. Change it with ikcp_setmtu(). */
     IUINT32 mtu;
     /* Payload of the largest segment, in bytes: `mtu` less 24. */
     IUINT32 mss;
-    /* 0, or 0xFFFFFFFF once a segment was sent `dead_link` times: the link counts as dead. Set 0 to go on. */
+    /* 0, or 0xFFFFFFFF once a segment was sent `dead_link` times: the link counts as dead. Set 0 to clear. */
     IUINT32 state;
-    /* Oldest sequence number that is not acknowledged. */
+    /* Oldest unacknowledged sequence number. */
     IUINT32 snd_una;
     /* Sequence number of the next segment that enters `snd_buf`. */
     IUINT32 snd_nxt;
-    /* Sequence number that is expected next. */
+    /* Next expected sequence number. */
     IUINT32 rcv_nxt;
-    /* Not used, as in the original; kept for the layout, like `ts_lastack`. */
+    /* Unused, as in the original, like `ts_lastack`; kept for the layout. */
     IUINT32 ts_recent;
     IUINT32 ts_lastack;
     /* Slow start threshold, in segments. */
@@ -352,11 +352,11 @@ struct IKCPCB {
     /* Send and receive window, in segments. Change them with ikcp_wndsize(). */
     IUINT32 snd_wnd;
     IUINT32 rcv_wnd;
-    /* The peer's free receive window as last heard, in segments. */
+    /* The peer's free receive window as last announced, in segments. */
     IUINT32 rmt_wnd;
     /* Congestion window, in segments. Set from congestion callbacks. */
     IUINT32 cwnd;
-    /* What the next flush tells the peer: bit 0 asks for its window, bit 1 announces ours. */
+    /* Probes that the next flush sends: bit 0 asks for the peer's window, bit 1 announces ours. */
     IUINT32 probe;
     /* Clock of the last ikcp_update(), in milliseconds. Set. */
     IUINT32 current;
@@ -386,38 +386,38 @@ struct IKCPCB {
     struct IQUEUEHEAD snd_queue;
     /* Segments in order, ready for ikcp_recv(). */
     struct IQUEUEHEAD rcv_queue;
-    /* Segments in flight, by rising `sn`. */
+    /* Segments in flight, in order of `sn`. */
     struct IQUEUEHEAD snd_buf;
-    /* Segments that arrived before one that is missing, by rising `sn`. */
+    /* Segments that arrived out of order, in order of `sn`. */
     struct IQUEUEHEAD rcv_buf;
-    /* Acknowledgements that the next flush sends: pairs of `sn` and `ts`, how many, and room for how many. */
+    /* Acknowledgements that the next flush sends: pairs of `sn` and `ts`, their number, and the room for them. */
     IUINT32 *acklist;
     IUINT32 ackcount;
     IUINT32 ackblock;
-    /* Argument of ikcp_create(), handed to the callbacks. Set. */
+    /* Argument of ikcp_create(), passed to the callbacks. Set. */
     void *user;
-    /* The packet being put together. */
+    /* The packet under construction. */
     char *buffer;
-    /* Later segments acknowledged after which a segment is sent again at once; 0: never. Set. */
+    /* Later segments acknowledged after which a segment is retransmitted at once; 0: never. Set. */
     int fastresend;
-    /* Transmissions of a segment up to which it is sent again early; 0 or less: no limit. Set. */
+    /* A segment that was sent more often than this is not retransmitted early; 0 or less: no limit. Set. */
     int fastlimit;
     /* Not 0: no congestion window. */
     int nocwnd;
-    /* Not 0: messages run together as in TCP, and segments are filled up. Set before the first ikcp_send(). */
+    /* Not 0: stream mode; messages join as in TCP, and segments are filled up. Set before the first ikcp_send(). */
     int stream;
-    /* Which lines the log gets: sum of IKCP_LOG_ bits. Set. */
+    /* Lines that the log gets: sum of IKCP_LOG_ bits. Set. */
     int logmask;
     /*
-     * Sends one packet: `len` bytes at `buf`, valid during the call. What it returns is ignored. Set, or use
-     * ikcp_setoutput(). What else it may do is said for all callbacks at the top of this header.
+     * Sends one packet: `len` bytes at `buf`, valid during the call. Its result is ignored. Set, or use
+     * ikcp_setoutput(). The top of this header says what callbacks may do.
      */
     int (*output)(const char *buf, int len, ikcpcb *kcp, void *user);
-    /* Takes one line of the log. Set. The rules are those of `output`. */
+    /* Gets one line of the log. Set. The rules are those of `output`. */
     void (*writelog)(const char *log, ikcpcb *kcp, void *user);
-    /* Bytes acknowledged by the ikcp_input() at work. */
+    /* Bytes acknowledged by the running ikcp_input(). */
     IUINT32 ackedlen;
-    /* Congestion control in force. Change it with ikcp_setcc(). */
+    /* Installed congestion control. Change it with ikcp_setcc(). */
     const struct IKCPOPS *ccops;
     /* Belongs to the congestion control. Set. */
     void *congest;
@@ -483,22 +483,22 @@ struct IKCPCB {
 #endif
 
 /*
- * Hooks of a congestion control, for ikcp_setcc(). Any of them may be NULL: for `on_ack`, `on_fast_retransmit` and
- * `on_timeout` the library then does what it does by itself, the others are skipped. They may set `cwnd`,
- * `ssthresh`, `incr` and `congest`. The order of the members is part of the interface.
+ * Hooks of a congestion control, for ikcp_setcc(). Each may be NULL: instead of `on_ack`, `on_fast_retransmit` and
+ * `on_timeout` the built-in control then acts; the others are skipped. Hooks may set `cwnd`, `ssthresh`, `incr` and
+ * `congest`. The order of the members is part of the interface.
  */
 struct IKCPOPS {
     /* For the program; the library does not read it. */
     const char *name;
-    /* Called by ikcp_setcc(); below 0 refuses, and the built-in control is back. */
+    /* Called by ikcp_setcc(). A result below 0 refuses, and the built-in control is back. */
     int (*init)(struct IKCPCB *kcp);
     /* Called when another control takes over, and by ikcp_release(). */
     void (*release)(struct IKCPCB *kcp);
-    /* `snd_una` rose: by how many segments, how many bytes were acknowledged, how many segments were in flight before. */
+    /* `snd_una` rose: by how many segments, the bytes acknowledged, and the segments in flight before. */
     void (*on_ack)(struct IKCPCB *kcp, IUINT32 acked_segs, IUINT32 acked_bytes, IUINT32 prior_in_flight);
-    /* A flush sent this many segments again early. */
+    /* A flush made this many fast retransmissions. */
     void (*on_fast_retransmit)(struct IKCPCB *kcp, IUINT32 fast_retrans, IUINT32 inflight, IUINT32 prior_cwnd);
-    /* A flush sent segments again after their timeout. */
+    /* A flush retransmitted segments after a timeout. */
     void (*on_timeout)(struct IKCPCB *kcp, IUINT32 prior_cwnd);
     /* A flush begins. */
     void (*on_tick)(struct IKCPCB *kcp);
@@ -508,7 +508,7 @@ struct IKCPOPS {
     void (*on_rtt)(struct IKCPCB *kcp, IINT32 rtt);
     /* A segment is being sent, for the `xmit`th time. */
     void (*on_pkt_sent)(struct IKCPCB *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IUINT32 inflight, IUINT32 xmit);
-    /* A segment was acknowledged; `rtt` is -1 when it is not known. */
+    /* A segment was acknowledged; `rtt` is -1 when it is unknown. */
     void (*on_pkt_acked)(struct IKCPCB *kcp, IUINT32 sn, IUINT32 ts, IUINT32 len, IINT32 rtt, IUINT32 xmit);
     /* For the program; the library does not call it. */
     IUINT32 (*get_info)(struct IKCPCB *kcp, void *buf, IUINT32 bufsize);
@@ -529,10 +529,10 @@ struct IKCPSEG {
     IUINT32 sn;
     IUINT32 una;
     IUINT32 len;
-    /* When it is sent again unless it is acknowledged before, and the timeout that led to that. */
+    /* When it is retransmitted unless it is acknowledged first, and the timeout that led to that time. */
     IUINT32 resendts;
     IUINT32 rto;
-    /* How often a later segment was acknowledged; counted when it can matter, so it may lag. */
+    /* How often a later segment was acknowledged. Updated only when it matters, so it may lag. */
     IUINT32 fastack;
     /* Transmissions so far. */
     IUINT32 xmit;
@@ -541,109 +541,110 @@ struct IKCPSEG {
 };
 
 /*
- * Makes one end of a connection.
+ * Creates one end of a connection.
  *
- * conv: number of the connection, the same in both endpoints.
- * user: handed to the callbacks; the library does not look at it.
+ * conv: number of the connection, the same at both ends.
+ * user: passed to the callbacks; the library does not use it.
  * Returns the connection, or NULL when there is no memory. It needs an output callback before it can send.
  */
 ikcpcb *ikcp_create(IUINT32 conv, void *user);
 
 /*
- * Frees a connection and all it holds; nothing is sent. Calls `release` of the congestion control first. From this
- * call on no callback runs, also when a callback makes it.
+ * Frees a connection and everything it holds; nothing is sent. First calls `release` of the congestion control. After
+ * that no callback runs, even if a callback makes this call.
  *
  * kcp: the connection. NULL does nothing.
  */
 void ikcp_release(ikcpcb *kcp);
 
 /*
- * Sets the callback that sends a packet, as writing `kcp->output` does.
+ * Sets the callback that sends packets. Writing `kcp->output` does the same.
  *
  * kcp: the connection. NULL does nothing.
- * output: gets `len` bytes at `buf`, valid during the call, the connection, and the `user` of ikcp_create(). What it
- * returns is ignored. NULL: packets are dropped.
+ * output: gets the packet (`len` bytes at `buf`, valid during the call), the connection, and the `user` of
+ * ikcp_create(). Its result is ignored. NULL: packets are dropped.
  */
 void ikcp_setoutput(ikcpcb *kcp, int (*output)(const char *buf, int len, ikcpcb *kcp, void *user));
 
 /*
- * Takes the next message. In stream mode that is the payload of the next segment: call it until it returns -1.
+ * Receives the next message. In stream mode this is the payload of the next segment: call it until it returns -1.
  *
  * kcp: the connection.
- * buffer: where the message goes. NULL: it is taken and dropped.
- * len: room there, in bytes. Below 0: the message is copied but stays, and the room is -len.
- * Returns the bytes of the message, which may be 0; -1 when there is none, or `kcp` is NULL; -2 when parts of the
- * message are missing; -3 when there is not enough room (ikcp_peeksize() tells how much it takes).
+ * buffer: where the message is copied to. NULL: the message is dropped.
+ * len: size of the buffer in bytes. Below 0: the size is -len, and the message is copied but stays in the queue.
+ * Returns the length of the message, which may be 0; -1 when there is no message, or `kcp` is NULL; -2 when parts of
+ * the message are missing; -3 when the buffer is too small (ikcp_peeksize() returns the length).
  */
 int ikcp_recv(ikcpcb *kcp, char *buffer, int len);
 
 /*
- * Queues a message, which the next flush begins to send. In stream mode it continues the one before.
+ * Queues a message, which the next flush begins to send. In stream mode the bytes continue those queued before.
  *
  * kcp: the connection.
- * buffer: the message; it is copied. NULL: `len` bytes of 0.
- * len: bytes of it. 0 queues an empty message, or nothing in stream mode.
- * Returns the bytes that were taken (IKCP_PROFILE 170: 0), all of them but for one case: in stream mode only the
- * last segment was filled up when the rest takes 128 segments or more, or memory for it. -1 when `len` is below 0
- * or `kcp` is NULL; -2, with nothing taken, when the message takes 128 segments or more, or there is no memory.
- * It does not look at the windows: see ikcp_waitsnd().
+ * buffer: the message, which is copied. NULL: `len` bytes of 0.
+ * len: length of the message in bytes. 0 queues an empty message, or nothing in stream mode.
+ * Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
+ * needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
+ * is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
+ * memory. The windows set no limit: see ikcp_waitsnd().
  */
 int ikcp_send(ikcpcb *kcp, const char *buffer, int len);
 
 /*
- * Tells the connection the time, and flushes when `interval` has passed since the last flush. Call it every 10 to
- * 100 ms, or when ikcp_check() says so.
+ * Sets the connection's clock, and flushes when `interval` has passed since the last flush. Call it every 10 to 100 ms,
+ * or when ikcp_check() says so.
  *
  * kcp: the connection. NULL does nothing.
- * current: clock in milliseconds, from any origin; it may pass 2^32. Use a clock that is never set back.
+ * current: clock in milliseconds, from any origin. It may wrap at 2^32, and must never be set back.
  */
 void ikcp_update(ikcpcb *kcp, IUINT32 current);
 
 /*
- * Tells when the next ikcp_update() has something to do, unless ikcp_input() or ikcp_send() is called before.
+ * Computes when ikcp_update() next has something to do, unless ikcp_input() or ikcp_send() is called before.
  *
  * kcp: the connection. NULL: the answer is `current`.
  * current: clock in milliseconds, the one of ikcp_update().
- * Returns a time of that clock, at most `interval` ahead. It is `current` while a segment waits to be sent again and
- * the next flush is still to come: sleep at least a millisecond, or the loop spins.
+ * Returns a time of that clock, at most `interval` ahead. It is `current` while a retransmission is due and the next
+ * flush is not: sleep at least a millisecond, or the loop spins.
  */
 IUINT32 ikcp_check(const ikcpcb *kcp, IUINT32 current);
 
 /*
- * Takes a packet from the network. A packet with a bad segment has effect up to there.
+ * Processes a packet from the network. In a packet with a bad segment, the segments before it take effect.
  *
  * kcp: the connection.
  * data: the packet, as the peer's output callback got it.
- * size: bytes of it. Only the lower 32 bits are compared with the size of a header.
- * Returns 0; -1 when it is shorter than a header (24 bytes), belongs to another connection, or `data` or `kcp` is
- * NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
+ * size: length of the packet in bytes. Only the lower 32 bits are compared with the size of a header.
+ * Returns 0; -1 when the packet is shorter than a header (24 bytes) or belongs to another connection, or `data` or
+ * `kcp` is NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
  */
 int ikcp_input(ikcpcb *kcp, const char *data, long size);
 
 /*
  * Sends what is due now, without waiting for ikcp_update(): acknowledgements, window probes, messages as far as the
- * windows allow, and segments whose timeout has passed. Before the first ikcp_update() it does nothing. To call it after
- * each ikcp_send() and ikcp_input() gives the lowest latency, and costs next to nothing when nothing is due.
+ * windows allow, and retransmissions. Does nothing before the first ikcp_update(). A call after each ikcp_send() and
+ * ikcp_input() gives the lowest latency, and costs almost nothing when nothing is due.
  *
  * kcp: the connection. NULL does nothing.
  */
 void ikcp_flush(ikcpcb *kcp);
 
 /*
- * Tells how long the next message is.
+ * Looks up the length of the next message.
  *
  * kcp: the connection.
- * Returns its bytes, which may be 0; -1 when there is none, parts of it are missing, or `kcp` is NULL.
+ * Returns the length in bytes, which may be 0; -1 when there is no message, parts of it are missing, or `kcp` is NULL.
  */
 int ikcp_peeksize(const ikcpcb *kcp);
 
 /*
- * Sets the size of the largest packet; 1400 in a new connection. What is queued already keeps its size: call it first.
+ * Sets the size of the largest packet; 1400 in a new connection. Segments that are queued already keep their size, so
+ * call it first.
  *
  * kcp: the connection.
- * mtu: bytes, header of 24 bytes included, headers of UDP and IP not.
- * Returns 0; -1 when it is below 50 or `kcp` is NULL; -2 when there is no memory or it is 1431655742 or more. Below 0
- * nothing has changed.
+ * mtu: size in bytes, with the header of 24 bytes, without the headers of UDP and IP.
+ * Returns 0; -1 when `mtu` is below 50 or `kcp` is NULL; -2 when there is no memory or `mtu` is 1431655742 or more.
+ * After an error nothing has changed.
  */
 int ikcp_setmtu(ikcpcb *kcp, int mtu);
 
@@ -651,48 +652,49 @@ int ikcp_setmtu(ikcpcb *kcp, int mtu);
  * Sets the windows; 32 and 128 in a new connection. A message must fit the peer's receive window.
  *
  * kcp: the connection. NULL does nothing.
- * sndwnd: segments in flight at most. 0 and below: as it was.
- * rcvwnd: segments that wait for ikcp_recv() at most; below 128 it is 128. 0 and below: as it was.
+ * sndwnd: most segments in flight. 0 and below: unchanged.
+ * rcvwnd: most segments that wait for ikcp_recv(), at least 128. 0 and below: unchanged.
  * Returns 0.
  */
 int ikcp_wndsize(ikcpcb *kcp, int sndwnd, int rcvwnd);
 
 /*
- * Tells how many segments are queued or in flight. ikcp_send() takes as much as memory holds: a program that can
- * produce faster than the link should stop sending while this is over, say, twice its send window.
+ * Counts the segments that are queued or in flight. ikcp_send() takes as much as memory holds, so a program that can
+ * produce faster than the link should stop sending while this is above, say, twice its send window.
  *
  * kcp: the connection.
- * Returns segments; -1 when `kcp` is NULL.
+ * Returns the number of segments; -1 when `kcp` is NULL.
  */
 int ikcp_waitsnd(const ikcpcb *kcp);
 
 /*
- * Chooses between bandwidth and latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
+ * Trades bandwidth for latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
  *
  * kcp: the connection.
- * nodelay: 0: timeouts double and are 100 ms at least; 1: they grow by half and are 30 ms at least; 2: they grow by
+ * nodelay: 0: timeouts double, and are at least 100 ms; 1: they grow by half, and are at least 30 ms; 2: they grow by
  * half of the connection's timeout.
- * interval: milliseconds between two flushes, from 10 to 5000; what is outside is set to the nearer end.
- * resend: later segments acknowledged after which a segment is sent again at once. 0: never.
+ * interval: milliseconds between two flushes, limited to 10 to 5000.
+ * resend: number of later segments acknowledged after which a segment is retransmitted at once. 0: never.
  * nc: 1: no congestion window.
- * Of all four, below 0: as it was.
+ * Each of the four is unchanged when below 0.
  * Returns 0; -1 when `kcp` is NULL.
  */
 int ikcp_nodelay(ikcpcb *kcp, int nodelay, int interval, int resend, int nc);
 
 /*
- * Installs a congestion control. The one before is released first. With one installed `nocwnd` is ignored.
+ * Installs a congestion control, after releasing the previous one. While one is installed, `nocwnd` is ignored.
  *
  * kcp: the connection.
- * ops: its hooks; they must outlive the connection or the next ikcp_setcc(). NULL: the built-in control.
+ * ops: the hooks of the control, valid until the connection is released or the next ikcp_setcc(). NULL: the built-in
+ * control.
  * Returns 0; -1 when `ops->init` returned less than 0, and the built-in control is back; -1 when `kcp` is NULL, and
  * with IKCP_PROFILE below 211, which has no hooks.
  */
 int ikcp_setcc(ikcpcb *kcp, const struct IKCPOPS *ops);
 
 /*
- * Writes a line to the log: formats it as printf() does and hands it to `kcp->writelog`, when that is set and
- * `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is cut there.
+ * Writes a line to the log: formats it like printf() and passes it to `kcp->writelog`, if that is set and
+ * `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is truncated.
  *
  * kcp: the connection. NULL does nothing.
  * mask: IKCP_LOG_ bits.
@@ -701,19 +703,19 @@ int ikcp_setcc(ikcpcb *kcp, const struct IKCPOPS *ops);
 extern void ikcp_log(ikcpcb *kcp, int mask, const char *fmt, ...);
 
 /*
- * Sets where all memory of the library comes from, for all connections. Memory is freed with the function that is in
- * force then: call it before the first ikcp_create(), with no connection in use.
+ * Sets the allocator of the library, for all connections. Call it before the first ikcp_create(), while there is no
+ * connection: memory is freed with the function that is set when it is freed.
  *
- * new_malloc: as malloc(). NULL: malloc().
- * new_free: as free(). NULL: free().
+ * new_malloc: behaves as malloc(). NULL: malloc().
+ * new_free: behaves as free(). NULL: free().
  * Neither may call the library.
  */
 void ikcp_allocator(void *(*new_malloc)(size_t size), void (*new_free)(void *ptr));
 
 /*
- * Reads the connection number of a packet, to find the connection it belongs to.
+ * Reads the connection number of a packet, so that a program can find its connection.
  *
- * ptr: the packet, 4 bytes at least. NULL gives 0.
+ * ptr: the packet, at least 4 bytes. NULL gives 0.
  * Returns the number.
  */
 IUINT32 ikcp_getconv(const void *ptr);

@@ -1,11 +1,11 @@
-//! The exported functions, in the order of ikcp.h. Each is a door: check for NULL, convert, call, cast.
+//! The exported functions, in the order of ikcp.h. Each checks for NULL, converts its arguments and calls the core.
 //!
-//! The comments are the documentation of `include/ikcp.h`, which cbindgen generates from this file.
+//! The comments are the documentation in `include/ikcp.h`, which cbindgen generates from this file.
 //!
 //! # Safety
-//! All functions have the same one, the promises of a C caller: a control block that is not NULL came from
-//! `ikcp_create` and was not released; memory that is handed over is as long as stated; no other thread uses the same
-//! control block meanwhile. `SAFETY` comments below call them the caller's promises.
+//! All functions rely on the same promises of a C caller: a control block that is not NULL came from `ikcp_create` and
+//! was not released; memory that is passed in is as long as stated; no other thread uses the same control block
+//! meanwhile. `SAFETY` comments below call them the caller's promises.
 #![allow(clippy::missing_safety_doc)]
 
 use core::ffi::{c_char, c_int, c_long, c_void};
@@ -15,10 +15,10 @@ use ikcp_core::{
     Source,
 };
 
-/// Makes one end of a connection.
+/// Creates one end of a connection.
 ///
-/// conv: number of the connection, the same in both endpoints.
-/// user: handed to the callbacks; the library does not look at it.
+/// conv: number of the connection, the same at both ends.
+/// user: passed to the callbacks; the library does not use it.
 /// Returns the connection, or NULL when there is no memory. It needs an output callback before it can send.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_create)))]
@@ -35,8 +35,8 @@ pub unsafe extern "C" fn ikcp_create_layout_211(conv: IUINT32, user: *mut c_void
     Kcp::create(conv, user)
 }
 
-/// Frees a connection and all it holds; nothing is sent. Calls `release` of the congestion control first. From this
-/// call on no callback runs, also when a callback makes it.
+/// Frees a connection and everything it holds; nothing is sent. First calls `release` of the congestion control. After
+/// that no callback runs, even if a callback makes this call.
 ///
 /// kcp: the connection. NULL does nothing.
 #[unsafe(no_mangle)]
@@ -48,11 +48,11 @@ pub unsafe extern "C" fn ikcp_release(kcp: *mut ikcpcb) {
     }
 }
 
-/// Sets the callback that sends a packet, as writing `kcp->output` does.
+/// Sets the callback that sends packets. Writing `kcp->output` does the same.
 ///
 /// kcp: the connection. NULL does nothing.
-/// output: gets `len` bytes at `buf`, valid during the call, the connection, and the `user` of ikcp_create(). What it
-/// returns is ignored. NULL: packets are dropped.
+/// output: gets the packet (`len` bytes at `buf`, valid during the call), the connection, and the `user` of
+/// ikcp_create(). Its result is ignored. NULL: packets are dropped.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_setoutput)))]
 pub unsafe extern "C" fn ikcp_setoutput(
@@ -72,13 +72,13 @@ pub unsafe extern "C" fn ikcp_setoutput(
     }
 }
 
-/// Takes the next message. In stream mode that is the payload of the next segment: call it until it returns -1.
+/// Receives the next message. In stream mode this is the payload of the next segment: call it until it returns -1.
 ///
 /// kcp: the connection.
-/// buffer: where the message goes. NULL: it is taken and dropped.
-/// len: room there, in bytes. Below 0: the message is copied but stays, and the room is -len.
-/// Returns the bytes of the message, which may be 0; -1 when there is none, or `kcp` is NULL; -2 when parts of the
-/// message are missing; -3 when there is not enough room (ikcp_peeksize() tells how much it takes).
+/// buffer: where the message is copied to. NULL: the message is dropped.
+/// len: size of the buffer in bytes. Below 0: the size is -len, and the message is copied but stays in the queue.
+/// Returns the length of the message, which may be 0; -1 when there is no message, or `kcp` is NULL; -2 when parts of
+/// the message are missing; -3 when the buffer is too small (ikcp_peeksize() returns the length).
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_recv)))]
 pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c_int) -> c_int {
@@ -90,15 +90,15 @@ pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c
     }
 }
 
-/// Queues a message, which the next flush begins to send. In stream mode it continues the one before.
+/// Queues a message, which the next flush begins to send. In stream mode the bytes continue those queued before.
 ///
 /// kcp: the connection.
-/// buffer: the message; it is copied. NULL: `len` bytes of 0.
-/// len: bytes of it. 0 queues an empty message, or nothing in stream mode.
-/// Returns the bytes that were taken (IKCP_PROFILE 170: 0), all of them but for one case: in stream mode only the
-/// last segment was filled up when the rest takes 128 segments or more, or memory for it. -1 when `len` is below 0
-/// or `kcp` is NULL; -2, with nothing taken, when the message takes 128 segments or more, or there is no memory.
-/// It does not look at the windows: see ikcp_waitsnd().
+/// buffer: the message, which is copied. NULL: `len` bytes of 0.
+/// len: length of the message in bytes. 0 queues an empty message, or nothing in stream mode.
+/// Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
+/// needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
+/// is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
+/// memory. The windows set no limit: see ikcp_waitsnd().
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_send)))]
 pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len: c_int) -> c_int {
@@ -110,11 +110,11 @@ pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len:
     }
 }
 
-/// Tells the connection the time, and flushes when `interval` has passed since the last flush. Call it every 10 to
-/// 100 ms, or when ikcp_check() says so.
+/// Sets the connection's clock, and flushes when `interval` has passed since the last flush. Call it every 10 to 100 ms,
+/// or when ikcp_check() says so.
 ///
 /// kcp: the connection. NULL does nothing.
-/// current: clock in milliseconds, from any origin; it may pass 2^32. Use a clock that is never set back.
+/// current: clock in milliseconds, from any origin. It may wrap at 2^32, and must never be set back.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_update)))]
 pub unsafe extern "C" fn ikcp_update(kcp: *mut ikcpcb, current: IUINT32) {
@@ -124,12 +124,12 @@ pub unsafe extern "C" fn ikcp_update(kcp: *mut ikcpcb, current: IUINT32) {
     }
 }
 
-/// Tells when the next ikcp_update() has something to do, unless ikcp_input() or ikcp_send() is called before.
+/// Computes when ikcp_update() next has something to do, unless ikcp_input() or ikcp_send() is called before.
 ///
 /// kcp: the connection. NULL: the answer is `current`.
 /// current: clock in milliseconds, the one of ikcp_update().
-/// Returns a time of that clock, at most `interval` ahead. It is `current` while a segment waits to be sent again and
-/// the next flush is still to come: sleep at least a millisecond, or the loop spins.
+/// Returns a time of that clock, at most `interval` ahead. It is `current` while a retransmission is due and the next
+/// flush is not: sleep at least a millisecond, or the loop spins.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_check)))]
 pub unsafe extern "C" fn ikcp_check(kcp: *const ikcpcb, current: IUINT32) -> IUINT32 {
@@ -140,13 +140,13 @@ pub unsafe extern "C" fn ikcp_check(kcp: *const ikcpcb, current: IUINT32) -> IUI
     }
 }
 
-/// Takes a packet from the network. A packet with a bad segment has effect up to there.
+/// Processes a packet from the network. In a packet with a bad segment, the segments before it take effect.
 ///
 /// kcp: the connection.
 /// data: the packet, as the peer's output callback got it.
-/// size: bytes of it. Only the lower 32 bits are compared with the size of a header.
-/// Returns 0; -1 when it is shorter than a header (24 bytes), belongs to another connection, or `data` or `kcp` is
-/// NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
+/// size: length of the packet in bytes. Only the lower 32 bits are compared with the size of a header.
+/// Returns 0; -1 when the packet is shorter than a header (24 bytes) or belongs to another connection, or `data` or
+/// `kcp` is NULL; -2 when a segment is longer than the packet; -3 when a command is unknown.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_input)))]
 pub unsafe extern "C" fn ikcp_input(kcp: *mut ikcpcb, data: *const c_char, size: c_long) -> c_int {
@@ -159,8 +159,8 @@ pub unsafe extern "C" fn ikcp_input(kcp: *mut ikcpcb, data: *const c_char, size:
 }
 
 /// Sends what is due now, without waiting for ikcp_update(): acknowledgements, window probes, messages as far as the
-/// windows allow, and segments whose timeout has passed. Before the first ikcp_update() it does nothing. To call it after
-/// each ikcp_send() and ikcp_input() gives the lowest latency, and costs next to nothing when nothing is due.
+/// windows allow, and retransmissions. Does nothing before the first ikcp_update(). A call after each ikcp_send() and
+/// ikcp_input() gives the lowest latency, and costs almost nothing when nothing is due.
 ///
 /// kcp: the connection. NULL does nothing.
 #[unsafe(no_mangle)]
@@ -172,10 +172,10 @@ pub unsafe extern "C" fn ikcp_flush(kcp: *mut ikcpcb) {
     }
 }
 
-/// Tells how long the next message is.
+/// Looks up the length of the next message.
 ///
 /// kcp: the connection.
-/// Returns its bytes, which may be 0; -1 when there is none, parts of it are missing, or `kcp` is NULL.
+/// Returns the length in bytes, which may be 0; -1 when there is no message, parts of it are missing, or `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_peeksize)))]
 pub unsafe extern "C" fn ikcp_peeksize(kcp: *const ikcpcb) -> c_int {
@@ -186,12 +186,13 @@ pub unsafe extern "C" fn ikcp_peeksize(kcp: *const ikcpcb) -> c_int {
     }
 }
 
-/// Sets the size of the largest packet; 1400 in a new connection. What is queued already keeps its size: call it first.
+/// Sets the size of the largest packet; 1400 in a new connection. Segments that are queued already keep their size, so
+/// call it first.
 ///
 /// kcp: the connection.
-/// mtu: bytes, header of 24 bytes included, headers of UDP and IP not.
-/// Returns 0; -1 when it is below 50 or `kcp` is NULL; -2 when there is no memory or it is 1431655742 or more. Below 0
-/// nothing has changed.
+/// mtu: size in bytes, with the header of 24 bytes, without the headers of UDP and IP.
+/// Returns 0; -1 when `mtu` is below 50 or `kcp` is NULL; -2 when there is no memory or `mtu` is 1431655742 or more.
+/// After an error nothing has changed.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_setmtu)))]
 pub unsafe extern "C" fn ikcp_setmtu(kcp: *mut ikcpcb, mtu: c_int) -> c_int {
@@ -205,8 +206,8 @@ pub unsafe extern "C" fn ikcp_setmtu(kcp: *mut ikcpcb, mtu: c_int) -> c_int {
 /// Sets the windows; 32 and 128 in a new connection. A message must fit the peer's receive window.
 ///
 /// kcp: the connection. NULL does nothing.
-/// sndwnd: segments in flight at most. 0 and below: as it was.
-/// rcvwnd: segments that wait for ikcp_recv() at most; below 128 it is 128. 0 and below: as it was.
+/// sndwnd: most segments in flight. 0 and below: unchanged.
+/// rcvwnd: most segments that wait for ikcp_recv(), at least 128. 0 and below: unchanged.
 /// Returns 0.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_wndsize)))]
@@ -218,11 +219,11 @@ pub unsafe extern "C" fn ikcp_wndsize(kcp: *mut ikcpcb, sndwnd: c_int, rcvwnd: c
     }
 }
 
-/// Tells how many segments are queued or in flight. ikcp_send() takes as much as memory holds: a program that can
-/// produce faster than the link should stop sending while this is over, say, twice its send window.
+/// Counts the segments that are queued or in flight. ikcp_send() takes as much as memory holds, so a program that can
+/// produce faster than the link should stop sending while this is above, say, twice its send window.
 ///
 /// kcp: the connection.
-/// Returns segments; -1 when `kcp` is NULL.
+/// Returns the number of segments; -1 when `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_waitsnd)))]
 pub unsafe extern "C" fn ikcp_waitsnd(kcp: *const ikcpcb) -> c_int {
@@ -233,15 +234,15 @@ pub unsafe extern "C" fn ikcp_waitsnd(kcp: *const ikcpcb) -> c_int {
     }
 }
 
-/// Chooses between bandwidth and latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
+/// Trades bandwidth for latency. Default: (kcp, 0, 100, 0, 0). Lowest latency: (kcp, 1, 10, 2, 1).
 ///
 /// kcp: the connection.
-/// nodelay: 0: timeouts double and are 100 ms at least; 1: they grow by half and are 30 ms at least; 2: they grow by
+/// nodelay: 0: timeouts double, and are at least 100 ms; 1: they grow by half, and are at least 30 ms; 2: they grow by
 /// half of the connection's timeout.
-/// interval: milliseconds between two flushes, from 10 to 5000; what is outside is set to the nearer end.
-/// resend: later segments acknowledged after which a segment is sent again at once. 0: never.
+/// interval: milliseconds between two flushes, limited to 10 to 5000.
+/// resend: number of later segments acknowledged after which a segment is retransmitted at once. 0: never.
 /// nc: 1: no congestion window.
-/// Of all four, below 0: as it was.
+/// Each of the four is unchanged when below 0.
 /// Returns 0; -1 when `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_nodelay)))]
@@ -259,10 +260,11 @@ pub unsafe extern "C" fn ikcp_nodelay(
     }
 }
 
-/// Installs a congestion control. The one before is released first. With one installed `nocwnd` is ignored.
+/// Installs a congestion control, after releasing the previous one. While one is installed, `nocwnd` is ignored.
 ///
 /// kcp: the connection.
-/// ops: its hooks; they must outlive the connection or the next ikcp_setcc(). NULL: the built-in control.
+/// ops: the hooks of the control, valid until the connection is released or the next ikcp_setcc(). NULL: the built-in
+/// control.
 /// Returns 0; -1 when `ops->init` returned less than 0, and the built-in control is back; -1 when `kcp` is NULL, and
 /// with IKCP_PROFILE below 211, which has no hooks.
 #[unsafe(no_mangle)]
@@ -279,8 +281,8 @@ pub unsafe extern "C" fn ikcp_setcc(kcp: *mut ikcpcb, ops: *const IKCPOPS) -> c_
 /// `ikcp_log` as the header declares it: cbindgen reads this block, the compiler does not. The function is in `log`.
 #[cfg(any())]
 unsafe extern "C" {
-    /// Writes a line to the log: formats it as printf() does and hands it to `kcp->writelog`, when that is set and
-    /// `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is cut there.
+    /// Writes a line to the log: formats it like printf() and passes it to `kcp->writelog`, if that is set and
+    /// `kcp->logmask` has a bit of `mask`. A line of more than 1023 bytes is truncated.
     ///
     /// kcp: the connection. NULL does nothing.
     /// mask: IKCP_LOG_ bits.
@@ -288,11 +290,11 @@ unsafe extern "C" {
     pub fn ikcp_log(kcp: *mut ikcpcb, mask: c_int, fmt: *const c_char, ...);
 }
 
-/// Sets where all memory of the library comes from, for all connections. Memory is freed with the function that is in
-/// force then: call it before the first ikcp_create(), with no connection in use.
+/// Sets the allocator of the library, for all connections. Call it before the first ikcp_create(), while there is no
+/// connection: memory is freed with the function that is set when it is freed.
 ///
-/// new_malloc: as malloc(). NULL: malloc().
-/// new_free: as free(). NULL: free().
+/// new_malloc: behaves as malloc(). NULL: malloc().
+/// new_free: behaves as free(). NULL: free().
 /// Neither may call the library.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_allocator)))]
@@ -304,9 +306,9 @@ pub unsafe extern "C" fn ikcp_allocator(
     unsafe { ikcp_core::allocator(new_malloc, new_free) }
 }
 
-/// Reads the connection number of a packet, to find the connection it belongs to.
+/// Reads the connection number of a packet, so that a program can find its connection.
 ///
-/// ptr: the packet, 4 bytes at least. NULL gives 0.
+/// ptr: the packet, at least 4 bytes. NULL gives 0.
 /// Returns the number.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_getconv)))]
@@ -315,7 +317,7 @@ pub unsafe extern "C" fn ikcp_getconv(ptr: *const c_void) -> IUINT32 {
     unsafe { ikcp_core::getconv(ptr) }
 }
 
-/// Sets the flush interval as `ikcp_nodelay` does. Exported by the original and used by bindings, but in no header.
+/// Sets the flush interval as `ikcp_nodelay` does. The original exports it and bindings use it, but no header has it.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_interval)))]
 pub unsafe extern "C" fn ikcp_interval(kcp: *mut ikcpcb, interval: c_int) -> c_int {
@@ -326,12 +328,12 @@ pub unsafe extern "C" fn ikcp_interval(kcp: *mut ikcpcb, interval: c_int) -> c_i
     }
 }
 
-/// Does nothing, as in the original, where the body is switched off. In no header.
+/// Does nothing, as in the original, where the body is disabled. Not in the header.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_qprint)))]
 pub unsafe extern "C" fn ikcp_qprint(_name: *const c_char, _head: *const IQUEUEHEAD) {}
 
-/// Takes over a segment that came from the allocator, as `ikcp_input` does with the segments of a packet. In no
+/// Takes over a segment that came from the allocator, as `ikcp_input` does with the segments of a packet. Not in the
 /// header.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_parse_data)))]

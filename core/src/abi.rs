@@ -15,7 +15,7 @@ pub type IINT32 = i32;
 #[allow(non_camel_case_types)]
 pub type ikcpcb = IKCPCB;
 
-/// Takes one packet to the network: `len` bytes at `buf`, valid during the call. What it returns is ignored.
+/// Sends one packet: `len` bytes at `buf`, valid during the call. Its result is ignored.
 pub type Output = unsafe extern "C" fn(
     buf: *const c_char,
     len: c_int,
@@ -50,10 +50,10 @@ pub struct IKCPSEG {
     pub sn: Cell<IUINT32>,
     pub una: Cell<IUINT32>,
     pub len: Cell<IUINT32>,
-    /// When it is sent again unless it is acknowledged before, and the timeout that led to that.
+    /// When it is retransmitted unless it is acknowledged first, and the timeout that led to that time.
     pub resendts: Cell<IUINT32>,
     pub rto: Cell<IUINT32>,
-    /// How often a later segment was acknowledged; counted when it can matter, so it may lag.
+    /// How often a later segment was acknowledged. Updated only when it matters, so it may lag.
     pub fastack: Cell<IUINT32>,
     /// Transmissions so far.
     pub xmit: Cell<IUINT32>,
@@ -61,19 +61,19 @@ pub struct IKCPSEG {
     pub data: [Cell<c_char>; 1],
 }
 
-/// Hooks of a congestion control, for ikcp_setcc(). Any of them may be NULL: for `on_ack`, `on_fast_retransmit` and
-/// `on_timeout` the library then does what it does by itself, the others are skipped. They may set `cwnd`,
-/// `ssthresh`, `incr` and `congest`. The order of the members is part of the interface.
+/// Hooks of a congestion control, for ikcp_setcc(). Each may be NULL: instead of `on_ack`, `on_fast_retransmit` and
+/// `on_timeout` the built-in control then acts; the others are skipped. Hooks may set `cwnd`, `ssthresh`, `incr` and
+/// `congest`. The order of the members is part of the interface.
 #[repr(C)]
 #[allow(missing_debug_implementations)]
 pub struct IKCPOPS {
     /// For the program; the library does not read it.
     pub name: *const c_char,
-    /// Called by ikcp_setcc(); below 0 refuses, and the built-in control is back.
+    /// Called by ikcp_setcc(). A result below 0 refuses, and the built-in control is back.
     pub init: Option<unsafe extern "C" fn(kcp: *mut IKCPCB) -> c_int>,
     /// Called when another control takes over, and by ikcp_release().
     pub release: Option<unsafe extern "C" fn(kcp: *mut IKCPCB)>,
-    /// `snd_una` rose: by how many segments, how many bytes were acknowledged, how many segments were in flight before.
+    /// `snd_una` rose: by how many segments, the bytes acknowledged, and the segments in flight before.
     pub on_ack: Option<
         unsafe extern "C" fn(
             kcp: *mut IKCPCB,
@@ -82,7 +82,7 @@ pub struct IKCPOPS {
             prior_in_flight: IUINT32,
         ),
     >,
-    /// A flush sent this many segments again early.
+    /// A flush made this many fast retransmissions.
     pub on_fast_retransmit: Option<
         unsafe extern "C" fn(
             kcp: *mut IKCPCB,
@@ -91,7 +91,7 @@ pub struct IKCPOPS {
             prior_cwnd: IUINT32,
         ),
     >,
-    /// A flush sent segments again after their timeout.
+    /// A flush retransmitted segments after a timeout.
     pub on_timeout: Option<unsafe extern "C" fn(kcp: *mut IKCPCB, prior_cwnd: IUINT32)>,
     /// A flush begins.
     pub on_tick: Option<unsafe extern "C" fn(kcp: *mut IKCPCB)>,
@@ -110,7 +110,7 @@ pub struct IKCPOPS {
             xmit: IUINT32,
         ),
     >,
-    /// A segment was acknowledged; `rtt` is -1 when it is not known.
+    /// A segment was acknowledged; `rtt` is -1 when it is unknown.
     pub on_pkt_acked: Option<
         unsafe extern "C" fn(
             kcp: *mut IKCPCB,
@@ -129,30 +129,30 @@ pub struct IKCPOPS {
     pub pacing_rate: Option<unsafe extern "C" fn(kcp: *mut IKCPCB) -> IUINT32>,
 }
 
-/// Control block of one connection. Its public fields; the library keeps private state behind them, so only
-/// ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write
-/// those marked "set".
+/// Control block of one connection: its public fields. The library keeps private state behind them, so only
+/// ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write the
+/// fields marked "Set".
 ///
-/// This is the layout of 1.4 to 1.7.1 with what 2.x added at its end.
+/// This is the layout of 1.4 to 1.7.1 with the fields of 2.x at its end.
 #[cfg(not(feature = "layout-2-1-1"))]
 #[repr(C)]
 #[allow(missing_docs, missing_debug_implementations)]
 pub struct IKCPCB {
-    /// Connection number: the same in both endpoints, in every packet.
+    /// Connection number: the same at both ends and in every packet.
     pub conv: Cell<IUINT32>,
     /// Size of the largest packet, in bytes. Change it with ikcp_setmtu().
     pub mtu: Cell<IUINT32>,
     /// Payload of the largest segment, in bytes: `mtu` less 24.
     pub mss: Cell<IUINT32>,
-    /// 0, or 0xFFFFFFFF once a segment was sent `dead_link` times: the link counts as dead. Set 0 to go on.
+    /// 0, or 0xFFFFFFFF once a segment was sent `dead_link` times: the link counts as dead. Set 0 to clear.
     pub state: Cell<IUINT32>,
-    /// Oldest sequence number that is not acknowledged.
+    /// Oldest unacknowledged sequence number.
     pub snd_una: Cell<IUINT32>,
     /// Sequence number of the next segment that enters `snd_buf`.
     pub snd_nxt: Cell<IUINT32>,
-    /// Sequence number that is expected next.
+    /// Next expected sequence number.
     pub rcv_nxt: Cell<IUINT32>,
-    /// Not used, as in the original; kept for the layout, like `ts_lastack`.
+    /// Unused, as in the original, like `ts_lastack`; kept for the layout.
     pub ts_recent: Cell<IUINT32>,
     pub ts_lastack: Cell<IUINT32>,
     /// Slow start threshold, in segments.
@@ -168,11 +168,11 @@ pub struct IKCPCB {
     /// Send and receive window, in segments. Change them with ikcp_wndsize().
     pub snd_wnd: Cell<IUINT32>,
     pub rcv_wnd: Cell<IUINT32>,
-    /// The peer's free receive window as last heard, in segments.
+    /// The peer's free receive window as last announced, in segments.
     pub rmt_wnd: Cell<IUINT32>,
     /// Congestion window, in segments. Set from congestion callbacks.
     pub cwnd: Cell<IUINT32>,
-    /// What the next flush tells the peer: bit 0 asks for its window, bit 1 announces ours.
+    /// Probes that the next flush sends: bit 0 asks for the peer's window, bit 1 announces ours.
     pub probe: Cell<IUINT32>,
     /// Clock of the last ikcp_update(), in milliseconds. Set.
     pub current: Cell<IUINT32>,
@@ -202,30 +202,30 @@ pub struct IKCPCB {
     pub snd_queue: IQUEUEHEAD,
     /// Segments in order, ready for ikcp_recv().
     pub rcv_queue: IQUEUEHEAD,
-    /// Segments in flight, by rising `sn`.
+    /// Segments in flight, in order of `sn`.
     pub snd_buf: IQUEUEHEAD,
-    /// Segments that arrived before one that is missing, by rising `sn`.
+    /// Segments that arrived out of order, in order of `sn`.
     pub rcv_buf: IQUEUEHEAD,
-    /// Acknowledgements that the next flush sends: pairs of `sn` and `ts`, how many, and room for how many.
+    /// Acknowledgements that the next flush sends: pairs of `sn` and `ts`, their number, and the room for them.
     pub acklist: Cell<*mut IUINT32>,
     pub ackcount: Cell<IUINT32>,
     pub ackblock: Cell<IUINT32>,
-    /// Argument of ikcp_create(), handed to the callbacks. Set.
+    /// Argument of ikcp_create(), passed to the callbacks. Set.
     pub user: Cell<*mut c_void>,
-    /// The packet being put together.
+    /// The packet under construction.
     pub buffer: Cell<*mut c_char>,
-    /// Later segments acknowledged after which a segment is sent again at once; 0: never. Set.
+    /// Later segments acknowledged after which a segment is retransmitted at once; 0: never. Set.
     pub fastresend: Cell<c_int>,
-    /// Transmissions of a segment up to which it is sent again early; 0 or less: no limit. Set.
+    /// A segment that was sent more often than this is not retransmitted early; 0 or less: no limit. Set.
     pub fastlimit: Cell<c_int>,
     /// Not 0: no congestion window.
     pub nocwnd: Cell<c_int>,
-    /// Not 0: messages run together as in TCP, and segments are filled up. Set before the first ikcp_send().
+    /// Not 0: stream mode; messages join as in TCP, and segments are filled up. Set before the first ikcp_send().
     pub stream: Cell<c_int>,
-    /// Which lines the log gets: sum of IKCP_LOG_ bits. Set.
+    /// Lines that the log gets: sum of IKCP_LOG_ bits. Set.
     pub logmask: Cell<c_int>,
-    /// Sends one packet: `len` bytes at `buf`, valid during the call. What it returns is ignored. Set, or use
-    /// ikcp_setoutput(). What else it may do is said for all callbacks at the top of this header.
+    /// Sends one packet: `len` bytes at `buf`, valid during the call. Its result is ignored. Set, or use
+    /// ikcp_setoutput(). The top of this header says what callbacks may do.
     pub output: Cell<
         Option<
             unsafe extern "C" fn(
@@ -236,12 +236,12 @@ pub struct IKCPCB {
             ) -> c_int,
         >,
     >,
-    /// Takes one line of the log. Set. The rules are those of `output`.
+    /// Gets one line of the log. Set. The rules are those of `output`.
     pub writelog:
         Cell<Option<unsafe extern "C" fn(log: *const c_char, kcp: *mut ikcpcb, user: *mut c_void)>>,
-    /// Bytes acknowledged by the ikcp_input() at work.
+    /// Bytes acknowledged by the running ikcp_input().
     pub ackedlen: Cell<IUINT32>,
-    /// Congestion control in force. Change it with ikcp_setcc().
+    /// Installed congestion control. Change it with ikcp_setcc().
     pub ccops: Cell<*const IKCPOPS>,
     /// Belongs to the congestion control. Set.
     pub congest: Cell<*mut c_void>,
