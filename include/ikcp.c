@@ -1,7 +1,7 @@
 /*
- * For programs that say #include "ikcp.c". The code is in the library, libkcp.a or libkcp.so; here is what such
- * programs found in the original's file beside it. A project that compiled ikcp.c as a file of its own can go on doing
- * so: this one compiles to nothing.
+ * For programs that say #include "ikcp.c". The code is in the library, libkcp.a or libkcp.so. This file declares what
+ * else such programs found in the original's file. A project that compiled ikcp.c as a separate file can go on doing so:
+ * this file compiles to nothing.
  */
 #include "ikcp.h"
 
@@ -53,13 +53,13 @@ extern const IUINT32 IKCP_RTO_MAX;       /* highest rx_rto */
 extern const IUINT32 IKCP_CMD_PUSH;      /* command: payload */
 extern const IUINT32 IKCP_CMD_ACK;       /* command: acknowledgement */
 extern const IUINT32 IKCP_CMD_WASK;      /* command: asks for the window */
-extern const IUINT32 IKCP_CMD_WINS;      /* command: tells the window */
+extern const IUINT32 IKCP_CMD_WINS;      /* command: announces the window */
 extern const IUINT32 IKCP_ASK_SEND;      /* bit of probe: ask */
 extern const IUINT32 IKCP_ASK_TELL;      /* bit of probe: tell */
 extern const IUINT32 IKCP_WND_SND;       /* send window of a new connection */
 extern const IUINT32 IKCP_WND_RCV;       /* receive window of a new connection, and its minimum */
 extern const IUINT32 IKCP_MTU_DEF;       /* mtu of a new connection */
-extern const IUINT32 IKCP_ACK_FAST;      /* not used */
+extern const IUINT32 IKCP_ACK_FAST;      /* unused */
 extern const IUINT32 IKCP_INTERVAL;      /* interval of a new connection */
 extern const IUINT32 IKCP_OVERHEAD;      /* header of a segment */
 extern const IUINT32 IKCP_DEADLINK;      /* dead_link of a new connection */
@@ -75,13 +75,13 @@ int ikcp_interval(ikcpcb *kcp, int interval);
 /* Does nothing, as in the original. */
 void ikcp_qprint(const char *name, const struct IQUEUEHEAD *head);
 
-/* Takes over a segment that came from the allocator, as ikcp_input() does with those of a packet. */
+/* Takes over a segment that came from the allocator, as ikcp_input() does with the segments of a packet. */
 void ikcp_parse_data(ikcpcb *kcp, IKCPSEG *newseg);
 
 /*
- * A linker makes a shared object without the library and says nothing; the object then fails when it is loaded, or later. In
- * code for shared objects this asks for what libkcp.a alone has, so that the linker says it. A shared object that is to use
- * libkcp.so is compiled with IKCP_SHARED.
+ * A linker makes a shared object without the library and gives no error; the object then fails when it is loaded, or later.
+ * In code for shared objects, this refers to a symbol that only libkcp.a has, so that the linker gives an error. Compile a
+ * shared object that uses libkcp.so with IKCP_SHARED.
  */
 #if defined(__PIC__) && !defined(__PIE__) && defined(__ELF__) && defined(__GNUC__) && !defined(IKCP_SHARED)
 #ifdef KCP_PREFIX

@@ -1,5 +1,5 @@
 /*
- * kcp.hpp: the C interface in ikcp.h for C++17, in one header and with nothing to link beside the library.
+ * kcp.hpp: the C interface of ikcp.h for C++17. One header; only the library is linked.
  *
  *     kcp::connection peer(conv, [&](kcp::bytes packet) { socket.send(packet.data(), packet.size()); });
  *     peer.nodelay(1, 10, 2, 1);
@@ -9,17 +9,17 @@
  *     std::string message;
  *     while (peer.receive(message)) { ... }
  *
- * - A connection owns one ikcpcb. It moves and does not copy. Every function has the name, the arguments and the result
- *   of its function in ikcp.h, which documents them; operator-> reaches the fields, as in `peer->stream = 1`.
- * - Callbacks are anything that can be called: lambdas with what they capture, also what only moves, functions,
- *   std::ref. One of up to four pointers' size lies in the connection, a larger one gets an allocation of its own;
- *   nothing else is allocated here.
- * - An exception that a callback throws does not pass through C: it is thrown again by the function of the connection
- *   that the program called, once the library has returned. Until then further packets of that call are dropped, as if
- *   the network had lost them. The connection goes on working. Builds without exceptions are fine too.
+ * - A connection owns one ikcpcb. It can be moved, not copied. Each function has the name, arguments and result of its
+ *   function in ikcp.h, which documents them. operator-> reaches the fields, as in `peer->stream = 1`.
+ * - A callback is anything that can be called: a lambda, even with captures that can only be moved, a function, a
+ *   std::ref. The connection stores a callback of up to four pointers' size; a larger one is allocated. This header
+ *   allocates nothing else.
+ * - An exception from a callback does not pass through C. Once the library has returned, the function that the program
+ *   called throws it again. Until then further packets of that call are dropped, as if the network had lost them. The
+ *   connection keeps working. Builds without exceptions work too.
  * - Inside its own callbacks a connection may be used, but not moved, assigned to, destroyed or given another callback.
  *
- * The threads that may use a connection at the same time are those of ikcp.h.
+ * For threads the rules of ikcp.h hold.
  */
 #ifndef KCP_HPP
 #define KCP_HPP
@@ -72,7 +72,7 @@ inline constexpr bool is_writable<Container, std::void_t<element<Container>>> = 
 
 } // namespace detail
 
-/* A view of bytes to read: made from strings and from all that has std::data() and std::size() of bytes. */
+/* A view of bytes to read: of strings, and of anything with std::data() and std::size() of bytes. */
 class bytes {
 public:
     constexpr bytes() noexcept = default;
@@ -120,7 +120,7 @@ private:
 
 namespace detail {
 
-/* A function that takes an Argument: std::function that moves only, with a known size to fit without allocation. */
+/* A function that takes an Argument: a move-only std::function with a known size below which it allocates nothing. */
 template <class Argument> class callback {
     static constexpr std::size_t room = 4 * sizeof(void *);
 
@@ -134,7 +134,7 @@ template <class Argument> class callback {
     static constexpr bool fits = sizeof(Function) <= room && alignof(Function) <= alignof(void *) &&
                                  std::is_nothrow_move_constructible_v<Function>;
 
-    /* For a function that lies in the storage, and for one to which a pointer lies there. */
+    /* For a function inside the storage, and for one that the storage points to. */
     template <class Function> static constexpr actions inside = {
         [](void *at, Argument argument) { std::invoke(*static_cast<Function *>(at), argument); },
         [](void *from, void *to) noexcept {
@@ -243,14 +243,14 @@ public:
     ikcpcb *operator->() const noexcept { return kcp_; }
     explicit operator bool() const noexcept { return kcp_ != nullptr; }
 
-    /* Takes another function for packets. */
+    /* Replaces the function that sends packets. */
     template <class Output, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Output> &, bytes>>>
     void setoutput(Output &&output)
     {
         output_ = detail::callback<bytes>(std::forward<Output>(output));
     }
 
-    /* Hands lines of the log whose bit is in `mask` to `log`, as std::string_view. */
+    /* Passes log lines whose bit is in `mask` to `log`, as std::string_view. */
     template <class Log, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Log> &, std::string_view>>>
     void setlog(int mask, Log &&log)
     {
@@ -280,14 +280,14 @@ public:
         return finish(ikcp_recv(kcp_, room.data(), static_cast<int>(size)));
     }
 
-    /* Takes the next message, if there is one, into a string, a vector or the like, which gets its size. */
+    /* Receives the next message, if there is one, into a string, a vector or the like, which takes the message's size. */
     template <class Container, class = std::enable_if_t<detail::is_writable<Container>>>
     bool receive(Container &message)
     {
         const int size = ikcp_peeksize(kcp_);
         if (size < 0) return false;
         message.resize(static_cast<std::size_t>(size));
-        char none = 0; // an empty message has to be taken, too, and NULL would mean another thing
+        char none = 0; // an empty message must be received too, and NULL has another meaning
         buffer room = message.empty() ? buffer(&none, 0) : buffer(message);
         return recv(room) == size;
     }
@@ -310,7 +310,7 @@ public:
     int setcc(const IKCPOPS *ops) { return finish(ikcp_setcc(kcp_, ops)); }
 
 private:
-    /* ikcp_send() takes NULL for "bytes of 0", which an empty view does not mean. */
+    /* NULL means "bytes of 0" to ikcp_send(), which is not what an empty view means. */
     static const char *from(bytes view) noexcept { return view.data() != nullptr ? view.data() : ""; }
 
     static int send_packet(const char *data, int size, ikcpcb *, void *user) noexcept
@@ -357,7 +357,7 @@ private:
     ikcpcb *kcp_ = nullptr;
 };
 
-/* The connection number of a packet, to find the connection it belongs to; 0 when it is too short to have one. */
+/* The connection number of a packet; 0 when the packet is too short to have one. */
 inline IUINT32 getconv(bytes packet) noexcept
 {
     return packet.size() < 4 ? 0 : ikcp_getconv(packet.data());
