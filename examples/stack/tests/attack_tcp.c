@@ -1,6 +1,6 @@
 /* Attackers without the keys at the server's door and on the way of TCP, and clients that were let in and break the rules.
  * They are shut out, what they can take up has a limit, and whoever keeps the rules is served. */
-#include "stage.h"
+#include "usual.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,39 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
-
 #define STRANGERS 64
 
 static uint64_t seed;
 static struct random dice;
 static struct stage stage;
-
-static struct stage_client *join(void)
-{
-    struct client_config config;
-    struct stage_client *client;
-    stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL);
-    return client;
-}
-
-static struct stage_client *begin(void)
-{
-    struct stage_client *client;
-    CHECK_INT(stage_start(&stage), 0);
-    client = join();
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    return client;
-}
-
-static void finish(void)
-{
-    CHECK_INT(stage.wrong, 0);
-    CHECK_INT(stage.busy, 0);
-    stage_close(&stage);
-}
 
 /* A connection to the server's door, or -1. */
 static int knock(void)
@@ -85,7 +57,7 @@ static void at_the_door(void)
     int i, fds[STRANGERS];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.login_time = 1000;
-    client = begin();
+    client = stage_begin_udp(&stage, 0);
     stage_flows(client, 200);
     random_bytes(&dice, false_hello + 3, KEYS_HELLO);
     for (i = 0; i < STRANGERS; ++i) {
@@ -107,7 +79,7 @@ static void at_the_door(void)
             break;
         }
     }
-    late = join();
+    late = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     CHECK_INT(late->opens, 1);
     for (i = 0; i < STRANGERS; ++i) CHECK_INT(is_closed(fds[i]), i % 8 >= 2);
@@ -124,7 +96,7 @@ static void at_the_door(void)
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(client->opens, 1);
     CHECK_INT(stage_counts(&stage).sessions, 2);
-    finish();
+    stage_finish(&stage);
 }
 
 /* More connections than may be half open: the oldest go, and who logs in gets through. */
@@ -135,7 +107,7 @@ static void crowded_door(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 10;
     CHECK_INT(stage_start(&stage), 0);
-    client = join();
+    client = stage_enter(&stage, 0);
     for (i = 0; i < STRANGERS; ++i) {
         fds[i] = knock();
         CHECK(fds[i] >= 0);
@@ -150,7 +122,7 @@ static void crowded_door(void)
     CHECK(stage_run(&stage, 20000, no_half_open));
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    finish();
+    stage_finish(&stage);
 }
 
 /* Somebody on the way of TCP. He passes on bytes, frame by frame, and does once what `deed` says. */
@@ -277,7 +249,7 @@ static void in_the_middle(int deed, int of_server)
     }
     middle_hang_up();
     close(middle.listener);
-    finish();
+    stage_finish(&stage);
 }
 
 /* One that was let in and then breaks the rules. */
@@ -288,7 +260,7 @@ static void unruly(enum stream_kind kind, size_t size, int count)
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.bulk_message = 100000;
-    client = begin();
+    client = stage_begin_udp(&stage, 0);
     for (i = 0; i < count; ++i) CHECK_INT(stream_send_bytes(&client->client.stream, kind, zeros, size), 0);
     client->is_frozen = 1; /* it would not understand the answers */
     for (i = 0; i < 2000 && stage.closes == 0; ++i) {
@@ -300,7 +272,7 @@ static void unruly(enum stream_kind kind, size_t size, int count)
     CHECK_INT(stage.end, SESSION_BROKEN);
     CHECK_INT(stage_counts(&stage).sessions, 1);
     CHECK(stage_counts(&stage).packets <= UDP_BATCH + 4);
-    finish();
+    stage_finish(&stage);
 }
 
 /* One that was let in asks and asks, and reads no answer: what waits for it has a limit. */
@@ -311,7 +283,7 @@ static void never_reads(void)
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.stream = 20000;
-    client = begin();
+    client = stage_begin_udp(&stage, 0);
     client->is_frozen = 1;
     for (turn = 0; turn < 100 || (most <= UDP_BATCH + 4 && turn < 5000); ++turn) { /* until the system's buffers are full */
         for (i = 0; i < 4000; ++i) stream_send_bytes(&client->client.stream, STREAM_ASK, "\0\0\0", 4);
@@ -321,7 +293,7 @@ static void never_reads(void)
     }
     CHECK(most > UDP_BATCH + 4); /* it did wait */
     CHECK(most < UDP_BATCH + 60); /* 20,000 bytes in packets of 2,048 at least half full, some twice */
-    finish();
+    stage_finish(&stage);
 }
 
 int main(int count, char **arguments)

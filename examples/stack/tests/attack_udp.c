@@ -1,43 +1,15 @@
 /* Attackers without the keys on the way of UDP, and beside it: nothing of theirs is delivered, no session is turned away or
  * ended, and nobody is answered. */
-#include "stage.h"
+#include "usual.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
-
 static uint64_t seed;
 static struct random dice;
 static struct stage stage;
-
-static struct stage_client *join(int with_relay)
-{
-    struct client_config config;
-    struct stage_client *client;
-    stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, with_relay);
-    CHECK(client != NULL);
-    return client;
-}
-
-static struct stage_client *begin(int with_relay)
-{
-    struct stage_client *client;
-    CHECK_INT(stage_start(&stage), 0);
-    client = join(with_relay);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    return client;
-}
-
-static void finish(void)
-{
-    CHECK_INT(stage.wrong, 0);
-    CHECK_INT(stage.busy, 0);
-    stage_close(&stage);
-}
 
 static struct relay *attacked;
 
@@ -53,7 +25,7 @@ static void on_the_way(enum login_correction correction)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.correction = (uint8_t)correction;
-    client = begin(1);
+    client = stage_begin_udp(&stage, 1);
     attacked = &client->relay;
     stage.hook = attack;
     stage_flows(client, 300);
@@ -67,7 +39,7 @@ static void on_the_way(enum login_correction correction)
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->opens, 1);
     CHECK_INT(stage.opens, 1);
-    finish();
+    stage_finish(&stage);
 }
 
 /* Genuine packets that somebody stopped, and sends from his own address when newer ones have passed. */
@@ -76,7 +48,7 @@ static void held_back(void)
     struct stage_client *client;
     unsigned long first, stopped, i;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(1);
+    client = stage_begin_udp(&stage, 1);
     stage_flows(client, 20);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     first = client->relay.to_server.recorded;
@@ -99,7 +71,7 @@ static void held_back(void)
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(stage_counts(&stage).falls, 0);
-    finish();
+    stage_finish(&stage);
 }
 
 /* Somebody who read id and key off the wire sends what he likes, from elsewhere. There is no answer. */
@@ -110,7 +82,7 @@ static void knows_the_key(void)
     unsigned long strays = 0;
     int i, stranger;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0);
+    client = stage_begin_udp(&stage, 0);
     path = &client->client.session.path;
     stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(stranger >= 0);
@@ -141,7 +113,7 @@ static void knows_the_key(void)
     }
     close(stranger);
     CHECK_INT(client->opens, 1);
-    finish();
+    stage_finish(&stage);
 }
 
 int main(int count, char **arguments)

@@ -2,7 +2,7 @@
  * Strangers at the door, many of them: they take all file descriptors, ask for key exchanges all at once, come faster than those
  * who are far away can log in. Who keeps the rules gets in, and who is in does not notice.
  */
-#include "stage.h"
+#include "usual.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "strangers.h"
 
 static uint64_t seed;
@@ -20,16 +19,6 @@ static struct stage stage;
 static struct strangers strangers;
 static struct strangers_child child;
 static unsigned char hello[3 + KEYS_HELLO]; /* somebody's, recorded: it is good for the server, and for nobody else */
-
-static struct stage_client *join(const struct client_config *config)
-{
-    struct client_config usual;
-    struct stage_client *client;
-    stage_client_config(&stage, &usual);
-    client = stage_join(&stage, config != NULL ? config : &usual, 0);
-    CHECK(client != NULL);
-    return client;
-}
 
 static void start(void)
 {
@@ -41,12 +30,6 @@ static void start(void)
     hello[0] = 1 + KEYS_HELLO;
     hello[2] = STREAM_HELLO;
     CHECK_INT(keys_client_hello(&exchange, stage.public_key, hello + 3), 0);
-}
-
-static void finish(void)
-{
-    CHECK_INT(stage.wrong, 0);
-    stage_close(&stage);
 }
 
 /* ---- file descriptors ---- */
@@ -71,7 +54,7 @@ static void descriptors_ran_out(void)
     for (i = 0; i < 100; ++i) open[i] = dup(0);
     start();
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    client = join(NULL); /* which needs descriptors too, of the same process */
+    client = stage_enter(&stage, 0); /* which needs descriptors too, of the same process */
     strangers.hold = 380;
     CHECK_INT(strangers_start(&child, &strangers), 0);
     stage_run(&stage, 300, NULL);
@@ -86,7 +69,7 @@ static void descriptors_ran_out(void)
     CHECK(strangers_stop(&child) > 300);
     for (i = 0; i < 100; ++i) close(open[i]);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    finish();
+    stage_finish(&stage);
 }
 
 /* ---- key exchanges ---- */
@@ -124,7 +107,7 @@ static void sessions_waited_for_hellos(size_t half_open)
     stage.config.half_open = half_open; /* with few, there are cookies, and with many key exchanges */
     stage.config.login_time = 20000;
     start();
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     measure(client, 700);
     before = stage_latency(client, 1);
@@ -143,7 +126,7 @@ static void sessions_waited_for_hellos(size_t half_open)
            stage_latency(client, 0.99), stage_latency(client, 1), (cost - usual) / 1000);
     CHECK(stage_latency(client, 0.99) < (50 + 5 * before) * stage_slowness());
     strangers_stop(&child);
-    finish();
+    stage_finish(&stage);
 }
 
 /* ---- more than 10,000 connections a second ---- */
@@ -253,7 +236,8 @@ static void far_clients_were_locked_out(int with_hello)
     config.address = far_way.address;
     config.login_time = 3000;
     began = clock_ms();
-    client = join(&config);
+    client = stage_join(&stage, &config, 0);
+    CHECK(client != NULL);
     CHECK(stage_run(&stage, 10000, stage_all_open));
     CHECK(with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0));
     began = clock_ms() - began;
@@ -267,7 +251,7 @@ static void far_clients_were_locked_out(int with_hello)
     far_hang_up();
     close(far_way.listener);
     stage.hook = NULL;
-    finish();
+    stage_finish(&stage);
 }
 
 /* ---- logins ---- */
@@ -308,7 +292,7 @@ static void login_answered_later(void)
     stage.config.login_time = 500;
     start();
     turned_away = 1;
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     stage_run(&stage, 300, NULL);
     CHECK(connects > 0 && stage_counts(&stage).turned_away > 0);
     CHECK_INT(asks, 0);
@@ -325,7 +309,7 @@ static void login_answered_later(void)
     CHECK_INT(stage.opens, 1);
     id = asked.id;
     asks = 0;
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, has_asked));
     CHECK(asked.id != id);
     CHECK_INT(server_answer(stage.server, asked.id, 77), 0);
@@ -337,13 +321,13 @@ static void login_answered_later(void)
     stage_run(&stage, 50, NULL);
     CHECK_INT(server_answer(stage.server, asked.id, 0), -1); /* it has gone */
     asks = 0;
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, has_asked));
     id = asked.id;
     stage_run(&stage, 700, NULL);
     CHECK_INT(server_answer(stage.server, id, 0), -1); /* too late */
     CHECK_INT(stage_counts(&stage).sessions, 1);
-    finish();
+    stage_finish(&stage);
 }
 
 /* ---- closing ---- */
@@ -368,7 +352,7 @@ static void last_words_were_cut_off(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 20;
     start();
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     client->is_frozen = 1;
     server_each(stage.server, end_it, NULL);
@@ -382,7 +366,7 @@ static void last_words_were_cut_off(void)
     CHECK_INT(client->end == SESSION_OPEN || client->end == SESSION_LEFT, 1);
     strangers_stop(&child);
     stage.wrong = 0;
-    finish();
+    stage_finish(&stage);
 }
 
 static int is_small(const struct stage *stage)
@@ -397,7 +381,7 @@ static void pool_never_shrank(void)
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
     start();
-    client = join(NULL);
+    client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage_flow(client, CHANNEL_BULK, 10, 500000, 4);
     CHECK(stage_run(&stage, 20000, stage_is_done));
@@ -407,7 +391,7 @@ static void pool_never_shrank(void)
     printf("packets of the pool: %zu after a busy moment, %zu after a quiet one\n", most, stage_counts(&stage).packets_made);
     CHECK(stage_counts(&stage).packets_made < 150);
     CHECK(client->client.pool.made < 150);
-    finish();
+    stage_finish(&stage);
 }
 
 /* Limits of 0 let nothing through, which nobody wants. */

@@ -2,14 +2,13 @@
  * A server that has the key and breaks the rules, and one that has none: its clients end their sessions or go on, in memory that
  * has a limit, and do not fall over each other to come back.
  */
-#include "stage.h"
+#include "usual.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "peer.h"
 
 static uint64_t seed;
@@ -111,20 +110,11 @@ static void come_again(int says)
 {
     static const unsigned char again[3 + COOKIE_SIZE] = {1 + COOKIE_SIZE, 0, STREAM_AGAIN};
     struct client_config config;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     struct stage_client *client;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), connections = 0;
+    int listener, connections = 0;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    CHECK_INT(listen(listener, 10), 0);
-    CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    stage_client_config(&stage, &config);
-    memcpy(&config.address, &address, sizeof address);
+    listener = stage_false_server(&stage, &config);
     config.retry_least = 100;
     config.retry_most = 1000;
     client = stage_join(&stage, &config, 0);

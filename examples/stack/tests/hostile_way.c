@@ -2,7 +2,7 @@
  * Somebody on the way who sees every packet and adds his own, but cannot stop any: he is faster with copies from another address,
  * resets connections, puts bytes between, and forges ICMP. Sessions go on, and lose nothing.
  */
-#include "stage.h"
+#include "usual.h"
 
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "check.h"
 #include "raw.h"
 
 static uint64_t seed;
@@ -19,12 +18,7 @@ static struct raw raw;
 
 static struct stage_client *begin(int with_relay, enum relay_race race)
 {
-    struct client_config config;
-    struct stage_client *client;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, with_relay);
-    CHECK(client != NULL);
+    struct stage_client *client = stage_begin(&stage, with_relay);
     client->relay.race = race;
     return client;
 }
@@ -33,9 +27,7 @@ static void finish(const struct stage_client *client)
 {
     CHECK_INT(client->opens, 1);
     CHECK_INT(stage.closes, 0);
-    CHECK_INT(stage.wrong, 0);
-    CHECK_INT(stage.busy, 0);
-    stage_close(&stage);
+    stage_finish(&stage);
 }
 
 /* Who was first with a copy kept UDP from being used, and turned the session to himself. */

@@ -1,12 +1,10 @@
 /* Who gets in and who does not, and what waits when one sends more than the other takes. */
-#include "stage.h"
+#include "usual.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "check.h"
 
 static uint64_t seed;
 static struct stage stage;
@@ -50,19 +48,10 @@ static void impostor(void)
 {
     struct client_config config;
     struct stage_client *client;
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
     unsigned char answer[3 + KEYS_ANSWER] = {1 + KEYS_ANSWER, 0, STREAM_ANSWER, 9};
-    int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+    int listener, fd;
     CHECK_INT(stage_init(&stage, seed), 0);
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    CHECK_INT(listen(listener, 1), 0);
-    CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    stage_client_config(&stage, &config);
-    memcpy(&config.address, &address, sizeof address);
+    listener = stage_false_server(&stage, &config);
     client = stage_join(&stage, &config, 0);
     stage_run(&stage, 20, NULL);
     fd = accept(listener, NULL, NULL);
@@ -101,14 +90,12 @@ static int third_open(const struct stage *stage)
 
 static void full(void)
 {
-    struct client_config config;
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.sessions = 2;
     CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
     for (i = 0; i < 3; ++i) {
-        CHECK(stage_join(&stage, &config, 0) != NULL);
+        stage_enter(&stage, 0);
         stage_run(&stage, 30, NULL);
     }
     CHECK(stage_run(&stage, 20000, first_two_open));

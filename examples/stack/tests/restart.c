@@ -1,13 +1,11 @@
 /* The server is killed and started again, and the clients come back; a client is killed, and the server forgets it. */
-#include "stage.h"
+#include "usual.h"
 
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "check.h"
 
 static struct stage stage;
 
@@ -74,13 +72,11 @@ static void flows(struct stage_client *client, uint32_t count)
 
 static void server_killed(uint64_t seed)
 {
-    struct client_config config;
     pid_t server;
     int i, round;
     CHECK_INT(stage_init(&stage, seed), 0);
     server = start_server();
-    stage_client_config(&stage, &config);
-    for (i = 0; i < 3; ++i) CHECK(stage_join(&stage, &config, 0) != NULL);
+    for (i = 0; i < 3; ++i) stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, all_have_udp));
     for (round = 1; round <= 3; ++round) {
         for (i = 0; i < 3; ++i) flows(&stage.clients[i], 100);
@@ -119,15 +115,12 @@ static int two_there(const struct stage *stage)
 
 static void client_killed(uint64_t seed)
 {
-    struct client_config config;
     struct server_counts counts;
     struct stage_client *client;
     pid_t child;
     int round;
     CHECK_INT(stage_init(&stage, seed), 0);
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, 0);
+    client = stage_begin(&stage, 0);
     for (round = 0; round < 3; ++round) {
         fflush(stdout);
         child = fork();
@@ -135,7 +128,7 @@ static void client_killed(uint64_t seed)
             struct stage_client *doomed;
             stage.server = NULL; /* that is the parent's */
             client->exists = 0;
-            doomed = stage_join(&stage, &config, 0);
+            doomed = stage_join(&stage, NULL, 0);
             if (doomed == NULL) _exit(1);
             flows(doomed, 100000);
             stage_run(&stage, 60000, NULL);

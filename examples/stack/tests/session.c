@@ -1,27 +1,13 @@
 /* Sessions over networks that lose, block and change addresses: what is sent arrives as the channels promise. */
-#include "stage.h"
+#include "usual.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "check.h"
-
 static uint64_t seed;
 static struct stage stage;
-
-/* A server, and a client on its way in. */
-static struct stage_client *begin(int with_relay)
-{
-    struct client_config config;
-    struct stage_client *client;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, with_relay);
-    CHECK(client != NULL);
-    return client;
-}
 
 static int no_session(const struct stage *stage)
 {
@@ -58,7 +44,7 @@ static void good_network(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage_flow(client, CHANNEL_BULK, 10, 200000, 4);
     stage_flow(client, CHANNEL_RELIABLE, 50, 30000, 4);
@@ -84,7 +70,7 @@ static void sizes(void)
     size_t largest;
     int channel;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0);
+    client = stage_begin(&stage, 0);
     own = &client->client;
     CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, 10), CHANNEL_ENDED);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
@@ -119,7 +105,7 @@ static void bad_network(enum login_correction correction, uint64_t salt)
     stage.ways.duplicate = 5;
     stage.ways.delay = 3;
     stage.ways.jitter = 10;
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     flows(client, 200);
     CHECK(stage_run(&stage, 20000, stage_is_done));
@@ -149,7 +135,7 @@ static void handshake_lost(void)
     struct stage_client *client;
     unsigned long before;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     client->relay.to_server.loss = 100;
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 50);
@@ -197,7 +183,7 @@ static void blocked(int to_server, int to_client)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.ways.delay = 2;
     stage.config.settings.silence = 300;
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
@@ -244,7 +230,7 @@ static void deaf(void)
     stage.config.settings.heartbeat = 60000;
     stage.config.settings.dead = 120000;
     stage.config.settings.silence = 200;
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     client->relay.to_server.loss = 100;
     stage.hook = server_chatters;
@@ -274,7 +260,7 @@ static void rebound(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 3000; /* a machine that is busy is no reason to give up */
     stage.ways.delay = 2;
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     for (i = 1; i <= 5; ++i) {
         flows(client, 200 * i);
@@ -317,7 +303,7 @@ static void cut_ended_the_session(int with_udp)
     int other = socket(AF_INET, SOCK_STREAM, 0); /* which is not connected */
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = !with_udp;
-    client = begin(0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     for (i = 1; i <= 10; ++i) {
         flows(client, 300 * i);
@@ -352,7 +338,7 @@ static void session_lives_by_udp_alone(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
@@ -385,7 +371,7 @@ static void ended(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     server_each(stage.server, end_all, NULL);
     CHECK(stage_run(&stage, 20000, two_opens));
@@ -414,7 +400,7 @@ static void silent(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 100;
     stage.config.settings.dead = 300;
-    client = begin(0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage_run(&stage, 500, NULL);
     CHECK_INT(stage.closes, 0); /* heartbeats keep it */
@@ -456,7 +442,7 @@ static void questions_were_held_up(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 200;
     stage.config.settings.dead = 1000;
-    begin(0);
+    stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage.hook = hold_up_questions;
     stage_run(&stage, 2500, NULL);
@@ -488,7 +474,7 @@ static void keys_renewed(int by_time)
     } else {
         stage.config.renew_bytes = 20000;
     }
-    client = begin(1);
+    client = stage_begin(&stage, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     flows(client, 100000);
     CHECK(stage_run(&stage, 20000, keys_are_renewed));

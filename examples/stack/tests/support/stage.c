@@ -194,8 +194,10 @@ void stage_client_config(struct stage *stage, struct client_config *config)
 
 struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay)
 {
-    struct client_config own = *config;
+    struct client_config own;
     struct stage_client *client = stage->clients;
+    if (config != NULL) own = *config;
+    else stage_client_config(stage, &own);
     while (client < stage->clients + STAGE_CLIENTS && client->exists) ++client;
     if (client == stage->clients + STAGE_CLIENTS) return NULL;
     memset(client, 0, sizeof *client);
