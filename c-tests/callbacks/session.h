@@ -12,6 +12,8 @@
 #include "check.h"
 #include "ikcp.h"
 #include "callbacks/anchors.h"
+#include "callbacks/places.h"
+#include "callbacks/random.h"
 #include "memory/heap.h"
 
 #ifndef IKCP_PROFILE
@@ -23,35 +25,6 @@
 #define PACKET_MAX 9100
 #define LINK_MAX 600
 #define TAKEN_MAX 100000
-
-/* Where a callback runs. */
-enum place {
-    IN_OUTPUT,
-    IN_LOG_OUTPUT,
-    IN_LOG_INPUT,
-    IN_LOG_RECV,
-    IN_LOG_DATA,
-    IN_LOG_ACK,
-    IN_LOG_PROBE,
-    IN_LOG_WINS,
-    IN_INIT,
-    IN_RELEASE,
-    IN_ACK,
-    IN_FAST_RETRANSMIT,
-    IN_TIMEOUT,
-    IN_TICK,
-    IN_APP_LIMITED,
-    IN_RTT,
-    IN_PKT_SENT,
-    IN_PKT_ACKED,
-    IN_PACING_RATE,
-    PLACES
-};
-
-static const char *const place_names[PLACES] = {
-    "output",     "log output", "log input",          "log recv",   "log data", "log ack",        "log probe",
-    "log wins",   "init",       "release",            "on_ack",     "on_fast_retransmit", "on_timeout", "on_tick",
-    "on_app_limited", "on_rtt", "on_pkt_sent",        "on_pkt_acked", "pacing_rate"};
 
 struct packet {
     IUINT32 due;
@@ -87,18 +60,6 @@ static long visits[PLACES]; /* how often each callback ran */
 
 /* What the test does inside a callback. */
 static void inside(struct endpoint *e, enum place place);
-
-/* ---- randomness ------------------------------------------------------------------------------------------------- */
-
-static unsigned long long random_state;
-
-static unsigned random_below(unsigned n)
-{
-    unsigned long long x = random_state += 0x9e3779b97f4a7c15ULL;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-    return (unsigned)((x ^ x >> 31) >> 33) % n;
-}
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 

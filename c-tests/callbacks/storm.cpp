@@ -17,6 +17,7 @@
 #include "ikcp.h"
 
 #include "callbacks/books.h"
+#include "callbacks/random.h"
 #include "callbacks/strand.hpp"
 
 #ifndef IKCP_PROFILE
@@ -39,18 +40,6 @@
 #define NEVER 60000
 
 static bool original;
-
-/* ---- randomness ------------------------------------------------------------------------------------------------- */
-
-static unsigned long long random_state;
-
-static unsigned random_below(unsigned n)
-{
-    unsigned long long x = random_state += 0x9e3779b97f4a7c15ULL;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-    return (unsigned)((x ^ x >> 31) >> 33) % n;
-}
 
 static bool one_in(unsigned n)
 {

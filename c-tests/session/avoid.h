@@ -21,22 +21,33 @@ static void wire_set_u32(unsigned char *p, uint32_t value)
 	p[3] = (unsigned char)(value >> 24);
 }
 
-/* D1: the smallest mtu whose buffer still holds every queued segment. */
-static int avoid_small_mtu(const struct endpoint *e, int mtu)
+/* Of the payloads that are queued or in flight: all bytes, and the longest. */
+static uint32_t unacknowledged(const struct endpoint *e, uint32_t *longest)
 {
 	const struct IQUEUEHEAD *heads[2];
-	uint32_t longest = 0;
-	int i, least;
+	uint32_t total = 0;
+	int i;
 	heads[0] = &e->kcp->snd_queue;
 	heads[1] = &e->kcp->snd_buf;
+	*longest = 0;
 	for (i = 0; i < 2; i++) {
 		const struct IQUEUEHEAD *node;
 		for (node = heads[i]->next; node != heads[i]; node = node->next) {
 			const struct IKCPSEG *seg =
 				(const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
-			if (seg->len > longest) longest = (uint32_t)seg->len;
+			total += (uint32_t)seg->len;
+			if (seg->len > *longest) *longest = (uint32_t)seg->len;
 		}
 	}
+	return total;
+}
+
+/* D1: the smallest mtu whose buffer still holds every queued segment. */
+static int avoid_small_mtu(const struct endpoint *e, int mtu)
+{
+	uint32_t longest;
+	int least;
+	unacknowledged(e, &longest);
 	least = longest > 48 ? (int)((longest - 48 + 2) / 3) : 0;
 	return mtu < 50 || mtu >= least ? mtu : least; /* what is refused anyway may stay */
 }
@@ -68,20 +79,8 @@ static int avoid_in_packet(const struct endpoint *e, unsigned char *data, long s
 /* D9: payload bytes that a flush starting now can send at most, so that a budget of as much never runs out. */
 static uint32_t avoid_small_budget(const struct endpoint *e)
 {
-	const struct IQUEUEHEAD *heads[2];
-	uint32_t total = 0;
-	int i;
-	heads[0] = &e->kcp->snd_queue;
-	heads[1] = &e->kcp->snd_buf;
-	for (i = 0; i < 2; i++) {
-		const struct IQUEUEHEAD *node;
-		for (node = heads[i]->next; node != heads[i]; node = node->next) {
-			const struct IKCPSEG *seg =
-				(const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
-			total += (uint32_t)seg->len;
-		}
-	}
-	return total;
+	uint32_t longest;
+	return unacknowledged(e, &longest);
 }
 #endif
 
