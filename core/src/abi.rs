@@ -1,7 +1,7 @@
 //! The structs that programs read and write, in both layouts.
 //!
 //! Every field is a [`Cell`]: a program may change any of them between two calls and inside any callback, so nothing
-//! here is ever borrowed mutably. These fields are the only truth; the private part of an object (`kcp`) holds caches of them.
+//! here is ever borrowed mutably. These fields are the truth; the private part of an object (`kcp`) only caches them.
 
 use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_void};

@@ -1,4 +1,4 @@
-//! What the peer's acknowledgements do: segments leave `snd_buf`, the round-trip time is measured, skips are counted.
+//! Acknowledgements from the peer: they remove segments from `snd_buf`, give round-trip samples, and count skips.
 
 use crate::callback::Released;
 use crate::kcp::{Kcp, Private};

@@ -1,4 +1,4 @@
-//! `ikcp_input`: from a packet of the network to acknowledgements taken and segments stored.
+//! `ikcp_input`: parses a packet from the network, processes its acknowledgements, and stores its segments.
 
 use core::ffi::c_int;
 

@@ -1,12 +1,12 @@
 //! The KCP protocol behind the C library `ikcp`: a state machine with no socket and no clock.
 //!
-//! The program gives it bytes to send, packets that arrived and the time; it gives the program packets to put on the
-//! network, through a callback, and the peer's messages. Behaviour is that of skywind3000/kcp, bit for bit; where it
-//! differs, the register of deviations in `docs/deviations.md` says so.
+//! The program passes in the bytes to send, the packets that arrive and the time. It gets packets to send, through a
+//! callback, and the peer's messages. The behaviour is that of skywind3000/kcp, bit for bit; `docs/deviations.md` lists
+//! every difference.
 //!
 //! [`Kcp`] is the handle on one object, for one call. The objects are C structs that programs read and write
-//! ([`IKCPCB`]), which is why everything in them is a cell. Calling out to the program consumes the handle, so that nothing
-//! borrowed from it outlives a callback. This crate exports no symbol, so it links beside any other implementation.
+//! ([`IKCPCB`]), so every field is a cell. Calling out to the program consumes the handle, so that nothing borrowed from
+//! it outlives a callback. This crate exports no symbol, so it links beside any other implementation.
 #![no_std]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

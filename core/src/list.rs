@@ -1,9 +1,9 @@
 //! The public circular lists: every change of a link.
 //!
-//! A head and its nodes are what C programs walk with the `iqueue_*` macros, so a list here is always a closed circle. The
-//! promise behind every `unsafe` block in this module is the program's: a head of a control block is always the head of a
-//! closed circle of live segments, and what the program puts in the place of another member, or takes out, it does between two
-//! calls, or it changes the list's count or one of its ends.
+//! C programs walk a head and its nodes with the `iqueue_*` macros, so a list is always a closed circle. Every `unsafe`
+//! block in this module relies on the program's promise: the head in a control block is always the head of a closed circle
+//! of live segments, and the program replaces or removes members only between two calls, or in a way that changes the
+//! list's count or one of its ends.
 
 use core::cell::Cell;
 use core::iter;

@@ -1,6 +1,6 @@
-//! The log: which lines the mask lets through, and their wording, which is the original's.
+//! The log: which lines the mask selects, and their wording, which is the original's because programs parse the lines.
 //!
-//! Programs parse these lines. Masked off they cost one test.
+//! A line that is masked off costs one test.
 
 use crate::callback::Released;
 use crate::consts::log_mask;

@@ -1,4 +1,4 @@
-//! The setters, and what little there is to ask.
+//! The setters and getters.
 
 use core::ffi::c_int;
 

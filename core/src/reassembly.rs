@@ -1,4 +1,4 @@
-//! From payload of the network to messages in order: `rcv_buf` holds what came early, `rcv_queue` what is in order.
+//! Reassembly of payload into messages: `rcv_buf` holds segments that came early, `rcv_queue` those in order.
 
 use crate::index::Place;
 use crate::kcp::Kcp;

@@ -1,4 +1,4 @@
-//! `ikcp_recv` and `ikcp_peeksize`: messages from `rcv_queue` to the program.
+//! `ikcp_recv` and `ikcp_peeksize`: hand messages from `rcv_queue` to the program.
 
 use core::ffi::c_int;
 

@@ -1,4 +1,4 @@
-//! `ikcp_send`: from the program's bytes to segments in `snd_queue`.
+//! `ikcp_send`: cuts the program's bytes into segments in `snd_queue`.
 
 use core::ffi::c_int;
 

@@ -1,7 +1,7 @@
 //! Sequence numbers and the millisecond clock: 32 bits that wrap.
 //!
-//! Two values are ordered by the sign of their 32-bit difference (RFC 1982, and `_itimediff` of the original), so they
-//! compare meaningfully only while less than 2^31 apart. Wrapping arithmetic lives here and nowhere else.
+//! The sign of their 32-bit difference orders two values (RFC 1982, and `_itimediff` of the original), so the order has a
+//! meaning only while they are less than 2^31 apart. All wrapping arithmetic is in this module.
 
 /// Sequence number of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! The short ways: common cases that have code of their own beside the general code, because that pays.
+//! The short ways: fast paths for common cases, beside the general code.
 //!
-//! A short way must do what the general way does. This is the list of all pairs; with the feature `no-short-ways` every
-//! constant is false and only general ways run. The golden sessions and the tests of this crate are played both ways, so a
-//! short way that says something else than its general one fails them.
+//! A short way must do what the general code does. This is the list of all pairs. With the feature `no-short-ways` every
+//! constant is false and only the general code runs. The golden sessions and the tests of this crate run in both builds,
+//! so a short way that differs fails them.
 
 const ON: bool = cfg!(not(feature = "no-short-ways"));
 

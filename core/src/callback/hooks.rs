@@ -1,4 +1,4 @@
-//! The hooks of a congestion control that a program installs: calling them, and changing the table.
+//! The hooks of a congestion control that the program installs: calling them, and replacing their table.
 
 use core::ffi::c_int;
 use core::ptr;

@@ -1,10 +1,11 @@
 //! Calling out through a C pointer: `output`, `writelog`, the congestion hooks.
 //!
-//! A callback may return, after it called anything of the library for the same object; it may be left for good, by
-//! longjmp, a C++ exception, or a thread or coroutine that ends inside it; or it may be parked, with its stack switched away
-//! or a lock given up, while the object is used from elsewhere, and return later. Nothing in C tells which, so nothing here
-//! guesses: the object is consistent whenever it calls out, and whoever comes back asks two things. Is the object alive?
-//! An [`Anchor`] outside of it knows. Has another flush begun meanwhile? Then that one does the work (`output/course`).
+//! A callback may return, after calling any function for the same object. It may be left for good: by longjmp, by a C++
+//! exception, or because its thread or coroutine ends. Or it may be parked, its stack switched away or its lock released,
+//! while the object is used from elsewhere, and return later. C has no way to tell which. So the object is consistent
+//! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An
+//! [`Anchor`] outside the object knows. Has another flush begun meanwhile? Then that flush does the work
+//! (`output/course`).
 
 mod hooks;
 

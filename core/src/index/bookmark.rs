@@ -1,4 +1,4 @@
-//! A place in `snd_buf` that survives a callback, if nothing has changed meanwhile.
+//! A position in `snd_buf` that stays valid across a callback, if nothing has changed meanwhile.
 
 use core::ptr::NonNull;
 

@@ -1,4 +1,4 @@
-//! What is known of the first message in `rcv_queue`, so that asking for its size does not walk its fragments.
+//! A cache of the first message in `rcv_queue`, so that `ikcp_peeksize` does not walk its fragments.
 
 use core::cell::Cell;
 

@@ -1,9 +1,9 @@
 //! Indexes by sequence number over `snd_buf` and over the out-of-order `rcv_buf`.
 //!
-//! They are caches of the public lists, which programs may edit behind the library's back. So an index carries a stamp
-//! of the list it describes (count, both ends), which is compared in constant time before it is used; cached addresses
-//! are compared with the list's, and followed only when they are equal. An index that does not match is rebuilt from
-//! the list. Where the memory for one cannot be had, or the list is not in order, the operations walk the list.
+//! Indexes are caches of the public lists, which programs may edit behind the library's back. So an index carries a stamp
+//! of its list (count, both ends), which is compared in constant time before each use. Cached addresses are followed only
+//! if they equal those of the list. An index that does not match is rebuilt from the list. Without memory for an index,
+//! or when the list is not in order, operations walk the list.
 
 mod arc;
 mod bookmark;

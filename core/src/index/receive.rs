@@ -1,4 +1,4 @@
-//! The index over `rcv_buf`, the segments that arrived before their predecessors.
+//! The index over `rcv_buf`, the segments that arrived out of order.
 
 use core::cell::Cell;
 

@@ -1,8 +1,8 @@
-//! The index over `snd_buf`: which segments are listed, when the earliest deadline is, who was skipped how often.
+//! The index over `snd_buf`: which segments are listed, their earliest deadline, and how often each was skipped.
 //!
-//! A handful of segments in flight is walked as the original does, and nothing is known of them: connections with a message
-//! now and then have an index no more than they have a pool. The same goes for a list that is not in order, as only a program
-//! can make it, and where there is no memory. Beyond [`FEW`] there is a ring with a tree over it.
+//! Up to [`FEW`] segments in flight there is no index, and the list is walked as in the original: connections with a message
+//! now and then have neither an index nor a pool. The same holds without memory, and for a list out of order, which only a
+//! program can cause. Beyond [`FEW`] there is a ring with a tree over it.
 
 mod edits;
 mod find;

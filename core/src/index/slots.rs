@@ -1,5 +1,5 @@
-//! The arrays of an index: a slot for each sequence number of a window, and over the slots a tree of nodes, each with up to
-//! [`FAN`] below it, all in one allocation. A node knows which of those hold segments, so an empty stretch costs nothing.
+//! The arrays of an index, in one allocation: a slot for each sequence number of a window, and a tree of nodes over the
+//! slots. Each node has up to [`FAN`] children and knows which of them hold segments, so empty ranges cost nothing.
 
 use core::cell::Cell;
 use core::iter;

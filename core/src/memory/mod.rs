@@ -1,6 +1,6 @@
 //! Memory: the two allocator hooks, the segment pool, the packet buffer, the list of acknowledgements.
 //!
-//! Every byte of the library comes from the hooks, and is given back with the hook that is in force at that moment.
+//! Every byte of the library comes from the hooks, and is freed with the hook that is set at that moment.
 
 mod acklist;
 pub(crate) mod packet;

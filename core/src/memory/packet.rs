@@ -1,7 +1,7 @@
 //! The packet buffer: one packet under construction, and its hand-over to `output`.
 //!
-//! A callback may change the MTU while it has a packet in hand. The packet then stays where it is, and its buffer waits in
-//! `retired` until no callback is out, or, after a flush took over, the next one has to wait there.
+//! A callback may change the MTU while it is sending a packet. The packet then stays where it is. Its buffer waits in `retired`
+//! until no callback is running or, after a flush took over, until the next buffer needs the place.
 
 use core::cell::Cell;
 use core::ffi::c_char;

@@ -1,4 +1,4 @@
-//! What the peer is owed without payload: acknowledgements, window probes, and answers to those.
+//! Segments without payload: acknowledgements, window probes, and answers to probes.
 
 use super::Ended;
 use crate::consts::{IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD};

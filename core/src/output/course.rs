@@ -1,9 +1,9 @@
 //! One flush inside another, and flushes that never end.
 //!
-//! A callback of a flush may lead to another flush, and the first one may go on afterwards, be parked, or never come back.
-//! The clock decides. At the same clock the request waits for the end of the flush that is running, which then runs once
-//! more. When the clock has moved on, the new flush takes over: it finishes what the old one had begun to send, and the old
-//! one, should it come back, finds another number and ends. So one flush at most has work to do, whoever comes back.
+//! A callback of a flush may lead to another flush. The first flush may continue afterwards, be parked, or never come back.
+//! The clock decides. At the same clock the request waits until the running flush ends, which then runs once more. When the
+//! clock has moved on, the new flush takes over: it finishes what the old flush had begun to send. If the old flush comes
+//! back, it finds another number and ends. So at most one flush has work to do, whichever comes back.
 
 use core::cell::Cell;
 use core::ffi::c_void;

@@ -1,8 +1,8 @@
-//! `ikcp_flush`: what is owed to the peer and what is due, written into packets in the original's order.
+//! `ikcp_flush`: writes what is owed to the peer and what is due into packets, in the original's order.
 //!
-//! Acknowledgements first (`acks`), then window probes, then new segments are admitted to `snd_buf` (`admit`), and those that are
-//! due are sent in order of `sn` (`transmit`). A packet leaves when the next segment does not fit into it, so a callback
-//! sees the object as it is then. What happens when a flush meets another one is `course`'s.
+//! First acknowledgements (`acks`), then window probes. Then new segments are admitted to `snd_buf` (`admit`), and segments
+//! that are due are sent in order of `sn` (`transmit`). A packet is sent when the next segment does not fit, so a callback
+//! sees the object as it is then. `course` decides when one flush begins inside another.
 
 mod acks;
 mod admit;

@@ -1,8 +1,8 @@
-//! The segments of a flush: why each is sent, the state after that, and writing them in order of `sn`.
+//! The segments of a flush: why each is sent, its state afterwards, and writing segments in order of `sn`.
 //!
-//! Segments are written until a callback has to run, because the packet is full or a hook wants to know. Nothing that is
-//! borrowed from the object lives across it: a [`Bookmark`] names the segment that is marked as sent and has to be written
-//! next, and it opens only if nothing has changed.
+//! Segments are written until a callback has to run: because the packet is full, or for a hook. Nothing borrowed from the object
+//! lives across the callback. A [`Bookmark`] names the segment that is marked as sent and has to be written next, and it
+//! opens only if nothing has changed.
 
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;

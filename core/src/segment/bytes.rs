@@ -1,4 +1,4 @@
-//! The caller's memory that payloads are copied from and to, packets as they arrive, and copying.
+//! The caller's memory: sources and destinations of payload, arriving packets, and copying.
 
 use core::ffi::{c_char, c_long, c_void};
 use core::ptr;

@@ -1,4 +1,4 @@
-//! Handles on segments, and what their payloads are made of.
+//! Handles on segments, and the sources of their payload.
 
 mod bytes;
 

@@ -1,7 +1,7 @@
 //! What programs write to `xmit`, `fastack` and `resendts` of segments in `snd_buf`.
 //!
-//! In a small window each flush looks at all segments. In a larger one what was written to the first or the last is seen at the
-//! next flush, and the rest at the latest by a look that goes around the window, some segments after each interval.
+//! In a small window each flush looks at all segments. In a larger window a flush sees what was written to the first or the
+//! last segment. For the others a scan goes around the window, some segments after each interval.
 
 use super::SendIndex;
 use crate::index::slots::FAN;

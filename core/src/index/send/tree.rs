@@ -1,7 +1,7 @@
-//! What the nodes over `snd_buf` note: who was skipped how often, and when deadlines are.
+//! What the nodes over `snd_buf` record: how often segments were skipped, and their deadlines.
 //!
-//! A skip that counts for all segments below a node is noted in the node, and goes down when something else has to be done
-//! there. So an acknowledgement costs a few nodes on each level, whatever the window.
+//! A skip that concerns all segments below a node is recorded in the node, and moves down when something else has to be done
+//! below. So an acknowledgement costs a few nodes on each level, whatever the window.
 
 use core::cell::Cell;
 
