@@ -122,7 +122,8 @@ impl Incoming {
         if received < 0 {
             let error = io::Error::last_os_error();
             return match error.kind() {
-                io::ErrorKind::WouldBlock => Ok(false),
+                // Refused: the other end has stopped and closed its socket.
+                io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused => Ok(false),
                 _ => Err(error),
             };
         }
@@ -159,5 +160,16 @@ mod tests {
         }
         let expected: Vec<Vec<u8>> = (0..150u8).map(|n| vec![n; usize::from(n) + 1]).collect();
         assert_eq!(got, expected);
+    }
+
+    /// `scale` failed with "Connection refused" when a message was sent after the server had stopped.
+    #[test]
+    fn the_other_end_stopped_first() {
+        let [a, b] = pair().unwrap();
+        drop(b);
+        let mut outgoing = Outgoing::default();
+        outgoing.push(b"too late");
+        outgoing.send(&a);
+        assert!(!Incoming::new().receive(&a).unwrap());
     }
 }
