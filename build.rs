@@ -31,7 +31,7 @@ fn main() {
     let part_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     assert!(
         prefix.chars().all(part_of_a_name) && !prefix.starts_with(|c: char| c.is_ascii_digit()),
-        "KCP_PREFIX is {prefix:?}, which no name in C begins with"
+        "KCP_PREFIX is {prefix:?}: expected the beginning of a C name"
     );
     if !prefix.is_empty() {
         println!("cargo::rustc-cfg=prefixed");

@@ -11,7 +11,7 @@ static int check_count, check_failures;
         ++check_count;                                                                                                 \
         if (!(condition)) {                                                                                            \
             ++check_failures;                                                                                          \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
+            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);                                    \
         }                                                                                                              \
     } while (0)
 
@@ -22,7 +22,7 @@ static int check_count, check_failures;
         ++check_count;                                                                                                 \
         if (check_found != check_expected) {                                                                           \
             ++check_failures;                                                                                          \
-            fprintf(stderr, "%s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #found, check_found, check_expected);   \
+            fprintf(stderr, "%s:%d: %s is %ld, expected %ld\n", __FILE__, __LINE__, #found, check_found, check_expected);   \
         }                                                                                                              \
     } while (0)
 

@@ -9,7 +9,7 @@ if(NOT KCP_CARGO)
     message(FATAL_ERROR "The library is written in Rust and needs cargo, which was not found: install it, or set KCP_CARGO.")
 endif()
 if(CMAKE_CROSSCOMPILING AND KCP_RUST_TARGET STREQUAL "")
-    message(FATAL_ERROR "Cross builds need KCP_RUST_TARGET, rustc's name of the machine, as in aarch64-unknown-linux-gnu.")
+    message(FATAL_ERROR "Cross builds need KCP_RUST_TARGET, rustc's name for the machine, such as aarch64-unknown-linux-gnu.")
 endif()
 
 # ---- cargo ---------------------------------------------------------------------------------------------------------

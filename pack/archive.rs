@@ -52,7 +52,11 @@ pub fn shrink(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         .ne(["kcp.o", "ikcp_log.o"])
     {
         let found: Vec<_> = own.iter().map(|(name, _)| name).collect();
-        return Err(format!("{} has these members of ours: {found:?}", from.display()).into());
+        return Err(format!(
+            "{} has these members of the library: {found:?}; expected kcp.o and ikcp_log.o",
+            from.display()
+        )
+        .into());
     }
 
     let kind = match to.extension() {
@@ -83,8 +87,6 @@ fn complete(file: &object::File, member: &str) -> Result<(), Box<dyn Error>> {
         .collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => {
-            Err(format!("{member} asks for {missing:?}, which nothing outside of Rust has").into())
-        }
+        false => Err(format!("{member} needs {missing:?}, which only Rust's runtime has").into()),
     }
 }

@@ -99,7 +99,7 @@ impl Build {
             let mut value = || {
                 arguments
                     .next()
-                    .ok_or_else(|| format!("{option} wants a value"))
+                    .ok_or_else(|| format!("{option} needs a value"))
             };
             let text = |value: OsString| value.to_string_lossy().into_owned();
             match &*option {
@@ -112,17 +112,25 @@ impl Build {
                         "2.1.1" => Profile::V211,
                         "1.7.1" => Profile::V171,
                         "1.7" => Profile::V17,
-                        other => return Err(format!("no profile {other}")),
+                        other => {
+                            return Err(format!(
+                                "unknown profile {other:?}: expected 2.1.1, 1.7.1 or 1.7"
+                            ));
+                        }
                     }
                 }
                 "--layout" => {
                     build.layout = match &*text(value()?) {
                         "prefix272" => Layout::Prefix272,
                         "2.1.1" => Layout::V211,
-                        other => return Err(format!("no layout {other}")),
+                        other => {
+                            return Err(format!(
+                                "unknown layout {other:?}: expected prefix272 or 2.1.1"
+                            ));
+                        }
                     }
                 }
-                _ => return Err(format!("no option {option}")),
+                _ => return Err(format!("unknown option {option}")),
             }
         }
         Ok(build)
@@ -130,7 +138,7 @@ impl Build {
 
     fn run(&self) -> Result<(), Box<dyn Error>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = root.parent().ok_or("this package lies in no folder")?;
+        let root = root.parent().ok_or("this package has no parent folder")?;
         let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
         let out = self.out.clone().unwrap_or(target.join("kcp"));
         let built = self.cargo_build(root, &target.join("pack"))?;
@@ -149,7 +157,7 @@ impl Build {
             }
         }
         if wrote.is_empty() {
-            return Err(format!("cargo left no static library in {}", built.display()).into());
+            return Err(format!("cargo built no static library in {}", built.display()).into());
         }
         for name in SHARED.into_iter().filter(|_| !self.only_static) {
             if built.join(name).exists() {
@@ -201,7 +209,7 @@ impl Build {
         }
         let status = command.args(&self.cargo).status()?;
         if !status.success() {
-            return Err(format!("cargo build: {status}").into());
+            return Err(format!("cargo build failed: {status}").into());
         }
         let folder = self
             .target

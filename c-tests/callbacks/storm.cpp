@@ -146,7 +146,7 @@ static long failures_shown;
         if (!(condition)) {                                                                                            \
             ++check_failures;                                                                                          \
             if (failures_shown++ < 50) {                                                                               \
-                fprintf(stderr, "seed %llu: %s:%d: not so: %s\n", seed, __FILE__, __LINE__, #condition);               \
+                fprintf(stderr, "seed %llu: %s:%d: check failed: %s\n", seed, __FILE__, __LINE__, #condition);               \
             }                                                                                                          \
         }                                                                                                              \
     } while (0)

@@ -101,7 +101,7 @@ fn files() -> Outcome {
                     "vsnprintf",
                 ];
                 if !of_libc.contains(&name) {
-                    return Err(format!("libkcp.a wants {name}").into());
+                    return Err(format!("libkcp.a needs {name}").into());
                 }
             }
             ["libkcp_a_is_not_linked", ..] => {} // hidden

@@ -48,7 +48,7 @@ archive() {
     llvm-nm -gP --defined-only "$file" | sed -n "s/^$underscore\(i\|I\)/\1/p" | cut -d' ' -f1 | grep -vE '^ikcp_log(_shim|\.o:)$' |
         same_names libkcp.a
     found=$(llvm-nm -gP --undefined-only "$file" | grep ' U' | cut -d' ' -f1 | grep -vE "^$underscore($asked|ikcp_log_shim)$" || true)
-    [[ -z $found ]] || fail "libkcp.a asks for $found"
+    [[ -z $found ]] || fail "libkcp.a needs $found"
 }
 
 # elf FORMAT NEEDED: the shared object, with what it may need.
@@ -66,7 +66,7 @@ elf() {
 glibc() {
     local newest
     newest=$(llvm-readobj --version-info "$lib/libkcp.so" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1)
-    [[ $(printf '%s\n' "$newest" "GLIBC_$1" | sort -V | tail -1) == "GLIBC_$1" ]] || fail "libkcp.so wants $newest"
+    [[ $(printf '%s\n' "$newest" "GLIBC_$1" | sort -V | tail -1) == "GLIBC_$1" ]] || fail "libkcp.so needs $newest"
 }
 
 # macho FILE MINIMUM FORMAT: oldest system and format of a file of Apple's machines.

@@ -250,7 +250,9 @@ fn run(options: &Options) -> Result<bool> {
     bar.finish_and_clear();
     match shortest {
         None if interrupt::requested() => println!("interrupted before anything was shortened"),
-        None => println!("not so when played again: a library depends on more than its input"),
+        None => {
+            println!("the difference did not recur: one library depends on more than its input")
+        }
         Some(minimal) => {
             let (calls, sessions) = (minimal.calls, differing.len());
             println!(

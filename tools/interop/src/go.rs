@@ -151,7 +151,7 @@ impl Peer {
         match self.lines.recv_timeout(wait) {
             Ok(line) => Ok(line),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("kcp-go is not done within the time limit")
+                bail!("kcp-go did not finish within the time limit")
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 bail!("kcp-go ended: {}", self.child.wait()?)
