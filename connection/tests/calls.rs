@@ -153,7 +153,7 @@ fn a_stream_takes_the_rest_in_another_call() {
     assert_eq!(connection.send(b"begin"), Ok(5));
     let max = connection.max_message();
     assert_eq!(connection.send(&vec![1; max + 5]), Ok(max));
-    assert_eq!(connection.send(&vec![1; 5]), Ok(5));
+    assert_eq!(connection.send(&[1; 5]), Ok(5));
     assert_eq!(connection.waiting(), 128);
     assert_eq!(transmit(&mut connection)[0].len(), 124);
 }
