@@ -9,7 +9,8 @@ mod common;
 
 use common::bound::Limits;
 use common::endpoint::{Endpoint, Settings};
-use common::{for_seeds, heap};
+use common::heap;
+use common::seeds::for_seeds;
 use ikcp_core::{Header, Sink};
 
 const CONV: u32 = 77;

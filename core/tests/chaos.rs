@@ -10,9 +10,10 @@
 mod common;
 
 use common::endpoint::{Endpoint, Settings};
+use common::heap;
 use common::link::{Link, Weather};
 use common::random::Random;
-use common::{for_seeds, heap};
+use common::seeds::for_seeds;
 
 /// The link is bad for so long, ms of virtual time.
 const BAD: u64 = 90_000;

@@ -6,8 +6,9 @@
 mod common;
 
 use common::endpoint::{Endpoint, Settings};
+use common::heap;
 use common::random::Random;
-use common::{for_seeds, heap};
+use common::seeds::for_seeds;
 use ikcp_core::IKCPSEG;
 
 const ACK: u8 = 82;

@@ -18,7 +18,7 @@ pub fn checkout() -> Result<(PathBuf, MutexGuard<'static, ()>), String> {
     let copy = COPY.get((), || {
         // Documents put other folders beside it.
         let copy = scratch().join("checkout/ikcp");
-        for old in ["src", "core", "include", "examples", "pack"] {
+        for old in ["src", "core", "connection", "include", "examples", "pack"] {
             fs::remove_dir_all(copy.join(old)).ok(); // the rest saves time
         }
         copy_sources(&copy).map_err(|error| format!("{error:?}"))?;
@@ -39,6 +39,7 @@ pub fn copy_sources(to: &Path) -> Outcome {
         "cmake",
         "src",
         "core",
+        "connection",
         "include",
         "examples",
         "pack",

@@ -1,4 +1,4 @@
-//! The unit tests of the protocol, in every flavour. They run from here so that the list of what did not run is the last
+//! The unit tests of the protocol, in every flavour, and the tests of the crate for Rust over it. They run from here so that the list of what did not run is the last
 //! that a test run shows.
 
 use crate::library::{self, ALL, DEFAULT, Flavour, GENERAL};
@@ -11,13 +11,16 @@ pub fn add(suite: &mut Suite) {
             _ => Extent::Full,
         };
         let name = format!("core: unit tests, {}", flavour.name);
-        suite.test_in(extent, None, name, move || unit_tests(flavour));
+        suite.test_in(extent, None, name, move || unit_tests("ikcp-core", flavour));
     }
+    suite.test("connection: the crate for Rust", || {
+        unit_tests("ikcp-connection", DEFAULT)
+    });
 }
 
-fn unit_tests(flavour: Flavour) -> Outcome {
+fn unit_tests(package: &str, flavour: Flavour) -> Outcome {
     let output = library::cargo()
-        .args(["test", "--package", "ikcp-core", "--locked", "--target-dir"])
+        .args(["test", "--package", package, "--locked", "--target-dir"])
         .arg(library::scratch().join("core").join(flavour.name))
         .args(["--features", &flavour.features.join(",")])
         .output()?;
@@ -31,9 +34,9 @@ fn unit_tests(flavour: Flavour) -> Outcome {
         .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok())
         .sum();
     match passed {
-        0 => Err("no unit test ran".into()),
+        0 => Err("no test ran".into()),
         _ => {
-            println!("core, {}: {passed} unit tests passed", flavour.name);
+            println!("{package}, {}: {passed} tests passed", flavour.name);
             Ok(())
         }
     }

@@ -1,0 +1,126 @@
+//! What can go wrong, one type for each call.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A setting is out of its range, or there is no memory. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// [`Config::mtu`](crate::Config::mtu) is not from 50 to 65,507.
+    Mtu,
+    /// [`Config::send_window`](crate::Config::send_window) is 0.
+    SendWindow,
+    /// [`Config::receive_window`](crate::Config::receive_window) is below 128.
+    ReceiveWindow,
+    /// [`Config::interval`](crate::Config::interval) is not from 10 ms to 5 s.
+    Interval,
+    /// [`Config::min_rto`](crate::Config::min_rto) is not from 1 ms to 60 s.
+    MinRto,
+    /// [`Config::dead_link`](crate::Config::dead_link) is 0.
+    DeadLink,
+    /// `malloc()` refused memory for the connection or for a packet of that size.
+    OutOfMemory,
+}
+
+/// A message was refused. Nothing of it is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It is longer than `max` bytes, which is [`Connection::max_message`](crate::Connection::max_message).
+    TooLong {
+        /// The longest message, in bytes.
+        max: usize,
+    },
+    /// `malloc()` refused memory for it.
+    OutOfMemory,
+}
+
+/// The buffer is too small for the message, which stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferTooSmall {
+    /// Length of the message, in bytes.
+    pub needed: usize,
+}
+
+/// A packet is none of this connection's, or not well-formed. The connection goes on: bad packets are a matter of course on a
+/// network that anybody can send to. What stands before the fault in a packet has had its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputError {
+    /// It has fewer than the 24 bytes of a header.
+    TooShort,
+    /// A header carries the number of another conversation.
+    OtherConversation,
+    /// A segment is longer than the packet.
+    Truncated,
+    /// A header has a command that there is not.
+    UnknownCommand,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConfigError::Mtu => "the mtu is not from 50 to 65507 bytes",
+            ConfigError::SendWindow => "the send window is 0",
+            ConfigError::ReceiveWindow => "the receive window is below 128 segments",
+            ConfigError::Interval => "the interval is not from 10 ms to 5 s",
+            ConfigError::MinRto => "the lowest timeout is not from 1 ms to 60 s",
+            ConfigError::DeadLink => "the transmissions to a dead link are 0",
+            ConfigError::OutOfMemory => "there is no memory for the connection",
+        })
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::TooLong { max } => write!(f, "the message is longer than {max} bytes"),
+            SendError::OutOfMemory => f.write_str("there is no memory for the message"),
+        }
+    }
+}
+
+impl fmt::Display for BufferTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the message has {} bytes, more than the buffer",
+            self.needed
+        )
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InputError::TooShort => "the packet is shorter than a header",
+            InputError::OtherConversation => "the packet belongs to another conversation",
+            InputError::Truncated => "a segment is longer than its packet",
+            InputError::UnknownCommand => "a segment has an unknown command",
+        })
+    }
+}
+
+/// As errors of a socket loop, which mostly returns [`io::Error`].
+macro_rules! errors {
+    ($($name:ident => $kind:ident),+) => {
+        $(
+            impl Error for $name {}
+
+            impl From<$name> for io::Error {
+                fn from(error: $name) -> io::Error {
+                    io::Error::new(io::ErrorKind::$kind, error)
+                }
+            }
+        )+
+    };
+}
+
+errors! {
+    ConfigError => InvalidInput,
+    SendError => InvalidInput,
+    BufferTooSmall => InvalidInput,
+    InputError => InvalidData
+}

@@ -1,0 +1,169 @@
+//! The only unsafe code: an object of the core that is owned, and its calls with slices.
+//!
+//! An object is one allocation and what it owns itself. Only [`Handle`] knows its address, and it gives out nothing that
+//! borrows from the object but integers.
+
+use std::any::Any;
+use std::ffi::{c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use ikcp_core::{Datagram, IKCPCB, Kcp, Sink, Source};
+
+/// Takes the packets of one call, one after the other.
+pub(crate) type Output<'o> = &'o mut dyn FnMut(&[u8]);
+
+/// An object of the core, released when it is dropped.
+pub(crate) struct Handle(NonNull<IKCPCB>);
+
+// SAFETY: nothing in an object belongs to a thread: its memory comes from malloc(), it is found through this handle alone, and
+// the `user` it holds is NULL between calls. It is not `Sync`, since methods that read it may write caches.
+unsafe impl Send for Handle {}
+
+/// What the core's callback is given while packets are taken.
+struct Taking<'o> {
+    output: Output<'o>,
+    /// What `output` panicked with.
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// The core's callback. No panic leaves it: the core would be unwound in the middle of a flush.
+unsafe extern "C" fn take_packet(
+    data: *const c_char,
+    len: c_int,
+    _: *mut IKCPCB,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: `user` is NULL, or what `with_output` set for the call that leads here.
+    let Some(taking) = (unsafe { user.cast::<Taking<'_>>().as_mut() }) else {
+        return 0;
+    };
+    if taking.panic.is_none() {
+        // SAFETY: the core's promise: `len` bytes, which stay until this returns.
+        let packet = unsafe { slice::from_raw_parts(data.cast(), len.unsigned_abs() as usize) };
+        taking.panic = catch_unwind(AssertUnwindSafe(|| (taking.output)(packet))).err();
+    }
+    0
+}
+
+/// A length as the C interface takes it; what is beyond it is left out.
+fn limited(len: usize) -> c_int {
+    c_int::try_from(len).unwrap_or(c_int::MAX)
+}
+
+/// Integers of the control block, which may be read.
+macro_rules! fields {
+    ($($name:ident: $type:ty),+ $(,)?) => {
+        $(pub(crate) fn $name(&self) -> $type { self.kcp().$name.get() })+
+    };
+}
+
+/// Those that may be set as well.
+macro_rules! settings {
+    ($($name:ident = $field:ident: $type:ty),+ $(,)?) => {
+        $(pub(crate) fn $name(&mut self, value: $type) { self.kcp().$field.set(value); })+
+    };
+}
+
+impl Handle {
+    /// A new object; `None` without memory.
+    pub(crate) fn new(conv: u32) -> Option<Handle> {
+        let handle = Handle(NonNull::new(Kcp::create(conv, ptr::null_mut()))?);
+        handle.kcp().set_output(Some(take_packet));
+        Some(handle)
+    }
+
+    /// The core's handle, for one call.
+    fn kcp(&self) -> Kcp<'_> {
+        // SAFETY: `create` made it, `drop` releases it, and `Handle` is not `Sync`. Two at once do not meet: within a method
+        // there is one, and the callback does not know this one.
+        unsafe { Kcp::from_ptr(self.0.as_ptr()) }.expect("a pointer that is not NULL")
+    }
+
+    fields! {
+        conv: u32, mss: u32, state: u32, snd_una: u32, snd_nxt: u32, rcv_nxt: u32, rx_rttval: i32, rx_srtt: i32,
+        rx_rto: i32, rmt_wnd: u32, cwnd: u32, ssthresh: u32, probe: u32, ts_flush: u32, xmit: u32,
+        nrcv_buf: u32, nsnd_buf: u32, nrcv_que: u32, nsnd_que: u32, ackcount: u32,
+    }
+
+    settings! {
+        set_clock = current: u32, set_stream = stream: c_int, set_dead_link = dead_link: u32,
+        set_fastlimit = fastlimit: c_int, set_minrto = rx_minrto: i32,
+    }
+
+    pub(crate) fn send(&mut self, message: &[u8]) -> c_int {
+        // SAFETY: as many bytes as the call is told.
+        let source = unsafe { Source::new(message.as_ptr().cast()) };
+        self.kcp().send(source, limited(message.len()))
+    }
+
+    pub(crate) fn peeksize(&self) -> c_int {
+        self.kcp().peeksize()
+    }
+
+    /// The message is taken.
+    pub(crate) fn recv(&mut self, buffer: &mut [u8]) -> c_int {
+        // SAFETY: as much room as the call is told.
+        let sink = unsafe { Sink::new(buffer.as_mut_ptr().cast()) };
+        self.kcp().recv(sink, limited(buffer.len()))
+    }
+
+    /// The message stays. The buffer is not empty: the core would take an empty message for it.
+    pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> c_int {
+        // SAFETY: as much room as the call is told.
+        let sink = unsafe { Sink::new(buffer.as_mut_ptr().cast()) };
+        self.kcp().recv(sink, -limited(buffer.len()))
+    }
+
+    pub(crate) fn input(&mut self, packet: &[u8]) -> c_int {
+        // SAFETY: no more bytes than there are, and nothing changes them.
+        let packet = unsafe { Datagram::new(packet.as_ptr().cast(), limited(packet.len()).into()) };
+        self.kcp().input(packet)
+    }
+
+    pub(crate) fn check(&self, clock: u32) -> u32 {
+        self.kcp().check(clock)
+    }
+
+    pub(crate) fn update(&mut self, clock: u32, output: Output<'_>) {
+        self.with_output(output, |kcp| kcp.update(clock));
+    }
+
+    pub(crate) fn flush(&mut self, output: Output<'_>) {
+        self.with_output(output, |kcp| kcp.flush());
+    }
+
+    /// Runs a call that sends packets. When `output` panics it gets no more of them, the call comes to its end, and then the
+    /// panic goes on.
+    fn with_output(&mut self, output: Output<'_>, call: impl FnOnce(Kcp<'_>)) {
+        let mut taking = Taking {
+            output,
+            panic: None,
+        };
+        self.kcp().user.set((&raw mut taking).cast());
+        call(self.kcp());
+        self.kcp().user.set(ptr::null_mut());
+        if let Some(panic) = taking.panic {
+            resume_unwind(panic);
+        }
+    }
+
+    pub(crate) fn setmtu(&mut self, mtu: c_int) -> c_int {
+        self.kcp().setmtu(mtu)
+    }
+
+    pub(crate) fn wndsize(&mut self, send: c_int, receive: c_int) {
+        self.kcp().wndsize(send, receive);
+    }
+
+    pub(crate) fn nodelay(&mut self, nodelay: c_int, interval: c_int, resend: c_int, nc: c_int) {
+        self.kcp().nodelay(nodelay, interval, resend, nc);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.kcp().release();
+    }
+}

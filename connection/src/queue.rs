@@ -1,0 +1,42 @@
+//! Packets that wait to be sent, in one piece of memory.
+
+use std::collections::VecDeque;
+
+/// Memory that an empty queue keeps at most, bytes.
+const KEPT: usize = 64 << 10;
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// All packets, those taken since it was empty last included.
+    bytes: Vec<u8>,
+    /// Where the first one begins, and where each ends.
+    begin: usize,
+    ends: VecDeque<usize>,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, packet: &[u8]) {
+        if self.ends.is_empty() {
+            self.bytes.clear();
+            self.begin = 0;
+        }
+        self.bytes.extend_from_slice(packet);
+        self.ends.push_back(self.bytes.len());
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<&[u8]> {
+        let Some(end) = self.ends.pop_front() else {
+            self.rest();
+            return None;
+        };
+        let begin = std::mem::replace(&mut self.begin, end);
+        Some(&self.bytes[begin..end])
+    }
+
+    /// Gives back what a burst took.
+    fn rest(&mut self) {
+        if self.bytes.capacity() > KEPT {
+            *self = Queue::default();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# A program that depends on the crate by its path, in an empty folder, written from its README. Nothing is compiled but the crate, the core and
+# libc, and no C compiler is asked for: `cc` only links the program.
+set -euo pipefail
+crate=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+cargo init --quiet --vcs none --name stranger
+echo "ikcp-connection = { path = \"$crate\" }" >>Cargo.toml
+sed -n '/^```rust$/,/^```$/p' "$crate/README.md" | sed '/^```/d' >src/main.rs
+CC=/nonexistent cargo build --quiet
+packages=$(cargo tree --prefix none --format '{p}' -e all | cut -d' ' -f1 | sort -u | xargs)
+[[ $packages == "ikcp-connection ikcp-core libc stranger" ]] || { echo "it depends on: $packages"; exit 1; }
+! cargo tree -e features -i libc | grep -q 'feature "std"' || { echo "libc/std is on"; exit 1; }
+echo "a program outside uses the crate"

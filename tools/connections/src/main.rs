@@ -1,0 +1,181 @@
+//! Rust programs over KCP with tokio: `ikcp-connection` beside the crates `kcp` and `tokio_kcp`.
+//!
+//! One process, one thread, clients and a server over loopback, which sends every message back. `ikcp-connection` and `kcp` have the
+//! same driver around them (`driver`), `tokio_kcp` is its own. All have the same settings and flush at once.
+//!
+//! - `engine`: a state machine of either crate
+//! - `driver`: a client and a server with tokio around such a machine
+//! - `streams`: the same with `tokio_kcp`
+//! - `load`: what the clients send, and what is counted
+//! - `usage`: CPU time of the process, bytes on the loopback interface
+
+mod driver;
+mod engine;
+mod load;
+mod streams;
+mod usage;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use comfy_table::Table;
+use comfy_table::presets::ASCII_MARKDOWN;
+
+use engine::{CrateKcp, Ours};
+use load::{Counts, Load, Pace};
+use usage::Usage;
+
+/// Packets of all connections of one kind, and what they cost.
+#[derive(Parser)]
+struct Options {
+    /// Seconds that are measured, after one of warm-up
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Runs of each, in turn; the table has the medians
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// Scenarios whose names contain this
+    #[arg(long, default_value = "")]
+    scenario: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Ours,
+    CrateKcp,
+    TokioKcp,
+}
+
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::Ours, "ikcp-connection"),
+    (Kind::CrateKcp, "kcp, same driver"),
+    (Kind::TokioKcp, "tokio_kcp"),
+];
+
+fn scenarios() -> Vec<(&'static str, Load)> {
+    let load = |connections, bytes, pace| Load {
+        connections,
+        bytes,
+        pace,
+    };
+    let each = Duration::from_millis(20);
+    vec![
+        (
+            "4 connections, 1,200 B, 16 on the way",
+            load(4, 1200, Pace::Outstanding(16)),
+        ),
+        (
+            "400 connections, 1,200 B, 2 on the way",
+            load(400, 1200, Pace::Outstanding(2)),
+        ),
+        (
+            "4 connections, 100 B each 20 ms",
+            load(4, 100, Pace::Each(each)),
+        ),
+        (
+            "400 connections, 100 B each 20 ms",
+            load(400, 100, Pace::Each(each)),
+        ),
+        ("400 connections, idle", load(400, 100, Pace::Once)),
+    ]
+}
+
+/// One run: what was echoed, what it cost.
+#[derive(Clone, Copy)]
+struct Outcome {
+    messages: u64,
+    usage: Usage,
+}
+
+fn run(kind: Kind, load: Load, time: Duration) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let counts = Counts::default();
+    runtime.block_on(async {
+        match kind {
+            Kind::Ours => driver::start::<Ours>(load, &counts).await?,
+            Kind::CrateKcp => driver::start::<CrateKcp>(load, &counts).await?,
+            Kind::TokioKcp => streams::start(load, &counts).await?,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (before, usage) = (counts.messages(), Usage::now()?);
+        tokio::time::sleep(time).await;
+        let outcome = Outcome {
+            messages: counts.messages() - before,
+            usage: Usage::now()? - usage,
+        };
+        ensure!(
+            counts.connected() == load.connections,
+            "{} connected",
+            counts.connected()
+        );
+        ensure!(
+            matches!(load.pace, Pace::Once) || outcome.messages > 0,
+            "nothing comes back"
+        );
+        Ok(outcome)
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let time = Duration::from_secs(options.seconds);
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN).set_header([
+        "scenario",
+        "crate",
+        "messages/s",
+        "CPU/message, us",
+        "of it user",
+        "bytes on the wire/message",
+        "CPU, % of a core",
+    ]);
+    for (name, load) in scenarios()
+        .into_iter()
+        .filter(|(name, _)| name.contains(&options.scenario))
+    {
+        let mut outcomes = KINDS.map(|_| Vec::new());
+        for _ in 0..options.repeat {
+            for ((kind, _), outcomes) in KINDS.iter().zip(&mut outcomes) {
+                outcomes.push(run(*kind, load, time)?);
+            }
+        }
+        for ((_, kind), outcomes) in KINDS.iter().zip(outcomes) {
+            let of = |value: fn(&Outcome) -> f64| median(outcomes.iter().map(value).collect());
+            let per_message = |value: fn(&Outcome) -> f64| {
+                let value = median(
+                    outcomes
+                        .iter()
+                        .map(|run| value(run) / run.messages as f64)
+                        .collect(),
+                );
+                if value.is_finite() {
+                    format!("{value:.1}")
+                } else {
+                    "–".into()
+                }
+            };
+            table.add_row([
+                name.to_string(),
+                kind.to_string(),
+                format!("{:.0}", of(|run| run.messages as f64) / time.as_secs_f64()),
+                per_message(|run| run.usage.cpu().as_secs_f64() * 1e6),
+                per_message(|run| run.usage.user.as_secs_f64() * 1e6),
+                per_message(|run| run.usage.bytes as f64),
+                format!(
+                    "{:.2}",
+                    of(|run| run.usage.cpu().as_secs_f64()) / time.as_secs_f64() * 100.0
+                ),
+            ]);
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
