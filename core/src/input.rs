@@ -80,7 +80,10 @@ impl<'a> Kcp<'a> {
         let answer;
         // Only callbacks can install callbacks, so whether any may run is known before the first.
         if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks() {
-            (kcp, answer) = kcp.take_watched(packet, &mut acked)?;
+            // Of its own, so that what is noted stays in registers elsewhere.
+            let mut watched = Acked::default();
+            (kcp, answer) = kcp.take_watched(packet, &mut watched)?;
+            acked = watched;
         } else {
             answer = kcp.take_segments(packet, &mut acked);
             if acked.sampled {

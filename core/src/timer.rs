@@ -10,8 +10,17 @@ const CLOCK_JUMP: i32 = 10_000;
 impl Kcp<'_> {
     /// Sets the clock to `current` ms, and flushes when the interval is over.
     pub fn update(self, current: u32) {
-        let now = Millis(current);
         self.current.set(current);
+        let until_flush = Millis(self.ts_flush.get()).since(Millis(current));
+        if self.updated.get() == 0 || !(1..=CLOCK_JUMP).contains(&until_flush) {
+            self.end_interval(current);
+        }
+    }
+
+    /// The interval is over, or the first one begins, or the clock has jumped.
+    #[inline(never)]
+    fn end_interval(self, current: u32) {
+        let now = Millis(current);
         if self.updated.get() == 0 {
             self.updated.set(1);
             self.ts_flush.set(current);

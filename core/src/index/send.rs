@@ -76,8 +76,12 @@ pub(crate) struct SendIndex {
     first_counts: Cell<u32>,
     last_counts: Cell<u32>,
 
-    /// Every listed segment before this one has been sent.
+    /// Every listed segment before this one has been sent, and the tree knows its deadline.
     unsent: Cell<Sn>,
+    /// From which one to before which others were sent with this deadline that the tree need not know of yet.
+    run: Cell<Sn>,
+    run_end: Cell<Sn>,
+    run_resendts: Cell<Millis>,
     /// `fastlimit` when the tree noted which segments may be sent again because of skips.
     limit: Cell<i32>,
     /// Skips may be pending in the tree.
@@ -431,16 +435,45 @@ impl SendIndex {
         }
     }
 
-    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0.
+    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0. The tree
+    /// hears of it when all of its flush are.
     #[inline(always)]
     pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
         if self.is_off() {
             return;
         }
-        self.slots
-            .set_deadlines(Sn(first.sn.get()), Sn(last.sn.get()), resendts);
-        self.stamp_if_end(first);
-        self.stamp_if_end(last);
+        let sn = Sn(first.sn.get());
+        if self.run_end.get() != sn || self.run_resendts.get() != resendts {
+            self.note_run();
+            self.run.set(sn);
+            self.run_resendts.set(resendts);
+        }
+        self.run_end.set(Sn(last.sn.get()).plus(1));
+        if self.first.get() == first.as_ptr() {
+            self.stamp_first(first);
+        }
+        if self.last.get() == last.as_ptr() {
+            self.stamp_last(last);
+        }
+    }
+
+    /// Lets the tree know of the segments that were sent for the first time.
+    #[inline(always)]
+    fn note_run(&self) {
+        if self.run.get() != self.run_end.get() {
+            self.note_run_now();
+        }
+    }
+
+    #[inline(never)]
+    fn note_run_now(&self) {
+        let (first, end) = (self.run.get(), self.run_end.get());
+        if !self.is_off() {
+            let last = end.plus(u32::MAX);
+            self.slots
+                .set_deadlines(first, last, self.run_resendts.get());
+        }
+        self.run.set(end);
     }
 
     /// `segment` was sent. Where it was skipped before, that is forgotten when the tree is next brought up to date.
@@ -476,11 +509,13 @@ impl SendIndex {
     /// A flush has looked at every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {
+        self.note_run();
         self.unsent.set(self.next.get());
     }
 
-    /// A flush has come as far as `sn`: it ended there, or a callback runs, which may lead to deadlines being looked for.
+    /// A flush has come as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
+        self.note_run();
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);
         }

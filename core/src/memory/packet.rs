@@ -120,6 +120,12 @@ impl Packet {
         len <= self.capacity.get() || self.resize(buffer, len)
     }
 
+    /// True when a packet of one segment with `len` bytes of payload fits into the buffer as it is.
+    #[inline(always)]
+    pub(crate) fn holds_payload(&self, len: u32) -> bool {
+        u64::from(len) + HEADER_LEN as u64 <= u64::from(self.capacity.get())
+    }
+
     /// Where `len` more bytes go, which count as written then. `None` without memory.
     #[inline(always)]
     fn advance(&self, buffer: &Cell<*mut c_char>, len: u32) -> Option<*mut u8> {

@@ -49,20 +49,17 @@ pub(crate) struct Pool {
 /// Class of a segment with room for `room` bytes of payload.
 #[inline(always)]
 const fn class_of(room: u32) -> usize {
-    // A reference to an `IKCPSEG` covers the first byte of payload.
-    let room = if room == 0 { 1 } else { room };
     // In 64 bits: rounding up within 32 takes a comparison more.
     ((room as u64 + (PAYLOAD_OFFSET + CLASS_BYTES - 1) as u64) / CLASS_BYTES as u64) as usize
 }
 
 /// A segment with room for `room` bytes, straight from the allocator.
-fn fresh(room: u32) -> Option<Owned> {
-    let memory = allocate(class_of(room) * CLASS_BYTES)?;
+fn fresh(room: u32) -> Option<NonNull<IKCPSEG>> {
+    // A reference to an `IKCPSEG` covers the first byte of payload, also where there is none.
+    let memory = allocate((class_of(room) * CLASS_BYTES).max(size_of::<IKCPSEG>()))?;
     // SAFETY: it is ours and large enough; all fields are cells of integers and pointers.
-    unsafe {
-        ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET);
-        Some(Owned::from_raw(memory.cast(), room))
-    }
+    unsafe { ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET) };
+    Some(memory.cast())
 }
 
 /// Gives a segment back to the allocator.
@@ -71,23 +68,22 @@ pub(crate) fn discard(segment: Owned) {
     unsafe { deallocate(segment.into_raw().as_ptr().cast()) }
 }
 
-/// Takes the top off a stack of free segments that have room for `room` bytes.
+/// Takes the top off a stack of free segments.
 #[inline(always)]
-fn pop(stack: &Cell<*mut IKCPSEG>, room: u32) -> Option<Owned> {
+fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<NonNull<IKCPSEG>> {
     let top = NonNull::new(stack.get())?;
     // SAFETY: what a stack links was given to `keep` and is nobody else's since.
-    unsafe {
-        stack.set(top.as_ref().node.next.get().cast());
-        Some(Owned::from_raw(top, room))
-    }
+    stack.set(unsafe { top.as_ref() }.node.next.get().cast());
+    Some(top)
 }
 
 /// Gives all segments of a stack back to the allocator, and says how many they were.
 #[inline(always)]
 fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
     let mut count = 0;
-    while let Some(segment) = pop(stack, 0) {
-        discard(segment);
+    while let Some(segment) = pop(stack) {
+        // SAFETY: segments come from the allocator, and nothing else names this one.
+        unsafe { deallocate(segment.as_ptr().cast()) };
         count += 1;
     }
     count
@@ -107,19 +103,22 @@ impl Pool {
     /// A segment with room for `room` bytes of payload. Its fields hold what they held.
     #[inline(always)]
     pub(crate) fn take(&self, room: u32) -> Option<Owned> {
-        if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.recent, room)
+        let segment = if let Some(class) = self.class(room)
+            && let Some(segment) = pop(&class.recent)
         {
             self.left.set(self.left.get().wrapping_add(1));
-            return Some(segment);
-        }
-        self.take_other(room)
+            segment
+        } else {
+            self.take_other(room)?
+        };
+        // SAFETY: its class has room for so many bytes, and nothing else names it.
+        Some(unsafe { Owned::from_raw(segment, room) })
     }
 
     #[inline(never)]
-    fn take_other(&self, room: u32) -> Option<Owned> {
+    fn take_other(&self, room: u32) -> Option<NonNull<IKCPSEG>> {
         if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.older, room)
+            && let Some(segment) = pop(&class.older)
         {
             self.left.set(self.left.get().wrapping_add(1));
             return Some(segment);

@@ -14,7 +14,7 @@ use crate::congestion::Window;
 use crate::consts::{IKCP_CMD_ACK, log_mask, profile};
 use crate::index::Bookmark;
 use crate::index::Scope;
-use crate::kcp::Kcp;
+use crate::kcp::{Back, Kcp};
 use crate::probe::Prober;
 use crate::seq::{Millis, Sn};
 use crate::ways;
@@ -162,8 +162,13 @@ impl<'a> Kcp<'a> {
     }
 
     /// Hands the packet under construction to `output`.
-    #[inline(never)]
+    #[inline(always)]
     fn output_packet(self) -> Result<Kcp<'a>, Ended<'a>> {
+        self.lend(Kcp::hand_out_packet)
+    }
+
+    #[inline(never)]
+    fn hand_out_packet(self) -> Result<Back<'a>, Ended<'a>> {
         let mut kcp = self;
         if kcp.logs(log_mask::OUTPUT) {
             let number = kcp.flush_number();
@@ -171,7 +176,7 @@ impl<'a> Kcp<'a> {
             kcp = kcp.log_output(len)?.continue_flush(number)?;
         }
         if kcp.private().packet.len() == 0 {
-            return Ok(kcp);
+            return Ok(kcp.give_back());
         }
         let number = kcp.flush_number();
         let (data, len) = kcp.private().packet.hand_out(&kcp.buffer);
@@ -179,7 +184,7 @@ impl<'a> Kcp<'a> {
             .output(data, len.cast_signed())?
             .continue_flush(number)?;
         kcp.take_back_packets();
-        Ok(kcp)
+        Ok(kcp.give_back())
     }
 
     /// True when the packet under construction may take `need` more bytes.
@@ -296,7 +301,7 @@ impl<'a> Kcp<'a> {
             timed_out: false,
             stopped: false,
         };
-        let mut kcp = kcp.transmit(&mut walk, first)?;
+        let mut kcp = kcp.lend(|kcp| kcp.transmit(&mut walk, first))?;
         if !walk.stopped {
             kcp.private().sent.flushed();
         }

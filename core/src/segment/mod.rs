@@ -48,11 +48,11 @@ impl<'k> Segment<'k> {
 
     /// The four fields from `resendts` to `xmit`, to be compared with those of another one.
     #[inline(always)]
-    pub(crate) fn timing(self) -> u128 {
+    pub(crate) fn timing(self) -> [u64; 2] {
         // SAFETY: four fields of 32 bits, side by side in a live segment.
         unsafe {
             (&raw const (*self.0.as_ptr()).resendts)
-                .cast::<u128>()
+                .cast::<[u64; 2]>()
                 .read_unaligned()
         }
     }

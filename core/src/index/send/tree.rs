@@ -195,7 +195,7 @@ impl Slots<Timing> {
     fn renew(&self, level: u32, slot: u32, limit: i32) {
         let node = self.node(level, slot);
         let (mut most, mut sent, mut due): (u32, Option<Arc>, Option<Arc>) = (0, None, None);
-        let mut seen = (0, 0);
+        let mut seen = (0, [0; 2]);
         for at in each(level, slot, node.live.get()) {
             let (count, from, until) = if level > 0 {
                 let note = &self.node(level - 1, at).note;
@@ -461,9 +461,13 @@ impl Slots<Timing> {
                 .get()
                 .saturating_sub(node.note.pending.get()),
         );
+        let live = node.live.get();
+        if self.are_alike(slot, live) {
+            return Self::holds_for(self.segment(slot - slot % FAN), bounds, unsent, limit);
+        }
         // Most segments are as the one before.
-        let mut seen = u128::MAX;
-        each(0, slot, node.live.get()).all(|at| {
+        let mut seen = [0; 2];
+        each(0, slot, live).all(|at| {
             let segment = self.segment(at);
             let timing = segment.timing();
             if timing == seen {
@@ -472,6 +476,22 @@ impl Slots<Timing> {
             seen = timing;
             Self::holds_for(segment, bounds, unsent, limit)
         })
+    }
+
+    /// True when the lowest node above `slot` is full of segments whose timing is the same.
+    #[inline(always)]
+    fn are_alike(&self, slot: u32, live: u16) -> bool {
+        let first = slot - slot % FAN;
+        live == u16::MAX && {
+            let like = self.segment(first).timing();
+            let mut differ = [0; 2];
+            for at in first..first + FAN {
+                let timing = self.segment(at).timing();
+                differ[0] |= timing[0] ^ like[0];
+                differ[1] |= timing[1] ^ like[1];
+            }
+            differ == [0; 2]
+        }
     }
 
     #[inline(never)]
