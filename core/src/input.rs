@@ -141,7 +141,7 @@ impl<'a> Kcp<'a> {
             }
             match u32::from(header.cmd) {
                 IKCP_CMD_PUSH if self.take_next(at, payload) => {}
-                IKCP_CMD_PUSH => self.take_push(at.read(), payload),
+                IKCP_CMD_PUSH => self.take_push(&at.read(), payload, true),
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
@@ -194,7 +194,7 @@ impl<'a> Kcp<'a> {
                     kcp = kcp.log_push(header.sn, header.ts)?;
                     kcp.sync_after_callback();
                 }
-                kcp.take_push(header, payload);
+                kcp.take_push(&header, payload, true);
             }
             IKCP_CMD_ACK => {
                 let rtt = kcp.now().since(ts);

@@ -81,6 +81,14 @@ impl<'a> List<'a> {
         self.member(self.0.prev.get())
     }
 
+    /// The first and the last member.
+    #[inline(always)]
+    pub(crate) fn ends(self) -> Option<(Segment<'a>, Segment<'a>)> {
+        let first = self.first()?;
+        // SAFETY: the circle is closed, so that a member stands at its other end too.
+        Some((first, unsafe { Segment::from_node(self.0.prev.get()) }))
+    }
+
     /// The member behind `segment`.
     #[inline(always)]
     pub(crate) fn next(self, segment: Segment) -> Option<Segment<'a>> {

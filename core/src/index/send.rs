@@ -117,13 +117,10 @@ impl SendIndex {
         {
             return false;
         }
-        match (list.first(), list.last()) {
-            (Some(first), Some(last)) => {
-                first.resendts.get() == self.first_resendts.get()
-                    && last.resendts.get() == self.last_resendts.get()
-            }
-            _ => true,
-        }
+        list.ends().is_none_or(|(first, last)| {
+            first.resendts.get() == self.first_resendts.get()
+                && last.resendts.get() == self.last_resendts.get()
+        })
     }
 
     /// Takes over what the list's ends look like.
@@ -131,7 +128,7 @@ impl SendIndex {
     fn stamp_ends(&self, list: List<'_>) {
         self.first.set(list.first_address());
         self.last.set(list.last_address());
-        if let (Some(first), Some(last)) = (list.first(), list.last()) {
+        if let Some((first, last)) = list.ends() {
             self.stamp_first(first);
             self.stamp_last(last);
         }
@@ -175,7 +172,7 @@ impl SendIndex {
     fn fill_ring(&self, list: List<'_>) -> bool {
         self.unsettled.set(false);
         self.unsent.set(self.next.get());
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);
         };
         let low = Sn(first.sn.get());
@@ -310,21 +307,15 @@ impl SendIndex {
         self.limit.set(limit);
     }
 
-    /// Takes the segment with this `sn` out of the list.
-    #[inline(always)]
-    pub(crate) fn take(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
-        let at = self.find(list.list(), sn)?.address();
-        Some(self.remove(list, at))
-    }
-
-    /// The same for a segment that was listed before a callback.
+    /// Takes the segment with this `sn` out of the list, if it is still there after a callback.
     pub(crate) fn take_again(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
         let at = self.find_again(list.list(), sn)?.address();
         Some(self.remove(list, at))
     }
 
+    /// Takes a member out of the list.
     #[inline(always)]
-    fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
+    pub(super) fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
         // SAFETY: it was found in the list.
         let segment = unsafe { list.take(at) };
         if self.is_off() {
@@ -371,7 +362,7 @@ impl SendIndex {
     /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
     #[inline(always)]
     pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return;
         };
         let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
@@ -460,18 +451,14 @@ impl SendIndex {
     /// Lets the tree know of the segments that were sent for the first time.
     #[inline(always)]
     fn note_run(&self) {
-        if self.run.get() != self.run_end.get() {
-            self.note_run_now();
-        }
-    }
-
-    #[inline(never)]
-    fn note_run_now(&self) {
         let (first, end) = (self.run.get(), self.run_end.get());
-        if !self.is_off() {
-            let last = end.plus(u32::MAX);
-            self.slots
-                .set_deadlines(first, last, self.run_resendts.get());
+        if first == end {
+            return;
+        }
+        let (last, resendts) = (end.plus(u32::MAX), self.run_resendts.get());
+        // Mostly those before them were sent at the same moment.
+        if !self.is_off() && !self.slots.knows_deadline(first, last, resendts) {
+            self.slots.set_deadlines(first, last, resendts);
         }
         self.run.set(end);
     }

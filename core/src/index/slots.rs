@@ -182,11 +182,30 @@ impl<T> Slots<T> {
         unsafe { self.place(slot).write(segment.as_ptr()) }
     }
 
+    /// The same for the slots from that of `first` on.
+    #[inline(always)]
+    pub(super) fn set_addresses<'k>(&self, first: Sn, segments: impl Iterator<Item = Segment<'k>>) {
+        let (mut sn, mask, pointers) = (first.0, self.mask.get(), self.pointers.get());
+        for segment in segments {
+            // SAFETY: inside the allocation.
+            unsafe { pointers.add((sn & mask) as usize).write(segment.as_ptr()) }
+            sn = sn.wrapping_add(1);
+        }
+    }
+
     /// The segment in `slot`, which is live.
     #[inline(always)]
     pub(super) fn segment(&self, slot: u32) -> Segment<'_> {
         // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
         unsafe { Segment::from_raw(NonNull::new_unchecked(self.address(slot))) }
+    }
+
+    /// The segments below the lowest node above `slot`, which is full.
+    #[inline(always)]
+    pub(super) fn full_node(&self, slot: u32) -> &[Segment<'_>; FAN as usize] {
+        let first = self.place(slot - slot % FAN);
+        // SAFETY: as for `segment`. A handle is an address, and one that is not NULL in each live slot.
+        unsafe { &*first.cast_const().cast() }
     }
 
     #[inline(always)]

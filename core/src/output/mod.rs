@@ -11,7 +11,7 @@ mod transmit;
 
 use crate::callback::Released;
 use crate::congestion::Window;
-use crate::consts::{IKCP_CMD_ACK, log_mask, profile};
+use crate::consts::{log_mask, profile};
 use crate::index::Bookmark;
 use crate::index::Scope;
 use crate::kcp::{Back, Kcp};
@@ -77,7 +77,6 @@ impl<'a> Kcp<'a> {
             return self.flush_inside();
         }
         // Decided before anything is written: with thousands of connections nearly all flushes end here.
-        self.sync_listed();
         let work = self.work();
         if work == Work::Nothing && self.owes_nothing() {
             self.set_prober(Prober::IDLE);
@@ -208,24 +207,38 @@ impl<'a> Kcp<'a> {
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
     fn work(&self) -> Work {
-        let (index, list) = (&self.private().sent, self.snd_buf());
-        index.watch(list);
-        if !ways::NOTHING_TO_SEND {
-            return Work::Unclear;
-        }
-        let nothing_due = list.is_empty()
-            || if index.is_off() {
-                self.finds_nothing_due()
-            } else {
-                !index.has_unsent() && index.is_quiet(self.now(), self.fast_resend(self.resent()))
-            };
-        if self.has_ops() || !nothing_due {
+        let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
+        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due {
             Work::Unclear
         } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
             Work::Admission
         } else {
             Work::Nothing
         }
+    }
+
+    /// True when none of the segments in flight is due.
+    #[inline(always)]
+    fn finds_nothing_due(&self) -> bool {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !index.is_off() {
+            if !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+                return self.finds_nothing_due_anew();
+            }
+            index.watch(list);
+            return !index.has_unsent()
+                && index.is_quiet(self.now(), self.fast_resend(self.resent()));
+        }
+        self.walks_past_nothing_due()
+    }
+
+    /// The same when the program has edited the list.
+    #[cold]
+    #[inline(never)]
+    fn finds_nothing_due_anew(&self) -> bool {
+        self.rebuild_sent();
+        // Where it has lost its index, all are looked at.
+        !self.private().sent.is_off() && self.finds_nothing_due()
     }
 
     /// One pass, when `work` has just been told.
@@ -243,10 +256,11 @@ impl<'a> Kcp<'a> {
             (kcp, budget) = kcp.ask_ops()?;
         }
         let (wnd, prior_cwnd) = (kcp.wnd_unused(), kcp.cwnd.get());
-        let header = acks::header_of(IKCP_CMD_ACK, kcp.conv.get(), kcp.rcv_nxt.get(), wnd);
-        let (mut kcp, last) = kcp.flush_acks(header)?;
+        let (conv, una) = (kcp.conv.get(), kcp.rcv_nxt.get());
+        let common = acks::Common { conv, una, wnd };
+        let (mut kcp, last) = kcp.flush_acks(common)?;
         if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
-            kcp = kcp.flush_probes(header.about(last))?;
+            kcp = kcp.flush_probes(common, last)?;
         } else {
             kcp.set_prober(Prober::IDLE);
         }

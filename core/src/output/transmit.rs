@@ -199,9 +199,9 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// True when none of the few segments in flight is due.
+    /// The same where there is no index, mostly because they are few.
     #[inline(always)]
-    pub(super) fn finds_nothing_due(&self) -> bool {
+    pub(super) fn walks_past_nothing_due(&self) -> bool {
         let (current, resent) = (self.now(), self.resent());
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {

@@ -18,6 +18,7 @@ use bytes::{SHORT, copy_bytes, copy_word};
 /// It borrows what sees to that: the handle on the object, which calling out and taking segments out of lists consume or
 /// borrow exclusively, or the [`Owned`]. So it cannot be carried across a callback or a removal.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Segment<'k>(NonNull<IKCPSEG>, PhantomData<&'k IKCPSEG>);
 
 impl Deref for Segment<'_> {

@@ -37,14 +37,10 @@ impl SendIndex {
     /// A flush begins: sees what the program has written where all is looked at.
     #[inline(always)]
     pub(crate) fn watch(&self, list: List<'_>) {
-        if !self.is_off() && self.is_watched() {
-            self.look_at_all(list);
-        }
-    }
-
-    #[inline(never)]
-    fn look_at_all(&self, list: List<'_>) {
-        if let (Some(first), Some(last)) = (list.first(), list.last()) {
+        if !self.is_off()
+            && self.is_watched()
+            && let Some((first, last)) = list.ends()
+        {
             self.settle(list);
             self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
         }
@@ -54,7 +50,7 @@ impl SendIndex {
     /// the first or the last, and so perhaps to many.
     #[inline(always)]
     pub(crate) fn look_around(&self, list: List<'_>) -> bool {
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return true;
         };
         // What was found to be out of order, or found no memory, has lost its index.

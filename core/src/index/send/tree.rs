@@ -7,6 +7,7 @@ use core::cell::Cell;
 
 use super::FastResend;
 use crate::consts::profile;
+use crate::index::alike::are_alike;
 use crate::index::arc::Arc;
 use crate::index::slots::{FAN, Node, Slots, bit, each};
 use crate::segment::Segment;
@@ -116,6 +117,13 @@ impl Timing {
     #[inline(always)]
     pub(super) fn distance(&self, now: Millis) -> i32 {
         self.due.get().map_or(i32::MAX, |arc| arc.distance(now))
+    }
+
+    /// True when what is noted holds for `segment`, which was sent.
+    #[inline(always)]
+    fn holds_for(&self, segment: Segment, limit: i32) -> bool {
+        let room = self.above.get().saturating_sub(self.pending.get());
+        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= room
     }
 
     #[inline(always)]
@@ -244,11 +252,7 @@ impl Slots<Timing> {
         ts: Millis,
         segments: impl Iterator<Item = Segment<'k>>,
     ) {
-        let mut sn = first;
-        for segment in segments {
-            self.set_address(self.slot(sn), segment);
-            sn = sn.plus(1);
-        }
+        self.set_addresses(first, segments);
         self.each_run(first, last, |at, bits| {
             if !Self::take_in(self.leaf(at), bits, ts) {
                 self.take_in_above(at, ts);
@@ -274,8 +278,14 @@ impl Slots<Timing> {
         known
     }
 
-    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    /// True when it is noted already that those from `first` to `last`, which are few, are to be sent again at `resendts`.
     #[inline(always)]
+    pub(super) fn knows_deadline(&self, first: Sn, last: Sn, resendts: Millis) -> bool {
+        first.0 / FAN == last.0 / FAN && self.leaf(self.slot(first)).note.has_deadline(resendts)
+    }
+
+    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    #[inline(never)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
         self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
     }
@@ -454,58 +464,35 @@ impl Slots<Timing> {
     #[inline(always)]
     pub(super) fn holds(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
-        let bounds = (
-            node.note.due.get(),
-            node.note
-                .above
-                .get()
-                .saturating_sub(node.note.pending.get()),
-        );
-        let live = node.live.get();
-        if self.are_alike(slot, live) {
-            return Self::holds_for(self.segment(slot - slot % FAN), bounds, unsent, limit);
-        }
-        // Most segments are as the one before.
-        let mut seen = [0; 2];
-        each(0, slot, live).all(|at| {
-            let segment = self.segment(at);
-            let timing = segment.timing();
-            if timing == seen {
-                return true;
+        if node.live.get() == u16::MAX {
+            let segments = self.full_node(slot);
+            if are_alike(segments) && segments[0].xmit.get() != 0 {
+                return node.note.holds_for(segments[0], limit);
             }
-            seen = timing;
-            Self::holds_for(segment, bounds, unsent, limit)
-        })
-    }
-
-    /// True when the lowest node above `slot` is full of segments whose timing is the same.
-    #[inline(always)]
-    fn are_alike(&self, slot: u32, live: u16) -> bool {
-        let first = slot - slot % FAN;
-        live == u16::MAX && {
-            let like = self.segment(first).timing();
-            let mut differ = [0; 2];
-            for at in first..first + FAN {
-                let timing = self.segment(at).timing();
-                differ[0] |= timing[0] ^ like[0];
-                differ[1] |= timing[1] ^ like[1];
-            }
-            differ == [0; 2]
         }
+        self.holds_for_each(slot, unsent, limit)
     }
 
     #[inline(never)]
-    fn holds_for(
-        segment: Segment,
-        (due, room): (Option<Arc>, u32),
-        unsent: Sn,
-        limit: i32,
-    ) -> bool {
-        if segment.xmit.get() == 0 {
-            return !Sn(segment.sn.get()).before(unsent);
+    fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+        let node = self.leaf(slot);
+        // Most segments are as the one before.
+        let mut seen = [u64::MAX; 2];
+        for at in each(0, slot, node.live.get()) {
+            let segment = self.segment(at);
+            let timing = segment.timing();
+            if timing != seen {
+                if segment.xmit.get() != 0 {
+                    if !node.note.holds_for(segment, limit) {
+                        return false;
+                    }
+                    seen = timing;
+                } else if Sn(segment.sn.get()).before(unsent) {
+                    return false;
+                }
+            }
         }
-        due.is_some_and(|due| due.has(Millis(segment.resendts.get())))
-            && above(segment, limit) <= room
+        true
     }
 
     /// The first segment below the lowest node above `slot` that lies before `unsent` and was never sent, as the program says.
