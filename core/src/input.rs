@@ -188,44 +188,24 @@ impl<'a> Kcp<'a> {
         let header = at.read();
         let mut kcp = self.acknowledge_before_watched(Sn(header.una))?;
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-        match u32::from(header.cmd) {
-            IKCP_CMD_PUSH => {
-                if kcp.logs(log_mask::IN_DATA) {
-                    kcp = kcp.log_push(header.sn, header.ts)?;
-                    kcp.sync_after_callback();
-                }
-                kcp.take_push(&header, payload, true);
+        let cmd = u32::from(header.cmd);
+        if cmd == IKCP_CMD_ACK {
+            let rtt = kcp.now().since(ts);
+            if rtt >= 0 {
+                kcp.sample_rtt(rtt);
+                // A callback could see the timeout before the end of the packet.
+                kcp.set_rto();
+                (kcp, _) = kcp.on_rtt(rtt)?;
+                kcp.sync_after_callback();
             }
-            IKCP_CMD_ACK => {
-                let rtt = kcp.now().since(ts);
-                if rtt >= 0 {
-                    kcp.sample_rtt(rtt);
-                    // A callback could see the timeout before the end of the packet.
-                    kcp.set_rto();
-                    (kcp, _) = kcp.on_rtt(rtt)?;
-                    kcp.sync_after_callback();
-                }
-                kcp = kcp.acknowledge_watched(sn)?;
-                acked.note(sn, ts);
-                if kcp.logs(log_mask::IN_ACK) {
-                    let rtt = kcp.now().since(ts);
-                    kcp = kcp.log_ack(header.sn, rtt)?;
-                    kcp.sync_after_callback();
-                }
-            }
-            IKCP_CMD_WASK => {
-                kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
-                if kcp.logs(log_mask::IN_PROBE) {
-                    kcp = kcp.log_probe()?;
-                    kcp.sync_after_callback();
-                }
-            }
-            _ => {
-                if kcp.logs(log_mask::IN_WINS) {
-                    kcp = kcp.log_window(header.wnd)?;
-                    kcp.sync_after_callback();
-                }
-            }
+            kcp = kcp.acknowledge_watched(sn)?;
+            acked.note(sn, ts);
+        } else if cmd == IKCP_CMD_WASK {
+            kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+        }
+        kcp = kcp.log_arrival(&header)?;
+        if cmd == IKCP_CMD_PUSH {
+            kcp.take_push(&header, payload, true);
         }
         Ok(kcp)
     }

@@ -186,10 +186,7 @@ impl<'a> Kcp<'a> {
             &block.public.rcv_queue,
         ] {
             // SAFETY: the handle on the object is consumed, and no handle on a segment is left.
-            let mut list = unsafe { ListMut::new(head) };
-            while let Some(segment) = list.pop_front() {
-                pool::discard(segment);
-            }
+            pool::discard_all(unsafe { ListMut::new(head) });
         }
         let private = self.private();
         private.pool.clear();

@@ -18,7 +18,7 @@ use crate::abi::IKCPSEG;
 use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
-use tree::{AHEAD, Due, Seek, Skip, Span, Timing, skips};
+use tree::{AHEAD, Count, Due, Seek, Skip, Span, Timing, skips};
 
 /// Segments in flight up to which there is no index.
 const FEW: u32 = 4;
@@ -390,13 +390,13 @@ impl SendIndex {
         let whole = skip.sn.since(last) > 0;
         let in_one_piece = from <= self.slots.slot(last);
         let count = |from, to| {
-            self.slots.count(
-                (self.slots.root_level(), 0),
-                Span { from, to },
+            let count = Count {
+                span: Span { from, to },
                 skip,
-                self.limit.get(),
+                limit: self.limit.get(),
                 at_once,
-            );
+            };
+            self.slots.count(self.slots.root_level(), 0, &count);
         };
         if whole {
             count(0, ring_end);

@@ -78,6 +78,11 @@ impl Slots<()> {
     }
 
     #[inline(never)]
+    fn is_too_large_for(&self, span: u32, window: u32) -> bool {
+        span <= self.capacity() / 4 && size(span, window) < self.capacity()
+    }
+
+    #[inline(never)]
     fn free_memory(&self) {
         let memory = self.pointers.replace(ptr::null_mut());
         if !memory.is_null() {
@@ -110,7 +115,7 @@ impl<T> Slots<T> {
 
     /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
     pub(super) fn is_too_large(&self, span: u32, window: u32) -> bool {
-        span <= self.capacity() / 4 && size(span, window) < self.capacity()
+        self.plain().is_too_large_for(span, window)
     }
 
     pub(super) fn free(&self) {

@@ -140,6 +140,7 @@ impl Packet {
     }
 
     /// Appends a header without payload. False without memory.
+    #[inline(never)]
     pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
         match self.advance(buffer, HEADER_LEN as u32) {
             // SAFETY: there is room for a header.

@@ -2,7 +2,8 @@
 //!
 //! Sizes are rounded to 16 bytes, and each rounded size is a class with its lists. Which class a segment belongs to
 //! follows from its `len` when it is freed, so nothing is stored in it. What a class did not need during one trimming
-//! period is given back at the end of it: a connection does not keep the memory of a burst.
+//! period is given back after the end of it, some by each flush: a connection does not keep the memory of a burst, and no
+//! flush has to give all of it back.
 //!
 //! Only busy connections have a pool. Of thousands with a message now and then each would keep a segment that has
 //! left the caches by its next message, where an allocator hands all of them the same warm one.
@@ -12,6 +13,7 @@ use core::ptr::{self, NonNull};
 
 use super::{allocate, deallocate};
 use crate::abi::{IKCPSEG, PAYLOAD_OFFSET};
+use crate::list::ListMut;
 use crate::segment::Owned;
 
 const CLASS_BYTES: usize = 16;
@@ -21,6 +23,9 @@ const CLASSES: usize = LARGEST / CLASS_BYTES + 1;
 
 /// Segments freed, or passed on in order, during one trimming period that make a connection a busy one.
 const BUSY: u32 = 128;
+
+/// Segments that are given back by one flush.
+const BATCH: u32 = 64;
 
 /// Two stacks of free segments, linked through `node.next`. A segment is taken from the first one as long as it has any,
 /// so what the second one still has at the end of a period was not needed during it.
@@ -44,6 +49,8 @@ pub(crate) struct Pool {
     left: Cell<i32>,
     /// How many may be kept altogether.
     limit: Cell<i32>,
+    /// Classes that still have something to give back from the period before.
+    ageing: Cell<u32>,
 }
 
 /// Class of a segment with room for `room` bytes of payload.
@@ -63,9 +70,17 @@ fn fresh(room: u32) -> Option<NonNull<IKCPSEG>> {
 }
 
 /// Gives a segment back to the allocator.
-pub(crate) fn discard(segment: Owned) {
+fn discard(segment: Owned) {
     // SAFETY: segments come from the allocator, `fresh` or the program's own, and nothing else names this one.
     unsafe { deallocate(segment.into_raw().as_ptr().cast()) }
+}
+
+/// Gives all segments of a list back to the allocator.
+#[inline(never)]
+pub(crate) fn discard_all(mut list: ListMut<'_>) {
+    while let Some(segment) = list.pop_front() {
+        discard(segment);
+    }
 }
 
 /// Takes the top off a stack of free segments.
@@ -75,18 +90,6 @@ fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<NonNull<IKCPSEG>> {
     // SAFETY: what a stack links was given to `keep` and is nobody else's since.
     stack.set(unsafe { top.as_ref() }.node.next.get().cast());
     Some(top)
-}
-
-/// Gives all segments of a stack back to the allocator, and says how many they were.
-#[inline(always)]
-fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
-    let mut count = 0;
-    while let Some(segment) = pop(stack) {
-        // SAFETY: segments come from the allocator, and nothing else names this one.
-        unsafe { deallocate(segment.as_ptr().cast()) };
-        count += 1;
-    }
-    count
 }
 
 impl Pool {
@@ -185,39 +188,73 @@ impl Pool {
         self.left.set(limit - held);
     }
 
-    /// Ends a trimming period: gives back what was not needed during it, and everything where no more than `passed`
-    /// segments came and went. `limit` segments may be kept from now on.
-    pub(crate) fn trim(&self, passed: u32, limit: u32) {
+    /// Ends a trimming period: what was not needed during it is given back from now on, and everything where no more than
+    /// `passed` segments came and went.
+    pub(crate) fn begin_to_age(&self, passed: u32) {
         self.freed.set(0);
         if passed < BUSY {
-            self.clear();
+            self.reach.set(0);
         }
         if !self.classes.get().is_null() {
-            self.age();
-            self.set_limit(limit);
+            self.ageing.set(CLASSES as u32);
         }
     }
 
-    /// Gives back what was left from the period before.
+    /// True while something may have to be given back.
+    pub(crate) fn is_ageing(&self) -> bool {
+        self.ageing.get() > 0
+    }
+
+    /// Gives back up to `BATCH` segments of the period before; `limit` of them may be kept from the end of that on.
     #[inline(never)]
-    fn age(&self) {
-        for number in 0..CLASSES {
-            // SAFETY: callers have classes, `CLASSES` of them.
-            let class = unsafe { &*self.classes.get().add(number) };
-            self.left.set(self.left.get() + drain(&class.older));
-            class.older.set(class.recent.replace(ptr::null_mut()));
+    pub(crate) fn age(&self, limit: u32) {
+        let mut left = BATCH;
+        while let Some(number) = self.ageing.get().checked_sub(1) {
+            // SAFETY: while some are ageing there are classes, `CLASSES` of them.
+            let class = unsafe { &*self.classes.get().add(number as usize) };
+            if self.drain(&class.older, &mut left) {
+                class.older.set(class.recent.replace(ptr::null_mut()));
+                // Where nothing is kept any more, that is given back too.
+                if self.reach.get() > 0 || class.older.get().is_null() {
+                    self.ageing.set(number);
+                }
+            } else {
+                return;
+            }
+        }
+        if self.reach.get() > 0 {
+            self.set_limit(limit);
+        } else {
+            self.free_classes();
+        }
+    }
+
+    /// Gives segments of a stack back to the allocator, as many as are `left`. True when it is empty.
+    fn drain(&self, stack: &Cell<*mut IKCPSEG>, left: &mut u32) -> bool {
+        while *left > 0
+            && let Some(segment) = pop(stack)
+        {
+            *left -= 1;
+            self.left.set(self.left.get() + 1);
+            // SAFETY: segments come from the allocator, and nothing else names this one.
+            unsafe { deallocate(segment.as_ptr().cast()) };
+        }
+        stack.get().is_null()
+    }
+
+    fn free_classes(&self) {
+        let classes = self.classes.replace(ptr::null_mut());
+        if !classes.is_null() {
+            // SAFETY: it came from `set_up`, and every list in it is empty.
+            unsafe { deallocate(classes.cast()) }
         }
     }
 
     /// Gives everything back.
     pub(crate) fn clear(&self) {
-        self.reach.set(0);
-        if self.classes.get().is_null() {
-            return;
+        self.begin_to_age(0);
+        while self.is_ageing() {
+            self.age(0);
         }
-        self.age();
-        self.age();
-        // SAFETY: it came from `set_up`, and every list in it is empty.
-        unsafe { deallocate(self.classes.replace(ptr::null_mut()).cast()) }
     }
 }

@@ -128,6 +128,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// The program may have edited segments and lists since a flush looked at them.
+    #[inline(never)]
     fn look_again(&self) {
         self.sync_sent();
         self.private().sent.watch(self.snd_buf());
@@ -223,22 +224,15 @@ impl<'a> Kcp<'a> {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if !index.is_off() {
             if !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
-                return self.finds_nothing_due_anew();
+                // The program has edited the list, and all is looked at.
+                self.rebuild_sent();
+                return false;
             }
             index.watch(list);
             return !index.has_unsent()
                 && index.is_quiet(self.now(), self.fast_resend(self.resent()));
         }
         self.walks_past_nothing_due()
-    }
-
-    /// The same when the program has edited the list.
-    #[cold]
-    #[inline(never)]
-    fn finds_nothing_due_anew(&self) -> bool {
-        self.rebuild_sent();
-        // Where it has lost its index, all are looked at.
-        !self.private().sent.is_off() && self.finds_nothing_due()
     }
 
     /// One pass, when `work` has just been told.
@@ -426,19 +420,29 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Ends a trimming period: what was not needed during it goes back to the allocator.
+    /// Ends a trimming period: what was not needed during it goes back to the allocator, where that is much by several flushes.
     #[cold]
     #[inline(never)]
     fn trim(&self) {
         let private = self.private();
-        private.trimmed.set(self.now());
+        if !private.pool.is_ageing() {
+            self.begin_to_trim();
+        }
+        private.pool.age(self.kept_segments());
+        if !private.pool.is_ageing() {
+            private.trimmed.set(self.now());
+        }
+    }
+
+    fn begin_to_trim(&self) {
+        let private = self.private();
         self.sync_sent();
         self.sync_received();
         private.sent.trim(self.snd_buf());
         private.received.trim(self.rcv_buf());
         let progress = self.snd_una.get().wrapping_add(self.rcv_nxt.get());
         let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
-        private.pool.trim(passed, self.kept_segments());
+        private.pool.begin_to_age(passed);
         let acks = private.ack_peak.replace(0);
         // A list that is used and small stays, so that a message now and then does not allocate it each time.
         let block = self.ackblock.get();

@@ -90,6 +90,7 @@ impl SendIndex {
     }
 
     /// The first segment of the scope that is not before `from`; the first of all for `None`.
+    #[inline(never)]
     pub(crate) fn seek<'k>(
         &'k self,
         list: List<'k>,
@@ -196,7 +197,7 @@ impl SendIndex {
         let last = Sn(list.last()?.sn.get());
         let ring_end = self.slots.last_slot();
         let root = self.slots.root_level();
-        let find = |from, to| self.slots.find_due(root, 0, Span { from, to }, due);
+        let find = |from, to| self.slots.find_due(root, 0, &(Span { from, to }, due));
         let mut found = None;
         // Just behind the last one nothing is found, and what was pending before it is brought up to date.
         let ahead = last.since(sn);

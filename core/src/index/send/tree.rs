@@ -35,6 +35,15 @@ pub(super) struct Skip {
     pub(super) ts: Millis,
 }
 
+/// How a skip is counted for the segments in `span`.
+pub(super) struct Count {
+    pub(super) span: Span,
+    pub(super) skip: Skip,
+    pub(super) limit: i32,
+    /// In the segments, and otherwise wherever it counts for all below a node, which may then be unsettled.
+    pub(super) at_once: bool,
+}
+
 /// Slots in a row.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
@@ -323,16 +332,14 @@ impl Slots<Timing> {
         self.set_deadline(slot, resendts);
     }
 
-    /// Counts `skip` for what is in `span` below a node; `at_once` in the segments, and otherwise wherever it counts for all
-    /// below a node, which may then be unsettled.
-    pub(super) fn count(
-        &self,
-        (level, slot): (u32, u32),
-        span: Span,
-        skip: Skip,
-        limit: i32,
-        at_once: bool,
-    ) {
+    /// Counts skips for what is below a node.
+    pub(super) fn count(&self, level: u32, slot: u32, what: &Count) {
+        let Count {
+            span,
+            skip,
+            limit,
+            at_once,
+        } = *what;
         let node = self.node(level, slot);
         let counts = if profile::FASTACK_CONSERVE {
             node.note.sent.get().is_past(skip.ts)
@@ -352,7 +359,7 @@ impl Slots<Timing> {
         let mut most = 0;
         if level > 0 {
             for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
-                self.count((level - 1, at), span, skip, limit, at_once);
+                self.count(level - 1, at, what);
             }
             for at in each(level, slot, node.live.get()) {
                 most = most.max(self.node(level - 1, at).note.above.get());
@@ -385,7 +392,8 @@ impl Slots<Timing> {
     }
 
     /// The first due segment in `span` below a node. What is passed is brought up to date, beginning with the slot before.
-    pub(super) fn find_due(&self, level: u32, slot: u32, span: Span, due: Due) -> Option<u32> {
+    pub(super) fn find_due(&self, level: u32, slot: u32, what: &(Span, Due)) -> Option<u32> {
+        let (span, due) = *what;
         let node = self.node(level, slot);
         if due.seek != Seek::All && !node.note.may_be(due) {
             return None;
@@ -397,7 +405,7 @@ impl Slots<Timing> {
             self.within(level, slot, span.from.saturating_sub(1), span.to),
         ) {
             let found = if level > 0 {
-                self.find_due(level - 1, at, span, due)
+                self.find_due(level - 1, at, what)
             } else {
                 (span.has(at) && due.includes(self.segment(at))).then_some(at)
             };
@@ -456,7 +464,7 @@ impl Slots<Timing> {
             from: 0,
             to: self.last_slot(),
         };
-        self.find_due(self.root_level(), 0, span, due);
+        self.find_due(self.root_level(), 0, &(span, due));
     }
 
     /// True when what the lowest node above `slot` notes holds for all its segments, those before `unsent` being sent: the program
