@@ -55,7 +55,7 @@ impl<'a> Kcp<'a> {
             }
             kcp.private().flush.note_acks(written);
             kcp = kcp.make_room(IKCP_OVERHEAD)?;
-            match kcp.put_ack(common, written) {
+            match kcp.put_ack(common.conv, common.una, common.wnd, written) {
                 Some(ack) => last = ack,
                 None => break,
             }
@@ -91,7 +91,8 @@ impl<'a> Kcp<'a> {
 
     /// Writes the acknowledgement number `n`, and gives it. `None` when a callback took it away, or without memory.
     #[inline(never)]
-    fn put_ack(&self, common: Common, n: u32) -> Option<[u32; 2]> {
+    fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<[u32; 2]> {
+        let common = Common { conv, una, wnd };
         let ack = self.pending_acks(u32::MAX).get(n)?;
         let raw = common.header(IKCP_CMD_ACK, ack).emit();
         let written = self.private().packet.put_header(&self.buffer, &raw);
@@ -99,8 +100,20 @@ impl<'a> Kcp<'a> {
     }
 
     /// Asks for the peer's window where that is due, and tells it ours where it asked.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn flush_probes(self, common: Common, last: [u32; 2]) -> Result<Kcp<'a>, Ended<'a>> {
+        self.flush_probes_with(common.conv, common.una, common.wnd, last)
+    }
+
+    #[inline(never)]
+    fn flush_probes_with(
+        self,
+        conv: u32,
+        una: u32,
+        wnd: u16,
+        last: [u32; 2],
+    ) -> Result<Kcp<'a>, Ended<'a>> {
+        let common = Common { conv, una, wnd };
         let mut kcp = self;
         if kcp.rmt_wnd.get() == 0 {
             let prober = Prober {

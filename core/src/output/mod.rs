@@ -68,23 +68,9 @@ impl<'a> Kcp<'a> {
     }
 
     /// Flushes, or, inside a flush at the same clock, sees to it that another one follows.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn request_flush(self) -> Result<Kcp<'a>, Released> {
-        if self.updated.get() == 0 {
-            return Ok(self);
-        }
-        if self.private().flush.is_running() {
-            return self.flush_inside();
-        }
-        // Decided before anything is written: with thousands of connections nearly all flushes end here.
-        let work = self.work();
-        if work == Work::Nothing && self.owes_nothing() {
-            self.set_prober(Prober::IDLE);
-            self.close_round();
-            Ok(self)
-        } else {
-            self.flush_now(work, Occasion::Call)
-        }
+        self.flush_on(Occasion::Call)
     }
 
     #[cold]
@@ -93,13 +79,31 @@ impl<'a> Kcp<'a> {
         if self.private().flush.defers(self.now()) {
             return Ok(self);
         }
-        self.look_again();
-        self.flush_now(Work::Unclear, Occasion::TakeOver)
+        self.flush_on(Occasion::TakeOver)
     }
 
     /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
     #[inline(never)]
-    fn flush_now(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+    fn flush_on(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        let work = if occasion == Occasion::Call {
+            if self.updated.get() == 0 {
+                return Ok(self);
+            }
+            if self.private().flush.is_running() {
+                return self.flush_inside();
+            }
+            // Decided before anything is written: with thousands of connections nearly all flushes end here.
+            let work = self.work();
+            if work == Work::Nothing && self.owes_nothing() {
+                self.set_prober(Prober::IDLE);
+                self.close_round();
+                return Ok(self);
+            }
+            work
+        } else {
+            self.look_again();
+            Work::Unclear
+        };
         if !self.private().flush.enter(self.now()) {
             return Ok(self);
         }
@@ -108,7 +112,7 @@ impl<'a> Kcp<'a> {
                 let flush = &kcp.private().flush;
                 if flush.is_wanted_again() && occasion != Occasion::Again {
                     flush.leave();
-                    return kcp.flush_again();
+                    return kcp.flush_on(Occasion::Again);
                 }
                 flush.end();
                 kcp
@@ -118,13 +122,6 @@ impl<'a> Kcp<'a> {
         };
         kcp.private().flush.leave();
         Ok(kcp)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn flush_again(self) -> Result<Kcp<'a>, Released> {
-        self.look_again();
-        self.flush_now(Work::Unclear, Occasion::Again)
     }
 
     /// The program may have edited segments and lists since a flush looked at them.

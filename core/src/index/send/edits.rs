@@ -76,12 +76,24 @@ impl SendIndex {
     #[inline(never)]
     fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
-            let slot = self.slots.slot(at);
-            if !self.slots.holds(slot, self.unsent.get(), self.limit.get()) {
-                self.take_over(list, at);
+            if !self.slots.holds(self.slots.slot(at), self.limit.get()) {
+                return self.look_closer(list, at, end);
             }
             at = Sn(at.0 | (FAN - 1)).plus(1);
         }
+    }
+
+    /// The same where the first node has to be looked at one by one.
+    #[inline(never)]
+    fn look_closer(&self, list: List<'_>, at: Sn, end: Sn) {
+        let (unsent, limit) = (self.unsent.get(), self.limit.get());
+        if !self
+            .slots
+            .holds_for_each(self.slots.slot(at), unsent, limit)
+        {
+            self.take_over(list, at);
+        }
+        self.look_at(list, Sn(at.0 | (FAN - 1)).plus(1), end);
     }
 
     #[cold]

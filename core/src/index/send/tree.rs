@@ -467,22 +467,23 @@ impl Slots<Timing> {
         self.find_due(self.root_level(), 0, &(span, due));
     }
 
-    /// True when what the lowest node above `slot` notes holds for all its segments, those before `unsent` being sent: the program
-    /// has written none of them behind the library's back.
+    /// True when what the lowest node above `slot` notes holds for all its segments, as far as can be told at once: the node is
+    /// full of segments that are alike.
     #[inline(always)]
-    pub(super) fn holds(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+    pub(super) fn holds(&self, slot: u32, limit: i32) -> bool {
         let node = self.leaf(slot);
-        if node.live.get() == u16::MAX {
+        node.live.get() == u16::MAX && {
             let segments = self.full_node(slot);
-            if are_alike(segments) && segments[0].xmit.get() != 0 {
-                return node.note.holds_for(segments[0], limit);
-            }
+            are_alike(segments)
+                && segments[0].xmit.get() != 0
+                && node.note.holds_for(segments[0], limit)
         }
-        self.holds_for_each(slot, unsent, limit)
     }
 
-    #[inline(never)]
-    fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+    /// The same for any node, those of its segments before `unsent` being sent: the program has written none of them behind the
+    /// library's back.
+    #[inline(always)]
+    pub(super) fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
         // Most segments are as the one before.
         let mut seen = [u64::MAX; 2];
