@@ -238,8 +238,11 @@ impl SendIndex {
         next: Sn,
         limit: impl Fn() -> i32,
     ) {
+        let Some((head, end)) = list.ends() else {
+            return;
+        };
         let sn = Sn(run.sn.get());
-        let begins = list.first() == Some(run);
+        let begins = head == run;
         if self.is_off() {
             // Where there was no memory, or no order, it is tried again now and then.
             if total > FEW
@@ -259,7 +262,7 @@ impl SendIndex {
         self.window.set(window);
         self.count.set(self.count.get().wrapping_add(count));
         self.next.set(next);
-        let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
+        let first = Sn(head.sn.get());
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
         let span = next.since(first).cast_unsigned();
         // The program may have set `snd_nxt`.
@@ -277,12 +280,10 @@ impl SendIndex {
         self.peak.set(self.peak.get().max(span));
         self.slots
             .append((sn, last), Millis(run.ts.get()), list.from(run));
-        self.last.set(list.last_address());
-        if let Some(last) = list.last() {
-            self.stamp_last(last);
-        }
+        self.last.set(end.as_ptr());
+        self.stamp_last(end);
         if begins {
-            self.first.set(list.first_address());
+            self.first.set(run.as_ptr());
             self.stamp_first(run);
         }
     }

@@ -314,8 +314,9 @@ impl<T> Slots<T> {
         loop {
             let end = Sn(at.0 | (FAN - 1));
             let more = end.since(last) < 0;
-            let to = bit(0, if more { end.0 } else { last.0 });
-            then(self.slot(at), (to | (to - 1)) & !(bit(0, at.0) - 1));
+            let to = if more { end.0 } else { last.0 };
+            let bits = (2u32 << (to % FAN)) - (1 << (at.0 % FAN));
+            then(self.slot(at), bits as u16);
             if !more {
                 break;
             }

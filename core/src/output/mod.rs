@@ -28,9 +28,6 @@ const TRIM_PERIOD: u32 = 500;
 #[derive(Clone, Copy)]
 struct Round {
     current: Millis,
-    /// Congestion window when it began, and segments that may be in flight.
-    prior_cwnd: u32,
-    window: u32,
     /// What normal mode adds to the first deadline of a segment, ms.
     rtomin: u32,
     /// Skips from which on a segment is sent again.
@@ -294,8 +291,6 @@ impl<'a> Kcp<'a> {
         let mut walk = Walk {
             round: Round {
                 current,
-                prior_cwnd,
-                window,
                 rtomin,
                 resent,
                 wnd,
@@ -314,7 +309,7 @@ impl<'a> Kcp<'a> {
             kcp = kcp.output_packet()?;
         }
         if walk.timed_out || walk.fast_retransmits > 0 {
-            kcp = kcp.react(&walk)?;
+            kcp = kcp.react(&walk, prior_cwnd, window)?;
         }
         kcp.close_round();
         Ok(kcp)
@@ -351,13 +346,12 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Lets the congestion control react to what had to be sent again.
+    /// Lets the congestion control react to what had to be sent again: `prior_cwnd` was its window when the flush began, and `window`
+    /// segments might be in flight.
     #[inline(never)]
-    fn react(self, walk: &Walk) -> Result<Kcp<'a>, Ended<'a>> {
+    fn react(self, walk: &Walk, prior_cwnd: u32, window: u32) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
-        let Round {
-            prior_cwnd, resent, ..
-        } = walk.round;
+        let resent = walk.round.resent;
         if walk.fast_retransmits > 0 {
             let inflight = kcp.nsnd_buf.get();
             let answer;
@@ -374,7 +368,7 @@ impl<'a> Kcp<'a> {
                 let prior = if profile::CONGESTION_HOOKS {
                     prior_cwnd
                 } else {
-                    walk.round.window
+                    window
                 };
                 kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
             }
