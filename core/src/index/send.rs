@@ -541,8 +541,7 @@ impl SendIndex {
 
     /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`. Writes nothing.
     pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
-        self.slots
-            .earliest(self.slots.root_level(), 0, now, horizon)
+        self.slots.earliest(now, horizon)
     }
 
     /// Makes the deadlines exact that are noted less than `horizon` from `now`.

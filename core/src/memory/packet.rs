@@ -162,7 +162,7 @@ impl Packet {
             Some(to) => unsafe {
                 let raw = segment.header().emit();
                 to.cast::<RawHeader>().write_unaligned(raw);
-                copy(segment.payload(), to.add(HEADER_LEN), len as usize);
+                ptr::copy_nonoverlapping(segment.payload(), to.add(HEADER_LEN), len as usize);
                 true
             },
             None => false,

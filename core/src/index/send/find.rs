@@ -201,7 +201,7 @@ impl SendIndex {
         let mut found = None;
         // Just behind the last one nothing is found, and what was pending before it is brought up to date.
         let ahead = last.since(sn);
-        if ahead >= 0 || (ahead == -1 && slot > 0) {
+        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.may_be_below(root, 0, due) {
             let to_end = (ring_end + 1).wrapping_sub(slot);
             found = if ahead < to_end.cast_signed() {
                 find(slot, slot.wrapping_add_signed(ahead))

@@ -391,23 +391,28 @@ impl Slots<Timing> {
         bits
     }
 
-    /// The first due segment in `span` below a node. What is passed is brought up to date, beginning with the slot before.
+    /// True when a node has to be looked below.
+    #[inline(always)]
+    pub(super) fn may_be_below(&self, level: u32, slot: u32, due: Due) -> bool {
+        due.seek == Seek::All || self.node(level, slot).note.may_be(due)
+    }
+
+    /// The first due segment in `span` below a node that has to be looked below. What is passed is brought up to date, beginning with
+    /// the slot before.
     pub(super) fn find_due(&self, level: u32, slot: u32, what: &(Span, Due)) -> Option<u32> {
         let (span, due) = *what;
-        let node = self.node(level, slot);
-        if due.seek != Seek::All && !node.note.may_be(due) {
-            return None;
-        }
         self.push(level, slot);
         for at in each(
             level,
             slot,
             self.within(level, slot, span.from.saturating_sub(1), span.to),
         ) {
-            let found = if level > 0 {
+            let found = if level == 0 {
+                (span.has(at) && due.includes(self.segment(at))).then_some(at)
+            } else if self.may_be_below(level - 1, at, due) {
                 self.find_due(level - 1, at, what)
             } else {
-                (span.has(at) && due.includes(self.segment(at))).then_some(at)
+                None
             };
             if found.is_some() {
                 return found;
@@ -428,19 +433,25 @@ impl Slots<Timing> {
             .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.includes(*segment))
     }
 
-    /// The earliest deadline below a node that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
-    pub(super) fn earliest(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
-        let node = self.node(level, slot);
-        if node.live.get() == 0 || node.note.distance(now) >= horizon {
-            return horizon;
+    /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
+    pub(super) fn earliest(&self, now: Millis, horizon: i32) -> i32 {
+        let root = self.root();
+        if root.live.get() == 0 || root.note.distance(now) >= horizon {
+            horizon
+        } else {
+            self.earliest_below(self.root_level(), 0, now, horizon)
         }
+    }
+
+    /// The same below a node where there may be one.
+    fn earliest_below(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
         let mut earliest = horizon;
-        for at in each(level, slot, node.live.get()) {
-            earliest = if level == 0 {
-                earliest.min(Millis(self.segment(at).resendts.get()).since(now))
-            } else {
-                self.earliest(level - 1, at, now, earliest)
-            };
+        for at in each(level, slot, self.node(level, slot).live.get()) {
+            if level == 0 {
+                earliest = earliest.min(Millis(self.segment(at).resendts.get()).since(now));
+            } else if self.node(level - 1, at).note.distance(now) < earliest {
+                earliest = self.earliest_below(level - 1, at, now, earliest);
+            }
         }
         earliest
     }
@@ -464,7 +475,9 @@ impl Slots<Timing> {
             from: 0,
             to: self.last_slot(),
         };
-        self.find_due(self.root_level(), 0, &(span, due));
+        if self.may_be_below(self.root_level(), 0, due) {
+            self.find_due(self.root_level(), 0, &(span, due));
+        }
     }
 
     /// True when what the lowest node above `slot` notes holds for all its segments, as far as can be told at once: the node is
