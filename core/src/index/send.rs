@@ -90,7 +90,7 @@ pub(crate) struct SendIndex {
     look: Cell<Sn>,
     /// Most sequence numbers that were in flight during this trimming period.
     peak: Cell<u32>,
-    /// Segments that might be in flight when some were last admitted.
+    /// Segments that might be in flight when the ring was made last.
     window: Cell<u32>,
 }
 
@@ -227,7 +227,7 @@ impl SendIndex {
         }
     }
 
-    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now; the
+    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list at `ts`, which has `total` now; the
     /// `window` allows so many.
     #[inline(always)]
     pub(crate) fn admitted(
@@ -235,7 +235,7 @@ impl SendIndex {
         list: List<'_>,
         run: Segment,
         (count, total, window): (u32, u32, u32),
-        next: Sn,
+        (next, ts): (Sn, Millis),
         limit: impl Fn() -> i32,
     ) {
         let Some((head, end)) = list.ends() else {
@@ -259,7 +259,6 @@ impl SendIndex {
         if begins {
             self.restart(sn, limit());
         }
-        self.window.set(window);
         self.count.set(self.count.get().wrapping_add(count));
         self.next.set(next);
         let first = Sn(head.sn.get());
@@ -270,6 +269,7 @@ impl SendIndex {
             || next.before(first)
             || previous.is_some_and(|previous| !previous.before(sn))
         {
+            self.window.set(window);
             self.rebuild(list, self.count.get(), self.next.get());
             return;
         }
@@ -278,8 +278,7 @@ impl SendIndex {
             self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
-        self.slots
-            .append((sn, last), Millis(run.ts.get()), list.from(run));
+        self.slots.append((sn, last), ts, list.from(run));
         self.last.set(end.as_ptr());
         self.stamp_last(end);
         if begins {
@@ -427,20 +426,24 @@ impl SendIndex {
         }
     }
 
-    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0. The tree
-    /// hears of it when all of its flush are.
+    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0. Where more
+    /// of the flush `follow`, the tree hears of it later.
     #[inline(always)]
-    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
         if self.is_off() {
             return;
         }
-        let sn = Sn(first.sn.get());
-        if self.run_end.get() != sn || self.run_resendts.get() != resendts {
-            self.note_run();
-            self.run.set(sn);
-            self.run_resendts.set(resendts);
+        let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        if !follow && self.run.get() == self.run_end.get() {
+            self.note_deadlines(sn, last_sn, resendts);
+        } else {
+            if self.run_end.get() != sn || self.run_resendts.get() != resendts {
+                self.note_run();
+                self.run.set(sn);
+                self.run_resendts.set(resendts);
+            }
+            self.run_end.set(last_sn.plus(1));
         }
-        self.run_end.set(Sn(last.sn.get()).plus(1));
         if self.first.get() == first.as_ptr() {
             self.stamp_first(first);
         }
@@ -452,16 +455,26 @@ impl SendIndex {
     /// Lets the tree know of the segments that were sent for the first time.
     #[inline(always)]
     fn note_run(&self) {
-        let (first, end) = (self.run.get(), self.run_end.get());
-        if first == end {
-            return;
+        if self.run.get() != self.run_end.get() {
+            self.note_run_now();
         }
-        let (last, resendts) = (end.plus(u32::MAX), self.run_resendts.get());
-        // Mostly those before them were sent at the same moment.
-        if !self.is_off() && !self.slots.knows_deadline(first, last, resendts) {
-            self.slots.set_deadlines(first, last, resendts);
+    }
+
+    #[inline(never)]
+    fn note_run_now(&self) {
+        let (first, end) = (self.run.get(), self.run_end.get());
+        if !self.is_off() {
+            self.note_deadlines(first, end.plus(u32::MAX), self.run_resendts.get());
         }
         self.run.set(end);
+    }
+
+    #[inline(always)]
+    fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        // Mostly those before them were sent at the same moment.
+        if !self.slots.knows_deadline(first, last, resendts) {
+            self.slots.set_deadlines(first, last, resendts);
+        }
     }
 
     /// `segment` was sent. Where it was skipped before, that is forgotten when the tree is next brought up to date.

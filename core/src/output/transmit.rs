@@ -178,7 +178,9 @@ impl<'a> Kcp<'a> {
         };
         packet.take_over(writer);
         if let Some(last) = last {
-            self.private().sent.first_sent(first, last, fields.resendts);
+            let follow = !matches!(end, Run::Ended);
+            let index = &self.private().sent;
+            index.first_sent(first, last, fields.resendts, follow);
             if last != first || !matches!(end, Run::Full(_)) {
                 self.note_dead_link(1);
             }
