@@ -19,7 +19,7 @@ pub(super) const FAN: u32 = 1 << BITS;
 const SMALLEST: u32 = 32;
 /// Slots of the largest ring that grows with what it holds. Beyond it a ring gets the size of the window at once: to fill
 /// another one is work that a single packet must not cause.
-const GROWING: u32 = 512;
+const GROWING: u32 = 256;
 /// Slots of the largest ring. A wider window is walked.
 const LARGEST: u32 = 1 << 24;
 

@@ -10,7 +10,8 @@ use crate::seq::Millis;
 use crate::ways;
 use crate::wire::Header;
 
-/// What all headers without payload have in common that a flush writes.
+/// What all headers without payload have in common that a flush writes. Functions that are called take its fields one by one: as a
+/// whole it would be laid into memory by every flush.
 #[derive(Clone, Copy)]
 pub(super) struct Common {
     pub(super) conv: u32,
@@ -100,13 +101,8 @@ impl<'a> Kcp<'a> {
     }
 
     /// Asks for the peer's window where that is due, and tells it ours where it asked.
-    #[inline(always)]
-    pub(super) fn flush_probes(self, common: Common, last: [u32; 2]) -> Result<Kcp<'a>, Ended<'a>> {
-        self.flush_probes_with(common.conv, common.una, common.wnd, last)
-    }
-
     #[inline(never)]
-    fn flush_probes_with(
+    pub(super) fn flush_probes(
         self,
         conv: u32,
         una: u32,

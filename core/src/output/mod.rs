@@ -248,7 +248,7 @@ impl<'a> Kcp<'a> {
         let common = acks::Common { conv, una, wnd };
         let (mut kcp, last) = kcp.flush_acks(common)?;
         if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
-            kcp = kcp.flush_probes(common, last)?;
+            kcp = kcp.flush_probes(conv, una, wnd, last)?;
         } else {
             kcp.set_prober(Prober::IDLE);
         }

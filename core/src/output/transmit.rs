@@ -33,8 +33,7 @@ pub(super) struct Walk {
     pub(super) fast_retransmits: u32,
     /// Any segment was sent again after its timeout.
     pub(super) timed_out: bool,
-    /// It ended before the end: a segment that is due has to stay, for want of budget or memory, or the program has edited the
-    /// list so that nobody knows what is behind the segment sent last.
+    /// It ended before the end: a segment that is due has to stay, for want of budget or memory.
     pub(super) stopped: bool,
 }
 
@@ -338,10 +337,7 @@ impl<'a> Kcp<'a> {
         } else {
             // Numbers do not say what comes later: going by them could go round in circles.
             walk.scope = Scope::All;
-            let behind = index.behind(list, at);
-            // Where it has gone, nobody knows what comes later.
-            walk.stopped = behind.is_none();
-            behind.flatten()
+            index.behind(list, at)
         }
     }
 

@@ -59,17 +59,16 @@ impl SendIndex {
         at
     }
 
-    /// What is behind the segment of this bookmark, looked for in the order of the list; `None` when that is not listed any
-    /// more.
-    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Option<Segment<'k>>> {
+    /// What is behind the segment of this bookmark, looked for in the order of the list; nothing where that is not listed any more.
+    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Segment<'k>> {
         let mut next = list.first();
         while let Some(segment) = next {
             next = list.next(segment);
             if at.names(segment) {
-                return Some(next);
+                break;
             }
         }
-        None
+        next
     }
 
     /// True when the list is in order of `sn`.
