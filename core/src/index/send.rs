@@ -78,10 +78,6 @@ pub(crate) struct SendIndex {
 
     /// Every listed segment before this one has been sent, and the tree knows its deadline.
     unsent: Cell<Sn>,
-    /// From which one to before which others were sent with this deadline that the tree need not know of yet.
-    run: Cell<Sn>,
-    run_end: Cell<Sn>,
-    run_resendts: Cell<Millis>,
     /// `fastlimit` when the tree noted which segments may be sent again because of skips.
     limit: Cell<i32>,
     /// Skips may be pending in the tree.
@@ -92,6 +88,10 @@ pub(crate) struct SendIndex {
     peak: Cell<u32>,
     /// Segments that might be in flight when the ring was made last.
     window: Cell<u32>,
+    /// From which one to before which others were sent with this deadline that the tree need not know of yet.
+    run: Cell<Sn>,
+    run_end: Cell<Sn>,
+    run_resendts: Cell<Millis>,
 }
 
 impl SendIndex {
