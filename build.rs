@@ -74,6 +74,10 @@ fn main() {
         // A symbol that nobody defines shows when the library is made, not when a program loads it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkcp.so");
+        // What the C compiler adds there runs constructors of a kind that this library has none of.
+        if system == "linux" && env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|name| name == "gnu") {
+            println!("cargo::rustc-cdylib-link-arg=-nostartfiles");
+        }
         if arch == "arm" {
             // Functions name the unwinder's personality there, and rustc links no_std crates without libgcc.
             let unwinder = if system == "android" {

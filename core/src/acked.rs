@@ -1,6 +1,7 @@
 //! Acknowledgements from the peer: they remove segments from `snd_buf`, give round-trip samples, and count skips.
 
 use crate::callback::Released;
+use crate::index::Found;
 use crate::kcp::{Kcp, Private};
 use crate::rtt::Estimate;
 use crate::segment::Owned;
@@ -125,12 +126,17 @@ impl<'a> Kcp<'a> {
         if !self.may_be_in_flight(sn) {
             return;
         }
-        let (mut list, private) = self.snd_buf_mut();
-        if let Some(segment) = private.sent.take(&mut list, sn) {
-            self.count_acked(segment.segment().len.get());
-            self.free_acked(segment);
-            self.advance_una();
+        if let Some(found) = Found::of(self, sn) {
+            Kcp::remove_acked(found);
         }
+    }
+
+    #[inline(never)]
+    fn remove_acked(found: Found<'_, '_>) {
+        let (kcp, segment) = found.take();
+        kcp.count_acked(segment.segment().len.get());
+        kcp.free_acked(segment);
+        kcp.advance_una();
     }
 
     /// The same where callbacks may run.

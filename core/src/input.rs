@@ -80,7 +80,10 @@ impl<'a> Kcp<'a> {
         let answer;
         // Only callbacks can install callbacks, so whether any may run is known before the first.
         if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks() {
-            (kcp, answer) = kcp.take_watched(packet, &mut acked)?;
+            // Of its own, so that what is noted stays in registers elsewhere.
+            let mut watched = Acked::default();
+            (kcp, answer) = kcp.take_watched(packet, &mut watched)?;
+            acked = watched;
         } else {
             answer = kcp.take_segments(packet, &mut acked);
             if acked.sampled {
@@ -138,7 +141,7 @@ impl<'a> Kcp<'a> {
             }
             match u32::from(header.cmd) {
                 IKCP_CMD_PUSH if self.take_next(at, payload) => {}
-                IKCP_CMD_PUSH => self.take_push(at.read(), payload),
+                IKCP_CMD_PUSH => self.take_push(&at.read(), payload, true),
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
@@ -185,44 +188,24 @@ impl<'a> Kcp<'a> {
         let header = at.read();
         let mut kcp = self.acknowledge_before_watched(Sn(header.una))?;
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-        match u32::from(header.cmd) {
-            IKCP_CMD_PUSH => {
-                if kcp.logs(log_mask::IN_DATA) {
-                    kcp = kcp.log_push(header.sn, header.ts)?;
-                    kcp.sync_after_callback();
-                }
-                kcp.take_push(header, payload);
+        let cmd = u32::from(header.cmd);
+        if cmd == IKCP_CMD_ACK {
+            let rtt = kcp.now().since(ts);
+            if rtt >= 0 {
+                kcp.sample_rtt(rtt);
+                // A callback could see the timeout before the end of the packet.
+                kcp.set_rto();
+                (kcp, _) = kcp.on_rtt(rtt)?;
+                kcp.sync_after_callback();
             }
-            IKCP_CMD_ACK => {
-                let rtt = kcp.now().since(ts);
-                if rtt >= 0 {
-                    kcp.sample_rtt(rtt);
-                    // A callback could see the timeout before the end of the packet.
-                    kcp.set_rto();
-                    (kcp, _) = kcp.on_rtt(rtt)?;
-                    kcp.sync_after_callback();
-                }
-                kcp = kcp.acknowledge_watched(sn)?;
-                acked.note(sn, ts);
-                if kcp.logs(log_mask::IN_ACK) {
-                    let rtt = kcp.now().since(ts);
-                    kcp = kcp.log_ack(header.sn, rtt)?;
-                    kcp.sync_after_callback();
-                }
-            }
-            IKCP_CMD_WASK => {
-                kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
-                if kcp.logs(log_mask::IN_PROBE) {
-                    kcp = kcp.log_probe()?;
-                    kcp.sync_after_callback();
-                }
-            }
-            _ => {
-                if kcp.logs(log_mask::IN_WINS) {
-                    kcp = kcp.log_window(header.wnd)?;
-                    kcp.sync_after_callback();
-                }
-            }
+            kcp = kcp.acknowledge_watched(sn)?;
+            acked.note(sn, ts);
+        } else if cmd == IKCP_CMD_WASK {
+            kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+        }
+        kcp = kcp.log_arrival(&header)?;
+        if cmd == IKCP_CMD_PUSH {
+            kcp.take_push(&header, payload, true);
         }
         Ok(kcp)
     }

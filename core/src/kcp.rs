@@ -77,6 +77,10 @@ struct ControlBlock {
 #[allow(missing_debug_implementations)]
 pub struct Kcp<'a>(NonNull<ControlBlock>, PhantomData<&'a ControlBlock>);
 
+/// A handle that was laid down while its object lives, for the one who lent it to take it up again. It carries no address: the
+/// lender has kept that, in a register if need be.
+pub(crate) struct Back<'a>(PhantomData<&'a ControlBlock>);
+
 impl Deref for Kcp<'_> {
     type Target = IKCPCB;
 
@@ -95,6 +99,24 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub unsafe fn from_ptr(kcp: *const IKCPCB) -> Option<Kcp<'a>> {
         Some(Kcp(NonNull::new(kcp.cast_mut().cast())?, PhantomData))
+    }
+
+    /// Lends the handle to `operation`, which consumes it, and takes it up again if that gives it back.
+    #[inline(always)]
+    pub(crate) fn lend<E>(
+        self,
+        operation: impl FnOnce(Kcp<'a>) -> Result<Back<'a>, E>,
+    ) -> Result<Kcp<'a>, E> {
+        let address = self.0;
+        // A call has one handle, so that the one which was laid down is the one that was lent.
+        let Back(life) = operation(self)?;
+        Ok(Kcp(address, life))
+    }
+
+    /// Lays the handle down for the one who lent it.
+    #[inline(always)]
+    pub(crate) fn give_back(self) -> Back<'a> {
+        Back(self.1)
     }
 
     /// Makes an object for the conversation `conv`; `user` is handed to the callbacks. NULL when there is no memory.
@@ -164,10 +186,7 @@ impl<'a> Kcp<'a> {
             &block.public.rcv_queue,
         ] {
             // SAFETY: the handle on the object is consumed, and no handle on a segment is left.
-            let mut list = unsafe { ListMut::new(head) };
-            while let Some(segment) = list.pop_front() {
-                pool::discard(segment);
-            }
+            pool::discard_all(unsafe { ListMut::new(head) });
         }
         let private = self.private();
         private.pool.clear();

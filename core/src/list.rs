@@ -81,6 +81,14 @@ impl<'a> List<'a> {
         self.member(self.0.prev.get())
     }
 
+    /// The first and the last member.
+    #[inline(always)]
+    pub(crate) fn ends(self) -> Option<(Segment<'a>, Segment<'a>)> {
+        let first = self.first()?;
+        // SAFETY: the circle is closed, so that a member stands at its other end too.
+        Some((first, unsafe { Segment::from_node(self.0.prev.get()) }))
+    }
+
     /// The member behind `segment`.
     #[inline(always)]
     pub(crate) fn next(self, segment: Segment) -> Option<Segment<'a>> {
@@ -136,7 +144,7 @@ impl<'a> List<'a> {
         let Some(first) = self.first() else {
             return;
         };
-        self.cut_front(self.next(last));
+        self.cut_front(last.node.next.get());
         let end = to.0.prev.get();
         first.node.prev.set(end);
         last.node.next.set(to.head());
@@ -145,10 +153,9 @@ impl<'a> List<'a> {
         to.0.prev.set(last.node());
     }
 
-    /// Lets the list begin with `first`, a member, or be empty. What stood before it keeps its links.
+    /// Lets the list begin with `first`, a member, or be empty, if that is the head. What stood before it keeps its links.
     #[inline(always)]
-    fn cut_front(self, first: Option<Segment<'a>>) {
-        let first = first.map_or(self.head(), Segment::node);
+    fn cut_front(self, first: *mut IQUEUEHEAD) {
         self.0.next.set(first);
         // SAFETY: the head is borrowed, and a member is live.
         unsafe { (*first).prev.set(self.head()) };
@@ -205,7 +212,7 @@ impl<'a> ListMut<'a> {
     #[inline(always)]
     pub(crate) fn pop_front(&mut self) -> Option<Owned> {
         let first = self.0.first()?;
-        self.0.cut_front(self.0.next(first));
+        self.0.cut_front(first.node.next.get());
         // SAFETY: as for `take`.
         Some(unsafe { Owned::from_raw(first.address(), first.len.get()) })
     }
@@ -230,11 +237,11 @@ impl<'a> ListMut<'a> {
         wanted: impl Fn(Segment<'_>) -> bool,
         mut taken: impl FnMut(Owned),
     ) {
-        let mut at = self.0.first();
-        while let Some(segment) = at
+        let mut at = self.0.0.next.get();
+        while let Some(segment) = self.0.member(at)
             && wanted(segment)
         {
-            at = self.0.next(segment);
+            at = segment.node.next.get();
             // SAFETY: it leaves the list below, where nothing looks at it before, and handles on members are borrowed from `self`.
             taken(unsafe { Owned::from_raw(segment.address(), segment.len.get()) });
         }

@@ -3,24 +3,38 @@
 //! A line that is masked off costs one test.
 
 use crate::callback::Released;
-use crate::consts::log_mask;
+use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, log_mask};
 use crate::kcp::Kcp;
+use crate::seq::Millis;
+use crate::wire::Header;
 
 /// Room for a line and its terminating zero, bytes.
 pub(crate) const LINE: usize = 96;
 
-/// A line under construction. Every line of the library fits, and the last byte stays 0.
+/// A line. Every line of the library fits, and the last byte stays 0.
 struct Line {
     bytes: [u8; LINE],
     len: usize,
 }
 
 impl Line {
-    const fn new() -> Line {
-        Line {
+    /// `text`, with the next one of `values` for each `%`.
+    fn new(text: &str, values: &[i64]) -> Line {
+        let mut line = Line {
             bytes: [0; LINE],
             len: 0,
+        };
+        let mut values = values.iter();
+        for byte in text.bytes() {
+            match values.as_slice() {
+                [value, ..] if byte == b'%' => {
+                    line.number(*value);
+                    values.next();
+                }
+                _ => line.byte(byte),
+            }
         }
+        line
     }
 
     #[inline(never)]
@@ -34,16 +48,12 @@ impl Line {
         }
     }
 
-    #[inline(never)]
-    fn text(&mut self, text: &str) -> &mut Line {
-        for byte in text.bytes() {
-            self.byte(byte);
+    fn number(&mut self, value: i64) {
+        if value < 0 {
+            self.byte(b'-');
         }
-        self
-    }
-
-    #[inline(never)]
-    fn unsigned(&mut self, value: u32) -> &mut Line {
+        // All are of 32 bits, with a sign or without.
+        let value = value.unsigned_abs() as u32;
         let mut power = 1_000_000_000;
         while power > value && power > 1 {
             power /= 10;
@@ -53,15 +63,6 @@ impl Line {
             self.byte(b'0' + digit);
             power /= 10;
         }
-        self
-    }
-
-    #[inline(never)]
-    fn signed(&mut self, value: i32) -> &mut Line {
-        if value < 0 {
-            self.byte(b'-');
-        }
-        self.unsigned(value.unsigned_abs())
     }
 
     #[cfg(test)]
@@ -89,51 +90,55 @@ impl<'a> Kcp<'a> {
         )
     }
 
-    #[cold]
     pub(crate) fn log_output(self, size: u32) -> Result<Kcp<'a>, Released> {
-        self.write(Line::new().text("[RO] ").unsigned(size).text(" bytes"))
+        self.log("[RO] % bytes", [size.into(), 0, 0])
     }
 
-    #[cold]
     pub(crate) fn log_input(self, size: i32) -> Result<Kcp<'a>, Released> {
-        self.write(Line::new().text("[RI] ").signed(size).text(" bytes"))
+        self.log("[RI] % bytes", [size.into(), 0, 0])
     }
 
-    #[cold]
     pub(crate) fn log_recv(self, sn: u32) -> Result<Kcp<'a>, Released> {
-        self.write(Line::new().text("recv sn=").unsigned(sn))
+        self.log("recv sn=%", [sn.into(), 0, 0])
+    }
+
+    /// The line about a segment that has arrived, if it is wanted.
+    #[inline(always)]
+    pub(crate) fn log_arrival(self, header: &Header) -> Result<Kcp<'a>, Released> {
+        let values = [header.sn, header.ts].map(i64::from);
+        let (mask, text, values) = match u32::from(header.cmd) {
+            IKCP_CMD_PUSH => (
+                log_mask::IN_DATA,
+                "input psh: sn=% ts=%",
+                [values[0], values[1], 0],
+            ),
+            IKCP_CMD_ACK => {
+                let rtt = self.now().since(Millis(header.ts));
+                (
+                    log_mask::IN_ACK,
+                    "input ack: sn=% rtt=% rto=%",
+                    [values[0], rtt.into(), self.rx_rto.get().into()],
+                )
+            }
+            IKCP_CMD_WASK => (log_mask::IN_PROBE, "input probe", [0; 3]),
+            _ => (
+                log_mask::IN_WINS,
+                "input wins: %",
+                [header.wnd.into(), 0, 0],
+            ),
+        };
+        if !self.logs(mask) {
+            return Ok(self);
+        }
+        let kcp = self.log(text, values)?;
+        kcp.sync_after_callback();
+        Ok(kcp)
     }
 
     #[cold]
-    pub(crate) fn log_ack(self, sn: u32, rtt: i32) -> Result<Kcp<'a>, Released> {
-        let mut line = Line::new();
-        line.text("input ack: sn=").unsigned(sn);
-        line.text(" rtt=").signed(rtt);
-        line.text(" rto=").signed(self.rx_rto.get());
-        self.write(&line)
-    }
-
-    #[cold]
-    pub(crate) fn log_push(self, sn: u32, ts: u32) -> Result<Kcp<'a>, Released> {
-        let mut line = Line::new();
-        line.text("input psh: sn=").unsigned(sn);
-        line.text(" ts=").unsigned(ts);
-        self.write(&line)
-    }
-
-    #[cold]
-    pub(crate) fn log_probe(self) -> Result<Kcp<'a>, Released> {
-        self.write(Line::new().text("input probe"))
-    }
-
-    #[cold]
-    pub(crate) fn log_window(self, wnd: u16) -> Result<Kcp<'a>, Released> {
-        self.write(Line::new().text("input wins: ").unsigned(u32::from(wnd)))
-    }
-
     #[inline(never)]
-    fn write(self, line: &Line) -> Result<Kcp<'a>, Released> {
-        self.write_log(&line.bytes)
+    fn log(self, text: &str, values: [i64; 3]) -> Result<Kcp<'a>, Released> {
+        self.write_log(&Line::new(text, &values).bytes)
     }
 }
 
@@ -148,23 +153,14 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_printf_does() {
-        let mut line = Line::new();
-        line.unsigned(0)
-            .text(" ")
-            .unsigned(u32::MAX)
-            .text(" ")
-            .signed(i32::MIN)
-            .text(" ")
-            .signed(-7)
-            .text(" ")
-            .unsigned(1010);
+        let values = [0, u32::MAX.into(), i32::MIN.into(), -7, 1010];
+        let line = Line::new("% % % % %", &values);
         assert_eq!(text(&line), "0 4294967295 -2147483648 -7 1010");
     }
 
     #[test]
     fn a_line_too_long_is_cut_and_terminated() {
-        let mut line = Line::new();
-        line.text(&"x".repeat(200));
+        let line = Line::new(&"x".repeat(200), &[]);
         assert_eq!(text(&line).len(), 95);
     }
 }

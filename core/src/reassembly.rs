@@ -39,19 +39,19 @@ impl Kcp<'_> {
             .is_none_or(|first| Sn(first.sn.get()).since(sn) > 1)
     }
 
-    /// Takes payload: it is acknowledged unless it lies beyond the window, and stored when it is new.
+    /// Takes payload: it is acknowledged, if that is `owed`, unless it lies beyond the window, and stored when it is new.
     #[inline(never)]
-    pub(crate) fn take_push(&mut self, header: Header, payload: Source) {
+    pub(crate) fn take_push(&mut self, header: &Header, payload: Source, owed: bool) {
         let sn = Sn(header.sn);
         let next = Sn(self.rcv_nxt.get());
         if sn.since(next.plus(self.rcv_wnd.get())) >= 0 {
             return;
         }
         let is_new = sn.since(next) >= 0;
-        let unheard = self.acks_overflow() && (!is_new || self.is_stored(sn));
+        let unheard = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
         // Without memory for its acknowledgement, or for itself, the segment counts as lost.
         if unheard || self.try_push_ack(header.sn, header.ts) {
-            let stored = !is_new || self.store(&header, payload);
+            let stored = !is_new || self.store(header, payload);
             if !stored && !unheard {
                 self.pop_ack();
             }
@@ -69,7 +69,8 @@ impl Kcp<'_> {
     }
 
     /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
-    pub(crate) fn store(&mut self, header: &Header, source: Source) -> bool {
+    #[inline(always)]
+    fn store(&mut self, header: &Header, source: Source) -> bool {
         self.sync_received();
         // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
         if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
@@ -95,7 +96,8 @@ impl Kcp<'_> {
 
     /// True when a segment with this `sn`, not before `rcv_nxt`, is waiting in `rcv_buf`.
     #[cold]
-    pub(crate) fn is_stored(&self, sn: Sn) -> bool {
+    #[inline(never)]
+    fn is_stored(&self, sn: Sn) -> bool {
         self.sync_received();
         matches!(
             self.private().received.place(self.rcv_buf(), sn),
@@ -157,12 +159,7 @@ impl Kcp<'_> {
 
     /// `ikcp_parse_data`: takes in a segment that the program made, as `ikcp_input` would one from the network.
     pub fn parse_data(mut self, segment: ForeignSegment) {
-        let header = segment.header();
-        let sn = Sn(header.sn);
-        let next = Sn(self.rcv_nxt.get());
-        if sn.since(next.plus(self.rcv_wnd.get())) < 0 && sn.since(next) >= 0 {
-            self.store(&header, segment.payload());
-        }
+        self.take_push(&segment.header(), segment.payload(), false);
     }
 
     /// Free segments of the receive queue, as advertised: the header has 16 bits for it.

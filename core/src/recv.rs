@@ -42,8 +42,7 @@ impl<'a> Kcp<'a> {
             };
             let size = first.len.get();
             if first.frg.get() == 0 && len >= 0 && size <= len.unsigned_abs() {
-                sink.of_len(size).append(first);
-                self.take_first();
+                self.take_first(sink.of_len(size));
                 return size.cast_signed();
             }
         }
@@ -64,11 +63,11 @@ impl<'a> Kcp<'a> {
 
     /// Takes a message of one segment off the queue.
     #[inline(always)]
-    fn take_first(&mut self) {
-        let first = self.rcv_queue_mut().pop_front();
-        self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-        self.note_front();
-        if let Some(first) = first {
+    fn take_first(&mut self, mut sink: Sink) {
+        if let Some(first) = self.rcv_queue_mut().pop_front() {
+            self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
+            self.note_front();
+            sink.append(first.segment());
             self.free_segment(first);
         }
     }
@@ -125,6 +124,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// Copies the first message. Gives the number of its fragments.
+    #[inline(never)]
     fn copy_message(&self, mut sink: Sink) -> u32 {
         let mut count = 0;
         let mut at = self.rcv_queue().first();

@@ -155,6 +155,7 @@ impl Kcp<'_> {
 
     /// How much of `len` bytes goes into the last queued segment. It gets room for a whole `mss` when it has too little,
     /// so that appending byte by byte copies it once.
+    #[inline(never)]
     fn plan_extension(&self, len: u32, mss: u32) -> Result<Option<Extension>, NoMemory> {
         let Some(old) = self.snd_queue().last() else {
             return Ok(None);
@@ -175,6 +176,7 @@ impl Kcp<'_> {
         Ok(Some(Extension { larger, len }))
     }
 
+    #[inline(never)]
     fn extend(&mut self, extension: Option<Extension>, mut source: Source) {
         let Some(Extension { larger, len }) = extension else {
             return;

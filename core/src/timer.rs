@@ -10,27 +10,33 @@ const CLOCK_JUMP: i32 = 10_000;
 impl Kcp<'_> {
     /// Sets the clock to `current` ms, and flushes when the interval is over.
     pub fn update(self, current: u32) {
-        let now = Millis(current);
         self.current.set(current);
-        if self.updated.get() == 0 {
+        let until_flush = Millis(self.ts_flush.get()).since(Millis(current));
+        if self.updated.get() == 0 || !(1..=CLOCK_JUMP).contains(&until_flush) {
+            self.end_interval(current);
+        }
+    }
+
+    /// The interval is over, or the first one begins, or the clock has jumped.
+    #[inline(never)]
+    fn end_interval(self, current: u32) {
+        let now = Millis(current);
+        let mut due = Millis(self.ts_flush.get());
+        let first = self.updated.get() == 0;
+        if first {
             self.updated.set(1);
-            self.ts_flush.set(current);
         }
-        let mut slap = now.since(Millis(self.ts_flush.get()));
-        if !(-CLOCK_JUMP..CLOCK_JUMP).contains(&slap) {
-            self.ts_flush.set(current);
-            slap = 0;
+        if first || !(0..CLOCK_JUMP).contains(&now.since(due)) {
+            due = now;
         }
-        if slap >= 0 {
-            let mut next = Millis(self.ts_flush.get()).plus(self.interval.get());
-            if now.since(next) >= 0 {
-                next = now.plus(self.interval.get());
-            }
-            self.ts_flush.set(next.0);
-            self.look_around();
-            if let Ok(kcp) = self.request_flush() {
-                kcp.narrow_bounds();
-            }
+        let mut next = due.plus(self.interval.get());
+        if now.since(next) >= 0 {
+            next = now.plus(self.interval.get());
+        }
+        self.ts_flush.set(next.0);
+        self.look_around();
+        if let Ok(kcp) = self.request_flush() {
+            kcp.narrow_bounds();
         }
     }
 

@@ -56,22 +56,6 @@ impl Header {
         }
     }
 
-    /// The same header about another segment: its `sn` and `ts`.
-    #[inline(always)]
-    pub(crate) fn about(self, [sn, ts]: [u32; 2]) -> Header {
-        Header { sn, ts, ..self }
-    }
-
-    /// The same header with another command.
-    #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)]
-    pub(crate) fn with_cmd(self, cmd: u32) -> Header {
-        Header {
-            cmd: cmd as u8,
-            ..self
-        }
-    }
-
     /// Writes the header.
     #[inline(always)]
     pub fn emit(&self) -> RawHeader {

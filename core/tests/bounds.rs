@@ -292,6 +292,35 @@ fn a_busy_connection_keeps_segments() {
     assert!(out() - before > 2064 + 1376, "{}", out() - before);
 }
 
+/// At a window of 32,768 it gave all of a burst back in one flush: 0.7 ms.
+#[test]
+fn a_flush_gave_all_that_was_kept_back_at_once() {
+    let mut end = endpoint(1024);
+    end.update(0);
+    let before = out();
+    for sn in 0..3000 {
+        // Backwards in rounds of 1,000, so that as many are kept.
+        let sn = sn / 1000 * 1000 + 999 - sn % 1000;
+        end.input(&packet(header(PUSH, sn), 100));
+    }
+    while end.kcp().peeksize() >= 0 {
+        drop_message(&end);
+    }
+    let size = 64 + 112;
+    let (mut kept, mut largest) = (out(), 0);
+    assert!(kept - before > 1000 * size);
+    for n in 1..40 * 50 {
+        end.update(n * 10);
+        let now = out();
+        largest = largest.max(kept.saturating_sub(now));
+        kept = now;
+    }
+    // And with the last of it the lists of the pool, and that of acknowledgements.
+    let most = 64 * size + 129 * 16 + 4096 * 8;
+    assert!(largest <= most, "{largest} bytes in one flush");
+    assert_eq!(kept, before, "an idle object keeps memory");
+}
+
 /// The figures in `docs/memory.md`.
 #[test]
 fn the_documented_figures_are_those_of_the_formula() {

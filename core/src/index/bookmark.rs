@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use crate::abi::IKCPSEG;
 use crate::kcp::Kcp;
-use crate::segment::Segment;
+use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
 /// Names a segment of `snd_buf`. It opens while no packet was taken and no edit of the list was noticed since, and is a
@@ -25,6 +25,27 @@ impl Bookmark {
     /// True for the segment that was marked, or another one with its number in the same place.
     pub(crate) fn names(self, segment: Segment<'_>) -> bool {
         segment.as_ptr() == self.address.as_ptr() && segment.sn.get() == self.sn.0
+    }
+}
+
+/// A segment of `snd_buf` that was found. The handle on the object is borrowed exclusively, so that it is still there.
+pub(crate) struct Found<'k, 'a>(&'k mut Kcp<'a>, NonNull<IKCPSEG>);
+
+impl<'k, 'a> Found<'k, 'a> {
+    /// The segment with this `sn`.
+    #[inline(always)]
+    pub(crate) fn of(kcp: &'k mut Kcp<'a>, sn: Sn) -> Option<Found<'k, 'a>> {
+        let at = kcp.private().sent.find(kcp.snd_buf(), sn)?.address();
+        Some(Found(kcp, at))
+    }
+
+    /// Takes it out of the list.
+    #[inline(always)]
+    pub(crate) fn take(self) -> (&'k mut Kcp<'a>, Owned) {
+        let Found(kcp, at) = self;
+        let (mut list, private) = kcp.snd_buf_mut();
+        let segment = private.sent.remove(&mut list, at);
+        (kcp, segment)
     }
 }
 

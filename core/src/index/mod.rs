@@ -5,6 +5,7 @@
 //! if they equal those of the list. An index that does not match is rebuilt from the list. Without memory for an index,
 //! or when the list is not in order, operations walk the list.
 
+mod alike;
 mod arc;
 mod bookmark;
 mod front;
@@ -12,7 +13,7 @@ mod receive;
 mod send;
 mod slots;
 
-pub(crate) use bookmark::Bookmark;
+pub(crate) use bookmark::{Bookmark, Found};
 pub(crate) use front::Front;
 pub(crate) use receive::{Place, ReceiveIndex};
 pub(crate) use send::{FastResend, Scope, SendIndex};

@@ -70,7 +70,7 @@ impl ReceiveIndex {
 
     fn fill_ring(&self, list: List<'_>) {
         self.indexed.set(false);
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return;
         };
         let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
@@ -99,7 +99,7 @@ impl ReceiveIndex {
     /// Where a segment with this `sn` belongs.
     #[inline(always)]
     pub(crate) fn place<'k>(&'k self, list: List<'k>, sn: Sn) -> Place<'k> {
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return Place::After(None);
         };
         let (low, high) = (Sn(first.sn.get()), Sn(last.sn.get()));
@@ -144,7 +144,7 @@ impl ReceiveIndex {
         let segment = list.insert_after(after, segment);
         let count = self.count.get().wrapping_add(1);
         self.stamp(list, count);
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return;
         };
         let span = Sn(last.sn.get()).since(Sn(first.sn.get()));

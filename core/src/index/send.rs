@@ -18,7 +18,7 @@ use crate::abi::IKCPSEG;
 use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
-use tree::{AHEAD, Due, Seek, Skip, Span, Timing, skips};
+use tree::{AHEAD, Count, Due, Seek, Skip, Span, Timing, skips};
 
 /// Segments in flight up to which there is no index.
 const FEW: u32 = 4;
@@ -76,7 +76,7 @@ pub(crate) struct SendIndex {
     first_counts: Cell<u32>,
     last_counts: Cell<u32>,
 
-    /// Every listed segment before this one has been sent.
+    /// Every listed segment before this one has been sent, and the tree knows its deadline.
     unsent: Cell<Sn>,
     /// `fastlimit` when the tree noted which segments may be sent again because of skips.
     limit: Cell<i32>,
@@ -86,8 +86,12 @@ pub(crate) struct SendIndex {
     look: Cell<Sn>,
     /// Most sequence numbers that were in flight during this trimming period.
     peak: Cell<u32>,
-    /// Segments that might be in flight when some were last admitted.
+    /// Segments that might be in flight when the ring was made last.
     window: Cell<u32>,
+    /// From which one to before which others were sent with this deadline that the tree need not know of yet.
+    run: Cell<Sn>,
+    run_end: Cell<Sn>,
+    run_resendts: Cell<Millis>,
 }
 
 impl SendIndex {
@@ -113,13 +117,10 @@ impl SendIndex {
         {
             return false;
         }
-        match (list.first(), list.last()) {
-            (Some(first), Some(last)) => {
-                first.resendts.get() == self.first_resendts.get()
-                    && last.resendts.get() == self.last_resendts.get()
-            }
-            _ => true,
-        }
+        list.ends().is_none_or(|(first, last)| {
+            first.resendts.get() == self.first_resendts.get()
+                && last.resendts.get() == self.last_resendts.get()
+        })
     }
 
     /// Takes over what the list's ends look like.
@@ -127,7 +128,7 @@ impl SendIndex {
     fn stamp_ends(&self, list: List<'_>) {
         self.first.set(list.first_address());
         self.last.set(list.last_address());
-        if let (Some(first), Some(last)) = (list.first(), list.last()) {
+        if let Some((first, last)) = list.ends() {
             self.stamp_first(first);
             self.stamp_last(last);
         }
@@ -171,7 +172,7 @@ impl SendIndex {
     fn fill_ring(&self, list: List<'_>) -> bool {
         self.unsettled.set(false);
         self.unsent.set(self.next.get());
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);
         };
         let low = Sn(first.sn.get());
@@ -226,7 +227,7 @@ impl SendIndex {
         }
     }
 
-    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list, which has `total` now; the
+    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list at `ts`, which has `total` now; the
     /// `window` allows so many.
     #[inline(always)]
     pub(crate) fn admitted(
@@ -234,11 +235,14 @@ impl SendIndex {
         list: List<'_>,
         run: Segment,
         (count, total, window): (u32, u32, u32),
-        next: Sn,
+        (next, ts): (Sn, Millis),
         limit: impl Fn() -> i32,
     ) {
+        let Some((head, end)) = list.ends() else {
+            return;
+        };
         let sn = Sn(run.sn.get());
-        let begins = list.first() == Some(run);
+        let begins = head == run;
         if self.is_off() {
             // Where there was no memory, or no order, it is tried again now and then.
             if total > FEW
@@ -255,10 +259,9 @@ impl SendIndex {
         if begins {
             self.restart(sn, limit());
         }
-        self.window.set(window);
         self.count.set(self.count.get().wrapping_add(count));
         self.next.set(next);
-        let first = list.first().map_or(sn, |first| Sn(first.sn.get()));
+        let first = Sn(head.sn.get());
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
         let span = next.since(first).cast_unsigned();
         // The program may have set `snd_nxt`.
@@ -266,6 +269,7 @@ impl SendIndex {
             || next.before(first)
             || previous.is_some_and(|previous| !previous.before(sn))
         {
+            self.window.set(window);
             self.rebuild(list, self.count.get(), self.next.get());
             return;
         }
@@ -274,14 +278,11 @@ impl SendIndex {
             self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
-        self.slots
-            .append((sn, last), Millis(run.ts.get()), list.from(run));
-        self.last.set(list.last_address());
-        if let Some(last) = list.last() {
-            self.stamp_last(last);
-        }
+        self.slots.append((sn, last), ts, list.from(run));
+        self.last.set(end.as_ptr());
+        self.stamp_last(end);
         if begins {
-            self.first.set(list.first_address());
+            self.first.set(run.as_ptr());
             self.stamp_first(run);
         }
     }
@@ -306,21 +307,15 @@ impl SendIndex {
         self.limit.set(limit);
     }
 
-    /// Takes the segment with this `sn` out of the list.
-    #[inline(always)]
-    pub(crate) fn take(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
-        let at = self.find(list.list(), sn)?.address();
-        Some(self.remove(list, at))
-    }
-
-    /// The same for a segment that was listed before a callback.
+    /// Takes the segment with this `sn` out of the list, if it is still there after a callback.
     pub(crate) fn take_again(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
         let at = self.find_again(list.list(), sn)?.address();
         Some(self.remove(list, at))
     }
 
+    /// Takes a member out of the list.
     #[inline(always)]
-    fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
+    pub(super) fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
         // SAFETY: it was found in the list.
         let segment = unsafe { list.take(at) };
         if self.is_off() {
@@ -367,7 +362,7 @@ impl SendIndex {
     /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
     #[inline(always)]
     pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return;
         };
         let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
@@ -395,13 +390,13 @@ impl SendIndex {
         let whole = skip.sn.since(last) > 0;
         let in_one_piece = from <= self.slots.slot(last);
         let count = |from, to| {
-            self.slots.count(
-                (self.slots.root_level(), 0),
-                Span { from, to },
+            let count = Count {
+                span: Span { from, to },
                 skip,
-                self.limit.get(),
+                limit: self.limit.get(),
                 at_once,
-            );
+            };
+            self.slots.count(self.slots.root_level(), 0, &count);
         };
         if whole {
             count(0, ring_end);
@@ -431,16 +426,55 @@ impl SendIndex {
         }
     }
 
-    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0.
+    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0. Where more
+    /// of the flush `follow`, the tree hears of it later.
     #[inline(always)]
-    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
         if self.is_off() {
             return;
         }
-        self.slots
-            .set_deadlines(Sn(first.sn.get()), Sn(last.sn.get()), resendts);
-        self.stamp_if_end(first);
-        self.stamp_if_end(last);
+        let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        if !follow && self.run.get() == self.run_end.get() {
+            self.note_deadlines(sn, last_sn, resendts);
+        } else {
+            if self.run_end.get() != sn || self.run_resendts.get() != resendts {
+                self.note_run();
+                self.run.set(sn);
+                self.run_resendts.set(resendts);
+            }
+            self.run_end.set(last_sn.plus(1));
+        }
+        if self.first.get() == first.as_ptr() {
+            self.stamp_first(first);
+        }
+        if self.last.get() == last.as_ptr() {
+            self.stamp_last(last);
+        }
+    }
+
+    /// Lets the tree know of the segments that were sent for the first time.
+    #[inline(always)]
+    fn note_run(&self) {
+        if self.run.get() != self.run_end.get() {
+            self.note_run_now();
+        }
+    }
+
+    #[inline(never)]
+    fn note_run_now(&self) {
+        let (first, end) = (self.run.get(), self.run_end.get());
+        if !self.is_off() {
+            self.note_deadlines(first, end.plus(u32::MAX), self.run_resendts.get());
+        }
+        self.run.set(end);
+    }
+
+    #[inline(always)]
+    fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        // Mostly those before them were sent at the same moment.
+        if !self.slots.knows_deadline(first, last, resendts) {
+            self.slots.set_deadlines(first, last, resendts);
+        }
     }
 
     /// `segment` was sent. Where it was skipped before, that is forgotten when the tree is next brought up to date.
@@ -476,11 +510,13 @@ impl SendIndex {
     /// A flush has looked at every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {
+        self.note_run();
         self.unsent.set(self.next.get());
     }
 
-    /// A flush has come as far as `sn`: it ended there, or a callback runs, which may lead to deadlines being looked for.
+    /// A flush has come as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
+        self.note_run();
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);
         }
@@ -518,8 +554,7 @@ impl SendIndex {
 
     /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`. Writes nothing.
     pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
-        self.slots
-            .earliest(self.slots.root_level(), 0, now, horizon)
+        self.slots.earliest(now, horizon)
     }
 
     /// Makes the deadlines exact that are noted less than `horizon` from `now`.

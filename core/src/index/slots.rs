@@ -19,7 +19,7 @@ pub(super) const FAN: u32 = 1 << BITS;
 const SMALLEST: u32 = 32;
 /// Slots of the largest ring that grows with what it holds. Beyond it a ring gets the size of the window at once: to fill
 /// another one is work that a single packet must not cause.
-const GROWING: u32 = 512;
+const GROWING: u32 = 256;
 /// Slots of the largest ring. A wider window is walked.
 const LARGEST: u32 = 1 << 24;
 
@@ -78,6 +78,11 @@ impl Slots<()> {
     }
 
     #[inline(never)]
+    fn is_too_large_for(&self, span: u32, window: u32) -> bool {
+        span <= self.capacity() / 4 && size(span, window) < self.capacity()
+    }
+
+    #[inline(never)]
     fn free_memory(&self) {
         let memory = self.pointers.replace(ptr::null_mut());
         if !memory.is_null() {
@@ -110,7 +115,7 @@ impl<T> Slots<T> {
 
     /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
     pub(super) fn is_too_large(&self, span: u32, window: u32) -> bool {
-        span <= self.capacity() / 4 && size(span, window) < self.capacity()
+        self.plain().is_too_large_for(span, window)
     }
 
     pub(super) fn free(&self) {
@@ -182,11 +187,30 @@ impl<T> Slots<T> {
         unsafe { self.place(slot).write(segment.as_ptr()) }
     }
 
+    /// The same for the slots from that of `first` on.
+    #[inline(always)]
+    pub(super) fn set_addresses<'k>(&self, first: Sn, segments: impl Iterator<Item = Segment<'k>>) {
+        let (mut sn, mask, pointers) = (first.0, self.mask.get(), self.pointers.get());
+        for segment in segments {
+            // SAFETY: inside the allocation.
+            unsafe { pointers.add((sn & mask) as usize).write(segment.as_ptr()) }
+            sn = sn.wrapping_add(1);
+        }
+    }
+
     /// The segment in `slot`, which is live.
     #[inline(always)]
     pub(super) fn segment(&self, slot: u32) -> Segment<'_> {
         // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
         unsafe { Segment::from_raw(NonNull::new_unchecked(self.address(slot))) }
+    }
+
+    /// The segments below the lowest node above `slot`, which is full.
+    #[inline(always)]
+    pub(super) fn full_node(&self, slot: u32) -> &[Segment<'_>; FAN as usize] {
+        let first = self.place(slot - slot % FAN);
+        // SAFETY: as for `segment`. A handle is an address, and one that is not NULL in each live slot.
+        unsafe { &*first.cast_const().cast() }
     }
 
     #[inline(always)]
@@ -290,8 +314,9 @@ impl<T> Slots<T> {
         loop {
             let end = Sn(at.0 | (FAN - 1));
             let more = end.since(last) < 0;
-            let to = bit(0, if more { end.0 } else { last.0 });
-            then(self.slot(at), (to | (to - 1)) & !(bit(0, at.0) - 1));
+            let to = if more { end.0 } else { last.0 };
+            let bits = (2u32 << (to % FAN)) - (1 << (at.0 % FAN));
+            then(self.slot(at), bits as u16);
             if !more {
                 break;
             }

@@ -33,7 +33,7 @@ pub unsafe fn allocator(new_malloc: Option<Malloc>, new_free: Option<Free>) {
 }
 
 /// `size` bytes aligned for any C type, or `None`.
-#[inline]
+#[inline(never)]
 pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     let hook = MALLOC.load(Ordering::Relaxed);
     let memory = if hook.is_null() {
@@ -50,7 +50,7 @@ pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// It came from `allocate`, and nothing uses it any more.
-#[inline]
+#[inline(never)]
 pub(crate) unsafe fn deallocate(memory: *mut u8) {
     let hook = FREE.load(Ordering::Relaxed);
     // SAFETY: the caller's promise; only `allocator` stores the hook, and it stores a `Free`.

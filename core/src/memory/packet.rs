@@ -120,6 +120,12 @@ impl Packet {
         len <= self.capacity.get() || self.resize(buffer, len)
     }
 
+    /// True when a packet of one segment with `len` bytes of payload fits into the buffer as it is.
+    #[inline(always)]
+    pub(crate) fn holds_payload(&self, len: u32) -> bool {
+        u64::from(len) + HEADER_LEN as u64 <= u64::from(self.capacity.get())
+    }
+
     /// Where `len` more bytes go, which count as written then. `None` without memory.
     #[inline(always)]
     fn advance(&self, buffer: &Cell<*mut c_char>, len: u32) -> Option<*mut u8> {
@@ -134,6 +140,7 @@ impl Packet {
     }
 
     /// Appends a header without payload. False without memory.
+    #[inline(never)]
     pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
         match self.advance(buffer, HEADER_LEN as u32) {
             // SAFETY: there is room for a header.
@@ -155,7 +162,7 @@ impl Packet {
             Some(to) => unsafe {
                 let raw = segment.header().emit();
                 to.cast::<RawHeader>().write_unaligned(raw);
-                copy(segment.payload(), to.add(HEADER_LEN), len as usize);
+                ptr::copy_nonoverlapping(segment.payload(), to.add(HEADER_LEN), len as usize);
                 true
             },
             None => false,

@@ -2,7 +2,8 @@
 //!
 //! Sizes are rounded to 16 bytes, and each rounded size is a class with its lists. Which class a segment belongs to
 //! follows from its `len` when it is freed, so nothing is stored in it. What a class did not need during one trimming
-//! period is given back at the end of it: a connection does not keep the memory of a burst.
+//! period is given back after the end of it, some by each flush: a connection does not keep the memory of a burst, and no
+//! flush has to give all of it back.
 //!
 //! Only busy connections have a pool. Of thousands with a message now and then each would keep a segment that has
 //! left the caches by its next message, where an allocator hands all of them the same warm one.
@@ -12,6 +13,7 @@ use core::ptr::{self, NonNull};
 
 use super::{allocate, deallocate};
 use crate::abi::{IKCPSEG, PAYLOAD_OFFSET};
+use crate::list::ListMut;
 use crate::segment::Owned;
 
 const CLASS_BYTES: usize = 16;
@@ -21,6 +23,9 @@ const CLASSES: usize = LARGEST / CLASS_BYTES + 1;
 
 /// Segments freed, or passed on in order, during one trimming period that make a connection a busy one.
 const BUSY: u32 = 128;
+
+/// Segments that are given back by one flush.
+const BATCH: u32 = 64;
 
 /// Two stacks of free segments, linked through `node.next`. A segment is taken from the first one as long as it has any,
 /// so what the second one still has at the end of a period was not needed during it.
@@ -44,53 +49,47 @@ pub(crate) struct Pool {
     left: Cell<i32>,
     /// How many may be kept altogether.
     limit: Cell<i32>,
+    /// Classes that still have something to give back from the period before.
+    ageing: Cell<u32>,
 }
 
 /// Class of a segment with room for `room` bytes of payload.
 #[inline(always)]
 const fn class_of(room: u32) -> usize {
-    // A reference to an `IKCPSEG` covers the first byte of payload.
-    let room = if room == 0 { 1 } else { room };
     // In 64 bits: rounding up within 32 takes a comparison more.
     ((room as u64 + (PAYLOAD_OFFSET + CLASS_BYTES - 1) as u64) / CLASS_BYTES as u64) as usize
 }
 
 /// A segment with room for `room` bytes, straight from the allocator.
-fn fresh(room: u32) -> Option<Owned> {
-    let memory = allocate(class_of(room) * CLASS_BYTES)?;
+fn fresh(room: u32) -> Option<NonNull<IKCPSEG>> {
+    // A reference to an `IKCPSEG` covers the first byte of payload, also where there is none.
+    let memory = allocate((class_of(room) * CLASS_BYTES).max(size_of::<IKCPSEG>()))?;
     // SAFETY: it is ours and large enough; all fields are cells of integers and pointers.
-    unsafe {
-        ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET);
-        Some(Owned::from_raw(memory.cast(), room))
-    }
+    unsafe { ptr::write_bytes(memory.as_ptr(), 0, PAYLOAD_OFFSET) };
+    Some(memory.cast())
 }
 
 /// Gives a segment back to the allocator.
-pub(crate) fn discard(segment: Owned) {
+fn discard(segment: Owned) {
     // SAFETY: segments come from the allocator, `fresh` or the program's own, and nothing else names this one.
     unsafe { deallocate(segment.into_raw().as_ptr().cast()) }
 }
 
-/// Takes the top off a stack of free segments that have room for `room` bytes.
-#[inline(always)]
-fn pop(stack: &Cell<*mut IKCPSEG>, room: u32) -> Option<Owned> {
-    let top = NonNull::new(stack.get())?;
-    // SAFETY: what a stack links was given to `keep` and is nobody else's since.
-    unsafe {
-        stack.set(top.as_ref().node.next.get().cast());
-        Some(Owned::from_raw(top, room))
+/// Gives all segments of a list back to the allocator.
+#[inline(never)]
+pub(crate) fn discard_all(mut list: ListMut<'_>) {
+    while let Some(segment) = list.pop_front() {
+        discard(segment);
     }
 }
 
-/// Gives all segments of a stack back to the allocator, and says how many they were.
+/// Takes the top off a stack of free segments.
 #[inline(always)]
-fn drain(stack: &Cell<*mut IKCPSEG>) -> i32 {
-    let mut count = 0;
-    while let Some(segment) = pop(stack, 0) {
-        discard(segment);
-        count += 1;
-    }
-    count
+fn pop(stack: &Cell<*mut IKCPSEG>) -> Option<NonNull<IKCPSEG>> {
+    let top = NonNull::new(stack.get())?;
+    // SAFETY: what a stack links was given to `keep` and is nobody else's since.
+    stack.set(unsafe { top.as_ref() }.node.next.get().cast());
+    Some(top)
 }
 
 impl Pool {
@@ -107,19 +106,22 @@ impl Pool {
     /// A segment with room for `room` bytes of payload. Its fields hold what they held.
     #[inline(always)]
     pub(crate) fn take(&self, room: u32) -> Option<Owned> {
-        if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.recent, room)
+        let segment = if let Some(class) = self.class(room)
+            && let Some(segment) = pop(&class.recent)
         {
             self.left.set(self.left.get().wrapping_add(1));
-            return Some(segment);
-        }
-        self.take_other(room)
+            segment
+        } else {
+            self.take_other(room)?
+        };
+        // SAFETY: its class has room for so many bytes, and nothing else names it.
+        Some(unsafe { Owned::from_raw(segment, room) })
     }
 
     #[inline(never)]
-    fn take_other(&self, room: u32) -> Option<Owned> {
+    fn take_other(&self, room: u32) -> Option<NonNull<IKCPSEG>> {
         if let Some(class) = self.class(room)
-            && let Some(segment) = pop(&class.older, room)
+            && let Some(segment) = pop(&class.older)
         {
             self.left.set(self.left.get().wrapping_add(1));
             return Some(segment);
@@ -186,39 +188,73 @@ impl Pool {
         self.left.set(limit - held);
     }
 
-    /// Ends a trimming period: gives back what was not needed during it, and everything where no more than `passed`
-    /// segments came and went. `limit` segments may be kept from now on.
-    pub(crate) fn trim(&self, passed: u32, limit: u32) {
+    /// Ends a trimming period: what was not needed during it is given back from now on, and everything where no more than
+    /// `passed` segments came and went.
+    pub(crate) fn begin_to_age(&self, passed: u32) {
         self.freed.set(0);
         if passed < BUSY {
-            self.clear();
+            self.reach.set(0);
         }
         if !self.classes.get().is_null() {
-            self.age();
-            self.set_limit(limit);
+            self.ageing.set(CLASSES as u32);
         }
     }
 
-    /// Gives back what was left from the period before.
+    /// True while something may have to be given back.
+    pub(crate) fn is_ageing(&self) -> bool {
+        self.ageing.get() > 0
+    }
+
+    /// Gives back up to `BATCH` segments of the period before; `limit` of them may be kept from the end of that on.
     #[inline(never)]
-    fn age(&self) {
-        for number in 0..CLASSES {
-            // SAFETY: callers have classes, `CLASSES` of them.
-            let class = unsafe { &*self.classes.get().add(number) };
-            self.left.set(self.left.get() + drain(&class.older));
-            class.older.set(class.recent.replace(ptr::null_mut()));
+    pub(crate) fn age(&self, limit: u32) {
+        let mut left = BATCH;
+        while let Some(number) = self.ageing.get().checked_sub(1) {
+            // SAFETY: while some are ageing there are classes, `CLASSES` of them.
+            let class = unsafe { &*self.classes.get().add(number as usize) };
+            if self.drain(&class.older, &mut left) {
+                class.older.set(class.recent.replace(ptr::null_mut()));
+                // Where nothing is kept any more, that is given back too.
+                if self.reach.get() > 0 || class.older.get().is_null() {
+                    self.ageing.set(number);
+                }
+            } else {
+                return;
+            }
+        }
+        if self.reach.get() > 0 {
+            self.set_limit(limit);
+        } else {
+            self.free_classes();
+        }
+    }
+
+    /// Gives segments of a stack back to the allocator, as many as are `left`. True when it is empty.
+    fn drain(&self, stack: &Cell<*mut IKCPSEG>, left: &mut u32) -> bool {
+        while *left > 0
+            && let Some(segment) = pop(stack)
+        {
+            *left -= 1;
+            self.left.set(self.left.get() + 1);
+            // SAFETY: segments come from the allocator, and nothing else names this one.
+            unsafe { deallocate(segment.as_ptr().cast()) };
+        }
+        stack.get().is_null()
+    }
+
+    fn free_classes(&self) {
+        let classes = self.classes.replace(ptr::null_mut());
+        if !classes.is_null() {
+            // SAFETY: it came from `set_up`, and every list in it is empty.
+            unsafe { deallocate(classes.cast()) }
         }
     }
 
     /// Gives everything back.
     pub(crate) fn clear(&self) {
-        self.reach.set(0);
-        if self.classes.get().is_null() {
-            return;
+        self.begin_to_age(0);
+        while self.is_ageing() {
+            self.age(0);
         }
-        self.age();
-        self.age();
-        // SAFETY: it came from `set_up`, and every list in it is empty.
-        unsafe { deallocate(self.classes.replace(ptr::null_mut()).cast()) }
     }
 }

@@ -1,25 +1,37 @@
 //! Segments without payload: acknowledgements, window probes, and answers to probes.
 
 use super::Ended;
-use crate::consts::{IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD};
+use crate::consts::{
+    IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD,
+};
 use crate::kcp::Kcp;
 use crate::probe::Prober;
 use crate::seq::Millis;
 use crate::ways;
 use crate::wire::Header;
 
-/// A header without payload.
-#[inline(always)]
-pub(super) fn header_of(cmd: u32, conv: u32, una: u32, wnd: u16) -> Header {
-    Header {
-        conv,
-        cmd: cmd as u8,
-        frg: 0,
-        wnd,
-        ts: 0,
-        sn: 0,
-        una,
-        len: 0,
+/// What all headers without payload have in common that a flush writes. Functions that are called take its fields one by one: as a
+/// whole it would be laid into memory by every flush.
+#[derive(Clone, Copy)]
+pub(super) struct Common {
+    pub(super) conv: u32,
+    pub(super) una: u32,
+    pub(super) wnd: u16,
+}
+
+impl Common {
+    #[inline(always)]
+    fn header(self, cmd: u32, [sn, ts]: [u32; 2]) -> Header {
+        Header {
+            conv: self.conv,
+            cmd: cmd as u8,
+            frg: 0,
+            wnd: self.wnd,
+            ts,
+            sn,
+            una: self.una,
+            len: 0,
+        }
     }
 }
 
@@ -27,7 +39,7 @@ impl<'a> Kcp<'a> {
     /// Writes the pending acknowledgements. Gives `sn` and `ts` of the last one, since the original goes on with its header: a
     /// probe carries them.
     #[inline(always)]
-    pub(super) fn flush_acks(self, header: Header) -> Result<(Kcp<'a>, [u32; 2]), Ended<'a>> {
+    pub(super) fn flush_acks(self, common: Common) -> Result<(Kcp<'a>, [u32; 2]), Ended<'a>> {
         let (mut kcp, mut last, mut written) = (self, [0, 0], 0);
         let count = kcp.ackcount.get();
         if count == 0 {
@@ -37,14 +49,14 @@ impl<'a> Kcp<'a> {
         peak.set(peak.get().max(count));
         loop {
             if ways::ACKS_IN_RUNS {
-                (written, last) = kcp.write_acks(header, count, written, last);
+                (written, last) = kcp.write_acks(common, count, written, last);
             }
             if written >= count {
                 break;
             }
             kcp.private().flush.note_acks(written);
             kcp = kcp.make_room(IKCP_OVERHEAD)?;
-            match kcp.put_ack(header, written) {
+            match kcp.put_ack(common.conv, common.una, common.wnd, written) {
                 Some(ack) => last = ack,
                 None => break,
             }
@@ -59,7 +71,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn write_acks(
         &self,
-        header: Header,
+        common: Common,
         count: u32,
         mut written: u32,
         mut last: [u32; 2],
@@ -71,7 +83,7 @@ impl<'a> Kcp<'a> {
             && writer.fits(0)
         {
             last = ack;
-            writer.put_header(&header.about(ack).emit());
+            writer.put_header(&common.header(IKCP_CMD_ACK, ack).emit());
             written += 1;
         }
         packet.take_over(writer);
@@ -80,16 +92,24 @@ impl<'a> Kcp<'a> {
 
     /// Writes the acknowledgement number `n`, and gives it. `None` when a callback took it away, or without memory.
     #[inline(never)]
-    fn put_ack(&self, header: Header, n: u32) -> Option<[u32; 2]> {
+    fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<[u32; 2]> {
+        let common = Common { conv, una, wnd };
         let ack = self.pending_acks(u32::MAX).get(n)?;
-        let raw = header.about(ack).emit();
+        let raw = common.header(IKCP_CMD_ACK, ack).emit();
         let written = self.private().packet.put_header(&self.buffer, &raw);
         written.then_some(ack)
     }
 
     /// Asks for the peer's window where that is due, and tells it ours where it asked.
     #[inline(never)]
-    pub(super) fn flush_probes(self, header: Header) -> Result<Kcp<'a>, Ended<'a>> {
+    pub(super) fn flush_probes(
+        self,
+        conv: u32,
+        una: u32,
+        wnd: u16,
+        last: [u32; 2],
+    ) -> Result<Kcp<'a>, Ended<'a>> {
+        let common = Common { conv, una, wnd };
         let mut kcp = self;
         if kcp.rmt_wnd.get() == 0 {
             let prober = Prober {
@@ -105,19 +125,19 @@ impl<'a> Kcp<'a> {
             kcp.set_prober(Prober::IDLE);
         }
         if kcp.probe.get() & IKCP_ASK_SEND != 0 {
-            kcp = kcp.put_probe(header.with_cmd(IKCP_CMD_WASK))?;
+            kcp = kcp.put_probe(common, IKCP_CMD_WASK, last)?;
         }
         if kcp.probe.get() & IKCP_ASK_TELL != 0 {
-            kcp = kcp.put_probe(header.with_cmd(IKCP_CMD_WINS))?;
+            kcp = kcp.put_probe(common, IKCP_CMD_WINS, last)?;
         }
         kcp.probe.set(0);
         Ok(kcp)
     }
 
     #[inline(never)]
-    fn put_probe(self, header: Header) -> Result<Kcp<'a>, Ended<'a>> {
+    fn put_probe(self, common: Common, cmd: u32, last: [u32; 2]) -> Result<Kcp<'a>, Ended<'a>> {
         let kcp = self.make_room(IKCP_OVERHEAD)?;
-        let raw = header.emit();
+        let raw = common.header(cmd, last).emit();
         kcp.private().packet.put_header(&kcp.buffer, &raw);
         Ok(kcp)
     }

@@ -62,7 +62,7 @@ impl<'a> Kcp<'a> {
         let total = self.nsnd_buf.get();
         self.private()
             .sent
-            .admitted(list, first, (count, total, window), sn, || {
+            .admitted(list, first, (count, total, window), (sn, current), || {
                 self.fastlimit.get()
             });
         Some(self.bookmark(first))

@@ -11,10 +11,10 @@ mod transmit;
 
 use crate::callback::Released;
 use crate::congestion::Window;
-use crate::consts::{IKCP_CMD_ACK, log_mask, profile};
+use crate::consts::{log_mask, profile};
 use crate::index::Bookmark;
 use crate::index::Scope;
-use crate::kcp::Kcp;
+use crate::kcp::{Back, Kcp};
 use crate::probe::Prober;
 use crate::seq::{Millis, Sn};
 use crate::ways;
@@ -28,9 +28,6 @@ const TRIM_PERIOD: u32 = 500;
 #[derive(Clone, Copy)]
 struct Round {
     current: Millis,
-    /// Congestion window when it began, and segments that may be in flight.
-    prior_cwnd: u32,
-    window: u32,
     /// What normal mode adds to the first deadline of a segment, ms.
     rtomin: u32,
     /// Skips from which on a segment is sent again.
@@ -68,24 +65,9 @@ impl<'a> Kcp<'a> {
     }
 
     /// Flushes, or, inside a flush at the same clock, sees to it that another one follows.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn request_flush(self) -> Result<Kcp<'a>, Released> {
-        if self.updated.get() == 0 {
-            return Ok(self);
-        }
-        if self.private().flush.is_running() {
-            return self.flush_inside();
-        }
-        // Decided before anything is written: with thousands of connections nearly all flushes end here.
-        self.sync_listed();
-        let work = self.work();
-        if work == Work::Nothing && self.owes_nothing() {
-            self.set_prober(Prober::IDLE);
-            self.close_round();
-            Ok(self)
-        } else {
-            self.flush_now(work, Occasion::Call)
-        }
+        self.flush_on(Occasion::Call)
     }
 
     #[cold]
@@ -94,13 +76,31 @@ impl<'a> Kcp<'a> {
         if self.private().flush.defers(self.now()) {
             return Ok(self);
         }
-        self.look_again();
-        self.flush_now(Work::Unclear, Occasion::TakeOver)
+        self.flush_on(Occasion::TakeOver)
     }
 
     /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
     #[inline(never)]
-    fn flush_now(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+    fn flush_on(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        let work = if occasion == Occasion::Call {
+            if self.updated.get() == 0 {
+                return Ok(self);
+            }
+            if self.private().flush.is_running() {
+                return self.flush_inside();
+            }
+            // Decided before anything is written: with thousands of connections nearly all flushes end here.
+            let work = self.work();
+            if work == Work::Nothing && self.owes_nothing() {
+                self.set_prober(Prober::IDLE);
+                self.close_round();
+                return Ok(self);
+            }
+            work
+        } else {
+            self.look_again();
+            Work::Unclear
+        };
         if !self.private().flush.enter(self.now()) {
             return Ok(self);
         }
@@ -109,7 +109,7 @@ impl<'a> Kcp<'a> {
                 let flush = &kcp.private().flush;
                 if flush.is_wanted_again() && occasion != Occasion::Again {
                     flush.leave();
-                    return kcp.flush_again();
+                    return kcp.flush_on(Occasion::Again);
                 }
                 flush.end();
                 kcp
@@ -121,14 +121,8 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn flush_again(self) -> Result<Kcp<'a>, Released> {
-        self.look_again();
-        self.flush_now(Work::Unclear, Occasion::Again)
-    }
-
     /// The program may have edited segments and lists since a flush looked at them.
+    #[inline(never)]
     fn look_again(&self) {
         self.sync_sent();
         self.private().sent.watch(self.snd_buf());
@@ -162,8 +156,13 @@ impl<'a> Kcp<'a> {
     }
 
     /// Hands the packet under construction to `output`.
-    #[inline(never)]
+    #[inline(always)]
     fn output_packet(self) -> Result<Kcp<'a>, Ended<'a>> {
+        self.lend(Kcp::hand_out_packet)
+    }
+
+    #[inline(never)]
+    fn hand_out_packet(self) -> Result<Back<'a>, Ended<'a>> {
         let mut kcp = self;
         if kcp.logs(log_mask::OUTPUT) {
             let number = kcp.flush_number();
@@ -171,7 +170,7 @@ impl<'a> Kcp<'a> {
             kcp = kcp.log_output(len)?.continue_flush(number)?;
         }
         if kcp.private().packet.len() == 0 {
-            return Ok(kcp);
+            return Ok(kcp.give_back());
         }
         let number = kcp.flush_number();
         let (data, len) = kcp.private().packet.hand_out(&kcp.buffer);
@@ -179,7 +178,7 @@ impl<'a> Kcp<'a> {
             .output(data, len.cast_signed())?
             .continue_flush(number)?;
         kcp.take_back_packets();
-        Ok(kcp)
+        Ok(kcp.give_back())
     }
 
     /// True when the packet under construction may take `need` more bytes.
@@ -203,24 +202,31 @@ impl<'a> Kcp<'a> {
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
     fn work(&self) -> Work {
-        let (index, list) = (&self.private().sent, self.snd_buf());
-        index.watch(list);
-        if !ways::NOTHING_TO_SEND {
-            return Work::Unclear;
-        }
-        let nothing_due = list.is_empty()
-            || if index.is_off() {
-                self.finds_nothing_due()
-            } else {
-                !index.has_unsent() && index.is_quiet(self.now(), self.fast_resend(self.resent()))
-            };
-        if self.has_ops() || !nothing_due {
+        let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
+        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due {
             Work::Unclear
         } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
             Work::Admission
         } else {
             Work::Nothing
         }
+    }
+
+    /// True when none of the segments in flight is due.
+    #[inline(always)]
+    fn finds_nothing_due(&self) -> bool {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !index.is_off() {
+            if !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+                // The program has edited the list, and all is looked at.
+                self.rebuild_sent();
+                return false;
+            }
+            index.watch(list);
+            return !index.has_unsent()
+                && index.is_quiet(self.now(), self.fast_resend(self.resent()));
+        }
+        self.walks_past_nothing_due()
     }
 
     /// One pass, when `work` has just been told.
@@ -238,10 +244,11 @@ impl<'a> Kcp<'a> {
             (kcp, budget) = kcp.ask_ops()?;
         }
         let (wnd, prior_cwnd) = (kcp.wnd_unused(), kcp.cwnd.get());
-        let header = acks::header_of(IKCP_CMD_ACK, kcp.conv.get(), kcp.rcv_nxt.get(), wnd);
-        let (mut kcp, last) = kcp.flush_acks(header)?;
+        let (conv, una) = (kcp.conv.get(), kcp.rcv_nxt.get());
+        let common = acks::Common { conv, una, wnd };
+        let (mut kcp, last) = kcp.flush_acks(common)?;
         if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
-            kcp = kcp.flush_probes(header.about(last))?;
+            kcp = kcp.flush_probes(conv, una, wnd, last)?;
         } else {
             kcp.set_prober(Prober::IDLE);
         }
@@ -284,8 +291,6 @@ impl<'a> Kcp<'a> {
         let mut walk = Walk {
             round: Round {
                 current,
-                prior_cwnd,
-                window,
                 rtomin,
                 resent,
                 wnd,
@@ -296,7 +301,7 @@ impl<'a> Kcp<'a> {
             timed_out: false,
             stopped: false,
         };
-        let mut kcp = kcp.transmit(&mut walk, first)?;
+        let mut kcp = kcp.lend(|kcp| kcp.transmit(&mut walk, first))?;
         if !walk.stopped {
             kcp.private().sent.flushed();
         }
@@ -304,7 +309,7 @@ impl<'a> Kcp<'a> {
             kcp = kcp.output_packet()?;
         }
         if walk.timed_out || walk.fast_retransmits > 0 {
-            kcp = kcp.react(&walk)?;
+            kcp = kcp.react(&walk, prior_cwnd, window)?;
         }
         kcp.close_round();
         Ok(kcp)
@@ -341,13 +346,12 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Lets the congestion control react to what had to be sent again.
+    /// Lets the congestion control react to what had to be sent again: `prior_cwnd` was its window when the flush began, and `window`
+    /// segments might be in flight.
     #[inline(never)]
-    fn react(self, walk: &Walk) -> Result<Kcp<'a>, Ended<'a>> {
+    fn react(self, walk: &Walk, prior_cwnd: u32, window: u32) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
-        let Round {
-            prior_cwnd, resent, ..
-        } = walk.round;
+        let resent = walk.round.resent;
         if walk.fast_retransmits > 0 {
             let inflight = kcp.nsnd_buf.get();
             let answer;
@@ -364,7 +368,7 @@ impl<'a> Kcp<'a> {
                 let prior = if profile::CONGESTION_HOOKS {
                     prior_cwnd
                 } else {
-                    walk.round.window
+                    window
                 };
                 kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
             }
@@ -407,19 +411,29 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Ends a trimming period: what was not needed during it goes back to the allocator.
+    /// Ends a trimming period: what was not needed during it goes back to the allocator, where that is much by several flushes.
     #[cold]
     #[inline(never)]
     fn trim(&self) {
         let private = self.private();
-        private.trimmed.set(self.now());
+        if !private.pool.is_ageing() {
+            self.begin_to_trim();
+        }
+        private.pool.age(self.kept_segments());
+        if !private.pool.is_ageing() {
+            private.trimmed.set(self.now());
+        }
+    }
+
+    fn begin_to_trim(&self) {
+        let private = self.private();
         self.sync_sent();
         self.sync_received();
         private.sent.trim(self.snd_buf());
         private.received.trim(self.rcv_buf());
         let progress = self.snd_una.get().wrapping_add(self.rcv_nxt.get());
         let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
-        private.pool.trim(passed, self.kept_segments());
+        private.pool.begin_to_age(passed);
         let acks = private.ack_peak.replace(0);
         // A list that is used and small stays, so that a message now and then does not allocate it each time.
         let block = self.ackblock.get();

@@ -8,7 +8,7 @@ use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
 use crate::index::Bookmark;
 use crate::index::{FastResend, Scope};
-use crate::kcp::Kcp;
+use crate::kcp::{Back, Kcp};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::ways;
@@ -33,8 +33,7 @@ pub(super) struct Walk {
     pub(super) fast_retransmits: u32,
     /// Any segment was sent again after its timeout.
     pub(super) timed_out: bool,
-    /// It ended before the end: a segment that is due has to stay, for want of budget or memory, or the program has edited the
-    /// list so that nobody knows what is behind the segment sent last.
+    /// It ended before the end: a segment that is due has to stay, for want of budget or memory.
     pub(super) stopped: bool,
 }
 
@@ -49,8 +48,6 @@ impl Walk {
 
 /// How far a run of first transmissions came.
 enum Run<'k> {
-    /// Up to this segment, which is written.
-    Passed(Segment<'k>),
     /// There is something to decide about this one.
     Special(Segment<'k>),
     /// This one is marked, and the packet is full.
@@ -90,19 +87,19 @@ fn is_fresh(segment: Segment<'_>) -> bool {
 
 impl<'a> Kcp<'a> {
     /// Sends what is due in the scope of `walk`, from `first` on.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn transmit(
         self,
         walk: &mut Walk,
         first: Option<Bookmark>,
-    ) -> Result<Kcp<'a>, Ended<'a>> {
+    ) -> Result<Back<'a>, Ended<'a>> {
         let mut kcp = self;
         let mut next = first.and_then(|at| kcp.open(at));
         while let Some(marked) = kcp.write_until_callback(walk, next) {
             kcp = kcp.make_way(walk, marked)?;
             next = kcp.write_marked(walk, marked);
         }
-        Ok(kcp)
+        Ok(kcp.give_back())
     }
 
     /// Writes what is due, from `next` on, until a callback has to run. Gives the segment that is marked as sent and waits
@@ -111,26 +108,21 @@ impl<'a> Kcp<'a> {
     fn write_until_callback<'k>(
         &'k self,
         walk: &mut Walk,
-        mut next: Option<Segment<'k>>,
+        next: Option<Segment<'k>>,
     ) -> Option<Bookmark> {
+        let mut segment = next?;
         if ways::FIRST_TRANSMISSIONS_IN_RUNS
             && walk.scope == Scope::Unsent
             && walk.budget.is_none()
             && !self.has_ops()
         {
-            while let Some(from) = next {
-                match self.write_fresh(walk, from) {
-                    Run::Full(segment) => return Some(self.bookmark(segment)),
-                    Run::Special(segment) => {
-                        next = Some(segment);
-                        break;
-                    }
-                    Run::Passed(segment) => next = self.snd_buf().next(segment),
-                    Run::Ended => return None,
-                }
-            }
+            segment = match self.write_fresh(&walk.round, segment) {
+                Run::Special(segment) => segment,
+                Run::Full(segment) => return Some(self.bookmark(segment)),
+                Run::Ended => return None,
+            };
         }
-        while let Some(segment) = next {
+        loop {
             if let Some(cause) = self.cause(segment, walk.round.current, walk.round.resent) {
                 let len = segment.len.get();
                 let need = IKCP_OVERHEAD.saturating_add(len);
@@ -149,69 +141,55 @@ impl<'a> Kcp<'a> {
                 self.write_segment(segment);
                 walk.spend(len);
             }
-            next = self.after(walk, segment);
+            segment = self.after(walk, segment)?;
         }
-        None
     }
 
-    /// Writes segments that are sent for the first time, while there is nothing to decide about them.
+    /// Writes segments that are sent for the first time, while they fit and there is nothing to decide about them.
     #[inline(always)]
-    fn write_fresh<'k>(&'k self, walk: &Walk, from: Segment<'k>) -> Run<'k> {
-        let (index, packet) = (&self.private().sent, &self.private().packet);
-        let first = self.first_transmission(walk.round);
-        let segment = match self.write_run(from, first) {
-            None => return Run::Ended,
-            Some(next) => next,
-        };
-        // This one does not fit, or there is something to decide about it.
-        let need = IKCP_OVERHEAD.saturating_add(segment.len.get());
-        if !is_fresh(segment) || !packet.can_hold(&self.buffer, need) {
-            return Run::Special(segment);
-        }
-        first.mark(segment);
-        index.first_sent(segment, segment, first.resendts);
-        if self.fits(need) {
-            self.write_segment(segment);
-            return Run::Passed(segment);
-        }
-        index.flushed_up_to(Sn(segment.sn.get()).plus(1));
-        Run::Full(segment)
-    }
-
-    /// Writes segments into the packet while they fit, from `from` on. Gives the first one that does not.
-    #[inline(always)]
-    fn write_run<'k>(&'k self, from: Segment<'k>, first: FirstTransmission) -> Option<Segment<'k>> {
+    fn write_fresh<'k>(&'k self, round: &Round, first: Segment<'k>) -> Run<'k> {
         let (list, packet) = (self.snd_buf(), &self.private().packet);
+        let fields = self.first_transmission(round);
         let mut writer = packet.writer(&self.buffer, self.mtu.get());
-        let mut last = from;
-        let mut at = Some(from);
-        while let Some(segment) = at
-            && is_fresh(segment)
-            && writer.fits(segment.len.get())
-        {
-            first.mark(segment);
+        let (mut segment, mut last) = (first, None);
+        let end = loop {
+            let len = segment.len.get();
+            if !is_fresh(segment) || !packet.holds_payload(len) {
+                break Run::Special(segment);
+            }
+            fields.mark(segment);
+            last = Some(segment);
+            if !writer.fits(len) {
+                break Run::Full(segment);
+            }
             // The fields just written, not read back: a wide load behind narrow stores waits for them.
             let header = Header {
-                wnd: first.wnd,
-                ts: first.ts.0,
-                una: first.una,
+                wnd: fields.wnd,
+                ts: fields.ts.0,
+                una: fields.una,
                 ..segment.header()
             };
             writer.put(&header.emit(), segment);
-            last = segment;
-            at = list.next(segment);
+            match list.next(segment) {
+                Some(next) => segment = next,
+                None => break Run::Ended,
+            }
+        };
+        packet.take_over(writer);
+        if let Some(last) = last {
+            let follow = !matches!(end, Run::Ended);
+            let index = &self.private().sent;
+            index.first_sent(first, last, fields.resendts, follow);
+            if last != first || !matches!(end, Run::Full(_)) {
+                self.note_dead_link(1);
+            }
         }
-        if at != Some(from) {
-            packet.take_over(writer);
-            self.private().sent.first_sent(from, last, first.resendts);
-            self.note_dead_link(1);
-        }
-        at
+        end
     }
 
     /// What a segment that is sent for the first time gets now.
     #[inline(always)]
-    fn first_transmission(&self, round: Round) -> FirstTransmission {
+    fn first_transmission(&self, round: &Round) -> FirstTransmission {
         let rto = self.rx_rto.get().cast_unsigned();
         FirstTransmission {
             rto,
@@ -222,9 +200,9 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// True when none of the few segments in flight is due.
+    /// The same where there is no index, mostly because they are few.
     #[inline(always)]
-    pub(super) fn finds_nothing_due(&self) -> bool {
+    pub(super) fn walks_past_nothing_due(&self) -> bool {
         let (current, resent) = (self.now(), self.resent());
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {
@@ -359,10 +337,7 @@ impl<'a> Kcp<'a> {
         } else {
             // Numbers do not say what comes later: going by them could go round in circles.
             walk.scope = Scope::All;
-            let behind = index.behind(list, at);
-            // Where it has gone, nobody knows what comes later.
-            walk.stopped = behind.is_none();
-            behind.flatten()
+            index.behind(list, at)
         }
     }
 

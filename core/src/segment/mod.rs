@@ -18,6 +18,7 @@ use bytes::{SHORT, copy_bytes, copy_word};
 /// It borrows what sees to that: the handle on the object, which calling out and taking segments out of lists consume or
 /// borrow exclusively, or the [`Owned`]. So it cannot be carried across a callback or a removal.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Segment<'k>(NonNull<IKCPSEG>, PhantomData<&'k IKCPSEG>);
 
 impl Deref for Segment<'_> {
@@ -48,11 +49,11 @@ impl<'k> Segment<'k> {
 
     /// The four fields from `resendts` to `xmit`, to be compared with those of another one.
     #[inline(always)]
-    pub(crate) fn timing(self) -> u128 {
+    pub(crate) fn timing(self) -> [u64; 2] {
         // SAFETY: four fields of 32 bits, side by side in a live segment.
         unsafe {
             (&raw const (*self.0.as_ptr()).resendts)
-                .cast::<u128>()
+                .cast::<[u64; 2]>()
                 .read_unaligned()
         }
     }

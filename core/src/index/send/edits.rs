@@ -37,14 +37,10 @@ impl SendIndex {
     /// A flush begins: sees what the program has written where all is looked at.
     #[inline(always)]
     pub(crate) fn watch(&self, list: List<'_>) {
-        if !self.is_off() && self.is_watched() {
-            self.look_at_all(list);
-        }
-    }
-
-    #[inline(never)]
-    fn look_at_all(&self, list: List<'_>) {
-        if let (Some(first), Some(last)) = (list.first(), list.last()) {
+        if !self.is_off()
+            && self.is_watched()
+            && let Some((first, last)) = list.ends()
+        {
             self.settle(list);
             self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
         }
@@ -54,7 +50,7 @@ impl SendIndex {
     /// the first or the last, and so perhaps to many.
     #[inline(always)]
     pub(crate) fn look_around(&self, list: List<'_>) -> bool {
-        let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        let Some((first, last)) = list.ends() else {
             return true;
         };
         // What was found to be out of order, or found no memory, has lost its index.
@@ -80,12 +76,24 @@ impl SendIndex {
     #[inline(never)]
     fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
-            let slot = self.slots.slot(at);
-            if !self.slots.holds(slot, self.unsent.get(), self.limit.get()) {
-                self.take_over(list, at);
+            if !self.slots.holds(self.slots.slot(at), self.limit.get()) {
+                return self.look_closer(list, at, end);
             }
             at = Sn(at.0 | (FAN - 1)).plus(1);
         }
+    }
+
+    /// The same where the first node has to be looked at one by one.
+    #[inline(never)]
+    fn look_closer(&self, list: List<'_>, at: Sn, end: Sn) {
+        let (unsent, limit) = (self.unsent.get(), self.limit.get());
+        if !self
+            .slots
+            .holds_for_each(self.slots.slot(at), unsent, limit)
+        {
+            self.take_over(list, at);
+        }
+        self.look_at(list, Sn(at.0 | (FAN - 1)).plus(1), end);
     }
 
     #[cold]

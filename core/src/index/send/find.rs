@@ -59,17 +59,16 @@ impl SendIndex {
         at
     }
 
-    /// What is behind the segment of this bookmark, looked for in the order of the list; `None` when that is not listed any
-    /// more.
-    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Option<Segment<'k>>> {
+    /// What is behind the segment of this bookmark, looked for in the order of the list; nothing where that is not listed any more.
+    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Segment<'k>> {
         let mut next = list.first();
         while let Some(segment) = next {
             next = list.next(segment);
             if at.names(segment) {
-                return Some(next);
+                break;
             }
         }
-        None
+        next
     }
 
     /// True when the list is in order of `sn`.
@@ -90,6 +89,7 @@ impl SendIndex {
     }
 
     /// The first segment of the scope that is not before `from`; the first of all for `None`.
+    #[inline(never)]
     pub(crate) fn seek<'k>(
         &'k self,
         list: List<'k>,
@@ -196,11 +196,11 @@ impl SendIndex {
         let last = Sn(list.last()?.sn.get());
         let ring_end = self.slots.last_slot();
         let root = self.slots.root_level();
-        let find = |from, to| self.slots.find_due(root, 0, Span { from, to }, due);
+        let find = |from, to| self.slots.find_due(root, 0, &(Span { from, to }, due));
         let mut found = None;
         // Just behind the last one nothing is found, and what was pending before it is brought up to date.
         let ahead = last.since(sn);
-        if ahead >= 0 || (ahead == -1 && slot > 0) {
+        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.may_be_below(root, 0, due) {
             let to_end = (ring_end + 1).wrapping_sub(slot);
             found = if ahead < to_end.cast_signed() {
                 find(slot, slot.wrapping_add_signed(ahead))

@@ -7,6 +7,7 @@ use core::cell::Cell;
 
 use super::FastResend;
 use crate::consts::profile;
+use crate::index::alike::are_alike;
 use crate::index::arc::Arc;
 use crate::index::slots::{FAN, Node, Slots, bit, each};
 use crate::segment::Segment;
@@ -32,6 +33,15 @@ pub(super) struct Timing {
 pub(super) struct Skip {
     pub(super) sn: Sn,
     pub(super) ts: Millis,
+}
+
+/// How a skip is counted for the segments in `span`.
+pub(super) struct Count {
+    pub(super) span: Span,
+    pub(super) skip: Skip,
+    pub(super) limit: i32,
+    /// In the segments, and otherwise wherever it counts for all below a node, which may then be unsettled.
+    pub(super) at_once: bool,
 }
 
 /// Slots in a row.
@@ -118,6 +128,13 @@ impl Timing {
         self.due.get().map_or(i32::MAX, |arc| arc.distance(now))
     }
 
+    /// True when what is noted holds for `segment`, which was sent.
+    #[inline(always)]
+    fn holds_for(&self, segment: Segment, limit: i32) -> bool {
+        let room = self.above.get().saturating_sub(self.pending.get());
+        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= room
+    }
+
     #[inline(always)]
     fn has_deadline(&self, at: Millis) -> bool {
         self.due.get().is_some_and(|arc| arc.has(at))
@@ -195,7 +212,7 @@ impl Slots<Timing> {
     fn renew(&self, level: u32, slot: u32, limit: i32) {
         let node = self.node(level, slot);
         let (mut most, mut sent, mut due): (u32, Option<Arc>, Option<Arc>) = (0, None, None);
-        let mut seen = (0, 0);
+        let mut seen = (0, [0; 2]);
         for at in each(level, slot, node.live.get()) {
             let (count, from, until) = if level > 0 {
                 let note = &self.node(level - 1, at).note;
@@ -244,11 +261,7 @@ impl Slots<Timing> {
         ts: Millis,
         segments: impl Iterator<Item = Segment<'k>>,
     ) {
-        let mut sn = first;
-        for segment in segments {
-            self.set_address(self.slot(sn), segment);
-            sn = sn.plus(1);
-        }
+        self.set_addresses(first, segments);
         self.each_run(first, last, |at, bits| {
             if !Self::take_in(self.leaf(at), bits, ts) {
                 self.take_in_above(at, ts);
@@ -274,8 +287,14 @@ impl Slots<Timing> {
         known
     }
 
-    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    /// True when it is noted already that those from `first` to `last`, which are few, are to be sent again at `resendts`.
     #[inline(always)]
+    pub(super) fn knows_deadline(&self, first: Sn, last: Sn, resendts: Millis) -> bool {
+        first.0 / FAN == last.0 / FAN && self.leaf(self.slot(first)).note.has_deadline(resendts)
+    }
+
+    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    #[inline(never)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
         self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
     }
@@ -313,16 +332,14 @@ impl Slots<Timing> {
         self.set_deadline(slot, resendts);
     }
 
-    /// Counts `skip` for what is in `span` below a node; `at_once` in the segments, and otherwise wherever it counts for all
-    /// below a node, which may then be unsettled.
-    pub(super) fn count(
-        &self,
-        (level, slot): (u32, u32),
-        span: Span,
-        skip: Skip,
-        limit: i32,
-        at_once: bool,
-    ) {
+    /// Counts skips for what is below a node.
+    pub(super) fn count(&self, level: u32, slot: u32, what: &Count) {
+        let Count {
+            span,
+            skip,
+            limit,
+            at_once,
+        } = *what;
         let node = self.node(level, slot);
         let counts = if profile::FASTACK_CONSERVE {
             node.note.sent.get().is_past(skip.ts)
@@ -342,7 +359,7 @@ impl Slots<Timing> {
         let mut most = 0;
         if level > 0 {
             for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
-                self.count((level - 1, at), span, skip, limit, at_once);
+                self.count(level - 1, at, what);
             }
             for at in each(level, slot, node.live.get()) {
                 most = most.max(self.node(level - 1, at).note.above.get());
@@ -374,22 +391,28 @@ impl Slots<Timing> {
         bits
     }
 
-    /// The first due segment in `span` below a node. What is passed is brought up to date, beginning with the slot before.
-    pub(super) fn find_due(&self, level: u32, slot: u32, span: Span, due: Due) -> Option<u32> {
-        let node = self.node(level, slot);
-        if due.seek != Seek::All && !node.note.may_be(due) {
-            return None;
-        }
+    /// True when a node has to be looked below.
+    #[inline(always)]
+    pub(super) fn may_be_below(&self, level: u32, slot: u32, due: Due) -> bool {
+        due.seek == Seek::All || self.node(level, slot).note.may_be(due)
+    }
+
+    /// The first due segment in `span` below a node that has to be looked below. What is passed is brought up to date, beginning with
+    /// the slot before.
+    pub(super) fn find_due(&self, level: u32, slot: u32, what: &(Span, Due)) -> Option<u32> {
+        let (span, due) = *what;
         self.push(level, slot);
         for at in each(
             level,
             slot,
             self.within(level, slot, span.from.saturating_sub(1), span.to),
         ) {
-            let found = if level > 0 {
-                self.find_due(level - 1, at, span, due)
-            } else {
+            let found = if level == 0 {
                 (span.has(at) && due.includes(self.segment(at))).then_some(at)
+            } else if self.may_be_below(level - 1, at, due) {
+                self.find_due(level - 1, at, what)
+            } else {
+                None
             };
             if found.is_some() {
                 return found;
@@ -410,19 +433,25 @@ impl Slots<Timing> {
             .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.includes(*segment))
     }
 
-    /// The earliest deadline below a node that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
-    pub(super) fn earliest(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
-        let node = self.node(level, slot);
-        if node.live.get() == 0 || node.note.distance(now) >= horizon {
-            return horizon;
+    /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
+    pub(super) fn earliest(&self, now: Millis, horizon: i32) -> i32 {
+        let root = self.root();
+        if root.live.get() == 0 || root.note.distance(now) >= horizon {
+            horizon
+        } else {
+            self.earliest_below(self.root_level(), 0, now, horizon)
         }
+    }
+
+    /// The same below a node where there may be one.
+    fn earliest_below(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
         let mut earliest = horizon;
-        for at in each(level, slot, node.live.get()) {
-            earliest = if level == 0 {
-                earliest.min(Millis(self.segment(at).resendts.get()).since(now))
-            } else {
-                self.earliest(level - 1, at, now, earliest)
-            };
+        for at in each(level, slot, self.node(level, slot).live.get()) {
+            if level == 0 {
+                earliest = earliest.min(Millis(self.segment(at).resendts.get()).since(now));
+            } else if self.node(level - 1, at).note.distance(now) < earliest {
+                earliest = self.earliest_below(level - 1, at, now, earliest);
+            }
         }
         earliest
     }
@@ -446,46 +475,46 @@ impl Slots<Timing> {
             from: 0,
             to: self.last_slot(),
         };
-        self.find_due(self.root_level(), 0, span, due);
+        if self.may_be_below(self.root_level(), 0, due) {
+            self.find_due(self.root_level(), 0, &(span, due));
+        }
     }
 
-    /// True when what the lowest node above `slot` notes holds for all its segments, those before `unsent` being sent: the program
-    /// has written none of them behind the library's back.
+    /// True when what the lowest node above `slot` notes holds for all its segments, as far as can be told at once: the node is
+    /// full of segments that are alike.
     #[inline(always)]
-    pub(super) fn holds(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+    pub(super) fn holds(&self, slot: u32, limit: i32) -> bool {
         let node = self.leaf(slot);
-        let bounds = (
-            node.note.due.get(),
-            node.note
-                .above
-                .get()
-                .saturating_sub(node.note.pending.get()),
-        );
+        node.live.get() == u16::MAX && {
+            let segments = self.full_node(slot);
+            are_alike(segments)
+                && segments[0].xmit.get() != 0
+                && node.note.holds_for(segments[0], limit)
+        }
+    }
+
+    /// The same for any node, those of its segments before `unsent` being sent: the program has written none of them behind the
+    /// library's back.
+    #[inline(always)]
+    pub(super) fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+        let node = self.leaf(slot);
         // Most segments are as the one before.
-        let mut seen = u128::MAX;
-        each(0, slot, node.live.get()).all(|at| {
+        let mut seen = [u64::MAX; 2];
+        for at in each(0, slot, node.live.get()) {
             let segment = self.segment(at);
             let timing = segment.timing();
-            if timing == seen {
-                return true;
+            if timing != seen {
+                if segment.xmit.get() != 0 {
+                    if !node.note.holds_for(segment, limit) {
+                        return false;
+                    }
+                    seen = timing;
+                } else if Sn(segment.sn.get()).before(unsent) {
+                    return false;
+                }
             }
-            seen = timing;
-            Self::holds_for(segment, bounds, unsent, limit)
-        })
-    }
-
-    #[inline(never)]
-    fn holds_for(
-        segment: Segment,
-        (due, room): (Option<Arc>, u32),
-        unsent: Sn,
-        limit: i32,
-    ) -> bool {
-        if segment.xmit.get() == 0 {
-            return !Sn(segment.sn.get()).before(unsent);
         }
-        due.is_some_and(|due| due.has(Millis(segment.resendts.get())))
-            && above(segment, limit) <= room
+        true
     }
 
     /// The first segment below the lowest node above `slot` that lies before `unsent` and was never sent, as the program says.
