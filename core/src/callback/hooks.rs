@@ -140,6 +140,7 @@ impl<'a> Kcp<'a> {
             } else {
                 incr.max(kcp.mss.get())
             });
+            kcp.keep_slow_paths();
         }
         Ok(if refused { -1 } else { 0 })
     }

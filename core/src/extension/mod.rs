@@ -1,0 +1,141 @@
+//! What the original lacks and a program asks for through ikcpx.h: two congestion controls, and loss told by time.
+//!
+//! All of it works on the slow paths that run with a table of hooks (`ccops`), so that a connection without costs nothing:
+//! a program that wants loss told by time and no control gets a table without hooks.
+//!
+//! - `info`: what a program can read of a controller
+//! - `tables`: the two controls as tables of hooks, as any program could write them
+
+mod info;
+mod tables;
+
+use core::cell::Cell;
+use core::ffi::c_int;
+use core::ptr;
+
+use crate::abi::IKCPOPS;
+use crate::consts::profile;
+use crate::kcp::Kcp;
+use crate::memory::{allocate, deallocate};
+pub use info::IKCPX_CCINFO;
+pub use tables::{bbr, cubic};
+
+/// The part of a connection's state that only extensions have: a pointer while none is on.
+pub(crate) struct Extension(Cell<*mut State>);
+
+/// Who wants loss to be told by time.
+struct State {
+    by_program: bool,
+    by_control: bool,
+}
+
+/// For whom loss is told by time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Party {
+    Program,
+    Control,
+}
+
+impl Extension {
+    fn is_on(&self) -> bool {
+        !self.0.get().is_null()
+    }
+
+    /// Begins to tell loss by time. False without memory.
+    fn turn_on(&self, party: Party) -> bool {
+        if !self.is_on() {
+            let Some(memory) = allocate(size_of::<State>()) else {
+                return false;
+            };
+            let at = memory.cast::<State>().as_ptr();
+            // SAFETY: the allocation just made, of that size.
+            unsafe {
+                at.write(State {
+                    by_program: false,
+                    by_control: false,
+                });
+            }
+            self.0.set(at);
+        }
+        self.with(|state| *state.party(party) = true);
+        true
+    }
+
+    /// `party` does not want it any more.
+    fn turn_off(&self, party: Party) {
+        let wanted = self.with(|state| {
+            *state.party(party) = false;
+            state.by_program || state.by_control
+        });
+        if wanted == Some(false) {
+            self.free();
+        }
+    }
+
+    pub(crate) fn free(&self) {
+        if self.is_on() {
+            // SAFETY: `turn_on` allocated it, and nothing is borrowed from it outside of `with`.
+            unsafe { deallocate(self.0.replace(ptr::null_mut()).cast()) }
+        }
+    }
+
+    /// Works on the state, if there is one.
+    fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+        // SAFETY: it is allocated while the pointer is not NULL. `work` cannot reach another borrow: no callback runs in it.
+        unsafe { self.0.get().as_mut() }.map(work)
+    }
+}
+
+impl State {
+    fn party(&mut self, party: Party) -> &mut bool {
+        match party {
+            Party::Program => &mut self.by_program,
+            Party::Control => &mut self.by_control,
+        }
+    }
+}
+
+impl Kcp<'_> {
+    /// Tells loss by time from now on, or as the original does: 0, or -1 without memory and without hooks.
+    pub fn rack(&self, on: bool) -> c_int {
+        if !profile::CONGESTION_HOOKS {
+            return -1;
+        }
+        let extension = &self.private().extension;
+        if !on {
+            extension.turn_off(Party::Program);
+            if self.has_no_control() {
+                self.ccops.set(ptr::null());
+            }
+            return 0;
+        }
+        if !extension.turn_on(Party::Program) {
+            return -1;
+        }
+        self.keep_slow_paths();
+        0
+    }
+
+    /// Without a table of hooks the fast paths would run.
+    pub(crate) fn keep_slow_paths(&self) {
+        let wanted = self.private().extension.with(|state| state.by_program);
+        if self.ccops.get().is_null() && wanted == Some(true) {
+            self.ccops.set(no_control());
+        }
+    }
+
+    /// True when the table in force has no hooks and is there for the slow paths only.
+    #[inline(always)]
+    pub(crate) fn has_no_control(&self) -> bool {
+        ptr::eq(self.ccops.get(), no_control())
+    }
+
+    /// Frees what extensions hold.
+    pub(crate) fn free_extension(&self) {
+        self.private().extension.free();
+    }
+}
+
+fn no_control() -> *const IKCPOPS {
+    tables::none()
+}
