@@ -18,6 +18,8 @@ mod abi;
 mod acked;
 #[allow(unsafe_code)]
 mod callback;
+#[cfg(feature = "extensions")]
+mod cc;
 mod congestion;
 pub mod consts;
 #[cfg_attr(not(feature = "extensions"), path = "extension/off.rs")]

@@ -36,8 +36,9 @@ impl Kcp<'_> {
     /// True when a member that acts while acknowledgements are taken is installed.
     #[inline(always)]
     pub(crate) fn watches_acks(&self) -> bool {
-        self.ops()
-            .is_some_and(|ops| ops.on_pkt_acked.is_some() || ops.on_rtt.is_some())
+        self.ops().is_some_and(|ops| {
+            ops.on_pkt_acked.is_some() || ops.on_rtt.is_some() || self.tells_by_time()
+        })
     }
 }
 

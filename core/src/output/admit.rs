@@ -72,6 +72,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     pub(super) fn report_app_limited(self) -> Result<Kcp<'a>, Ended<'a>> {
+        self.note_queue();
         if !self.snd_queue().is_empty() {
             return Ok(self);
         }
