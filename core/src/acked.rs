@@ -153,7 +153,7 @@ impl<'a> Kcp<'a> {
         let mut kcp = self;
         if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn) {
             let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
-            kcp.note_removed(segment);
+            kcp.note_removed(segment, rtt >= 0);
             let answer;
             (kcp, answer) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
             if answer.is_some() {

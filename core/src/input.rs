@@ -172,13 +172,16 @@ impl<'a> Kcp<'a> {
         let mut kcp = self;
         // Acknowledgements come before `una` then, which would let segments vanish that they tell more of.
         let by_time = kcp.tells_by_time();
+        let quietly = by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
         let mut only_acks = by_time;
         let mut rest = packet.clone();
         let answer = loop {
             let end = match kcp.next_segment(&mut rest) {
                 Ok(Some(parsed)) if only_acks => {
                     let header = parsed.at.read();
-                    if u32::from(header.cmd) == IKCP_CMD_ACK {
+                    if u32::from(header.cmd) == IKCP_CMD_ACK && quietly {
+                        kcp.take_ack_by_time(header, acked);
+                    } else if u32::from(header.cmd) == IKCP_CMD_ACK {
                         kcp.note_ack(Sn(header.sn), Millis(header.ts));
                         kcp = kcp.take_ack_watched(header, acked)?;
                     }
@@ -198,6 +201,9 @@ impl<'a> Kcp<'a> {
             rest = packet.clone();
         };
         if by_time {
+            if acked.sampled {
+                kcp.set_rto();
+            }
             kcp.detect_losses();
             if kcp.ignores_skips() {
                 acked.candidate = None;
@@ -244,6 +250,22 @@ impl<'a> Kcp<'a> {
             }
         }
         Ok(kcp)
+    }
+
+    /// Takes an acknowledgement where loss is told by time and no callback can run.
+    #[inline(always)]
+    fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
+        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
+        let rtt = self.now().since(ts);
+        if rtt >= 0 {
+            self.sample_rtt(rtt);
+            acked.sampled = true;
+        }
+        if let Some(segment) = self.note_ack(sn, ts) {
+            self.note_removed(segment, true);
+        }
+        self.acknowledge(sn);
+        acked.note(sn, ts);
     }
 
     #[cfg_attr(feature = "extensions", inline(never))]

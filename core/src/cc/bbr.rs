@@ -17,6 +17,8 @@ use super::{Allowance, Tick, elapsed, scale};
 const INITIAL: u32 = 32;
 /// Segments that may always be in flight (2.8: BBRMinPipeCwnd).
 const LEAST: u32 = 4;
+/// Segments in flight beyond what the model says: as many for all flows, which brings them to share alike.
+const MORE: u32 = 2;
 /// Percent of the rate that is sent at: 2.77 to fill the pipe (5.3.1), a half to drain it (5.3.2), and the parts of a cycle (5.3.3).
 const STARTUP_GAIN: u32 = 277;
 const DRAIN_GAIN: u32 = 50;
@@ -29,8 +31,13 @@ const FULL_ROUNDS: u32 = 3;
 const EXCESS: u32 = 20;
 /// Most loss, in 1024ths, that is taken for usual.
 const MOST_MADE_UP: u32 = 64;
+/// Share of loss, in 1024ths, from which on no model is believed, when it lasts for so many round trips.
+const FLOOD: u32 = 150;
+const FLOODS: u32 = 3;
 /// How long a shortest round trip is believed (5.3.4: 5 s), and how long it is looked for anew (200 ms).
 const MIN_RTT_LASTS: u32 = 5_000;
+/// The same where it is seen again and again.
+const MIN_RTT_PROVED: u32 = 20_000;
 const PROBE_RTT_LASTS: u32 = 200;
 /// No number of segments bounds what is in flight.
 const UNBOUNDED: u32 = u32::MAX;
@@ -55,6 +62,8 @@ pub(crate) struct Bbr {
     /// Shortest round trip, ms, 0 before the first, and when it was last seen (5.5.7).
     pub(crate) min_rtt: u32,
     min_rtt_at: u32,
+    /// When a queue of others was last ruled out: they may keep it full, so that all round trips are alike.
+    proved_at: u32,
     /// The shortest of this ProbeRTT.
     probed_rtt: u32,
     /// What is sent from here on ends the round trip.
@@ -73,6 +82,8 @@ pub(crate) struct Bbr {
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     usual_loss_known: bool,
+    /// Round trips in a row in which a flood of segments was lost.
+    floods: u32,
     /// Most segments in flight that did not lead to more (2.11: BBR.inflight_longterm).
     pub(crate) bound: u32,
     random: u32,
@@ -87,6 +98,7 @@ impl Bbr {
             rates: [0; 2],
             min_rtt: 0,
             min_rtt_at: now,
+            proved_at: now,
             probed_rtt: 0,
             round_began: now,
             rounds: 0,
@@ -99,6 +111,7 @@ impl Bbr {
             round_rtt: 0,
             usual_loss: 0,
             usual_loss_known: false,
+            floods: 0,
             bound: UNBOUNDED,
             random: seed | 1,
         }
@@ -120,6 +133,7 @@ impl Bbr {
         if tick.went_back {
             self.enter(self.phase, tick);
             self.min_rtt_at = tick.now;
+            self.proved_at = tick.now;
         }
         let news = tick.newest.is_some();
         self.meter.flush(tick.now, news, tick.app_limited);
@@ -146,6 +160,9 @@ impl Bbr {
         self.round_rtt = self.round_rtt.max(rtt);
         if self.phase == Phase::ProbeRtt {
             self.probed_rtt = self.probed_rtt.min(rtt.max(1));
+        }
+        if self.min_rtt == 0 || rtt < self.min_rtt {
+            self.proved_at = tick.now;
         }
         if self.min_rtt == 0 || rtt <= self.min_rtt {
             self.min_rtt = rtt.max(1);
@@ -188,6 +205,11 @@ impl Bbr {
 
     fn end_round(&mut self, tick: Tick) {
         self.rounds = self.rounds.saturating_add(1);
+        self.floods = if self.loss(tick) > FLOOD {
+            self.floods.saturating_add(1)
+        } else {
+            0
+        };
         // What is acknowledged in the first round trip of a cruise was sent slowly, so that no queue of ours was to blame.
         if self.phase == Phase::Cruise && self.rounds == 1 && !self.has_queue() {
             let loss = self.loss(tick).min(MOST_MADE_UP);
@@ -254,7 +276,9 @@ impl Bbr {
         let ms = scale(self.min_rtt, percent, 100).saturating_add(more);
         let bytes = u64::from(self.rate()) * u64::from(ms) / 1000;
         let segments = bytes / u64::from(tick.segment.max(1));
-        u32::try_from(segments).unwrap_or(u32::MAX).max(LEAST)
+        u32::try_from(segments)
+            .unwrap_or(u32::MAX / 2)
+            .clamp(LEAST, u32::MAX / 2)
     }
 
     /// From phase to phase (5.3).
@@ -270,6 +294,7 @@ impl Bbr {
             Phase::Down if (drained && self.rounds >= 1) || self.rounds >= 4 => {
                 self.enter(Phase::Cruise, tick);
             }
+            Phase::Cruise if self.floods >= FLOODS => self.draw_back(tick),
             Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
             Phase::Refill if self.rounds >= 1 => {
                 self.full_rate = self.rate();
@@ -281,7 +306,8 @@ impl Bbr {
         }
         if self.phase != Phase::ProbeRtt
             && self.min_rtt != 0
-            && elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS
+            && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS
+                || elapsed(tick.now, self.proved_at) > MIN_RTT_PROVED)
         {
             self.probed_rtt = u32::MAX;
             self.enter(Phase::ProbeRtt, tick);
@@ -291,11 +317,10 @@ impl Bbr {
     /// 5.3.3.6: until the queue is a quarter of the path, or loses; longer while the path delivers more and more.
     fn probe(&mut self, tick: Tick, waits: u32) {
         if self.overflows(tick) {
-            self.bound = scale(tick.pipe, 85, 100).max(self.path(tick, 100, waits / 2));
-            self.begin_cycle(tick);
+            self.draw_back(tick);
             return;
         }
-        let full = tick.pipe >= self.path(tick, 120, waits).min(self.bound);
+        let full = tick.pipe >= (self.path(tick, 120, waits) + 1).min(self.bound);
         if self.rounds < 1 || !(full || self.rounds >= 3) {
             return;
         }
@@ -309,6 +334,16 @@ impl Bbr {
         }
     }
 
+    /// The queue overflows: so much was too much (5.5.10.2).
+    fn draw_back(&mut self, tick: Tick) {
+        // Where so much is lost, the shortest round trip may be one through a queue that others keep full.
+        let percent = if self.floods >= FLOODS { 50 } else { 100 };
+        self.floods = 0;
+        let least = self.path(tick, percent, self.waits() / 2);
+        self.bound = scale(tick.pipe, 85, 100).max(least);
+        self.begin_cycle(tick);
+    }
+
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         if elapsed(tick.now, self.phase_at) >= PROBE_RTT_LASTS.max(self.min_rtt) && self.rounds >= 1
@@ -317,6 +352,7 @@ impl Bbr {
                 self.min_rtt = self.probed_rtt;
             }
             self.min_rtt_at = tick.now;
+            self.proved_at = tick.now;
             if self.full_rounds >= FULL_ROUNDS {
                 self.begin_cycle(tick);
             } else {
@@ -338,8 +374,8 @@ impl Bbr {
             Phase::Startup => (STARTUP_GAIN, self.path(tick, 200, waits).max(INITIAL)),
             Phase::Drain => (DRAIN_GAIN, self.path(tick, 100, waits)),
             Phase::Down => (DOWN_GAIN, self.path(tick, 110, waits)),
-            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits)),
-            Phase::Up => (UP_GAIN, self.path(tick, 140, waits)),
+            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + MORE),
+            Phase::Up => (UP_GAIN, self.path(tick, 135, waits) + 1),
             Phase::ProbeRtt => (100, self.path(tick, 50, waits / 2)),
         };
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));

@@ -13,6 +13,8 @@ const RUN: u32 = 3;
 const HELD: usize = 12;
 /// Round trips with losses, no resend among them for nothing, after which the tolerance narrows again (RFC 8985, 6.2.4).
 const PERSIST: u32 = 16;
+/// What the intervals of both ends may add to a round-trip time, ms.
+const WAIT: u32 = 10;
 /// Quarters of a round trip that the tolerance is at most.
 const WIDEST: u32 = 16;
 /// A round-trip time from here on is a clock that jumped, or a forgery, ms.
@@ -293,6 +295,11 @@ impl Rack {
             _ => 0,
         };
         self.run = Some((last, before.saturating_add(length)));
+        if self.latest_rtt > self.min_rtt + self.min_rtt / 8 + WAIT {
+            // A queue that is long may well have overflowed.
+            self.tell(first, last, lost);
+            return;
+        }
         let mut from = first;
         if before == 0 || before.saturating_add(length) < RUN {
             // The first of a long run lets `una` decide about the others.
@@ -355,6 +362,19 @@ impl Rack {
             let stopped = run.has(una);
             let arrived = una.since(run.end()) >= 0;
             if !arrived && !stopped && waited <= patience {
+                number += 1;
+                continue;
+            }
+            if stopped && una != run.from && waited <= patience {
+                // Some of it arrived, so that only this one is known to be lost.
+                if let Some(place) = self.held.get_mut(number) {
+                    place.from = una.plus(1);
+                    place.length = run.end().since(place.from).cast_unsigned();
+                }
+                if look(una).is_some_and(|flying| !flying.lost) {
+                    self.lost = self.lost.wrapping_add(1);
+                    lost(una);
+                }
                 number += 1;
                 continue;
             }

@@ -7,7 +7,9 @@
 //! Few segments in flight of a program that has nothing more to send are left to KCP's own ways, which are faster there.
 
 use super::{Extension, State};
+use crate::cc::elapsed;
 use crate::cc::rack::{Flying, Log as _, Sent};
+use crate::consts::IKCP_OVERHEAD;
 use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
@@ -78,29 +80,41 @@ impl Kcp<'_> {
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// `sn` was acknowledged with the time stamp `echo`, and is still in `snd_buf` if it was in flight.
-    pub(crate) fn note_ack(&self, sn: Sn, echo: Millis) {
+    /// `sn` was acknowledged with the time stamp `echo`. Gives the segment, still in `snd_buf`, if it was in flight.
+    pub(crate) fn note_ack(&self, sn: Sn, echo: Millis) -> Option<Segment<'_>> {
         let now = self.now();
-        let Some(flying) = self.in_flight(sn).map(flying) else {
-            return;
-        };
+        let segment = self.in_flight(sn)?;
+        let flying = flying(segment);
         self.extension().with(|state| {
             if let Some(sample) = state.rack.acked(now, sn, echo, flying) {
                 state.probes = 0;
                 state.heard(sample);
             }
         });
+        Some(segment)
     }
 
-    /// A segment is about to leave `snd_buf`.
-    pub(crate) fn note_removed(&self, segment: Segment<'_>) {
+    /// A segment is about to leave `snd_buf`, for an acknowledgement of its own or for `una`.
+    ///
+    /// Acknowledgements of one flush of the peer may take several packets, and the `una` of the first tells of all. What only a
+    /// later `una` tells of came at a time that nobody knows: it has no part in a rate.
+    pub(crate) fn note_removed(&self, segment: Segment<'_>, by_itself: bool) {
         let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
-        self.extension().with(|state| state.rack.ends(sn, flying));
+        let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
+        let age = elapsed(self.current.get(), flying.ts.0);
+        self.extension().with(|state| {
+            state.rack.ends(sn, flying);
+            state.delivered_segments = state.delivered_segments.wrapping_add(1);
+            if by_itself || age <= state.rack.latest_rtt.saturating_add(state.grain) {
+                state.delivered = state.delivered.wrapping_add(bytes);
+            }
+        });
     }
 
-    /// A segment was sent, for the `xmit`th time.
-    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, xmit: u32) {
+    /// A segment of `len` bytes was sent, for the `xmit`th time.
+    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, (len, xmit): (u32, u32)) {
         self.extension().with(|state| {
+            state.sent = state.sent.wrapping_add(len.saturating_add(IKCP_OVERHEAD));
             if xmit == 1 {
                 state.rack.begins();
             }

@@ -3,9 +3,10 @@
 //! All of it works on the slow paths that run with a table of hooks (`ccops`), so that a connection without costs nothing:
 //! a program that wants loss told by time and no control gets a table without hooks.
 //!
-//! The controls use the hooks that any program has. What hooks do not give comes from here: the shortest round trip of a flush,
-//! when the newest transmission that arrived had been sent, and what is on its way (`State`); acknowledgements of a packet are
-//! taken before its `una`, so that no segment vanishes without a sample.
+//! The controls use hooks that any program has. What hooks do not give, or give at the price of a call for each segment, comes from
+//! here (`State`): what is on its way, what was sent and delivered, the shortest round trip of a flush, and when the newest
+//! transmission that arrived had been sent. Acknowledgements of a packet are taken before its `una`, so that no segment vanishes
+//! without a sample.
 //!
 //! - `info`: what a program can read of a controller
 //! - `log`: transmissions in their order
@@ -40,6 +41,12 @@ struct State {
     /// What was heard since a control last asked: the shortest round trip, and when the newest transmission had been sent.
     rtt: Option<u32>,
     newest: Option<Millis>,
+    /// Bytes sent, bytes acknowledged in time, headers included, and segments acknowledged; all wrap.
+    sent: u32,
+    delivered: u32,
+    delivered_segments: u32,
+    /// How far news may be apart, ms, as the control says.
+    grain: u32,
     /// The last flush found nothing more to send.
     queue_empty: bool,
     /// Times that a probe was sent since an acknowledgement came, when the last was, and how many segments it has taken.
@@ -114,6 +121,10 @@ impl State {
             log: Transmissions::new(),
             rtt: None,
             newest: None,
+            sent: 0,
+            delivered: 0,
+            delivered_segments: 0,
+            grain: 0,
             queue_empty: true,
             probes: 0,
             probed: now,

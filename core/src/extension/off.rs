@@ -38,13 +38,15 @@ impl Kcp<'_> {
     }
 
     #[inline(always)]
-    pub(crate) fn note_ack(&self, _: Sn, _: Millis) {}
+    pub(crate) fn note_ack(&self, _: Sn, _: Millis) -> Option<Segment<'_>> {
+        None
+    }
 
     #[inline(always)]
-    pub(crate) fn note_removed(&self, _: Segment<'_>) {}
+    pub(crate) fn note_removed(&self, _: Segment<'_>, _: bool) {}
 
     #[inline(always)]
-    pub(crate) fn note_sent(&self, _: Sn, _: Millis, _: u32) {}
+    pub(crate) fn note_sent(&self, _: Sn, _: Millis, _: (u32, u32)) {}
 
     #[inline(always)]
     pub(crate) fn note_sent_early(&self, _: Segment<'_>) {}

@@ -5,11 +5,11 @@ use core::ptr;
 
 use super::info::IKCPX_CCINFO;
 use super::{Extension, Party};
-use crate::abi::{IINT32, IKCPCB, IKCPOPS, IUINT32};
+use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
 use crate::cc::pacer::Pacer;
-use crate::cc::{Allowance, Tick, elapsed};
+use crate::cc::{Allowance, Tick};
 use crate::consts::{IKCP_OVERHEAD, profile};
 use crate::kcp::Kcp;
 use crate::memory::{allocate, deallocate};
@@ -53,8 +53,6 @@ const fn table(
         on_fast_retransmit: Some(on_fast_retransmit),
         on_timeout: Some(on_timeout),
         on_tick: Some(on_tick),
-        on_pkt_sent: Some(on_pkt_sent),
-        on_pkt_acked: Some(on_pkt_acked),
         get_info: Some(get_info),
         pacing_rate: Some(pacing_rate),
         ..NO_HOOKS
@@ -100,9 +98,8 @@ enum Kind {
 struct Control {
     kind: Kind,
     pacer: Pacer,
-    /// What was acknowledged by itself, in bytes with headers, and in segments; both wrap.
-    delivered: u32,
-    delivered_segments: u32,
+    /// Bytes that the connection had sent when the pacer was told last.
+    sent: u32,
     /// What the control said last.
     allowance: Allowance,
     /// Nothing is held back: there is so little to send.
@@ -176,14 +173,19 @@ impl Hooked<'_> {
         let in_flight = kcp.nsnd_buf.get();
         let mut tick = Tick {
             now: kcp.current.get(),
-            delivered: self.control.delivered,
-            delivered_segments: self.control.delivered_segments,
             segment: self.segment(),
             went_back: Millis(kcp.current.get()).before(Millis(self.control.asked)),
             window_limited: span >= window,
             ..Tick::default()
         };
+        let grain = match &self.control.kind {
+            Kind::Bbr(bbr) => bbr.grain(),
+            Kind::Cubic(cubic) => cubic.grain(),
+        };
         let few = self.extension().with(|state| {
+            state.grain = grain;
+            tick.delivered = state.delivered;
+            tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
             tick.pipe = state.rack.pipe;
             tick.rtt = state.rtt.take();
@@ -210,6 +212,10 @@ impl Hooked<'_> {
     fn budget(&mut self) -> u32 {
         let (now, segment) = (self.kcp.current.get(), self.segment());
         let rate = self.control.allowance.rate;
+        let sent = self.extension().with(|state| state.sent).unwrap_or(0);
+        let since = sent.wrapping_sub(self.control.sent);
+        self.control.sent = sent;
+        self.control.pacer.sent(since);
         let bytes = self.control.pacer.flush(now, rate, segment);
         if rate == 0 || self.control.free {
             return u32::MAX;
@@ -249,8 +255,7 @@ unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
     let control = Control {
         kind,
         pacer: Pacer::new(kcp.current.get()),
-        delivered: 0,
-        delivered_segments: 0,
+        sent: extension.with(|state| state.sent).unwrap_or(0),
         allowance: Allowance {
             inflight: 1,
             rate: 0,
@@ -261,6 +266,8 @@ unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
     // SAFETY: the allocation just made, of that size.
     unsafe { at.write(control) };
     kcp.congest.set(at.cast());
+    // Until a flush begins.
+    kcp.cwnd.set(kcp.cwnd.get().max(1));
     0
 }
 
@@ -297,49 +304,6 @@ unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
 unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> IUINT32 {
     // SAFETY: the library calls it.
     unsafe { hooked(kcp) }.map_or(u32::MAX, |mut hooked| hooked.budget())
-}
-
-unsafe extern "C" fn on_pkt_sent(
-    kcp: *mut IKCPCB,
-    _sn: IUINT32,
-    _ts: IUINT32,
-    len: IUINT32,
-    _inflight: IUINT32,
-    _xmit: IUINT32,
-) {
-    // SAFETY: the library calls it.
-    if let Some(hooked) = unsafe { hooked(kcp) } {
-        hooked.control.pacer.sent(len.saturating_add(IKCP_OVERHEAD));
-    }
-}
-
-/// Acknowledgements of one flush of the peer may take several packets, and the `una` of the first tells of all. What only a
-/// later `una` acknowledges came at a time that nobody knows: it has no part in a rate.
-unsafe extern "C" fn on_pkt_acked(
-    kcp: *mut IKCPCB,
-    _sn: IUINT32,
-    ts: IUINT32,
-    len: IUINT32,
-    rtt: IINT32,
-    _xmit: IUINT32,
-) {
-    // SAFETY: the library calls it.
-    if let Some(Hooked { kcp, control }) = unsafe { hooked(kcp) } {
-        let age = elapsed(kcp.current.get(), ts);
-        let grain = match &control.kind {
-            Kind::Bbr(bbr) => bbr.grain(),
-            Kind::Cubic(cubic) => cubic.grain(),
-        };
-        let usual = kcp
-            .private()
-            .extension
-            .with(|state| state.rack.latest_rtt.saturating_add(grain));
-        if rtt >= 0 || usual.is_some_and(|usual| age <= usual) {
-            let bytes = len.saturating_add(IKCP_OVERHEAD);
-            control.delivered = control.delivered.wrapping_add(bytes);
-        }
-        control.delivered_segments = control.delivered_segments.wrapping_add(1);
-    }
 }
 
 /// The window is set when a flush begins; here stand no more than the library's own answers.
