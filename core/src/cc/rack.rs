@@ -558,6 +558,32 @@ mod tests {
     }
 
     #[test]
+    fn of_a_run_that_partly_arrived_only_what_una_stops_at_is_lost() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..10);
+        sender.ack(50, 9, 0);
+        assert_eq!(sender.detect(50), [0]);
+        sender.send(50, 0..1);
+        sender.ack(100, 0, 50);
+        for sn in 1..4 {
+            let flying = sender.flying.remove(&sn).expect("in flight");
+            sender.rack.ends(Sn(sn), flying);
+        }
+        assert_eq!(sender.detect(100), [4]);
+        assert!(sender.rack.holds(Sn(5)) && !sender.rack.holds(Sn(4)));
+    }
+
+    #[test]
+    fn a_run_behind_a_long_queue_is_lost_at_once() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..1);
+        sender.ack(20, 0, 0);
+        sender.send(20, 1..7);
+        sender.ack(80, 6, 20);
+        assert_eq!(sender.detect(80), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn forged_stamps_give_no_sample() {
         let mut sender = Sender::new();
         sender.send(100, 0..3);
