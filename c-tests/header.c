@@ -11,6 +11,9 @@ typedef struct IQUEUEHEAD iqueue_head;
 #include "ikcp.h"
 #include "ikcp.h"
 
+#include "ikcpx.h"
+#include "ikcpx.h"
+
 #include "ikcp.c"
 
 #define IKCP_OVERHEAD 24 /* some programs do this after the header */

@@ -36,6 +36,12 @@ if(NOT features STREQUAL "")
     string(REPLACE ";" "," joined "${features}")
     list(APPEND cargo_args --features "${joined}")
 endif()
+set(symbols "${PROJECT_SOURCE_DIR}/tests/golden/symbols.txt")
+if(KCP_EXTENSIONS)
+    string(APPEND symbols ",${PROJECT_SOURCE_DIR}/tests/golden/symbols-extensions.txt")
+else()
+    list(APPEND cargo_args --no-default-features)
+endif()
 list(APPEND cargo_args ${KCP_CARGO_FLAGS})
 
 if(MSVC)
@@ -59,7 +65,7 @@ if(KCP_BOTH_KINDS OR NOT BUILD_SHARED_LIBS)
     list(APPEND rust_outputs "${rust_dir}/${archive}")
     list(APPEND rust_commands
         COMMAND "${CMAKE_COMMAND}" "-DFROM=${cargo_out}/${archive}" "-DTO=${rust_dir}/${archive}"
-            "-DSYMBOLS=${PROJECT_SOURCE_DIR}/tests/golden/symbols.txt" "-DLAYOUT=${KCP_LAYOUT}" "-DPREFIX=${KCP_PREFIX}"
+            "-DSYMBOLS=${symbols}" "-DLAYOUT=${KCP_LAYOUT}" "-DPREFIX=${KCP_PREFIX}"
             "-DLINKER=${CMAKE_LINKER}" "-DOBJCOPY=${CMAKE_OBJCOPY}" "-DAR=${CMAKE_AR}"
             -P "${PROJECT_SOURCE_DIR}/cmake/shrink.cmake")
 endif()
@@ -72,7 +78,8 @@ endif()
 
 file(GLOB_RECURSE rust_sources CONFIGURE_DEPENDS
     "${PROJECT_SOURCE_DIR}/src/*" "${PROJECT_SOURCE_DIR}/core/src/*" "${PROJECT_SOURCE_DIR}/core/Cargo.toml")
-foreach(file Cargo.toml Cargo.lock build.rs include/ikcp.h tests/golden/symbols.txt cmake/shrink.cmake)
+foreach(file Cargo.toml Cargo.lock build.rs include/ikcp.h tests/golden/symbols.txt tests/golden/symbols-extensions.txt
+    cmake/shrink.cmake)
     list(APPEND rust_sources "${PROJECT_SOURCE_DIR}/${file}")
 endforeach()
 

@@ -2,7 +2,7 @@
 # runtime for operations that no code here uses, and its inner names are visible to the linker. Here: one object that
 # holds what the public functions reach, with the public names only.
 #
-#   cmake -DFROM=libkcp.a -DTO=libkcp.a -DSYMBOLS=symbols.txt -DLAYOUT=... -DPREFIX=... -DLINKER=ld -DOBJCOPY=objcopy -DAR=ar
+#   cmake -DFROM=libkcp.a -DTO=libkcp.a -DSYMBOLS=symbols.txt,... -DLAYOUT=... -DPREFIX=... -DLINKER=ld -DOBJCOPY=objcopy -DAR=ar
 #       -P shrink.cmake
 #
 # It takes GNU ld and ELF. Elsewhere what is not ours is deleted from the archive, which is nearly the same; with MSVC, which
@@ -49,7 +49,12 @@ if(NOT can)
     return()
 endif()
 
-file(STRINGS "${SYMBOLS}" symbols REGEX "^[TD] ")
+set(symbols "")
+string(REPLACE "," ";" SYMBOLS "${SYMBOLS}")
+foreach(file IN LISTS SYMBOLS)
+    file(STRINGS "${file}" lines REGEX "^[TD] ")
+    list(APPEND symbols ${lines})
+endforeach()
 list(TRANSFORM symbols REPLACE "^[TD] " "")
 if(LAYOUT STREQUAL "2.1.1")
     list(APPEND symbols ikcp_create_layout_211)

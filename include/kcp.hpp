@@ -39,6 +39,9 @@
 #include <utility>
 
 #include "ikcp.h"
+#if __has_include("ikcpx.h")
+#include "ikcpx.h"
+#endif
 
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define KCP_HPP_EXCEPTIONS 1
@@ -308,6 +311,21 @@ public:
 
     /* The hooks are functions of C: no exception may leave them. */
     int setcc(const IKCPOPS *ops) { return finish(ikcp_setcc(kcp_, ops)); }
+
+#ifdef IKCPX_H
+    /* What ikcpx.h has: the two controls, loss told by time, and the state of a control, all 0 while neither is on. Inside a
+     * library without hooks the controls give -1, as setcc() does. */
+    int bbr() { return setcc(ikcpx_bbr()); }
+    int cubic() { return setcc(ikcpx_cubic()); }
+    int rack(bool on) noexcept { return ikcpx_rack(kcp_, on ? 1 : 0); }
+    IKCPX_CCINFO ccinfo() const noexcept
+    {
+        IKCPX_CCINFO info = {};
+        const IKCPOPS *ops = kcp_ != nullptr ? kcp_->ccops : nullptr;
+        if (ops != nullptr && (ops == ikcpx_bbr() || ops == ikcpx_cubic())) ops->get_info(kcp_, &info, sizeof info);
+        return info;
+    }
+#endif
 
 private:
     /* NULL means "bytes of 0" to ikcp_send(), which is not what an empty view means. */

@@ -25,6 +25,7 @@ Builds the library for release and writes include/ and lib/: headers, static lib
   --static         the static library only, for machines that nothing is linked for here
   --profile V      behaviour of the original at 2.1.1, which is the default, 1.7.1 or 1.7
   --layout V       layout of struct IKCPCB: prefix272, which is the default, or 2.1.1
+  --no-extensions  the original's functions alone, without ikcpx.h
   --prefix NAME    every symbol begins with NAME, and the header knows it; KCP_PREFIX in the environment does the same
 
 The arguments at the end go to cargo build, as --offline or --locked.
@@ -48,6 +49,7 @@ pub struct Build {
     only_static: bool,
     profile: Profile,
     layout: Layout,
+    no_extensions: bool,
     prefix: String,
     cargo: Vec<OsString>,
 }
@@ -106,6 +108,7 @@ impl Build {
                 "--out" => build.out = Some(value()?.into()),
                 "--target" => build.target = Some(text(value()?)),
                 "--static" => build.only_static = true,
+                "--no-extensions" => build.no_extensions = true,
                 "--prefix" => build.prefix = text(value()?),
                 "--profile" => {
                     build.profile = match &*text(value()?) {
@@ -171,7 +174,10 @@ impl Build {
         let text = fs::read_to_string(root.join("include/ikcp.h"))?;
         fs::write(include.join("ikcp.h"), header::of(self, &text)?)?;
         wrote.push(include.join("ikcp.h"));
-        for name in ["ikcp.c", "kcp.hpp"] {
+        // What an earlier run left would be taken for a part of this library.
+        remove(&include.join("ikcpx.h"))?;
+        let extensions = (!self.no_extensions).then_some("ikcpx.h");
+        for name in ["ikcp.c", "kcp.hpp"].into_iter().chain(extensions) {
             fs::copy(root.join("include").join(name), include.join(name))?;
             wrote.push(include.join(name));
         }
@@ -199,6 +205,7 @@ impl Build {
         };
         command
             .args(["--release", "--lib", "-p", "ikcp"])
+            .args(self.no_extensions.then_some("--no-default-features"))
             .args(["--features", &features.join(",")])
             .arg("--target-dir")
             .arg(folder)

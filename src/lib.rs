@@ -4,6 +4,7 @@
 //! `ikcp-core` and returns what that returns.
 //!
 //! - `api`: one exported function per line of the header
+//! - `extensions`: the same for ikcpx.h, which has what the original lacks
 //! - `constants`: the `IKCP_` constants, exported as data
 //! - `log`: `ikcp_log`, whose body is C because of its variable arguments
 //!
@@ -24,6 +25,8 @@ macro_rules! prefixed {
 
 mod api;
 mod constants;
+#[cfg(feature = "extensions")]
+mod extensions;
 mod log;
 
 /// Not reached in a release build, which holds no panic; the compiler wants one all the same.

@@ -116,7 +116,7 @@ impl<'a> Kcp<'a> {
 
     /// True when a segment with this `sn` may be in flight.
     #[inline(always)]
-    fn may_be_in_flight(&self, sn: Sn) -> bool {
+    pub(crate) fn may_be_in_flight(&self, sn: Sn) -> bool {
         !sn.before(Sn(self.snd_una.get())) && sn.since(self.next_sn()) < 0
     }
 
@@ -159,6 +159,7 @@ impl<'a> Kcp<'a> {
         let mut kcp = self;
         if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn) {
             let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
+            kcp.note_removed(segment, rtt >= 0);
             let answer;
             (kcp, answer) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
             if answer.is_some() {

@@ -11,7 +11,7 @@ use crate::kcp::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
 use crate::seq::{Millis, Sn};
 use crate::ways;
-use crate::wire::HEADER_LEN;
+use crate::wire::{HEADER_LEN, Header};
 
 // Answers of `ikcp_input`.
 const DONE: c_int = 0;
@@ -169,38 +169,71 @@ impl<'a> Kcp<'a> {
     #[inline(never)]
     fn take_watched(
         self,
-        mut packet: Datagram,
+        packet: Datagram,
         acked: &mut Acked,
     ) -> Result<(Kcp<'a>, c_int), Released> {
         let mut kcp = self;
-        loop {
-            match kcp.next_segment(&mut packet) {
-                Ok(Some(parsed)) => kcp = kcp.take_one_watched(parsed, acked)?,
-                Ok(None) => return Ok((kcp, DONE)),
-                Err(answer) => return Ok((kcp, answer)),
+        // Acknowledgements come before `una` then, which would let segments vanish that they tell more of.
+        let by_time = kcp.tells_by_time();
+        let quietly = by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
+        let mut only_acks = by_time;
+        let mut rest = packet.clone();
+        let answer = loop {
+            let end = match kcp.next_segment(&mut rest) {
+                Ok(Some(parsed)) if only_acks => {
+                    let header = parsed.at.read();
+                    if u32::from(header.cmd) == IKCP_CMD_ACK && quietly {
+                        kcp.take_ack_by_time(header, acked);
+                    } else if u32::from(header.cmd) == IKCP_CMD_ACK {
+                        kcp.note_ack(Sn(header.sn), Millis(header.ts));
+                        kcp = kcp.take_ack_watched(header, acked)?;
+                    }
+                    continue;
+                }
+                Ok(Some(parsed)) => {
+                    kcp = kcp.take_one_watched(parsed, acked, !by_time)?;
+                    continue;
+                }
+                Ok(None) => DONE,
+                Err(answer) => answer,
+            };
+            if !only_acks {
+                break end;
+            }
+            only_acks = false;
+            rest = packet.clone();
+        };
+        if by_time {
+            if acked.sampled {
+                kcp.set_rto();
+            }
+            kcp.detect_losses();
+            if kcp.ignores_skips() {
+                acked.candidate = None;
             }
         }
+        Ok((kcp, answer))
     }
 
     #[inline(always)]
-    fn take_one_watched(self, parsed: Parsed, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
+    fn take_one_watched(
+        self,
+        parsed: Parsed,
+        acked: &mut Acked,
+        takes_acks: bool,
+    ) -> Result<Kcp<'a>, Released> {
         let Parsed { at, payload } = parsed;
         let header = at.read();
         let mut kcp = self.acknowledge_before_watched(Sn(header.una))?;
-        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let cmd = u32::from(header.cmd);
         if cmd == IKCP_CMD_ACK {
-            let rtt = kcp.now().since(ts);
-            if rtt >= 0 {
-                kcp.sample_rtt(rtt);
-                // A callback could see the timeout before the end of the packet.
-                kcp.set_rto();
-                (kcp, _) = kcp.on_rtt(rtt)?;
-                kcp.sync_after_callback();
-            }
-            kcp = kcp.acknowledge_watched(sn)?;
-            acked.note(sn, ts);
-        } else if cmd == IKCP_CMD_WASK {
+            return if takes_acks {
+                kcp.take_ack_watched(header, acked)
+            } else {
+                Ok(kcp)
+            };
+        }
+        if cmd == IKCP_CMD_WASK {
             kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
         }
         kcp = kcp.log_arrival(&header)?;
@@ -208,6 +241,40 @@ impl<'a> Kcp<'a> {
             kcp.take_push(&header, payload, true);
         }
         Ok(kcp)
+    }
+
+    /// Takes an acknowledgement where loss is told by time and no callback can run.
+    #[inline(always)]
+    fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
+        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
+        let rtt = self.now().since(ts);
+        if rtt >= 0 {
+            self.sample_rtt(rtt);
+            acked.sampled = true;
+        }
+        if let Some(segment) = self.note_ack(sn, ts) {
+            self.note_removed(segment, true);
+        }
+        self.acknowledge(sn);
+        acked.note(sn, ts);
+    }
+
+    #[cfg_attr(feature = "extensions", inline(never))]
+    #[cfg_attr(not(feature = "extensions"), inline(always))]
+    fn take_ack_watched(self, header: Header, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
+        let rtt = kcp.now().since(ts);
+        if rtt >= 0 {
+            kcp.sample_rtt(rtt);
+            // A callback could see the timeout before the end of the packet.
+            kcp.set_rto();
+            (kcp, _) = kcp.on_rtt(rtt)?;
+            kcp.sync_after_callback();
+        }
+        kcp = kcp.acknowledge_watched(sn)?;
+        acked.note(sn, ts);
+        kcp.log_arrival(&header)
     }
 
     /// Makes the indexes describe the lists, which the program may have edited. That of `rcv_buf` is looked at when a segment

@@ -10,6 +10,7 @@ use crate::abi::IKCPCB;
 use crate::abi::IKCPSEG;
 use crate::callback::Anchor;
 use crate::consts;
+use crate::extension::Extension;
 use crate::index::{Front, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
 use crate::memory::packet::Packet;
@@ -63,6 +64,8 @@ pub(crate) struct Private {
     pub(crate) deferred_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
+    #[cfg_attr(not(feature = "extensions"), allow(dead_code))]
+    pub(crate) extension: Extension,
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -193,6 +196,7 @@ impl<'a> Kcp<'a> {
         private.sent.free();
         private.received.free();
         self.free_acklist();
+        self.free_extension();
         private.packet.free(&self.buffer);
         private.anchor.get().object_released();
         // SAFETY: `create` allocated it, and the program's use of it has ended.

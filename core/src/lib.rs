@@ -18,8 +18,13 @@ mod abi;
 mod acked;
 #[allow(unsafe_code)]
 mod callback;
+#[cfg(feature = "extensions")]
+mod cc;
 mod congestion;
 pub mod consts;
+#[cfg_attr(not(feature = "extensions"), path = "extension/off.rs")]
+#[allow(unsafe_code)]
+mod extension;
 #[allow(unsafe_code)]
 mod index;
 mod input;
@@ -45,6 +50,8 @@ mod ways;
 mod wire;
 
 pub use abi::{IINT32, IKCPCB, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Output, WriteLog, ikcpcb};
+#[cfg(feature = "extensions")]
+pub use extension::{IKCPX_CCINFO, bbr, cubic};
 pub use kcp::Kcp;
 pub use memory::{Free, Malloc, allocator};
 pub use segment::{Datagram, ForeignSegment, Sink, Source, getconv};

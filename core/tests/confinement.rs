@@ -9,7 +9,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const EXEMPT: [&str; 6] = ["callback", "index", "kcp", "list", "memory", "segment"];
+const EXEMPT: [&str; 7] = [
+    "callback",
+    "extension",
+    "index",
+    "kcp",
+    "list",
+    "memory",
+    "segment",
+];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

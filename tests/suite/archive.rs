@@ -474,13 +474,14 @@ fn changed(change: &str) -> Outcome {
 /// abidw reads debug information of C only, and a pointer has all of a function's types behind it.
 fn doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let packed = packed(flavour, "")?;
-    let golden = fs::read_to_string(root().join("tests/golden/symbols.txt"))?;
-    let mut text = String::from("#include \"ikcp.c\"\n");
+    let golden = symbols::golden()?;
+    let mut text = String::from("#include \"ikcp.c\"\n#include \"ikcpx.h\"\n");
     for name in golden.lines().filter_map(|line| line.strip_prefix("T ")) {
         let door = format!("__typeof__(&{name}) door_of_{name}");
         text += &format!("extern {door};\n{door} = {name};\n");
     }
     text += "extern IKCPSEG *segment;\nIKCPSEG *segment;\n";
+    text += "extern struct IKCPX_CCINFO *info;\nstruct IKCPX_CCINFO *info;\n";
     let source = folder()?.join(format!("doors-{}.c", flavour.name));
     fs::write(&source, text)?;
     let shared = source.with_extension("so");

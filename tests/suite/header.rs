@@ -6,11 +6,31 @@ use crate::library::{self, root};
 use crate::suite::{Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, compare_with_file, run};
 
-/// The files whose types and functions the header shows.
-const SOURCES: [&str; 2] = ["core/src/abi.rs", "src/api.rs"];
+/// A header, how cbindgen makes it, and the files whose types and functions it shows.
+struct Header {
+    name: &'static str,
+    config: &'static str,
+    sources: [&'static str; 2],
+}
+
+const HEADERS: [Header; 2] = [
+    Header {
+        name: "ikcp.h",
+        config: "cbindgen.toml",
+        sources: ["core/src/abi.rs", "src/api.rs"],
+    },
+    Header {
+        name: "ikcpx.h",
+        config: "cbindgen-ikcpx.toml",
+        sources: ["core/src/extension/info.rs", "src/extensions.rs"],
+    },
+];
 
 pub fn add(suite: &mut Suite) {
-    suite.test("header: is fresh", is_fresh);
+    for header in HEADERS {
+        let name = format!("header: {} is fresh", header.name);
+        suite.test(name, move || is_fresh(&header));
+    }
     suite.test(
         "header: names the version of the package",
         names_the_version,
@@ -26,16 +46,17 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-fn is_fresh() -> Outcome {
+fn is_fresh(header: &Header) -> Outcome {
     let mut builder = cbindgen::Builder::new()
-        .with_config(cbindgen::Config::from_file(root().join("cbindgen.toml"))?);
-    for source in SOURCES {
+        .with_config(cbindgen::Config::from_file(root().join(header.config))?);
+    for source in header.sources {
         builder = builder.with_src(root().join(source));
     }
-    let mut header = Vec::new();
-    builder.generate()?.write(&mut header);
-    let header = tidy(&String::from_utf8(header)?);
-    Ok(compare_with_file(&root().join("include/ikcp.h"), &header)?)
+    let mut text = Vec::new();
+    builder.generate()?.write(&mut text);
+    let text = tidy(&String::from_utf8(text)?);
+    let file = root().join("include").join(header.name);
+    Ok(compare_with_file(&file, &text)?)
 }
 
 /// cbindgen writes each comment on three lines and more, without asterisks: brings them into the usual form.

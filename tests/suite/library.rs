@@ -37,6 +37,8 @@ pub struct Library {
 pub struct Flavour {
     pub name: &'static str,
     pub features: &'static [&'static str],
+    /// With ikcpx.h, as usual.
+    pub extensions: bool,
     /// What a program that is compiled for it defines.
     pub defines: &'static [&'static str],
     /// The same for `pack`.
@@ -46,24 +48,28 @@ pub struct Flavour {
 pub const DEFAULT: Flavour = Flavour {
     name: "default",
     features: &[],
+    extensions: true,
     defines: &[],
     pack: &[],
 };
 pub const PROFILE_171: Flavour = Flavour {
     name: "profile-1-7-1",
     features: &["profile-1-7-1"],
+    extensions: true,
     defines: &["IKCP_PROFILE=171"],
     pack: &["--profile", "1.7.1"],
 };
 pub const PROFILE_17: Flavour = Flavour {
     name: "profile-1-7",
     features: &["profile-1-7"],
+    extensions: true,
     defines: &["IKCP_PROFILE=170"],
     pack: &["--profile", "1.7"],
 };
 pub const LAYOUT_211: Flavour = Flavour {
     name: "layout-2-1-1",
     features: &["layout-2-1-1"],
+    extensions: true,
     defines: &["IKCP_LAYOUT_211"],
     pack: &["--layout", "2.1.1"],
 };
@@ -71,8 +77,17 @@ pub const LAYOUT_211: Flavour = Flavour {
 pub const GENERAL: Flavour = Flavour {
     name: "no-short-ways",
     features: &["no-short-ways"],
+    extensions: true,
     defines: &[],
     pack: &[],
+};
+/// The default without what the original lacks.
+pub const PLAIN: Flavour = Flavour {
+    name: "without-extensions",
+    features: &[],
+    extensions: false,
+    defines: &[],
+    pack: &["--no-extensions"],
 };
 pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 
@@ -93,6 +108,7 @@ fn build(flavour: Flavour) -> Result<Library, String> {
     let folder = scratch().join("library");
     let output = cargo()
         .args(["build", "--release", "--lib", "--locked"])
+        .args((!flavour.extensions).then_some("--no-default-features"))
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(folder.join("target"))

@@ -23,10 +23,11 @@ const fn in_all(source: &'static [&'static str]) -> Program {
     }
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     in_all(&["functions.c"]),
     in_all(&["embedder.c"]),
     in_all(&["included.c"]),
+    in_all(&["extensions.c"]),
     // Without hooks there is nothing to be seen in the older profiles.
     Program {
         flavours: &[DEFAULT, LAYOUT_211],

@@ -1,4 +1,4 @@
-//! What the two files export: the original's symbols and nothing else.
+//! What the two files export: the original's symbols, and those of ikcpx.h where the library has extensions.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use object::read::archive::ArchiveFile;
 use object::read::elf::{ElfFile64, SectionHeader};
 use object::{Endianness, Object, ObjectSymbol, SymbolFlags, SymbolKind};
 
-use crate::library::{self, ALL, DEFAULT, Flavour, LAYOUT_211};
+use crate::library::{self, ALL, DEFAULT, Flavour, LAYOUT_211, PLAIN};
 use crate::suite::{Outcome, Suite};
 use crate::tools::compare_with_file;
 
@@ -19,7 +19,7 @@ pub fn missing() -> Option<String> {
 }
 
 pub fn add(suite: &mut Suite) {
-    for flavour in ALL {
+    for flavour in ALL.into_iter().chain([PLAIN]) {
         suite.test_unless(
             missing(),
             format!("symbols: of libkcp.so, {}", flavour.name),
@@ -32,7 +32,7 @@ pub fn add(suite: &mut Suite) {
         );
     }
     suite.test_unless(missing(), "symbols: libkcp.so is called libkcp.so", soname);
-    for flavour in ALL {
+    for flavour in ALL.into_iter().chain([PLAIN]) {
         suite.test_unless(
             missing(),
             format!("symbols: no panic is left, {}", flavour.name),
@@ -60,6 +60,13 @@ fn is_exported<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
     visible && symbol.is_global() && symbol.is_definition()
 }
 
+/// Both golden lists.
+pub fn golden() -> Result<String, std::io::Error> {
+    let folder = library::root().join("tests/golden");
+    let own = fs::read_to_string(folder.join("symbols.txt"))?;
+    Ok(own + &fs::read_to_string(folder.join("symbols-extensions.txt"))?)
+}
+
 pub fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
     found.sort_by(|a, b| a[2..].cmp(&b[2..]));
     if flavour == LAYOUT_211 {
@@ -70,8 +77,19 @@ pub fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
             .ok_or("ikcp_create_layout_211 is missing")?;
         found.remove(own);
     }
-    let golden = library::root().join("tests/golden/symbols.txt");
-    Ok(compare_with_file(&golden, &(found.join("\n") + "\n"))?)
+    let (own, extensions): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|line| !line.contains("ikcpx_"));
+    let golden = library::root().join("tests/golden");
+    let text = |lines: Vec<String>| lines.join("\n") + "\n";
+    compare_with_file(&golden.join("symbols.txt"), &text(own))?;
+    match (flavour == PLAIN, extensions.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(format!("extensions in a library without: {extensions:?}").into()),
+        _ => Ok(compare_with_file(
+            &golden.join("symbols-extensions.txt"),
+            &text(extensions),
+        )?),
+    }
 }
 
 fn shared_symbols(flavour: Flavour) -> Outcome {

@@ -88,7 +88,7 @@ link_android() {
 link_windows() {
     {
         echo "EXPORTS"
-        sed -n 's/^T //p; s/^D \(.*\)/\1 DATA/p' "$root/tests/golden/symbols.txt"
+        sed -n 's/^T //p; s/^D \(.*\)/\1 DATA/p' "$root"/tests/golden/symbols*.txt
     } >"$2/kcp.def"
     cc -shared -Wl,--whole-archive "$1/libkcp.a" -Wl,--no-whole-archive "$2/kcp.def" -Wl,--gc-sections -Wl,-s \
         "-Wl,--out-implib=$1/libkcp.dll.a" -o "$1/kcp.dll"
@@ -106,7 +106,7 @@ link_ios() { :; }
 # A module without main() that exports the functions.
 link_wasm32() {
     local exports=()
-    mapfile -t exports < <(sed -n 's/^T /-Wl,--export=/p' "$root/tests/golden/symbols.txt")
+    mapfile -t exports < <(sed -n 's/^T /-Wl,--export=/p' "$root"/tests/golden/symbols*.txt)
     cc -mexec-model=reactor "${exports[@]}" -Wl,--export=malloc -Wl,--export=free -Wl,--whole-archive "$1/libkcp.a" \
         -Wl,--no-whole-archive -Wl,-s -o "$1/kcp.wasm"
 }

@@ -95,7 +95,8 @@ build() {
 
 # The exported symbols, each with T for a function and D for data as in the golden list, and nothing that could panic.
 symbols() {
-    local golden=$root/tests/golden/symbols.txt found=$work/symbols.txt shared all
+    local golden=$work/golden-symbols.txt found=$work/symbols.txt shared all
+    LC_ALL=C sort -k2 "$root"/tests/golden/symbols*.txt >"$golden"
     if [[ $machine == windows ]]; then
         shared=$built/kcp.dll
         # A table of names, which does not tell functions from data; the import library does.

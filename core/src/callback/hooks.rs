@@ -33,9 +33,16 @@ impl Kcp<'_> {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
-    /// True when a member that acts while acknowledgements are taken is installed.
+    /// True when acknowledgements are not taken as the original takes them: a member that acts meanwhile is installed, or loss is
+    /// told by time.
     #[inline(always)]
     pub(crate) fn watches_acks(&self) -> bool {
+        self.has_ops() && (self.hooks_acks() || self.tells_by_time())
+    }
+
+    /// True when a member that acts while acknowledgements are taken is installed.
+    #[inline(always)]
+    pub(crate) fn hooks_acks(&self) -> bool {
         self.ops()
             .is_some_and(|ops| ops.on_pkt_acked.is_some() || ops.on_rtt.is_some())
     }
@@ -140,6 +147,7 @@ impl<'a> Kcp<'a> {
             } else {
                 incr.max(kcp.mss.get())
             });
+            kcp.keep_slow_paths();
         }
         Ok(if refused { -1 } else { 0 })
     }

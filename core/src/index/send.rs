@@ -507,6 +507,12 @@ impl SendIndex {
         self.unsent.get() != self.next.get()
     }
 
+    /// Every listed segment before this one has been sent.
+    #[cfg(feature = "extensions")]
+    pub(crate) fn unsent(&self) -> Sn {
+        self.unsent.get()
+    }
+
     /// A flush has looked at every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {

@@ -11,7 +11,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(super) fn send_window(&self) -> u32 {
         let window = self.snd_wnd.get().min(self.rmt_wnd.get());
-        if self.has_ops() || self.nocwnd.get() == 0 {
+        if (self.has_ops() && !self.has_no_control()) || self.nocwnd.get() == 0 {
             window.min(self.cwnd.get())
         } else {
             window
@@ -72,6 +72,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     pub(super) fn report_app_limited(self) -> Result<Kcp<'a>, Ended<'a>> {
+        self.note_queue();
         if !self.snd_queue().is_empty() {
             return Ok(self);
         }

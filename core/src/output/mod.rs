@@ -329,6 +329,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     fn ask_ops(self) -> Result<(Kcp<'a>, Option<u32>), Ended<'a>> {
+        self.detect_losses();
         let (kcp, _) = self.on_tick()?;
         let (kcp, budget) = kcp.pacing_rate()?;
         Ok((kcp, budget.filter(|budget| budget.cast_signed() >= 0)))

@@ -6,6 +6,7 @@
 
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
+use crate::extension::Verdict;
 use crate::index::Bookmark;
 use crate::index::{FastResend, Scope};
 use crate::kcp::{Back, Kcp};
@@ -123,7 +124,9 @@ impl<'a> Kcp<'a> {
             };
         }
         loop {
-            if let Some(cause) = self.cause(segment, walk.round.current, walk.round.resent) {
+            if let Some(cause) = self.cause(segment, walk.round.current, walk.round.resent)
+                && let Some(cause) = self.judged(segment, cause)
+            {
                 let len = segment.len.get();
                 let need = IKCP_OVERHEAD.saturating_add(len);
                 let affordable = walk.budget.is_none_or(|budget| len <= budget);
@@ -229,6 +232,19 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// What becomes of a segment that is due. Where loss is told by time, a timeout is not the last word.
+    #[inline(always)]
+    fn judged(&self, segment: Segment<'_>, cause: Cause) -> Option<Cause> {
+        if cause != Cause::Timeout || !self.has_ops() {
+            return Some(cause);
+        }
+        match self.judge(segment) {
+            Verdict::Stands | Verdict::TimedOut => Some(cause),
+            Verdict::Lost => Some(Cause::FastRetransmit),
+            Verdict::Waits => None,
+        }
+    }
+
     /// Brings the segment's own fields, and the index, to the state after sending it.
     #[inline(always)]
     fn mark_sent(&self, segment: Segment<'_>, cause: Cause, walk: &mut Walk) {
@@ -246,6 +262,7 @@ impl<'a> Kcp<'a> {
                 walk.timed_out = true;
             }
             Cause::FastRetransmit => {
+                self.note_sent_early(segment);
                 segment.fastack.set(0);
                 walk.fast_retransmits = walk.fast_retransmits.wrapping_add(1);
             }
@@ -300,6 +317,7 @@ impl<'a> Kcp<'a> {
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
         let (sn, ts) = (marked.sn().0, walk.round.current.0);
         let inflight = self.nsnd_buf.get();
+        self.note_sent(marked.sn(), walk.round.current, (len, xmit));
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }

@@ -115,7 +115,7 @@ impl Sink {
 }
 
 /// A packet as it came from the network. It stays raw, since a callback may lead to the program reusing its memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Datagram {
     next: *const u8,
     left: c_long,

@@ -6,7 +6,7 @@
 //! - `link`: one direction of a bad network, and the checksum that the layer below owes the protocol
 //! - `seeds`: a test for each of several seeds
 //! - `endpoint`: an object with its program around it
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code)]
 
 pub mod bound;
 pub mod endpoint;

@@ -307,6 +307,20 @@ void exceptions_pass_around_c()
 }
 #endif
 
+void controls_are_turned_on()
+{
+    kcp::connection peer(1, [](kcp::bytes) {});
+    CHECK(peer.ccinfo().phase_name == nullptr);
+    CHECK_INT(peer.bbr(), 0);
+    CHECK(peer.ccinfo().phase_name != nullptr && peer->ccops == ikcpx_bbr());
+    CHECK_INT(peer.cubic(), 0);
+    CHECK(peer->ccops == ikcpx_cubic());
+    CHECK_INT(peer.setcc(nullptr), 0);
+    CHECK_INT(peer.rack(true), 0);
+    CHECK(peer.ccinfo().phase_name == nullptr);
+    CHECK_INT(kcp::connection().bbr(), -1);
+}
+
 } // namespace
 
 int main()
@@ -318,6 +332,7 @@ int main()
     only_large_callables_are_allocated();
     the_log_is_a_callback();
     callbacks_use_their_connection();
+    controls_are_turned_on();
 #if KCP_HPP_EXCEPTIONS
     exceptions_pass_around_c();
 #endif

@@ -1,0 +1,121 @@
+/* ikcpx.h: controls are installed, say what they do, and give back what they held. */
+#include <string.h>
+
+#include "check.h"
+#include "ikcpx.h"
+
+static long allocated;
+static long allowed = 1000000;
+
+static void *counted_malloc(size_t size)
+{
+    void *memory = allowed > 0 ? malloc(size) : NULL;
+    allowed -= memory != NULL ? 1 : 0;
+    allocated += memory != NULL ? 1 : 0;
+    return memory;
+}
+
+static void counted_free(void *memory)
+{
+    allocated -= memory != NULL ? 1 : 0;
+    free(memory);
+}
+
+static void a_control_holds_memory_while_it_is_on(const struct IKCPOPS *ops)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    struct IKCPX_CCINFO info;
+    long before = allocated;
+
+    memset(&info, 1, sizeof info);
+    CHECK_INT(ops->get_info(kcp, &info, sizeof info), 0);
+    CHECK_INT(ikcp_setcc(kcp, ops), 0);
+    CHECK(allocated > before && kcp->ccops == ops && kcp->cwnd > 0);
+    CHECK_INT(ops->get_info(kcp, &info, sizeof info), sizeof info);
+    CHECK(info.phase_name != NULL && info.phase_name[0] != '\0');
+    CHECK_INT(info.bandwidth, 0);
+    CHECK_INT(ops->get_info(kcp, NULL, sizeof info), 0);
+    /* A program that was compiled for a shorter struct. */
+    info.phase = 77;
+    CHECK_INT(ops->get_info(kcp, &info, sizeof info.phase_name), sizeof info.phase_name);
+    CHECK_INT(info.phase, 77);
+
+    CHECK_INT(ikcp_setcc(kcp, NULL), 0);
+    CHECK(allocated == before && kcp->ccops == NULL && kcp->congest == NULL);
+    CHECK_INT(ikcp_setcc(kcp, ops), 0);
+    CHECK_INT(ikcp_setcc(kcp, ops), 0);
+    ikcp_release(kcp);
+}
+
+static void without_memory_a_control_is_refused(const struct IKCPOPS *ops)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    long before = allocated;
+    int refused = 0;
+
+    for (allowed = 0; ikcp_setcc(kcp, ops) != 0; allowed = ++refused) {
+        CHECK(kcp->ccops == NULL && kcp->congest == NULL && allocated == before);
+    }
+    allowed = 1000000;
+    CHECK(refused > 0 && kcp->ccops == ops);
+    ikcp_release(kcp);
+}
+
+static void loss_by_time_outlives_a_control(void)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    long before = allocated, with;
+
+    CHECK_INT(ikcpx_rack(kcp, 1), 0);
+    with = allocated;
+    CHECK(with > before);
+    CHECK_INT(ikcpx_rack(kcp, 1), 0);
+    CHECK_INT(allocated, with);
+    CHECK_INT(ikcp_setcc(kcp, ikcpx_cubic()), 0);
+    CHECK_INT(ikcp_setcc(kcp, NULL), 0);
+    CHECK_INT(allocated, with);
+    CHECK_INT(ikcp_setcc(kcp, ikcpx_bbr()), 0);
+    CHECK_INT(ikcpx_rack(kcp, 0), 0);
+    CHECK(allocated > before && kcp->ccops == ikcpx_bbr());
+    CHECK_INT(ikcp_setcc(kcp, NULL), 0);
+    CHECK(allocated == before && kcp->ccops == NULL);
+    CHECK_INT(ikcpx_rack(kcp, 1), 0);
+    CHECK_INT(ikcpx_rack(kcp, 0), 0);
+    CHECK(allocated == before && kcp->ccops == NULL);
+    CHECK_INT(ikcpx_rack(kcp, 1), 0);
+    ikcp_release(kcp);
+
+    CHECK_INT(ikcpx_rack(NULL, 1), -1);
+    kcp = ikcp_create(1, NULL);
+    allowed = 0;
+    CHECK_INT(ikcpx_rack(kcp, 1), -1);
+    allowed = 1000000;
+    CHECK(kcp->ccops == NULL);
+    ikcp_release(kcp);
+}
+
+int main(void)
+{
+    ikcp_allocator(counted_malloc, counted_free);
+#if IKCP_PROFILE < 211
+    {
+        ikcpcb *kcp = ikcp_create(1, NULL);
+        CHECK(ikcpx_bbr() == NULL && ikcpx_cubic() == NULL);
+        CHECK_INT(ikcpx_rack(kcp, 1), -1);
+        ikcp_release(kcp);
+        (void)a_control_holds_memory_while_it_is_on;
+        (void)without_memory_a_control_is_refused;
+        (void)loss_by_time_outlives_a_control;
+    }
+#else
+    CHECK(ikcpx_bbr() != ikcpx_cubic());
+    CHECK(strcmp(ikcpx_bbr()->name, "bbr") == 0 && strcmp(ikcpx_cubic()->name, "cubic") == 0);
+    a_control_holds_memory_while_it_is_on(ikcpx_bbr());
+    a_control_holds_memory_while_it_is_on(ikcpx_cubic());
+    without_memory_a_control_is_refused(ikcpx_bbr());
+    without_memory_a_control_is_refused(ikcpx_cubic());
+    loss_by_time_outlives_a_control();
+#endif
+    CHECK_INT(allocated, 0);
+    return check_result();
+}

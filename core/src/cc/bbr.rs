@@ -1,0 +1,581 @@
+//! BBR after draft-ietf-ccwg-bbr-03 (section numbers below are its own): a model of the path, made of what it delivers at most and of its
+//! shortest round trip, says how fast to send and how much may be on its way.
+//!
+//! What differs, and why:
+//! - Loss is no congestion on the links that KCP is used on. The short-term bounds (bw_lo, inflight_lo; 5.5.10.3) are left out: at
+//!   1 to 5 % of random loss they cost most of the link. Only loss beyond what there is while the queue is short counts,
+//!   and what there is then is made up for by sending a little faster.
+//! - Rates come from windows of time and not from single segments (`meter`), since the clock counts milliseconds and a packet
+//!   acknowledges what came in a whole interval of the peer.
+//! - What may be on its way is a quarter more than the path holds, and what both ends' intervals keep waiting, instead of twice
+//!   what the path holds: the queue stays short between two probes as well.
+
+use super::meter::Meter;
+use super::{Allowance, Tick, elapsed, scale};
+
+/// Segments in flight before the first rate is known (5.3: an initial window; RFC 6928 has ten, of TCP).
+const INITIAL: u32 = 32;
+/// Segments that may always be in flight (2.8: BBRMinPipeCwnd).
+const LEAST: u32 = 4;
+/// Segments in flight beyond what the model says: as many for all flows, which brings them to share alike.
+const MORE: u32 = 2;
+/// Percent of the rate that is sent at: 2.77 to fill the pipe (5.3.1), a half to drain it (5.3.2), and the parts of a cycle (5.3.3).
+const STARTUP_GAIN: u32 = 277;
+const DRAIN_GAIN: u32 = 50;
+const DOWN_GAIN: u32 = 90;
+const UP_GAIN: u32 = 125;
+/// The pipe is full when the rate grew by less than this, percent, in so many round trips (5.3.1.2).
+const FULL_GROWTH: u32 = 125;
+const FULL_ROUNDS: u32 = 3;
+/// Share of loss, in 1024ths, beyond the usual one that ends a probe (2.5: BBRLossThresh, 2 %).
+const EXCESS: u32 = 20;
+/// Most loss, in 1024ths, that is taken for usual.
+const MOST_MADE_UP: u32 = 64;
+/// Share of loss, in 1024ths, from which on no model is believed, when it lasts for so many round trips.
+const FLOOD: u32 = 150;
+const FLOODS: u32 = 3;
+/// How long a shortest round trip is believed (5.3.4: 5 s), and how long it is looked for anew (200 ms).
+const MIN_RTT_LASTS: u32 = 5_000;
+/// The same where it is seen again and again.
+const MIN_RTT_PROVED: u32 = 20_000;
+const PROBE_RTT_LASTS: u32 = 200;
+/// No number of segments bounds what is in flight.
+const UNBOUNDED: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Startup,
+    Drain,
+    Down,
+    Cruise,
+    Refill,
+    Up,
+    ProbeRtt,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bbr {
+    pub(crate) phase: Phase,
+    meter: Meter,
+    /// Highest rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
+    rates: [u32; 2],
+    /// Shortest round trip, ms, 0 before the first, and when it was last seen (5.5.7).
+    pub(crate) min_rtt: u32,
+    min_rtt_at: u32,
+    /// When a queue of others was last ruled out: they may keep it full, so that all round trips are alike.
+    proved_at: u32,
+    /// The shortest of this ProbeRTT.
+    probed_rtt: u32,
+    /// What is sent from here on ends the round trip.
+    round_began: u32,
+    /// Round trips since the phase began, and when that was.
+    rounds: u32,
+    phase_at: u32,
+    /// Length of this cycle's cruise, round trips.
+    cruise: u32,
+    full_rate: u32,
+    full_rounds: u32,
+    /// What was delivered and lost when the round trip began, and the longest round-trip time in it.
+    delivered: u32,
+    lost: u32,
+    round_rtt: u32,
+    /// Share of loss while the queue is short, in 1024ths.
+    usual_loss: u32,
+    usual_loss_known: bool,
+    /// Round trips in a row in which a flood of segments was lost.
+    floods: u32,
+    /// Most segments in flight that did not lead to more (2.11: BBR.inflight_longterm).
+    pub(crate) bound: u32,
+    random: u32,
+}
+
+impl Bbr {
+    /// `seed` tells flows apart, so that they do not probe at the same time.
+    pub(crate) fn new(now: u32, seed: u32) -> Bbr {
+        Bbr {
+            phase: Phase::Startup,
+            meter: Meter::new(now),
+            rates: [0; 2],
+            min_rtt: 0,
+            min_rtt_at: now,
+            proved_at: now,
+            probed_rtt: 0,
+            round_began: now,
+            rounds: 0,
+            phase_at: now,
+            cruise: 0,
+            full_rate: 0,
+            full_rounds: 0,
+            delivered: 0,
+            lost: 0,
+            round_rtt: 0,
+            usual_loss: 0,
+            usual_loss_known: false,
+            floods: 0,
+            bound: UNBOUNDED,
+            random: seed | 1,
+        }
+    }
+
+    /// What the path delivers, bytes per second; 0 before it is known.
+    pub(crate) fn rate(&self) -> u32 {
+        self.rates[0].max(self.rates[1])
+    }
+
+    /// How far news may be apart, ms.
+    pub(crate) fn grain(&self) -> u32 {
+        self.meter.grain()
+    }
+
+    /// A flush begins.
+    #[inline(never)]
+    pub(crate) fn tick(&mut self, tick: Tick) -> Allowance {
+        if tick.went_back {
+            self.enter(self.phase, tick);
+            self.min_rtt_at = tick.now;
+            self.proved_at = tick.now;
+        }
+        let news = tick.newest.is_some();
+        self.meter.flush(tick.now, news, tick.app_limited);
+        if let Some(rtt) = tick.rtt {
+            self.take_rtt(tick, rtt);
+        }
+        if news {
+            self.take_rate(tick);
+            let newest = tick.newest.unwrap_or(tick.now);
+            if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
+                self.end_round(tick);
+            }
+        }
+        self.advance(tick);
+        self.allowance(tick)
+    }
+
+    /// What both ends keep waiting because they look at the network now and then only, ms.
+    fn waits(&self) -> u32 {
+        self.meter.waits()
+    }
+
+    fn take_rtt(&mut self, tick: Tick, rtt: u32) {
+        self.round_rtt = self.round_rtt.max(rtt);
+        if self.phase == Phase::ProbeRtt {
+            self.probed_rtt = self.probed_rtt.min(rtt.max(1));
+        }
+        if self.min_rtt == 0 || rtt < self.min_rtt {
+            self.proved_at = tick.now;
+        }
+        if self.min_rtt == 0 || rtt <= self.min_rtt {
+            self.min_rtt = rtt.max(1);
+            self.min_rtt_at = tick.now;
+        }
+    }
+
+    fn take_rate(&mut self, tick: Tick) {
+        let grain = self.meter.grain();
+        let window = match self.phase {
+            Phase::Startup => self.min_rtt.max(3 * grain),
+            _ => self.min_rtt.max(40).max(8 * grain),
+        };
+        if let Some(rate) = self.meter.rate(tick.now, tick.delivered, window.min(1_000))
+            && (!rate.app_limited || rate.bytes > self.rate())
+        {
+            self.rates[0] = self.rates[0].max(rate.bytes);
+        }
+    }
+
+    /// Share of loss in this round trip, in 1024ths.
+    fn loss(&self, tick: Tick) -> u32 {
+        let lost = tick.lost.wrapping_sub(self.lost);
+        let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
+        scale(1024, lost, lost.saturating_add(delivered))
+    }
+
+    /// True when more is lost than what is lost anyway: twice that, 2 % and some segments more.
+    fn overflows(&self, tick: Tick) -> bool {
+        let lost = tick.lost.wrapping_sub(self.lost);
+        let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
+        let all = lost.saturating_add(delivered);
+        let expected = scale(all, 2 * self.usual_loss + EXCESS, 1024);
+        lost > expected.saturating_add(3) && (self.has_queue() || self.usual_loss_known)
+    }
+
+    fn has_queue(&self) -> bool {
+        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits() / 8 + 1
+    }
+
+    fn end_round(&mut self, tick: Tick) {
+        self.rounds = self.rounds.saturating_add(1);
+        self.floods = if self.loss(tick) > FLOOD {
+            self.floods.saturating_add(1)
+        } else {
+            0
+        };
+        // What is acknowledged in the first round trip of a cruise was sent slowly, so that no queue of ours was to blame.
+        if self.phase == Phase::Cruise && self.rounds == 1 && !self.has_queue() {
+            let loss = self.loss(tick).min(MOST_MADE_UP);
+            self.usual_loss = if self.usual_loss_known {
+                (self.usual_loss * 7 + loss + 4) / 8
+            } else {
+                loss
+            };
+            self.usual_loss_known = true;
+        }
+        if self.phase == Phase::Startup && !tick.app_limited {
+            self.look_for_full_pipe(tick);
+        }
+        self.round_began = tick.now;
+        self.delivered = tick.delivered_segments;
+        self.lost = tick.lost;
+        self.round_rtt = 0;
+    }
+
+    /// 5.3.1.2 and 5.3.1.3.
+    fn look_for_full_pipe(&mut self, tick: Tick) {
+        let rate = self.rate();
+        if rate == 0 {
+            return;
+        }
+        if rate >= scale(self.full_rate, FULL_GROWTH, 100) {
+            self.full_rate = rate;
+            self.full_rounds = 0;
+            return;
+        }
+        self.full_rounds += 1;
+        if self.full_rounds >= FULL_ROUNDS {
+            self.enter(Phase::Drain, tick);
+        }
+    }
+
+    #[inline(never)]
+    fn enter(&mut self, phase: Phase, tick: Tick) {
+        self.phase = phase;
+        self.phase_at = tick.now;
+        self.rounds = 0;
+        self.round_began = tick.now;
+        self.delivered = tick.delivered_segments;
+        self.lost = tick.lost;
+        self.round_rtt = 0;
+    }
+
+    /// A cycle begins: what the one before last delivered is forgotten (5.5.6).
+    #[inline(never)]
+    fn begin_cycle(&mut self, tick: Tick) {
+        if !tick.app_limited {
+            self.rates = [0, self.rates[0].max(self.rates[1] / 2)];
+        }
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.cruise = 6 + self.random % 5;
+        self.enter(Phase::Down, tick);
+    }
+
+    /// Segments on a path of the shortest round trip, `percent` of it, and `more` ms.
+    #[inline(never)]
+    fn path(&self, tick: Tick, percent: u32, more: u32) -> u32 {
+        let ms = scale(self.min_rtt, percent, 100).saturating_add(more);
+        let bytes = u64::from(self.rate()) * u64::from(ms) / 1000;
+        let segments = bytes / u64::from(tick.segment.max(1));
+        u32::try_from(segments)
+            .unwrap_or(u32::MAX / 2)
+            .clamp(LEAST, u32::MAX / 2)
+    }
+
+    /// From phase to phase (5.3).
+    fn advance(&mut self, tick: Tick) {
+        let waits = self.waits();
+        let drained = tick.pipe <= self.path(tick, 100, waits / 2);
+        match self.phase {
+            Phase::Startup if self.overflows(tick) => {
+                self.full_rounds = FULL_ROUNDS;
+                self.enter(Phase::Drain, tick);
+            }
+            Phase::Drain if drained || self.rounds >= 4 => self.begin_cycle(tick),
+            Phase::Down if (drained && self.rounds >= 1) || self.rounds >= 4 => {
+                self.enter(Phase::Cruise, tick);
+            }
+            Phase::Cruise if self.floods >= FLOODS => self.draw_back(tick),
+            Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
+            Phase::Refill if self.rounds >= 1 => {
+                self.full_rate = self.rate();
+                self.enter(Phase::Up, tick);
+            }
+            Phase::Up => self.probe(tick, waits),
+            Phase::ProbeRtt => self.probe_rtt(tick),
+            _ => {}
+        }
+        if self.phase != Phase::ProbeRtt
+            && self.min_rtt != 0
+            && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS
+                || elapsed(tick.now, self.proved_at) > MIN_RTT_PROVED)
+        {
+            self.probed_rtt = u32::MAX;
+            self.enter(Phase::ProbeRtt, tick);
+        }
+    }
+
+    /// 5.3.3.6: until the queue is a quarter of the path, or loses; longer while the path delivers more and more.
+    fn probe(&mut self, tick: Tick, waits: u32) {
+        if self.overflows(tick) {
+            self.draw_back(tick);
+            return;
+        }
+        let full = tick.pipe >= (self.path(tick, 120, waits) + 1).min(self.bound);
+        if self.rounds < 1 || !(full || self.rounds >= 3) {
+            return;
+        }
+        self.bound = self.bound.saturating_add(self.bound / 8 + 1);
+        let grows = self.rate() >= scale(self.full_rate, 110, 100);
+        self.full_rate = self.rate();
+        if grows && !self.has_queue() {
+            self.rounds = 0;
+        } else {
+            self.begin_cycle(tick);
+        }
+    }
+
+    /// The queue overflows: so much was too much (5.5.10.2).
+    fn draw_back(&mut self, tick: Tick) {
+        // Where so much is lost, the shortest round trip may be one through a queue that others keep full.
+        let percent = if self.floods >= FLOODS { 50 } else { 100 };
+        self.floods = 0;
+        let least = self.path(tick, percent, self.waits() / 2);
+        self.bound = scale(tick.pipe, 85, 100).max(least);
+        self.begin_cycle(tick);
+    }
+
+    /// 5.3.4.
+    fn probe_rtt(&mut self, tick: Tick) {
+        if elapsed(tick.now, self.phase_at) >= PROBE_RTT_LASTS.max(self.min_rtt) && self.rounds >= 1
+        {
+            if self.probed_rtt != u32::MAX {
+                self.min_rtt = self.probed_rtt;
+            }
+            self.min_rtt_at = tick.now;
+            self.proved_at = tick.now;
+            if self.full_rounds >= FULL_ROUNDS {
+                self.begin_cycle(tick);
+            } else {
+                self.enter(Phase::Startup, tick);
+            }
+        }
+    }
+
+    fn allowance(&self, tick: Tick) -> Allowance {
+        let rate = self.rate();
+        if rate == 0 || self.min_rtt == 0 {
+            return Allowance {
+                inflight: INITIAL,
+                rate: 0,
+            };
+        }
+        let waits = self.waits();
+        let (gain, inflight) = match self.phase {
+            Phase::Startup => (STARTUP_GAIN, self.path(tick, 200, waits).max(INITIAL)),
+            Phase::Drain => (DRAIN_GAIN, self.path(tick, 100, waits)),
+            Phase::Down => (DOWN_GAIN, self.path(tick, 110, waits)),
+            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + MORE),
+            Phase::Up => (UP_GAIN, self.path(tick, 135, waits) + 1),
+            Phase::ProbeRtt => (100, self.path(tick, 50, waits / 2)),
+        };
+        let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
+        Allowance {
+            inflight: inflight.min(self.bound).max(LEAST),
+            // 2.7: a hundredth less, so that a queue does not grow by errors.
+            rate: scale(made_up, gain * 99, 10_000).max(1),
+        }
+    }
+
+    /// Name and number of the phase, as ikcpx.h has them.
+    pub(crate) fn phase(&self) -> (&'static core::ffi::CStr, u32) {
+        match self.phase {
+            Phase::Startup => (c"Startup", 0),
+            Phase::Drain => (c"Drain", 1),
+            Phase::Down => (c"ProbeBW down", 2),
+            Phase::Cruise => (c"ProbeBW cruise", 3),
+            Phase::Refill => (c"ProbeBW refill", 4),
+            Phase::Up => (c"ProbeBW up", 5),
+            Phase::ProbeRtt => (c"ProbeRTT", 6),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: u32 = 1400;
+
+    /// A path in which everything is as it should be: what is sent comes back after `rtt` and a queue, at most `rate` segments
+    /// per ms, in multiples of which time goes.
+    struct Script {
+        bbr: Bbr,
+        tick: Tick,
+        rate: u32,
+        rtt: u32,
+        credit: u64,
+        /// When each of the segments in flight was sent, and is acknowledged.
+        flying: std::collections::VecDeque<(u32, u32)>,
+        free_at: u32,
+        /// Of a thousand segments, lost.
+        loss: u32,
+        count: u32,
+    }
+
+    impl Script {
+        fn new(rate: u32, rtt: u32) -> Script {
+            Script {
+                bbr: Bbr::new(0, 7),
+                tick: Tick {
+                    segment: SEGMENT,
+                    ..Tick::default()
+                },
+                rate,
+                rtt,
+                credit: 0,
+                flying: std::collections::VecDeque::new(),
+                free_at: 0,
+                loss: 0,
+                count: 0,
+            }
+        }
+
+        fn step(&mut self) -> Allowance {
+            self.tick.now += 1;
+            let now = self.tick.now;
+            (self.tick.rtt, self.tick.newest) = (None, None);
+            while let Some(&(sent, back)) = self.flying.front()
+                && back <= now * self.rate
+            {
+                self.flying.pop_front();
+                self.count += 1;
+                if self.count % 1000 < self.loss {
+                    self.tick.lost += 1;
+                    continue;
+                }
+                self.tick.delivered = self.tick.delivered.wrapping_add(SEGMENT);
+                self.tick.delivered_segments += 1;
+                let rtt = now - sent;
+                self.tick.rtt = Some(self.tick.rtt.map_or(rtt, |least| least.min(rtt)));
+                self.tick.newest = Some(sent);
+            }
+            self.tick.pipe = self.flying.len() as u32;
+            let allowance = self.bbr.tick(self.tick);
+            self.credit = self.credit.min(2_800_000) + u64::from(allowance.rate);
+            while (self.flying.len() as u32) < allowance.inflight
+                && (allowance.rate == 0 || self.credit >= u64::from(SEGMENT) * 1000)
+            {
+                self.credit = self.credit.saturating_sub(u64::from(SEGMENT) * 1000);
+                // In units of one segment of the bottleneck.
+                self.free_at = self.free_at.max(now * self.rate) + 1;
+                self.flying
+                    .push_back((now, self.free_at + self.rtt * self.rate));
+            }
+            allowance
+        }
+
+        fn run(&mut self, ms: u32) {
+            for _ in 0..ms {
+                self.step();
+            }
+        }
+    }
+
+    #[test]
+    fn it_finds_what_the_path_delivers_and_keeps_the_queue_short() {
+        let mut script = Script::new(4, 40);
+        script.run(3_000);
+        let rate = script.bbr.rate();
+        assert!((5_500_000..6_000_000).contains(&rate), "{rate}");
+        assert!(
+            (40..=42).contains(&script.bbr.min_rtt),
+            "{}",
+            script.bbr.min_rtt
+        );
+        for _ in 0..5_000 {
+            script.step();
+            let most = 160 * 3 / 2 + 20;
+            assert!(
+                script.flying.len() < most,
+                "{} in flight",
+                script.flying.len()
+            );
+        }
+    }
+
+    #[test]
+    fn random_loss_does_not_slow_it_down() {
+        let mut script = Script::new(4, 40);
+        script.loss = 50;
+        script.run(5_000);
+        let before = script.tick.delivered_segments;
+        script.run(10_000);
+        let delivered = script.tick.delivered_segments - before;
+        assert!(delivered > 36_000, "{delivered} of 38000");
+    }
+
+    #[test]
+    fn it_follows_a_path_that_becomes_slower_and_faster() {
+        let mut script = Script::new(8, 40);
+        script.run(3_000);
+        let fast = script.bbr.rate();
+        script.rate = 2;
+        script.flying.clear();
+        script.free_at = script.tick.now * 2;
+        script.run(6_000);
+        let slow = script.bbr.rate();
+        assert!(slow < fast / 3, "{slow} after {fast}");
+        script.rate = 8;
+        script.flying.clear();
+        script.free_at = script.tick.now * 8;
+        script.run(10_000);
+        assert!(script.bbr.rate() > fast * 9 / 10, "{}", script.bbr.rate());
+    }
+
+    #[test]
+    fn it_looks_for_the_shortest_round_trip_when_it_was_not_seen_for_long() {
+        let mut script = Script::new(4, 40);
+        script.run(3_000);
+        script.rtt = 60;
+        let mut probed = false;
+        for _ in 0..8_000 {
+            script.step();
+            probed |= script.bbr.phase == Phase::ProbeRtt;
+        }
+        assert!(probed);
+        assert!(
+            (60..=63).contains(&script.bbr.min_rtt),
+            "{}",
+            script.bbr.min_rtt
+        );
+    }
+
+    #[test]
+    fn nonsense_gives_an_allowance_too() {
+        let mut bbr = Bbr::new(0, 1);
+        let mut random = 12345u32;
+        let mut draw = || {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            random
+        };
+        for _ in 0..20_000 {
+            let tick = Tick {
+                now: draw(),
+                delivered: draw(),
+                delivered_segments: draw(),
+                lost: draw(),
+                pipe: draw(),
+                rtt: Some(draw() % 70_000),
+                newest: Some(draw()),
+                app_limited: draw() % 2 == 0,
+                window_limited: false,
+                went_back: draw() % 2 == 0,
+                segment: draw() % 2000,
+            };
+            let allowance = bbr.tick(tick);
+            assert!(allowance.inflight >= LEAST);
+        }
+    }
+}

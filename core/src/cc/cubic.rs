@@ -1,0 +1,452 @@
+//! CUBIC after RFC 9438, with the slow start of RFC 9406 (HyStart++). A window in thousandths of a segment, milliseconds.
+
+use super::meter::Meter;
+use super::{Allowance, Tick, elapsed, scale};
+
+/// Segments before the first acknowledgement (RFC 6928), and at least.
+const INITIAL: u32 = 10;
+const LEAST: u32 = 2;
+/// RFC 9438, 4.6: beta, percent.
+const BETA: u32 = 70;
+/// HyStart++ (RFC 9406, 4.3): rounds of conservative slow start, its divisor, samples, and bounds of the tolerated delay, ms.
+const CSS_ROUNDS: u32 = 5;
+const CSS_DIVISOR: u64 = 4;
+const SAMPLES: u32 = 8;
+const MIN_DELAY: u32 = 4;
+const MAX_DELAY: u32 = 16;
+
+/// Thousandths of a segment.
+const UNIT: u64 = 1000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    SlowStart,
+    /// Slow start that has seen the delay grow.
+    Conservative,
+    Avoidance,
+    /// What was in flight when loss was told is not acknowledged yet.
+    Recovery,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cubic {
+    pub(crate) phase: Phase,
+    meter: Meter,
+    pub(crate) rate: u32,
+    /// Window and threshold, in thousandths.
+    window: u64,
+    threshold: u64,
+    /// The window before the last reduction, when its epoch began, and how long from there to that window again, ms.
+    before: u64,
+    epoch: u32,
+    epoch_window: u64,
+    ascent: u32,
+    /// The window that Reno would have (4.3).
+    reno: u64,
+    /// Loss of what was sent before this moment has had its reduction.
+    reduced: u32,
+    in_epoch: bool,
+    pub(crate) min_rtt: u32,
+    srtt: u32,
+    /// HyStart++: shortest round trips of this round and the last, samples in this one, and what ended slow start.
+    round_began: u32,
+    round_rtt: u32,
+    last_rtt: u32,
+    samples: u32,
+    baseline: u32,
+    css_rounds: u32,
+    delivered: u32,
+    lost: u32,
+}
+
+impl Cubic {
+    pub(crate) fn new(now: u32) -> Cubic {
+        Cubic {
+            phase: Phase::SlowStart,
+            meter: Meter::new(now),
+            rate: 0,
+            window: u64::from(INITIAL) * UNIT,
+            threshold: u64::MAX,
+            before: 0,
+            epoch: now,
+            epoch_window: 0,
+            ascent: 0,
+            reno: 0,
+            reduced: now.wrapping_sub(1),
+            in_epoch: false,
+            min_rtt: 0,
+            srtt: 0,
+            round_began: now,
+            round_rtt: u32::MAX,
+            last_rtt: u32::MAX,
+            samples: 0,
+            baseline: u32::MAX,
+            css_rounds: 0,
+            delivered: 0,
+            lost: 0,
+        }
+    }
+
+    /// Window and threshold, segments.
+    pub(crate) fn window(&self) -> u32 {
+        u32::try_from(self.window / UNIT)
+            .unwrap_or(u32::MAX)
+            .max(LEAST)
+    }
+
+    pub(crate) fn threshold(&self) -> u32 {
+        u32::try_from(self.threshold / UNIT).unwrap_or(u32::MAX)
+    }
+
+    /// How far news may be apart, ms.
+    pub(crate) fn grain(&self) -> u32 {
+        self.meter.grain()
+    }
+
+    /// A flush begins.
+    #[inline(never)]
+    pub(crate) fn tick(&mut self, tick: Tick) -> Allowance {
+        if tick.went_back {
+            (self.reduced, self.epoch) = (tick.now, tick.now);
+            self.round_began = tick.now;
+        }
+        self.meter
+            .flush(tick.now, tick.newest.is_some(), tick.app_limited);
+        if let Some(rtt) = tick.rtt {
+            self.take_rtt(rtt.max(1));
+        }
+        let acked = tick.delivered_segments.wrapping_sub(self.delivered);
+        let lost = tick.lost.wrapping_sub(self.lost);
+        self.delivered = tick.delivered_segments;
+        self.lost = tick.lost;
+        if let Some(newest) = tick.newest {
+            let window = self.min_rtt.max(40);
+            if let Some(rate) = self.meter.rate(tick.now, tick.delivered, window) {
+                self.rate = rate.bytes;
+            }
+            if self.phase == Phase::Recovery && newest.wrapping_sub(self.reduced).cast_signed() >= 0
+            {
+                self.phase = Phase::Avoidance;
+            }
+            if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
+                self.end_round(tick.now);
+            }
+        }
+        if lost > 0 && self.phase != Phase::Recovery {
+            self.reduce(tick.now);
+        } else if acked > 0 && !tick.app_limited {
+            self.grow(tick, acked);
+        }
+        self.allowance(tick)
+    }
+
+    #[inline(never)]
+    fn take_rtt(&mut self, rtt: u32) {
+        if self.min_rtt == 0 || rtt < self.min_rtt {
+            self.min_rtt = rtt;
+        }
+        self.srtt = match self.srtt {
+            0 => rtt,
+            srtt => (srtt * 7 + rtt) / 8,
+        };
+        self.round_rtt = self.round_rtt.min(rtt);
+        self.samples = self.samples.saturating_add(1);
+        // RFC 9406, 4.2.
+        if self.phase == Phase::SlowStart
+            && self.samples >= SAMPLES
+            && self.last_rtt != u32::MAX
+            && self.round_rtt >= self.last_rtt.saturating_add(self.tolerated())
+        {
+            self.baseline = self.round_rtt;
+            self.css_rounds = 0;
+            self.phase = Phase::Conservative;
+        } else if self.phase == Phase::Conservative
+            && self.samples >= SAMPLES
+            && self.round_rtt < self.baseline
+        {
+            self.phase = Phase::SlowStart;
+            self.baseline = u32::MAX;
+        }
+    }
+
+    /// Growth of the delay that slow start tolerates: what both ends wait is none.
+    fn tolerated(&self) -> u32 {
+        (self.last_rtt / 8)
+            .clamp(MIN_DELAY, MAX_DELAY)
+            .max(self.meter.waits())
+    }
+
+    fn end_round(&mut self, now: u32) {
+        self.round_began = now;
+        self.last_rtt = self.round_rtt;
+        self.round_rtt = u32::MAX;
+        self.samples = 0;
+        if self.phase == Phase::Conservative {
+            self.css_rounds += 1;
+            if self.css_rounds >= CSS_ROUNDS {
+                self.threshold = self.window;
+                self.phase = Phase::Avoidance;
+            }
+        }
+    }
+
+    /// RFC 9438, 4.6 and 4.7.
+    fn reduce(&mut self, now: u32) {
+        self.before = if self.in_epoch && self.window < self.before {
+            self.window * u64::from(100 + BETA) / 200
+        } else {
+            self.window
+        };
+        self.window = (self.window * u64::from(BETA) / 100).max(u64::from(LEAST) * UNIT);
+        self.threshold = self.window;
+        self.reduced = now;
+        self.in_epoch = false;
+        self.phase = Phase::Recovery;
+    }
+
+    /// Nothing comes back: begin anew (RFC 9438, 4.8).
+    pub(crate) fn timed_out(&mut self, now: u32) {
+        if self.phase != Phase::Recovery {
+            self.reduce(now);
+        }
+        self.window = u64::from(LEAST) * UNIT;
+        self.phase = Phase::SlowStart;
+        self.in_epoch = false;
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, tick: Tick, acked: u32) {
+        // A window that is not used says nothing (RFC 9438, 5.8).
+        if tick.window_limited
+            || u64::from(tick.pipe.saturating_add(acked)) * UNIT * 2 < self.window
+        {
+            return;
+        }
+        let acked = u64::from(acked) * UNIT;
+        match self.phase {
+            Phase::SlowStart => self.window = self.window.saturating_add(acked),
+            Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
+            Phase::Recovery => {}
+            Phase::Avoidance => self.avoid(tick.now, acked),
+        }
+        if self.phase == Phase::SlowStart && self.window >= self.threshold {
+            self.phase = Phase::Avoidance;
+        }
+        self.window = self.window.min(UNIT << 32);
+    }
+
+    /// RFC 9438, 4.2 to 4.5.
+    fn avoid(&mut self, now: u32, acked: u64) {
+        if !self.in_epoch {
+            self.in_epoch = true;
+            self.epoch = now;
+            self.epoch_window = self.window;
+            self.reno = self.window;
+            self.before = self.before.max(self.window);
+            // K = cbrt((before - window) / C), C = 0.4: in ms, of thousandths, (d / 1000 / 0.4) * 10^9.
+            self.ascent = cube_root((self.before - self.window).saturating_mul(2_500_000));
+        }
+        // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window of before, then 1.
+        let alpha = if self.reno >= self.before { 1000 } else { 529 };
+        self.reno = self
+            .reno
+            .saturating_add(acked.saturating_mul(alpha) / self.window.max(1));
+        let at = elapsed(now, self.epoch).saturating_add(self.srtt);
+        let target = self.at(at).clamp(self.window, self.window * 3 / 2);
+        let cubic = self
+            .window
+            .saturating_add((target - self.window).saturating_mul(acked) / self.window.max(1));
+        self.window = cubic.max(self.reno);
+    }
+
+    /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
+    fn at(&self, ms: u32) -> u64 {
+        let apart = u64::from(ms.abs_diff(self.ascent)).min(1_000_000);
+        // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
+        let cubed = apart * apart * apart / 2_500_000;
+        if ms < self.ascent {
+            self.before.saturating_sub(cubed)
+        } else {
+            self.before.saturating_add(cubed)
+        }
+    }
+
+    fn allowance(&self, tick: Tick) -> Allowance {
+        let window = self.window();
+        // Twice the window per round trip in slow start, 1.25 times beyond, so that pacing holds nothing back for long.
+        let gain = match self.phase {
+            Phase::SlowStart | Phase::Conservative => 2_000,
+            _ => 1_250,
+        };
+        let rate = match self.srtt {
+            0 => 0,
+            srtt => scale(window.saturating_mul(tick.segment), gain, srtt).max(1),
+        };
+        Allowance {
+            inflight: window,
+            rate,
+        }
+    }
+
+    /// Name and number of the phase, as ikcpx.h has them.
+    pub(crate) fn phase(&self) -> (&'static core::ffi::CStr, u32) {
+        match self.phase {
+            Phase::SlowStart => (c"slow start", 16),
+            Phase::Conservative => (c"conservative slow start", 17),
+            Phase::Avoidance => (c"congestion avoidance", 18),
+            Phase::Recovery => (c"recovery", 19),
+        }
+    }
+}
+
+/// The integer part of the cube root, by Newton's method from above.
+fn cube_root(of: u64) -> u32 {
+    let mut root: u64 = 2_642_246;
+    loop {
+        let next = (2 * root + of / (root * root).max(1)) / 3;
+        if next >= root {
+            return root as u32;
+        }
+        root = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round trip of `rtt` ms in which a whole window is acknowledged, and `lost` segments are told lost at its end.
+    fn round(cubic: &mut Cubic, tick: &mut Tick, rtt: u32, lost: u32) {
+        for _ in 0..rtt {
+            tick.now += 1;
+            let share = (cubic.window() / rtt).max(1);
+            tick.delivered_segments += share;
+            tick.delivered = tick.delivered.wrapping_add(share * 1400);
+            tick.pipe = cubic.window();
+            tick.rtt = Some(rtt);
+            tick.newest = Some(tick.now - rtt);
+            cubic.tick(*tick);
+        }
+        tick.lost += lost;
+        tick.now += 1;
+        cubic.tick(*tick);
+    }
+
+    fn new() -> (Cubic, Tick) {
+        let tick = Tick {
+            now: 1_000,
+            segment: 1400,
+            ..Tick::default()
+        };
+        (Cubic::new(tick.now), tick)
+    }
+
+    #[test]
+    fn slow_start_doubles_and_loss_takes_three_tenths() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        let window = cubic.window();
+        assert!(window > 150, "{window}");
+        round(&mut cubic, &mut tick, 20, 1);
+        let (was, is) = (cubic.before / UNIT, u64::from(cubic.window()));
+        assert!(
+            is * 100 / was == 70 || is * 100 / was == 69,
+            "{was} to {is}"
+        );
+        // More loss of the same round trip changes nothing.
+        tick.lost += 5;
+        cubic.tick(tick);
+        assert_eq!(u64::from(cubic.window()), is);
+    }
+
+    #[test]
+    fn the_window_of_before_comes_back_after_the_cube_root_of_what_was_taken() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..7 {
+            round(&mut cubic, &mut tick, 100, 0);
+        }
+        round(&mut cubic, &mut tick, 100, 1);
+        let (before, began) = (cubic.before / UNIT, tick.now);
+        while u64::from(cubic.window()) < before {
+            round(&mut cubic, &mut tick, 100, 0);
+            assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
+        }
+        // RFC 9438: K = cbrt(W_max * 0.3 / 0.4) seconds; one round trip more to notice.
+        let expected = (before as f64 * 0.75).cbrt() * 1000.0;
+        let took = f64::from(tick.now - began);
+        assert!(
+            (0.85..1.25).contains(&(took / expected)),
+            "{took} ms, not {expected}"
+        );
+    }
+
+    #[test]
+    fn a_longer_round_trip_ends_slow_start() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..3 {
+            round(&mut cubic, &mut tick, 50, 0);
+        }
+        assert_eq!(cubic.phase, Phase::SlowStart);
+        for rtt in [60, 70, 80, 90, 100, 110, 120, 130] {
+            round(&mut cubic, &mut tick, rtt, 0);
+        }
+        assert_eq!(cubic.phase, Phase::Avoidance);
+    }
+
+    #[test]
+    fn a_window_that_is_not_used_does_not_grow() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..100 {
+            tick.now += 10;
+            tick.delivered_segments += 1;
+            tick.app_limited = true;
+            tick.newest = Some(tick.now - 10);
+            cubic.tick(tick);
+        }
+        assert_eq!(cubic.window(), INITIAL);
+    }
+
+    #[test]
+    fn cube_roots_are_exact() {
+        for root in [0u64, 1, 2, 3, 10, 999, 1_000, 123_456, 2_642_245] {
+            let cube = root * root * root;
+            assert_eq!(u64::from(cube_root(cube)), root);
+            assert_eq!(u64::from(cube_root(cube + 1)), root.max(1));
+        }
+        assert_eq!(cube_root(7), 1);
+        assert_eq!(cube_root(u64::MAX), 2_642_245);
+    }
+
+    #[test]
+    fn nonsense_gives_an_allowance_too() {
+        let (mut cubic, _) = new();
+        let mut random = 99u32;
+        let mut draw = || {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            random
+        };
+        for n in 0..20_000 {
+            let tick = Tick {
+                now: draw(),
+                delivered: draw(),
+                delivered_segments: draw(),
+                lost: draw() / (n + 1),
+                pipe: draw(),
+                rtt: Some(draw() % 70_000),
+                newest: Some(draw()),
+                app_limited: draw() % 2 == 0,
+                window_limited: false,
+                went_back: draw() % 2 == 0,
+                segment: draw() % 2000,
+            };
+            assert!(cubic.tick(tick).inflight >= LEAST);
+            if n % 7 == 0 {
+                cubic.timed_out(tick.now);
+            }
+        }
+    }
+}

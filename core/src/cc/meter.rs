@@ -1,0 +1,188 @@
+//! What the path delivers (draft-cheng-iccrg-delivery-rate-estimation, with the clock of KCP), and how often news comes.
+//!
+//! The clock counts milliseconds and often moves once per flush, and one packet acknowledges what arrived since the peer's last
+//! flush. So a rate is taken over a window that is long against both, between moments at which acknowledgements came.
+
+use super::{elapsed, per_second};
+
+/// Moments that are remembered.
+const MOMENTS: usize = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Moment {
+    time: u32,
+    delivered: u32,
+    /// Not 0: nothing was left to send at some time since the moment before. A number, so that an array of zeros is one of these.
+    app_limited: u32,
+}
+
+/// A delivery rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// Bytes per second.
+    pub(crate) bytes: u32,
+    /// The program had not enough to send.
+    pub(crate) app_limited: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    moments: [Moment; MOMENTS],
+    /// Moments noted so far.
+    noted: u32,
+    app_limited: bool,
+    /// Means of the clock's step and of the time between two flushes with news, in sixteenths of ms.
+    step: u32,
+    gap: u32,
+    last_flush: u32,
+    last_news: u32,
+}
+
+impl Meter {
+    pub(crate) fn new(now: u32) -> Meter {
+        Meter {
+            moments: [Moment::default(); MOMENTS],
+            noted: 0,
+            app_limited: false,
+            step: 16,
+            gap: 16,
+            last_flush: now,
+            last_news: now,
+        }
+    }
+
+    fn at(&self, number: u32) -> &Moment {
+        &self.moments[number as usize % MOMENTS]
+    }
+
+    /// A flush begins. `news`: acknowledgements came since the one before.
+    #[inline(never)]
+    pub(crate) fn flush(&mut self, now: u32, news: bool, app_limited: bool) {
+        self.app_limited |= app_limited;
+        mean(&mut self.step, elapsed(now, self.last_flush));
+        self.last_flush = now;
+        if news {
+            mean(&mut self.gap, elapsed(now, self.last_news));
+            self.last_news = now;
+        }
+    }
+
+    /// The longer of the clock's step and the time between news, ms.
+    pub(crate) fn grain(&self) -> u32 {
+        self.step.max(self.gap).div_ceil(16)
+    }
+
+    /// What both ends keep waiting because they look at the network now and then only, ms.
+    pub(crate) fn waits(&self) -> u32 {
+        (self.step + self.gap).div_ceil(16)
+    }
+
+    /// The rate of the last `window` ms, now that `delivered` bytes have come in all. `None` while the window is not filled.
+    #[inline(never)]
+    pub(crate) fn rate(&mut self, now: u32, delivered: u32, window: u32) -> Option<Rate> {
+        if now
+            .wrapping_sub(self.at(self.noted.wrapping_sub(1)).time)
+            .cast_signed()
+            < 0
+        {
+            // The clock went back.
+            self.noted = 0;
+        }
+        let grain = window / (MOMENTS as u32 - 8);
+        let fresh =
+            self.noted == 0 || elapsed(now, self.at(self.noted.wrapping_sub(1)).time) > grain;
+        let mut limited = self.app_limited;
+        let mut found = None;
+        let oldest = self.noted.saturating_sub(MOMENTS as u32);
+        for number in (oldest..self.noted).rev() {
+            let moment = self.at(number);
+            if elapsed(now, moment.time) >= window {
+                found = Some(*moment);
+                break;
+            }
+            limited |= moment.app_limited != 0;
+        }
+        if fresh {
+            self.moments[self.noted as usize % MOMENTS] = Moment {
+                time: now,
+                delivered,
+                app_limited: u32::from(self.app_limited),
+            };
+            self.noted = self.noted.wrapping_add(1);
+            self.app_limited = false;
+        }
+        let from = found?;
+        Some(Rate {
+            bytes: per_second(
+                delivered.wrapping_sub(from.delivered),
+                elapsed(now, from.time),
+            ),
+            app_limited: limited,
+        })
+    }
+}
+
+/// Takes `sample` into a mean. A program that stopped for a while says nothing about its usual step.
+fn mean(mean: &mut u32, sample: u32) {
+    if (1..=100).contains(&sample) {
+        *mean = *mean - *mean / 16 + sample;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_stream_has_its_rate() {
+        let mut meter = Meter::new(0);
+        let mut delivered = 0;
+        let mut rate = None;
+        for now in 1..200 {
+            delivered += 1400;
+            meter.flush(now, true, false);
+            rate = meter.rate(now, delivered, 40);
+        }
+        let rate = rate.expect("the window is filled");
+        assert!((1_372_000..=1_428_000).contains(&rate.bytes), "{rate:?}");
+        assert!(!rate.app_limited);
+    }
+
+    #[test]
+    fn there_is_none_before_the_window_is_filled() {
+        let mut meter = Meter::new(0);
+        for now in 1..40 {
+            assert_eq!(meter.rate(now, now * 1000, 40), None);
+        }
+        assert!(meter.rate(41, 41_000, 40).is_some());
+    }
+
+    #[test]
+    fn a_pause_of_the_program_shows_until_it_leaves_the_window() {
+        let mut meter = Meter::new(0);
+        let mut limited = std::vec::Vec::new();
+        for now in 1..200 {
+            meter.flush(now, true, now == 100);
+            if let Some(rate) = meter.rate(now, now * 1000, 40)
+                && rate.app_limited
+            {
+                limited.push(now);
+            }
+        }
+        assert_eq!(limited.first(), Some(&100));
+        assert!(
+            (139..=141).contains(limited.last().expect("some")),
+            "{limited:?}"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_went_back_begins_anew() {
+        let mut meter = Meter::new(0);
+        for now in 1_000_000..1_000_100 {
+            meter.rate(now, now * 1000, 40);
+        }
+        let rates = (0..100u32).filter_map(|now| meter.rate(now, now.wrapping_mul(1000), 40));
+        assert!(rates.count() > 50);
+    }
+}

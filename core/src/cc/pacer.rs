@@ -1,0 +1,75 @@
+//! Pacing by flushes: how much each may send, so that a rate results whatever the time between two.
+
+use super::elapsed;
+
+/// A program that did not flush for so long, ms, sends no more than this makes.
+const LONGEST: u32 = 50;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pacer {
+    /// What may be sent, in thousandths of a byte.
+    credit: u64,
+    last: u32,
+}
+
+impl Pacer {
+    pub(crate) const fn new(now: u32) -> Pacer {
+        Pacer {
+            credit: 0,
+            last: now,
+        }
+    }
+
+    /// Bytes that a flush at `now` may send at `rate` bytes per second, headers included; `segment` bytes are a full segment. What the
+    /// flush before left is kept, up to two segments beyond what comes in one.
+    pub(crate) fn flush(&mut self, now: u32, rate: u32, segment: u32) -> u32 {
+        let passed = elapsed(now, self.last).min(LONGEST);
+        self.last = now;
+        let earned = u64::from(rate) * u64::from(passed);
+        let kept = self.credit.min(u64::from(segment) * 2000);
+        self.credit = kept.saturating_add(earned);
+        u32::try_from(self.credit / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// A flush sends `bytes`, header included.
+    pub(crate) fn sent(&mut self, bytes: u32) {
+        self.credit = self.credit.saturating_sub(u64::from(bytes) * 1000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_time_between_flushes_gives_the_rate() {
+        for step in [1, 3, 10, 40] {
+            let mut pacer = Pacer::new(0);
+            let mut sent = 0;
+            for now in (0..10_000).step_by(step) {
+                let mut budget = pacer.flush(now, 1_000_000, 1400);
+                while budget >= 1400 {
+                    pacer.sent(1400);
+                    budget -= 1400;
+                    sent += 1400;
+                }
+            }
+            assert!((9_900_000..=10_010_000).contains(&sent), "{step}: {sent}");
+        }
+    }
+
+    #[test]
+    fn an_idle_hour_saves_up_no_more_than_a_moment() {
+        let mut pacer = Pacer::new(0);
+        assert_eq!(pacer.flush(3_600_000, 1_000_000, 1400), 50_000);
+        // And going on without sending, what came in a flush and two segments.
+        assert_eq!(pacer.flush(3_600_001, 1_000_000, 1400), 3_800);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_gives_nothing_and_stops_nothing() {
+        let mut pacer = Pacer::new(1_000_000);
+        assert_eq!(pacer.flush(0, 1_000_000, 1400), 0);
+        assert_eq!(pacer.flush(10, 1_000_000, 1400), 10_000);
+    }
+}

@@ -1,0 +1,624 @@
+//! Loss told by time: RFC 8985 (RACK-TLP), with the time stamp that an acknowledgement of KCP echoes. It names the very
+//! transmission that arrived, so that no sample is ambiguous, and a resend for nothing is noticed as in RFC 3522 (Eifel).
+//!
+//! What differs from TCP: an acknowledgement packet carries what a whole flush of the peer had to say. Losing one looks like
+//! the loss of all segments in a row that it named, though the next `una` that moves will say that they arrived. So of a run
+//! only the first is told lost, and the rest held back until `una` has passed that one.
+
+use crate::seq::{Millis, Sn};
+
+/// Overdue segments in a row from which on an acknowledgement packet may be what was lost.
+const RUN: u32 = 3;
+/// Runs that may be held back at the same time.
+const HELD: usize = 12;
+/// Round trips with losses, no resend among them for nothing, after which the tolerance narrows again (RFC 8985, 6.2.4).
+const PERSIST: u32 = 16;
+/// What the intervals of both ends may add to a round-trip time, ms.
+const WAIT: u32 = 10;
+/// Quarters of a round trip that the tolerance is at most.
+const WIDEST: u32 = 16;
+/// A round-trip time from here on is a clock that jumped, or a forgery, ms.
+const LONGEST: u32 = 60_000;
+
+/// What there is to know of a segment that was not acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flying {
+    /// When it was last sent.
+    pub(crate) ts: Millis,
+    pub(crate) xmit: u32,
+    /// It was told lost and not sent since.
+    pub(crate) lost: bool,
+}
+
+/// A transmission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Sent {
+    pub(crate) sn: Sn,
+    pub(crate) ts: Millis,
+}
+
+impl Sent {
+    /// True when it left before `other`. A flush sends by rising number.
+    fn before(self, other: Sent) -> bool {
+        let apart = self.ts.since(other.ts);
+        apart < 0 || (apart == 0 && self.sn.before(other.sn))
+    }
+}
+
+/// Transmissions in their order, the oldest first.
+pub(crate) trait Log {
+    fn first(&self) -> Option<Sent>;
+    fn drop_first(&mut self);
+}
+
+/// A run that is held back.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    from: Sn,
+    /// 0 for none.
+    length: u32,
+    since: Millis,
+}
+
+impl Run {
+    const NONE: Run = Run {
+        from: Sn(0),
+        length: 0,
+        since: Millis(0),
+    };
+
+    fn has(self, sn: Sn) -> bool {
+        sn.since(self.from).cast_unsigned() < self.length
+    }
+
+    /// What comes behind it.
+    fn end(self) -> Sn {
+        self.from.plus(self.length)
+    }
+}
+
+/// What acknowledgements have told so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rack {
+    /// Of the transmissions that arrived, the one that was sent last (RFC 8985: RACK.segment).
+    latest: Option<Sent>,
+    /// Its round-trip time, ms.
+    pub(crate) latest_rtt: u32,
+    /// Highest number that arrived.
+    highest: Option<Sn>,
+    /// Shortest and smoothed round-trip time, ms; 0 before the first.
+    min_rtt: u32,
+    pub(crate) srtt: u32,
+    min_rtt_at: Millis,
+    /// A segment arrived after one that had been sent later.
+    reordered: bool,
+    /// Quarters of the shortest round-trip time that a segment may be late, at most.
+    tolerance: u32,
+    /// Round trips with losses until the tolerance narrows, and when one was last counted, or it was widened.
+    persist: u32,
+    widened: Millis,
+    /// The last of a run of overdue segments, and its length.
+    run: Option<(Sn, u32)>,
+    held: [Run; HELD],
+    /// How many of them are.
+    runs: usize,
+    /// When an acknowledgement came last.
+    pub(crate) last_ack: Millis,
+    /// Segments on their way.
+    pub(crate) pipe: u32,
+    /// Segments told lost, and resends that proved to be for nothing; both wrap.
+    pub(crate) lost: u32,
+    pub(crate) needless: u32,
+}
+
+/// What an acknowledgement told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// When the transmission that arrived had been sent.
+    pub(crate) sent: Millis,
+    pub(crate) rtt: u32,
+}
+
+impl Rack {
+    pub(crate) fn new(now: Millis) -> Rack {
+        Rack {
+            latest: None,
+            latest_rtt: 0,
+            highest: None,
+            min_rtt: 0,
+            srtt: 0,
+            min_rtt_at: now,
+            reordered: false,
+            tolerance: 1,
+            persist: PERSIST,
+            widened: now,
+            run: None,
+            held: [Run::NONE; HELD],
+            runs: 0,
+            last_ack: now,
+            pipe: 0,
+            lost: 0,
+            needless: 0,
+        }
+    }
+
+    /// `sn`, which is `flying`, was acknowledged with the time stamp `echo`. `None` when that is no stamp it was sent with.
+    pub(crate) fn acked(
+        &mut self,
+        now: Millis,
+        sn: Sn,
+        echo: Millis,
+        flying: Flying,
+    ) -> Option<Sample> {
+        let behind = flying.ts.since(echo);
+        let rtt = now.since(echo);
+        let earlier = behind > 0 && flying.xmit > 1;
+        if !(behind == 0 || earlier) || rtt < 0 || rtt.cast_unsigned() > LONGEST {
+            return None;
+        }
+        let rtt = rtt.cast_unsigned();
+        self.last_ack = now;
+        if earlier {
+            self.needless = self.needless.wrapping_add(1);
+            if self.round_is_over(now) {
+                self.tolerance = (self.tolerance + 1).min(WIDEST);
+                self.persist = PERSIST;
+            }
+        }
+        match self.highest {
+            Some(highest) if sn.before(highest) => self.reordered |= flying.xmit == 1,
+            _ => self.highest = Some(sn),
+        }
+        let sent = Sent { sn, ts: echo };
+        // Where the clock went back, what was sent before came from the future.
+        if self
+            .latest
+            .is_none_or(|latest| latest.before(sent) || now.before(latest.ts))
+        {
+            self.latest = Some(sent);
+            self.latest_rtt = rtt;
+        }
+        self.srtt = match self.srtt {
+            0 => rtt.max(1),
+            srtt => ((srtt * 7 + rtt) / 8).max(1),
+        };
+        // The shortest of some ten seconds: a path that became longer shows then.
+        if self.min_rtt == 0 || rtt <= self.min_rtt || now.since(self.min_rtt_at) > 10_000 {
+            self.min_rtt = rtt.max(1);
+            self.min_rtt_at = now;
+        }
+        Some(Sample { sent: echo, rtt })
+    }
+
+    /// True when a round trip has passed since this was last true.
+    fn round_is_over(&mut self, now: Millis) -> bool {
+        let over = now.since(self.widened).cast_unsigned() >= self.srtt.max(1);
+        if over {
+            self.widened = now;
+        }
+        over
+    }
+
+    /// How late a segment may be, ms (RFC 8985, 6.2.4: RACK_update_reo_wnd). Its DupThresh has no part in it: a connection
+    /// with so few segments in flight counts skips, as KCP does.
+    fn tolerated(&self) -> u32 {
+        if self.reordered || self.tolerance > 1 {
+            (self.min_rtt * self.tolerance / 4).min(self.srtt).max(1)
+        } else {
+            0
+        }
+    }
+
+    /// A segment is sent for the first time, or after it was told lost.
+    pub(crate) fn begins(&mut self) {
+        self.pipe = self.pipe.saturating_add(1);
+    }
+
+    /// A segment that is `flying` leaves `snd_buf`.
+    pub(crate) fn ends(&mut self, sn: Sn, flying: Flying) {
+        if flying.xmit > 0 && !flying.lost && !self.holds(sn) {
+            self.leaves(1);
+        }
+    }
+
+    fn leaves(&mut self, count: u32) {
+        self.pipe = self.pipe.saturating_sub(count);
+    }
+
+    /// Nothing is in flight.
+    pub(crate) fn idle(&mut self) {
+        self.pipe = 0;
+        self.run = None;
+        self.runs = 0;
+    }
+
+    /// True when `sn` is held back.
+    #[inline(never)]
+    pub(crate) fn holds(&self, sn: Sn) -> bool {
+        self.held().iter().any(|run| run.has(sn))
+    }
+
+    /// Tells which segments are lost (RFC 8985, 6.2.5: RACK_detect_loss). `una` is the oldest in flight; `look` knows what is
+    /// in flight.
+    pub(crate) fn detect(
+        &mut self,
+        now: Millis,
+        una: Sn,
+        log: &mut impl Log,
+        look: impl Fn(Sn) -> Option<Flying>,
+        mut lost: impl FnMut(Sn),
+    ) {
+        let before = self.lost;
+        self.decide(now, una, &look, &mut lost);
+        let Some(latest) = self.latest else {
+            return;
+        };
+        let wait = self.latest_rtt.saturating_add(self.tolerated());
+        // First and last of the overdue segments in a row.
+        let mut row: Option<(Sn, Sn)> = None;
+        while let Some(sent) = log.first() {
+            let live = look(sent.sn).is_some_and(|flying| flying.ts == sent.ts && !flying.lost);
+            if live {
+                if !sent.before(latest) || now.since(sent.ts.plus(wait)) < 0 {
+                    break;
+                }
+                row = match row {
+                    Some((first, last)) if sent.sn == last.plus(1) => Some((first, sent.sn)),
+                    other => {
+                        self.judge(now, other, &mut lost);
+                        Some((sent.sn, sent.sn))
+                    }
+                };
+            }
+            log.drop_first();
+        }
+        self.judge(now, row, &mut lost);
+        if self.lost != before && self.tolerance > 1 && self.round_is_over(now) {
+            self.persist = self.persist.saturating_sub(1);
+            if self.persist == 0 {
+                self.tolerance = 1;
+                self.persist = PERSIST;
+            }
+        }
+    }
+
+    /// The segments of `row` are overdue.
+    #[inline(never)]
+    fn judge(&mut self, now: Millis, row: Option<(Sn, Sn)>, lost: &mut impl FnMut(Sn)) {
+        let Some((first, last)) = row else {
+            return;
+        };
+        let length = last.since(first).cast_unsigned().wrapping_add(1);
+        let before = match self.run {
+            Some((end, length)) if first == end.plus(1) => length,
+            _ => 0,
+        };
+        self.run = Some((last, before.saturating_add(length)));
+        if self.latest_rtt > self.min_rtt + self.min_rtt / 8 + WAIT {
+            // A queue that is long may well have overflowed.
+            self.tell(first, last, lost);
+            return;
+        }
+        let mut from = first;
+        if before == 0 || before.saturating_add(length) < RUN {
+            // The first of a long run lets `una` decide about the others.
+            let end = if length < RUN { last } else { first };
+            self.tell(first, end, lost);
+            from = end.plus(1);
+        }
+        if from.since(last) > 0 {
+            return;
+        }
+        let more = last.since(from).cast_unsigned().wrapping_add(1);
+        let runs = self.runs;
+        let extended = self.held().iter().position(|run| run.end() == from);
+        if let Some(run) = extended.and_then(|number| self.held.get_mut(number)) {
+            run.length = run.length.saturating_add(more);
+        } else if let Some(free) = self.held.get_mut(runs) {
+            *free = Run {
+                from,
+                length: more,
+                since: now,
+            };
+            self.runs = runs + 1;
+        } else {
+            self.tell(from, last, lost);
+            return;
+        }
+        self.leaves(more);
+    }
+
+    /// The runs that are held back. Of its own, so that loops over them stay short.
+    #[inline(never)]
+    fn held(&self) -> &[Run] {
+        self.held.get(..self.runs).unwrap_or(&[])
+    }
+
+    #[inline(never)]
+    fn tell(&mut self, first: Sn, last: Sn, lost: &mut impl FnMut(Sn)) {
+        let count = last.since(first).cast_unsigned().wrapping_add(1);
+        self.lost = self.lost.wrapping_add(count);
+        self.leaves(count);
+        for n in 0..count {
+            lost(first.plus(n));
+        }
+    }
+
+    /// What `una` says about the runs that are held back.
+    fn decide(
+        &mut self,
+        now: Millis,
+        una: Sn,
+        look: &impl Fn(Sn) -> Option<Flying>,
+        lost: &mut impl FnMut(Sn),
+    ) {
+        let patience = self.srtt.saturating_mul(3).saturating_add(10);
+        let mut number = 0;
+        while let Some(&run) = self.held.get(number)
+            && number < self.runs
+        {
+            let waited = now.since(run.since).cast_unsigned();
+            let stopped = run.has(una);
+            let arrived = una.since(run.end()) >= 0;
+            if !arrived && !stopped && waited <= patience {
+                number += 1;
+                continue;
+            }
+            if stopped && una != run.from && waited <= patience {
+                // Some of it arrived, so that only this one is known to be lost.
+                if let Some(place) = self.held.get_mut(number) {
+                    place.from = una.plus(1);
+                    place.length = run.end().since(place.from).cast_unsigned();
+                }
+                if look(una).is_some_and(|flying| !flying.lost) {
+                    self.lost = self.lost.wrapping_add(1);
+                    lost(una);
+                }
+                number += 1;
+                continue;
+            }
+            // The last takes its place.
+            self.runs -= 1;
+            if let Some(&last) = self.held.get(self.runs)
+                && let Some(place) = self.held.get_mut(number)
+            {
+                *place = last;
+            }
+            for n in 0..if arrived { 0 } else { run.length } {
+                let sn = run.from.plus(n);
+                if look(sn).is_some_and(|flying| !flying.lost) {
+                    // What patience ended for is not known to be lost.
+                    self.lost = self.lost.wrapping_add(u32::from(stopped));
+                    lost(sn);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+    use std::vec::Vec;
+
+    use super::*;
+
+    impl Log for VecDeque<Sent> {
+        fn first(&self) -> Option<Sent> {
+            self.front().copied()
+        }
+
+        fn drop_first(&mut self) {
+            self.pop_front();
+        }
+    }
+
+    /// What a connection would hold.
+    struct Sender {
+        rack: Rack,
+        log: VecDeque<Sent>,
+        flying: BTreeMap<u32, Flying>,
+    }
+
+    impl Sender {
+        fn new() -> Sender {
+            Sender {
+                rack: Rack::new(Millis(0)),
+                log: VecDeque::new(),
+                flying: BTreeMap::new(),
+            }
+        }
+
+        fn send(&mut self, now: u32, sns: std::ops::Range<u32>) {
+            for sn in sns {
+                let old = self.flying.get(&sn);
+                let xmit = old.map_or(0, |old| old.xmit) + 1;
+                if old.is_none_or(|old| old.lost) {
+                    self.rack.begins();
+                }
+                let flying = Flying {
+                    ts: Millis(now),
+                    xmit,
+                    lost: false,
+                };
+                self.flying.insert(sn, flying);
+                self.log.push_back(Sent {
+                    sn: Sn(sn),
+                    ts: Millis(now),
+                });
+            }
+        }
+
+        fn ack(&mut self, now: u32, sn: u32, echo: u32) -> Option<Sample> {
+            let flying = *self.flying.get(&sn)?;
+            let sample = self.rack.acked(Millis(now), Sn(sn), Millis(echo), flying);
+            self.rack.ends(Sn(sn), flying);
+            self.flying.remove(&sn);
+            sample
+        }
+
+        fn detect(&mut self, now: u32) -> Vec<u32> {
+            let una = self.flying.keys().next().copied().unwrap_or(u32::MAX);
+            let mut told = Vec::new();
+            let Sender { rack, log, flying } = self;
+            rack.detect(
+                Millis(now),
+                Sn(una),
+                log,
+                |sn| flying.get(&sn.0).copied(),
+                |sn| told.push(sn.0),
+            );
+            for sn in &told {
+                self.flying.get_mut(sn).expect("it is in flight").lost = true;
+            }
+            told
+        }
+    }
+
+    #[test]
+    fn what_left_before_something_that_arrived_is_lost_after_a_round_trip() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..1);
+        sender.send(10, 1..2);
+        assert_eq!(sender.rack.pipe, 2);
+        assert!(sender.ack(60, 1, 10).is_some());
+        assert_eq!(sender.detect(60), [0]);
+        assert_eq!((sender.rack.pipe, sender.rack.lost), (0, 1));
+        sender.send(60, 0..1);
+        assert_eq!(sender.rack.pipe, 1);
+        assert!(sender.detect(200).is_empty(), "nothing was sent after it");
+    }
+
+    #[test]
+    fn once_reordering_was_seen_a_quarter_of_a_round_trip_is_waited() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..2);
+        sender.ack(40, 1, 0);
+        sender.ack(40, 0, 0);
+        sender.send(100, 2..3);
+        sender.send(101, 3..4);
+        sender.ack(141, 3, 101);
+        assert!(sender.detect(141).is_empty());
+        assert!(sender.detect(149).is_empty());
+        assert_eq!(sender.detect(150), [2]);
+    }
+
+    #[test]
+    fn a_resend_for_nothing_widens_the_tolerance() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..2);
+        sender.ack(40, 1, 0);
+        assert_eq!(sender.detect(40), [0]);
+        sender.send(40, 0..1);
+        // The first transmission was late and not lost.
+        let sample = sender.ack(45, 0, 0);
+        assert_eq!(
+            sample,
+            Some(Sample {
+                sent: Millis(0),
+                rtt: 45
+            })
+        );
+        assert_eq!(sender.rack.needless, 1);
+        assert!(sender.rack.tolerated() > 0);
+    }
+
+    #[test]
+    fn a_lost_acknowledgement_packet_is_not_taken_for_a_run_of_losses() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..20);
+        sender.send(10, 20..21);
+        sender.ack(50, 0, 0);
+        sender.ack(60, 20, 10);
+        // Of 1 to 19 only the first is told lost, and none of them is on its way any more.
+        assert_eq!(sender.detect(60), [1]);
+        assert_eq!(sender.rack.pipe, 0);
+        assert!(sender.rack.holds(Sn(19)) && !sender.rack.holds(Sn(1)));
+        // `una` passes all of them.
+        for sn in 1..20 {
+            let flying = sender.flying.remove(&sn).expect("in flight");
+            sender.rack.ends(Sn(sn), flying);
+        }
+        sender.send(70, 21..22);
+        assert!(sender.detect(70).is_empty());
+        assert_eq!((sender.rack.pipe, sender.rack.lost), (1, 1));
+    }
+
+    #[test]
+    fn a_run_that_una_stops_in_is_lost() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..6);
+        sender.ack(50, 5, 0);
+        assert_eq!(sender.detect(50), [0]);
+        sender.send(50, 0..1);
+        sender.ack(100, 0, 50);
+        assert_eq!(sender.detect(100), [1, 2, 3, 4]);
+        assert_eq!(sender.rack.lost, 5);
+    }
+
+    #[test]
+    fn of_a_run_that_partly_arrived_only_what_una_stops_at_is_lost() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..10);
+        sender.ack(50, 9, 0);
+        assert_eq!(sender.detect(50), [0]);
+        sender.send(50, 0..1);
+        sender.ack(100, 0, 50);
+        for sn in 1..4 {
+            let flying = sender.flying.remove(&sn).expect("in flight");
+            sender.rack.ends(Sn(sn), flying);
+        }
+        assert_eq!(sender.detect(100), [4]);
+        assert!(sender.rack.holds(Sn(5)) && !sender.rack.holds(Sn(4)));
+    }
+
+    #[test]
+    fn a_run_behind_a_long_queue_is_lost_at_once() {
+        let mut sender = Sender::new();
+        sender.send(0, 0..1);
+        sender.ack(20, 0, 0);
+        sender.send(20, 1..7);
+        sender.ack(80, 6, 20);
+        assert_eq!(sender.detect(80), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn forged_stamps_give_no_sample() {
+        let mut sender = Sender::new();
+        sender.send(100, 0..3);
+        assert_eq!(
+            sender.ack(150, 0, 99),
+            None,
+            "an earlier one of a segment sent once"
+        );
+        assert_eq!(sender.ack(150, 1, 101), None, "a later one");
+        assert_eq!(sender.ack(70_000, 2, 100), None, "a minute");
+        assert_eq!(sender.rack.srtt, 0);
+    }
+
+    #[test]
+    fn numbers_and_clocks_that_wrap_are_as_others() {
+        let mut sender = Sender::new();
+        let start = u32::MAX - 5;
+        for n in 0..2u32 {
+            let sn = Sn(u32::MAX).plus(n).0;
+            sender.flying.insert(
+                sn,
+                Flying {
+                    ts: Millis(start.wrapping_add(n * 10)),
+                    xmit: 1,
+                    lost: false,
+                },
+            );
+            sender.log.push_back(Sent {
+                sn: Sn(sn),
+                ts: Millis(start.wrapping_add(n * 10)),
+            });
+            sender.rack.begins();
+        }
+        let now = start.wrapping_add(60);
+        assert!(sender.ack(now, 0, start.wrapping_add(10)).is_some());
+        assert_eq!(sender.detect(now), [u32::MAX]);
+    }
+}

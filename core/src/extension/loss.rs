@@ -1,0 +1,235 @@
+//! Loss told by time, for a connection: what `cc::rack` is told of its segments, and what becomes of those it tells lost.
+//!
+//! A segment that is lost gets a mark in `fastack` and a deadline that has passed, so that the index finds it as it finds any
+//! segment that is due. While acknowledgements come in, no other deadline counts: KCP's own does not restart with them, and a queue that
+//! grows would have everything sent twice.
+//!
+//! Few segments in flight of a program that has nothing more to send are left to KCP's own ways, which are faster there.
+
+use super::{Extension, State};
+use crate::cc::elapsed;
+use crate::cc::rack::{Flying, Log as _, Sent};
+use crate::consts::IKCP_OVERHEAD;
+use crate::kcp::Kcp;
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+
+/// In `fastack`: told lost, and not sent since.
+const LOST: u32 = 1 << 31;
+/// Segments in flight up to which KCP's own ways are used.
+pub(super) const FEW: u32 = 32;
+/// Segments that may be sent again at once while nothing is acknowledged (RFC 8985, 7: tail loss probes).
+const PROBES: u32 = 2;
+
+/// Whether a segment that is due is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// For the reason that it is due for.
+    Stands,
+    /// Because it was told lost, or as a probe.
+    Lost,
+    /// After its timeout.
+    TimedOut,
+    /// Its deadline was moved.
+    Waits,
+}
+
+fn flying(segment: Segment<'_>) -> Flying {
+    Flying {
+        ts: Millis(segment.ts.get()),
+        xmit: segment.xmit.get(),
+        lost: segment.fastack.get() & LOST != 0,
+    }
+}
+
+impl State {
+    /// True when the ways of KCP itself are used.
+    pub(super) fn is_thin(&self, in_flight: u32) -> bool {
+        self.queue_empty && in_flight <= FEW
+    }
+}
+
+impl Kcp<'_> {
+    fn extension(&self) -> &Extension {
+        &self.private().extension
+    }
+
+    #[inline(never)]
+    fn in_flight(&self, sn: Sn) -> Option<Segment<'_>> {
+        if !self.may_be_in_flight(sn) {
+            return None;
+        }
+        self.private().sent.find(self.snd_buf(), sn)
+    }
+
+    /// Gives a segment another deadline, `wait` ms from now.
+    #[inline(never)]
+    fn move_deadline(&self, segment: Segment<'_>, wait: u32) {
+        segment.resendts.set(self.now().plus(wait).0);
+        self.private().sent.sent(segment);
+    }
+
+    /// True when loss is told by time.
+    pub(crate) fn tells_by_time(&self) -> bool {
+        self.extension().is_on()
+    }
+
+    /// True when skips are not counted.
+    pub(crate) fn ignores_skips(&self) -> bool {
+        let in_flight = self.nsnd_buf.get();
+        self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
+    }
+
+    /// `sn` was acknowledged with the time stamp `echo`. Gives the segment, still in `snd_buf`, if it was in flight.
+    pub(crate) fn note_ack(&self, sn: Sn, echo: Millis) -> Option<Segment<'_>> {
+        let now = self.now();
+        let segment = self.in_flight(sn)?;
+        let flying = flying(segment);
+        self.extension().with(|state| {
+            if let Some(sample) = state.rack.acked(now, sn, echo, flying) {
+                state.probes = 0;
+                state.heard(sample);
+            }
+        });
+        Some(segment)
+    }
+
+    /// A segment is about to leave `snd_buf`, for an acknowledgement of its own or for `una`.
+    ///
+    /// Acknowledgements of one flush of the peer may take several packets, and the `una` of the first tells of all. What only a
+    /// later `una` tells of came at a time that nobody knows: it has no part in a rate.
+    pub(crate) fn note_removed(&self, segment: Segment<'_>, by_itself: bool) {
+        let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
+        let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
+        let age = elapsed(self.current.get(), flying.ts.0);
+        self.extension().with(|state| {
+            state.rack.ends(sn, flying);
+            state.delivered_segments = state.delivered_segments.wrapping_add(1);
+            if by_itself || age <= state.rack.latest_rtt.saturating_add(state.grain) {
+                state.delivered = state.delivered.wrapping_add(bytes);
+            }
+        });
+    }
+
+    /// A segment of `len` bytes was sent, for the `xmit`th time.
+    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, (len, xmit): (u32, u32)) {
+        self.extension().with(|state| {
+            state.sent = state.sent.wrapping_add(len.saturating_add(IKCP_OVERHEAD));
+            if xmit == 1 {
+                state.rack.begins();
+            }
+            state.log.push(Sent { sn, ts });
+        });
+    }
+
+    /// A segment is sent again because it was skipped, or told lost.
+    pub(crate) fn note_sent_early(&self, segment: Segment<'_>) {
+        if flying(segment).lost {
+            self.extension().with(|state| state.rack.begins());
+        }
+    }
+
+    /// Whether this flush found that nothing is left to send.
+    pub(crate) fn note_queue(&self) {
+        let empty = self.snd_queue().is_empty();
+        self.extension().with(|state| state.queue_empty = empty);
+    }
+
+    /// Segments in `snd_buf` that were never sent.
+    pub(crate) fn unsent(&self) -> u32 {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if !index.is_off() {
+            return self.next_sn().since(index.unsent()).max(0).cast_unsigned();
+        }
+        let mut count = 0;
+        let mut at = list.first();
+        while let Some(segment) = at {
+            count += u32::from(segment.xmit.get() == 0);
+            at = list.next(segment);
+        }
+        count
+    }
+
+    /// Tells which segments are lost, and marks them.
+    pub(crate) fn detect_losses(&self) {
+        let (now, una) = (self.now(), Sn(self.snd_una.get()));
+        let in_flight = self.nsnd_buf.get();
+        let look = |sn| self.in_flight(sn).map(flying);
+        let lost = |sn| {
+            if let Some(segment) = self.in_flight(sn) {
+                segment.fastack.set(LOST);
+                self.move_deadline(segment, 0);
+            }
+        };
+        self.extension().with(|state| {
+            let thin = state.is_thin(in_flight);
+            let State { rack, log, .. } = state;
+            // The program may have taken segments away.
+            rack.pipe = rack.pipe.min(in_flight);
+            if in_flight == 0 {
+                rack.idle();
+                log.clear();
+            } else if thin {
+                while let Some(sent) = log.first()
+                    && look(sent.sn).is_none_or(|flying| flying.ts != sent.ts)
+                {
+                    log.drop_first();
+                }
+            } else {
+                rack.detect(now, una, log, look, lost);
+            }
+        });
+    }
+
+    /// Whether a segment is sent whose deadline has passed.
+    #[inline(never)]
+    pub(crate) fn judge(&self, segment: Segment<'_>) -> Verdict {
+        let (now, in_flight) = (self.now(), self.nsnd_buf.get());
+        let rto = segment.rto.get().max(self.rx_rto.get().cast_unsigned());
+        let rto = rto.min(60_000);
+        let sn = Sn(segment.sn.get());
+        let flying = flying(segment);
+        let verdict = self.extension().with(|state| {
+            if flying.lost {
+                return (Verdict::Lost, 0);
+            }
+            if state.is_thin(in_flight) {
+                return (Verdict::Stands, 0);
+            }
+            let quiet = now.since(state.rack.last_ack).cast_unsigned();
+            let probed = now.since(state.probed).cast_unsigned();
+            let heard = quiet < rto;
+            let age = now.since(flying.ts).cast_unsigned();
+            if heard && age > rto.saturating_mul(4) && !state.rack.holds(sn) {
+                // Nobody has told it lost, for want of memory perhaps.
+                return (Verdict::Lost, 0);
+            }
+            if heard {
+                return (Verdict::Waits, rto - quiet);
+            }
+            if probed == 0 && state.probes > 0 {
+                state.probes_now += 1;
+            } else if state.probes > 0 && probed < rto {
+                return (Verdict::Waits, rto - probed);
+            } else {
+                state.probes = state.probes.saturating_add(1);
+                state.probed = now;
+                state.probes_now = 1;
+            }
+            if state.probes_now > PROBES {
+                (Verdict::Waits, rto)
+            } else if state.probes > 1 {
+                (Verdict::TimedOut, 0)
+            } else {
+                (Verdict::Lost, 0)
+            }
+        });
+        let Some((verdict, wait)) = verdict else {
+            return Verdict::Stands;
+        };
+        if verdict == Verdict::Waits {
+            self.move_deadline(segment, wait.max(1));
+        }
+        verdict
+    }
+}

@@ -1,0 +1,346 @@
+//! The controls as tables of hooks. Each hook finds its control in `congest`, and does little else than ask it.
+
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr;
+
+use super::info::IKCPX_CCINFO;
+use super::{Extension, Party};
+use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
+use crate::cc::bbr::Bbr;
+use crate::cc::cubic::Cubic;
+use crate::cc::pacer::Pacer;
+use crate::cc::{Allowance, Tick};
+use crate::consts::{IKCP_OVERHEAD, profile};
+use crate::kcp::Kcp;
+use crate::memory::{allocate, deallocate};
+use crate::seq::Millis;
+
+/// A table that no thread writes to.
+struct Table(IKCPOPS);
+
+// SAFETY: it is constant, and what its name points to is as well.
+unsafe impl Sync for Table {}
+
+const NO_HOOKS: IKCPOPS = IKCPOPS {
+    name: c"none".as_ptr(),
+    init: None,
+    release: None,
+    on_ack: None,
+    on_fast_retransmit: None,
+    on_timeout: None,
+    on_tick: None,
+    on_app_limited: None,
+    on_rtt: None,
+    on_pkt_sent: None,
+    on_pkt_acked: None,
+    get_info: None,
+    pacing_rate: None,
+};
+
+static NONE: Table = Table(NO_HOOKS);
+static BBR: Table = Table(table(c"bbr".as_ptr(), init_bbr));
+static CUBIC: Table = Table(table(c"cubic".as_ptr(), init_cubic));
+
+const fn table(
+    name: *const c_char,
+    init: unsafe extern "C" fn(kcp: *mut IKCPCB) -> c_int,
+) -> IKCPOPS {
+    IKCPOPS {
+        name,
+        init: Some(init),
+        release: Some(release),
+        on_ack: Some(on_ack),
+        on_fast_retransmit: Some(on_fast_retransmit),
+        on_timeout: Some(on_timeout),
+        on_tick: Some(on_tick),
+        get_info: Some(get_info),
+        pacing_rate: Some(pacing_rate),
+        ..NO_HOOKS
+    }
+}
+
+/// The hooks of BBR.
+#[must_use]
+pub fn bbr() -> *const IKCPOPS {
+    if profile::CONGESTION_HOOKS {
+        &raw const BBR.0
+    } else {
+        ptr::null()
+    }
+}
+
+/// The hooks of CUBIC.
+#[must_use]
+pub fn cubic() -> *const IKCPOPS {
+    if profile::CONGESTION_HOOKS {
+        &raw const CUBIC.0
+    } else {
+        ptr::null()
+    }
+}
+
+/// The table of a connection that tells loss by time and has no control.
+pub(super) fn none() -> *const IKCPOPS {
+    &raw const NONE.0
+}
+
+enum Which {
+    Bbr,
+    Cubic,
+}
+
+enum Kind {
+    Bbr(Bbr),
+    Cubic(Cubic),
+}
+
+/// What `congest` points to.
+struct Control {
+    kind: Kind,
+    pacer: Pacer,
+    /// Bytes that the connection had sent when the pacer was told last.
+    sent: u32,
+    /// What the control said last.
+    allowance: Allowance,
+    /// Nothing is held back: there is so little to send.
+    free: bool,
+    /// The clock when it was asked last.
+    asked: u32,
+}
+
+impl Control {
+    fn tick(&mut self, tick: Tick) -> Allowance {
+        match &mut self.kind {
+            Kind::Bbr(bbr) => bbr.tick(tick),
+            Kind::Cubic(cubic) => cubic.tick(tick),
+        }
+    }
+
+    fn info(&self) -> IKCPX_CCINFO {
+        let ((name, phase), bandwidth, min_rtt, ssthresh) = match &self.kind {
+            Kind::Bbr(bbr) => (bbr.phase(), bbr.rate(), bbr.min_rtt, bbr.bound),
+            Kind::Cubic(cubic) => (cubic.phase(), cubic.rate, cubic.min_rtt, cubic.threshold()),
+        };
+        IKCPX_CCINFO {
+            phase_name: name.as_ptr(),
+            phase,
+            bandwidth,
+            pacing_rate: self.allowance.rate,
+            min_rtt,
+            inflight: 0,
+            inflight_target: self.allowance.inflight,
+            cwnd: 0,
+            ssthresh,
+            lost: 0,
+            needless: 0,
+        }
+    }
+}
+
+/// A connection and the control in its `congest`, for one hook.
+struct Hooked<'a> {
+    kcp: Kcp<'a>,
+    control: &'a mut Control,
+}
+
+/// What a hook works on; `None` for NULL.
+///
+/// # Safety
+/// The library calls the hook, with an object of its own on which `init` succeeded. A hook calls nothing that calls a hook.
+unsafe fn hooked<'a>(kcp: *mut IKCPCB) -> Option<Hooked<'a>> {
+    // SAFETY: the caller's promise.
+    let kcp = unsafe { Kcp::from_ptr(kcp) }?;
+    // SAFETY: `init` set it, and each hook borrows it once.
+    let control = unsafe { kcp.congest.get().cast::<Control>().as_mut() }?;
+    Some(Hooked { kcp, control })
+}
+
+impl Hooked<'_> {
+    fn extension(&self) -> &Extension {
+        &self.kcp.private().extension
+    }
+
+    fn segment(&self) -> u32 {
+        self.kcp.mss.get().saturating_add(IKCP_OVERHEAD).max(1)
+    }
+
+    /// Sets `cwnd`, which counts from `snd_una` on, so that as many segments are on their way as the control says.
+    fn tick(&mut self) {
+        let kcp = &self.kcp;
+        let unsent = kcp.unsent();
+        let window = kcp.snd_wnd.get().min(kcp.rmt_wnd.get());
+        let span = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
+        let in_flight = kcp.nsnd_buf.get();
+        let mut tick = Tick {
+            now: kcp.current.get(),
+            segment: self.segment(),
+            went_back: Millis(kcp.current.get()).before(Millis(self.control.asked)),
+            window_limited: span >= window,
+            ..Tick::default()
+        };
+        let grain = match &self.control.kind {
+            Kind::Bbr(bbr) => bbr.grain(),
+            Kind::Cubic(cubic) => cubic.grain(),
+        };
+        let few = self.extension().with(|state| {
+            state.grain = grain;
+            tick.delivered = state.delivered;
+            tick.delivered_segments = state.delivered_segments;
+            tick.lost = state.rack.lost;
+            tick.pipe = state.rack.pipe;
+            tick.rtt = state.rtt.take();
+            tick.newest = state.newest.take().map(|newest| newest.0);
+            tick.app_limited = state.queue_empty && unsent == 0;
+            state.is_thin(in_flight)
+        });
+        let allowance = self.control.tick(tick);
+        self.control.allowance = allowance;
+        self.control.asked = tick.now;
+        self.control.free = few == Some(true);
+        let target = if self.control.free {
+            allowance.inflight.max(super::loss::FEW)
+        } else {
+            allowance.inflight
+        };
+        let room = target.saturating_sub(tick.pipe.saturating_add(unsent));
+        let cwnd = span.saturating_add(room);
+        self.kcp.cwnd.set(cwnd);
+        self.kcp.incr.set(cwnd.saturating_mul(self.kcp.mss.get()));
+    }
+
+    /// Payload that this flush may send, in bytes.
+    fn budget(&mut self) -> u32 {
+        let (now, segment) = (self.kcp.current.get(), self.segment());
+        let rate = self.control.allowance.rate;
+        let sent = self.extension().with(|state| state.sent).unwrap_or(0);
+        let since = sent.wrapping_sub(self.control.sent);
+        self.control.sent = sent;
+        self.control.pacer.sent(since);
+        let bytes = self.control.pacer.flush(now, rate, segment);
+        if rate == 0 || self.control.free {
+            return u32::MAX;
+        }
+        let payload = u64::from(bytes) * u64::from(self.kcp.mss.get()) / u64::from(segment);
+        u32::try_from(payload).unwrap_or(u32::MAX).min(u32::MAX / 2)
+    }
+}
+
+/// A new control for `kcp`. False without memory.
+///
+/// # Safety
+/// The library calls `init`, with an object of its own.
+#[inline(never)]
+unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
+    // SAFETY: the caller's promise.
+    let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
+        return -1;
+    };
+    let extension = &kcp.private().extension;
+    if !extension.turn_on(kcp.now(), Party::Control) {
+        return -1;
+    }
+    let Some(memory) = allocate(size_of::<Control>()) else {
+        extension.turn_off(Party::Control);
+        return -1;
+    };
+    let now = kcp.current.get();
+    let kind = match which {
+        Which::Bbr => Kind::Bbr(Bbr::new(
+            now,
+            kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now,
+        )),
+        Which::Cubic => Kind::Cubic(Cubic::new(now)),
+    };
+    let at = memory.cast::<Control>().as_ptr();
+    let control = Control {
+        kind,
+        pacer: Pacer::new(kcp.current.get()),
+        sent: extension.with(|state| state.sent).unwrap_or(0),
+        allowance: Allowance {
+            inflight: 1,
+            rate: 0,
+        },
+        free: true,
+        asked: now,
+    };
+    // SAFETY: the allocation just made, of that size.
+    unsafe { at.write(control) };
+    kcp.congest.set(at.cast());
+    // Until a flush begins.
+    kcp.cwnd.set(kcp.cwnd.get().max(1));
+    0
+}
+
+unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
+    // SAFETY: the library calls it.
+    unsafe { init(kcp, Which::Bbr) }
+}
+
+unsafe extern "C" fn init_cubic(kcp: *mut IKCPCB) -> c_int {
+    // SAFETY: the library calls it.
+    unsafe { init(kcp, Which::Cubic) }
+}
+
+unsafe extern "C" fn release(kcp: *mut IKCPCB) {
+    // SAFETY: the library calls it.
+    let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
+        return;
+    };
+    let control = kcp.congest.replace(ptr::null_mut());
+    if !control.is_null() {
+        // SAFETY: `init` allocated it, and no hook runs any more that uses it.
+        unsafe { deallocate(control.cast()) }
+    }
+    kcp.private().extension.turn_off(Party::Control);
+}
+
+unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
+    // SAFETY: the library calls it.
+    if let Some(mut hooked) = unsafe { hooked(kcp) } {
+        hooked.tick();
+    }
+}
+
+unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> IUINT32 {
+    // SAFETY: the library calls it.
+    unsafe { hooked(kcp) }.map_or(u32::MAX, |mut hooked| hooked.budget())
+}
+
+/// The window is set when a flush begins; here stand no more than the library's own answers.
+unsafe extern "C" fn on_ack(_: *mut IKCPCB, _: IUINT32, _: IUINT32, _: IUINT32) {}
+
+unsafe extern "C" fn on_fast_retransmit(_: *mut IKCPCB, _: IUINT32, _: IUINT32, _: IUINT32) {}
+
+unsafe extern "C" fn on_timeout(kcp: *mut IKCPCB, _prior_cwnd: IUINT32) {
+    // SAFETY: the library calls it.
+    if let Some(Hooked { kcp, control }) = unsafe { hooked(kcp) }
+        && let Kind::Cubic(cubic) = &mut control.kind
+        && !control.free
+    {
+        cubic.timed_out(kcp.current.get());
+    }
+}
+
+unsafe extern "C" fn get_info(kcp: *mut IKCPCB, buf: *mut c_void, bufsize: IUINT32) -> IUINT32 {
+    // SAFETY: a program calls it with an object of the library.
+    let ops = unsafe { Kcp::from_ptr(kcp) }.map_or(ptr::null(), |kcp| kcp.ccops.get());
+    let ours = !ops.is_null() && (ptr::eq(ops, bbr()) || ptr::eq(ops, cubic()));
+    if buf.is_null() || !ours {
+        return 0;
+    }
+    // SAFETY: one of the two is installed, so `init` succeeded.
+    let Some(Hooked { kcp, control }) = (unsafe { hooked(kcp) }) else {
+        return 0;
+    };
+    let mut info = control.info();
+    info.cwnd = kcp.cwnd.get();
+    kcp.private().extension.with(|state| {
+        info.inflight = state.rack.pipe;
+        info.lost = state.rack.lost;
+        info.needless = state.rack.needless;
+    });
+    let size = (bufsize as usize).min(size_of::<IKCPX_CCINFO>());
+    // SAFETY: the program's promise: as much room as `bufsize` says.
+    unsafe { ptr::copy_nonoverlapping((&raw const info).cast::<u8>(), buf.cast(), size) };
+    size as u32
+}

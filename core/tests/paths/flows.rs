@@ -1,0 +1,267 @@
+//! Several flows at one bottleneck, the traffic of a game, and everything that must not stop a control.
+
+use std::collections::VecDeque;
+
+use crate::common::random::Random;
+use crate::common::seeds::for_seeds;
+use crate::net::{Control, End, Net, Path, Plan, fairness};
+
+#[test]
+fn two_flows_come_to_share_alike() {
+    let plans = [0, 3_000].map(|start| Plan {
+        start,
+        ..Plan::new(Control::Bbr)
+    });
+    let mut net = Net::new(Path::new(20, 20), &plans, 1);
+    net.run(13_000, |_| ());
+    net.measure();
+    net.run(20_000, |_| ());
+    let outcomes = [0, 1].map(|flow| net.outcome(flow, 7_000));
+    let shares = outcomes.map(|outcome| outcome.share);
+    let index = fairness(&shares);
+    assert!(index > 0.95, "{index}: {shares:?}");
+    assert!(
+        outcomes.iter().all(|outcome| outcome.own_loss < 1.0),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn a_program_sees_what_a_control_does() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);
+        net.run(5_000, |_| ());
+        let info = net.flows[0].a.info();
+        // 10 Mbit/s less the headers of UDP and IP.
+        assert!(
+            (1_150_000..1_300_000).contains(&info.bandwidth),
+            "{}",
+            info.bandwidth
+        );
+        assert!((20..25).contains(&info.min_rtt), "{}", info.min_rtt);
+        assert!(info.inflight > 0 && info.inflight <= info.inflight_target + 1);
+        assert!(info.pacing_rate > 1_000_000, "{}", info.pacing_rate);
+        assert_eq!(info.needless, 0);
+    }
+}
+
+#[test]
+fn bbr_and_cubic_live_beside_each_other() {
+    let plans = [Plan::new(Control::Bbr), Plan::new(Control::Cubic)];
+    let mut net = Net::new(Path::new(20, 20), &plans, 1);
+    net.run(10_000, |_| ());
+    net.measure();
+    net.run(30_000, |_| ());
+    let share = net.outcome(0, 20_000).share;
+    assert!((25.0..75.0).contains(&share), "{share}");
+}
+
+/// Echo times of a message each 16 ms, in ms, over a path with loss.
+fn echoes(control: Control, loss: u64, seed: u64) -> Vec<u64> {
+    let plan = Plan {
+        window: 128,
+        drive: 10,
+        ..Plan::new(control)
+    };
+    let ends = [End::new(7, plan), End::new(7, plan)];
+    for end in &ends {
+        end.control(control);
+    }
+    let mut random = Random::new(seed);
+    let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+    let (mut sent, mut times) = (VecDeque::new(), Vec::new());
+    let mut buffer = [0; 200];
+    for now in 0..20_000u64 {
+        for (side, end) in ends.iter().enumerate() {
+            end.kcp().update(now as u32);
+            while way[side].front().is_some_and(|(due, _)| *due <= now) {
+                let (_, packet) = way[side].pop_front().expect("one");
+                end.input(&packet);
+            }
+        }
+        if now % 16 == 0 && now < 19_000 {
+            ends[0].send(&[7; 120]);
+            sent.push_back(now);
+        }
+        while let Some(len) = ends[1].take(&mut buffer) {
+            ends[1].send(&buffer[..len]);
+        }
+        while ends[0].take(&mut buffer).is_some() {
+            times.push(now - sent.pop_front().expect("it was sent"));
+        }
+        for (side, end) in ends.iter().enumerate() {
+            for packet in end.packets() {
+                if random.below(100) >= loss {
+                    way[1 - side].push_back((now + 25, packet));
+                }
+            }
+        }
+    }
+    assert!(times.len() > 1_000, "{} echoes", times.len());
+    times
+}
+
+#[test]
+fn a_game_is_as_fast_with_a_control_as_without() {
+    for loss in [0, 1, 5] {
+        let without = echoes(Control::Window, loss, 3);
+        for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+            assert_eq!(echoes(control, loss, 3), without, "{control:?}, {loss} %");
+        }
+    }
+}
+
+#[test]
+fn forged_acknowledgements_do_not_stop_a_control_for_good() {
+    for_seeds(4, |random| {
+        for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+            let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], random.next());
+            net.run(3_000, |net| {
+                // One that guesses the connection's number, and often its sequence numbers.
+                let kcp = net.flows[0].a.kcp();
+                let mut packet = Vec::new();
+                let (conv, una, now) = (kcp.conv.get(), kcp.snd_una.get(), kcp.current.get());
+                for _ in 0..random.below(4) {
+                    let near = |random: &mut Random, to: u32| match random.below(4) {
+                        0 => random.next() as u32,
+                        1 => to.wrapping_sub(random.below(100) as u32),
+                        _ => to.wrapping_add(random.below(100) as u32),
+                    };
+                    packet.extend(conv.to_le_bytes());
+                    packet.extend([82, 0, 0, 16]);
+                    packet.extend(near(random, now).to_le_bytes());
+                    packet.extend(near(random, una).to_le_bytes());
+                    packet.extend(una.to_le_bytes());
+                    packet.extend([0; 4]);
+                }
+                net.flows[0].a.input(&packet);
+            });
+            assert!(
+                net.flows[0].offered > 300,
+                "{control:?}: {}",
+                net.flows[0].offered
+            );
+            // What was acknowledged in the peer's name is gone, so the stream is. But what is left is tried again and again, at
+            // the latest when the longest timeout of KCP is over, which forged time stamps may lead to.
+            let before = net.flows[0].offered;
+            net.run(150_000, |_| ());
+            let more = net.flows[0].offered - before;
+            assert!(more > 10, "{control:?} sends {more} packets");
+        }
+    });
+}
+
+/// A flow whose window alone does not overflow the queue.
+fn modest(control: Control) -> Net {
+    let plan = Plan {
+        window: 64,
+        ..Plan::new(control)
+    };
+    let path = Path {
+        queue: 400,
+        ..Path::new(10, 20)
+    };
+    Net::new(path, &[plan], 1)
+}
+
+#[test]
+fn clocks_that_jump_do_not_stop_a_control_for_good() {
+    for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+        for jump in [1_000_000u32, 0u32.wrapping_sub(1_000_000), u32::MAX / 2] {
+            let mut net = modest(control);
+            net.run(3_000, |_| ());
+            net.shift = jump;
+            net.run(6_000, |_| ());
+            net.measure();
+            net.run(10_000, |_| ());
+            let share = net.outcome(0, 4_000).share;
+            assert!(share > 50.0, "{control:?}, {jump}: {share} %");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_stops_reading_is_served_when_it_reads_again() {
+    for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+        let mut net = modest(control);
+        net.run(2_000, |_| ());
+        net.reads = false;
+        net.run(4_000, |_| ());
+        let taken = net.taken(0);
+        net.reads = true;
+        net.run(14_000, |_| ());
+        net.measure();
+        net.run(18_000, |_| ());
+        assert!(net.taken(0) > taken + 500, "{control:?}");
+        let share = net.outcome(0, 4_000).share;
+        assert!(share > 80.0, "{control:?}: {share} %");
+    }
+}
+
+#[test]
+fn a_link_that_comes_back_is_filled_again() {
+    for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+        let mut net = modest(control);
+        net.run(2_000, |_| ());
+        net.path.loss = 10_000;
+        net.run(4_000, |_| ());
+        let offered = net.flows[0].offered;
+        net.run(6_000, |_| ());
+        // Probes only, instead of all that is in flight over and over.
+        let probes = net.flows[0].offered - offered;
+        assert!(probes < 200, "{control:?}: {probes} packets into the dark");
+        net.path.loss = 0;
+        net.run(9_000, |_| ());
+        net.measure();
+        net.run(13_000, |_| ());
+        let share = net.outcome(0, 4_000).share;
+        assert!(share > 90.0, "{control:?}: {share} %");
+    }
+}
+
+#[test]
+fn another_mtu_under_way_changes_nothing_but_the_packets() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);
+        net.run(2_000, |_| ());
+        assert_eq!(net.flows[0].a.kcp().setmtu(1450), 0);
+        net.run(4_000, |_| ());
+        net.measure();
+        net.run(8_000, |_| ());
+        let share = net.outcome(0, 4_000).share;
+        assert!(share > 90.0, "{control:?}: {share} %");
+    }
+}
+
+#[test]
+fn a_program_may_change_its_mind_about_controls() {
+    for_seeds(2, |random| {
+        let mut net = Net::new(
+            Path {
+                loss: 100,
+                ..Path::new(10, 20)
+            },
+            &[Plan::new(Control::Bbr)],
+            random.next(),
+        );
+        net.run(6_000, |net| {
+            if random.below(50) == 0 {
+                let controls = [
+                    Control::Bbr,
+                    Control::Cubic,
+                    Control::Rack,
+                    Control::BuiltIn,
+                ];
+                let a = &net.flows[0].a;
+                match controls[random.below(4) as usize] {
+                    Control::BuiltIn => {
+                        a.kcp().rack(false);
+                        a.without_control();
+                    }
+                    other => a.control(other),
+                }
+            }
+        });
+        assert!(net.taken(0) > 100, "{}", net.taken(0));
+    });
+}

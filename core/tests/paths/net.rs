@@ -1,0 +1,481 @@
+//! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps the order.
+//! A step is a millisecond, as KCP's clock.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::{c_char, c_int, c_void};
+use std::slice;
+
+use ikcp_core::{Datagram, IKCPCB, IKCPX_CCINFO, Kcp, Sink, Source, bbr, cubic};
+
+use crate::common::random::Random;
+
+/// Bytes that UDP and IP add to a packet.
+const HEADERS: u64 = 28;
+const MTU: u64 = 1400;
+pub const MSS: u64 = MTU - 24;
+
+/// What tells a flow how much to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Bbr,
+    Cubic,
+    /// nc 1 with loss told by time.
+    Rack,
+    /// nc 1, the window alone.
+    Window,
+    /// The built-in control.
+    BuiltIn,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// Mbit/s.
+    pub rate: u64,
+    /// Milliseconds.
+    pub rtt: u64,
+    /// Hundredths of the bandwidth-delay product.
+    pub queue: u64,
+    /// Per 10,000 packets, of each direction.
+    pub loss: u64,
+    /// Mean length of the spells in which everything is lost, ms; 0: at random.
+    pub burst: u64,
+    /// Percent of the round trip.
+    pub jitter: u64,
+}
+
+impl Path {
+    pub const fn new(rate: u64, rtt: u64) -> Path {
+        Path {
+            rate,
+            rtt,
+            queue: 100,
+            loss: 0,
+            burst: 0,
+            jitter: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub control: Control,
+    pub window: i32,
+    /// Milliseconds between two calls of `update`, and the interval.
+    pub drive: u64,
+    pub start: u64,
+}
+
+impl Plan {
+    pub const fn new(control: Control) -> Plan {
+        Plan {
+            control,
+            window: 4096,
+            drive: 1,
+            start: 0,
+        }
+    }
+}
+
+/// Packets that `output` was given. From a box; its address is the object's `user`.
+type Out = RefCell<Vec<Vec<u8>>>;
+
+pub struct End {
+    kcp: *mut IKCPCB,
+    out: *mut Out,
+}
+
+unsafe extern "C" fn output(
+    buf: *const c_char,
+    len: c_int,
+    _kcp: *mut IKCPCB,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: `user` is the end's box, and `buf` has `len` bytes.
+    unsafe {
+        let packet = slice::from_raw_parts(buf.cast::<u8>(), len.unsigned_abs() as usize);
+        (*user.cast::<Out>()).borrow_mut().push(packet.to_vec());
+    }
+    0
+}
+
+impl End {
+    pub fn new(conv: u32, plan: Plan) -> End {
+        let out = Box::into_raw(Box::<Out>::default());
+        let end = End {
+            kcp: Kcp::create(conv, out.cast()),
+            out,
+        };
+        let kcp = end.kcp();
+        kcp.set_output(Some(output));
+        kcp.wndsize(plan.window, plan.window);
+        let nc = c_int::from(plan.control != Control::BuiltIn);
+        kcp.nodelay(1, 10, 2, nc);
+        kcp.interval.set(plan.drive as u32);
+        // Early in the life of both kinds of number the circle closes.
+        for sn in [&kcp.snd_una, &kcp.snd_nxt, &kcp.rcv_nxt] {
+            sn.set(u32::MAX - 3000);
+        }
+        end
+    }
+
+    pub fn control(&self, control: Control) {
+        let ops = match control {
+            Control::Bbr => bbr(),
+            Control::Cubic => cubic(),
+            Control::Rack => {
+                assert_eq!(self.kcp().rack(true), 0);
+                return;
+            }
+            _ => return,
+        };
+        // SAFETY: the table is constant.
+        assert_eq!(unsafe { self.kcp().setcc(ops) }, 0);
+    }
+
+    pub fn kcp(&self) -> Kcp<'_> {
+        // SAFETY: `create` made it, and it is released when the end is dropped.
+        unsafe { Kcp::from_ptr(self.kcp) }.expect("an object")
+    }
+
+    pub fn without_control(&self) {
+        // SAFETY: there is no table.
+        assert_eq!(unsafe { self.kcp().setcc(std::ptr::null()) }, 0);
+    }
+
+    /// What the installed control says of itself.
+    pub fn info(&self) -> IKCPX_CCINFO {
+        // SAFETY: numbers, and a pointer that may be NULL.
+        let mut info: IKCPX_CCINFO = unsafe { std::mem::zeroed() };
+        // SAFETY: the tables are constant, and the info has its size.
+        unsafe {
+            let ops = self.kcp().ccops.get().as_ref().expect("a control");
+            let get_info = ops.get_info.expect("it tells");
+            let size = size_of::<IKCPX_CCINFO>() as u32;
+            assert_eq!(get_info(self.kcp, (&raw mut info).cast(), size), size);
+        }
+        info
+    }
+
+    pub fn send(&self, message: &[u8]) {
+        let len = message.len() as c_int;
+        // SAFETY: the message has that many bytes.
+        let sent = unsafe { self.kcp().send(Source::new(message.as_ptr().cast()), len) };
+        assert_eq!(sent, len);
+    }
+
+    pub fn take(&self, buffer: &mut [u8]) -> Option<usize> {
+        // SAFETY: the buffer has that much room.
+        let sink = unsafe { Sink::new(buffer.as_mut_ptr().cast()) };
+        let len = self.kcp().recv(sink, buffer.len() as c_int);
+        usize::try_from(len).ok()
+    }
+
+    pub fn input(&self, packet: &[u8]) -> c_int {
+        // SAFETY: the packet has that many bytes.
+        let packet = unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) };
+        self.kcp().input(packet)
+    }
+
+    pub fn packets(&self) -> Vec<Vec<u8>> {
+        // SAFETY: it lives until the end is dropped.
+        unsafe { (*self.out).take() }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.kcp().release();
+        // SAFETY: it came from a box, and the object, which knew of it, is gone.
+        drop(unsafe { Box::from_raw(self.out) });
+    }
+}
+
+pub struct Flow {
+    pub plan: Plan,
+    pub a: End,
+    pub b: End,
+    phases: [u64; 2],
+    sent: u32,
+    taken: u32,
+    /// On their way, by arrival in µs.
+    there: VecDeque<(u64, Vec<u8>)>,
+    back: VecDeque<(u64, Vec<u8>)>,
+    /// Segments that arrived for the first time, in each millisecond.
+    pub progress: Vec<u32>,
+    pub offered: u64,
+    pub dropped: u64,
+    pub lost: u64,
+    /// The same when measuring began.
+    mark: [u64; 4],
+}
+
+impl Flow {
+    fn delivered(&self) -> u64 {
+        u64::from(self.taken)
+    }
+
+    fn measure(&mut self) {
+        self.mark = [self.offered, self.dropped, self.lost, self.delivered()];
+    }
+}
+
+struct Weather {
+    bad: bool,
+    changes: u64,
+}
+
+/// Everything, and the clock.
+pub struct Net {
+    pub path: Path,
+    pub flows: Vec<Flow>,
+    pub now: u64,
+    random: Random,
+    busy_until: u64,
+    weather: [Weather; 2],
+    /// How long each packet waited in the queue while measured, µs.
+    pub waits: Vec<u32>,
+    measuring: bool,
+    jitter: u64,
+    /// What the programs' clocks are ahead of the true time.
+    pub shift: u32,
+    /// The receivers' programs take what has come.
+    pub reads: bool,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Percent of the link.
+    pub share: f64,
+    /// Percent sent beyond what was delivered and what was lost.
+    pub needless: f64,
+    /// Percent that the queue dropped.
+    pub own_loss: f64,
+    /// Milliseconds in the queue, of a hundred packets the second worst.
+    pub queueing: f64,
+    /// Milliseconds until it carried nine tenths of what it carried while measured.
+    pub rise: u64,
+}
+
+impl Net {
+    pub fn new(path: Path, plans: &[Plan], seed: u64) -> Net {
+        let mut random = Random::new(seed);
+        let flows = plans
+            .iter()
+            .zip(1..)
+            .map(|(&plan, conv)| {
+                let a = End::new(conv, plan);
+                a.control(plan.control);
+                Flow {
+                    plan,
+                    a,
+                    b: End::new(conv, plan),
+                    phases: [random.below(plan.drive), random.below(plan.drive)],
+                    sent: 0,
+                    taken: 0,
+                    there: VecDeque::new(),
+                    back: VecDeque::new(),
+                    progress: Vec::new(),
+                    offered: 0,
+                    dropped: 0,
+                    lost: 0,
+                    mark: [0; 4],
+                }
+            })
+            .collect();
+        Net {
+            path,
+            flows,
+            now: 0,
+            random,
+            busy_until: 0,
+            weather: [0, 1].map(|_| Weather {
+                bad: false,
+                changes: 0,
+            }),
+            waits: Vec::new(),
+            measuring: false,
+            jitter: 0,
+            shift: 0,
+            reads: true,
+        }
+    }
+
+    /// Whether the path loses a packet of this direction.
+    fn loses(&mut self, way: usize) -> bool {
+        let Path { loss, burst, .. } = self.path;
+        if burst == 0 || loss == 0 {
+            return self.random.below(10_000) < loss;
+        }
+        while self.weather[way].changes <= self.now {
+            let weather = &mut self.weather[way];
+            weather.bad = !weather.bad;
+            let mean = if weather.bad {
+                burst
+            } else {
+                burst * (10_000 - loss) / loss
+            };
+            // From half to one and a half times the mean.
+            weather.changes += (mean / 2).max(1) + self.random.below(mean + 1);
+        }
+        self.weather[way].bad
+    }
+
+    /// Runs until `end` ms; `each` sees every millisecond.
+    pub fn run(&mut self, end: u64, mut each: impl FnMut(&mut Net)) {
+        let mut order: Vec<usize> = (0..self.flows.len()).collect();
+        while self.now < end {
+            if self.now.is_multiple_of(5) {
+                self.jitter = self.random.below(self.path.rtt * self.path.jitter * 10 + 1);
+            }
+            for n in (1..order.len()).rev() {
+                order.swap(n, self.random.below(n as u64 + 1) as usize);
+            }
+            for &flow in &order {
+                self.step(flow);
+            }
+            each(self);
+            self.now += 1;
+        }
+    }
+
+    fn step(&mut self, number: usize) {
+        let (now, path) = (self.now, self.path);
+        let clock = (now as u32).wrapping_add(self.shift);
+        let reads = self.reads;
+        let flow = &mut self.flows[number];
+        let before = flow.taken;
+        if now >= flow.plan.start {
+            let at = now * 1000;
+            while flow.there.front().is_some_and(|(due, _)| *due <= at) {
+                let (_, packet) = flow.there.pop_front().expect("one");
+                flow.b.input(&packet);
+            }
+            let mut buffer = [0; MSS as usize];
+            while reads && flow.b.take(&mut buffer).is_some() {
+                assert_eq!(buffer[..4], flow.taken.to_le_bytes(), "another message");
+                flow.taken += 1;
+            }
+            while flow.back.front().is_some_and(|(due, _)| *due <= at) {
+                let (_, packet) = flow.back.pop_front().expect("one");
+                flow.a.input(&packet);
+            }
+            if (now + flow.phases[0]).is_multiple_of(flow.plan.drive) {
+                while flow.a.kcp().waitsnd() < 2 * flow.plan.window {
+                    let mut message = [0; MSS as usize];
+                    message[..4].copy_from_slice(&flow.sent.to_le_bytes());
+                    flow.a.send(&message);
+                    flow.sent += 1;
+                }
+                flow.a.kcp().update(clock);
+            }
+            if (now + flow.phases[1]).is_multiple_of(flow.plan.drive) {
+                flow.b.kcp().update(clock);
+            }
+        }
+        flow.progress.push(flow.taken - before);
+
+        let (there, back) = (flow.a.packets(), flow.b.packets());
+        for packet in there {
+            let lost = self.loses(0);
+            let size = packet.len() as u64 + HEADERS;
+            let at = now * 1000;
+            let wait = self.busy_until.saturating_sub(at);
+            let flow = &mut self.flows[number];
+            flow.offered += 1;
+            if wait > path.rtt * path.queue * 10 {
+                flow.dropped += 1;
+                continue;
+            }
+            if self.measuring {
+                self.waits.push(wait as u32);
+            }
+            self.busy_until = self.busy_until.max(at) + size * 8 / path.rate;
+            if lost {
+                flow.lost += 1;
+                continue;
+            }
+            let mut due = self.busy_until + path.rtt * 500 + self.jitter / 2;
+            if let Some((last, _)) = flow.there.back() {
+                due = due.max(*last);
+            }
+            flow.there.push_back((due, packet));
+        }
+        for packet in back {
+            if self.loses(1) {
+                continue;
+            }
+            let flow = &mut self.flows[number];
+            let mut due = now * 1000 + path.rtt * 500 + self.jitter / 2;
+            if let Some((last, _)) = flow.back.back() {
+                due = due.max(*last);
+            }
+            flow.back.push_back((due, packet));
+        }
+    }
+
+    /// Messages that flow `number` delivered.
+    pub fn taken(&self, number: usize) -> u32 {
+        self.flows[number].taken
+    }
+
+    pub fn measure(&mut self) {
+        self.measuring = true;
+        self.waits.clear();
+        for flow in &mut self.flows {
+            flow.measure();
+        }
+    }
+
+    /// What flow `number` did in the `ms` since `measure`.
+    pub fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
+        let flow = &self.flows[number];
+        let [offered, dropped, lost, delivered] = [
+            flow.offered - flow.mark[0],
+            flow.dropped - flow.mark[1],
+            flow.lost - flow.mark[2],
+            flow.delivered() - flow.mark[3],
+        ]
+        .map(|count| count as f64);
+        let capacity = (self.path.rate * 1000 * ms / 8) as f64 / (MTU + HEADERS) as f64;
+        self.waits.sort_unstable();
+        let worst = self.waits.len() * 99 / 100;
+        let rise = self.rise(number, delivered / ms as f64);
+        Outcome {
+            rise,
+            share: delivered / capacity * 100.0,
+            needless: (offered - dropped - lost - delivered) / delivered.max(1.0) * 100.0,
+            own_loss: dropped / offered.max(1.0) * 100.0,
+            queueing: f64::from(self.waits.get(worst).copied().unwrap_or(0)) / 1000.0,
+        }
+    }
+
+    /// Milliseconds until a flow carried 90 % of `segments` per millisecond, for a round trip or 100 ms.
+    fn rise(&self, number: usize, segments: f64) -> u64 {
+        let span = self.path.rtt.max(100) as usize;
+        let flow = &self.flows[number];
+        let wanted = (segments * span as f64 * 0.9) as u32;
+        let at = flow
+            .progress
+            .windows(span)
+            .position(|part| part.iter().sum::<u32>() >= wanted);
+        (at.unwrap_or(flow.progress.len()) + span) as u64 - flow.plan.start
+    }
+}
+
+/// One flow alone for 30 s, of which the second half counts.
+pub fn alone(path: Path, plan: Plan, seed: u64) -> Outcome {
+    let mut net = Net::new(path, &[plan], seed);
+    net.run(15_000, |_| ());
+    net.measure();
+    net.run(30_000, |_| ());
+    net.outcome(0, 15_000)
+}
+
+/// Jain's index: 1 when all are alike.
+pub fn fairness(shares: &[f64]) -> f64 {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    sum * sum / (shares.len() as f64 * squares)
+}
