@@ -94,6 +94,26 @@ static void loss_by_time_outlives_a_control(void)
     ikcp_release(kcp);
 }
 
+static void redundancy_is_a_share_of_the_payload(void)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    long before = allocated;
+
+    CHECK_INT(ikcpx_redundancy(kcp, 0), 0);
+    CHECK_INT(allocated, before);
+    CHECK_INT(ikcpx_redundancy(kcp, -1), -1);
+    CHECK_INT(ikcpx_redundancy(kcp, 101), -1);
+    CHECK_INT(ikcpx_redundancy(NULL, 10), -1);
+    allowed = 0;
+    CHECK_INT(ikcpx_redundancy(kcp, 10), -1);
+    allowed = 1000000;
+    CHECK_INT(allocated, before);
+    CHECK_INT(ikcpx_redundancy(kcp, 100), 0);
+    CHECK(allocated > before);
+    CHECK_INT(ikcpx_redundancy(kcp, 0), 0);
+    ikcp_release(kcp);
+}
+
 int main(void)
 {
     ikcp_allocator(counted_malloc, counted_free);
@@ -116,6 +136,7 @@ int main(void)
     without_memory_a_control_is_refused(ikcpx_cubic());
     loss_by_time_outlives_a_control();
 #endif
+    redundancy_is_a_share_of_the_payload();
     CHECK_INT(allocated, 0);
     return check_result();
 }

@@ -317,6 +317,7 @@ public:
      * library without hooks the controls give -1, as setcc() does. */
     int bbr() { return setcc(ikcpx_bbr()); }
     int cubic() { return setcc(ikcpx_cubic()); }
+    int redundancy(int percent) noexcept { return ikcpx_redundancy(kcp_, percent); }
     int rack(bool on) noexcept { return ikcpx_rack(kcp_, on ? 1 : 0); }
     IKCPX_CCINFO ccinfo() const noexcept
     {

@@ -50,3 +50,22 @@ pub unsafe extern "C" fn ikcpx_rack(kcp: *mut ikcpcb, on: c_int) -> c_int {
         None => -1,
     }
 }
+
+/// Sends segments once more before their loss is certain, where that makes the latest messages less late: those that were sent
+/// again go out twice, late ones and then fresh ones ride along in packets that have room. It costs bytes, about `percent` of
+/// what is sent, and few packets more; nothing while nothing is lost, and less where the copies would fill a queue. The peer may be any KCP:
+/// to it they are duplicates. For messages now and then: with more than 64 segments in flight nothing is copied, nor
+/// does a segment of more than half a packet ride along.
+///
+/// kcp: the connection.
+/// percent: how many bytes of copies, in percent of the payload that is sent for the first time: 0 to 100. 0: none, as in the original.
+/// Returns 0; -1 when `percent` is out of range, there is no memory, or `kcp` is NULL.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_redundancy)))]
+pub unsafe extern "C" fn ikcpx_redundancy(kcp: *mut ikcpcb, percent: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) if kcp.set_redundancy(percent.cast_unsigned()) => 0,
+        _ => -1,
+    }
+}

@@ -173,6 +173,14 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
+    /// Tells redundancy, where there is one, which transmission of a segment the peer has received.
+    #[inline(always)]
+    pub(crate) fn note_received(&self, sn: Sn, ts: Millis, rtt: i32) {
+        if let Some(redundancy) = self.redundancy() {
+            redundancy.acknowledged(sn, ts, rtt, self.now());
+        }
+    }
+
     /// Sets `snd_una` from what is left in `snd_buf`.
     #[inline(always)]
     pub(crate) fn advance_una(&self) {

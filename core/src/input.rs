@@ -149,6 +149,7 @@ impl<'a> Kcp<'a> {
                         self.sample_rtt(rtt);
                         acked.sampled = true;
                     }
+                    self.note_received(sn, ts, rtt);
                     if !sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
                             self.private().sent.prefetch(Sn(next.sn));
@@ -248,6 +249,7 @@ impl<'a> Kcp<'a> {
     fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = self.now().since(ts);
+        self.note_received(Sn(header.sn), Millis(header.ts), rtt);
         if rtt >= 0 {
             self.sample_rtt(rtt);
             acked.sampled = true;
@@ -265,6 +267,7 @@ impl<'a> Kcp<'a> {
         let mut kcp = self;
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = kcp.now().since(ts);
+        kcp.note_received(sn, ts, rtt);
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
             // A callback could see the timeout before the end of the packet.

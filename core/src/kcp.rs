@@ -13,10 +13,13 @@ use crate::consts;
 use crate::extension::Extension;
 use crate::index::{Front, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
+#[cfg(feature = "extensions")]
+use crate::memory::on_demand::OnDemand;
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
 use crate::memory::{allocate, deallocate};
 use crate::output::Course;
+use crate::redundancy::Redundancy;
 use crate::segment::{Owned, Roomy, Segment, Source};
 use crate::seq::{Millis, Sn};
 
@@ -56,6 +59,8 @@ pub(crate) struct Private {
     pub(crate) packet: Packet,
     pub(crate) pool: Pool,
     pub(crate) tail: Tail,
+    #[cfg(feature = "extensions")]
+    redundancy: OnDemand<Redundancy>,
     pub(crate) sent: SendIndex,
 
     pub(crate) front: Front,
@@ -197,6 +202,11 @@ impl<'a> Kcp<'a> {
         private.received.free();
         self.free_acklist();
         self.free_extension();
+        #[cfg(feature = "extensions")]
+        // SAFETY: as above, the handle is consumed.
+        unsafe {
+            private.redundancy.free();
+        }
         private.packet.free(&self.buffer);
         private.anchor.get().object_released();
         // SAFETY: `create` allocated it, and the program's use of it has ended.
@@ -212,6 +222,31 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) const fn private(&self) -> &Private {
         &self.block().private
+    }
+
+    /// What the program's redundancy remembers, if it has asked for any.
+    #[inline(always)]
+    pub(crate) fn redundancy(&self) -> Option<&Redundancy> {
+        #[cfg(feature = "extensions")]
+        return self.private().redundancy.get();
+        #[cfg(not(feature = "extensions"))]
+        None
+    }
+
+    /// Spends up to `percent` of the payload on copies from now on; 0 is off. False for more than 100, and without memory.
+    #[cfg(feature = "extensions")]
+    pub fn set_redundancy(&self, percent: u32) -> bool {
+        if percent > 100 {
+            return false;
+        }
+        if percent == 0 && self.redundancy().is_none() {
+            return true;
+        }
+        let redundancy = self.private().redundancy.get_or_make();
+        redundancy.is_some_and(|redundancy| {
+            redundancy.set(percent);
+            true
+        })
     }
 
     /// The pointer that programs and callbacks know the object by.

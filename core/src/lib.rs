@@ -40,6 +40,8 @@ mod output;
 mod probe;
 mod reassembly;
 mod recv;
+#[cfg_attr(not(feature = "extensions"), allow(dead_code))]
+mod redundancy;
 mod rtt;
 #[allow(unsafe_code)]
 mod segment;

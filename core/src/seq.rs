@@ -4,12 +4,12 @@
 //! meaning only while they are less than 2^31 apart. All wrapping arithmetic is in this module.
 
 /// Sequence number of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Sn(pub u32);
 
 /// A moment on the caller's clock, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Millis(pub u32);
 

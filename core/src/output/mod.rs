@@ -6,6 +6,8 @@
 
 mod acks;
 mod admit;
+#[cfg_attr(not(feature = "extensions"), allow(dead_code))]
+mod copies;
 mod course;
 mod transmit;
 
@@ -203,7 +205,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn work(&self) -> Work {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
-        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due {
+        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due || self.copies_wait() {
             Work::Unclear
         } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
             Work::Admission
@@ -305,6 +307,7 @@ impl<'a> Kcp<'a> {
         if !walk.stopped {
             kcp.private().sent.flushed();
         }
+        kcp.add_copies(&mut walk);
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }

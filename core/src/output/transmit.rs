@@ -40,7 +40,7 @@ pub(super) struct Walk {
 
 impl Walk {
     #[inline(always)]
-    fn spend(&mut self, len: u32) {
+    pub(super) fn spend(&mut self, len: u32) {
         if let Some(budget) = &mut self.budget {
             *budget = budget.saturating_sub(len);
         }

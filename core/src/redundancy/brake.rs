@@ -1,0 +1,190 @@
+//! Less redundancy where it fills a queue: told by round-trip times whose minimum rises.
+//!
+//! Jitter spreads round-trip times and hardly moves the minimum of many of them; a queue moves it. The share of the budget
+//! that is spent grows slowly from a fifth on. When the minimum of a short window is well above that of the last half minute,
+//! nothing is spent until it has come down, and then no more than somewhat less than what had filled the queue.
+
+use core::cell::Cell;
+
+use crate::seq::Millis;
+
+/// A short window, ms, and the samples that it needs.
+const WINDOW: u32 = 500;
+const SAMPLES: u32 = 24;
+
+/// How long a minimum is believed at least, ms; twice that at most.
+const BELIEVED: u32 = 30_000;
+
+/// Of [`Brake::WHOLE`]: the share to begin with, how much it grows in a window, and how much the ceiling does, in each window
+/// after `HELD` ms without a queue.
+const START: u32 = 48;
+const STEP: u32 = 16;
+const CEILING_STEP: u32 = 8;
+const HELD: u32 = 60_000;
+
+/// What a queue has to add to the minimum, ms, beside a quarter of that.
+const QUEUE: u32 = 15;
+
+/// Zero is the first value of all of it; `begin` sets the rest.
+#[derive(Default)]
+pub(super) struct Brake {
+    /// Of what the program allows.
+    share: Cell<u32>,
+    ceiling: Cell<u32>,
+    /// When a queue was there last.
+    queued_at: Cell<Millis>,
+    window: Lowest,
+    /// Over `BELIEVED` ms, and over as much before.
+    long: Lowest,
+    before: Cell<u32>,
+}
+
+/// The lowest of some samples, ms.
+#[derive(Default)]
+struct Lowest {
+    since: Cell<Millis>,
+    count: Cell<u32>,
+    value: Cell<u32>,
+}
+
+impl Lowest {
+    fn sample(&self, rtt: u32, now: Millis) {
+        match self.count.get() {
+            0 => {
+                self.since.set(now);
+                self.value.set(rtt);
+            }
+            _ => self.value.set(self.value.get().min(rtt)),
+        }
+        self.count.set(self.count.get().saturating_add(1));
+    }
+
+    fn is_over(&self, length: u32, samples: u32, now: Millis) -> bool {
+        let elapsed = now.since(self.since.get()).unsigned_abs();
+        self.count.get() >= samples && elapsed > length
+    }
+}
+
+impl Brake {
+    pub(super) const WHOLE: u32 = 256;
+
+    pub(super) fn begin(&self) {
+        self.share.set(START);
+        self.ceiling.set(Self::WHOLE);
+        self.before.set(u32::MAX);
+        self.long.count.set(0);
+        self.window.count.set(0);
+    }
+
+    /// The share of the budget that may be spent, of [`Brake::WHOLE`].
+    pub(super) fn share(&self) -> u32 {
+        self.share.get()
+    }
+
+    pub(super) fn sample(&self, rtt: u32, now: Millis) {
+        if self.long.is_over(BELIEVED, 1, now) {
+            self.before.set(self.long.value.get());
+            self.long.count.set(0);
+        }
+        self.long.sample(rtt, now);
+        if self.window.is_over(WINDOW, SAMPLES, now) {
+            let lowest = self.long.value.get().min(self.before.get());
+            let queue = (lowest / 4).saturating_add(QUEUE);
+            self.judge(self.window.value.get() > lowest.saturating_add(queue), now);
+            self.window.count.set(0);
+        }
+        self.window.sample(rtt, now);
+    }
+
+    /// A window is over, with a queue or without.
+    fn judge(&self, queue: bool, now: Millis) {
+        let (share, ceiling) = (self.share.get(), self.ceiling.get());
+        if queue {
+            if share > 0 {
+                self.ceiling.set(share * 5 / 8);
+            }
+            self.share.set(0);
+            self.queued_at.set(now);
+        } else if share == 0 {
+            // At least one: at 0 it would never grow again.
+            self.share.set((ceiling / 2).max(1));
+        } else if share < ceiling {
+            self.share.set((share + STEP).min(ceiling));
+        } else if now.since(self.queued_at.get()).unsigned_abs() > HELD {
+            self.ceiling.set((ceiling + CEILING_STEP).min(Self::WHOLE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples every 20 ms from `start` for `seconds`, of what `rtt` gives for the time in ms. Gives the shares in time.
+    fn play(
+        brake: &Brake,
+        start: u32,
+        seconds: u32,
+        rtt: impl Fn(u32) -> u32,
+    ) -> std::vec::Vec<u32> {
+        (0..seconds * 50)
+            .map(|n| {
+                let now = start.wrapping_add(n * 20);
+                brake.sample(rtt(now), Millis(now));
+                brake.share()
+            })
+            .collect()
+    }
+
+    fn begun() -> Brake {
+        let brake = Brake::default();
+        brake.begin();
+        brake
+    }
+
+    #[test]
+    fn jitter_alone_leaves_the_whole_budget_after_some_seconds() {
+        let brake = begun();
+        // 60 to 125 ms in an order that repeats after 23 samples, across the wrap of the clock.
+        let shares = play(&brake, u32::MAX - 10_000, 60, |now| {
+            60 + (now / 20 * 7) % 23 * 65 / 22
+        });
+        assert_eq!(shares.first(), Some(&START));
+        let whole = shares.iter().position(|&share| share == Brake::WHOLE);
+        assert!(whole.is_some_and(|n| n < 50 * 10), "{whole:?}");
+        assert_eq!(shares.last(), Some(&Brake::WHOLE));
+    }
+
+    #[test]
+    fn a_queue_stops_it_and_lowers_what_is_spent_afterwards() {
+        let brake = begun();
+        play(&brake, 0, 20, |_| 60);
+        assert_eq!(brake.share(), Brake::WHOLE);
+        let shares = play(&brake, 20_000, 3, |_| 100);
+        assert_eq!(shares.last(), Some(&0));
+        play(&brake, 23_000, 20, |_| 62);
+        assert_eq!(brake.share(), Brake::WHOLE * 5 / 8);
+        // After a minute without a queue it asks for more.
+        play(&brake, 43_000, 60, |_| 62);
+        assert!(brake.share() > Brake::WHOLE * 5 / 8);
+    }
+
+    #[test]
+    fn a_longer_way_counts_as_such_after_a_minute() {
+        let brake = begun();
+        play(&brake, 0, 20, |_| 60);
+        play(&brake, 20_000, 61, |_| 160);
+        play(&brake, 81_000, 20, |_| 160);
+        assert!(brake.share() > 0);
+    }
+
+    #[test]
+    fn any_samples_keep_the_share_within_its_bounds() {
+        let brake = begun();
+        for n in 0..100_000u32 {
+            let noise = n.wrapping_mul(2_654_435_761);
+            brake.sample(noise, Millis(noise.rotate_left(9)));
+            assert!(brake.share() <= Brake::WHOLE);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What redundancy is spent on: which segments in flight go out once more, and for how many bytes.
+//!
+//! `output/copies` asks here while it fills a packet. In order of what a byte buys:
+//!
+//! 1. A segment that was sent again goes out twice, [`REPEAT_AFTER`] apart: two losses of one segment make the latest messages.
+//! 2. One that should have been acknowledged by now, long enough ago to be worth a packet of its own.
+//! 3. In the room that a packet with payload leaves: late ones, then those that have left once, the newest first.
+//!
+//! Nothing is spent before something was lost (`loss`), and less where the copies fill a queue (`brake`).
+
+mod brake;
+mod loss;
+
+use core::cell::Cell;
+
+use crate::seq::{Millis, Sn};
+use brake::Brake;
+use loss::Loss;
+
+/// With more segments in flight than this the connection sends in bulk, and nothing is copied.
+pub(crate) const TRACKED: u32 = 64;
+
+/// How long after a segment was sent again it goes out once more, ms: longer than most bursts of losses last.
+const REPEAT_AFTER: u32 = 25;
+
+/// Of hundred packets with payload, so many more may leave for the sake of a copy. Each has the peer send one, too.
+const LONE_SHARE: u32 = 12;
+
+/// So many packets may be saved up, in hundredths.
+const LONE_MOST: u32 = 2_000;
+
+/// So many bytes may be saved up, in segments of full size.
+const CREDIT_MOST: u32 = 8;
+
+/// Copies that only ride along leave bytes for so many that are needed more.
+const RESERVE: u32 = 8;
+
+/// A segment in flight.
+#[derive(Clone, Copy, Default)]
+struct Flight {
+    sn: Sn,
+    /// When it left for the first time, and last, copies included.
+    first: Millis,
+    last: Millis,
+    /// Transmissions that were no copies, 0 for none.
+    xmit: u32,
+    copied: bool,
+    /// It was sent again, and goes out once more.
+    repeats: bool,
+}
+
+/// What a connection remembers for its redundancy. Zero is the first value of all of it.
+#[derive(Default)]
+pub(crate) struct Redundancy {
+    /// The budget in percent of the payload that is sent for the first time; 0 is off.
+    percent: Cell<u32>,
+    /// Bytes of payload that copies may take.
+    credit: Cell<u32>,
+    /// Hundredths of packets that may leave with nothing but copies.
+    lone: Cell<u32>,
+    /// From this time on a flush has something to look at, if anything `waits`.
+    wake: Cell<Millis>,
+    waits: Cell<bool>,
+    loss: Loss,
+    brake: Brake,
+    /// By `sn`, modulo the size.
+    flights: Flights,
+}
+
+struct Flights([Cell<Flight>; TRACKED as usize]);
+
+impl Default for Flights {
+    fn default() -> Self {
+        Flights([const { Cell::new(Flight::NONE) }; TRACKED as usize])
+    }
+}
+
+impl Flight {
+    const NONE: Flight = Flight {
+        sn: Sn(0),
+        first: Millis(0),
+        last: Millis(0),
+        xmit: 0,
+        copied: false,
+        repeats: false,
+    };
+
+    fn age(self, now: Millis) -> u32 {
+        now.since(self.last).max(0).unsigned_abs()
+    }
+}
+
+/// From which age on a segment counts as late, ms.
+#[derive(Clone, Copy)]
+pub(crate) struct Lateness {
+    /// Late enough to ride along.
+    ride: u32,
+    /// Late enough for a packet of its own.
+    alone: u32,
+}
+
+/// Why a copy of a segment may be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It is worth a packet.
+    Needed,
+    /// There is room.
+    Room,
+}
+
+impl Redundancy {
+    /// The budget from now on, in percent of the payload; 0 turns it off.
+    pub(crate) fn set(&self, percent: u32) {
+        if self.percent.replace(percent) == 0 {
+            self.brake.begin();
+        }
+        self.waits.set(false);
+    }
+
+    /// True when a flush has something to look at that the index does not know of.
+    #[inline(always)]
+    pub(crate) fn wakes(&self, now: Millis) -> bool {
+        self.waits.get() && now.since(self.wake.get()) >= 0
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.percent.get() > 0
+    }
+
+    fn flight(&self, sn: Sn) -> &Cell<Flight> {
+        let Flights(flights) = &self.flights;
+        // The remainder is an index for certain.
+        flights
+            .get((sn.0 % TRACKED) as usize)
+            .unwrap_or(&flights[0])
+    }
+
+    /// The flight with this number, if it is known.
+    fn find(&self, sn: Sn) -> Option<(&Cell<Flight>, Flight)> {
+        let cell = self.flight(sn);
+        let flight = cell.get();
+        (flight.sn == sn && flight.xmit > 0).then_some((cell, flight))
+    }
+
+    /// A flush comes across a segment in flight of `len` bytes that left last, copies aside, at `ts`. True when that was in
+    /// this flush.
+    pub(crate) fn meet(&self, sn: Sn, xmit: u32, ts: Millis, len: u32, mss: u32) -> bool {
+        match self.find(sn) {
+            None if xmit == 0 => false,
+            None => {
+                self.flight(sn).set(Flight {
+                    sn,
+                    first: ts,
+                    last: ts,
+                    xmit,
+                    ..Flight::NONE
+                });
+                self.earn(len, mss);
+                true
+            }
+            Some((cell, flight)) if xmit > flight.xmit => {
+                cell.set(Flight {
+                    last: ts,
+                    xmit,
+                    repeats: true,
+                    ..flight
+                });
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// `len` bytes of payload left for the first time.
+    fn earn(&self, len: u32, mss: u32) {
+        let share = u64::from(self.percent.get()) * u64::from(self.brake.share());
+        let earned = u64::from(len) * share / (100 * u64::from(Brake::WHOLE));
+        let most = u64::from(CREDIT_MOST) * u64::from(mss);
+        let credit = u64::from(self.credit.get());
+        // Lower than before only where the program has made its segments smaller.
+        let credit = (credit + earned).min(most).min(u64::from(u32::MAX));
+        self.credit.set(credit as u32);
+        self.lone.set((self.lone.get() + LONE_SHARE).min(LONE_MOST));
+    }
+
+    /// What counts as late, by the smoothed round-trip time and its variation. The larger the budget, the less certain need
+    /// a loss be.
+    pub(crate) fn lateness(&self, srtt: i32, rttval: i32) -> Lateness {
+        let (srtt, rttval) = (srtt.max(1).unsigned_abs(), rttval.max(0).unsigned_abs());
+        let percent = self.percent.get();
+        let (ride, quarters) = if percent < 50 { (2, 12) } else { (0, 9) };
+        let quarters = quarters - (percent.saturating_sub(50) / 10).min(5);
+        Lateness {
+            ride: srtt.saturating_add(rttval.saturating_mul(ride)),
+            alone: srtt.saturating_add(rttval.saturating_mul(quarters) / 4),
+        }
+    }
+
+    /// True when copies help: something was lost of late.
+    pub(crate) fn helps(&self) -> bool {
+        self.loss.is_evident()
+    }
+
+    /// True when a copy of `sn` is worth a packet.
+    pub(crate) fn needs(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
+        self.find(sn).is_some_and(|(_, flight)| {
+            let after = if flight.repeats {
+                REPEAT_AFTER
+            } else {
+                lateness.alone
+            };
+            flight.age(now) >= after
+        })
+    }
+
+    /// True when a copy of `sn` may ride along for being late.
+    pub(crate) fn is_late(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
+        self.find(sn)
+            .is_some_and(|(_, flight)| flight.age(now) >= lateness.ride)
+    }
+
+    /// True when a copy of `sn` may ride along for having left once only.
+    pub(crate) fn left_once(&self, sn: Sn, now: Millis) -> bool {
+        self.find(sn)
+            .is_some_and(|(_, flight)| flight.xmit == 1 && !flight.copied && flight.age(now) > 0)
+    }
+
+    /// True when there are bytes for a copy of `len`.
+    pub(crate) fn affords(&self, len: u32, reason: Reason) -> bool {
+        let times = match reason {
+            Reason::Needed => 1,
+            Reason::Room => 1 + u64::from(RESERVE),
+        };
+        u64::from(self.credit.get()) >= times * u64::from(len)
+    }
+
+    /// True when a packet may leave for the sake of a copy.
+    pub(crate) fn affords_packet(&self) -> bool {
+        self.lone.get() >= 100
+    }
+
+    /// A copy of `sn` with `len` bytes is in the packet.
+    pub(crate) fn copied(&self, sn: Sn, now: Millis, len: u32, alone: bool) {
+        self.credit.set(self.credit.get().saturating_sub(len));
+        if alone {
+            self.lone.set(self.lone.get().saturating_sub(100));
+        }
+        if let Some((cell, flight)) = self.find(sn) {
+            cell.set(Flight {
+                last: now,
+                copied: true,
+                repeats: false,
+                ..flight
+            });
+        }
+    }
+
+    /// Nothing waits, as far as is known.
+    pub(crate) fn sleep(&self) {
+        self.waits.set(false);
+    }
+
+    /// `sn` stays in flight: a flush has to look at it when it is worth a packet.
+    pub(crate) fn wait_for(&self, sn: Sn, now: Millis, lateness: Lateness) {
+        let Some((_, flight)) = self.find(sn) else {
+            return;
+        };
+        let after = if flight.repeats {
+            REPEAT_AFTER
+        } else {
+            lateness.alone
+        };
+        // What it could not afford now it may a little later.
+        let at = now.plus(after.saturating_sub(flight.age(now)).max(1));
+        if !self.waits.replace(true) || at.since(self.wake.get()) < 0 {
+            self.wake.set(at);
+        }
+    }
+
+    /// The peer acknowledges that it received what left at `ts` as `sn`, `rtt` ms ago.
+    pub(crate) fn acknowledged(&self, sn: Sn, ts: Millis, rtt: i32, now: Millis) {
+        if !self.is_on() {
+            return;
+        }
+        if rtt >= 0 {
+            self.brake.sample(rtt.unsigned_abs(), now);
+        }
+        if let Some((cell, flight)) = self.find(sn) {
+            if ts == flight.first {
+                self.loss.arrived();
+            } else if flight.xmit > 1 || flight.copied {
+                self.loss.lost();
+            }
+            cell.set(Flight::NONE);
+        }
+    }
+}

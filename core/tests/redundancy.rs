@@ -1,0 +1,257 @@
+//! Redundancy: a message now and then arrives sooner where packets are lost, for the bytes that were allowed, with any peer.
+
+// Too much for Miri, which runs the scripts instead.
+#![cfg(all(not(miri), feature = "extensions"))]
+
+mod common;
+
+use common::endpoint::{Endpoint, Settings};
+use common::heap;
+use common::link::{Link, Weather};
+use common::random::Random;
+use common::seeds::for_seeds;
+
+const SIZE: u64 = 200;
+/// A message so often, ms, for so long.
+const EVERY: u64 = 50;
+const SENDING: u64 = 120_000;
+
+/// What a game went through: how late each message was, ms, and what its sender gave to the network.
+#[derive(Default, PartialEq, Debug)]
+struct Report {
+    delays: Vec<u64>,
+    packets: Vec<Vec<u8>>,
+}
+
+impl Report {
+    fn percentile(&self, percent: usize) -> u64 {
+        let mut delays = self.delays.clone();
+        delays.sort_unstable();
+        delays[delays.len() * percent / 100]
+    }
+
+    fn bytes(&self) -> usize {
+        self.packets.iter().map(Vec::len).sum()
+    }
+}
+
+fn settings(stream: bool, mtu: u32) -> Settings {
+    Settings {
+        conv: 7,
+        first_sn: u32::MAX - 100,
+        stream,
+        mtu,
+        window: 128,
+        modes: [1, 10, 2, 1],
+    }
+}
+
+/// A game over a link. `change` is called each ms and may change the sender's settings.
+fn play(
+    random: &mut Random,
+    settings: &Settings,
+    loss: u64,
+    mut change: impl FnMut(&mut Random, &Endpoint, u64),
+) -> Report {
+    let weather = Weather {
+        loss,
+        delay: 50,
+        clears: u64::MAX,
+        ..Weather::default()
+    };
+    heap::install();
+    let mut report = Report::default();
+    let mut links = [Link::new(&weather), Link::new(&weather)];
+    let mut ends = [Endpoint::new(settings, 0), Endpoint::new(settings, 1)];
+    let start = random.next() as u32;
+    ends[0].clock = start;
+    ends[1].clock = start ^ 0x5555;
+    let mut sent = 0;
+    for now in 0.. {
+        assert!(now < 10 * SENDING, "it does not end");
+        change(random, &ends[0], now);
+        if now < SENDING && now % EVERY == 0 {
+            ends[0].send(SIZE);
+            ends[0].kcp().flush();
+            sent += 1;
+        }
+        for side in 0..2 {
+            ends[side].update(now);
+            while let Some(packet) = links[1 - side].receive(now) {
+                assert_eq!(ends[side].input(&packet), 0);
+                ends[side].kcp().flush();
+            }
+            let out = ends[side].packets();
+            for packet in &out {
+                assert!(packet.len() <= settings.mtu as usize);
+                links[side].send(random, now, packet);
+            }
+            if side == 0 {
+                report.packets.extend(out);
+            }
+        }
+        let before = ends[1].taken / SIZE;
+        let so_far = ends[0].sent;
+        ends[1].take(so_far);
+        for message in before..ends[1].taken / SIZE {
+            report.delays.push(now - message * EVERY);
+        }
+        if now > SENDING && report.delays.len() == sent {
+            break;
+        }
+    }
+    report
+}
+
+fn with(percent: u32) -> impl FnMut(&mut Random, &Endpoint, u64) {
+    move |_, end, now| {
+        if now == 0 {
+            assert!(end.kcp().set_redundancy(percent));
+        }
+    }
+}
+
+#[test]
+fn the_latest_messages_are_less_late_for_the_bytes_that_were_allowed() {
+    for_seeds(4, |random| {
+        let seed = random.next();
+        let settings = settings(false, 1400);
+        let games = [0, 10, 50, 100]
+            .map(|percent| play(&mut Random::new(seed), &settings, 10, with(percent)));
+        let [off, little, half, all] = &games;
+        let late = |game: &Report| game.percentile(99);
+        assert!(
+            late(half) * 100 <= late(off) * 90,
+            "{} {}",
+            late(half),
+            late(off)
+        );
+        assert!(
+            late(all) * 100 <= late(off) * 60,
+            "{} {}",
+            late(all),
+            late(off)
+        );
+        for (game, percent) in [(little, 10), (half, 50), (all, 100)] {
+            let (bytes, before) = (game.bytes(), off.bytes());
+            assert!(bytes > before, "nothing was copied");
+            assert!(
+                bytes * 100 <= before * (100 + percent),
+                "{percent}: {bytes} {before}"
+            );
+            let packets = game.packets.len();
+            assert!(
+                packets * 100 <= off.packets.len() * 110,
+                "{percent}: {packets} {}",
+                off.packets.len()
+            );
+        }
+    });
+}
+
+#[test]
+fn where_nothing_is_lost_every_packet_is_as_without() {
+    for_seeds(1, |random| {
+        let seed = random.next();
+        let settings = settings(false, 1400);
+        let [off, all] =
+            [0, 100].map(|percent| play(&mut Random::new(seed), &settings, 0, with(percent)));
+        assert!(off == all);
+    });
+}
+
+#[test]
+fn a_packet_has_no_room_for_copies_that_do_not_fit() {
+    for_seeds(1, |random| {
+        // A header, a message and not quite another one.
+        let game = play(random, &settings(false, 24 + 200 + 223), 10, with(100));
+        let segments = |packet: &Vec<u8>| packet.iter().len() / 224;
+        assert!(game.packets.iter().all(|packet| segments(packet) <= 1));
+    });
+}
+
+#[test]
+fn whatever_the_budget_becomes_what_arrives_is_what_was_sent() {
+    for stream in [false, true] {
+        for_seeds(4, |random| {
+            heap::install();
+            let before = heap::bytes();
+            play(random, &settings(stream, 600), 20, |random, end, _| {
+                if random.chance(2) {
+                    assert!(end.kcp().set_redundancy(random.below(101) as u32));
+                }
+                if random.chance(1) {
+                    end.kcp().setmtu(300 + random.below(300) as i32);
+                }
+            });
+            assert_eq!(heap::bytes(), before);
+        });
+    }
+}
+
+/// When `end` sends, and which number, while its clock shows these times.
+fn departures(end: &mut Endpoint, times: std::ops::Range<u64>) -> Vec<(u64, u32)> {
+    let mut left = vec![];
+    for now in times {
+        end.update(now);
+        for packet in end.packets() {
+            let sn = u32::from_le_bytes(packet[12..16].try_into().expect("four bytes"));
+            left.push((now, sn));
+        }
+    }
+    left
+}
+
+fn acknowledge(end: &mut Endpoint, sn: u32, ts: u32) {
+    let fields = [7, 82 | 128 << 16, ts, sn, sn, 0];
+    let packet: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
+    assert_eq!(end.input(&packet), 0);
+}
+
+#[test]
+fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
+    heap::install();
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(100));
+    let first = u32::MAX - 100;
+    end.send(SIZE);
+    let left = departures(&mut end, 0..201);
+    assert_eq!(
+        left,
+        [(0, first), (200, first)],
+        "without evidence there is no copy"
+    );
+    // The acknowledgement echoes the time of the resend, so what left before was lost.
+    acknowledge(&mut end, first, 200);
+    // Messages earn the bytes for some copies.
+    let (mut now, mut next) = (201, first);
+    for _ in 0..40 {
+        next = next.wrapping_add(1);
+        end.send(SIZE);
+        let left = departures(&mut end, now..now + 10);
+        assert_eq!(left.len(), 1);
+        now += 10;
+        acknowledge(&mut end, next, left[0].0 as u32);
+    }
+    next = next.wrapping_add(1);
+    end.send(SIZE);
+    let left = departures(&mut end, now..now + 100);
+    assert!(left.iter().all(|(_, sn)| *sn == next));
+    // It is late after each round trip of 10 ms, its timeout comes at 30, and 25 ms later the next flush sends that once more.
+    let times: Vec<u64> = left.iter().map(|(time, _)| time - left[0].0).collect();
+    assert_eq!(times[..5], [0, 10, 20, 30, 60]);
+}
+
+#[test]
+fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
+    heap::install();
+    let end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(0));
+    for percent in [101, u32::MAX] {
+        assert!(!end.kcp().set_redundancy(percent));
+    }
+    heap::refuse(0, 1);
+    let refused = !end.kcp().set_redundancy(1);
+    assert!(refused);
+    assert!(end.kcp().set_redundancy(1));
+}
