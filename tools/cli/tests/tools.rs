@@ -49,8 +49,11 @@ const REFUSED: &[(&str, &[Refused])] = &[
             ("--rtt", &["0", "-1", "10001", "nan", "inf", "20,,100", ""]),
             ("--bandwidth", BANDWIDTH),
             ("--queue", MILLISECONDS),
+            ("--jitter", MILLISECONDS),
+            ("--burst", MILLISECONDS),
             ("--mode", MODE),
             ("--seconds", &["0", "-1", "3601", "nan", ""]),
+            ("--warm-up", &["-1", "1.5", "3601", "nan", ""]),
             ("--repeat", &["0", "-1", "1001", "nan", ""]),
             ("--seed", SEED),
             ("--out", FOLDER),
@@ -185,10 +188,15 @@ const MODE: &[&str] = &[
     "1,10,2",
     "1,10,2,1,1,1",
     "3,10,2,1",
-    "1,9,2,1",
+    "1,0,2,1",
     "1,10,-2,1",
     "1,10,2,2",
     "1,10,2,1,0",
+    "turbo+",
+    "turbo+warp",
+    "turbo+0ms",
+    "turbo+flush+flush",
+    "bbr+cubic",
 ];
 const FOLDER: &[&str] = &["/dev/null/x", "/proc/x", "{file}"];
 const FILE: &[&str] = &["{folder}", "/no/such/folder/x", "/proc/x"];
@@ -415,6 +423,35 @@ fn our_library_in_place_of_the_original_gets_a_warning() {
 }
 
 /// Each has something to show soon, and work for minutes on any machine: a fast one once came to the end before Ctrl-C.
+#[test]
+fn a_mode_that_the_library_lacks_is_refused() {
+    let scratch = scratch("lacks");
+    let ours = kcp_abi::ours().expect("this repository's library builds");
+    let mut bytes = fs::read(ours).expect("the library");
+    // Under another name nobody finds the functions of ikcpx.h.
+    for at in 0..bytes.len() - 6 {
+        if bytes[at..].starts_with(b"ikcpx_") {
+            bytes[at + 4] = b'y';
+        }
+    }
+    let library = scratch.join("without.so");
+    fs::write(&library, bytes).expect("a copy");
+    let library = library.to_string_lossy();
+    let mut complaints = Vec::new();
+    for (mode, lacks) in [
+        ("--mode bbr", "has no ikcpx_bbr"),
+        ("--mode normal+cubic+flush", "has no ikcpx_cubic"),
+        ("--mode turbo+rack", "has no ikcpx_rack"),
+    ] {
+        for tool in ["latency --no-tcp --no-enet", "throughput", "explain"] {
+            let line = format!("kcp-lab {tool} --out {{folder}} {mode} --library");
+            complaints.extend(complaint(&mut command(&line, &[&library], &scratch), lacks));
+        }
+    }
+    fs::remove_dir_all(&scratch).ok();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
 #[test]
 fn ctrl_c_keeps_what_was_measured() {
     let scratch = scratch("interrupt");

@@ -71,6 +71,7 @@ impl Explain {
         );
         files::writable_folder(&self.out)?;
         let library = self.library.open()?;
+        self.mode.demand_of(library)?;
         let pair = KcpPair::new(
             library,
             &self.mode,

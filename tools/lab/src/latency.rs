@@ -156,12 +156,11 @@ struct Phases {
     update: [Micros; 2],
 }
 
-fn phases(seed: u64, session: u64, interval: i32) -> Phases {
+fn phases(seed: u64, session: u64, period: Micros) -> Phases {
     let mut random = Pcg64Mcg::seed_from_u64(seed ^ session.wrapping_mul(0xD1B5_4A32_D192_ED03));
-    let interval = interval.max(1) as u64;
     Phases {
         message: random.random_range(0..50) * TICK,
-        update: [0, 1].map(|_| random.random_range(0..interval) * TICK),
+        update: [0, 1].map(|_| random.random_range(0..period / TICK) * TICK),
     }
 }
 
@@ -190,7 +189,7 @@ impl Virtual<'_> {
     fn kcp(&self, library: &'static Library, mode: &Mode, window: i32) -> Result<Vec<Session>> {
         let Virtual { link, seed, .. } = *self;
         self.play(|stream| {
-            let phases = phases(seed, stream, mode.interval);
+            let phases = phases(seed, stream, mode.period());
             let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
             session::run(&mut pair, 0, phases.message, self.traffic)
         })
@@ -202,7 +201,7 @@ impl Virtual<'_> {
             .suspend(|| eprintln!("ENet {} in virtual time", enet.version()));
         self.play(|stream| {
             let (mut pair, start) = EnetPair::connect(&enet, self.link, self.seed, stream)?;
-            let phase = phases(self.seed, stream, 1).message;
+            let phase = phases(self.seed, stream, TICK).message;
             session::run(&mut pair, start, phase, self.traffic)
         })
     }
@@ -250,6 +249,9 @@ impl Latency {
         } else {
             self.mode.clone()
         };
+        for mode in &modes {
+            mode.demand_of(library)?;
+        }
         println!("Link: {link}");
         println!(
             "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
@@ -314,7 +316,7 @@ impl Latency {
                     congestion: congestion.clone(),
                     sysctl: self.sysctl.clone(),
                     stream,
-                    phase: phases(self.seed, stream, 1).message,
+                    phase: phases(self.seed, stream, TICK).message,
                 })
             })
             .collect();

@@ -13,6 +13,7 @@ mod scale;
 mod scale_plot;
 mod session;
 mod table;
+mod tally;
 mod tcp;
 #[cfg(test)]
 mod testing;
@@ -21,6 +22,7 @@ mod throughput_plot;
 mod trace;
 mod udp;
 mod wheel;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -150,11 +150,7 @@ impl LinkArgs {
         let share = self
             .loss
             .map_or(config.loss.share(), |percent| percent / 100.0);
-        config.loss = if length > 0 {
-            Loss::Burst { share, length }
-        } else {
-            Loss::Random(share)
-        };
+        config.loss = Loss::of(share, length);
         if let Some(mbit) = self.bandwidth {
             config.bandwidth = (mbit > 0.0).then_some((mbit * 1e6) as u64);
             if config.queue == 0 {

@@ -217,7 +217,7 @@ impl Flow {
                         None => &mut self.setup,
                         Some(_) => &mut self.pipes,
                     };
-                    pipes[side].push(now, packet, 0);
+                    pipes[side].push(now, packet.to_vec(), length);
                 }
             }
             for pipe in [&mut self.setup[side], &mut self.pipes[side]] {

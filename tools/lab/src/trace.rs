@@ -13,9 +13,7 @@ use kcp_cli::interrupt;
 use crate::endpoint::{Endpoint, KcpPair};
 use crate::link::{Fate, Micros};
 use crate::session::{CLIENT, Pair, SERVER, TICK, message};
-
-const COMMAND_PUSH: u8 = 81;
-const COMMAND_ACK: u8 = 82;
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, after, headers};
 
 /// Why a segment was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,37 +137,6 @@ impl Trace {
     }
 }
 
-/// Signed difference of sequence numbers and clocks, as the protocol counts.
-fn after(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) > 0
-}
-
-/// One segment of a packet.
-struct Header {
-    command: u8,
-    ts: u32,
-    sn: u32,
-    una: u32,
-}
-
-fn headers(packet: &[u8]) -> Vec<Header> {
-    const SIZE: usize = 24;
-    let mut rest = packet;
-    let mut found = Vec::new();
-    while rest.len() >= SIZE {
-        let word =
-            |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-        found.push(Header {
-            command: rest[4],
-            ts: word(8),
-            sn: word(12),
-            una: word(16),
-        });
-        rest = rest.get(SIZE + word(20) as usize..).unwrap_or(&[]);
-    }
-    found
-}
-
 /// What is remembered of a segment in `snd_buf`.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -277,7 +244,7 @@ impl Observer {
     /// the acknowledgement with the highest `sn` among those with the newest `ts`, and only for segments not sent after that.
     fn count_skips(&mut self, packet: &[u8], now: Micros) {
         let mut newest: Option<(u32, u32)> = None;
-        let headers = headers(packet);
+        let headers: Vec<_> = headers(packet).collect();
         let acks = || headers.iter().filter(|h| h.command == COMMAND_ACK);
         for header in acks() {
             newest = match newest {
@@ -334,12 +301,12 @@ const PATIENCE: Micros = 60_000_000;
 pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
     let wire = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&wire);
-    pair.tap(Box::new(move |at, side, packet, fate| {
+    pair.tap(Box::new(move |sent| {
         sink.borrow_mut().push(Wire {
-            at,
-            side,
-            packet: packet.to_vec(),
-            fate,
+            at: sent.at,
+            side: sent.side,
+            packet: sent.packet.to_vec(),
+            fate: sent.fate,
         });
     }));
     let mut observer = Observer {
