@@ -60,6 +60,33 @@ const REFUSED: &[(&str, &[Refused])] = &[
         ],
     ),
     (
+        "kcp-lab contend",
+        &[
+            ("--link", &["", "5g"]),
+            ("--rtt", MILLISECONDS),
+            ("--jitter", MILLISECONDS),
+            ("--loss", PERCENT),
+            ("--burst", MILLISECONDS),
+            ("--bandwidth", BANDWIDTH),
+            ("--queue", MILLISECONDS),
+            ("--reorder", PERCENT),
+            ("--reorder-by", MILLISECONDS),
+            ("--library", LIBRARY),
+            (
+                "--flow",
+                &[
+                    "", "udp", "0xbbr", "65xbbr", "bbr@0", "bbr@x", "tcp-", "tcp-../x", "bbr+warp",
+                ],
+            ),
+            ("--window", WINDOW),
+            ("--apart", &["-1", "601", "3s", "nan", ""]),
+            ("--seconds", &["0", "-1", "601", "nan", ""]),
+            ("--from", &["-1", "30", "601", "nan", ""]),
+            ("--seed", SEED),
+            ("--out", FOLDER),
+        ],
+    ),
+    (
         "kcp-lab scale",
         &[
             ("--library", LIBRARY),
@@ -205,6 +232,9 @@ const LIBRARY: &[&str] = &["", "/no/such/file", "{folder}", "{file}"];
 /// Options that do not fit each other.
 const TOGETHER: &[&str] = &[
     "kcp-lab latency --every 5000 --seconds 3",
+    "kcp-lab contend --bandwidth 0 --flow 2xturbo",
+    "kcp-lab contend --flow 2xturbo --apart 30 --seconds 30",
+    "kcp-lab contend --flow 40xturbo --flow 40xnormal",
     "kcp-lab explain --from 500 --to 500",
     "kcp-lab explain --from 500 --to 300",
     "kcp-bench --curve x.svg --scenario bulk",
@@ -381,15 +411,22 @@ fn the_table_has_every_option() {
 #[test]
 fn nothing_that_came_back_is_an_error() {
     let scratch = scratch("nothing");
-    let short = "--loss 100 --mode fast --out {folder}";
+    let short = "--loss 100 --out {folder}";
     for (line, says) in [
         (
-            "kcp-lab latency --no-tcp --no-enet --seconds 1 --sessions 1",
+            "kcp-lab latency --mode fast --no-tcp --no-enet --seconds 1 --sessions 1",
             "nothing was echoed",
         ),
-        ("kcp-lab explain --messages 1", "no message arrived"),
         (
-            "kcp-lab throughput --window 32 --rtt 20 --seconds 1 --repeat 1",
+            "kcp-lab explain --mode fast --messages 1",
+            "no message arrived",
+        ),
+        (
+            "kcp-lab throughput --mode fast --window 32 --rtt 20 --seconds 1 --repeat 1",
+            "nothing was delivered",
+        ),
+        (
+            "kcp-lab contend --flow 2xfast --seconds 1",
             "nothing was delivered",
         ),
     ] {
@@ -443,7 +480,16 @@ fn a_mode_that_the_library_lacks_is_refused() {
         ("--mode normal+cubic+flush", "has no ikcpx_cubic"),
         ("--mode turbo+rack", "has no ikcpx_rack"),
     ] {
-        for tool in ["latency --no-tcp --no-enet", "throughput", "explain"] {
+        for tool in [
+            "latency --no-tcp --no-enet",
+            "throughput",
+            "explain",
+            "contend",
+        ] {
+            let mode = match tool {
+                "contend" => mode.replace("--mode ", "--flow 2x"),
+                _ => mode.to_string(),
+            };
             let line = format!("kcp-lab {tool} --out {{folder}} {mode} --library");
             complaints.extend(complaint(&mut command(&line, &[&library], &scratch), lacks));
         }
@@ -468,6 +514,10 @@ fn ctrl_c_keeps_what_was_measured() {
         (
             "kcp-lab throughput --loss 0 --seconds 100 --out {folder} --window",
             vec![&*windows],
+        ),
+        (
+            "kcp-lab contend --flow 4xnormal@4096 --bandwidth 10000 --seconds 600 --out {folder}",
+            vec![],
         ),
         (
             "kcp-lab scale --interval 10 --seconds 1 --out {folder} --connections",

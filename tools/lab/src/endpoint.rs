@@ -186,18 +186,25 @@ impl Mode {
 
     /// Refuses a library that lacks what the mode asks for.
     pub fn demand_of(&self, library: &Library) -> Result<()> {
-        let functions = self.controller.map(|one| one.names().1);
-        for function in functions
-            .into_iter()
-            .chain(self.rack.then_some("ikcpx_rack"))
-        {
-            demand!(
-                library.symbol(function).is_some(),
+        let lacks = |function: &str| {
+            format!(
                 "mode {}: {} has no {function}",
                 self.name,
                 library.path().display()
+            )
+        };
+        if let Some((_, function)) = self.controller.map(Controller::names) {
+            demand!(
+                library.controller(function).is_some(),
+                "{}",
+                lacks(function)
             );
         }
+        demand!(
+            !self.rack || library.rack().is_some(),
+            "{}",
+            lacks("ikcpx_rack")
+        );
         Ok(())
     }
 }
@@ -218,11 +225,12 @@ pub struct Endpoint {
     pub kcp: Kcp<Output>,
     outbox: Rc<RefCell<Outbox>>,
     drive: Drive,
-    /// When it first calls `ikcp_update`: the ends of a connection flush on different milliseconds, as on two machines.
-    first_update: Micros,
+    /// When its program calls `ikcp_update`, or first asks `ikcp_check`.
+    next_update: Micros,
 }
 
 impl Endpoint {
+    /// `first_update` is where its flush clock starts: the ends of a connection flush on different milliseconds, as on two machines.
     pub fn new(
         library: &'static Library,
         conv: u32,
@@ -263,18 +271,22 @@ impl Endpoint {
             kcp,
             outbox,
             drive: mode.drive,
-            first_update,
+            next_update: first_update,
         })
     }
 
-    /// Whether its program calls `ikcp_update` in this millisecond.
-    pub fn is_due(&self, now: Micros) -> bool {
-        let Some(since) = now.checked_sub(self.first_update) else {
+    /// Whether its program calls `ikcp_update` now. To be asked each millisecond.
+    pub fn is_due(&mut self, now: Micros) -> bool {
+        if now < self.next_update {
             return false;
-        };
+        }
         match self.drive {
-            Drive::Every(period) => (since / TICK).is_multiple_of(period / TICK),
-            // Asked each millisecond, which is what a program does that sleeps and asks again after each send and input.
+            Drive::Every(period) => {
+                let missed = (now - self.next_update) / period;
+                self.next_update += (missed + 1) * period;
+                true
+            }
+            // What a program does that sleeps, and asks again after each send and input.
             Drive::Check => self.kcp.check(millis(now)) == millis(now),
         }
     }

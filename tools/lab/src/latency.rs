@@ -39,7 +39,7 @@ pub struct Latency {
         value_name = "NAMES",
         value_delimiter = ',',
         default_value = "cubic,bbr",
-        help_heading = "Who takes part", value_parser = congestion_control)]
+        help_heading = "Who takes part", value_parser = tcp::control)]
     tcp: Vec<String>,
     /// A setting below net.ipv4 for the namespaces of TCP; repeat for several. `tcp_early_retrans=0` takes away the tail loss
     /// probes, which Linux has had since 2013
@@ -80,14 +80,6 @@ pub struct Latency {
     /// Folder for latency.csv, messages.csv and latency.svg
     #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
     out: PathBuf,
-}
-
-/// A name as the kernel has them.
-fn congestion_control(text: &str) -> Result<String, String> {
-    match text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty() {
-        true => Ok(text.to_string()),
-        false => Err("expected a name such as cubic".to_string()),
-    }
 }
 
 /// A setting below net.ipv4.
@@ -207,22 +199,6 @@ impl Virtual<'_> {
     }
 }
 
-/// The controls asked for that this kernel has; says which it lacks.
-fn controls(wanted: &[String]) -> Result<Vec<String>> {
-    let kernel = tcp::available()?;
-    let (usable, missing): (Vec<_>, Vec<_>) = wanted
-        .iter()
-        .cloned()
-        .partition(|name| kernel.contains(name));
-    for name in missing {
-        eprintln!(
-            "TCP {name} left out: this kernel offers {}",
-            kernel.join(", ")
-        );
-    }
-    Ok(usable)
-}
-
 impl Latency {
     pub fn run(self) -> Result<()> {
         let link = self.link.direction();
@@ -287,7 +263,7 @@ impl Latency {
         }
         bar.finish_and_clear();
         if !self.no_tcp && !interrupt::requested() {
-            match controls(&self.tcp) {
+            match tcp::usable(&self.tcp) {
                 Ok(controls) => self.tcp_series(&controls, link, traffic, &mut series)?,
                 Err(reason) => eprintln!("TCP left out: {reason:#}"),
             }

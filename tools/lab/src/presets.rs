@@ -21,6 +21,8 @@ pub enum Preset {
     Transcontinental,
     /// The test of KCP's documentation: RTT 60-125 ms, 10 % of round trips lost
     Loss10,
+    /// What flows share: RTT 50 ms, 50 Mbit/s, a queue of 50 ms, nothing lost but by it
+    Shared,
 }
 
 impl Preset {
@@ -73,6 +75,12 @@ impl Preset {
                 delay: 30_000,
                 jitter: 32_500,
                 loss: Loss::Random(0.05),
+                ..none
+            },
+            Preset::Shared => Config {
+                delay: 25_000,
+                bandwidth: Some(50_000_000),
+                queue: 50_000,
                 ..none
             },
         }

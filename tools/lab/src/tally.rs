@@ -38,6 +38,24 @@ impl Tally {
         self.waits.push(waits);
     }
 
+    /// Counts what another has counted.
+    pub fn add(&mut self, other: &Tally) {
+        self.packets += other.packets;
+        self.lost += other.lost;
+        self.dropped += other.dropped;
+        self.repeated += other.repeated;
+        self.fresh += other.fresh;
+        self.bytes += other.bytes;
+        self.waits.extend(&other.waits);
+    }
+
+    /// The sum of several.
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Tally>) -> Tally {
+        let mut sum = Tally::default();
+        all.into_iter().for_each(|one| sum.add(one));
+        sum
+    }
+
     /// The share of its packets that the full queue dropped.
     pub fn own_loss(&self) -> f64 {
         self.dropped as f64 / self.packets.max(1) as f64
