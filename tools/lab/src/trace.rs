@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use anyhow::Result;
+use kcp_abi::extensions::Info;
 use kcp_abi::layout::Segment;
 use kcp_cli::interrupt;
 
@@ -25,6 +26,8 @@ pub enum Cause {
     Fast {
         skips: u32,
     },
+    /// Before its `resendts`, and without the skips that it takes: told lost by time, or sent to make the peer answer.
+    Early,
 }
 
 impl fmt::Display for Cause {
@@ -34,6 +37,7 @@ impl fmt::Display for Cause {
             Cause::Timeout => write!(f, "timeout"),
             Cause::Fast { skips: 1 } => write!(f, "fast, 1 skip"),
             Cause::Fast { skips } => write!(f, "fast, {skips} skips"),
+            Cause::Early => write!(f, "early"),
         }
     }
 }
@@ -76,6 +80,8 @@ pub struct Sample {
     pub waiting: u32,
     pub rto: i32,
     pub srtt: i32,
+    /// The state of the congestion control, where the library's own is installed.
+    pub control: Option<Info>,
 }
 
 #[derive(Default)]
@@ -180,6 +186,8 @@ struct Observer {
     wire: Rc<RefCell<Vec<Wire>>>,
     known: BTreeMap<u32, Seen>,
     skips: BTreeMap<u32, u32>,
+    /// After how many skips a segment is sent again.
+    resend: u32,
 }
 
 impl Observer {
@@ -199,12 +207,15 @@ impl Observer {
                     COMMAND_PUSH if side == CLIENT => {
                         let before = self.known.get(&header.sn).copied();
                         let after = buffer.get(&header.sn);
+                        let skips = self.skips.get(&header.sn).copied().unwrap_or(0);
                         let cause = match before {
-                            None => Cause::First,
-                            Some(seen) if !after_or_at(current, seen.resendts) => Cause::Fast {
-                                skips: self.skips.get(&header.sn).copied().unwrap_or(0),
-                            },
-                            Some(_) => Cause::Timeout,
+                            // A congestion control may have held back what was in the list.
+                            None | Some(Seen { xmit: 0, .. }) => Cause::First,
+                            Some(seen) if after_or_at(current, seen.resendts) => Cause::Timeout,
+                            Some(_) if 0 < self.resend && self.resend <= skips => {
+                                Cause::Fast { skips }
+                            }
+                            Some(_) => Cause::Early,
                         };
                         // A timeout leaves the count, the two others start it anew.
                         if cause != Cause::Timeout {
@@ -278,6 +289,7 @@ impl Observer {
             waiting: fields.nsnd_buf + fields.nsnd_que,
             rto: fields.rx_rto,
             srtt: fields.rx_srtt,
+            control: pair.ends[CLIENT].kcp.info(),
         });
     }
 }
@@ -299,6 +311,8 @@ const PATIENCE: Micros = 60_000_000;
 
 /// Runs one session to the last acknowledgement (or ten times its length) and returns what happened.
 pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
+    // SAFETY: the object is alive and the place lies in it.
+    let resend = unsafe { *pair.ends[CLIENT].kcp.tail().fastresend }.max(0) as u32;
     let wire = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&wire);
     pair.tap(Box::new(move |sent| {
@@ -314,6 +328,7 @@ pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
         wire,
         known: BTreeMap::new(),
         skips: BTreeMap::new(),
+        resend,
     };
     let longest = (stream.every * stream.messages as u64 * 10).max(PATIENCE);
     let mut sent = 0;
