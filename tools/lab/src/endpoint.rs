@@ -184,6 +184,11 @@ impl Mode {
         }
     }
 
+    /// Whether a segment may be sent again before its timer without being skipped as often as `resend` says.
+    pub fn tells_loss_by_time(&self) -> bool {
+        self.rack || self.controller.is_some()
+    }
+
     /// Refuses a library that lacks what the mode asks for.
     pub fn demand_of(&self, library: &Library) -> Result<()> {
         let lacks = |function: &str| {

@@ -87,7 +87,7 @@ impl Explain {
             every: self.every * 1_000,
             messages: self.messages,
         };
-        let trace = trace::record(pair, stream)?;
+        let trace = trace::record(pair, &self.mode, stream)?;
         interrupt::tell(format!("{} transmissions", trace.transmissions.len()));
         ensure!(
             !trace.delivered.is_empty(),

@@ -109,7 +109,12 @@ impl View<'_> {
         let early = self.trace.transmissions.iter();
         let early = early
             .filter(|one| one.cause == Cause::Early)
-            .map(|_| (Some(EARLY), "sent again early: told lost by time"))
+            .map(|_| {
+                (
+                    Some(EARLY),
+                    "sent again before its timer ran out: told lost by time",
+                )
+            })
             .take(1);
         for (color, text) in [
             (Some(FIRST), "sent for the first time"),

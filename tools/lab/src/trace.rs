@@ -11,7 +11,7 @@ use kcp_abi::extensions::Info;
 use kcp_abi::layout::Segment;
 use kcp_cli::interrupt;
 
-use crate::endpoint::{Endpoint, KcpPair};
+use crate::endpoint::{Endpoint, KcpPair, Mode};
 use crate::link::{Fate, Micros};
 use crate::session::{CLIENT, Pair, SERVER, TICK, message};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, after, headers};
@@ -26,7 +26,7 @@ pub enum Cause {
     Fast {
         skips: u32,
     },
-    /// Before its `resendts`, and without the skips that it takes: told lost by time, or sent to make the peer answer.
+    /// Before its timer had run out, where loss is told by time: told lost, or sent to make the peer answer.
     Early,
 }
 
@@ -186,8 +186,11 @@ struct Observer {
     wire: Rc<RefCell<Vec<Wire>>>,
     known: BTreeMap<u32, Seen>,
     skips: BTreeMap<u32, u32>,
-    /// After how many skips a segment is sent again.
-    resend: u32,
+    /// When the timer of each segment runs out, as it was set when the segment was sent: who tells loss by time may set it
+    /// forward.
+    timers: BTreeMap<u32, u32>,
+    /// Whether the mode tells loss by time.
+    by_time: bool,
 }
 
 impl Observer {
@@ -208,15 +211,18 @@ impl Observer {
                         let before = self.known.get(&header.sn).copied();
                         let after = buffer.get(&header.sn);
                         let skips = self.skips.get(&header.sn).copied().unwrap_or(0);
+                        let timer = self.timers.get(&header.sn);
+                        let ran_out = timer.is_none_or(|timer| after_or_at(current, *timer));
                         let cause = match before {
                             // A congestion control may have held back what was in the list.
                             None | Some(Seen { xmit: 0, .. }) => Cause::First,
-                            Some(seen) if after_or_at(current, seen.resendts) => Cause::Timeout,
-                            Some(_) if 0 < self.resend && self.resend <= skips => {
-                                Cause::Fast { skips }
-                            }
-                            Some(_) => Cause::Early,
+                            Some(_) if ran_out => Cause::Timeout,
+                            Some(_) if self.by_time => Cause::Early,
+                            Some(_) => Cause::Fast { skips },
                         };
+                        if let Some((seen, _)) = after {
+                            self.timers.insert(header.sn, seen.resendts);
+                        }
                         // A timeout leaves the count, the two others start it anew.
                         if cause != Cause::Timeout {
                             self.skips.insert(header.sn, 0);
@@ -310,9 +316,7 @@ pub struct Stream {
 const PATIENCE: Micros = 60_000_000;
 
 /// Runs one session to the last acknowledgement (or ten times its length) and returns what happened.
-pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
-    // SAFETY: the object is alive and the place lies in it.
-    let resend = unsafe { *pair.ends[CLIENT].kcp.tail().fastresend }.max(0) as u32;
+pub fn record(mut pair: KcpPair, mode: &Mode, stream: Stream) -> Result<Trace> {
     let wire = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&wire);
     pair.tap(Box::new(move |sent| {
@@ -328,7 +332,8 @@ pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
         wire,
         known: BTreeMap::new(),
         skips: BTreeMap::new(),
-        resend,
+        timers: BTreeMap::new(),
+        by_time: mode.tells_loss_by_time(),
     };
     let longest = (stream.every * stream.messages as u64 * 10).max(PATIENCE);
     let mut sent = 0;
@@ -387,7 +392,7 @@ mod tests {
             every: 10_000,
             messages: 300,
         };
-        record(pair, stream).unwrap()
+        record(pair, &mode, stream).unwrap()
     }
 
     fn resent(trace: &Trace) -> impl Iterator<Item = &Transmission> {
