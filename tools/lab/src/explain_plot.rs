@@ -81,7 +81,7 @@ pub fn draw(
         trace,
         time,
     };
-    view.legend()?;
+    view.legend(mode)?;
     view.lifelines()?;
     view.rows(low, high)?;
     if has_control {
@@ -102,32 +102,29 @@ impl View<'_> {
     }
 
     /// Signs and what they mean, in lines.
-    fn legend(&self) -> Result<()> {
+    fn legend(&self, mode: &Mode) -> Result<()> {
         let canvas = &self.canvas;
         let small = |at, text| canvas.text(at, text, plot::SMALL, plot::TEXT, Anchor::Left);
         let (mut left, mut y) = (20, LEGEND);
-        let early = self.trace.transmissions.iter();
-        let early = early
-            .filter(|one| one.cause == Cause::Early)
-            .map(|_| {
-                (
-                    Some(EARLY),
-                    "sent again before its timer ran out: told lost by time",
-                )
-            })
-            .take(1);
-        for (color, text) in [
-            (Some(FIRST), "sent for the first time"),
-            (Some(TIMEOUT), "sent again: its timer ran out"),
-            (Some(FAST), "sent again: skipped by acknowledgements"),
+        let mut signs = vec![(Some(FIRST), "sent for the first time")];
+        // Loss told by time may leave a timer that has run out alone.
+        signs.extend(match mode.tells_loss_by_time() {
+            true => [
+                (Some(EARLY), "sent again, told lost by time"),
+                (Some(TIMEOUT), "the same after its timeout had passed"),
+            ],
+            false => [
+                (Some(TIMEOUT), "sent again: its timer ran out"),
+                (Some(FAST), "sent again: skipped by acknowledgements"),
+            ],
+        });
+        signs.extend([
             (Some(SKIP), "a skip"),
             (Some(plot::FAINT), "acknowledgement (ACK)"),
             (Some(plot::TEXT), "given to the program"),
             (None, "lost"),
-        ]
-        .into_iter()
-        .chain(early)
-        {
+        ]);
+        for (color, text) in signs {
             let wide = 36 + plot::width(text, plot::SMALL);
             if left + wide > plot::WIDTH {
                 (left, y) = (20, y + 20);

@@ -66,7 +66,8 @@ enum Command {
     /// than the link and its queue hold, the surplus is dropped and resent: with nocwnd 1 a larger window then delivers less.
     ///
     /// Try: `--mode turbo+flush` (no waiting for the interval), `--mode default` (what the congestion window makes of loss),
-    /// `--window 128 --rtt 20,50,100,200,400 --loss 0` (the formula itself).
+    /// `--window 128 --rtt 20,50,100,200,400 --loss 0` (the formula itself), `--mode bbr --mode cubic --mode turbo --window 1024,4096 --rtt
+    /// 50 --bandwidth 50` (what a congestion control makes of a large window).
     Throughput(throughput::Throughput),
     /// How several flows share one link: KCP with each congestion control, KCP without one, the kernel's TCP
     ///

@@ -20,7 +20,7 @@ use crate::wire::{COMMAND_ACK, COMMAND_PUSH, after, headers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     First,
-    /// Its `resendts` had come.
+    /// Its timer, as it was set when the segment was sent, had run out.
     Timeout,
     /// Later segments were acknowledged this often while it was not.
     Fast {
