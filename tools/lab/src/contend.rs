@@ -508,6 +508,23 @@ mod tests {
     }
 
     #[test]
+    fn controls_fill_the_link_and_share_it() {
+        if !testing::has_controls() {
+            return;
+        }
+        for control in ["bbr@2048", "cubic@2048"] {
+            let race = race(&[(control, 0), (control, 1_000_000)], 1, 20_000_000);
+            let rates = race.rates(100..200);
+            let sum: f64 = rates.iter().sum();
+            assert!(sum > 0.9 * 20e6 * 1376.0 / 1428.0, "{control}: {rates:?}");
+            assert!(fairness(&rates).unwrap() > 0.6, "{control}: {rates:?}");
+            let own_loss =
+                Tally::sum(&[race.tally(0, 100..200), race.tally(1, 100..200)]).own_loss();
+            assert!(own_loss < 0.05, "{control}: {own_loss}");
+        }
+    }
+
+    #[test]
     fn kcp_and_tcp_share_a_link_in_real_time() {
         let control = match tcp::available() {
             Ok(controls) => controls[0].clone(),

@@ -490,4 +490,33 @@ mod tests {
         }
         assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
     }
+
+    #[test]
+    fn the_state_of_a_control_is_sampled_and_loss_is_told_early() {
+        if !testing::has_controls() {
+            return;
+        }
+        let mut early = 0;
+        for seed in 0..5 {
+            let trace = trace("bbr", seed);
+            let last = trace.samples.last().and_then(|sample| sample.control);
+            let last = last.expect("ikcpx_bbr gives its state");
+            assert!(!last.phase_name().is_empty());
+            assert!(last.bandwidth > 0 && last.pacing_rate > 0, "{last:?}");
+            // The link alone takes 60 ms for a round trip.
+            assert!((60..200).contains(&last.min_rtt), "{last:?}");
+            assert_eq!(last.cwnd, trace.samples.last().map_or(0, |s| s.cwnd));
+            for one in resent(&trace) {
+                assert!(!matches!(one.cause, Cause::Fast { .. }), "{one:?}");
+                early += usize::from(one.cause == Cause::Early);
+            }
+        }
+        assert!(early > 20, "{early} early resends");
+        assert!(
+            trace("turbo", 1)
+                .samples
+                .iter()
+                .all(|s| s.control.is_none())
+        );
+    }
 }
