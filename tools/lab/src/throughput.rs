@@ -181,7 +181,7 @@ impl Throughput {
         );
         let modes: Vec<&str> = self.mode.iter().map(|mode| mode.name.as_str()).collect();
         let mut link = format!(
-            "{} Mbit/s each way with a queue of {} ms",
+            "{} Mbit/s each way, queue {} ms",
             self.bandwidth, self.queue
         );
         if self.jitter > 0.0 {
