@@ -3,7 +3,8 @@
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::ptr::NonNull;
 
-use crate::layout::{Ikcpcb, Prefix, Tail};
+use crate::extensions::Rack;
+use crate::layout::{Ikcpcb, Ops, Prefix, Tail};
 use crate::library::Library;
 
 /// What takes the packets of a connection. Closures do; a type of its own implements it where the type must be named and a
@@ -156,6 +157,21 @@ impl<O> Kcp<O> {
     pub fn nodelay(&mut self, nodelay: i32, interval: i32, resend: i32, nocwnd: i32) -> i32 {
         // SAFETY: the object is alive.
         unsafe { (self.library.functions.nodelay)(self.raw(), nodelay, interval, resend, nocwnd) }
+    }
+
+    /// Installs a congestion control; -1 when the library has no `ikcp_setcc` or the control refuses.
+    pub fn setcc(&mut self, ops: &'static Ops) -> i32 {
+        match self.library.functions.setcc {
+            // SAFETY: the object is alive, and so is the table for as long as it may be.
+            Some(setcc) => unsafe { setcc(self.raw(), ops) },
+            None => -1,
+        }
+    }
+
+    /// Calls `ikcpx_rack`, which the caller got from [`Library::rack`] of the same library.
+    pub fn rack(&mut self, rack: Rack, on: bool) -> i32 {
+        // SAFETY: the object is alive.
+        unsafe { rack(self.raw(), c_int::from(on)) }
     }
 
     /// Sets `rx_minrto`, which programs write into the structure.

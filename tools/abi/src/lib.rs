@@ -4,8 +4,10 @@
 //! - [`layout`]: the public structures, as the C compiler sees them, in the three layouts in use
 //! - [`library`]: the table of functions of one loaded library
 //! - [`kcp`]: an owning wrapper for one connection
+//! - [`extensions`]: what only this project's library has
 //! - [`ours`]: builds this repository's own library and says where it is
 
+pub mod extensions;
 pub mod kcp;
 pub mod layout;
 pub mod library;

@@ -49,9 +49,39 @@ const REFUSED: &[(&str, &[Refused])] = &[
             ("--rtt", &["0", "-1", "10001", "nan", "inf", "20,,100", ""]),
             ("--bandwidth", BANDWIDTH),
             ("--queue", MILLISECONDS),
+            ("--jitter", MILLISECONDS),
+            ("--burst", MILLISECONDS),
             ("--mode", MODE),
             ("--seconds", &["0", "-1", "3601", "nan", ""]),
+            ("--warm-up", &["-1", "1.5", "3601", "nan", ""]),
             ("--repeat", &["0", "-1", "1001", "nan", ""]),
+            ("--seed", SEED),
+            ("--out", FOLDER),
+        ],
+    ),
+    (
+        "kcp-lab contend",
+        &[
+            ("--link", &["", "5g"]),
+            ("--rtt", MILLISECONDS),
+            ("--jitter", MILLISECONDS),
+            ("--loss", PERCENT),
+            ("--burst", MILLISECONDS),
+            ("--bandwidth", BANDWIDTH),
+            ("--queue", MILLISECONDS),
+            ("--reorder", PERCENT),
+            ("--reorder-by", MILLISECONDS),
+            ("--library", LIBRARY),
+            (
+                "--flow",
+                &[
+                    "", "udp", "0xbbr", "65xbbr", "bbr@0", "bbr@x", "tcp-", "tcp-../x", "bbr+warp",
+                ],
+            ),
+            ("--window", WINDOW),
+            ("--apart", &["-1", "601", "3s", "nan", ""]),
+            ("--seconds", &["0", "-1", "601", "nan", ""]),
+            ("--from", &["-1", "30", "601", "nan", ""]),
             ("--seed", SEED),
             ("--out", FOLDER),
         ],
@@ -185,10 +215,15 @@ const MODE: &[&str] = &[
     "1,10,2",
     "1,10,2,1,1,1",
     "3,10,2,1",
-    "1,9,2,1",
+    "1,0,2,1",
     "1,10,-2,1",
     "1,10,2,2",
     "1,10,2,1,0",
+    "turbo+",
+    "turbo+warp",
+    "turbo+0ms",
+    "turbo+flush+flush",
+    "bbr+cubic",
 ];
 const FOLDER: &[&str] = &["/dev/null/x", "/proc/x", "{file}"];
 const FILE: &[&str] = &["{folder}", "/no/such/folder/x", "/proc/x"];
@@ -197,6 +232,9 @@ const LIBRARY: &[&str] = &["", "/no/such/file", "{folder}", "{file}"];
 /// Options that do not fit each other.
 const TOGETHER: &[&str] = &[
     "kcp-lab latency --every 5000 --seconds 3",
+    "kcp-lab contend --bandwidth 0 --flow 2xturbo",
+    "kcp-lab contend --flow 2xturbo --apart 30 --seconds 30",
+    "kcp-lab contend --flow 40xturbo --flow 40xnormal",
     "kcp-lab explain --from 500 --to 500",
     "kcp-lab explain --from 500 --to 300",
     "kcp-bench --curve x.svg --scenario bulk",
@@ -373,15 +411,22 @@ fn the_table_has_every_option() {
 #[test]
 fn nothing_that_came_back_is_an_error() {
     let scratch = scratch("nothing");
-    let short = "--loss 100 --mode fast --out {folder}";
+    let short = "--loss 100 --out {folder}";
     for (line, says) in [
         (
-            "kcp-lab latency --no-tcp --no-enet --seconds 1 --sessions 1",
+            "kcp-lab latency --mode fast --no-tcp --no-enet --seconds 1 --sessions 1",
             "nothing was echoed",
         ),
-        ("kcp-lab explain --messages 1", "no message arrived"),
         (
-            "kcp-lab throughput --window 32 --rtt 20 --seconds 1 --repeat 1",
+            "kcp-lab explain --mode fast --messages 1",
+            "no message arrived",
+        ),
+        (
+            "kcp-lab throughput --mode fast --window 32 --rtt 20 --seconds 1 --repeat 1",
+            "nothing was delivered",
+        ),
+        (
+            "kcp-lab contend --flow 2xfast --seconds 1",
             "nothing was delivered",
         ),
     ] {
@@ -416,6 +461,44 @@ fn our_library_in_place_of_the_original_gets_a_warning() {
 
 /// Each has something to show soon, and work for minutes on any machine: a fast one once came to the end before Ctrl-C.
 #[test]
+fn a_mode_that_the_library_lacks_is_refused() {
+    let scratch = scratch("lacks");
+    let ours = kcp_abi::ours().expect("this repository's library builds");
+    let mut bytes = fs::read(ours).expect("the library");
+    // Under another name nobody finds the functions of ikcpx.h.
+    for at in 0..bytes.len() - 6 {
+        if bytes[at..].starts_with(b"ikcpx_") {
+            bytes[at + 4] = b'y';
+        }
+    }
+    let library = scratch.join("without.so");
+    fs::write(&library, bytes).expect("a copy");
+    let library = library.to_string_lossy();
+    let mut complaints = Vec::new();
+    for (mode, lacks) in [
+        ("--mode bbr", "has no ikcpx_bbr"),
+        ("--mode normal+cubic+flush", "has no ikcpx_cubic"),
+        ("--mode turbo+rack", "has no ikcpx_rack"),
+    ] {
+        for tool in [
+            "latency --no-tcp --no-enet",
+            "throughput",
+            "explain",
+            "contend",
+        ] {
+            let mode = match tool {
+                "contend" => mode.replace("--mode ", "--flow 2x"),
+                _ => mode.to_string(),
+            };
+            let line = format!("kcp-lab {tool} --out {{folder}} {mode} --library");
+            complaints.extend(complaint(&mut command(&line, &[&library], &scratch), lacks));
+        }
+    }
+    fs::remove_dir_all(&scratch).ok();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
 fn ctrl_c_keeps_what_was_measured() {
     let scratch = scratch("interrupt");
     let ours = kcp_abi::ours().expect("this repository's library builds");
@@ -431,6 +514,10 @@ fn ctrl_c_keeps_what_was_measured() {
         (
             "kcp-lab throughput --loss 0 --seconds 100 --out {folder} --window",
             vec![&*windows],
+        ),
+        (
+            "kcp-lab contend --flow 4xnormal@4096 --bandwidth 10000 --seconds 600 --out {folder}",
+            vec![],
         ),
         (
             "kcp-lab scale --interval 10 --seconds 1 --out {folder} --connections",

@@ -1,15 +1,49 @@
 //! KCP in virtual time: a mode, one end of a connection, and the pair of both ends with the link between them.
 
 use std::cell::RefCell;
+use std::mem::replace;
 use std::rc::Rc;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use kcp_abi::{Kcp, Library};
+use kcp_cli::demand;
 use kcp_cli::values::number;
 
 use crate::link::{Config, Count, Fate, Link, Micros, Pipe, UDP_IP_HEADERS};
-use crate::session::{CLIENT, Pair, SERVER};
+use crate::session::{CLIENT, Pair, SERVER, TICK};
+
+/// A congestion control of ikcpx.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controller {
+    Bbr,
+    Cubic,
+}
+
+impl Controller {
+    /// Its name in modes, and the function that returns it.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Controller::Bbr => ("bbr", "ikcpx_bbr"),
+            Controller::Cubic => ("cubic", "ikcpx_cubic"),
+        }
+    }
+
+    fn named(name: &str) -> Option<Controller> {
+        [Controller::Bbr, Controller::Cubic]
+            .into_iter()
+            .find(|one| one.names().0 == name)
+    }
+}
+
+/// When a program calls `ikcp_update`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drive {
+    /// On a clock of this period.
+    Every(Micros),
+    /// When `ikcp_check` says.
+    Check,
+}
 
 /// How a connection is set up: the arguments of `ikcp_nodelay`, and what programs do beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +57,10 @@ pub struct Mode {
     pub minrto: Option<i32>,
     /// Call `ikcp_flush` after each send and input instead of waiting for the interval.
     pub flush: bool,
+    pub drive: Drive,
+    pub controller: Option<Controller>,
+    /// `ikcpx_rack`
+    pub rack: bool,
 }
 
 /// What `ikcp_send` takes with the default mtu: 127 fragments.
@@ -39,22 +77,31 @@ default  0,10,0,0      like TCP: congestion window, no fast resend
 normal   0,10,0,1      without congestion window
 fast     2,10,1,1,10   as the test of KCP's documentation: RTO grows by half of the estimate, resend after one skip, RTO from 10 ms
 turbo    1,10,2,1      the README's advice for games: RTO grows by 1.5, resend after two skips, RTO from 30 ms
-or the arguments of ikcp_nodelay: nodelay,interval,resend,nocwnd and optionally rx_minrto. `+flush` behind any of them calls \
-ikcp_flush after each send and each input";
+bbr      turbo+bbr     with the congestion control that ikcpx_bbr returns
+cubic    turbo+cubic   with that of ikcpx_cubic
+or the arguments of ikcp_nodelay: nodelay,interval,resend,nocwnd and optionally rx_minrto. An interval below 10 ms is written into \
+the structure, since ikcp_nodelay does not take it.
+
+Behind any of them, in any order:
++flush   ikcp_flush after each send and each input
++bbr     the congestion control of ikcpx_bbr; +cubic that of ikcpx_cubic
++rack    losses told by time: ikcpx_rack
++20ms    ikcp_update every 20 ms, and no longer each millisecond; any time from 1 to 1000 ms
++check   ikcp_update when ikcp_check says";
 
 impl FromStr for Mode {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Mode> {
-        let (base, flush) = match text.strip_suffix("+flush") {
-            Some(base) => (base, true),
-            None => (text, false),
-        };
+        let mut words = text.split('+');
+        let base = words.next().unwrap_or_default();
+        let mut controller = Controller::named(base);
         let numbers = match base {
             "default" => "0,10,0,0",
             "normal" => "0,10,0,1",
             "fast" => "2,10,1,1,10",
             "turbo" => "1,10,2,1",
+            _ if controller.is_some() => "1,10,2,1",
             custom => custom,
         };
         let numbers: Vec<i32> = numbers
@@ -62,7 +109,7 @@ impl FromStr for Mode {
             .map(|number| number.trim().parse())
             .collect::<Result<_, _>>()
             .with_context(|| {
-                format!("unknown mode `{base}`: expected default, normal, fast, turbo, or four or five numbers with commas between")
+                format!("unknown mode `{base}`: expected default, normal, fast, turbo, bbr, cubic, or four or five numbers with commas between")
             })?;
         let (nodelay, interval, resend, nocwnd, minrto) = match numbers[..] {
             [nodelay, interval, resend, nocwnd] => (nodelay, interval, resend, nocwnd, None),
@@ -73,7 +120,7 @@ impl FromStr for Mode {
         };
         for (name, number, range) in [
             ("nodelay", nodelay, 0..=2),
-            ("interval", interval, 10..=5_000),
+            ("interval", interval, 1..=5_000),
             ("resend", resend, 0..=1_000),
             ("nocwnd", nocwnd, 0..=1),
             ("rx_minrto", minrto.unwrap_or(1), 1..=60_000),
@@ -85,6 +132,16 @@ impl FromStr for Mode {
                 range.end()
             );
         }
+        let (mut flush, mut rack, mut drive) = (false, false, None);
+        for word in words {
+            let has_it = match (word, Controller::named(word)) {
+                ("flush", _) => replace(&mut flush, true),
+                ("rack", _) => replace(&mut rack, true),
+                (_, Some(named)) => controller.replace(named).is_some(),
+                _ => drive.replace(word.parse()?).is_some(),
+            };
+            ensure!(!has_it, "`+{word}`: the mode has one already");
+        }
         Ok(Mode {
             name: text.to_string(),
             nodelay,
@@ -93,7 +150,67 @@ impl FromStr for Mode {
             nocwnd,
             minrto,
             flush,
+            drive: drive.unwrap_or(Drive::Every(TICK)),
+            controller,
+            rack,
         })
+    }
+}
+
+impl FromStr for Drive {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Drive> {
+        if text == "check" {
+            return Ok(Drive::Check);
+        }
+        text.strip_suffix("ms")
+            .and_then(|number| number.parse().ok())
+            .filter(|period| (1..=1_000).contains(period))
+            .map(|period: Micros| Drive::Every(period * TICK))
+            .with_context(|| {
+                format!("`+{text}`: expected +flush, +bbr, +cubic, +rack, +check, or a time such as +20ms")
+            })
+    }
+}
+
+impl Mode {
+    /// The longer of its periods: a program may start anywhere in it.
+    pub fn period(&self) -> Micros {
+        let interval = self.interval as Micros * TICK;
+        match self.drive {
+            Drive::Every(period) => period.max(interval),
+            Drive::Check => interval,
+        }
+    }
+
+    /// Whether a segment may be sent again before its timer without being skipped as often as `resend` says.
+    pub fn tells_loss_by_time(&self) -> bool {
+        self.rack || self.controller.is_some()
+    }
+
+    /// Refuses a library that lacks what the mode asks for.
+    pub fn demand_of(&self, library: &Library) -> Result<()> {
+        let lacks = |function: &str| {
+            format!(
+                "mode {}: {} has no {function}",
+                self.name,
+                library.path().display()
+            )
+        };
+        if let Some((_, function)) = self.controller.map(Controller::names) {
+            demand!(
+                library.controller(function).is_some(),
+                "{}",
+                lacks(function)
+            );
+        }
+        demand!(
+            !self.rack || library.rack().is_some(),
+            "{}",
+            lacks("ikcpx_rack")
+        );
+        Ok(())
     }
 }
 
@@ -112,10 +229,20 @@ pub type Output = Box<dyn FnMut(&[u8]) -> i32>;
 pub struct Endpoint {
     pub kcp: Kcp<Output>,
     outbox: Rc<RefCell<Outbox>>,
+    drive: Drive,
+    /// When its program calls `ikcp_update`, or first asks `ikcp_check`.
+    next_update: Micros,
 }
 
 impl Endpoint {
-    pub fn new(library: &'static Library, conv: u32, mode: &Mode, window: i32) -> Result<Endpoint> {
+    /// `first_update` is where its flush clock starts: the ends of a connection flush on different milliseconds, as on two machines.
+    pub fn new(
+        library: &'static Library,
+        conv: u32,
+        mode: &Mode,
+        window: i32,
+        first_update: Micros,
+    ) -> Result<Endpoint> {
         let outbox = Rc::new(RefCell::new(Outbox::default()));
         let sink = Rc::clone(&outbox);
         let output = move |packet: &[u8]| {
@@ -132,7 +259,41 @@ impl Endpoint {
         if let Some(minrto) = mode.minrto {
             kcp.minrto(minrto);
         }
-        Ok(Endpoint { kcp, outbox })
+        let interval = mode.interval as u32;
+        if kcp.fields().interval > interval {
+            kcp.edit(|fields| fields.interval = interval);
+        }
+        if let Some((_, function)) = mode.controller.map(Controller::names) {
+            let ops = library.controller(function);
+            let ops = ops.with_context(|| format!("the library has no {function}"))?;
+            ensure!(kcp.setcc(ops) == 0, "ikcp_setcc refuses {function}");
+        }
+        if mode.rack {
+            let rack = library.rack().context("the library has no ikcpx_rack")?;
+            ensure!(kcp.rack(rack, true) == 0, "ikcpx_rack refuses");
+        }
+        Ok(Endpoint {
+            kcp,
+            outbox,
+            drive: mode.drive,
+            next_update: first_update,
+        })
+    }
+
+    /// Whether its program calls `ikcp_update` now. To be asked each millisecond.
+    pub fn is_due(&mut self, now: Micros) -> bool {
+        if now < self.next_update {
+            return false;
+        }
+        match self.drive {
+            Drive::Every(period) => {
+                let missed = (now - self.next_update) / period;
+                self.next_update += (missed + 1) * period;
+                true
+            }
+            // What a program does that sleeps, and asks again after each send and input.
+            Drive::Check => self.kcp.check(millis(now)) == millis(now),
+        }
     }
 
     /// Hands what the end has put out to `sink`.
@@ -154,16 +315,24 @@ pub fn millis(now: Micros) -> u32 {
     (now / 1000) as u32
 }
 
-/// Called for each packet that is put on the wire: time, sending side, packet, what the link does with it.
-pub type Tap = Box<dyn FnMut(Micros, usize, &[u8], Fate)>;
+/// A packet that is put on the wire.
+pub struct Sent<'a> {
+    pub at: Micros,
+    pub side: usize,
+    pub packet: &'a [u8],
+    /// How long it waits in the queue, if that has room for it.
+    pub waits: Micros,
+    pub fate: Fate,
+}
+
+/// Called for each packet that is put on the wire.
+pub type Tap = Box<dyn FnMut(Sent)>;
 
 /// A connection with the link between its ends.
 pub struct KcpPair {
     pub ends: [Endpoint; 2],
     pub pipes: [Pipe; 2],
     flush: bool,
-    /// When each end first calls `ikcp_update`: the two flush on different milliseconds, as on two machines.
-    first_update: [Micros; 2],
     tap: Option<Tap>,
 }
 
@@ -181,12 +350,11 @@ impl KcpPair {
         const CONV: u32 = 0x1122_3344;
         Ok(KcpPair {
             ends: [
-                Endpoint::new(library, CONV, mode, window)?,
-                Endpoint::new(library, CONV, mode, window)?,
+                Endpoint::new(library, CONV, mode, window, first_update[CLIENT])?,
+                Endpoint::new(library, CONV, mode, window, first_update[SERVER])?,
             ],
             pipes: [0, 1].map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction))),
             flush: mode.flush,
-            first_update,
             tap: None,
         })
     }
@@ -200,16 +368,23 @@ impl KcpPair {
         let pipe = &mut self.pipes[side];
         let tap = &mut self.tap;
         self.ends[side].emit(|packet| {
-            let fate = pipe.push(now, packet, UDP_IP_HEADERS);
+            let waits = pipe.waiting(now);
+            let fate = pipe.push(now, packet.to_vec(), packet.len() + UDP_IP_HEADERS);
             if let Some(tap) = tap {
-                tap(now, side, packet, fate);
+                tap(Sent {
+                    at: now,
+                    side,
+                    packet,
+                    waits,
+                    fate,
+                });
             }
         });
     }
 
-    /// Runs the timer of one end, if it has begun to.
+    /// Runs the timer of one end, if its program does so now.
     pub fn update_end(&mut self, side: usize, now: Micros) {
-        if now >= self.first_update[side] {
+        if self.ends[side].is_due(now) {
             self.ends[side].kcp.update(millis(now));
             self.emit(side, now);
         }
@@ -272,6 +447,33 @@ impl Pair for KcpPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
+
+    /// In which of the first 100 milliseconds a connection without traffic is updated.
+    fn updates(mode: &str, first: Micros) -> Vec<u32> {
+        let mode: Mode = mode.parse().unwrap();
+        let mut end = Endpoint::new(testing::library(), 1, &mode, 32, first).unwrap();
+        let due = |now: &Micros| {
+            let due = end.is_due(*now);
+            if due {
+                end.kcp.update(millis(*now));
+            }
+            due
+        };
+        (0..100_000)
+            .step_by(TICK as usize)
+            .filter(due)
+            .map(millis)
+            .collect()
+    }
+
+    #[test]
+    fn programs_update_on_a_clock_or_when_check_says() {
+        assert_eq!(updates("turbo", 3_000), (3..100).collect::<Vec<_>>());
+        assert_eq!(updates("turbo+20ms", 7_000), [7, 27, 47, 67, 87]);
+        assert_eq!(updates("1,40,2,1+check", 5_000), [5, 45, 85]);
+        assert_eq!(updates("1,2,2,1+check", 91_000), [91, 93, 95, 97, 99]);
+    }
 
     #[test]
     fn modes_are_named_or_spelled_out() {
@@ -292,13 +494,31 @@ mod tests {
             (custom.interval, custom.minrto, custom.flush),
             (20, None, false)
         );
+        let bbr: Mode = "bbr".parse().unwrap();
+        let spelled: Mode = "1,10,2,1+bbr".parse().unwrap();
+        let name = bbr.name.clone();
+        assert_eq!(Mode { name, ..spelled }, bbr);
+        let all: Mode = "1,1,0,1+check+cubic+rack+flush".parse().unwrap();
+        assert_eq!((all.interval, all.drive), (1, Drive::Check));
+        assert_eq!(all.controller, Some(Controller::Cubic));
+        assert!(all.rack && all.flush);
+        let slow: Mode = "normal+20ms".parse().unwrap();
+        assert_eq!(slow.drive, Drive::Every(20_000));
         for nonsense in [
             "1,20,2",
             "quick",
-            "1,5,2,1",
+            "1,0,2,1",
             "1,20,2,1,0",
             "-1,20,2,1",
             "1,20,2,1,10,3",
+            "turbo+",
+            "turbo+warp",
+            "turbo+0ms",
+            "turbo+1001ms",
+            "turbo+flush+flush",
+            "turbo+check+10ms",
+            "bbr+cubic",
+            "+bbr",
         ] {
             assert!(nonsense.parse::<Mode>().is_err(), "{nonsense}");
         }

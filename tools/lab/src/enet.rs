@@ -311,7 +311,8 @@ impl EnetPair {
         let mut datagram = [0; 65_536];
         while let Ok((length, from)) = self.ends[side].proxy.recv_from(&mut datagram) {
             if from == self.ends[side].address {
-                self.pipes[side].push(now, &datagram[..length], UDP_IP_HEADERS);
+                let datagram = datagram[..length].to_vec();
+                self.pipes[side].push(now, datagram, length + UDP_IP_HEADERS);
             }
         }
     }

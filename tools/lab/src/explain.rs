@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use kcp_abi::extensions::Info;
 use kcp_cli::values::{number, seed};
 use kcp_cli::{demand, files, interrupt};
 
@@ -71,6 +72,7 @@ impl Explain {
         );
         files::writable_folder(&self.out)?;
         let library = self.library.open()?;
+        self.mode.demand_of(library)?;
         let pair = KcpPair::new(
             library,
             &self.mode,
@@ -85,7 +87,7 @@ impl Explain {
             every: self.every * 1_000,
             messages: self.messages,
         };
-        let trace = trace::record(pair, stream)?;
+        let trace = trace::record(pair, &self.mode, stream)?;
         interrupt::tell(format!("{} transmissions", trace.transmissions.len()));
         ensure!(
             !trace.delivered.is_empty(),
@@ -188,8 +190,12 @@ fn sum_up(trace: &Trace) -> String {
         .filter(|&index| trace.transmissions[index].cause != Cause::First)
         .filter(|&index| trace.need(index) == Need::Lost)
         .count();
+    let early = match count(|cause| *cause == Cause::Early) {
+        0 => String::new(),
+        early => format!(", {early} early"),
+    };
     format!(
-        "{} segments, {} transmissions of which {lost} lost; {} resent by timeout, {} by skips; {needed} of these were needed",
+        "{} segments, {} transmissions of which {lost} lost; {} resent by timeout, {} by skips{early}; {needed} of these were needed",
         count(|cause| *cause == Cause::First),
         trace.transmissions.len(),
         count(|cause| *cause == Cause::Timeout),
@@ -206,19 +212,31 @@ fn write_state(trace: &Trace, path: &Path) -> Result<()> {
         "waitsnd",
         "rx_rto",
         "rx_srtt",
+        "phase",
+        "pacing_rate",
+        "bandwidth",
+        "min_rtt",
+        "inflight_target",
     ])?;
     for sample in &trace.samples {
-        writer.write_record(
-            [
-                sample.at / 1_000,
-                u64::from(sample.cwnd),
-                u64::from(sample.in_flight),
-                u64::from(sample.waiting),
-            ]
-            .map(|n| n.to_string())
-            .iter()
-            .chain(&[sample.rto.to_string(), sample.srtt.to_string()]),
-        )?;
+        let control = |pick: fn(Info) -> u32| {
+            let value = sample.control.map(pick);
+            value.map_or(String::new(), |value| value.to_string())
+        };
+        let phase = sample.control.map_or("", |control| control.phase_name());
+        writer.write_record([
+            (sample.at / 1_000).to_string(),
+            sample.cwnd.to_string(),
+            sample.in_flight.to_string(),
+            sample.waiting.to_string(),
+            sample.rto.to_string(),
+            sample.srtt.to_string(),
+            phase.to_string(),
+            control(|c| c.pacing_rate),
+            control(|c| c.bandwidth),
+            control(|c| c.min_rtt),
+            control(|c| c.inflight_target),
+        ])?;
     }
     writer.flush()?;
     Ok(())

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use kcp_abi::extensions::Info;
 use kcp_plot::{self as plot, Anchor, Axis, Canvas, Color, Panel, RGBColor};
 
 use crate::endpoint::Mode;
@@ -19,10 +20,13 @@ const ROW: i32 = 14;
 const CHART: i32 = 100;
 /// For the names above a chart.
 const CHART_GAP: i32 = 44;
+/// The phases of a congestion control, and the gap below them.
+const PHASES: i32 = 26 + CHART_GAP;
 
 const FIRST: RGBColor = plot::BLUE;
 const TIMEOUT: RGBColor = plot::RED;
 const FAST: RGBColor = plot::GREEN;
+const EARLY: RGBColor = plot::PURPLE;
 const SKIP: RGBColor = plot::AMBER;
 
 fn color(cause: Cause) -> RGBColor {
@@ -30,6 +34,7 @@ fn color(cause: Cause) -> RGBColor {
         Cause::First => FIRST,
         Cause::Timeout => TIMEOUT,
         Cause::Fast { .. } => FAST,
+        Cause::Early => EARLY,
     }
 }
 
@@ -66,17 +71,23 @@ pub fn draw(
     let low = shown.iter().min().copied().unwrap_or(0);
     let high = shown.iter().max().copied().unwrap_or(0);
     let charts_top = ROWS_TOP + ROW * (high - low + 2) as i32 + CHART_GAP;
-    let height = charts_top + 2 * CHART + CHART_GAP + 50;
+    let has_control = trace.samples.iter().any(|sample| sample.control.is_some());
+    let charts = if has_control { 3 } else { 2 };
+    let phases = if has_control { PHASES } else { 0 };
+    let height = charts_top + phases + charts * (CHART + CHART_GAP) + 6;
     let title = format!("One session of KCP, {} mode", mode.name);
     let view = View {
         canvas: Canvas::new(path, height, &title, &[subtitle])?,
         trace,
         time,
     };
-    view.legend()?;
+    view.legend(mode)?;
     view.lifelines()?;
     view.rows(low, high)?;
-    view.charts(charts_top, mode)?;
+    if has_control {
+        view.phases(charts_top)?;
+    }
+    view.charts(charts_top + phases, mode, has_control)?;
     view.canvas.finish()
 }
 
@@ -91,19 +102,29 @@ impl View<'_> {
     }
 
     /// Signs and what they mean, in lines.
-    fn legend(&self) -> Result<()> {
+    fn legend(&self, mode: &Mode) -> Result<()> {
         let canvas = &self.canvas;
         let small = |at, text| canvas.text(at, text, plot::SMALL, plot::TEXT, Anchor::Left);
         let (mut left, mut y) = (20, LEGEND);
-        for (color, text) in [
-            (Some(FIRST), "sent for the first time"),
-            (Some(TIMEOUT), "sent again: its timer ran out"),
-            (Some(FAST), "sent again: skipped by acknowledgements"),
+        let mut signs = vec![(Some(FIRST), "sent for the first time")];
+        // Loss told by time may leave a timer that has run out alone.
+        signs.extend(match mode.tells_loss_by_time() {
+            true => [
+                (Some(EARLY), "sent again, told lost by time"),
+                (Some(TIMEOUT), "the same after its timeout had passed"),
+            ],
+            false => [
+                (Some(TIMEOUT), "sent again: its timer ran out"),
+                (Some(FAST), "sent again: skipped by acknowledgements"),
+            ],
+        });
+        signs.extend([
             (Some(SKIP), "a skip"),
             (Some(plot::FAINT), "acknowledgement (ACK)"),
             (Some(plot::TEXT), "given to the program"),
             (None, "lost"),
-        ] {
+        ]);
+        for (color, text) in signs {
             let wide = 36 + plot::width(text, plot::SMALL);
             if left + wide > plot::WIDTH {
                 (left, y) = (20, y + 20);
@@ -248,6 +269,7 @@ impl View<'_> {
                 };
                 match one.cause {
                     Cause::Fast { skips } => format!("{skips} skips{needless}"),
+                    Cause::Early => format!("early{needless}"),
                     _ => format!("RTO {} ms{needless}", one.rto),
                 }
             })
@@ -271,7 +293,41 @@ impl View<'_> {
         }
     }
 
-    fn charts(&self, top: i32, mode: &Mode) -> Result<()> {
+    /// The phases of the congestion control, one after the other.
+    fn phases(&self, top: i32) -> Result<()> {
+        let canvas = &self.canvas;
+        let at = (LEFT, top - 14);
+        let title = "Phases of the congestion control";
+        canvas.text(at, title, plot::MEDIUM, plot::TEXT, Anchor::Left)?;
+        let mut samples = self
+            .trace
+            .samples
+            .iter()
+            .filter(|sample| self.shows(sample.at))
+            .filter_map(|sample| Some((sample.at, sample.control?)))
+            .peekable();
+        while let Some((start, control)) = samples.next() {
+            let mut end = start;
+            while let Some((at, _)) = samples.next_if(|(_, c)| c.phase == control.phase) {
+                end = at;
+            }
+            let (left, right) = (self.x(start), self.x(end + 1_000).max(self.x(start) + 1));
+            let color = plot::SERIES[control.phase as usize % plot::SERIES.len()];
+            let corners = [(left, top), (right, top + 26)];
+            canvas.rectangle(corners, color.mix(0.3))?;
+            // The whole name, or its last word, or none.
+            let name = control.phase_name();
+            let last = name.rsplit(' ').next().unwrap_or(name);
+            let fits = |name: &&str| plot::width(name, plot::SMALL) + 4 <= right - left;
+            if let Some(name) = [name, last].iter().copied().find(fits) {
+                let at = ((left + right) / 2, top + 13);
+                canvas.text(at, name, plot::SMALL, plot::TEXT, Anchor::Middle)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn charts(&self, top: i32, mode: &Mode, has_control: bool) -> Result<()> {
         let samples = || {
             self.trace
                 .samples
@@ -287,7 +343,7 @@ impl View<'_> {
             }),
         ];
         // What the mode ignores would only mislead.
-        if mode.nocwnd == 0 {
+        if mode.nocwnd == 0 || mode.controller.is_some() {
             segments.push((plot::AMBER, "cwnd (congestion window)", |s| {
                 f64::from(s.cwnd)
             }));
@@ -298,12 +354,25 @@ impl View<'_> {
             }),
             (plot::CYAN, "smoothed RTT", |s| f64::from(s.srtt)),
         ];
-        let last = self.time.clone();
-        let charts = [
-            ("segments", segments, last.clone().without_labels()),
-            ("ms", timers, last),
-        ];
-        for (number, (unit, series, x)) in charts.into_iter().enumerate() {
+        let mut charts = vec![("segments", segments)];
+        if has_control {
+            let rates: Vec<Line> = vec![
+                (plot::GREEN, "rate of sending (0: not paced)", |s| {
+                    rate(s, |control| control.pacing_rate)
+                }),
+                (plot::BLUE, "estimate of what the path delivers", |s| {
+                    rate(s, |control| control.bandwidth)
+                }),
+            ];
+            charts.push(("Mbit/s", rates));
+        }
+        charts.push(("ms", timers));
+        let last = charts.len() - 1;
+        for (number, (unit, series)) in charts.into_iter().enumerate() {
+            let x = match number {
+                number if number == last => self.time.clone(),
+                _ => self.time.clone().without_labels(),
+            };
             let top = top + number as i32 * (CHART + CHART_GAP);
             let highest = samples()
                 .flat_map(|sample| series.iter().map(move |(_, _, value)| value(sample)))
@@ -332,6 +401,13 @@ impl View<'_> {
         }
         Ok(())
     }
+}
+
+/// A rate of the congestion control in Mbit/s.
+fn rate(sample: &Sample, pick: fn(Info) -> u32) -> f64 {
+    sample
+        .control
+        .map_or(0.0, |control| f64::from(pick(control)) * 8.0 / 1e6)
 }
 
 /// A curve of steps, reduced to its corners.

@@ -39,7 +39,7 @@ pub struct Latency {
         value_name = "NAMES",
         value_delimiter = ',',
         default_value = "cubic,bbr",
-        help_heading = "Who takes part", value_parser = congestion_control)]
+        help_heading = "Who takes part", value_parser = tcp::control)]
     tcp: Vec<String>,
     /// A setting below net.ipv4 for the namespaces of TCP; repeat for several. `tcp_early_retrans=0` takes away the tail loss
     /// probes, which Linux has had since 2013
@@ -80,14 +80,6 @@ pub struct Latency {
     /// Folder for latency.csv, messages.csv and latency.svg
     #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
     out: PathBuf,
-}
-
-/// A name as the kernel has them.
-fn congestion_control(text: &str) -> Result<String, String> {
-    match text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty() {
-        true => Ok(text.to_string()),
-        false => Err("expected a name such as cubic".to_string()),
-    }
 }
 
 /// A setting below net.ipv4.
@@ -156,12 +148,11 @@ struct Phases {
     update: [Micros; 2],
 }
 
-fn phases(seed: u64, session: u64, interval: i32) -> Phases {
+fn phases(seed: u64, session: u64, period: Micros) -> Phases {
     let mut random = Pcg64Mcg::seed_from_u64(seed ^ session.wrapping_mul(0xD1B5_4A32_D192_ED03));
-    let interval = interval.max(1) as u64;
     Phases {
         message: random.random_range(0..50) * TICK,
-        update: [0, 1].map(|_| random.random_range(0..interval) * TICK),
+        update: [0, 1].map(|_| random.random_range(0..period / TICK) * TICK),
     }
 }
 
@@ -190,7 +181,7 @@ impl Virtual<'_> {
     fn kcp(&self, library: &'static Library, mode: &Mode, window: i32) -> Result<Vec<Session>> {
         let Virtual { link, seed, .. } = *self;
         self.play(|stream| {
-            let phases = phases(seed, stream, mode.interval);
+            let phases = phases(seed, stream, mode.period());
             let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
             session::run(&mut pair, 0, phases.message, self.traffic)
         })
@@ -202,26 +193,10 @@ impl Virtual<'_> {
             .suspend(|| eprintln!("ENet {} in virtual time", enet.version()));
         self.play(|stream| {
             let (mut pair, start) = EnetPair::connect(&enet, self.link, self.seed, stream)?;
-            let phase = phases(self.seed, stream, 1).message;
+            let phase = phases(self.seed, stream, TICK).message;
             session::run(&mut pair, start, phase, self.traffic)
         })
     }
-}
-
-/// The controls asked for that this kernel has; says which it lacks.
-fn controls(wanted: &[String]) -> Result<Vec<String>> {
-    let kernel = tcp::available()?;
-    let (usable, missing): (Vec<_>, Vec<_>) = wanted
-        .iter()
-        .cloned()
-        .partition(|name| kernel.contains(name));
-    for name in missing {
-        eprintln!(
-            "TCP {name} left out: this kernel offers {}",
-            kernel.join(", ")
-        );
-    }
-    Ok(usable)
 }
 
 impl Latency {
@@ -250,6 +225,9 @@ impl Latency {
         } else {
             self.mode.clone()
         };
+        for mode in &modes {
+            mode.demand_of(library)?;
+        }
         println!("Link: {link}");
         println!(
             "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
@@ -285,7 +263,7 @@ impl Latency {
         }
         bar.finish_and_clear();
         if !self.no_tcp && !interrupt::requested() {
-            match controls(&self.tcp) {
+            match tcp::usable(&self.tcp) {
                 Ok(controls) => self.tcp_series(&controls, link, traffic, &mut series)?,
                 Err(reason) => eprintln!("TCP left out: {reason:#}"),
             }
@@ -314,7 +292,7 @@ impl Latency {
                     congestion: congestion.clone(),
                     sysctl: self.sysctl.clone(),
                     stream,
-                    phase: phases(self.seed, stream, 1).message,
+                    phase: phases(self.seed, stream, TICK).message,
                 })
             })
             .collect();

@@ -30,6 +30,14 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// In bursts of this mean length; 0 loses each packet on its own.
+    pub fn of(share: f64, length: Micros) -> Loss {
+        match length {
+            0 => Loss::Random(share),
+            _ => Loss::Burst { share, length },
+        }
+    }
+
     /// The long-run share of lost packets.
     pub fn share(self) -> f64 {
         match self {
@@ -177,6 +185,11 @@ impl Link {
         self.count
     }
 
+    /// How long a packet that is handed over at time `now` waits for those before it.
+    pub fn waiting(&self, now: Micros) -> Micros {
+        self.busy_until.saturating_sub(now)
+    }
+
     /// Hands a packet of `bytes` (with all headers) to the link at time `now`, which never goes back.
     ///
     /// Every packet draws the same two numbers, whatever becomes of it, so that the fate of the n-th packet depends on the seed
@@ -223,8 +236,7 @@ impl Link {
         let Some(rate) = self.config.bandwidth else {
             return Some(now);
         };
-        let waiting = self.busy_until.saturating_sub(now);
-        if waiting > self.config.queue {
+        if self.waiting(now) > self.config.queue {
             return None;
         }
         let wire_time = (bytes as u64 * 8 * 1_000_000).div_ceil(rate.max(1));
@@ -234,22 +246,22 @@ impl Link {
 }
 
 /// A link and the packets on their way through it.
-pub struct Pipe {
+pub struct Pipe<P = Vec<u8>> {
     link: Link,
-    flying: BinaryHeap<Reverse<Flying>>,
+    flying: BinaryHeap<Reverse<Flying<P>>>,
     offered: u64,
 }
 
 /// Ordered by arrival, then by the order in which the packets were offered.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Flying {
+struct Flying<P> {
     at: Micros,
     number: u64,
-    packet: Vec<u8>,
+    packet: P,
 }
 
-impl Pipe {
-    pub fn new(link: Link) -> Pipe {
+impl<P: Ord> Pipe<P> {
+    pub fn new(link: Link) -> Pipe<P> {
         Pipe {
             link,
             flying: BinaryHeap::new(),
@@ -257,14 +269,14 @@ impl Pipe {
         }
     }
 
-    /// Sends a packet; `headers` is what the wire adds to it.
-    pub fn push(&mut self, now: Micros, packet: &[u8], headers: usize) -> Fate {
-        let fate = self.link.offer(now, packet.len() + headers);
+    /// Sends a packet of `bytes`, with all headers.
+    pub fn push(&mut self, now: Micros, packet: P, bytes: usize) -> Fate {
+        let fate = self.link.offer(now, bytes);
         if let Fate::Arrives(at) = fate {
             self.flying.push(Reverse(Flying {
                 at,
                 number: self.offered,
-                packet: packet.to_vec(),
+                packet,
             }));
             self.offered += 1;
         }
@@ -272,7 +284,7 @@ impl Pipe {
     }
 
     /// The next packet that has arrived by `now`.
-    pub fn pop(&mut self, now: Micros) -> Option<Vec<u8>> {
+    pub fn pop(&mut self, now: Micros) -> Option<P> {
         if self.next_arrival()? > now {
             return None;
         }
@@ -285,6 +297,10 @@ impl Pipe {
 
     pub fn count(&self) -> Count {
         self.link.count()
+    }
+
+    pub fn waiting(&self, now: Micros) -> Micros {
+        self.link.waiting(now)
     }
 }
 
@@ -448,16 +464,14 @@ mod tests {
         let mut held = 0;
         for n in 0..10_000u64 {
             let now = n * 1_000;
-            let Fate::Arrives(at) = pipe.push(now, &n.to_le_bytes(), 0) else {
+            let Fate::Arrives(at) = pipe.push(now, n, 0) else {
                 panic!("lost")
             };
             assert!(at == now + 30_000 || at == now + 35_000);
             held += u64::from(at == now + 35_000);
         }
         assert!((900..1_100).contains(&held), "{held}");
-        let order: Vec<u64> = std::iter::from_fn(|| pipe.pop(u64::MAX))
-            .map(|packet| u64::from_le_bytes(packet.try_into().unwrap()))
-            .collect();
+        let order: Vec<u64> = std::iter::from_fn(|| pipe.pop(u64::MAX)).collect();
         assert_eq!(order.len(), 10_000);
         let late = order.windows(2).filter(|w| w[1] < w[0]).count();
         assert!((800..=1_100).contains(&late), "{late}");
@@ -492,13 +506,13 @@ mod tests {
     #[test]
     fn a_pipe_delivers_when_due_and_not_before() {
         let mut pipe = Pipe::new(Link::new(PLAIN, 1, 0));
-        pipe.push(0, b"one", 28);
-        pipe.push(10, b"two", 28);
+        pipe.push(0, "one", 31);
+        pipe.push(10, "two", 31);
         assert_eq!(pipe.next_arrival(), Some(30_000));
         assert_eq!(pipe.pop(29_999), None);
-        assert_eq!(pipe.pop(30_000).as_deref(), Some(&b"one"[..]));
+        assert_eq!(pipe.pop(30_000), Some("one"));
         assert_eq!(pipe.pop(30_000), None);
-        assert_eq!(pipe.pop(40_000).as_deref(), Some(&b"two"[..]));
+        assert_eq!(pipe.pop(40_000), Some("two"));
         assert_eq!(pipe.count().bytes, 62);
     }
 }

@@ -1,5 +1,8 @@
 //! The lab: what KCP is for, shown on this library and measured against TCP and ENet, in tables and pictures.
 
+mod bottleneck;
+mod contend;
+mod contend_plot;
 mod endpoint;
 mod enet;
 mod explain;
@@ -13,6 +16,7 @@ mod scale;
 mod scale_plot;
 mod session;
 mod table;
+mod tally;
 mod tcp;
 #[cfg(test)]
 mod testing;
@@ -21,6 +25,7 @@ mod throughput_plot;
 mod trace;
 mod udp;
 mod wheel;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,8 +66,18 @@ enum Command {
     /// than the link and its queue hold, the surplus is dropped and resent: with nocwnd 1 a larger window then delivers less.
     ///
     /// Try: `--mode turbo+flush` (no waiting for the interval), `--mode default` (what the congestion window makes of loss),
-    /// `--window 128 --rtt 20,50,100,200,400 --loss 0` (the formula itself).
+    /// `--window 128 --rtt 20,50,100,200,400 --loss 0` (the formula itself), `--mode bbr --mode cubic --mode turbo --window 1024,4096 --rtt
+    /// 50 --bandwidth 50` (what a congestion control makes of a large window).
     Throughput(throughput::Throughput),
+    /// How several flows share one link: KCP with each congestion control, KCP without one, the kernel's TCP
+    ///
+    /// All flows send without end through one bottleneck with one queue. Jain's index is 1 when all have the same rate, and 1/n when
+    /// one of n has everything. Without TCP the run is in virtual time and exact from the seed; with TCP it takes real time. The two
+    /// ends of each connection flush at times of their own, and in each millisecond the flows have their turns in another order.
+    ///
+    /// Try: `--flow 4xbbr --apart 3 --seconds 60 --from 30` (do late ones get their share?), `--flow bbr --flow tcp-cubic`,
+    /// `--flow bbr --flow turbo@4096` (what a large window without a control does to others).
+    Contend(contend::Contend),
     /// What many connections in one process cost: ikcp_update on a clock against timers set by ikcp_check
     ///
     /// A server with real UDP sockets on the loopback holds all connections in one thread. It is driven in three ways: `update`
@@ -127,6 +142,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Latency(latency) => latency.run(),
             Command::Throughput(throughput) => throughput.run(),
+            Command::Contend(contend) => contend.run(),
             Command::Scale(scale) => scale.run(),
             Command::Explain(explain) => explain.run(),
         }?;

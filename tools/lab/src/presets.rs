@@ -21,6 +21,8 @@ pub enum Preset {
     Transcontinental,
     /// The test of KCP's documentation: RTT 60-125 ms, 10 % of round trips lost
     Loss10,
+    /// What flows share: RTT 50 ms, 50 Mbit/s, a queue of 50 ms, nothing lost but by it
+    Shared,
 }
 
 impl Preset {
@@ -73,6 +75,12 @@ impl Preset {
                 delay: 30_000,
                 jitter: 32_500,
                 loss: Loss::Random(0.05),
+                ..none
+            },
+            Preset::Shared => Config {
+                delay: 25_000,
+                bandwidth: Some(50_000_000),
+                queue: 50_000,
                 ..none
             },
         }
@@ -150,11 +158,7 @@ impl LinkArgs {
         let share = self
             .loss
             .map_or(config.loss.share(), |percent| percent / 100.0);
-        config.loss = if length > 0 {
-            Loss::Burst { share, length }
-        } else {
-            Loss::Random(share)
-        };
+        config.loss = Loss::of(share, length);
         if let Some(mbit) = self.bandwidth {
             config.bandwidth = (mbit > 0.0).then_some((mbit * 1e6) as u64);
             if config.queue == 0 {

@@ -1,6 +1,6 @@
-//! The kernel's TCP through the emulated link, in real time. Each session has two network namespaces of its own, each with a TUN
+//! The kernel's TCP through the emulated link, in real time. Each connection has two network namespaces of its own, each with a TUN
 //! device whose packets this process carries to the other one through the link. So nothing of the machine's network is touched,
-//! no route or metric is shared between sessions, and everything vanishes with the process.
+//! no route or metric is shared between them, and everything vanishes with the process.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -19,6 +19,7 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 use crate::link::{Config, Link, Micros, Pipe};
 use crate::punctual::Punctual;
 use crate::session::{CLIENT, SERVER, Session, Traffic, message};
+use crate::table::Summary;
 
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 77, 0, 2)];
 const PORT: u16 = 7000;
@@ -35,6 +36,29 @@ pub fn available() -> Result<Vec<String>> {
     .context("kernel TCP needs root and /dev/net/tun for namespaces of its own")?;
     let list = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")?;
     Ok(list.split_whitespace().map(str::to_string).collect())
+}
+
+/// The name of a congestion control, as the kernel has them.
+pub fn control(text: &str) -> Result<String> {
+    let named = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty();
+    ensure!(named, "expected a name such as cubic");
+    Ok(text.to_string())
+}
+
+/// The controls asked for that this kernel has; says which it lacks.
+pub fn usable(wanted: &[String]) -> Result<Vec<String>> {
+    let kernel = available()?;
+    let (usable, missing): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .cloned()
+        .partition(|name| kernel.contains(name));
+    for name in missing {
+        eprintln!(
+            "TCP {name} left out: this kernel offers {}",
+            kernel.join(", ")
+        );
+    }
+    Ok(usable)
 }
 
 /// Runs `work` on a thread in a fresh network namespace. What it opens there stays there, whichever thread uses it later.
@@ -79,70 +103,26 @@ fn socket(congestion: &str) -> Result<Socket> {
     Ok(socket)
 }
 
-/// One end of a session: its device, its socket, and the bytes that the socket has not taken yet.
+/// One end of a connection: its device, its socket, and the bytes that the socket has not taken yet.
 struct End {
     device: SyncDevice,
     stream: Option<TcpStream>,
     pending: Vec<u8>,
 }
 
-impl End {
-    fn write(&mut self) -> Result<()> {
-        let Some(stream) = &mut self.stream else {
-            return Ok(());
-        };
-        while !self.pending.is_empty() {
-            match stream.write(&self.pending) {
-                Ok(taken) => drop(self.pending.drain(..taken)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends what has arrived to `bytes`.
-    fn read(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
-        let Some(stream) = &mut self.stream else {
-            return Ok(());
-        };
-        let mut buffer = [0; 16_384];
-        loop {
-            match stream.read(&mut buffer) {
-                Ok(0) => bail!("the peer closed the connection"),
-                Ok(length) => bytes.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-/// One session: two ends, two pipes, and how far the messages are.
-struct Flow {
+/// A connection between two namespaces. Its packets come out of the devices at both ends, and whoever has it carries them.
+pub struct Connection {
     ends: [End; 2],
+    /// The client's socket until it connects.
+    client: Option<Socket>,
     listener: TcpListener,
-    /// The way of the handshake, and the link.
+    /// The way of the handshake: with the delay of the link, and nothing else of it.
     setup: [Pipe; 2],
-    pipes: [Pipe; 2],
-    /// When the message clock starts, once both ends are connected.
-    start: Option<Micros>,
-    phase: Micros,
-    echoed: Vec<u8>,
-    session: Session,
-    done: bool,
-    /// The worst delay of a packet beyond what the link asked for: how well this process keeps time.
-    late: Vec<Micros>,
 }
 
-impl Flow {
-    fn new(plan: &Plan, link: Config, seed: u64) -> Result<Flow> {
-        let Plan {
-            congestion,
-            sysctl,
-            stream,
-            phase,
-        } = plan;
+impl Connection {
+    /// Both ends, not connected yet. `sysctl` has settings below /proc/sys/net/ipv4 for their namespaces, as name=value.
+    pub fn open(congestion: &str, sysctl: &[String], link: Config) -> Result<Connection> {
         let (server_device, listener) = in_new_namespace(|| {
             tune(sysctl)?;
             let device = tun(SERVER)?;
@@ -155,42 +135,135 @@ impl Flow {
             tune(sysctl)?;
             let device = tun(CLIENT)?;
             let socket = socket(congestion)?;
-            match socket.connect(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into()) {
-                Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
-                    return Err(error.into());
-                }
-                _ => {}
-            }
             let in_use = socket.tcp_congestion()?;
             let in_use = String::from_utf8_lossy(&in_use);
             let in_use = in_use.trim_end_matches('\0');
             ensure!(
-                in_use == *congestion,
+                in_use == congestion,
                 "the socket uses {in_use}, not {congestion}"
             );
-            Ok((device, TcpStream::from(socket)))
+            Ok((device, socket))
         })?;
-        let end = |device, stream| End {
+        let end = |device| End {
             device,
-            stream,
+            stream: None,
             pending: Vec::new(),
         };
-        Ok(Flow {
-            ends: [end(client_device, Some(client)), end(server_device, None)],
+        Ok(Connection {
+            ends: [end(client_device), end(server_device)],
+            client: Some(client),
             listener,
             setup: [0, 1].map(|direction| Pipe::new(Link::new(link.undisturbed(), 0, direction))),
-            pipes: [0, 1]
-                .map(|direction| Pipe::new(Link::new(link, seed, 2 * *stream + direction))),
-            start: None,
-            phase: *phase,
-            echoed: Vec::new(),
-            session: Session::default(),
-            done: false,
-            late: Vec::new(),
         })
     }
 
-    fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    /// Sends the first packet of the handshake.
+    pub fn connect(&mut self) -> Result<()> {
+        let Some(client) = self.client.take() else {
+            return Ok(());
+        };
+        match client.connect(&SocketAddr::from((ADDRESSES[SERVER], PORT)).into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        self.ends[CLIENT].stream = Some(TcpStream::from(client));
+        Ok(())
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_established(&mut self) -> Result<bool> {
+        if self.ends[SERVER].stream.is_some() {
+            return Ok(true);
+        }
+        match self.listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                self.ends[SERVER].stream = Some(stream);
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives `packets` what has come out at each end, and the handshake its packets.
+    pub fn carry(&mut self, now: Micros, mut packets: impl FnMut(usize, &[u8])) -> Result<()> {
+        let established = self.ends[SERVER].stream.is_some();
+        let mut packet = [0; MTU as usize + 64];
+        for side in [CLIENT, SERVER] {
+            while let Ok(length) = self.ends[side].device.recv(&mut packet) {
+                let packet = &packet[..length];
+                // IPv6 router solicitations and the like are no part of the connection.
+                if length < 20 || packet[0] >> 4 != 4 || packet[9] != PROTOCOL_TCP {
+                    continue;
+                }
+                match established {
+                    true => packets(side, packet),
+                    false => drop(self.setup[side].push(now, packet.to_vec(), length)),
+                }
+            }
+            while let Some(packet) = self.setup[side].pop(now) {
+                self.deliver(1 - side, &packet)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives one end a packet.
+    pub fn deliver(&mut self, side: usize, packet: &[u8]) -> Result<()> {
+        self.ends[side].device.send(packet)?;
+        Ok(())
+    }
+
+    /// Sends bytes from one end; what the socket does not take now goes with the next call.
+    fn write(&mut self, side: usize, bytes: &[u8]) -> Result<()> {
+        let End {
+            stream, pending, ..
+        } = &mut self.ends[side];
+        pending.extend_from_slice(bytes);
+        let Some(stream) = stream else {
+            return Ok(());
+        };
+        while !pending.is_empty() {
+            match stream.write(pending) {
+                Ok(taken) => drop(pending.drain(..taken)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends from the client as much as the socket takes.
+    pub fn fill(&mut self) -> Result<()> {
+        self.write(CLIENT, &[])?;
+        while self.ends[CLIENT].pending.is_empty() {
+            self.write(CLIENT, &[0; 16_384])?;
+        }
+        Ok(())
+    }
+
+    /// Gives `sink` the bytes that have arrived at one end.
+    pub fn read(&mut self, side: usize, mut sink: impl FnMut(&[u8])) -> Result<()> {
+        let Some(stream) = &mut self.ends[side].stream else {
+            return Ok(());
+        };
+        let mut buffer = [0; 16_384];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => bail!("the peer closed the connection"),
+                Ok(length) => sink(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What becomes readable when there is something to do.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listening = self.ends[SERVER]
             .stream
             .is_none()
@@ -205,27 +278,55 @@ impl Flow {
             .chain(listening)
     }
 
+    /// When the next packet of the handshake arrives.
+    pub fn next_arrival(&self) -> Option<Micros> {
+        self.setup.iter().filter_map(Pipe::next_arrival).min()
+    }
+}
+
+/// One session: a connection, its link, and how far the messages are.
+struct Flow {
+    connection: Connection,
+    pipes: [Pipe; 2],
+    /// When the message clock starts, once both ends are connected.
+    start: Option<Micros>,
+    phase: Micros,
+    echoed: Vec<u8>,
+    session: Session,
+    done: bool,
+    /// The worst delay of a packet beyond what the link asked for: how well this process keeps time.
+    late: Vec<Micros>,
+}
+
+impl Flow {
+    fn new(plan: &Plan, link: Config, seed: u64) -> Result<Flow> {
+        let mut connection = Connection::open(&plan.congestion, &plan.sysctl, link)?;
+        connection.connect()?;
+        Ok(Flow {
+            connection,
+            pipes: [0, 1]
+                .map(|direction| Pipe::new(Link::new(link, seed, 2 * plan.stream + direction))),
+            start: None,
+            phase: plan.phase,
+            echoed: Vec::new(),
+            session: Session::default(),
+            done: false,
+            late: Vec::new(),
+        })
+    }
+
     /// Carries packets between the devices and the link.
     fn carry(&mut self, now: Micros) -> Result<()> {
-        let mut packet = [0; MTU as usize + 64];
+        let pipes = &mut self.pipes;
+        self.connection.carry(now, |side, packet| {
+            pipes[side].push(now, packet.to_vec(), packet.len());
+        })?;
         for side in [CLIENT, SERVER] {
-            while let Ok(length) = self.ends[side].device.recv(&mut packet) {
-                let packet = &packet[..length];
-                // IPv6 router solicitations and the like are no part of the session.
-                if length >= 20 && packet[0] >> 4 == 4 && packet[9] == PROTOCOL_TCP {
-                    let pipes = match self.start {
-                        None => &mut self.setup,
-                        Some(_) => &mut self.pipes,
-                    };
-                    pipes[side].push(now, packet, 0);
-                }
-            }
-            for pipe in [&mut self.setup[side], &mut self.pipes[side]] {
-                while let Some(due) = pipe.next_arrival().filter(|&due| due <= now) {
-                    if let Some(packet) = pipe.pop(now) {
-                        self.late.push(now - due);
-                        self.ends[1 - side].device.send(&packet)?;
-                    }
+            let pipe = &mut self.pipes[side];
+            while let Some(due) = pipe.next_arrival().filter(|&due| due <= now) {
+                if let Some(packet) = pipe.pop(now) {
+                    self.late.push(now - due);
+                    self.connection.deliver(1 - side, &packet)?;
                 }
             }
         }
@@ -234,22 +335,15 @@ impl Flow {
 
     fn work(&mut self, now: Micros, traffic: Traffic) -> Result<()> {
         self.carry(now)?;
-        if self.ends[SERVER].stream.is_none() {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(true)?;
-                    stream.set_nodelay(true)?;
-                    self.ends[SERVER].stream = Some(stream);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
+        if !self.connection.is_established()? {
+            return Ok(());
         }
         let start = *self.start.get_or_insert(now);
         self.echo()?;
-        self.send_due(now - start, traffic);
-        self.ends[CLIENT].write()?;
-        self.ends[CLIENT].read(&mut self.echoed)?;
+        self.send_due(now - start, traffic)?;
+        let echoed = &mut self.echoed;
+        self.connection
+            .read(CLIENT, |bytes| echoed.extend_from_slice(bytes))?;
         while self.echoed.len() >= traffic.size && !self.done {
             let index = self.session.rtt.len();
             if self.echoed[..traffic.size] != message(index, traffic.size) {
@@ -268,19 +362,19 @@ impl Flow {
     }
 
     fn echo(&mut self) -> Result<()> {
-        let server = &mut self.ends[SERVER];
-        let mut bytes = Vec::new();
-        server.read(&mut bytes)?;
-        server.pending.append(&mut bytes);
-        server.write()
+        let mut arrived = Vec::new();
+        self.connection
+            .read(SERVER, |bytes| arrived.extend_from_slice(bytes))?;
+        self.connection.write(SERVER, &arrived)
     }
 
-    fn send_due(&mut self, since_start: Micros, traffic: Traffic) {
+    fn send_due(&mut self, since_start: Micros, traffic: Traffic) -> Result<()> {
         while self.session.sent.len() < traffic.messages && self.next_send(traffic) <= since_start {
             let message = message(self.session.sent.len(), traffic.size);
-            self.ends[CLIENT].pending.extend_from_slice(&message);
+            self.connection.write(CLIENT, &message)?;
             self.session.sent.push(since_start);
         }
+        self.connection.write(CLIENT, &[])
     }
 
     /// When the next message is due, from the start of the session.
@@ -294,10 +388,10 @@ impl Flow {
             .start
             .filter(|_| self.session.sent.len() < traffic.messages)
             .map(|start| start + self.next_send(traffic));
-        self.setup
+        self.pipes
             .iter()
-            .chain(&self.pipes)
             .filter_map(Pipe::next_arrival)
+            .chain(self.connection.next_arrival())
             .chain(sending)
             .min()
             .unwrap_or(Micros::MAX)
@@ -358,12 +452,7 @@ pub fn run(
     }
     let mut late: Vec<Micros> = flows.iter().flat_map(|flow| flow.late.clone()).collect();
     late.sort_unstable();
-    let at = |share: f64| {
-        late.get((late.len() as f64 * share) as usize)
-            .copied()
-            .unwrap_or(0)
-    };
-    let late = [at(0.5), at(0.99)];
+    let late = Summary::of(&late).map_or([0, 0], |late| [late.p50, late.p99]);
     let sessions = flows
         .into_iter()
         .map(|mut flow| {
@@ -383,8 +472,15 @@ fn wait(flows: &[Flow], clock: Instant, traffic: Traffic) -> Result<()> {
         .unwrap_or(0);
     let now = clock.elapsed().as_micros() as Micros;
     let pause = Duration::from_micros(next.saturating_sub(now).min(100_000));
-    let mut descriptors: Vec<PollFd> = active()
-        .flat_map(Flow::descriptors)
+    sleep(
+        pause,
+        active().flat_map(|flow| flow.connection.descriptors()),
+    )
+}
+
+/// Sleeps until a descriptor is readable, but no longer than `pause`.
+pub fn sleep<'a>(pause: Duration, descriptors: impl Iterator<Item = BorrowedFd<'a>>) -> Result<()> {
+    let mut descriptors: Vec<PollFd> = descriptors
         .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
         .collect();
     match ppoll(&mut descriptors, Some(TimeSpec::from_duration(pause)), None) {

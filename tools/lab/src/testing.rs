@@ -15,3 +15,12 @@ pub fn library() -> &'static Library {
         .expect("the library loads")
     })
 }
+
+/// Whether that library has congestion controls. One that is built without extensions, or another implementation, lacks them.
+pub fn has_controls() -> bool {
+    let has_them = library().controller("ikcpx_bbr").is_some();
+    if !has_them {
+        eprintln!("skipped: {} has no ikcpx_bbr", library().path().display());
+    }
+    has_them
+}

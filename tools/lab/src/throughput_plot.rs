@@ -11,8 +11,8 @@ const TOP: i32 = 116;
 const ROW: i32 = 200;
 const GAP: i32 = 78;
 /// Left and right ends of the two columns; the names of the curves stand to the right of each.
-const RATE: [i32; 2] = [80, 370];
-const COST: [i32; 2] = [514, 764];
+const RATE: [i32; 2] = [80, 352];
+const COST: [i32; 2] = [522, 764];
 const COLORS: [RGBColor; 6] = [
     plot::GREEN,
     plot::BLUE,
@@ -32,6 +32,17 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
+/// Each value once, as they first come.
+fn in_order<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for value in values {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    kept
+}
+
 fn axis(values: impl Iterator<Item = f64>, label: &str) -> Axis {
     let values = distinct(values.filter(|value| *value > 0.0));
     match (values.first(), values.last()) {
@@ -41,7 +52,9 @@ fn axis(values: impl Iterator<Item = f64>, label: &str) -> Axis {
 }
 
 pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
-    let losses = distinct(points.iter().map(|p| p.loss));
+    let modes = in_order(points.iter().map(|p| p.mode.as_str()));
+    let losses = in_order(points.iter().map(|p| p.loss));
+    let kinds = in_order(points.iter().map(|p| (p.mode.as_str(), p.loss)));
     let rtts = distinct(points.iter().map(|p| p.rtt));
     let windows = distinct(points.iter().map(|p| f64::from(p.window)));
     let capacity = points.iter().filter_map(|p| p.capacity);
@@ -85,11 +98,23 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
                 end: to,
             });
         }
-        for (index, loss) in losses.iter().enumerate() {
-            let color = COLORS[index % COLORS.len()];
+        for &(mode, loss) in &kinds {
+            // Several modes are told apart by their colours, and their losses by the names beside them.
+            let (number, name) = match modes.len() {
+                1 => (
+                    losses.iter().position(|one| *one == loss),
+                    format!("{loss} %"),
+                ),
+                _ => (
+                    modes.iter().position(|one| *one == mode),
+                    format!("{mode}, {loss} %"),
+                ),
+            };
+            let color = COLORS[number.unwrap_or(0) % COLORS.len()];
+            let is_own = |p: &&&Point| p.mode == mode && p.loss == loss;
             let curve = |value: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
                 own.iter()
-                    .filter(|p| p.loss == *loss)
+                    .filter(is_own)
                     .filter_map(|p| Some((f64::from(p.window), value(p)?)))
                     .collect()
             };
@@ -102,9 +127,9 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             let delivered = curve(|p| Some(p.delivered / 1e6));
             dots(&canvas, &rate, &delivered, color)?;
             rate.curve(&canvas, delivered.iter().copied(), color, 2)?;
-            rate_labels.extend(end(&rate, &delivered, format!("{loss} %")));
+            rate_labels.extend(end(&rate, &delivered, name.clone()));
 
-            for point in own.iter().filter(|p| p.loss == *loss) {
+            for point in own.iter().filter(is_own) {
                 cost.spread(&canvas, f64::from(point.window), point.spread, color)?;
             }
             let original = curve(|p| p.original);
@@ -113,8 +138,9 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             dots(&canvas, &cost, &ours, color)?;
             cost.curve(&canvas, ours.iter().copied(), color, 2)?;
             let prefix = if has_original { "ours, " } else { "" };
-            cost_labels.extend(end(&cost, &ours, format!("{prefix}{loss} %")));
-            cost_labels.extend(end(&cost, &original, format!("original, {loss} %")));
+            cost_labels.extend(end(&cost, &ours, format!("{prefix}{name}")));
+            let text = format!("original, {name}");
+            cost_labels.extend(end(&cost, &original, text));
         }
         rate.labels(&canvas, rate_labels)?;
         cost.labels(&canvas, cost_labels)?;

@@ -7,26 +7,27 @@ use std::fmt;
 use std::rc::Rc;
 
 use anyhow::Result;
+use kcp_abi::extensions::Info;
 use kcp_abi::layout::Segment;
 use kcp_cli::interrupt;
 
-use crate::endpoint::{Endpoint, KcpPair};
+use crate::endpoint::{Endpoint, KcpPair, Mode};
 use crate::link::{Fate, Micros};
 use crate::session::{CLIENT, Pair, SERVER, TICK, message};
-
-const COMMAND_PUSH: u8 = 81;
-const COMMAND_ACK: u8 = 82;
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, after, headers};
 
 /// Why a segment was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     First,
-    /// Its `resendts` had come.
+    /// Its timer, as it was set when the segment was sent, had run out.
     Timeout,
     /// Later segments were acknowledged this often while it was not.
     Fast {
         skips: u32,
     },
+    /// Before its timer had run out, where loss is told by time: told lost, or sent to make the peer answer.
+    Early,
 }
 
 impl fmt::Display for Cause {
@@ -36,6 +37,7 @@ impl fmt::Display for Cause {
             Cause::Timeout => write!(f, "timeout"),
             Cause::Fast { skips: 1 } => write!(f, "fast, 1 skip"),
             Cause::Fast { skips } => write!(f, "fast, {skips} skips"),
+            Cause::Early => write!(f, "early"),
         }
     }
 }
@@ -78,6 +80,8 @@ pub struct Sample {
     pub waiting: u32,
     pub rto: i32,
     pub srtt: i32,
+    /// The state of the congestion control, where the library's own is installed.
+    pub control: Option<Info>,
 }
 
 #[derive(Default)]
@@ -139,37 +143,6 @@ impl Trace {
     }
 }
 
-/// Signed difference of sequence numbers and clocks, as the protocol counts.
-fn after(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) > 0
-}
-
-/// One segment of a packet.
-struct Header {
-    command: u8,
-    ts: u32,
-    sn: u32,
-    una: u32,
-}
-
-fn headers(packet: &[u8]) -> Vec<Header> {
-    const SIZE: usize = 24;
-    let mut rest = packet;
-    let mut found = Vec::new();
-    while rest.len() >= SIZE {
-        let word =
-            |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-        found.push(Header {
-            command: rest[4],
-            ts: word(8),
-            sn: word(12),
-            una: word(16),
-        });
-        rest = rest.get(SIZE + word(20) as usize..).unwrap_or(&[]);
-    }
-    found
-}
-
 /// What is remembered of a segment in `snd_buf`.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -213,6 +186,11 @@ struct Observer {
     wire: Rc<RefCell<Vec<Wire>>>,
     known: BTreeMap<u32, Seen>,
     skips: BTreeMap<u32, u32>,
+    /// When the timer of each segment runs out, as it was set when the segment was sent: who tells loss by time may set it
+    /// forward.
+    timers: BTreeMap<u32, u32>,
+    /// Whether the mode tells loss by time.
+    by_time: bool,
 }
 
 impl Observer {
@@ -232,13 +210,19 @@ impl Observer {
                     COMMAND_PUSH if side == CLIENT => {
                         let before = self.known.get(&header.sn).copied();
                         let after = buffer.get(&header.sn);
+                        let skips = self.skips.get(&header.sn).copied().unwrap_or(0);
+                        let timer = self.timers.get(&header.sn);
+                        let ran_out = timer.is_none_or(|timer| after_or_at(current, *timer));
                         let cause = match before {
-                            None => Cause::First,
-                            Some(seen) if !after_or_at(current, seen.resendts) => Cause::Fast {
-                                skips: self.skips.get(&header.sn).copied().unwrap_or(0),
-                            },
-                            Some(_) => Cause::Timeout,
+                            // A congestion control may have held back what was in the list.
+                            None | Some(Seen { xmit: 0, .. }) => Cause::First,
+                            Some(_) if ran_out => Cause::Timeout,
+                            Some(_) if self.by_time => Cause::Early,
+                            Some(_) => Cause::Fast { skips },
                         };
+                        if let Some((seen, _)) = after {
+                            self.timers.insert(header.sn, seen.resendts);
+                        }
                         // A timeout leaves the count, the two others start it anew.
                         if cause != Cause::Timeout {
                             self.skips.insert(header.sn, 0);
@@ -277,7 +261,7 @@ impl Observer {
     /// the acknowledgement with the highest `sn` among those with the newest `ts`, and only for segments not sent after that.
     fn count_skips(&mut self, packet: &[u8], now: Micros) {
         let mut newest: Option<(u32, u32)> = None;
-        let headers = headers(packet);
+        let headers: Vec<_> = headers(packet).collect();
         let acks = || headers.iter().filter(|h| h.command == COMMAND_ACK);
         for header in acks() {
             newest = match newest {
@@ -311,6 +295,7 @@ impl Observer {
             waiting: fields.nsnd_buf + fields.nsnd_que,
             rto: fields.rx_rto,
             srtt: fields.rx_srtt,
+            control: pair.ends[CLIENT].kcp.info(),
         });
     }
 }
@@ -331,15 +316,15 @@ pub struct Stream {
 const PATIENCE: Micros = 60_000_000;
 
 /// Runs one session to the last acknowledgement (or ten times its length) and returns what happened.
-pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
+pub fn record(mut pair: KcpPair, mode: &Mode, stream: Stream) -> Result<Trace> {
     let wire = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&wire);
-    pair.tap(Box::new(move |at, side, packet, fate| {
+    pair.tap(Box::new(move |sent| {
         sink.borrow_mut().push(Wire {
-            at,
-            side,
-            packet: packet.to_vec(),
-            fate,
+            at: sent.at,
+            side: sent.side,
+            packet: sent.packet.to_vec(),
+            fate: sent.fate,
         });
     }));
     let mut observer = Observer {
@@ -347,6 +332,8 @@ pub fn record(mut pair: KcpPair, stream: Stream) -> Result<Trace> {
         wire,
         known: BTreeMap::new(),
         skips: BTreeMap::new(),
+        timers: BTreeMap::new(),
+        by_time: mode.tells_loss_by_time(),
     };
     let longest = (stream.every * stream.messages as u64 * 10).max(PATIENCE);
     let mut sent = 0;
@@ -405,7 +392,7 @@ mod tests {
             every: 10_000,
             messages: 300,
         };
-        record(pair, stream).unwrap()
+        record(pair, &mode, stream).unwrap()
     }
 
     fn resent(trace: &Trace) -> impl Iterator<Item = &Transmission> {
@@ -502,5 +489,34 @@ mod tests {
             seen[usize::from(lost_before)] += 1;
         }
         assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
+    }
+
+    #[test]
+    fn the_state_of_a_control_is_sampled_and_loss_is_told_early() {
+        if !testing::has_controls() {
+            return;
+        }
+        let mut early = 0;
+        for seed in 0..5 {
+            let trace = trace("bbr", seed);
+            let last = trace.samples.last().and_then(|sample| sample.control);
+            let last = last.expect("ikcpx_bbr gives its state");
+            assert!(!last.phase_name().is_empty());
+            assert!(last.bandwidth > 0 && last.pacing_rate > 0, "{last:?}");
+            // The link alone takes 60 ms for a round trip.
+            assert!((60..200).contains(&last.min_rtt), "{last:?}");
+            assert_eq!(last.cwnd, trace.samples.last().map_or(0, |s| s.cwnd));
+            for one in resent(&trace) {
+                assert!(!matches!(one.cause, Cause::Fast { .. }), "{one:?}");
+                early += usize::from(one.cause == Cause::Early);
+            }
+        }
+        assert!(early > 20, "{early} early resends");
+        assert!(
+            trace("turbo", 1)
+                .samples
+                .iter()
+                .all(|s| s.control.is_none())
+        );
     }
 }

@@ -1,0 +1,69 @@
+//! What a library has beyond ikcp.h: the functions of ikcpx.h. They are looked up by name, since other libraries lack them.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::{size_of, transmute};
+
+use crate::kcp::Kcp;
+use crate::layout::{Ikcpcb, Ops};
+use crate::library::Library;
+
+type Controller = unsafe extern "C" fn() -> *const Ops;
+/// `int ikcpx_rack(ikcpcb *kcp, int on)`
+pub type Rack = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
+
+impl Library {
+    /// The congestion control that the function of this name returns, such as `ikcpx_bbr`.
+    pub fn controller(&self, function: &str) -> Option<&'static Ops> {
+        let address = self.symbol(function)?;
+        // SAFETY: ikcpx.h declares these functions so; the table lives as long as the library, which is never unloaded.
+        unsafe { transmute::<*mut c_void, Controller>(address)().as_ref() }
+    }
+
+    /// `ikcpx_rack`
+    pub fn rack(&self) -> Option<Rack> {
+        let address = self.symbol("ikcpx_rack")?;
+        // SAFETY: ikcpx.h declares the function so.
+        Some(unsafe { transmute::<*mut c_void, Rack>(address) })
+    }
+}
+
+/// `struct IKCPX_CCINFO`: the state of a controller.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    phase_name: *const c_char,
+    pub phase: u32,
+    /// In bytes per second, as is `pacing_rate`.
+    pub bandwidth: u32,
+    pub pacing_rate: u32,
+    pub min_rtt: u32,
+    pub inflight: u32,
+    pub inflight_target: u32,
+    pub cwnd: u32,
+    pub ssthresh: u32,
+    pub lost: u32,
+    pub needless: u32,
+}
+
+impl Info {
+    pub fn phase_name(&self) -> &'static str {
+        // SAFETY: a name that stays for ever, or NULL.
+        let name = unsafe { (!self.phase_name.is_null()).then(|| CStr::from_ptr(self.phase_name)) };
+        name.and_then(|name| name.to_str().ok()).unwrap_or("")
+    }
+}
+
+impl<O> Kcp<O> {
+    /// The state of the controller, where it is one of the library's own.
+    pub fn info(&self) -> Option<Info> {
+        let size = size_of::<Info>() as u32;
+        // SAFETY: the object is alive and its layout that of its library; the hook gets a buffer with its size, and a buffer of
+        // zeros is a value of `Info`.
+        unsafe {
+            let table = (*self.tail().ccops?).as_ref()?;
+            let mut info: Info = std::mem::zeroed();
+            let filled = table.get_info?(self.raw(), (&raw mut info).cast(), size);
+            (filled == size).then_some(info)
+        }
+    }
+}
