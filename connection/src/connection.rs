@@ -14,9 +14,10 @@ use crate::stats::Stats;
 
 /// Bytes of a segment's header.
 const HEADER: usize = 24;
-/// An idle connection is looked at this often until the core has given back the memory of the burst before, ms.
-const TIDYING: u64 = 500;
-/// By when it has done so after the last activity, ms: it does so every 500 ms, and after a quiet 500 ms with everything.
+/// An idle connection is updated this often until the core has given back the memory of the burst before, ms: free segments
+/// some at each flush.
+const TIDYING: u64 = 50;
+/// The rest of it is given back by then after the last activity, ms.
 const TIDY: u64 = 1000;
 
 /// One end of a connection.
@@ -306,12 +307,13 @@ impl Connection {
     /// When to call [`update`](Connection::update) or [`flush`](Connection::flush) next, if nothing is sent or arrives before;
     /// `None`: not before something is. It may have passed already, and right after one of the two it never has.
     ///
-    /// While something is to be done it is at most an interval ahead. A connection with nothing to do asks for a few more calls
-    /// during a second, to give memory back, and then for none.
+    /// While something is to be done it is at most an interval ahead. A connection with nothing to do asks for a call each
+    /// 50 ms to give memory back, for a second, after a large burst for longer, and then for none.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let wait = if self.is_idle() {
-            if self.clock.saturating_sub(self.active) >= TIDY {
+            let rested = self.clock.saturating_sub(self.active) >= TIDY;
+            if rested && !self.handle.keeps_segments() {
                 return None;
             }
             TIDYING

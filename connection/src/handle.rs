@@ -126,6 +126,10 @@ impl Handle {
         self.kcp().check(clock)
     }
 
+    pub(crate) fn keeps_segments(&self) -> bool {
+        self.kcp().keeps_segments()
+    }
+
     pub(crate) fn update(&mut self, clock: u32, output: Output<'_>) {
         self.with_output(output, |kcp| kcp.update(clock));
     }

@@ -62,6 +62,13 @@
 //! together. The closure borrows what it likes for the duration of the call, and cannot reach the connection, which is borrowed
 //! as well. It may panic.
 //!
+//! ```compile_fail,E0499
+//! # use std::time::Instant;
+//! # use ikcp_connection::{Config, Connection};
+//! # let mut connection = Connection::new(7, &Config::fast(), Instant::now()).unwrap();
+//! connection.flush_with(Instant::now(), |packet| connection.flush(Instant::now())); // borrowed twice
+//! ```
+//!
 //! # Time
 //!
 //! Times are [`Instant`](std::time::Instant)s that the program passes in, so they may be invented. The protocol counts whole
@@ -72,6 +79,11 @@
 //!
 //! A `Connection` is [`Send`] and not [`Sync`]: it may move between threads, and connections do not share anything, so that
 //! each thread may have its own. For several threads at one connection, a `Mutex` does.
+//!
+//! ```compile_fail,E0277
+//! fn shared<T: Sync>() {}
+//! shared::<ikcp_connection::Connection>();
+//! ```
 //!
 //! # Memory
 //!

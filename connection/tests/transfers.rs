@@ -146,7 +146,7 @@ fn transfer(random: &mut Random) {
         assert!((n == 0 && stream) || sent == received, "other messages");
     }
     // It has come to rest: a few more calls, and then none.
-    for _ in 0..8 {
+    for _ in 0..200 {
         while let Some(at) = ways[1].link.next() {
             let packet = ways[1].link.receive(at);
             now = at;

@@ -81,6 +81,12 @@ impl Kcp<'_> {
             .cast_signed()
     }
 
+    /// True while it keeps free segments, which flushes give back, some each, when nothing happens any more.
+    #[must_use]
+    pub fn keeps_segments(&self) -> bool {
+        self.private().pool.is_set_up()
+    }
+
     /// Ends the object, also inside one of its callbacks. From here on nothing is called but the congestion control's
     /// `release`, and nothing is sent.
     pub fn release(self) {

@@ -200,6 +200,11 @@ impl Pool {
         }
     }
 
+    /// True while it keeps segments, or lists for them.
+    pub(crate) fn is_set_up(&self) -> bool {
+        !self.classes.get().is_null()
+    }
+
     /// True while something may have to be given back.
     pub(crate) fn is_ageing(&self) -> bool {
         self.ageing.get() > 0
