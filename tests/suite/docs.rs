@@ -75,6 +75,10 @@ pub fn add(suite: &mut Suite) {
         links_lead_somewhere,
     );
     suite.test("docs: the changelog begins with this version", changelog);
+    suite.test(
+        "docs: the table of the README has the figures of performance.md",
+        first_screen,
+    );
     suite.test_unless(
         gcc.missing(),
         "docs: tuning.md has the figures that its commands print",
@@ -299,6 +303,51 @@ fn changelog() -> Outcome {
         Some(first) if first.starts_with(&format!("## {version}")) => Ok(()),
         other => Err(format!("{other:?} is not {version}").into()),
     }
+}
+
+/// Rows of the README, in their order, and those of performance.md that they are made of.
+const FIRST_SCREEN: [&str; 5] = [
+    "1,376 B, no loss, 20 ms, window 1,024",
+    "1,376 B, 1 % loss, 20 to 40 ms, window 1,024",
+    "1,376 B, 1 % loss, 20 to 40 ms, window 8,192",
+    "memory of an idle connection",
+    "stripped libkcp.so",
+];
+
+/// Ratios are rounded up by at most a third, kilobytes to the nearest. The Chinese table has the numbers of this one.
+fn first_screen() -> Outcome {
+    let (readme, performance) = (read("README.md")?, read("docs/performance.md")?);
+    let cells = |line: &str| -> Vec<String> {
+        line.split('|')
+            .map(|cell| cell.trim().to_string())
+            .collect()
+    };
+    let number = |cell: &str| -> Result<f64, String> {
+        let digits = cell.split(' ').next().unwrap_or_default().replace(',', "");
+        digits.parse().map_err(|_| format!("{cell:?} is no number"))
+    };
+    let shown = readme.lines().skip_while(|line| !line.starts_with("|---"));
+    for (line, name) in shown.skip(1).zip(FIRST_SCREEN) {
+        let measured = performance
+            .lines()
+            .map(cells)
+            .find(|row| row.len() > 5 && row[1] == name)
+            .ok_or_else(|| format!("performance.md has no {name}"))?;
+        let (ours, original) = (number(&measured[4])?, number(&measured[5])?);
+        let row = cells(line);
+        let (left, right) = (number(&row[2])?, number(&row[3])?);
+        let agrees = if left == 1.0 {
+            (0.67..=1.0).contains(&(ours / original / right))
+        } else if row[3].ends_with("KB") {
+            (left, right) == ((original / 1e3).round(), (ours / 1e3).round())
+        } else {
+            (left, right) == (original, ours)
+        };
+        if !agrees {
+            return Err(format!("{line}\nbut {ours} and {original} in performance.md").into());
+        }
+    }
+    Ok(())
 }
 
 /// Each `target/tuning NAME` is followed by the table that it prints.
