@@ -4,6 +4,8 @@
 #include "check.h"
 #include "ikcpx.h"
 
+#include <string.h>
+
 static long allocated;
 static long allowed = 1000000;
 
@@ -114,6 +116,81 @@ static void redundancy_is_a_share_of_the_payload(void)
     ikcp_release(kcp);
 }
 
+static int packets, told;
+
+static int count_packet(const char *data, int size, ikcpcb *kcp, void *user)
+{
+    (void)data;
+    (void)kcp;
+    (void)user;
+    packets++;
+    return size;
+}
+
+static void count_dead(ikcpcb *kcp, void *user)
+{
+    CHECK(kcp->state == 0xffffffff && user == &told);
+    told++;
+}
+
+static void counters_are_told(void)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    struct IKCPX_STATS stats;
+
+    ikcp_setoutput(kcp, count_packet);
+    ikcp_nodelay(kcp, 1, 10, 2, 1);
+    ikcp_update(kcp, 0);
+    CHECK_INT(ikcpx_stats(kcp, NULL, 0), 0);
+    ikcp_send(kcp, "hello", 5);
+    ikcp_flush(kcp);
+    memset(&stats, 1, sizeof stats);
+    CHECK_INT(ikcpx_stats(kcp, &stats, sizeof stats), 0);
+    CHECK(stats.packets_sent == 1 && stats.bytes_sent == 29 && stats.segments_sent == 1);
+    CHECK(stats.rtt_min == 0 && stats.delivery_rate == 0);
+    /* A program that was compiled for a shorter struct. */
+    memset(&stats, 1, sizeof stats);
+    CHECK_INT(ikcpx_stats(kcp, &stats, 16), 0);
+    CHECK(stats.packets_sent == 1 && stats.bytes_sent != 29);
+    ikcp_release(kcp);
+
+    CHECK_INT(ikcpx_stats(NULL, &stats, sizeof stats), -1);
+    kcp = ikcp_create(1, NULL);
+    allowed = 0;
+    CHECK_INT(ikcpx_stats(kcp, &stats, sizeof stats), -1);
+    CHECK_INT(ikcpx_large_messages(kcp, 1), -1);
+    CHECK_INT(ikcpx_backoff_limit(kcp, 100), -1);
+    CHECK_INT(ikcpx_dead_link(kcp, 100, count_dead), -1);
+    allowed = 1000000;
+    ikcp_release(kcp);
+}
+
+static void a_connection_is_driven_by_what_is_due(void)
+{
+    ikcpcb *kcp = ikcp_create(1, &told);
+    IUINT32 now = 0;
+
+    ikcp_setoutput(kcp, count_packet);
+    ikcp_nodelay(kcp, 1, 100, 2, 1);
+    CHECK_INT(ikcpx_dead_link(kcp, 1000, count_dead), 0);
+    CHECK_INT(ikcpx_backoff_limit(kcp, 300), 0);
+    CHECK_INT(ikcpx_large_messages(kcp, 1), 0);
+    ikcpx_update(kcp, now);
+    CHECK_INT(ikcpx_next(kcp, now), 0x7fffffff);
+    ikcp_send(kcp, "hello", 5);
+    for (packets = 0; told == 0; ikcpx_update(kcp, now)) now = ikcpx_next(kcp, now);
+    /* 0, 200, 500 and 800 ms */
+    CHECK_INT(packets, 4);
+    CHECK_INT(now, 1000);
+    ikcpx_path_changed(kcp);
+    CHECK(packets == 5 && kcp->state == 0);
+    CHECK_INT(ikcpx_next(NULL, 5), 5);
+    ikcpx_update(NULL, 5);
+    ikcpx_path_changed(NULL);
+    CHECK_INT(ikcpx_dead_link(kcp, -1, NULL), -1);
+    ikcp_release(kcp);
+}
+
 int main(void)
 {
     ikcp_allocator(counted_malloc, counted_free);
@@ -137,6 +214,8 @@ int main(void)
     loss_by_time_outlives_a_control();
 #endif
     redundancy_is_a_share_of_the_payload();
+    counters_are_told();
+    a_connection_is_driven_by_what_is_due();
     CHECK_INT(allocated, 0);
     return check_result();
 }

@@ -1,9 +1,10 @@
 /*
- * ikcpx.h: what KCP lacks: congestion control, and loss told by time. Nothing here changes a connection that does not ask
- * for it, and the peer may be any KCP.
+ * ikcpx.h: what KCP lacks: congestion control, loss told by time, counters, updates when something is due, large
+ * messages, links that fail and come back. Nothing here changes a connection that does not ask for it, and the peer may be
+ * any KCP.
  *
  * MIT license. Generated from the library's source by cbindgen: edit cbindgen-ikcpx.toml or the comments in
- * src/extensions.rs and core/src/extension/, not this file.
+ * src/extensions.rs, core/src/extension/ and core/src/extras/, not this file.
  *
  * What holds for the functions of ikcp.h holds for these. A library that was built without extensions does not have
  * them; docs/extensions.md says whom each serves and what it costs.
@@ -14,14 +15,74 @@
 #include "ikcp.h"
 
 #ifdef KCP_PREFIX /* as in ikcp.h */
+#define ikcpx_backoff_limit IKCP_NAME(ikcpx_backoff_limit)
 #define ikcpx_bbr IKCP_NAME(ikcpx_bbr)
 #define ikcpx_cubic IKCP_NAME(ikcpx_cubic)
+#define ikcpx_dead_link IKCP_NAME(ikcpx_dead_link)
+#define ikcpx_large_messages IKCP_NAME(ikcpx_large_messages)
+#define ikcpx_next IKCP_NAME(ikcpx_next)
+#define ikcpx_path_changed IKCP_NAME(ikcpx_path_changed)
 #define ikcpx_rack IKCP_NAME(ikcpx_rack)
+#define ikcpx_stats IKCP_NAME(ikcpx_stats)
+#define ikcpx_update IKCP_NAME(ikcpx_update)
 #endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * What has happened since the first call of ikcpx_stats(). Times are milliseconds of the clock that the connection was told
+ * last, by ikcp_update() or ikcpx_update(). Later versions add members at the end.
+ */
+struct IKCPX_STATS {
+    /* Time that was counted. */
+    IUINT64 time;
+    /* Packets handed to `output`, and their bytes. */
+    IUINT64 packets_sent;
+    IUINT64 bytes_sent;
+    /* Packets given to ikcp_input(), and their bytes. */
+    IUINT64 packets_received;
+    IUINT64 bytes_received;
+    /* Of these, packets that it answered with an error. */
+    IUINT64 packets_refused;
+    /* Segments sent for the first time, and bytes of payload that the peer has acknowledged. */
+    IUINT64 segments_sent;
+    IUINT64 bytes_delivered;
+    /* Segments sent again: after their timeout, because later ones were acknowledged, by ikcpx_path_changed(). */
+    IUINT64 resent_timeout;
+    IUINT64 resent_skipped;
+    IUINT64 resent_path;
+    /*
+     * Of these, how many proved to be for nothing: the peer acknowledged an earlier transmission. What the peer's
+     * acknowledgements do not tell, as they may get lost, is not counted.
+     */
+    IUINT64 resent_needless;
+    /* Segments with payload that arrived for the first time, and those that had arrived before. */
+    IUINT64 segments_received;
+    IUINT64 duplicates_received;
+    /* Acknowledgements of single segments. */
+    IUINT64 acks_sent;
+    IUINT64 acks_received;
+    /* Window probes, and answers that tell the window. */
+    IUINT64 probes_sent;
+    IUINT64 probes_received;
+    IUINT64 windows_sent;
+    IUINT64 windows_received;
+    /* Time that the segments sent spent in `snd_queue`, all together. */
+    IUINT64 queue_time;
+    /* Time during which segments waited in `snd_queue`: for the peer's window, the send window, the congestion window. */
+    IUINT64 limited_by_peer;
+    IUINT64 limited_by_window;
+    IUINT64 limited_by_control;
+    /* Longest time that one segment spent in `snd_queue`. */
+    IUINT32 queue_time_max;
+    /* Round-trip time: the shortest since then, and smoothed. 0 before the first sample. */
+    IUINT32 rtt_min;
+    IUINT32 rtt_smoothed;
+    /* Bytes of payload per second that the peer acknowledged during the last second or two. */
+    IUINT32 delivery_rate;
+};
 
 /*
  * State of a controller, to be drawn. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
@@ -85,6 +146,80 @@ const struct IKCPOPS *ikcpx_cubic(void);
  * Returns 0; -1 when there is no memory, `kcp` is NULL, and with IKCP_PROFILE below 211.
  */
 int ikcpx_rack(ikcpcb *kcp, int on);
+
+/*
+ * Counts what happens on a connection, and tells what was counted. The first call begins: it tells zeros.
+ *
+ * kcp: the connection.
+ * stats: gets the counters. NULL: they are counted and not told.
+ * size: `sizeof *stats`. A struct of an older program gets what it has room for, and one of a newer program zeros for what
+ * this library does not count.
+ * Returns 0; -1 when `kcp` is NULL, and in the first call when there is no memory.
+ */
+int ikcpx_stats(ikcpcb *kcp, struct IKCPX_STATS *stats, size_t size);
+
+/*
+ * Tells when something is due: an acknowledgement, a message that the windows have room for, a segment to be sent again, a
+ * window probe. To be asked after each call for the connection; then sleep until that time or until a packet arrives, and
+ * call ikcpx_update(). There are no wake-ups in between, and none at all while nothing is under way.
+ *
+ * kcp: the connection. NULL gives `current`.
+ * current: the time in milliseconds.
+ * Returns a time on the clock of `current`: that itself when something is due now; `current` + 2147483647 when only a call or
+ * a packet can make something due.
+ */
+IUINT32 ikcpx_next(ikcpcb *kcp, IUINT32 current);
+
+/*
+ * Sets the clock and sends what is due, also between two intervals: ikcp_update() and ikcp_flush() in one. When nothing is due
+ * it costs next to nothing.
+ *
+ * kcp: the connection. NULL does nothing.
+ * current: the time in milliseconds.
+ */
+void ikcpx_update(ikcpcb *kcp, IUINT32 current);
+
+/*
+ * Lets a message have 255 fragments instead of 127, and refuses one that the peer would never deliver: ikcp_send() gives -3
+ * when a message has more fragments than the largest window that the peer has told since then, and than 128 before it
+ * has told any. In stream mode a call may send any number of bytes.
+ *
+ * kcp: the connection.
+ * on: not 0: on; 0: as in the original.
+ * Returns 0; -1 when there is no memory or `kcp` is NULL.
+ */
+int ikcpx_large_messages(ikcpcb *kcp, int on);
+
+/*
+ * To be called when the network is back after an outage, or is another one. What is in flight is sent at once as if for the
+ * first time: timeouts start over, and so do the measurements of the round-trip time. A closed window is probed, and `state` is 0
+ * again when it said that the link is dead.
+ *
+ * kcp: the connection. NULL does nothing.
+ */
+void ikcpx_path_changed(ikcpcb *kcp);
+
+/*
+ * Bounds the timeout of a segment, which grows each time that it passes. `rx_rto` is a lower bound of this bound.
+ *
+ * kcp: the connection.
+ * milliseconds: the longest timeout, for segments sent again from now on. 0: none, as in the original.
+ * Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
+ */
+int ikcpx_backoff_limit(ikcpcb *kcp, int milliseconds);
+
+/*
+ * Tells by time that the link is dead: when segments are in flight and none was acknowledged for so long. `state` is then
+ * 0xFFFFFFFF, as when a segment was sent `dead_link` times; that does not count any more, as `dead_link` is set to
+ * 0xFFFFFFFF. It is told once, and again after the peer has acknowledged something. The connection goes on trying.
+ *
+ * kcp: the connection.
+ * milliseconds: how long. 0: by `dead_link`, which is set to 20.
+ * callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), half a second late at
+ * most; the rules are those of `output`. NULL: only `state` tells.
+ * Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
+ */
+int ikcpx_dead_link(ikcpcb *kcp, int milliseconds, void (*callback)(ikcpcb *kcp, void *user));
 
 /*
  * Sends segments once more before their loss is certain, where that makes the latest messages less late: those that were sent

@@ -222,7 +222,8 @@ public:
     }
 
     connection(connection &&other) noexcept
-        : output_(std::move(other.output_)), log_(std::move(other.log_)), kcp_(std::exchange(other.kcp_, nullptr))
+        : output_(std::move(other.output_)), log_(std::move(other.log_)), dead_(std::move(other.dead_)),
+          kcp_(std::exchange(other.kcp_, nullptr))
     {
         if (kcp_ != nullptr) kcp_->user = this;
     }
@@ -232,6 +233,7 @@ public:
             ikcp_release(kcp_);
             output_ = std::move(other.output_);
             log_ = std::move(other.log_);
+            dead_ = std::move(other.dead_);
             kcp_ = std::exchange(other.kcp_, nullptr);
             if (kcp_ != nullptr) kcp_->user = this;
         }
@@ -319,6 +321,32 @@ public:
     int cubic() { return setcc(ikcpx_cubic()); }
     int redundancy(int percent) noexcept { return ikcpx_redundancy(kcp_, percent); }
     int rack(bool on) noexcept { return ikcpx_rack(kcp_, on ? 1 : 0); }
+
+    /* The counters; the first call begins to count. All 0 without memory. */
+    IKCPX_STATS stats() noexcept
+    {
+        IKCPX_STATS counted = {};
+        ikcpx_stats(kcp_, &counted, sizeof counted);
+        return counted;
+    }
+    /* When update_due(), which is ikcpx_update(), has something to send. */
+    IUINT32 next(IUINT32 current) noexcept { return ikcpx_next(kcp_, current); }
+    void update_due(IUINT32 current) { finish((ikcpx_update(kcp_, current), 0)); }
+
+    int large_messages(bool on) noexcept { return ikcpx_large_messages(kcp_, on ? 1 : 0); }
+    void path_changed() { finish((ikcpx_path_changed(kcp_), 0)); }
+    int backoff_limit(int milliseconds) noexcept { return ikcpx_backoff_limit(kcp_, milliseconds); }
+
+    /* `dead` is called when nothing was acknowledged for so long. */
+    template <class Dead, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Dead> &>>>
+    int dead_link(int milliseconds, Dead &&dead)
+    {
+        dead_ = detail::callback<nothing>([dead = std::forward<Dead>(dead)](nothing) mutable { std::invoke(dead); });
+        return ikcpx_dead_link(kcp_, milliseconds, tell_dead);
+    }
+    /* Told by count again, as in ikcp.h. */
+    int dead_link() noexcept { return ikcpx_dead_link(kcp_, 0, nullptr); }
+
     IKCPX_CCINFO ccinfo() const noexcept
     {
         IKCPX_CCINFO info = {};
@@ -343,6 +371,14 @@ private:
     {
         auto *self = static_cast<connection *>(user);
         self->guard(self->log_, std::string_view(line));
+    }
+
+    struct nothing {};
+
+    static void tell_dead(ikcpcb *, void *user) noexcept
+    {
+        auto *self = static_cast<connection *>(user);
+        self->guard(self->dead_, nothing());
     }
 
     /* Calls back, unless an exception waits to be thrown. */
@@ -370,6 +406,7 @@ private:
 
     detail::callback<bytes> output_;
     detail::callback<std::string_view> log_;
+    detail::callback<nothing> dead_;
 #if KCP_HPP_EXCEPTIONS
     std::exception_ptr error_;
 #endif

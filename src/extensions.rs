@@ -1,15 +1,15 @@
 //! The exported functions of ikcpx.h: what the original lacks. Each is a door as those of `api` are.
 //!
 //! The comments are the documentation of `include/ikcpx.h`, which cbindgen generates from this file and from the structs in
-//! `core/src/extension/info.rs`.
+//! `core/src/extension/info.rs` and `core/src/extras/stats.rs`.
 //!
 //! # Safety
 //! That of `api`.
 #![allow(clippy::missing_safety_doc)]
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
-use ikcp_core::{IKCPCB as ikcpcb, IKCPOPS, Kcp};
+use ikcp_core::{IKCPCB as ikcpcb, IKCPOPS, IKCPX_STATS, IUINT32, Kcp};
 
 /// Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full that loses packets for
 /// other reasons than congestion, and the queue short.
@@ -47,6 +47,129 @@ pub unsafe extern "C" fn ikcpx_rack(kcp: *mut ikcpcb, on: c_int) -> c_int {
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
         Some(kcp) => kcp.rack(on != 0),
+        None => -1,
+    }
+}
+
+/// Counts what happens on a connection, and tells what was counted. The first call begins: it tells zeros.
+///
+/// kcp: the connection.
+/// stats: gets the counters. NULL: they are counted and not told.
+/// size: `sizeof *stats`. A struct of an older program gets what it has room for, and one of a newer program zeros for what
+/// this library does not count.
+/// Returns 0; -1 when `kcp` is NULL, and in the first call when there is no memory.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_stats)))]
+pub unsafe extern "C" fn ikcpx_stats(
+    kcp: *mut ikcpcb,
+    stats: *mut IKCPX_STATS,
+    size: usize,
+) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promises: NULL, or as many bytes as `size` says.
+        Some(kcp) => unsafe { kcp.stats(stats, size) },
+        None => -1,
+    }
+}
+
+/// Tells when something is due: an acknowledgement, a message that the windows have room for, a segment to be sent again, a
+/// window probe. To be asked after each call for the connection; then sleep until that time or until a packet arrives, and
+/// call ikcpx_update(). There are no wake-ups in between, and none at all while nothing is under way.
+///
+/// kcp: the connection. NULL gives `current`.
+/// current: the time in milliseconds.
+/// Returns a time on the clock of `current`: that itself when something is due now; `current` + 2147483647 when only a call or
+/// a packet can make something due.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_next)))]
+pub unsafe extern "C" fn ikcpx_next(kcp: *mut ikcpcb, current: IUINT32) -> IUINT32 {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.next_due(current),
+        None => current,
+    }
+}
+
+/// Sets the clock and sends what is due, also between two intervals: ikcp_update() and ikcp_flush() in one. When nothing is due
+/// it costs next to nothing.
+///
+/// kcp: the connection. NULL does nothing.
+/// current: the time in milliseconds.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_update)))]
+pub unsafe extern "C" fn ikcpx_update(kcp: *mut ikcpcb, current: IUINT32) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.update_due(current);
+    }
+}
+
+/// Lets a message have 255 fragments instead of 127, and refuses one that the peer would never deliver: ikcp_send() gives -3
+/// when a message has more fragments than the largest window that the peer has told since then, and than 128 before it
+/// has told any. In stream mode a call may send any number of bytes.
+///
+/// kcp: the connection.
+/// on: not 0: on; 0: as in the original.
+/// Returns 0; -1 when there is no memory or `kcp` is NULL.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_large_messages)))]
+pub unsafe extern "C" fn ikcpx_large_messages(kcp: *mut ikcpcb, on: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.large_messages(on != 0),
+        None => -1,
+    }
+}
+
+/// To be called when the network is back after an outage, or is another one. What is in flight is sent at once as if for the
+/// first time: timeouts start over, and so do the measurements of the round-trip time. A closed window is probed, and `state` is 0
+/// again when it said that the link is dead.
+///
+/// kcp: the connection. NULL does nothing.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_path_changed)))]
+pub unsafe extern "C" fn ikcpx_path_changed(kcp: *mut ikcpcb) {
+    // SAFETY: the caller's promises.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.path_changed();
+    }
+}
+
+/// Bounds the timeout of a segment, which grows each time that it passes. `rx_rto` is a lower bound of this bound.
+///
+/// kcp: the connection.
+/// milliseconds: the longest timeout, for segments sent again from now on. 0: none, as in the original.
+/// Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_backoff_limit)))]
+pub unsafe extern "C" fn ikcpx_backoff_limit(kcp: *mut ikcpcb, milliseconds: c_int) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.backoff_limit(milliseconds),
+        None => -1,
+    }
+}
+
+/// Tells by time that the link is dead: when segments are in flight and none was acknowledged for so long. `state` is then
+/// 0xFFFFFFFF, as when a segment was sent `dead_link` times; that does not count any more, as `dead_link` is set to
+/// 0xFFFFFFFF. It is told once, and again after the peer has acknowledged something. The connection goes on trying.
+///
+/// kcp: the connection.
+/// milliseconds: how long. 0: by `dead_link`, which is set to 20.
+/// callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), half a second late at
+/// most; the rules are those of `output`. NULL: only `state` tells.
+/// Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_dead_link)))]
+pub unsafe extern "C" fn ikcpx_dead_link(
+    kcp: *mut ikcpcb,
+    milliseconds: c_int,
+    callback: Option<unsafe extern "C" fn(kcp: *mut ikcpcb, user: *mut c_void)>,
+) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) => kcp.dead_after(milliseconds, callback),
         None => -1,
     }
 }

@@ -30,8 +30,8 @@ struct Candidate {
 #[derive(Clone, Copy, Default)]
 struct Acked {
     candidate: Option<Candidate>,
-    /// There was a round-trip sample, so `rx_rto` is to be computed.
-    sampled: bool,
+    /// Round-trip samples: where there is one, `rx_rto` is to be computed.
+    samples: u32,
 }
 
 impl Acked {
@@ -45,6 +45,11 @@ impl Acked {
         if better {
             self.candidate = Some(Candidate { sn, ts });
         }
+    }
+
+    /// When the candidate was sent.
+    fn newest(&self) -> Option<Millis> {
+        self.candidate.map(|best| best.ts)
     }
 }
 
@@ -66,11 +71,15 @@ impl<'a> Kcp<'a> {
         let mut kcp = self;
         let prior_una = Sn(kcp.snd_una.get());
         let prior_in_flight = kcp.nsnd_buf.get();
+        if let Some(extras) = kcp.extras() {
+            extras.packet_arrived(&kcp, packet.clone());
+        }
         kcp.ackedlen.set(0);
         if kcp.logs(log_mask::INPUT) {
             kcp = kcp.log_input(packet.size())?;
         }
         if packet.is_null() || packet.size() < HEADER_LEN as i32 {
+            kcp.note_refusal();
             return Ok(NOT_OURS);
         }
         kcp.note_change();
@@ -86,11 +95,15 @@ impl<'a> Kcp<'a> {
             acked = watched;
         } else {
             answer = kcp.take_segments(packet, &mut acked);
-            if acked.sampled {
+            if acked.samples > 0 {
                 kcp.set_rto();
+                if let Some(extras) = kcp.extras() {
+                    extras.acks_received(acked.samples, acked.newest(), kcp.now());
+                }
             }
         }
         if answer != DONE {
+            kcp.note_refusal();
             return Ok(answer);
         }
         if let Some(Candidate { sn, ts }) = acked.candidate
@@ -147,7 +160,9 @@ impl<'a> Kcp<'a> {
                     let rtt = self.now().since(ts);
                     if rtt >= 0 {
                         self.sample_rtt(rtt);
-                        acked.sampled = true;
+                        acked.samples += 1;
+                    } else {
+                        self.note_odd_ack();
                     }
                     self.note_received(sn, ts, rtt);
                     if !sn.before(Sn(self.snd_una.get())) {
@@ -158,9 +173,38 @@ impl<'a> Kcp<'a> {
                     }
                     acked.note(sn, ts);
                 }
-                IKCP_CMD_WASK => self.probe.set(self.probe.get() | IKCP_ASK_TELL),
-                _ => {}
+                IKCP_CMD_WASK => {
+                    self.probe.set(self.probe.get() | IKCP_ASK_TELL);
+                    self.note_probe(header.cmd);
+                }
+                _ => self.note_probe(header.cmd),
             }
+        }
+    }
+
+    /// The packet at hand is answered with an error.
+    #[cold]
+    #[inline(never)]
+    fn note_refusal(&self) {
+        if let Some(extras) = self.extras() {
+            extras.packet_refused();
+        }
+    }
+
+    /// An acknowledgement says that it answers what is not sent yet.
+    #[cold]
+    #[inline(never)]
+    fn note_odd_ack(&self) {
+        if let Some(extras) = self.extras() {
+            extras.acks_received(1, None, self.now());
+        }
+    }
+
+    /// A window probe, or the answer to one, has arrived.
+    #[inline(always)]
+    fn note_probe(&self, cmd: u8) {
+        if let Some(extras) = self.extras() {
+            extras.probe_received(cmd);
         }
     }
 
@@ -205,7 +249,7 @@ impl<'a> Kcp<'a> {
             rest = packet.clone();
         };
         if by_time {
-            if acked.sampled {
+            if acked.samples > 0 {
                 kcp.set_rto();
             }
             kcp.detect_losses();
@@ -237,6 +281,9 @@ impl<'a> Kcp<'a> {
         if cmd == IKCP_CMD_WASK {
             kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
         }
+        if cmd != IKCP_CMD_PUSH {
+            kcp.note_probe(header.cmd);
+        }
         kcp = kcp.log_arrival(&header)?;
         if cmd == IKCP_CMD_PUSH {
             kcp.take_push(&header, payload, true);
@@ -250,9 +297,12 @@ impl<'a> Kcp<'a> {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = self.now().since(ts);
         self.note_received(Sn(header.sn), Millis(header.ts), rtt);
+        if let Some(extras) = self.extras() {
+            extras.acks_received(1, Some(ts), self.now());
+        }
         if rtt >= 0 {
             self.sample_rtt(rtt);
-            acked.sampled = true;
+            acked.samples += 1;
         }
         if let Some(segment) = self.note_ack(sn, ts) {
             self.note_removed(segment, true);
@@ -268,6 +318,9 @@ impl<'a> Kcp<'a> {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = kcp.now().since(ts);
         kcp.note_received(sn, ts, rtt);
+        if let Some(extras) = kcp.extras() {
+            extras.acks_received(1, Some(ts), kcp.now());
+        }
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
             // A callback could see the timeout before the end of the packet.

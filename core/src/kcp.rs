@@ -11,6 +11,7 @@ use crate::abi::IKCPSEG;
 use crate::callback::Anchor;
 use crate::consts;
 use crate::extension::Extension;
+use crate::extras::Extras;
 use crate::index::{Front, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
 #[cfg(feature = "extensions")]
@@ -71,6 +72,8 @@ pub(crate) struct Private {
     pub(crate) trimmed_at: Cell<u32>,
     #[cfg_attr(not(feature = "extensions"), allow(dead_code))]
     pub(crate) extension: Extension,
+    #[cfg_attr(not(feature = "extensions"), allow(dead_code))]
+    pub(crate) extras: Extras,
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -207,6 +210,7 @@ impl<'a> Kcp<'a> {
         unsafe {
             private.redundancy.free();
         }
+        self.free_extras();
         private.packet.free(&self.buffer);
         private.anchor.get().object_released();
         // SAFETY: `create` allocated it, and the program's use of it has ended.

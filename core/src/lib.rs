@@ -26,6 +26,8 @@ pub mod consts;
 #[allow(unsafe_code)]
 mod extension;
 #[allow(unsafe_code)]
+mod extras;
+#[allow(unsafe_code)]
 mod index;
 mod input;
 #[allow(unsafe_code)]
@@ -54,6 +56,8 @@ mod wire;
 pub use abi::{IINT32, IKCPCB, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Output, WriteLog, ikcpcb};
 #[cfg(feature = "extensions")]
 pub use extension::{IKCPX_CCINFO, bbr, cubic};
+#[cfg(feature = "extensions")]
+pub use extras::{DeadLink, IKCPX_STATS};
 pub use kcp::Kcp;
 pub use memory::{Free, Malloc, allocator};
 pub use segment::{Datagram, ForeignSegment, Sink, Source, getconv};

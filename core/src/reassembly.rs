@@ -51,6 +51,9 @@ impl Kcp<'_> {
         let unheard = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
         // Without memory for its acknowledgement, or for itself, the segment counts as lost.
         if unheard || self.try_push_ack(header.sn, header.ts) {
+            if !is_new {
+                self.note_duplicate();
+            }
             let stored = !is_new || self.store(header, payload);
             if !stored && !unheard {
                 self.pop_ack();
@@ -73,7 +76,8 @@ impl Kcp<'_> {
     fn store(&mut self, header: &Header, source: Source) -> bool {
         self.sync_received();
         // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
-        if let Place::After(prev) = self.private().received.place(self.rcv_buf(), Sn(header.sn)) {
+        let place = self.private().received.place(self.rcv_buf(), Sn(header.sn));
+        if let Place::After(prev) = place {
             let Some(segment) = self.cold_segment_of(source) else {
                 return false;
             };
@@ -89,9 +93,18 @@ impl Kcp<'_> {
                     .insert(self.rcv_buf(), prev, segment, self.rcv_wnd.get());
                 self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
             }
+        } else {
+            self.note_duplicate();
         }
         self.deliver();
         true
+    }
+
+    /// Payload has arrived that had arrived before.
+    fn note_duplicate(&self) {
+        if let Some(extras) = self.extras() {
+            extras.duplicate_received();
+        }
     }
 
     /// True when a segment with this `sn`, not before `rcv_nxt`, is waiting in `rcv_buf`.

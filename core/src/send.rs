@@ -10,7 +10,7 @@ use crate::segment::{Owned, Source};
 use crate::ways;
 
 /// The answer when nothing was taken: too many fragments, or no memory.
-const REFUSED: c_int = -2;
+pub(crate) const REFUSED: c_int = -2;
 
 /// What stream mode is going to do with the first bytes of a call.
 struct Extension {
@@ -50,6 +50,7 @@ impl Kcp<'_> {
             return REFUSED;
         };
         fragment.segment().frg.set(0);
+        fragment.segment().ts.set(self.current.get());
         self.snd_queue().push_back(fragment);
         self.forget_tail();
         self.nsnd_que.set(self.nsnd_que.get().wrapping_add(1));
@@ -97,9 +98,15 @@ impl Kcp<'_> {
 
         let count = if rest <= mss { 1 } else { rest.div_ceil(mss) };
         let short = extended > 0 && profile::SEND_RETURNS_BYTES;
-        if count >= IKCP_WND_RCV {
+        let extra = self.extras();
+        let refusal = match extra.and_then(|extras| extras.refusal(self, count, stream)) {
+            Some(refusal) => refusal,
+            None if count >= IKCP_WND_RCV => REFUSED,
+            None => 0,
+        };
+        if refusal != 0 {
             self.extend(extension, source);
-            return if short { taken(extended) } else { REFUSED };
+            return if short { taken(extended) } else { refusal };
         }
         let mut head = IQUEUEHEAD::unlinked();
         let mut batch = ListMut::begin(&mut head);
@@ -145,6 +152,7 @@ impl Kcp<'_> {
             fragment.roomy().append(&mut source, size);
             let frg = if stream { 0 } else { following };
             fragment.segment().frg.set(frg);
+            fragment.segment().ts.set(self.current.get());
             batch.list().push_back(fragment);
             rest -= size;
             if following == 0 {
@@ -193,6 +201,9 @@ impl Kcp<'_> {
     /// Puts `new`, which has the same payload, in the place of the last queued segment.
     fn replace_last_queued(&mut self, new: Owned) {
         let room = new.roomy().room();
+        if let Some(old) = self.snd_queue().last() {
+            new.segment().ts.set(old.ts.get());
+        }
         if let Some(old) = self.snd_queue_mut().replace_last(new) {
             self.cold_free_segment(old);
         }

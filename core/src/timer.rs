@@ -37,12 +37,15 @@ impl Kcp<'_> {
         self.look_around();
         if let Ok(kcp) = self.request_flush() {
             kcp.narrow_bounds();
+            if kcp.state.get() == u32::MAX {
+                kcp.tell_dead_link();
+            }
         }
     }
 
     /// Looks for what the program has written to segments in flight, where a flush does not look at all of them.
     #[inline(always)]
-    fn look_around(&self) {
+    pub(crate) fn look_around(&self) {
         if !self.private().sent.is_watched() {
             self.look_around_window();
         }
@@ -143,7 +146,7 @@ impl Kcp<'_> {
 
     /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.
     #[cold]
-    fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {
+    pub(crate) fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {
         let list = self.snd_buf();
         let mut earliest = i32::MAX;
         let mut at = list.first();

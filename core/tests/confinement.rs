@@ -9,9 +9,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const EXEMPT: [&str; 7] = [
+const EXEMPT: [&str; 8] = [
     "callback",
     "extension",
+    "extras",
     "index",
     "kcp",
     "list",

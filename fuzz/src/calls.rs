@@ -3,10 +3,10 @@
 use std::ffi::c_int;
 use std::{ptr, slice};
 
-use ikcp_core::{Datagram, ForeignSegment, IKCPCB, IKCPSEG, Sink, Source};
+use ikcp_core::{Datagram, ForeignSegment, IKCPCB, IKCPSEG, IKCPX_STATS, Sink, Source};
 
 use crate::check::{self, walk};
-use crate::world::{EMPTY, End, Object, PACING, WATCHING, World, output, pattern};
+use crate::world::{EMPTY, End, Object, PACING, WATCHING, World, dead_link, output, pattern};
 use crate::{forge, heap};
 
 /// Bytes that one `ikcp_send` of the fuzzer has at most, to keep an execution cheap.
@@ -68,7 +68,8 @@ impl World<'_> {
             36..=37 => self.lose(end),
             38..=40 => self.duplicate(end),
             41..=48 => self.receive(end),
-            49..=60 => self.tick(end),
+            49..=58 => self.tick(end),
+            59..=60 => self.extras(end),
             61..=62 => self.jump(end),
             63..=68 => self.flush(end),
             69..=72 => self.ask(end),
@@ -368,6 +369,37 @@ impl World<'_> {
     fn flush(&self, end: &End) {
         if let Some(kcp) = end.handle() {
             kcp.call().flush();
+        }
+    }
+
+    /// What `ikcpx.h` has beside congestion control.
+    fn extras(&self, end: &End) {
+        let Some(kcp) = end.handle() else { return };
+        let now = self.now.get();
+        match self.bytes.below(8) {
+            0 => {
+                let mut room = vec![0u8; self.bytes.u8().into()];
+                let at: *mut IKCPX_STATS = room.as_mut_ptr().cast();
+                // SAFETY: so many bytes are there.
+                unsafe { kcp.call().stats(at, room.len()) };
+            }
+            1 => {
+                kcp.call().large_messages(self.bytes.flag());
+            }
+            2 => kcp.call().path_changed(),
+            3 => {
+                kcp.call().backoff_limit(self.bytes.number().cast_signed());
+            }
+            4 => {
+                let patience = self.bytes.number().cast_signed();
+                kcp.call().dead_after(patience, Some(dead_link));
+            }
+            5 => kcp.call().update_due(now),
+            _ => {
+                let wait = kcp.call().next_due(now).wrapping_sub(now);
+                self.now.set(now.wrapping_add(wait.min(60_000)));
+                kcp.call().update_due(self.now.get());
+            }
         }
     }
 

@@ -154,6 +154,8 @@ pub fn expected_peeksize(kcp: &IKCPCB) -> i32 {
 /// Bytes that one object may own: the formula of docs/memory.md, with the largest values that it had so far.
 pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     const CONTROL: usize = 1024;
+    /// What `ikcpx.h` remembers once it is asked for anything.
+    const EXTRAS: usize = 1024;
     const CLASSES: usize = 2064;
     /// What an allocator may add to a block.
     const SLACK: usize = 32;
@@ -183,6 +185,7 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     let ring = |span: u64, slot: usize| 512 + slot * power(span.max(64));
     let acks = u64::from(end.widest_rcv.get()) * 8 + u64::from(end.stored.get());
     CONTROL
+        + EXTRAS
         + 2 * (end.widest_mtu.get() as usize + SLACK)
         + CLASSES
         + listed

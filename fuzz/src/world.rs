@@ -279,6 +279,12 @@ unsafe extern "C" fn writelog(log: *const c_char, kcp: *mut IKCPCB, user: *mut c
     end.world().called_back(end, kcp);
 }
 
+pub unsafe extern "C" fn dead_link(kcp: *mut IKCPCB, user: *mut c_void) {
+    // SAFETY: called with the promises of `DeadLink`.
+    let end = unsafe { end_of(user) };
+    end.world().called_back(end, kcp);
+}
+
 /// A hook's view of the object: its endpoint.
 unsafe fn hook<'a>(kcp: *mut IKCPCB) -> &'a End {
     // SAFETY: called with a live object, whose `user` is an endpoint.

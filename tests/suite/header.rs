@@ -10,19 +10,23 @@ use crate::tools::{COMPILERS, Compiler, compare_with_file, run};
 struct Header {
     name: &'static str,
     config: &'static str,
-    sources: [&'static str; 2],
+    sources: &'static [&'static str],
 }
 
 const HEADERS: [Header; 2] = [
     Header {
         name: "ikcp.h",
         config: "cbindgen.toml",
-        sources: ["core/src/abi.rs", "src/api.rs"],
+        sources: &["core/src/abi.rs", "src/api.rs"],
     },
     Header {
         name: "ikcpx.h",
         config: "cbindgen-ikcpx.toml",
-        sources: ["core/src/extension/info.rs", "src/extensions.rs"],
+        sources: &[
+            "core/src/extension/info.rs",
+            "core/src/extras/stats.rs",
+            "src/extensions.rs",
+        ],
     },
 ];
 

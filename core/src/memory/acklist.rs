@@ -76,6 +76,9 @@ impl Kcp<'_> {
     /// from a callback, stay.
     #[inline(always)]
     pub(crate) fn drop_acks(&self, count: u32) {
+        if let Some(extras) = self.extras() {
+            extras.acks_sent(count);
+        }
         if self.ackcount.get() == count {
             self.ackcount.set(0);
         } else {

@@ -138,7 +138,12 @@ impl<'a> Kcp<'a> {
     fn put_probe(self, common: Common, cmd: u32, last: [u32; 2]) -> Result<Kcp<'a>, Ended<'a>> {
         let kcp = self.make_room(IKCP_OVERHEAD)?;
         let raw = common.header(cmd, last).emit();
-        kcp.private().packet.put_header(&kcp.buffer, &raw);
+        let written = kcp.private().packet.put_header(&kcp.buffer, &raw);
+        if let Some(extras) = kcp.extras()
+            && written
+        {
+            extras.probe_sent(cmd as u8);
+        }
         Ok(kcp)
     }
 }

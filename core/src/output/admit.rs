@@ -4,12 +4,21 @@ use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
 use crate::index::Bookmark;
 use crate::kcp::Kcp;
+use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
+
+/// What got numbers: those before `sn`, up to the segment `last`.
+struct Numbered<'k> {
+    sn: Sn,
+    last: Option<Segment<'k>>,
+    /// The sum of the times at which they were queued.
+    queued: u32,
+}
 
 impl<'a> Kcp<'a> {
     /// Segments that may be in flight.
     #[inline(always)]
-    pub(super) fn send_window(&self) -> u32 {
+    pub(crate) fn send_window(&self) -> u32 {
         let window = self.snd_wnd.get().min(self.rmt_wnd.get());
         if (self.has_ops() && !self.has_no_control()) || self.nocwnd.get() == 0 {
             window.min(self.cwnd.get())
@@ -19,7 +28,7 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn admits(&self, window: u32) -> bool {
+    pub(crate) fn admits(&self, window: u32) -> bool {
         self.next_sn().before(Sn(self.snd_una.get()).plus(window))
     }
 
@@ -32,13 +41,48 @@ impl<'a> Kcp<'a> {
             self.fit_tail();
         }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
+        let Numbered { sn, last, .. } = match self.extras() {
+            None => self.number::<false>(current, window, wnd),
+            Some(extras) => {
+                let oldest = queue.first().map_or(current.0, |first| first.ts.get());
+                let numbered = self.number::<true>(current, window, wnd);
+                let count = numbered.sn.since(self.next_sn()).cast_unsigned();
+                let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
+                let longest = current.since(Millis(oldest));
+                extras.admitted(self, (count, waited, longest));
+                numbered
+            }
+        };
+        let count = sn.since(self.next_sn()).cast_unsigned();
+        let (first, last) = (queue.first()?, last?);
+        queue.move_front(last, list);
+        self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
+        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
+        self.snd_nxt.set(sn.0);
+        let total = self.nsnd_buf.get();
+        self.private()
+            .sent
+            .admitted(list, first, (count, total, window), (sn, current), || {
+                self.fastlimit.get()
+            });
+        Some(self.bookmark(first))
+    }
+
+    /// Gives the first segments of `snd_queue` their numbers, as far as the window allows. With `STAMPS` it looks at when each
+    /// was queued, which `send` has noted.
+    #[inline(always)]
+    fn number<const STAMPS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+        let queue = self.snd_queue();
         let edge = Sn(self.snd_una.get()).plus(window);
-        let (mut sn, mut last) = (self.next_sn(), None);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
+        let (mut sn, mut last, mut queued) = (self.next_sn(), None, 0u32);
         let mut at = queue.first();
         while let Some(segment) = at
             && sn.before(edge)
         {
+            if STAMPS {
+                queued = queued.wrapping_add(segment.ts.get());
+            }
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);
             segment.wnd.set(u32::from(wnd));
@@ -53,19 +97,7 @@ impl<'a> Kcp<'a> {
             last = Some(segment);
             at = queue.next(segment);
         }
-        let (first, last) = (queue.first()?, last?);
-        let count = sn.since(self.next_sn()).cast_unsigned();
-        queue.move_front(last, list);
-        self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
-        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
-        self.snd_nxt.set(sn.0);
-        let total = self.nsnd_buf.get();
-        self.private()
-            .sent
-            .admitted(list, first, (count, total, window), (sn, current), || {
-                self.fastlimit.get()
-            });
-        Some(self.bookmark(first))
+        Numbered { sn, last, queued }
     }
 
     /// Tells the congestion control when the window is not full and nothing is left to fill it.

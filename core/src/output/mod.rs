@@ -24,7 +24,7 @@ pub(crate) use course::{Course, Ended};
 use transmit::Walk;
 
 /// How often unused memory is given back, ms.
-const TRIM_PERIOD: u32 = 500;
+pub(crate) const TRIM_PERIOD: u32 = 500;
 
 /// What a flush reads once.
 #[derive(Clone, Copy)]
@@ -176,6 +176,9 @@ impl<'a> Kcp<'a> {
         }
         let number = kcp.flush_number();
         let (data, len) = kcp.private().packet.hand_out(&kcp.buffer);
+        if let Some(extras) = kcp.extras() {
+            extras.packet_sent(len);
+        }
         kcp = kcp
             .output(data, len.cast_signed())?
             .continue_flush(number)?;
@@ -207,9 +210,14 @@ impl<'a> Kcp<'a> {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
         if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due || self.copies_wait() {
             Work::Unclear
-        } else if !self.snd_queue().is_empty() && self.admits(self.send_window()) {
+        } else if self.snd_queue().is_empty() {
+            Work::Nothing
+        } else if self.admits(self.send_window()) {
             Work::Admission
         } else {
+            if let Some(extras) = self.extras() {
+                extras.stalled(self);
+            }
             Work::Nothing
         }
     }
@@ -228,7 +236,7 @@ impl<'a> Kcp<'a> {
             return !index.has_unsent()
                 && index.is_quiet(self.now(), self.fast_resend(self.resent()));
         }
-        self.walks_past_nothing_due()
+        self.walks_past_nothing_due(self.now())
     }
 
     /// One pass, when `work` has just been told.
@@ -402,16 +410,22 @@ impl<'a> Kcp<'a> {
     /// What every flush ends with.
     #[inline(always)]
     fn close_round(&self) {
-        if self.cwnd.get() < 1 {
-            self.cwnd.set(1);
-            self.incr.set(self.mss.get());
-        }
+        self.raise_window();
         let elapsed = self
             .now()
             .since(self.private().trimmed.get())
             .cast_unsigned();
         if elapsed >= TRIM_PERIOD {
             self.trim();
+        }
+    }
+
+    /// The congestion window is one segment at least.
+    #[inline(always)]
+    pub(crate) fn raise_window(&self) {
+        if self.cwnd.get() < 1 {
+            self.cwnd.set(1);
+            self.incr.set(self.mss.get());
         }
     }
 
@@ -444,5 +458,6 @@ impl<'a> Kcp<'a> {
         if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
             self.free_acklist();
         }
+        self.tend_extras();
     }
 }

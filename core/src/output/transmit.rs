@@ -7,6 +7,7 @@
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
 use crate::extension::Verdict;
+use crate::extras::State;
 use crate::index::Bookmark;
 use crate::index::{FastResend, Scope};
 use crate::kcp::{Back, Kcp};
@@ -203,10 +204,10 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The same where there is no index, mostly because they are few.
+    /// True when none of them is due at `current`, found without the index.
     #[inline(always)]
-    pub(super) fn walks_past_nothing_due(&self) -> bool {
-        let (current, resent) = (self.now(), self.resent());
+    pub(crate) fn walks_past_nothing_due(&self, current: Millis) -> bool {
+        let resent = self.resent();
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {
             if self.cause(segment, current, resent).is_some() {
@@ -258,11 +259,16 @@ impl<'a> Kcp<'a> {
             }
             Cause::Timeout => {
                 self.xmit.set(self.xmit.get().wrapping_add(1));
-                segment.rto.set(self.backed_off(segment.rto.get(), rx_rto));
+                let rto = self.backed_off(segment.rto.get(), rx_rto);
+                let bounded = |extras: &State| extras.timed_out(self, segment, rto);
+                segment.rto.set(self.extras().map_or(rto, bounded));
                 walk.timed_out = true;
             }
             Cause::FastRetransmit => {
                 self.note_sent_early(segment);
+                if let Some(extras) = self.extras() {
+                    extras.skipped(segment, walk.round.current);
+                }
                 segment.fastack.set(0);
                 walk.fast_retransmits = walk.fast_retransmits.wrapping_add(1);
             }

@@ -123,6 +123,11 @@ impl Redundancy {
         self.waits.get() && now.since(self.wake.get()) >= 0
     }
 
+    /// When that is, if anything waits.
+    pub(crate) fn wake(&self) -> Option<Millis> {
+        self.waits.get().then(|| self.wake.get())
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.percent.get() > 0
     }

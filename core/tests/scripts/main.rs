@@ -16,6 +16,8 @@ mod heap;
 mod packet;
 
 mod acks;
+#[cfg(feature = "extensions")]
+mod extras;
 mod fast;
 mod hooks;
 mod log;

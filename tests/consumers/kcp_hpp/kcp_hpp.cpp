@@ -321,6 +321,46 @@ void controls_are_turned_on()
     CHECK_INT(kcp::connection().bbr(), -1);
 }
 
+void extras_are_asked_for()
+{
+    int sent = 0, dead = 0;
+    kcp::connection peer(1, [&](kcp::bytes) { sent++; });
+    peer.nodelay(1, 10, 2, 1);
+    CHECK_INT(peer.stats().packets_sent, 0);
+    CHECK_INT(peer.large_messages(true), 0);
+    CHECK_INT(peer.backoff_limit(200), 0);
+    CHECK_INT(peer.dead_link(1000, [&dead, keep = std::make_unique<int>(1)] { dead += *keep; }), 0);
+    peer.update_due(0);
+    CHECK_INT(peer.next(0), 0x7fffffff);
+    peer.send("m");
+    CHECK_INT(peer.next(1), 1);
+    peer.update_due(1);
+    CHECK_INT(sent, 1);
+    CHECK_INT(peer.next(1), 201);
+    peer.path_changed();
+    CHECK_INT(sent, 2);
+    CHECK_INT(peer.stats().packets_sent, 2);
+    CHECK_INT(peer.stats().resent_path, 1);
+    kcp::connection moved(std::move(peer));
+    while (dead == 0 && moved->current < 5000) moved.update_due(moved.next(moved->current));
+    CHECK_INT(moved->current, 1001);
+    CHECK_INT(moved.dead_link(), 0);
+    CHECK_INT(moved->dead_link, 20);
+    CHECK_INT(kcp::connection().backoff_limit(1), -1);
+#if KCP_HPP_EXCEPTIONS
+    CHECK_INT(moved.dead_link(10, [] { throw 7; }), 0);
+    int thrown = 0;
+    for (IUINT32 now = moved->current; thrown == 0 && now < 9000; now += 10) {
+        try {
+            moved.update_due(now);
+        } catch (int what) {
+            thrown = what;
+        }
+    }
+    CHECK_INT(thrown, 7);
+#endif
+}
+
 } // namespace
 
 int main()
@@ -333,6 +373,7 @@ int main()
     the_log_is_a_callback();
     callbacks_use_their_connection();
     controls_are_turned_on();
+    extras_are_asked_for();
 #if KCP_HPP_EXCEPTIONS
     exceptions_pass_around_c();
 #endif

@@ -1,0 +1,113 @@
+//! When something is due, to the millisecond, and an update that sends it then.
+//!
+//! A connection that is driven so sends when there is something to send, and sleeps in between, however long that is.
+
+use crate::index::Scope;
+use crate::kcp::Kcp;
+use crate::redundancy::Redundancy;
+use crate::seq::Millis;
+
+/// What `next_due` answers, as a distance from the clock, when only a call or a packet can make something due.
+const NEVER: i32 = i32::MAX;
+
+impl Kcp<'_> {
+    /// When `update_due` has something to do next, in ms on the caller's clock, if nothing is sent or arrives before.
+    #[must_use]
+    pub fn next_due(&self, current: u32) -> u32 {
+        let now = Millis(current);
+        let wait = if self.updated.get() == 0 || self.owes_now() {
+            0
+        } else {
+            self.sync_listed();
+            self.wait_for_segments(now)
+                .min(self.wait_for_probe(now))
+                .min(self.wait_for_link(now))
+                .min(self.wait_for_copies(now))
+        };
+        now.plus(wait.max(0).unsigned_abs()).0
+    }
+
+    /// Sets the clock to `current` ms, and sends what is due.
+    pub fn update_due(self, current: u32) {
+        let now = Millis(current);
+        self.current.set(current);
+        if self.updated.get() == 0 {
+            self.updated.set(1);
+            self.ts_flush.set(current);
+        }
+        let until_flush = Millis(self.ts_flush.get()).since(now);
+        if until_flush <= 0 || until_flush.unsigned_abs() > self.interval.get() {
+            self.ts_flush.set(now.plus(self.interval.get()).0);
+            self.look_around();
+        }
+        // A flush would do this at its end, and the first message would wait for the next one.
+        self.raise_window();
+        if let Ok(kcp) = self.request_flush() {
+            kcp.tell_dead_link();
+        }
+    }
+
+    /// True when something waits that needs no clock: acknowledgements, answers, messages that the window has room for.
+    fn owes_now(&self) -> bool {
+        self.ackcount.get() != 0
+            || self.probe.get() != 0
+            || (!self.snd_queue().is_empty()
+                && (self.admits(self.send_window()) || self.cwnd.get() == 0))
+    }
+
+    /// Until a closed window is probed.
+    fn wait_for_probe(&self, now: Millis) -> i32 {
+        if self.rmt_wnd.get() != 0 {
+            NEVER
+        } else if self.probe_wait.get() == 0 {
+            0
+        } else {
+            Millis(self.ts_probe.get()).since(now)
+        }
+    }
+
+    /// Until redundancy has a segment to look at.
+    fn wait_for_copies(&self, now: Millis) -> i32 {
+        self.redundancy()
+            .and_then(Redundancy::wake)
+            .map_or(NEVER, |wake| wake.since(now))
+    }
+
+    /// Until a segment in flight is due. What a flush had to leave is due at the end of the interval.
+    fn wait_for_segments(&self, now: Millis) -> i32 {
+        let (private, list) = (self.private(), self.snd_buf());
+        if list.is_empty() {
+            return NEVER;
+        }
+        let until_flush = Millis(self.ts_flush.get()).since(now);
+        if private.deferred.get() {
+            let since = Some(private.deferred_at.get());
+            return self.walk_to_deadline(now, since).min(until_flush);
+        }
+        let index = &private.sent;
+        if index.is_off() {
+            if !self.walks_past_nothing_due(now) {
+                return 0;
+            }
+            return self.walk_to_deadline(now, None);
+        }
+        let resent = self.resent();
+        let fast = self.fast_resend(resent);
+        let is_due = index.has_unsent()
+            || (!index.is_quiet(now, fast)
+                && if index.is_watched() {
+                    index.settle(list);
+                    !self.walks_past_nothing_due(now)
+                } else {
+                    index.seek(list, Scope::Due, None, now, fast).is_some()
+                });
+        if is_due {
+            return 0;
+        }
+        let wait = index.earliest_before(now, NEVER);
+        if index.quiet_for(now) < wait {
+            index.narrow(list, now, wait);
+        }
+        wait
+    }
+}

@@ -1,0 +1,198 @@
+//! A link that fails, and comes back: a path that has changed, a bound on timeouts, and a link without progress.
+
+use core::cell::Cell;
+use core::ffi::c_int;
+
+use super::{DeadLink, State};
+use crate::consts::{IKCP_ASK_SEND, IKCP_DEADLINK, IKCP_RTO_DEF};
+use crate::kcp::Kcp;
+use crate::output::TRIM_PERIOD;
+use crate::segment::Segment;
+use crate::seq::Millis;
+
+pub(super) struct Link {
+    /// The highest timeout of a segment, ms; 0 for none.
+    highest: Cell<u32>,
+    /// Without progress for so long the link is dead, ms; 0: never.
+    patience: Cell<u32>,
+    callback: Cell<Option<DeadLink>>,
+    /// When something was seen to be acknowledged last, or to begin to wait for that, and a number that tells it.
+    progress: Cell<Millis>,
+    acknowledged: Cell<u32>,
+    /// The link was found dead, and nothing was acknowledged since.
+    told: Cell<bool>,
+    /// And the callback has to hear of it.
+    dead: Cell<bool>,
+}
+
+impl State {
+    /// A flush is about to put some segments into flight.
+    #[inline(always)]
+    pub(super) fn takes_off(&self, kcp: &Kcp<'_>) {
+        if self.link.patience.get() != 0 {
+            self.link.look(kcp);
+        }
+    }
+
+    /// `segment` is sent again after its timeout, and gets `rto` as its next one. Gives what that becomes.
+    #[inline(never)]
+    pub(crate) fn timed_out(&self, kcp: &Kcp<'_>, segment: Segment<'_>, rto: u32) -> u32 {
+        self.count_timeout(segment, kcp.now());
+        match self.link.highest.get() {
+            0 => rto,
+            highest => rto.min(highest.max(kcp.rx_rto.get().cast_unsigned())),
+        }
+    }
+}
+
+impl Link {
+    /// Looks whether something was acknowledged since the last look, or nothing is in flight.
+    #[inline(never)]
+    fn look(&self, kcp: &Kcp<'_>) {
+        let acknowledged = kcp.snd_nxt.get().wrapping_sub(kcp.nsnd_buf.get());
+        if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
+            self.goes_on(kcp.now());
+        }
+    }
+
+    fn goes_on(&self, now: Millis) {
+        self.progress.set(now);
+        self.told.set(false);
+    }
+
+    /// How long the link may still go without progress, as seen at `now`.
+    fn left(&self, now: Millis) -> Option<i32> {
+        let patience = self.patience.get();
+        (patience != 0 && !self.told.get()).then(|| self.progress.get().plus(patience).since(now))
+    }
+}
+
+impl<'a> Kcp<'a> {
+    /// The network is back, or another one: what is in flight is sent now as if for the first time, and nothing that was measured
+    /// before counts.
+    pub fn path_changed(self) {
+        self.rx_srtt.set(0);
+        self.rx_rttval.set(0);
+        let rto = IKCP_RTO_DEF.cast_signed().max(self.rx_minrto.get());
+        self.rx_rto.set(rto);
+        if self.state.get() == u32::MAX {
+            self.state.set(0);
+        }
+        if self.rmt_wnd.get() == 0 {
+            self.probe_wait.set(0);
+            self.probe.set(self.probe.get() | IKCP_ASK_SEND);
+        }
+        self.forget_transmissions();
+        if let Some(State { link, .. }) = self.extras() {
+            link.goes_on(self.now());
+        }
+        self.flush();
+    }
+
+    /// Makes all that is in flight segments that were never sent.
+    fn forget_transmissions(&self) {
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        if list.is_empty() {
+            return;
+        }
+        let indexed = !index.is_off();
+        if indexed {
+            // With what is pending for them.
+            self.rebuild_sent();
+        }
+        let mut at = list.first();
+        while let Some(segment) = at {
+            if segment.xmit.replace(0) != 0
+                && let Some(state) = self.extras()
+            {
+                state.count_path(segment, self.now());
+            }
+            segment.fastack.set(0);
+            at = list.next(segment);
+        }
+        if indexed {
+            self.rebuild_sent();
+        } else {
+            self.note_change();
+        }
+    }
+
+    /// No timeout of a segment grows beyond `milliseconds`, or that of the connection; 0: without bound. 0, or -1 without
+    /// memory and for a negative number.
+    pub fn backoff_limit(&self, milliseconds: c_int) -> c_int {
+        match self.ask() {
+            Some(State { link, .. }) if milliseconds >= 0 => {
+                link.highest.set(milliseconds.unsigned_abs());
+                0
+            }
+            _ => -1,
+        }
+    }
+
+    /// The link counts as dead when nothing was acknowledged for `milliseconds`, whatever `dead_link` says, and `callback` hears
+    /// of it; 0: as in the original. 0, or -1 without memory and for a negative number.
+    pub fn dead_after(&self, milliseconds: c_int, callback: Option<DeadLink>) -> c_int {
+        match self.ask() {
+            Some(State { link, .. }) if milliseconds >= 0 => {
+                link.patience.set(milliseconds.unsigned_abs());
+                link.callback.set(callback);
+                link.goes_on(self.now());
+                self.dead_link.set(if milliseconds == 0 {
+                    IKCP_DEADLINK
+                } else {
+                    u32::MAX
+                });
+                0
+            }
+            _ => -1,
+        }
+    }
+
+    /// Until the link is dead.
+    pub(super) fn wait_for_link(&self, now: Millis) -> i32 {
+        match self.extras() {
+            Some(State { link, .. }) if !self.snd_buf().is_empty() => {
+                link.look(self);
+                link.left(now).unwrap_or(i32::MAX)
+            }
+            _ => i32::MAX,
+        }
+    }
+
+    /// What is done now and then, at the end of a flush.
+    pub(crate) fn tend_extras(&self) {
+        let Some(state) = self.extras() else {
+            return;
+        };
+        self.count_fields(state);
+        state.link.look(self);
+        let now = self.now();
+        let left = state.link.left(now).unwrap_or(i32::MAX);
+        if self.snd_buf().is_empty() || left >= TRIM_PERIOD.cast_signed() {
+            return;
+        }
+        if left > 0 {
+            // The next time comes when the link would be dead.
+            let early = TRIM_PERIOD - left.unsigned_abs();
+            let trimmed = &self.private().trimmed;
+            trimmed.set(now.plus(early.wrapping_neg()));
+        } else {
+            state.link.dead.set(true);
+            state.link.told.set(true);
+            self.state.set(u32::MAX);
+        }
+    }
+
+    /// An update is at its end, and the link counts as dead: the program hears of it, once.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn tell_dead_link(self) {
+        if let Some(State { link, .. }) = self.extras()
+            && link.dead.replace(false)
+            && let Some(callback) = link.callback.get()
+        {
+            // SAFETY: the program's promise: a function of that type.
+            _ = self.call_out(|kcp, user| unsafe { callback(kcp, user) });
+        }
+    }
+}

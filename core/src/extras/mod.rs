@@ -1,0 +1,130 @@
+//! What a program can ask for beside congestion control: counters, large messages, and how a link that fails is treated.
+//!
+//! All of it hangs on one pointer, NULL until the program asks for something that has to be remembered. What the rest of the
+//! code tells this module is a test of that pointer then, on ways that are taken once for a packet, a flush or a resend.
+//!
+//! - `due`: when something is due, and an update that sends it then; it remembers nothing
+//! - `large`: messages of more than 127 fragments
+//! - `link`: a path that has changed, a bound on timeouts, a link without progress
+//! - `counters`: what happens is counted
+//! - `needless`: which resends proved to be for nothing
+//! - `stats`: the counters as the program gets them
+// A build without extensions has the module and never makes its state, so that the compiler drops all of it.
+#![cfg_attr(not(feature = "extensions"), allow(dead_code))]
+
+mod counters;
+mod due;
+mod large;
+mod link;
+mod needless;
+mod stats;
+
+use core::cell::Cell;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+
+use crate::abi::IKCPCB;
+use crate::kcp::Kcp;
+use counters::Counters;
+use large::Large;
+use link::Link;
+use needless::Resent;
+pub use stats::IKCPX_STATS;
+
+/// Called when the link counts as dead.
+pub type DeadLink = unsafe extern "C" fn(kcp: *mut IKCPCB, user: *mut c_void);
+
+/// What a connection remembers for its extras: nothing, or a pointer to it.
+pub(crate) struct Extras(#[cfg(feature = "extensions")] Cell<*mut State>);
+
+/// Zero is the first value of all of it.
+pub(crate) struct State {
+    /// Reasons to look at what arrives: segments in `resent`, and large messages.
+    attention: Cell<u32>,
+    counters: Counters,
+    resent: Resent,
+    link: Link,
+    large: Large,
+}
+
+impl State {
+    fn needs_attention(&self, more: u32) {
+        self.attention.set(self.attention.get().wrapping_add(more));
+    }
+}
+
+impl Kcp<'_> {
+    /// What is remembered, if the program has asked for anything.
+    #[inline(always)]
+    pub(crate) fn extras(&self) -> Option<&State> {
+        #[cfg(feature = "extensions")]
+        // SAFETY: NULL, or what `ask` allocated, which is freed with the object. All fields are cells.
+        return unsafe { self.private().extras.0.get().as_ref() };
+        #[cfg(not(feature = "extensions"))]
+        None
+    }
+
+    /// The same, and makes it. `None` without memory.
+    #[cfg(feature = "extensions")]
+    fn ask(&self) -> Option<&State> {
+        if self.extras().is_none() {
+            let state = crate::memory::allocate(size_of::<State>())?.cast::<State>();
+            // SAFETY: the allocation just made, of that size. Zero is a value of cells of numbers, of booleans, and of a function
+            // that may be missing.
+            unsafe { state.write_bytes(0, 1) };
+            self.private().extras.0.set(state.as_ptr());
+        }
+        self.extras()
+    }
+
+    #[cfg(not(feature = "extensions"))]
+    fn ask(&self) -> Option<&State> {
+        None
+    }
+
+    /// Frees what is remembered.
+    pub(crate) fn free_extras(&self) {
+        #[cfg(feature = "extensions")]
+        {
+            let state = self.private().extras.0.replace(ptr::null_mut());
+            if !state.is_null() {
+                // SAFETY: `ask` allocated it, and nothing is borrowed from it.
+                unsafe { crate::memory::deallocate(state.cast()) }
+            }
+        }
+    }
+
+    /// Counts from the first call on, and gives what was counted: as many bytes of it as there are, and zeros behind. -1
+    /// without memory.
+    ///
+    /// # Safety
+    /// `stats` is NULL or has `size` bytes.
+    pub unsafe fn stats(&self, stats: *mut IKCPX_STATS, size: usize) -> c_int {
+        let Some(state) = self.ask() else {
+            return -1;
+        };
+        if !state.counters.asked.replace(true) {
+            // SAFETY: as in `ask`; nothing but cells is borrowed.
+            unsafe {
+                ptr::from_ref(&state.counters.stats)
+                    .cast_mut()
+                    .write_bytes(0, 1);
+            }
+            self.start_counting(state);
+        }
+        let counted = self.counted(state);
+        if !stats.is_null() {
+            let len = size.min(size_of::<IKCPX_STATS>());
+            let delivered = &counted.bytes_delivered;
+            let before = delivered.get();
+            delivered.set(before.wrapping_add(u64::from(self.ackedlen.get())));
+            // SAFETY: the caller's promise; the struct has no padding.
+            unsafe {
+                ptr::write_bytes(stats.cast::<u8>(), 0, size);
+                ptr::copy_nonoverlapping(ptr::from_ref(counted).cast(), stats.cast::<u8>(), len);
+            }
+            delivered.set(before);
+        }
+        0
+    }
+}
