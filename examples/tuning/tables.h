@@ -195,13 +195,97 @@ static void table_check(void)
     }
 }
 
+/* Until a connection whose packets all get lost calls its link dead, in ms. */
+static double until_dead(int nodelay, int rto, int dead_link)
+{
+    IUINT32 clock = 0;
+    double time;
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    if (kcp == NULL) abort();
+    ikcp_nodelay(kcp, nodelay, 5000, 2, 1);
+    kcp->rx_rto = rto;
+    kcp->dead_link = (IUINT32)dead_link;
+    ikcp_update(kcp, clock);
+    ikcp_send(kcp, "m", 1);
+    for (ikcp_flush(kcp); kcp->state == 0; ikcp_flush(kcp)) {
+        IUINT32 next = ikcp_check(kcp, clock);
+        clock = next > clock ? next : clock + 1;
+        ikcp_update(kcp, clock);
+    }
+    time = (double)clock;
+    ikcp_release(kcp);
+    return time;
+}
+
+static void table_deadlink(void)
+{
+    static const int counts[] = {5, 8, 10, 15, 20};
+    static const int timeouts[] = {200, 70};
+    size_t i, j;
+    int nodelay;
+    printf("| `dead_link` | timeout | nodelay 0 | nodelay 1 | nodelay 2 |\n|---|---|---|---|---|\n");
+    for (i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (j = 0; j < sizeof timeouts / sizeof *timeouts; j++) {
+            printf("| %d | %d ms |", counts[i], timeouts[j]);
+            for (nodelay = 0; nodelay <= 2; nodelay++) {
+                double seconds = until_dead(nodelay, timeouts[j], counts[i]) / 1000;
+                if (seconds < 100) {
+                    printf(" %.1f s |", seconds);
+                } else if (seconds < 3600) {
+                    printf(" %.0f s |", seconds);
+                } else {
+                    printf(" %.0f h |", seconds / 3600);
+                }
+            }
+            printf("\n");
+        }
+    }
+}
+
+static void outage_arrived(Pair *pair, int side, const char *message, int size)
+{
+    (void)side, (void)message, (void)size;
+    pair->got++;
+}
+
+/* How long after an outage of so many ms a message comes that was sent at its beginning. */
+static long after_outage(IUINT32 outage, int limit, int told)
+{
+    Link link = {30, 1000, 0, 0, 0};
+    Pair pair;
+    open_pair(&pair, TURBO, link, outage_arrived);
+    ikcpx_backoff_limit(pair.kcp[CLIENT], limit);
+    for (; pair.got == 0; now++) {
+        if (now == 20) send_message(&pair, CLIENT, "m", 1);
+        if (now == 20 + outage) {
+            pair.pipe[CLIENT].link.loss = pair.pipe[SERVER].link.loss = 0;
+            if (told) ikcpx_path_changed(pair.kcp[CLIENT]);
+        }
+        turn(&pair);
+    }
+    close_pair(&pair);
+    return (long)(now - 1 - 20 - outage);
+}
+
+static void table_outage(void)
+{
+    static const int seconds[] = {2, 10, 60};
+    size_t i;
+    printf("| outage | by its timeout | with `ikcpx_backoff_limit(kcp, 500)` | with `ikcpx_path_changed` |\n|---|---|---|---|\n");
+    for (i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        IUINT32 outage = 1000u * (IUINT32)seconds[i];
+        printf("| %d s | %ld ms | %ld ms | %ld ms |\n", seconds[i], after_outage(outage, 0, 0),
+               after_outage(outage, 500, 0), after_outage(outage, 0, 1));
+    }
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
 } TABLES[] = {
     {"modes", table_modes},     {"windows", table_windows}, {"interval", table_interval}, {"nodelay", table_nodelay},
     {"resend", table_resend},   {"minrto", table_minrto},   {"nc", table_nc},             {"mtu", table_mtu},
-    {"waitsnd", table_waitsnd}, {"check", table_check},
+    {"waitsnd", table_waitsnd}, {"check", table_check},   {"deadlink", table_deadlink}, {"outage", table_outage},
 };
 
 int main(int argc, char **argv)

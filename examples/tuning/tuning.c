@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ikcp.h"
+#include "ikcpx.h"
 
 enum { CLIENT, SERVER };
 enum { UDP_IP_HEADERS = 28, QUEUE_BYTES = 64 * 1024, LARGEST = 1500 };

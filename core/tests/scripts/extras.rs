@@ -356,7 +356,7 @@ fn after_an_outage_everything_leaves_at_once_and_backoff_is_forgotten() {
     }
     for count in [3, 50] {
         let s = flying([1, 10, 0, 1], count);
-        s.departures(60_000, 10);
+        s.departures(60_000, 400);
         let xmit = s.xmit();
         kcp(&s).path_changed();
         let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
@@ -441,27 +441,27 @@ fn a_link_without_progress_is_dead_after_that_time_and_told_once() {
     }
     let s = Script::fast();
     assert_eq!(kcp(&s).dead_after(3000, Some(dead)), 0);
-    s.departures(10_000, 10);
+    s.departures(10_000, 500);
     assert_eq!((TOLD.get(), s.state()), (0, 0));
     s.send(b"a");
     s.send(b"b");
     s.flush();
     // The second acknowledgement is late.
-    s.departures(12_000, 10);
+    s.departures(12_000, 100);
     send!(s, [ACK { sn: 1, ts: 10_000 }]);
-    s.departures(14_990, 10);
+    s.departures(14_990, 115);
     s.packets();
     assert_eq!((TOLD.get(), s.state()), (0, 0));
-    s.departures(15_510, 10);
+    s.departures(15_610, 10);
     assert_eq!((TOLD.get(), s.state()), (1, u32::MAX));
-    s.departures(40_000, 10);
+    s.departures(40_010, 305);
     assert_eq!(TOLD.get(), 1);
     s.set_state(0);
     send!(s, [ACK { sn: 0, ts: 10_000, una: 2 }]);
     s.send(b"c");
-    s.departures(42_990, 10);
+    s.departures(43_000, 115);
     assert_eq!((TOLD.get(), s.state()), (1, 0));
-    s.departures(43_510, 10);
+    s.departures(43_610, 10);
     assert_eq!((TOLD.get(), s.state()), (2, u32::MAX));
     assert_eq!((kcp(&s).dead_after(0, None), s.dead_link()), (0, 20));
 }
