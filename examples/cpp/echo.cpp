@@ -28,13 +28,13 @@ int main(int count, char **arguments)
     peer.wndsize(256, 256);
 
     const IUINT32 start = kcp::now();
-    peer.update(start);
+    peer.stats(); // counts from here on
     std::vector<std::string> sent, received;
     for (std::size_t n = 0; n < messages; ++n) {
         sent.emplace_back(n * 31, static_cast<char>(n)); // up to 3 KB: more than a packet
         peer.send(sent.back());
     }
-    peer.flush();
+    peer.update_due(start);
 
     std::string message;
     std::vector<char> packet(65536);
@@ -45,10 +45,10 @@ int main(int count, char **arguments)
             return 1;
         }
         pollfd readable{udp, POLLIN, 0};
-        poll(&readable, 1, std::max(1, static_cast<int>(peer.check(now) - now)));
+        poll(&readable, 1, std::min(1000, static_cast<int>(peer.next(now) - now)));
         const ssize_t size = recv(udp, packet.data(), packet.size(), MSG_DONTWAIT);
         if (size > 0) peer.input({packet.data(), static_cast<std::size_t>(size)});
-        peer.update(kcp::now());
+        peer.update_due(kcp::now());
         while (peer.receive(message)) received.push_back(message);
     }
     close(udp);
@@ -58,4 +58,8 @@ int main(int count, char **arguments)
         return 1;
     }
     std::printf("%zu echoes, all equal, in %u ms\n", messages, static_cast<unsigned>(kcp::now() - start));
+    const IKCPX_STATS stats = peer.stats();
+    std::printf("%u packets; of %u segments %u were sent again\n", static_cast<unsigned>(stats.packets_sent),
+                static_cast<unsigned>(stats.segments_sent),
+                static_cast<unsigned>(stats.resent_timeout + stats.resent_skipped));
 }

@@ -22,12 +22,25 @@ for name, result, *arguments in [
     ("ikcp_recv", ctypes.c_int, kcp_t, ctypes.c_char_p, ctypes.c_int),
     ("ikcp_peeksize", ctypes.c_int, kcp_t),
     ("ikcp_input", ctypes.c_int, kcp_t, ctypes.c_char_p, ctypes.c_long),
-    ("ikcp_update", None, kcp_t, ctypes.c_uint32),
-    ("ikcp_check", ctypes.c_uint32, kcp_t, ctypes.c_uint32),
-    ("ikcp_flush", None, kcp_t),
+    # of ikcpx.h; a library without extensions has ikcp_check, ikcp_update and ikcp_flush instead
+    ("ikcpx_next", ctypes.c_uint32, kcp_t, ctypes.c_uint32),
+    ("ikcpx_update", None, kcp_t, ctypes.c_uint32),
+    ("ikcpx_stats", ctypes.c_int, kcp_t, ctypes.c_void_p, ctypes.c_size_t),
 ]:
     function = getattr(lib, name)
     function.restype, function.argtypes = result, arguments
+
+
+class Stats(ctypes.Structure):
+    """The first members of struct IKCPX_STATS: the library fills as much as it is told to."""
+
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in (
+            "time packets_sent bytes_sent packets_received bytes_received packets_refused "
+            "segments_sent bytes_delivered resent_timeout resent_skipped resent_path resent_needless"
+        ).split()
+    ]
 
 
 def now():
@@ -55,27 +68,31 @@ lib.ikcp_wndsize(kcp, 256, 256)
 sent = [bytes((n + i) % 256 for i in range(n * 31)) for n in range(MESSAGES)]  # up to 3 KB: more than a packet
 received = []
 
+stats = Stats()
 start = time.monotonic()
-lib.ikcp_update(kcp, now())
+lib.ikcpx_stats(kcp, ctypes.byref(stats), ctypes.sizeof(stats))  # counts from here on
 for message in sent:
     lib.ikcp_send(kcp, message, len(message))
-lib.ikcp_flush(kcp)
+lib.ikcpx_update(kcp, now())
 
 while len(received) < MESSAGES:
     if time.monotonic() > start + 20:
         sys.exit(f"only {len(received)} of {MESSAGES} echoes came back")
     current = now()
-    wait = (lib.ikcp_check(kcp, current) - current) & 0xFFFFFFFF
-    if select.select([udp], [], [], max(wait, 1) / 1000)[0]:
+    wait = (lib.ikcpx_next(kcp, current) - current) & 0xFFFFFFFF
+    if select.select([udp], [], [], min(wait, 1000) / 1000)[0]:
         packet = udp.recv(65536)
         lib.ikcp_input(kcp, packet, len(packet))
-    lib.ikcp_update(kcp, now())
+    lib.ikcpx_update(kcp, now())
     while (size := lib.ikcp_peeksize(kcp)) >= 0:
         message = ctypes.create_string_buffer(max(size, 1))
         lib.ikcp_recv(kcp, message, size)
         received.append(message.raw[:size])
 
+lib.ikcpx_stats(kcp, ctypes.byref(stats), ctypes.sizeof(stats))
 lib.ikcp_release(kcp)
 if received != sent:
     sys.exit("the echoes are not what was sent")
 print(f"{MESSAGES} echoes, all equal, in {(time.monotonic() - start) * 1000:.0f} ms")
+resent = stats.resent_timeout + stats.resent_skipped
+print(f"{stats.packets_sent} packets; of {stats.segments_sent} segments {resent} were sent again")
