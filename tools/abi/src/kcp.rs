@@ -129,6 +129,22 @@ impl<O> Kcp<O> {
         unsafe { (self.library.functions.check)(self.raw(), current) }
     }
 
+    /// `ikcpx_next`; `None` for a library without extensions, as for `update_due`.
+    pub fn next(&mut self, current: u32) -> Option<u32> {
+        // SAFETY: the object is alive.
+        self.library
+            .due
+            .map(|due| unsafe { (due.next)(self.raw(), current) })
+    }
+
+    /// `ikcpx_update`.
+    pub fn update_due(&mut self, current: u32) -> Option<()> {
+        // SAFETY: the object is alive.
+        self.library
+            .due
+            .map(|due| unsafe { (due.update)(self.raw(), current) })
+    }
+
     pub fn flush(&mut self) {
         // SAFETY: the object is alive.
         unsafe { (self.library.functions.flush)(self.raw()) }

@@ -70,6 +70,25 @@ functions! {
     }
 }
 
+/// What drives a connection by what is due, of ikcpx.h.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    pub next: unsafe extern "C" fn(*mut Ikcpcb, u32) -> u32,
+    pub update: unsafe extern "C" fn(*mut Ikcpcb, u32),
+}
+
+impl Due {
+    fn load(handle: &Handle) -> Option<Due> {
+        // SAFETY: the types are those of ikcpx.h.
+        unsafe {
+            Some(Due {
+                next: *handle.get(b"ikcpx_next\0").ok()?,
+                update: *handle.get(b"ikcpx_update\0").ok()?,
+            })
+        }
+    }
+}
+
 /// A loaded library. It is never unloaded, so that connections may keep it for as long as they live.
 #[derive(Debug)]
 pub struct Library {
@@ -77,6 +96,8 @@ pub struct Library {
     handle: Handle,
     layout: Layout,
     pub functions: Functions,
+    /// What libraries without extensions lack.
+    pub due: Option<Due>,
 }
 
 impl Library {
@@ -90,11 +111,13 @@ impl Library {
         let handle = unsafe { Handle::open(Some(&path), RTLD_LOCAL | RTLD_NOW)? };
         let functions = Functions::load(&handle)?;
         let layout = detect(&functions);
+        let due = Due::load(&handle);
         Ok(Box::leak(Box::new(Library {
             path,
             handle,
             layout,
             functions,
+            due,
         })))
     }
 

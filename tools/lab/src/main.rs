@@ -80,9 +80,10 @@ enum Command {
     Contend(contend::Contend),
     /// What many connections in one process cost: ikcp_update on a clock against timers set by ikcp_check
     ///
-    /// A server with real UDP sockets on the loopback holds all connections in one thread. It is driven in three ways: `update`
+    /// A server with real UDP sockets on the loopback holds all connections in one thread. It is driven in four ways: `update`
     /// calls ikcp_update on each connection every --sweep ms; `check` asks ikcp_check when to call again and keeps the answer in a timer
-    /// wheel; `park` does that too but takes a connection off the wheel while it has nothing to send and nothing to acknowledge.
+    /// wheel; `park` does that too but takes a connection off the wheel while it has nothing to send and nothing to acknowledge;
+    /// `next` asks ikcpx_next instead, and sends what is due at once, which libraries without ikcpx.h cannot.
     /// ikcp_check never answers later than the connection's next flush, so with an interval of 10 ms there is nothing to save by
     /// asking it: what it saves depends on the interval.
     ///

@@ -71,19 +71,29 @@ pub enum Strategy {
     Update,
     Check,
     Park,
+    Next,
 }
 
 impl Strategy {
-    pub const ALL: [Strategy; 3] = [Strategy::Update, Strategy::Check, Strategy::Park];
+    pub const ALL: [Strategy; 4] = [
+        Strategy::Update,
+        Strategy::Check,
+        Strategy::Park,
+        Strategy::Next,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Update => "update",
             Strategy::Check => "check",
             Strategy::Park => "park",
+            Strategy::Next => "next",
         }
     }
 }
+
+/// What `ikcpx_next` answers, as a distance, when nothing is due.
+const NEVER: u32 = 0x7fff_ffff;
 
 /// How far ahead a sleeping thread looks for its next timer, in ms.
 const HORIZON: u32 = 10;
@@ -124,6 +134,10 @@ impl Scale {
                 // Side by side in time: what is compared runs under the same load of the machine.
                 for strategy in Strategy::ALL {
                     for (name, library) in &libraries {
+                        if strategy == Strategy::Next && library.due.is_none() {
+                            bar.inc(1);
+                            continue;
+                        }
                         bar.set_message(format!(
                             "{name}, interval {interval} ms, {connections} connections, {}",
                             strategy.name()
@@ -308,6 +322,8 @@ fn is_idle(kcp: &Kcp<Sink>) -> bool {
 struct Timers {
     wheel: Wheel,
     set: Vec<bool>,
+    /// When each of these is due, where `ikcpx_next` says it.
+    at: Vec<u32>,
     due: Vec<u32>,
     park: bool,
 }
@@ -324,6 +340,7 @@ impl Timers {
         Timers {
             wheel,
             set: vec![true; connections],
+            at: vec![now; connections],
             due: Vec::new(),
             park,
         }
@@ -336,6 +353,37 @@ impl Timers {
             *set = true;
             self.wheel.set(connection, kcp.check(now));
         }
+    }
+
+    /// Sends what a connection has to send now, and sets its timer if it needs one. A timer that comes too early stays on the
+    /// wheel, and is passed over.
+    fn send_due(&mut self, connection: u32, kcp: &mut Kcp<Sink>, now: u32) {
+        kcp.update_due(now);
+        let wait = kcp.next(now).map_or(NEVER, |next| next.wrapping_sub(now));
+        let index = connection as usize;
+        let sooner = !self.set[index] || (self.at[index].wrapping_sub(now) as i32) > wait as i32;
+        if wait < NEVER && sooner {
+            self.set[index] = true;
+            // The wheel does not reach further; what comes too early asks again.
+            self.at[index] = now.wrapping_add(wait.min(8000));
+            self.wheel.set(connection, self.at[index]);
+        }
+    }
+
+    /// Sends what is due by time. Returns the number of updates.
+    fn send_all_due(&mut self, connections: &mut [Kcp<Sink>], now: u32) -> u64 {
+        self.due.clear();
+        self.wheel.take(now, &mut self.due);
+        let mut updates = 0;
+        for connection in std::mem::take(&mut self.due) {
+            let index = connection as usize;
+            if self.set[index] && now.wrapping_sub(self.at[index]) as i32 >= 0 {
+                self.set[index] = false;
+                self.send_due(connection, &mut connections[index], now);
+                updates += 1;
+            }
+        }
+        updates
     }
 
     /// Updates what is due and asks when it is due again. Returns the number of updates.
@@ -441,14 +489,21 @@ impl Run<'_> {
                 return Ok(Some(used));
             }
             let now = clock();
+            let mut answered = 0;
             used.library += side.receive(|conv, kcp| {
                 while let Ok(length) = usize::try_from(kcp.recv(&mut buffer)) {
                     kcp.send(&buffer[..length]);
                 }
-                if self.strategy == Strategy::Park {
-                    timers.wake(conv, kcp, now);
+                match self.strategy {
+                    Strategy::Park => timers.wake(conv, kcp, now),
+                    Strategy::Next => {
+                        timers.send_due(conv, kcp, now);
+                        answered += 1;
+                    }
+                    Strategy::Update | Strategy::Check => {}
                 }
             })?;
+            used.updates += answered;
             let start = thread_time();
             let next = if self.strategy == Strategy::Update {
                 if now.wrapping_sub(next_sweep) as i32 >= 0 {
@@ -459,6 +514,9 @@ impl Run<'_> {
                     next_sweep = now + self.sweep;
                 }
                 next_sweep
+            } else if self.strategy == Strategy::Next {
+                used.updates += timers.send_all_due(&mut side.connections, now);
+                timers.wheel.next_due(HORIZON)
             } else {
                 used.updates += timers.run(&mut side.connections, now);
                 timers.wheel.next_due(HORIZON)

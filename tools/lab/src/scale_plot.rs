@@ -7,7 +7,7 @@ use kcp_plot::{self as plot, Axis, Canvas, Label, Panel, RGBColor};
 
 use crate::scale::{Point, Strategy};
 
-const TOP: i32 = 146;
+const TOP: i32 = 166;
 const PANEL: i32 = 300;
 /// To the right of each panel, for the names of its curves.
 const NAMES: i32 = 150;
@@ -17,6 +17,7 @@ fn color(strategy: Strategy) -> RGBColor {
         Strategy::Update => plot::RED,
         Strategy::Check => plot::AMBER,
         Strategy::Park => plot::GREEN,
+        Strategy::Next => plot::BLUE,
     }
 }
 
@@ -52,7 +53,8 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str, sweep: u32) -> Result
         &format!(
             "update: ikcp_update on each connection every {sweep} ms. check: when ikcp_check says so."
         ),
-        "park: check, without the connections that have nothing to do. Bars: the cheapest and the dearest second.",
+        "park: check, without the connections that have nothing to do. next: when ikcpx_next says so, sent at once.",
+        "Bars: the cheapest and the dearest second.",
     ];
     let canvas = Canvas::new(path, TOP + rows * row - 30, title, &lines)?;
     let step = (plot::WIDTH - 20) / columns;
