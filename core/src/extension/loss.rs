@@ -114,7 +114,12 @@ impl Kcp<'_> {
     /// A segment of `len` bytes was sent, for the `xmit`th time.
     pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, (len, xmit): (u32, u32)) {
         self.extension().with(|state| {
-            state.sent = state.sent.wrapping_add(len.saturating_add(IKCP_OVERHEAD));
+            let bytes = len.saturating_add(IKCP_OVERHEAD);
+            state.sent = state.sent.wrapping_add(bytes);
+            state.size = match state.size {
+                0 => bytes.saturating_mul(16),
+                size => (size - size / 16).saturating_add(bytes),
+            };
             if xmit == 1 {
                 state.rack.begins();
             }

@@ -45,6 +45,8 @@ struct State {
     sent: u32,
     delivered: u32,
     delivered_segments: u32,
+    /// Mean size of those that were sent last, headers included, in 16ths of a byte; 0 before the first.
+    size: u32,
     /// How far news may be apart, ms, as the control says.
     grain: u32,
     /// The last flush found nothing more to send.
@@ -122,6 +124,7 @@ impl State {
             rtt: None,
             newest: None,
             sent: 0,
+            size: 0,
             delivered: 0,
             delivered_segments: 0,
             grain: 0,

@@ -160,8 +160,13 @@ impl Hooked<'_> {
         &self.kcp.private().extension
     }
 
+    /// The mean size of those that were sent last: of a program's small messages more fit into a path than of full segments.
     fn segment(&self) -> u32 {
-        self.kcp.mss.get().saturating_add(IKCP_OVERHEAD).max(1)
+        let full = self.kcp.mss.get().saturating_add(IKCP_OVERHEAD);
+        match self.extension().with(|state| state.size / 16) {
+            None | Some(0) => full.max(1),
+            Some(mean) => mean.min(full).max(1),
+        }
     }
 
     /// Sets `cwnd`, which counts from `snd_una` on, so that as many segments are on their way as the control says.
@@ -220,7 +225,8 @@ impl Hooked<'_> {
         if rate == 0 || self.control.free {
             return u32::MAX;
         }
-        let payload = u64::from(bytes) * u64::from(self.kcp.mss.get()) / u64::from(segment);
+        let payload = u64::from(bytes) * u64::from(segment.saturating_sub(IKCP_OVERHEAD))
+            / u64::from(segment);
         u32::try_from(payload).unwrap_or(u32::MAX).min(u32::MAX / 2)
     }
 }
