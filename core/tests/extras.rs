@@ -13,9 +13,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
+use common::heap;
 use common::link::{Link, Weather};
 use common::random::Random;
-use common::{for_seeds, heap};
+use common::seeds::for_seeds;
 use ikcp_core::{Datagram, Header, IKCPCB, IKCPX_STATS, Kcp, Sink, Source};
 
 const PUSH: u8 = 81;
