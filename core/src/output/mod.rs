@@ -441,6 +441,7 @@ impl<'a> Kcp<'a> {
         if !private.pool.is_ageing() {
             private.trimmed.set(self.now());
         }
+        self.tend_extras();
     }
 
     fn begin_to_trim(&self) {
@@ -458,6 +459,5 @@ impl<'a> Kcp<'a> {
         if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
             self.free_acklist();
         }
-        self.tend_extras();
     }
 }
