@@ -66,7 +66,7 @@ pub fn add(suite: &mut Suite) {
         elf(),
         "archive: a prefix that no name has is refused",
         || match library::packed(DEFAULT, "my-") {
-            Err(text) if text.contains("no name in C begins") => Ok(()),
+            Err(text) if text.contains("expected the beginning of a C name") => Ok(()),
             other => Err(format!("{other:?}").into()),
         },
     );
