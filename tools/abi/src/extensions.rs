@@ -10,6 +10,8 @@ use crate::library::Library;
 type Controller = unsafe extern "C" fn() -> *const Ops;
 /// `int ikcpx_rack(ikcpcb *kcp, int on)`
 pub type Rack = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
+/// `int ikcpx_redundancy(ikcpcb *kcp, int percent)`
+pub type Redundancy = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
 
 impl Library {
     /// The congestion control that the function of this name returns, such as `ikcpx_bbr`.
@@ -24,6 +26,13 @@ impl Library {
         let address = self.symbol("ikcpx_rack")?;
         // SAFETY: ikcpx.h declares the function so.
         Some(unsafe { transmute::<*mut c_void, Rack>(address) })
+    }
+
+    /// `ikcpx_redundancy`
+    pub fn redundancy(&self) -> Option<Redundancy> {
+        let address = self.symbol("ikcpx_redundancy")?;
+        // SAFETY: ikcpx.h declares the function so.
+        Some(unsafe { transmute::<*mut c_void, Redundancy>(address) })
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Mode {
     pub controller: Option<Controller>,
     /// `ikcpx_rack`
     pub rack: bool,
+    /// The budget for `ikcpx_redundancy` in percent, 0 for none.
+    pub redundancy: i32,
 }
 
 /// What `ikcp_send` takes with the default mtu: 127 fragments.
@@ -86,6 +88,7 @@ Behind any of them, in any order:
 +flush   ikcp_flush after each send and each input
 +bbr     the congestion control of ikcpx_bbr; +cubic that of ikcpx_cubic
 +rack    losses told by time: ikcpx_rack
++20%     up to 20 % of the payload once more where packets are lost: ikcpx_redundancy; any budget from 1 to 100 %
 +20ms    ikcp_update every 20 ms, and no longer each millisecond; any time from 1 to 1000 ms
 +check   ikcp_update when ikcp_check says";
 
@@ -132,11 +135,12 @@ impl FromStr for Mode {
                 range.end()
             );
         }
-        let (mut flush, mut rack, mut drive) = (false, false, None);
+        let (mut flush, mut rack, mut redundancy, mut drive) = (false, false, 0, None);
         for word in words {
             let has_it = match (word, Controller::named(word)) {
                 ("flush", _) => replace(&mut flush, true),
                 ("rack", _) => replace(&mut rack, true),
+                (_, None) if word.ends_with('%') => replace(&mut redundancy, percent(word)?) > 0,
                 (_, Some(named)) => controller.replace(named).is_some(),
                 _ => drive.replace(word.parse()?).is_some(),
             };
@@ -153,8 +157,17 @@ impl FromStr for Mode {
             drive: drive.unwrap_or(Drive::Every(TICK)),
             controller,
             rack,
+            redundancy,
         })
     }
+}
+
+/// The budget that `20%` names.
+fn percent(word: &str) -> Result<i32> {
+    word.strip_suffix('%')
+        .and_then(|number| number.parse().ok())
+        .filter(|percent| (1..=100).contains(percent))
+        .with_context(|| format!("`+{word}`: expected a budget from +1% to +100%"))
 }
 
 impl FromStr for Drive {
@@ -169,7 +182,7 @@ impl FromStr for Drive {
             .filter(|period| (1..=1_000).contains(period))
             .map(|period: Micros| Drive::Every(period * TICK))
             .with_context(|| {
-                format!("`+{text}`: expected +flush, +bbr, +cubic, +rack, +check, or a time such as +20ms")
+                format!("`+{text}`: expected +flush, +bbr, +cubic, +rack, +check, a time such as +20ms, or a budget such as +20%")
             })
     }
 }
@@ -209,6 +222,11 @@ impl Mode {
             !self.rack || library.rack().is_some(),
             "{}",
             lacks("ikcpx_rack")
+        );
+        demand!(
+            self.redundancy == 0 || library.redundancy().is_some(),
+            "{}",
+            lacks("ikcpx_redundancy")
         );
         Ok(())
     }
@@ -271,6 +289,12 @@ impl Endpoint {
         if mode.rack {
             let rack = library.rack().context("the library has no ikcpx_rack")?;
             ensure!(kcp.rack(rack, true) == 0, "ikcpx_rack refuses");
+        }
+        if mode.redundancy > 0 {
+            let redundancy = library.redundancy();
+            let redundancy = redundancy.context("the library has no ikcpx_redundancy")?;
+            let answer = kcp.redundancy(redundancy, mode.redundancy);
+            ensure!(answer == 0, "ikcpx_redundancy refuses");
         }
         Ok(Endpoint {
             kcp,
@@ -501,7 +525,8 @@ mod tests {
         let all: Mode = "1,1,0,1+check+cubic+rack+flush".parse().unwrap();
         assert_eq!((all.interval, all.drive), (1, Drive::Check));
         assert_eq!(all.controller, Some(Controller::Cubic));
-        assert!(all.rack && all.flush);
+        assert!(all.rack && all.flush && all.redundancy == 0);
+        assert_eq!("fast+flush+20%".parse::<Mode>().unwrap().redundancy, 20);
         let slow: Mode = "normal+20ms".parse().unwrap();
         assert_eq!(slow.drive, Drive::Every(20_000));
         for nonsense in [
@@ -519,6 +544,10 @@ mod tests {
             "turbo+check+10ms",
             "bbr+cubic",
             "+bbr",
+            "turbo+0%",
+            "turbo+101%",
+            "turbo+%",
+            "turbo+20%+30%",
         ] {
             assert!(nonsense.parse::<Mode>().is_err(), "{nonsense}");
         }
