@@ -23,6 +23,7 @@
 #define ikcpx_next IKCP_NAME(ikcpx_next)
 #define ikcpx_path_changed IKCP_NAME(ikcpx_path_changed)
 #define ikcpx_rack IKCP_NAME(ikcpx_rack)
+#define ikcpx_redundancy IKCP_NAME(ikcpx_redundancy)
 #define ikcpx_stats IKCP_NAME(ikcpx_stats)
 #define ikcpx_update IKCP_NAME(ikcpx_update)
 #endif

@@ -444,6 +444,10 @@ impl Session {
                     // The first update sets the clock, and one that finds the window closed begins to wait for a probe.
                     let needed = now == 0 || of(us.kcp).rmt_wnd.get() == 0 || DEAD.get() > told;
                     assert!(sends || !timed || needed, "woken for nothing");
+                    if of(us.kcp).next_due(at(now)) == at(now) {
+                        // A timeout leaves the skips counted, as in the original, which may make the segment due once more.
+                        of(us.kcp).update_due(at(now));
+                    }
                     assert_ne!(of(us.kcp).next_due(at(now)), at(now), "it would spin");
                 }
                 Drive::Next => {}
