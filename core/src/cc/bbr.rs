@@ -400,7 +400,8 @@ impl Bbr {
     }
 }
 
-#[cfg(test)]
+// Arithmetic without unsafe code, and long: nothing for Miri.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

@@ -311,7 +311,8 @@ fn cube_root(of: u64) -> u32 {
     }
 }
 
-#[cfg(test)]
+// Arithmetic without unsafe code, and long: nothing for Miri.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

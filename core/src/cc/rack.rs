@@ -397,7 +397,8 @@ impl Rack {
     }
 }
 
-#[cfg(test)]
+// Arithmetic without unsafe code, and long: nothing for Miri.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use std::collections::{BTreeMap, VecDeque};
     use std::vec::Vec;

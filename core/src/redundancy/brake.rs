@@ -116,7 +116,8 @@ impl Brake {
     }
 }
 
-#[cfg(test)]
+// Arithmetic without unsafe code, and long: nothing for Miri.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

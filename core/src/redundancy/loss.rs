@@ -33,7 +33,8 @@ impl Loss {
     }
 }
 
-#[cfg(test)]
+// Arithmetic without unsafe code, and long: nothing for Miri.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 
