@@ -296,7 +296,7 @@ impl<'a> Kcp<'a> {
     fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
         let rtt = self.now().since(ts);
-        self.note_received(Sn(header.sn), Millis(header.ts), rtt);
+        self.note_received(sn, ts, rtt);
         if let Some(extras) = self.extras() {
             extras.acks_received(1, Some(ts), self.now());
         }

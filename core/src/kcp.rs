@@ -14,7 +14,6 @@ use crate::extension::Extension;
 use crate::extras::Extras;
 use crate::index::{Front, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
-#[cfg(feature = "extensions")]
 use crate::memory::on_demand::OnDemand;
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
@@ -60,8 +59,7 @@ pub(crate) struct Private {
     pub(crate) packet: Packet,
     pub(crate) pool: Pool,
     pub(crate) tail: Tail,
-    #[cfg(feature = "extensions")]
-    redundancy: OnDemand<Redundancy>,
+    pub(crate) redundancy: OnDemand<Redundancy>,
     pub(crate) sent: SendIndex,
 
     pub(crate) front: Front,
@@ -70,10 +68,8 @@ pub(crate) struct Private {
     pub(crate) deferred_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
-    #[cfg_attr(not(feature = "extensions"), allow(dead_code))]
     pub(crate) extension: Extension,
-    #[cfg_attr(not(feature = "extensions"), allow(dead_code))]
-    pub(crate) extras: Extras,
+    pub(crate) extras: OnDemand<Extras>,
 }
 
 /// One allocation: what programs see, and behind it what they do not.
@@ -204,13 +200,12 @@ impl<'a> Kcp<'a> {
         private.sent.free();
         private.received.free();
         self.free_acklist();
-        self.free_extension();
-        #[cfg(feature = "extensions")]
+        private.extension.free();
         // SAFETY: as above, the handle is consumed.
         unsafe {
             private.redundancy.free();
+            private.extras.free();
         }
-        self.free_extras();
         private.packet.free(&self.buffer);
         private.anchor.get().object_released();
         // SAFETY: `create` allocated it, and the program's use of it has ended.
@@ -226,31 +221,6 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) const fn private(&self) -> &Private {
         &self.block().private
-    }
-
-    /// What the program's redundancy remembers, if it has asked for any.
-    #[inline(always)]
-    pub(crate) fn redundancy(&self) -> Option<&Redundancy> {
-        #[cfg(feature = "extensions")]
-        return self.private().redundancy.get();
-        #[cfg(not(feature = "extensions"))]
-        None
-    }
-
-    /// Spends up to `percent` of the payload on copies from now on; 0 is off. False for more than 100, and without memory.
-    #[cfg(feature = "extensions")]
-    pub fn set_redundancy(&self, percent: u32) -> bool {
-        if percent > 100 {
-            return false;
-        }
-        if percent == 0 && self.redundancy().is_none() {
-            return true;
-        }
-        let redundancy = self.private().redundancy.get_or_make();
-        redundancy.is_some_and(|redundancy| {
-            redundancy.set(percent);
-            true
-        })
     }
 
     /// The pointer that programs and callbacks know the object by.

@@ -18,11 +18,9 @@ mod abi;
 mod acked;
 #[allow(unsafe_code)]
 mod callback;
-#[cfg(feature = "extensions")]
 mod cc;
 mod congestion;
 pub mod consts;
-#[cfg_attr(not(feature = "extensions"), path = "extension/off.rs")]
 #[allow(unsafe_code)]
 mod extension;
 #[allow(unsafe_code)]
@@ -42,7 +40,6 @@ mod output;
 mod probe;
 mod reassembly;
 mod recv;
-#[cfg_attr(not(feature = "extensions"), allow(dead_code))]
 mod redundancy;
 mod rtt;
 #[allow(unsafe_code)]
@@ -54,9 +51,7 @@ mod ways;
 mod wire;
 
 pub use abi::{IINT32, IKCPCB, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Output, WriteLog, ikcpcb};
-#[cfg(feature = "extensions")]
 pub use extension::{IKCPX_CCINFO, bbr, cubic};
-#[cfg(feature = "extensions")]
 pub use extras::{DeadLink, IKCPX_STATS};
 pub use kcp::Kcp;
 pub use memory::{Free, Malloc, allocator};

@@ -42,6 +42,15 @@ macro_rules! wrapping {
 wrapping!(Sn);
 wrapping!(Millis);
 
+impl Millis {
+    /// Milliseconds from `then` to `self`; 0 when the clock was set back.
+    #[inline(always)]
+    pub const fn elapsed_since(self, then: Millis) -> u32 {
+        let passed = self.since(then);
+        if passed < 0 { 0 } else { passed.unsigned_abs() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@
 //!   what the path holds: the queue stays short between two probes as well.
 
 use super::meter::Meter;
-use super::{Allowance, Tick, elapsed, scale};
+use super::{Allowance, Tick, elapsed, scale, shift};
 
 /// Segments in flight before the first rate is known (5.3: an initial window; RFC 6928 has ten, of TCP).
 const INITIAL: u32 = 32;
@@ -263,9 +263,7 @@ impl Bbr {
         if !tick.app_limited {
             self.rates = [0, self.rates[0].max(self.rates[1] / 2)];
         }
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
+        self.random = shift(self.random);
         self.cruise = 6 + self.random % 5;
         self.enter(Phase::Down, tick);
     }
@@ -556,9 +554,7 @@ mod tests {
         let mut bbr = Bbr::new(0, 1);
         let mut random = 12345u32;
         let mut draw = || {
-            random ^= random << 13;
-            random ^= random >> 17;
-            random ^= random << 5;
+            random = shift(random);
             random
         };
         for _ in 0..20_000 {

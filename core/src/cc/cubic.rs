@@ -314,6 +314,7 @@ fn cube_root(of: u64) -> u32 {
 // Arithmetic without unsafe code, and long: nothing for Miri.
 #[cfg(all(test, not(miri)))]
 mod tests {
+    use super::super::shift;
     use super::*;
 
     /// A round trip of `rtt` ms in which a whole window is acknowledged, and `lost` segments are told lost at its end.
@@ -425,9 +426,7 @@ mod tests {
         let (mut cubic, _) = new();
         let mut random = 99u32;
         let mut draw = || {
-            random ^= random << 13;
-            random ^= random >> 17;
-            random ^= random << 5;
+            random = shift(random);
             random
         };
         for n in 0..20_000 {

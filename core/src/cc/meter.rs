@@ -4,6 +4,7 @@
 //! flush. So a rate is taken over a window that is long against both, between moments at which acknowledgements came.
 
 use super::{elapsed, per_second};
+use crate::seq::Millis;
 
 /// Moments that are remembered.
 const MOMENTS: usize = 64;
@@ -80,17 +81,13 @@ impl Meter {
     /// The rate of the last `window` ms, now that `delivered` bytes have come in all. `None` while the window is not filled.
     #[inline(never)]
     pub(crate) fn rate(&mut self, now: u32, delivered: u32, window: u32) -> Option<Rate> {
-        if now
-            .wrapping_sub(self.at(self.noted.wrapping_sub(1)).time)
-            .cast_signed()
-            < 0
-        {
+        let last = self.at(self.noted.wrapping_sub(1)).time;
+        if Millis(now).before(Millis(last)) {
             // The clock went back.
             self.noted = 0;
         }
         let grain = window / (MOMENTS as u32 - 8);
-        let fresh =
-            self.noted == 0 || elapsed(now, self.at(self.noted.wrapping_sub(1)).time) > grain;
+        let fresh = self.noted == 0 || elapsed(now, last) > grain;
         let mut limited = self.app_limited;
         let mut found = None;
         let oldest = self.noted.saturating_sub(MOMENTS as u32);

@@ -6,6 +6,8 @@
 //! - `pacer`: what a flush may send
 //! - `bbr`, `cubic`: the two controls
 
+use crate::seq::Millis;
+
 pub(crate) mod bbr;
 pub(crate) mod cubic;
 pub(crate) mod meter;
@@ -50,8 +52,7 @@ pub(crate) struct Allowance {
 
 /// Milliseconds from `then` to `now`, 0 when the clock went back.
 pub(crate) fn elapsed(now: u32, then: u32) -> u32 {
-    let passed = now.wrapping_sub(then);
-    if passed.cast_signed() < 0 { 0 } else { passed }
+    Millis(now).elapsed_since(Millis(then))
 }
 
 /// `bytes` in `ms` as bytes per second.
@@ -65,4 +66,11 @@ pub(crate) fn per_second(bytes: u32, ms: u32) -> u32 {
 pub(crate) fn scale(a: u32, b: u32, c: u32) -> u32 {
     let scaled = u64::from(a) * u64::from(b) / u64::from(c.max(1));
     u32::try_from(scaled).unwrap_or(u32::MAX)
+}
+
+/// The number behind `random`, which is not 0, in a sequence without order (Marsaglia's xorshift).
+pub(crate) const fn shift(random: u32) -> u32 {
+    let random = random ^ (random << 13);
+    let random = random ^ (random >> 17);
+    random ^ (random << 5)
 }

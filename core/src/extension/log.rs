@@ -71,13 +71,17 @@ impl Transmissions {
         self.count = 0;
     }
 
-    pub(super) fn free(&mut self) {
+    fn free(&mut self) {
         if !self.at.is_null() {
             // SAFETY: `grow` allocated it.
             unsafe { deallocate(self.at.cast()) };
-            self.at = ptr::null_mut();
-            self.room = 0;
         }
+    }
+}
+
+impl Drop for Transmissions {
+    fn drop(&mut self) {
+        self.free();
     }
 }
 

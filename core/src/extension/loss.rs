@@ -7,7 +7,6 @@
 //! Few segments in flight of a program that has nothing more to send are left to KCP's own ways, which are faster there.
 
 use super::{Extension, State};
-use crate::cc::elapsed;
 use crate::cc::rack::{Flying, Log as _, Sent};
 use crate::consts::IKCP_OVERHEAD;
 use crate::kcp::Kcp;
@@ -101,7 +100,7 @@ impl Kcp<'_> {
     pub(crate) fn note_removed(&self, segment: Segment<'_>, by_itself: bool) {
         let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
         let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
-        let age = elapsed(self.current.get(), flying.ts.0);
+        let age = self.now().elapsed_since(flying.ts);
         self.extension().with(|state| {
             state.rack.ends(sn, flying);
             state.delivered_segments = state.delivered_segments.wrapping_add(1);

@@ -18,22 +18,21 @@ mod log;
 mod loss;
 mod tables;
 
-use core::cell::Cell;
 use core::ffi::c_int;
 use core::ptr;
 
 use crate::cc::rack::{Rack, Sample};
 use crate::consts::profile;
 use crate::kcp::Kcp;
-use crate::memory::{allocate, deallocate};
+use crate::memory::on_demand::OnDemand;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
 use log::Transmissions;
 pub(crate) use loss::Verdict;
 pub use tables::{bbr, cubic};
 
-/// The part of a connection's state that only extensions have: a pointer while none is on.
-pub(crate) struct Extension(Cell<*mut State>);
+/// The part of a connection's state that only extensions have.
+pub(crate) struct Extension(OnDemand<State>);
 
 struct State {
     rack: Rack,
@@ -68,23 +67,15 @@ enum Party {
 
 impl Extension {
     fn is_on(&self) -> bool {
-        !self.0.get().is_null()
+        !self.0.as_ptr().is_null()
     }
 
     /// Begins to tell loss by time. False without memory.
     #[inline(never)]
     fn turn_on(&self, now: Millis, party: Party) -> bool {
-        if !self.is_on() {
-            let Some(memory) = allocate(size_of::<State>()) else {
-                return false;
-            };
-            let at = memory.cast::<State>().as_ptr();
-            // SAFETY: the allocation just made, of that size.
-            unsafe { at.write(State::new(now)) };
-            self.0.set(at);
-        }
+        let there = self.0.get_or_make(|| State::new(now)).is_some();
         self.with(|state| *state.party(party) = true);
-        true
+        there
     }
 
     /// `party` does not want it any more.
@@ -100,19 +91,16 @@ impl Extension {
     }
 
     #[inline(never)]
-    fn free(&self) {
-        self.with(|state| state.log.free());
-        if self.is_on() {
-            // SAFETY: `turn_on` allocated it, and nothing is borrowed from it outside of `with`.
-            unsafe { deallocate(self.0.replace(ptr::null_mut()).cast()) }
-        }
+    pub(crate) fn free(&self) {
+        // SAFETY: nothing is borrowed from it outside of `with`.
+        unsafe { self.0.free() }
     }
 
     /// Works on the state, if there is one.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> Option<R> {
-        // SAFETY: it is allocated while the pointer is not NULL. `work` cannot reach another borrow: no callback runs in it, and it
-        // calls nothing that works on the state.
-        unsafe { self.0.get().as_mut() }.map(work)
+        // SAFETY: NULL, or it is there. `work` cannot reach another borrow: no callback runs in it, and it calls nothing that works on
+        // the state.
+        unsafe { self.0.as_ptr().as_mut() }.map(work)
     }
 }
 
@@ -184,11 +172,6 @@ impl Kcp<'_> {
     /// True when the table in force has no hooks and is there for the slow paths only.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {
-        ptr::eq(self.ccops.get(), tables::none())
-    }
-
-    /// Frees what extensions hold.
-    pub(crate) fn free_extension(&self) {
-        self.private().extension.free();
+        cfg!(feature = "extensions") && ptr::eq(self.ccops.get(), tables::none())
     }
 }

@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use super::{IKCPX_STATS, State};
+use super::{Extras, IKCPX_STATS};
 use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_WASK};
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment};
@@ -43,12 +43,7 @@ fn add(counter: &Cell<u64>, n: u32) {
     counter.set(counter.get().wrapping_add(u64::from(n)));
 }
 
-/// From `then` to `now`; none when the clock was set back.
-fn passed(then: Millis, now: Millis) -> u32 {
-    now.since(then).max(0).unsigned_abs()
-}
-
-impl State {
+impl Extras {
     /// A packet of `len` bytes leaves.
     pub(crate) fn packet_sent(&self, len: u32) {
         add(&self.counters.stats.packets_sent, 1);
@@ -220,12 +215,12 @@ impl Counters {
         };
         let since = self.limit_since.replace(now);
         if let Some(counter) = counter {
-            add(counter, passed(since, now));
+            add(counter, now.elapsed_since(since));
         }
     }
 
     fn measure_rate(&self, now: Millis) {
-        let elapsed = passed(self.rate_since.get(), now);
+        let elapsed = now.elapsed_since(self.rate_since.get());
         if elapsed >= RATE_PERIOD {
             self.rate_since.set(now);
             let delivered = self.stats.bytes_delivered.get();
@@ -239,7 +234,7 @@ impl Counters {
 
 impl Kcp<'_> {
     /// Begins to count, where all is zero.
-    pub(super) fn start_counting(&self, state: &State) {
+    pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
         counters.clock.set(now);
         counters.limit_since.set(now);
@@ -253,10 +248,10 @@ impl Kcp<'_> {
     }
 
     /// Counts what fields of the object tell. Done now and then, before they have gone around.
-    pub(super) fn count_fields(&self, state: &State) {
+    pub(super) fn count_fields(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
         let stats = &counters.stats;
-        add(&stats.time, passed(counters.clock.replace(now), now));
+        add(&stats.time, now.elapsed_since(counters.clock.replace(now)));
         for (number, seen, counter) in [
             (self.snd_nxt.get(), &counters.next_sn, &stats.segments_sent),
             (self.arrived(), &counters.arrived, &stats.segments_received),
@@ -275,7 +270,7 @@ impl Kcp<'_> {
     }
 
     /// What was counted, up to now, but for what the last packet has acknowledged.
-    pub(super) fn counted<'k>(&self, state: &'k State) -> &'k IKCPX_STATS {
+    pub(super) fn counted<'k>(&self, state: &'k Extras) -> &'k IKCPX_STATS {
         self.count_fields(state);
         let counters = &state.counters;
         counters.limited(counters.limit.get(), self.now());

@@ -5,7 +5,7 @@
 use core::cell::Cell;
 use core::ffi::c_int;
 
-use super::State;
+use super::Extras;
 use crate::kcp::Kcp;
 use crate::send::REFUSED;
 
@@ -22,7 +22,7 @@ pub(super) struct Large {
     window: Cell<u32>,
 }
 
-impl State {
+impl Extras {
     /// The peer has told `window` in the packet before this one.
     #[inline(always)]
     pub(super) fn window_told(&self, window: u32) {

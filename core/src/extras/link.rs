@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::ffi::c_int;
 
-use super::{DeadLink, State};
+use super::{DeadLink, Extras};
 use crate::consts::{IKCP_ASK_SEND, IKCP_DEADLINK, IKCP_RTO_DEF};
 use crate::kcp::Kcp;
 use crate::output::TRIM_PERIOD;
@@ -25,7 +25,7 @@ pub(super) struct Link {
     dead: Cell<bool>,
 }
 
-impl State {
+impl Extras {
     /// A flush is about to put some segments into flight.
     #[inline(always)]
     pub(super) fn takes_off(&self, kcp: &Kcp<'_>) {
@@ -83,7 +83,7 @@ impl<'a> Kcp<'a> {
             self.probe.set(self.probe.get() | IKCP_ASK_SEND);
         }
         self.forget_transmissions();
-        if let Some(State { link, .. }) = self.extras() {
+        if let Some(Extras { link, .. }) = self.extras() {
             link.goes_on(self.now());
         }
         self.flush();
@@ -121,7 +121,7 @@ impl<'a> Kcp<'a> {
     /// memory and for a negative number.
     pub fn backoff_limit(&self, milliseconds: c_int) -> c_int {
         match self.ask() {
-            Some(State { link, .. }) if milliseconds >= 0 => {
+            Some(Extras { link, .. }) if milliseconds >= 0 => {
                 link.highest.set(milliseconds.unsigned_abs());
                 0
             }
@@ -133,7 +133,7 @@ impl<'a> Kcp<'a> {
     /// of it; 0: as in the original. 0, or -1 without memory and for a negative number.
     pub fn dead_after(&self, milliseconds: c_int, callback: Option<DeadLink>) -> c_int {
         match self.ask() {
-            Some(State { link, .. }) if milliseconds >= 0 => {
+            Some(Extras { link, .. }) if milliseconds >= 0 => {
                 link.patience.set(milliseconds.unsigned_abs());
                 link.callback.set(callback);
                 link.goes_on(self.now());
@@ -151,7 +151,7 @@ impl<'a> Kcp<'a> {
     /// Until the link is dead.
     pub(super) fn wait_for_link(&self, now: Millis) -> i32 {
         match self.extras() {
-            Some(State { link, .. }) if !self.snd_buf().is_empty() => {
+            Some(Extras { link, .. }) if !self.snd_buf().is_empty() => {
                 link.look(self);
                 link.left(now).unwrap_or(i32::MAX)
             }
@@ -187,7 +187,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn tell_dead_link(self) {
-        if let Some(State { link, .. }) = self.extras()
+        if let Some(Extras { link, .. }) = self.extras()
             && link.dead.replace(false)
             && let Some(callback) = link.callback.get()
         {

@@ -9,8 +9,6 @@
 //! - `counters`: what happens is counted
 //! - `needless`: which resends proved to be for nothing
 //! - `stats`: the counters as the program gets them
-// A build without extensions has the module and never makes its state, so that the compiler drops all of it.
-#![cfg_attr(not(feature = "extensions"), allow(dead_code))]
 
 mod counters;
 mod due;
@@ -34,11 +32,8 @@ pub use stats::IKCPX_STATS;
 /// Called when the link counts as dead.
 pub type DeadLink = unsafe extern "C" fn(kcp: *mut IKCPCB, user: *mut c_void);
 
-/// What a connection remembers for its extras: nothing, or a pointer to it.
-pub(crate) struct Extras(#[cfg(feature = "extensions")] Cell<*mut State>);
-
-/// Zero is the first value of all of it.
-pub(crate) struct State {
+/// What a connection remembers for its extras. Zero is the first value of all of it.
+pub(crate) struct Extras {
     /// Reasons to look at what arrives: segments in `resent`, and large messages.
     attention: Cell<u32>,
     counters: Counters,
@@ -47,7 +42,7 @@ pub(crate) struct State {
     large: Large,
 }
 
-impl State {
+impl Extras {
     fn needs_attention(&self, more: u32) {
         self.attention.set(self.attention.get().wrapping_add(more));
     }
@@ -56,42 +51,13 @@ impl State {
 impl Kcp<'_> {
     /// What is remembered, if the program has asked for anything.
     #[inline(always)]
-    pub(crate) fn extras(&self) -> Option<&State> {
-        #[cfg(feature = "extensions")]
-        // SAFETY: NULL, or what `ask` allocated, which is freed with the object. All fields are cells.
-        return unsafe { self.private().extras.0.get().as_ref() };
-        #[cfg(not(feature = "extensions"))]
-        None
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        self.private().extras.get()
     }
 
     /// The same, and makes it. `None` without memory.
-    #[cfg(feature = "extensions")]
-    fn ask(&self) -> Option<&State> {
-        if self.extras().is_none() {
-            let state = crate::memory::allocate(size_of::<State>())?.cast::<State>();
-            // SAFETY: the allocation just made, of that size. Zero is a value of cells of numbers, of booleans, and of a function
-            // that may be missing.
-            unsafe { state.write_bytes(0, 1) };
-            self.private().extras.0.set(state.as_ptr());
-        }
-        self.extras()
-    }
-
-    #[cfg(not(feature = "extensions"))]
-    fn ask(&self) -> Option<&State> {
-        None
-    }
-
-    /// Frees what is remembered.
-    pub(crate) fn free_extras(&self) {
-        #[cfg(feature = "extensions")]
-        {
-            let state = self.private().extras.0.replace(ptr::null_mut());
-            if !state.is_null() {
-                // SAFETY: `ask` allocated it, and nothing is borrowed from it.
-                unsafe { crate::memory::deallocate(state.cast()) }
-            }
-        }
+    fn ask(&self) -> Option<&Extras> {
+        self.private().extras.get_or_zeroed()
     }
 
     /// Counts from the first call on, and gives what was counted: as many bytes of it as there are, and zeros behind. -1
@@ -104,7 +70,7 @@ impl Kcp<'_> {
             return -1;
         };
         if !state.counters.asked.replace(true) {
-            // SAFETY: as in `ask`; nothing but cells is borrowed.
+            // SAFETY: zero is a value of a cell of a number, and nothing but cells is borrowed.
             unsafe {
                 ptr::from_ref(&state.counters.stats)
                     .cast_mut()

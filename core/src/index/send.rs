@@ -508,7 +508,6 @@ impl SendIndex {
     }
 
     /// Every listed segment before this one has been sent.
-    #[cfg(feature = "extensions")]
     pub(crate) fn unsent(&self) -> Sn {
         self.unsent.get()
     }

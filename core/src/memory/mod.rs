@@ -3,7 +3,6 @@
 //! Every byte of the library comes from the hooks, and is freed with the hook that is set at that moment.
 
 mod acklist;
-#[cfg(feature = "extensions")]
 pub(crate) mod on_demand;
 pub(crate) mod packet;
 pub(crate) mod pool;

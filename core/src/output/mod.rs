@@ -6,7 +6,6 @@
 
 mod acks;
 mod admit;
-#[cfg_attr(not(feature = "extensions"), allow(dead_code))]
 mod copies;
 mod course;
 mod transmit;

@@ -7,7 +7,7 @@
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
 use crate::extension::Verdict;
-use crate::extras::State;
+use crate::extras::Extras;
 use crate::index::Bookmark;
 use crate::index::{FastResend, Scope};
 use crate::kcp::{Back, Kcp};
@@ -260,7 +260,7 @@ impl<'a> Kcp<'a> {
             Cause::Timeout => {
                 self.xmit.set(self.xmit.get().wrapping_add(1));
                 let rto = self.backed_off(segment.rto.get(), rx_rto);
-                let bounded = |extras: &State| extras.timed_out(self, segment, rto);
+                let bounded = |extras: &Extras| extras.timed_out(self, segment, rto);
                 segment.rto.set(self.extras().map_or(rto, bounded));
                 walk.timed_out = true;
             }

@@ -13,6 +13,7 @@ mod loss;
 
 use core::cell::Cell;
 
+use crate::kcp::Kcp;
 use crate::seq::{Millis, Sn};
 use brake::Brake;
 use loss::Loss;
@@ -36,7 +37,7 @@ const CREDIT_MOST: u32 = 8;
 const RESERVE: u32 = 8;
 
 /// A segment in flight.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Flight {
     sn: Sn,
     /// When it left for the first time, and last, copies included.
@@ -50,7 +51,6 @@ struct Flight {
 }
 
 /// What a connection remembers for its redundancy. Zero is the first value of all of it.
-#[derive(Default)]
 pub(crate) struct Redundancy {
     /// The budget in percent of the payload that is sent for the first time; 0 is off.
     percent: Cell<u32>,
@@ -64,15 +64,7 @@ pub(crate) struct Redundancy {
     loss: Loss,
     brake: Brake,
     /// By `sn`, modulo the size.
-    flights: Flights,
-}
-
-struct Flights([Cell<Flight>; TRACKED as usize]);
-
-impl Default for Flights {
-    fn default() -> Self {
-        Flights([const { Cell::new(Flight::NONE) }; TRACKED as usize])
-    }
+    flights: [Cell<Flight>; TRACKED as usize],
 }
 
 impl Flight {
@@ -86,7 +78,16 @@ impl Flight {
     };
 
     fn age(self, now: Millis) -> u32 {
-        now.since(self.last).max(0).unsigned_abs()
+        now.elapsed_since(self.last)
+    }
+
+    /// At which age it is worth a packet of its own.
+    fn due_at(self, lateness: Lateness) -> u32 {
+        if self.repeats {
+            REPEAT_AFTER
+        } else {
+            lateness.alone
+        }
     }
 }
 
@@ -106,6 +107,28 @@ pub(crate) enum Reason {
     Needed,
     /// There is room.
     Room,
+}
+
+impl Kcp<'_> {
+    /// What the program's redundancy remembers, if it has asked for any.
+    #[inline(always)]
+    pub(crate) fn redundancy(&self) -> Option<&Redundancy> {
+        self.private().redundancy.get()
+    }
+
+    /// Spends up to `percent` of the payload on copies from now on; 0 is off. False for more than 100, and without memory.
+    #[must_use]
+    pub fn set_redundancy(&self, percent: u32) -> bool {
+        let redundancy = match percent {
+            0 => self.redundancy(),
+            1..=100 => self.private().redundancy.get_or_zeroed(),
+            _ => return false,
+        };
+        if let Some(redundancy) = redundancy {
+            redundancy.set(percent);
+        }
+        percent == 0 || redundancy.is_some()
+    }
 }
 
 impl Redundancy {
@@ -133,11 +156,7 @@ impl Redundancy {
     }
 
     fn flight(&self, sn: Sn) -> &Cell<Flight> {
-        let Flights(flights) = &self.flights;
-        // The remainder is an index for certain.
-        flights
-            .get((sn.0 % TRACKED) as usize)
-            .unwrap_or(&flights[0])
+        &self.flights[sn.0 as usize % self.flights.len()]
     }
 
     /// The flight with this number, if it is known.
@@ -208,14 +227,8 @@ impl Redundancy {
 
     /// True when a copy of `sn` is worth a packet.
     pub(crate) fn needs(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
-        self.find(sn).is_some_and(|(_, flight)| {
-            let after = if flight.repeats {
-                REPEAT_AFTER
-            } else {
-                lateness.alone
-            };
-            flight.age(now) >= after
-        })
+        self.find(sn)
+            .is_some_and(|(_, flight)| flight.age(now) >= flight.due_at(lateness))
     }
 
     /// True when a copy of `sn` may ride along for being late.
@@ -270,13 +283,9 @@ impl Redundancy {
         let Some((_, flight)) = self.find(sn) else {
             return;
         };
-        let after = if flight.repeats {
-            REPEAT_AFTER
-        } else {
-            lateness.alone
-        };
         // What it could not afford now it may a little later.
-        let at = now.plus(after.saturating_sub(flight.age(now)).max(1));
+        let left = flight.due_at(lateness).saturating_sub(flight.age(now));
+        let at = now.plus(left.max(1));
         if !self.waits.replace(true) || at.since(self.wake.get()) < 0 {
             self.wake.set(at);
         }
