@@ -129,6 +129,28 @@ pub struct IKCPOPS {
     pub pacing_rate: Option<unsafe extern "C" fn(kcp: *mut IKCPCB) -> IUINT32>,
 }
 
+impl IKCPOPS {
+    /// A table of this name without hooks, or the rest of one that has some.
+    #[must_use]
+    pub const fn without_hooks(name: *const c_char) -> IKCPOPS {
+        IKCPOPS {
+            name,
+            init: None,
+            release: None,
+            on_ack: None,
+            on_fast_retransmit: None,
+            on_timeout: None,
+            on_tick: None,
+            on_app_limited: None,
+            on_rtt: None,
+            on_pkt_sent: None,
+            on_pkt_acked: None,
+            get_info: None,
+            pacing_rate: None,
+        }
+    }
+}
+
 /// Control block of one connection: its public fields. The library keeps private state behind them, so only
 /// ikcp_create() makes one. A program may read every field between two calls and inside callbacks, and may write the
 /// fields marked "Set".

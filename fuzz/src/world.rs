@@ -340,7 +340,6 @@ unsafe impl Sync for Ops {}
 
 /// All hooks but the one that paces.
 pub static WATCHING: Ops = Ops(IKCPOPS {
-    name: ptr::null(),
     init: Some(init),
     release: Some(release),
     on_ack: Some(on_ack),
@@ -351,40 +350,16 @@ pub static WATCHING: Ops = Ops(IKCPOPS {
     on_rtt: Some(on_rtt),
     on_pkt_sent: Some(on_pkt_sent),
     on_pkt_acked: Some(on_pkt_acked),
-    get_info: None,
-    pacing_rate: None,
+    ..IKCPOPS::without_hooks(ptr::null())
 });
 
 /// The one that paces, and the built-in actions.
 pub static PACING: Ops = Ops(IKCPOPS {
-    name: ptr::null(),
-    init: None,
     release: Some(release),
-    on_ack: None,
-    on_fast_retransmit: None,
-    on_timeout: None,
-    on_tick: None,
-    on_app_limited: None,
-    on_rtt: None,
     on_pkt_sent: Some(on_pkt_sent),
-    on_pkt_acked: None,
-    get_info: None,
     pacing_rate: Some(pacing_rate),
+    ..IKCPOPS::without_hooks(ptr::null())
 });
 
 /// No hook at all.
-pub static EMPTY: Ops = Ops(IKCPOPS {
-    name: ptr::null(),
-    init: None,
-    release: None,
-    on_ack: None,
-    on_fast_retransmit: None,
-    on_timeout: None,
-    on_tick: None,
-    on_app_limited: None,
-    on_rtt: None,
-    on_pkt_sent: None,
-    on_pkt_acked: None,
-    get_info: None,
-    pacing_rate: None,
-});
+pub static EMPTY: Ops = Ops(IKCPOPS::without_hooks(ptr::null()));

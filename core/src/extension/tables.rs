@@ -21,23 +21,7 @@ struct Table(IKCPOPS);
 // SAFETY: it is constant, and what its name points to is as well.
 unsafe impl Sync for Table {}
 
-const NO_HOOKS: IKCPOPS = IKCPOPS {
-    name: c"none".as_ptr(),
-    init: None,
-    release: None,
-    on_ack: None,
-    on_fast_retransmit: None,
-    on_timeout: None,
-    on_tick: None,
-    on_app_limited: None,
-    on_rtt: None,
-    on_pkt_sent: None,
-    on_pkt_acked: None,
-    get_info: None,
-    pacing_rate: None,
-};
-
-static NONE: Table = Table(NO_HOOKS);
+static NONE: Table = Table(IKCPOPS::without_hooks(c"none".as_ptr()));
 static BBR: Table = Table(table(c"bbr".as_ptr(), init_bbr));
 static CUBIC: Table = Table(table(c"cubic".as_ptr(), init_cubic));
 
@@ -46,7 +30,6 @@ const fn table(
     init: unsafe extern "C" fn(kcp: *mut IKCPCB) -> c_int,
 ) -> IKCPOPS {
     IKCPOPS {
-        name,
         init: Some(init),
         release: Some(release),
         on_ack: Some(on_ack),
@@ -55,25 +38,25 @@ const fn table(
         on_tick: Some(on_tick),
         get_info: Some(get_info),
         pacing_rate: Some(pacing_rate),
-        ..NO_HOOKS
+        ..IKCPOPS::without_hooks(name)
     }
 }
 
 /// The hooks of BBR.
 #[must_use]
 pub fn bbr() -> *const IKCPOPS {
-    if profile::CONGESTION_HOOKS {
-        &raw const BBR.0
-    } else {
-        ptr::null()
-    }
+    where_hooks_are(&BBR)
 }
 
 /// The hooks of CUBIC.
 #[must_use]
 pub fn cubic() -> *const IKCPOPS {
+    where_hooks_are(&CUBIC)
+}
+
+fn where_hooks_are(table: &'static Table) -> *const IKCPOPS {
     if profile::CONGESTION_HOOKS {
-        &raw const CUBIC.0
+        &raw const table.0
     } else {
         ptr::null()
     }
@@ -82,11 +65,6 @@ pub fn cubic() -> *const IKCPOPS {
 /// The table of a connection that tells loss by time and has no control.
 pub(super) fn none() -> *const IKCPOPS {
     &raw const NONE.0
-}
-
-enum Which {
-    Bbr,
-    Cubic,
 }
 
 enum Kind {
@@ -113,6 +91,13 @@ impl Control {
         match &mut self.kind {
             Kind::Bbr(bbr) => bbr.tick(tick),
             Kind::Cubic(cubic) => cubic.tick(tick),
+        }
+    }
+
+    fn grain(&self) -> u32 {
+        match &self.kind {
+            Kind::Bbr(bbr) => bbr.grain(),
+            Kind::Cubic(cubic) => cubic.grain(),
         }
     }
 
@@ -183,10 +168,7 @@ impl Hooked<'_> {
             window_limited: span >= window,
             ..Tick::default()
         };
-        let grain = match &self.control.kind {
-            Kind::Bbr(bbr) => bbr.grain(),
-            Kind::Cubic(cubic) => cubic.grain(),
-        };
+        let grain = self.control.grain();
         let few = self.extension().with(|state| {
             state.grain = grain;
             tick.delivered = state.delivered;
@@ -236,7 +218,7 @@ impl Hooked<'_> {
 /// # Safety
 /// The library calls `init`, with an object of its own.
 #[inline(never)]
-unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
+unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int {
     // SAFETY: the caller's promise.
     let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
         return -1;
@@ -250,17 +232,10 @@ unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
         return -1;
     };
     let now = kcp.current.get();
-    let kind = match which {
-        Which::Bbr => Kind::Bbr(Bbr::new(
-            now,
-            kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now,
-        )),
-        Which::Cubic => Kind::Cubic(Cubic::new(now)),
-    };
     let at = memory.cast::<Control>().as_ptr();
     let control = Control {
-        kind,
-        pacer: Pacer::new(kcp.current.get()),
+        kind: make(now, kcp.conv.get()),
+        pacer: Pacer::new(now),
         sent: extension.with(|state| state.sent).unwrap_or(0),
         allowance: Allowance {
             inflight: 1,
@@ -278,13 +253,15 @@ unsafe fn init(kcp: *mut IKCPCB, which: Which) -> c_int {
 }
 
 unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
+    // Its cycles differ from those of other connections.
+    let make = |now, conv: u32| Kind::Bbr(Bbr::new(now, conv.wrapping_mul(0x9e37_79b9) ^ now));
     // SAFETY: the library calls it.
-    unsafe { init(kcp, Which::Bbr) }
+    unsafe { init(kcp, make) }
 }
 
 unsafe extern "C" fn init_cubic(kcp: *mut IKCPCB) -> c_int {
     // SAFETY: the library calls it.
-    unsafe { init(kcp, Which::Cubic) }
+    unsafe { init(kcp, |now, _| Kind::Cubic(Cubic::new(now))) }
 }
 
 unsafe extern "C" fn release(kcp: *mut IKCPCB) {

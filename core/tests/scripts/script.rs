@@ -178,21 +178,7 @@ unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> u32 {
 
 /// A table of no hooks.
 const fn no_hooks() -> IKCPOPS {
-    IKCPOPS {
-        name: ptr::null(),
-        init: None,
-        release: None,
-        on_ack: None,
-        on_fast_retransmit: None,
-        on_timeout: None,
-        on_tick: None,
-        on_app_limited: None,
-        on_rtt: None,
-        on_pkt_sent: None,
-        on_pkt_acked: None,
-        get_info: None,
-        pacing_rate: None,
-    }
+    IKCPOPS::without_hooks(ptr::null())
 }
 
 pub struct Script {
