@@ -8,13 +8,15 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ffi::{CString, c_char, c_int, c_long, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
+use common::foreign::Library;
 use common::heap;
 use common::link::{Link, Weather};
+use common::object::{Outbox, output};
 use common::random::Random;
 use common::seeds::for_seeds;
 use ikcp_core::{Datagram, Header, IKCPCB, IKCPX_STATS, Kcp, Sink, Source};
@@ -43,17 +45,14 @@ macro_rules! functions {
 
             /// The library at `path`.
             fn of(path: &str) -> Functions {
-                let path = CString::new(path).expect("a path");
+                let library = Library::open(path);
+                let find = |name: &str| {
+                    let found = library.find(name);
+                    assert!(!found.is_null(), "{name:?} is missing");
+                    found
+                };
                 // SAFETY: the library is what the caller of the test says it is, and its functions have these types.
                 unsafe {
-                    let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
-                    assert!(!library.is_null(), "cannot load {path:?}");
-                    let find = |name: &str| {
-                        let name = CString::new(name).expect("a name");
-                        let found = libc::dlsym(library, name.as_ptr());
-                        assert!(!found.is_null(), "{name:?} is missing");
-                        found
-                    };
                     Functions {
                         $($name: std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) -> $result>(
                             find(stringify!($name)),
@@ -135,34 +134,19 @@ fn peer() -> &'static Functions {
     })
 }
 
-unsafe extern "C" fn output(
-    data: *const c_char,
-    size: c_int,
-    _kcp: *mut IKCPCB,
-    user: *mut c_void,
-) -> c_int {
-    // SAFETY: `user` is the side's list, and the packet has that many bytes.
-    unsafe {
-        let packet = std::slice::from_raw_parts(data.cast::<u8>(), size.unsigned_abs() as usize);
-        let out = &*user.cast::<RefCell<Vec<Vec<u8>>>>();
-        out.borrow_mut().push(packet.to_vec());
-    }
-    size
-}
-
 /// One end, by the functions of its library.
 struct Side {
     kcp: *mut IKCPCB,
     by: &'static Functions,
-    out: *mut RefCell<Vec<Vec<u8>>>,
+    out: Outbox,
 }
 
 impl Side {
     fn new(by: &'static Functions, mtu: u32, windows: [c_int; 2], modes: [c_int; 4]) -> Side {
-        let out = Box::into_raw(Box::<RefCell<_>>::default());
+        let out = Outbox::new();
         // SAFETY: the functions of a library, with what they ask for.
         unsafe {
-            let kcp = (by.ikcp_create)(7, out.cast());
+            let kcp = (by.ikcp_create)(7, out.user());
             (by.ikcp_setoutput)(kcp, Some(output));
             assert_eq!((by.ikcp_setmtu)(kcp, mtu.cast_signed()), 0);
             (by.ikcp_wndsize)(kcp, windows[0], windows[1]);
@@ -202,8 +186,7 @@ impl Side {
     }
 
     fn packets(&self) -> Vec<Vec<u8>> {
-        // SAFETY: it lives until the side is dropped.
-        unsafe { (*self.out).take() }
+        self.out.take()
     }
 }
 
@@ -212,7 +195,6 @@ impl Drop for Side {
         // SAFETY: nothing uses it any more, and its callbacks know the list.
         unsafe {
             (self.by.ikcp_release)(self.kcp);
-            drop(Box::from_raw(self.out));
         }
     }
 }
@@ -439,8 +421,7 @@ impl Session {
                     let told = DEAD.get();
                     let timed = of(us.kcp).next_due(at(now)) == at(now);
                     of(us.kcp).update_due(at(now));
-                    // SAFETY: it lives as long as the side.
-                    let sends = unsafe { !(*us.out).borrow().is_empty() };
+                    let sends = !us.out.is_empty();
                     // The first update sets the clock, and one that finds the window closed begins to wait for a probe.
                     let needed = now == 0 || of(us.kcp).rmt_wnd.get() == 0 || DEAD.get() > told;
                     assert!(sends || !timed || needed, "woken for nothing");

@@ -1,12 +1,11 @@
 //! An object with its program around it: what was sent, what was taken, and a clock of its own.
 
-use std::cell::RefCell;
-use std::ffi::{c_char, c_int, c_void};
-use std::slice;
+use std::ffi::c_int;
 
-use ikcp_core::{Datagram, IKCPCB, Kcp, Sink, Source};
+use ikcp_core::{Kcp, Sink, Source};
 
 use super::bound::Limits;
+use super::object::Object;
 
 /// How an endpoint is set up.
 #[derive(Clone)]
@@ -22,9 +21,7 @@ pub struct Settings {
 }
 
 pub struct Endpoint {
-    kcp: *mut IKCPCB,
-    /// Packets that `output` was given. From a box; its address is the object's `user`.
-    out: *mut RefCell<Vec<Vec<u8>>>,
+    object: Object,
     /// Distance of this endpoint's clock from the true time, ms.
     pub clock: u32,
     /// Names the pattern that this endpoint sends. The other endpoint of the session sends the one with the last bit
@@ -35,21 +32,6 @@ pub struct Endpoint {
     pub limits: Limits,
 }
 
-unsafe extern "C" fn output(
-    buf: *const c_char,
-    len: c_int,
-    _kcp: *mut IKCPCB,
-    user: *mut c_void,
-) -> c_int {
-    // SAFETY: `user` is the endpoint's box, and `buf` has `len` bytes.
-    unsafe {
-        let packet = slice::from_raw_parts(buf.cast::<u8>(), len.unsigned_abs() as usize);
-        let out = &*user.cast::<RefCell<Vec<Vec<u8>>>>();
-        out.borrow_mut().push(packet.to_vec());
-    }
-    0
-}
-
 fn byte(pattern: u64, position: u64) -> u8 {
     let mixed = (position + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ pattern.rotate_left(17);
     (mixed >> 53) as u8
@@ -57,10 +39,8 @@ fn byte(pattern: u64, position: u64) -> u8 {
 
 impl Endpoint {
     pub fn new(settings: &Settings, pattern: u64) -> Endpoint {
-        let out = Box::into_raw(Box::<RefCell<_>>::default());
         let endpoint = Endpoint {
-            kcp: Kcp::create(settings.conv, out.cast()),
-            out,
+            object: Object::new(settings.conv),
             clock: 0,
             pattern,
             sent: 0,
@@ -74,7 +54,6 @@ impl Endpoint {
             },
         };
         let kcp = endpoint.kcp();
-        kcp.set_output(Some(output));
         kcp.stream.set(c_int::from(settings.stream));
         assert_eq!(kcp.setmtu(settings.mtu.cast_signed()), 0);
         let window = settings.window.cast_signed();
@@ -88,8 +67,7 @@ impl Endpoint {
     }
 
     pub fn kcp(&self) -> Kcp<'_> {
-        // SAFETY: `create` made it, and it is released when the endpoint is dropped.
-        unsafe { Kcp::from_ptr(self.kcp) }.expect("an object")
+        self.object.kcp()
     }
 
     /// The true time as this endpoint's clock shows it.
@@ -142,11 +120,8 @@ impl Endpoint {
     }
 
     pub fn input(&mut self, packet: &[u8]) -> c_int {
-        let len = packet.len().try_into().expect("a packet is not that large");
         self.limits.datagram = self.limits.datagram.max(packet.len() as u32);
-        // SAFETY: the packet has that many bytes.
-        self.kcp()
-            .input(unsafe { Datagram::new(packet.as_ptr().cast(), len) })
+        self.object.input(packet)
     }
 
     pub fn update(&mut self, now: u64) {
@@ -160,15 +135,6 @@ impl Endpoint {
     }
 
     pub fn packets(&self) -> Vec<Vec<u8>> {
-        // SAFETY: it lives until the endpoint is dropped.
-        unsafe { (*self.out).take() }
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.kcp().release();
-        // SAFETY: it came from a box, and the object, which knew of it, is gone.
-        drop(unsafe { Box::from_raw(self.out) });
+        self.object.packets()
     }
 }

@@ -1,13 +1,12 @@
 //! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps the order.
 //! A step is a millisecond, as KCP's clock.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::ffi::{c_char, c_int, c_void};
-use std::slice;
+use std::ffi::c_int;
 
-use ikcp_core::{Datagram, IKCPCB, IKCPX_CCINFO, Kcp, Sink, Source, bbr, cubic};
+use ikcp_core::{IKCPX_CCINFO, Kcp, Sink, Source, bbr, cubic};
 
+use crate::common::object::Object;
 use crate::common::random::Random;
 
 /// Bytes that UDP and IP add to a packet.
@@ -77,37 +76,12 @@ impl Plan {
     }
 }
 
-/// Packets that `output` was given. From a box; its address is the object's `user`.
-type Out = RefCell<Vec<Vec<u8>>>;
-
-pub struct End {
-    kcp: *mut IKCPCB,
-    out: *mut Out,
-}
-
-unsafe extern "C" fn output(
-    buf: *const c_char,
-    len: c_int,
-    _kcp: *mut IKCPCB,
-    user: *mut c_void,
-) -> c_int {
-    // SAFETY: `user` is the end's box, and `buf` has `len` bytes.
-    unsafe {
-        let packet = slice::from_raw_parts(buf.cast::<u8>(), len.unsigned_abs() as usize);
-        (*user.cast::<Out>()).borrow_mut().push(packet.to_vec());
-    }
-    0
-}
+pub struct End(Object);
 
 impl End {
     pub fn new(conv: u32, plan: Plan) -> End {
-        let out = Box::into_raw(Box::<Out>::default());
-        let end = End {
-            kcp: Kcp::create(conv, out.cast()),
-            out,
-        };
+        let end = End(Object::new(conv));
         let kcp = end.kcp();
-        kcp.set_output(Some(output));
         kcp.wndsize(plan.window, plan.window);
         let nc = c_int::from(plan.control != Control::BuiltIn);
         kcp.nodelay(1, 10, 2, nc);
@@ -134,8 +108,7 @@ impl End {
     }
 
     pub fn kcp(&self) -> Kcp<'_> {
-        // SAFETY: `create` made it, and it is released when the end is dropped.
-        unsafe { Kcp::from_ptr(self.kcp) }.expect("an object")
+        self.0.kcp()
     }
 
     pub fn without_control(&self) {
@@ -152,7 +125,10 @@ impl End {
             let ops = self.kcp().ccops.get().as_ref().expect("a control");
             let get_info = ops.get_info.expect("it tells");
             let size = size_of::<IKCPX_CCINFO>() as u32;
-            assert_eq!(get_info(self.kcp, (&raw mut info).cast(), size), size);
+            assert_eq!(
+                get_info(self.0.as_ptr(), (&raw mut info).cast(), size),
+                size
+            );
         }
         info
     }
@@ -172,22 +148,11 @@ impl End {
     }
 
     pub fn input(&self, packet: &[u8]) -> c_int {
-        // SAFETY: the packet has that many bytes.
-        let packet = unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) };
-        self.kcp().input(packet)
+        self.0.input(packet)
     }
 
     pub fn packets(&self) -> Vec<Vec<u8>> {
-        // SAFETY: it lives until the end is dropped.
-        unsafe { (*self.out).take() }
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.kcp().release();
-        // SAFETY: it came from a box, and the object, which knew of it, is gone.
-        drop(unsafe { Box::from_raw(self.out) });
+        self.0.packets()
     }
 }
 

@@ -4,10 +4,12 @@
 //! original. It must have the layout that the features ask for: `layout-2-1-1` for the original at 2.1.1,
 //! `profile-1-7-1` and `profile-1-7` for the older ones.
 
-use std::ffi::{CString, c_char, c_int, c_long, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
 use ikcp_core::{Datagram, Kcp, Sink, Source};
+
+use crate::foreign::Library;
 
 pub use ikcp_core::{Header, IKCPCB, IKCPOPS};
 
@@ -48,15 +50,10 @@ macro_rules! functions {
 
             /// The functions that the library at `path` has.
             fn foreign(path: &str) -> Functions {
-                let path = CString::new(path).expect("a path");
+                let library = Library::open(path);
+                let find = |name: &str| library.find(name);
                 // SAFETY: the library is what the caller of the tests says it is, and its functions have these types.
                 unsafe {
-                    let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
-                    assert!(!library.is_null(), "cannot load {path:?}");
-                    let find = |name: &str| {
-                        let name = CString::new(name).expect("a name");
-                        libc::dlsym(library, name.as_ptr())
-                    };
                     Functions {
                         ikcp_create: std::mem::transmute::<*mut c_void, Option<_>>(find("ikcp_create")),
                         $($name: std::mem::transmute::<*mut c_void, Option<_>>(find(stringify!($name))),)+

@@ -9,6 +9,9 @@
 mod script;
 
 mod api;
+#[path = "../common/foreign.rs"]
+#[rustfmt::skip] // It is formatted where it lies.
+mod foreign;
 #[path = "../common/heap.rs"]
 #[allow(dead_code)]
 #[rustfmt::skip] // It is formatted where it lies.

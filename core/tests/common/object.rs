@@ -1,0 +1,96 @@
+//! An object of the core, and the packets that one has given to `output`.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::slice;
+
+use ikcp_core::{Datagram, IKCPCB, Kcp};
+
+/// Where `output` puts packets. From a box; its address is an object's `user`.
+pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
+
+impl Outbox {
+    pub fn new() -> Outbox {
+        Outbox(Box::into_raw(Box::default()))
+    }
+
+    pub fn user(&self) -> *mut c_void {
+        self.0.cast()
+    }
+
+    /// The packets since somebody looked.
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        // SAFETY: it lives until the outbox is dropped.
+        unsafe { (*self.0).take() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.0).borrow().is_empty() }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box, and its owner has released the object that knew of it.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+/// An `output` for objects whose `user` is an outbox.
+pub unsafe extern "C" fn output(
+    data: *const c_char,
+    size: c_int,
+    _kcp: *mut IKCPCB,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: `user` is an outbox's, and the packet has that many bytes.
+    unsafe {
+        let packet = slice::from_raw_parts(data.cast::<u8>(), size.unsigned_abs() as usize);
+        let out = &*user.cast::<RefCell<Vec<Vec<u8>>>>();
+        out.borrow_mut().push(packet.to_vec());
+    }
+    0
+}
+
+pub struct Object {
+    kcp: *mut IKCPCB,
+    outbox: Outbox,
+}
+
+impl Object {
+    pub fn new(conv: u32) -> Object {
+        let outbox = Outbox::new();
+        let kcp = Kcp::create(conv, outbox.user());
+        let object = Object { kcp, outbox };
+        object.kcp().set_output(Some(output));
+        object
+    }
+
+    pub fn kcp(&self) -> Kcp<'_> {
+        // SAFETY: `create` made it, and it is released when the object is dropped.
+        unsafe { Kcp::from_ptr(self.kcp) }.expect("an object")
+    }
+
+    /// What callbacks and hooks are given.
+    pub fn as_ptr(&self) -> *mut IKCPCB {
+        self.kcp
+    }
+
+    pub fn input(&self, packet: &[u8]) -> c_int {
+        let len = packet.len().try_into().expect("a packet is not that large");
+        // SAFETY: the packet has that many bytes.
+        let packet = unsafe { Datagram::new(packet.as_ptr().cast(), len) };
+        self.kcp().input(packet)
+    }
+
+    pub fn packets(&self) -> Vec<Vec<u8>> {
+        self.outbox.take()
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        self.kcp().release();
+    }
+}
