@@ -8,10 +8,8 @@ use crate::layout::{Ikcpcb, Ops};
 use crate::library::Library;
 
 type Controller = unsafe extern "C" fn() -> *const Ops;
-/// `int ikcpx_rack(ikcpcb *kcp, int on)`
-pub type Rack = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
-/// `int ikcpx_redundancy(ikcpcb *kcp, int percent)`
-pub type Redundancy = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
+/// `int function(ikcpcb *kcp, int value)`, such as `ikcpx_rack` and `ikcpx_redundancy`
+pub type Setting = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
 
 impl Library {
     /// The congestion control that the function of this name returns, such as `ikcpx_bbr`.
@@ -21,18 +19,11 @@ impl Library {
         unsafe { transmute::<*mut c_void, Controller>(address)().as_ref() }
     }
 
-    /// `ikcpx_rack`
-    pub fn rack(&self) -> Option<Rack> {
-        let address = self.symbol("ikcpx_rack")?;
-        // SAFETY: ikcpx.h declares the function so.
-        Some(unsafe { transmute::<*mut c_void, Rack>(address) })
-    }
-
-    /// `ikcpx_redundancy`
-    pub fn redundancy(&self) -> Option<Redundancy> {
-        let address = self.symbol("ikcpx_redundancy")?;
-        // SAFETY: ikcpx.h declares the function so.
-        Some(unsafe { transmute::<*mut c_void, Redundancy>(address) })
+    /// The function of this name, which takes a connection and a number.
+    pub fn setting(&self, function: &str) -> Option<Setting> {
+        let address = self.symbol(function)?;
+        // SAFETY: ikcpx.h declares these functions so.
+        Some(unsafe { transmute::<*mut c_void, Setting>(address) })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::ptr::NonNull;
 
-use crate::extensions::{Rack, Redundancy};
+use crate::extensions::Setting;
 use crate::layout::{Ikcpcb, Ops, Prefix, Tail};
 use crate::library::Library;
 
@@ -184,16 +184,10 @@ impl<O> Kcp<O> {
         }
     }
 
-    /// Calls `ikcpx_rack`, which the caller got from [`Library::rack`] of the same library.
-    pub fn rack(&mut self, rack: Rack, on: bool) -> i32 {
+    /// Calls a function that the caller got from [`Library::setting`] of the same library.
+    pub fn set(&mut self, setting: Setting, value: i32) -> i32 {
         // SAFETY: the object is alive.
-        unsafe { rack(self.raw(), c_int::from(on)) }
-    }
-
-    /// Calls `ikcpx_redundancy`, which the caller got from [`Library::redundancy`] of the same library.
-    pub fn redundancy(&mut self, redundancy: Redundancy, percent: i32) -> i32 {
-        // SAFETY: the object is alive.
-        unsafe { redundancy(self.raw(), percent) }
+        unsafe { setting(self.raw(), value) }
     }
 
     /// Sets `rx_minrto`, which programs write into the structure.

@@ -12,20 +12,25 @@ use std::time::Duration;
 /// An option and values that it refuses.
 type Refused = (&'static str, &'static [&'static str]);
 
+/// The commands that have a link, and its options.
+const WITH_LINK: [&str; 3] = ["kcp-lab latency", "kcp-lab contend", "kcp-lab explain"];
+const LINK: &[Refused] = &[
+    ("--link", &["", "5g"]),
+    ("--rtt", MILLISECONDS),
+    ("--jitter", MILLISECONDS),
+    ("--loss", PERCENT),
+    ("--burst", MILLISECONDS),
+    ("--bandwidth", BANDWIDTH),
+    ("--queue", MILLISECONDS),
+    ("--reorder", PERCENT),
+    ("--reorder-by", MILLISECONDS),
+];
+
 /// For each command and each of its options that take a value: values that it refuses. `{file}` is some file, `{folder}` a folder.
 const REFUSED: &[(&str, &[Refused])] = &[
     (
         "kcp-lab latency",
         &[
-            ("--link", &["", "5g"]),
-            ("--rtt", MILLISECONDS),
-            ("--jitter", MILLISECONDS),
-            ("--loss", PERCENT),
-            ("--burst", MILLISECONDS),
-            ("--bandwidth", BANDWIDTH),
-            ("--queue", MILLISECONDS),
-            ("--reorder", PERCENT),
-            ("--reorder-by", MILLISECONDS),
             ("--library", LIBRARY),
             ("--seed", SEED),
             ("--out", FOLDER),
@@ -62,15 +67,6 @@ const REFUSED: &[(&str, &[Refused])] = &[
     (
         "kcp-lab contend",
         &[
-            ("--link", &["", "5g"]),
-            ("--rtt", MILLISECONDS),
-            ("--jitter", MILLISECONDS),
-            ("--loss", PERCENT),
-            ("--burst", MILLISECONDS),
-            ("--bandwidth", BANDWIDTH),
-            ("--queue", MILLISECONDS),
-            ("--reorder", PERCENT),
-            ("--reorder-by", MILLISECONDS),
             ("--library", LIBRARY),
             (
                 "--flow",
@@ -103,15 +99,6 @@ const REFUSED: &[(&str, &[Refused])] = &[
     (
         "kcp-lab explain",
         &[
-            ("--link", &["", "5g"]),
-            ("--rtt", MILLISECONDS),
-            ("--jitter", MILLISECONDS),
-            ("--loss", PERCENT),
-            ("--burst", MILLISECONDS),
-            ("--bandwidth", BANDWIDTH),
-            ("--queue", MILLISECONDS),
-            ("--reorder", PERCENT),
-            ("--reorder-by", MILLISECONDS),
             ("--library", LIBRARY),
             ("--seed", SEED),
             ("--from", &["-1", "1.5", "86400001", "nan", ""]),
@@ -354,12 +341,18 @@ fn complaint(command: &mut Command, names: &str) -> Option<String> {
     (!fine).then(|| format!("{command:?}: {}\n{stdout}{stderr}", output.status))
 }
 
+/// A command's own options and those of its link.
+fn all_options(line: &str, own: &'static [Refused]) -> impl Iterator<Item = &'static Refused> {
+    let link = if WITH_LINK.contains(&line) { LINK } else { &[] };
+    own.iter().chain(link)
+}
+
 #[test]
 fn every_option_refuses_nonsense() {
     let scratch = scratch("options");
     let mut complaints = Vec::new();
     for (line, options) in REFUSED {
-        for (option, values) in *options {
+        for (option, values) in all_options(line, options) {
             for value in *values {
                 let mut words = vec![*option];
                 match *line {
@@ -402,7 +395,9 @@ fn the_table_has_every_option() {
                 .then_some(option)
         });
         let there: BTreeSet<&str> = with_value.collect();
-        let in_table: BTreeSet<&str> = options.iter().map(|(option, _)| *option).collect();
+        let in_table: BTreeSet<&str> = all_options(line, options)
+            .map(|(option, _)| *option)
+            .collect();
         assert_eq!(there, in_table, "{line}");
     }
     fs::remove_dir_all(&scratch).ok();

@@ -202,6 +202,15 @@ impl Mode {
         self.rack || self.controller.is_some()
     }
 
+    /// The functions of ikcpx.h that it calls, with their values.
+    fn settings(&self) -> impl Iterator<Item = (&'static str, i32)> {
+        let all = [
+            ("ikcpx_rack", i32::from(self.rack)),
+            ("ikcpx_redundancy", self.redundancy),
+        ];
+        all.into_iter().filter(|(_, value)| *value != 0)
+    }
+
     /// Refuses a library that lacks what the mode asks for.
     pub fn demand_of(&self, library: &Library) -> Result<()> {
         let lacks = |function: &str| {
@@ -218,16 +227,9 @@ impl Mode {
                 lacks(function)
             );
         }
-        demand!(
-            !self.rack || library.rack().is_some(),
-            "{}",
-            lacks("ikcpx_rack")
-        );
-        demand!(
-            self.redundancy == 0 || library.redundancy().is_some(),
-            "{}",
-            lacks("ikcpx_redundancy")
-        );
+        for (function, _) in self.settings() {
+            demand!(library.setting(function).is_some(), "{}", lacks(function));
+        }
         Ok(())
     }
 }
@@ -286,15 +288,10 @@ impl Endpoint {
             let ops = ops.with_context(|| format!("the library has no {function}"))?;
             ensure!(kcp.setcc(ops) == 0, "ikcp_setcc refuses {function}");
         }
-        if mode.rack {
-            let rack = library.rack().context("the library has no ikcpx_rack")?;
-            ensure!(kcp.rack(rack, true) == 0, "ikcpx_rack refuses");
-        }
-        if mode.redundancy > 0 {
-            let redundancy = library.redundancy();
-            let redundancy = redundancy.context("the library has no ikcpx_redundancy")?;
-            let answer = kcp.redundancy(redundancy, mode.redundancy);
-            ensure!(answer == 0, "ikcpx_redundancy refuses");
+        for (function, value) in mode.settings() {
+            let setting = library.setting(function);
+            let setting = setting.with_context(|| format!("the library has no {function}"))?;
+            ensure!(kcp.set(setting, value) == 0, "{function} refuses");
         }
         Ok(Endpoint {
             kcp,
