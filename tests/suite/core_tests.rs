@@ -13,7 +13,7 @@ pub fn add(suite: &mut Suite) {
         let name = format!("core: unit tests, {}", flavour.name);
         suite.test_in(extent, None, name, move || unit_tests("ikcp-core", flavour));
     }
-    suite.test("connection: the crate for Rust", || {
+    suite.test_in(Extent::Full, None, "connection: the crate for Rust", || {
         unit_tests("ikcp-connection", DEFAULT)
     });
 }

@@ -112,6 +112,7 @@ fn a_game_is_as_fast_with_a_control_as_without() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "10 s without optimization")]
 fn forged_acknowledgements_do_not_stop_a_control_for_good() {
     for_seeds(4, |random| {
         for control in [Control::Bbr, Control::Cubic, Control::Rack] {
