@@ -76,11 +76,11 @@ impl<'a> Kcp<'a> {
     #[inline(never)]
     fn remove_before(&mut self, una: Sn) {
         if self.knows(una) {
-            let (mut bytes, limit) = (0u32, self.kept_segments());
+            let mut bytes = 0u32;
             let (mut list, Private { sent, pool, .. }) = self.snd_buf_mut();
             let count = sent.take_before(&mut list, una, |segment| {
                 bytes = bytes.wrapping_add(segment.segment().len.get());
-                pool.free(segment, limit);
+                pool.free(segment);
             });
             self.count_acked(bytes);
             self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(count));
@@ -174,7 +174,6 @@ impl<'a> Kcp<'a> {
     }
 
     /// Tells redundancy, where there is one, which transmission of a segment the peer has received.
-    #[inline(always)]
     pub(crate) fn note_received(&self, sn: Sn, ts: Millis, rtt: i32) {
         if let Some(redundancy) = self.redundancy() {
             redundancy.acknowledged(sn, ts, rtt, self.now());

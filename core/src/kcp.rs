@@ -353,12 +353,7 @@ impl<'a> Kcp<'a> {
     /// Frees `segment`, or keeps it for the next one of its size.
     #[inline(always)]
     pub(crate) fn free_segment(&self, segment: Owned) {
-        self.private().pool.free(segment, self.kept_segments());
-    }
-
-    /// How many free segments may be kept: the windows bound what is in use.
-    pub(crate) fn kept_segments(&self) -> u32 {
-        self.snd_wnd.get().saturating_add(self.rcv_wnd.get())
+        self.private().pool.free(segment);
     }
 
     /// `free_segment` where speed does not matter.

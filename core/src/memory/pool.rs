@@ -143,29 +143,29 @@ impl Pool {
         }
     }
 
-    /// Gives `segment` back to the allocator. When a busy connection does so it begins to keep segments, `limit` of them at
-    /// most.
+    /// Gives `segment` back to the allocator. A busy connection begins to keep segments after it.
     #[inline(never)]
-    fn discard(&self, segment: Owned, limit: u32) {
+    fn discard(&self, segment: Owned) {
+        let freed = self.freed.get().wrapping_add(1);
+        self.freed.set(freed);
+        if freed >= BUSY && self.classes.get().is_null() {
+            self.set_up();
+        }
         discard(segment);
-        self.freed.set(self.freed.get().wrapping_add(1));
-        if self.freed.get() >= BUSY && self.classes.get().is_null() {
-            self.set_up(limit);
-        }
     }
 
-    /// Frees `segment`, or keeps it for the next one of its size; `limit` of them at most are kept.
+    /// Frees `segment`, or keeps it for the next one of its size.
     #[inline(always)]
-    pub(crate) fn free(&self, segment: Owned, limit: u32) {
+    pub(crate) fn free(&self, segment: Owned) {
         if let Some(segment) = self.keep(segment) {
-            self.discard(segment, limit);
+            self.discard(segment);
         }
     }
 
-    /// Begins to keep segments. Without memory for the lists it stays as it is.
+    /// Begins to keep segments, any number until a trimming period ends. Without memory for the lists it stays as it is.
     #[cold]
     #[inline(never)]
-    fn set_up(&self, limit: u32) {
+    fn set_up(&self) {
         if cfg!(feature = "no-pool") {
             return;
         }
@@ -176,9 +176,8 @@ impl Pool {
         unsafe { ptr::write_bytes(memory.as_ptr(), 0, CLASSES * size_of::<Class>()) };
         self.classes.set(memory.cast().as_ptr());
         self.reach.set((LARGEST - PAYLOAD_OFFSET) as u32 + 1);
-        self.limit.set(0);
-        self.left.set(0);
-        self.set_limit(limit);
+        self.limit.set(i32::MAX);
+        self.left.set(i32::MAX);
     }
 
     /// Lets as many segments be kept as `limit` says, less those that are.

@@ -436,7 +436,9 @@ impl<'a> Kcp<'a> {
         if !private.pool.is_ageing() {
             self.begin_to_trim();
         }
-        private.pool.age(self.kept_segments());
+        // The windows bound what is in use.
+        let kept = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
+        private.pool.age(kept);
         if !private.pool.is_ageing() {
             private.trimmed.set(self.now());
         }
