@@ -131,8 +131,24 @@ impl Timing {
     /// True when what is noted holds for `segment`, which was sent.
     #[inline(always)]
     fn holds_for(&self, segment: Segment, limit: i32) -> bool {
-        let room = self.above.get().saturating_sub(self.pending.get());
-        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= room
+        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= self.room()
+    }
+
+    /// The same for a segment that may be one not yet sent, as those from `unsent` on may be.
+    #[cold]
+    #[inline(never)]
+    fn explains(&self, segment: Segment, unsent: Sn, limit: i32) -> bool {
+        if segment.xmit.get() == 0 {
+            !Sn(segment.sn.get()).before(unsent)
+        } else {
+            self.holds_for(segment, limit)
+        }
+    }
+
+    /// What [`above`] may give for a segment, which does not know of all its skips.
+    #[inline(always)]
+    fn room(&self) -> u32 {
+        self.above.get().saturating_sub(self.pending.get())
     }
 
     #[inline(always)]
@@ -498,23 +514,18 @@ impl Slots<Timing> {
     #[inline(always)]
     pub(super) fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
-        // Most segments are as the one before.
-        let mut seen = [u64::MAX; 2];
-        for at in each(0, slot, node.live.get()) {
+        // Where none has a deadline, none passes for one that was sent.
+        let (due, room) = match node.note.due.get() {
+            Some(due) => (due, node.note.room()),
+            None => (Arc::of(Millis(0)), 0),
+        };
+        each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);
-            let timing = segment.timing();
-            if timing != seen {
-                if segment.xmit.get() != 0 {
-                    if !node.note.holds_for(segment, limit) {
-                        return false;
-                    }
-                    seen = timing;
-                } else if Sn(segment.sn.get()).before(unsent) {
-                    return false;
-                }
-            }
-        }
-        true
+            let plain = due.has(Millis(segment.resendts.get()))
+                && segment.fastack.get() < room
+                && segment.xmit.get() != 0;
+            plain || node.note.explains(segment, unsent, limit)
+        })
     }
 
     /// The first segment below the lowest node above `slot` that lies before `unsent` and was never sent, as the program says.
