@@ -164,7 +164,6 @@ impl<'a> Kcp<'a> {
                     } else {
                         self.note_odd_ack();
                     }
-                    self.note_received(sn, ts, rtt);
                     if !sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
                             self.private().sent.prefetch(Sn(next.sn));

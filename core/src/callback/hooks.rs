@@ -33,11 +33,23 @@ impl Kcp<'_> {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
-    /// True when acknowledgements are not taken as the original takes them: a member that acts meanwhile is installed, or loss is
-    /// told by time.
+    /// True when only the general ways will do: a table of hooks is installed, or redundancy is on.
+    #[inline(always)]
+    pub(crate) fn needs_general_ways(&self) -> bool {
+        if profile::CONGESTION_HOOKS {
+            // Redundancy has one installed (`choose_ways`).
+            self.has_ops()
+        } else {
+            self.redundancy().is_some()
+        }
+    }
+
+    /// True when somebody hears of each acknowledgement: a member of the table that acts meanwhile, loss that is told by time, or
+    /// redundancy.
     #[inline(always)]
     pub(crate) fn watches_acks(&self) -> bool {
-        self.has_ops() && (self.hooks_acks() || self.tells_by_time())
+        self.needs_general_ways()
+            && (self.hooks_acks() || self.tells_by_time() || self.redundancy().is_some())
     }
 
     /// True when a member that acts while acknowledgements are taken is installed.
@@ -147,7 +159,7 @@ impl<'a> Kcp<'a> {
             } else {
                 incr.max(kcp.mss.get())
             });
-            kcp.keep_slow_paths();
+            kcp.choose_ways();
         }
         Ok(if refused { -1 } else { 0 })
     }

@@ -1,7 +1,7 @@
 //! What the original lacks and a program asks for through ikcpx.h: two congestion controls, and loss told by time.
 //!
-//! All of it works on the slow paths that run with a table of hooks (`ccops`), so that a connection without costs nothing:
-//! a program that wants loss told by time and no control gets a table without hooks.
+//! All of it works on the general ways that run with a table of hooks (`ccops`), so that a connection without costs nothing:
+//! a program that wants loss told by time, or redundancy, and no control gets a table without hooks.
 //!
 //! The controls use hooks that any program has. What hooks do not give, or give at the price of a call for each segment, comes from
 //! here (`State`): what is on its way, what was sent and delivered, the shortest round trip of a flush, and when the newest
@@ -25,6 +25,7 @@ use crate::cc::rack::{Rack, Sample};
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
+use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
 use log::Transmissions;
@@ -149,27 +150,27 @@ impl Kcp<'_> {
         let extension = &self.private().extension;
         if !on {
             extension.turn_off(Party::Program);
-            if self.has_no_control() {
-                self.ccops.set(ptr::null());
-            }
-            return 0;
-        }
-        if !extension.turn_on(self.now(), Party::Program) {
+        } else if !extension.turn_on(self.now(), Party::Program) {
             return -1;
         }
-        self.keep_slow_paths();
+        self.choose_ways();
         0
     }
 
-    /// Without a table of hooks the fast paths would run.
-    pub(crate) fn keep_slow_paths(&self) {
-        let wanted = self.private().extension.with(|state| state.by_program);
-        if self.ccops.get().is_null() && wanted == Some(true) {
+    /// Without a table of hooks the short ways are taken, which know nothing of extensions: where the program has installed none and
+    /// an extension needs the general ways, there is a table without hooks.
+    pub(crate) fn choose_ways(&self) {
+        let tells_by_time = self.private().extension.with(|state| state.by_program);
+        let copies = self.redundancy().is_some_and(Redundancy::is_on);
+        let needed = tells_by_time == Some(true) || copies;
+        if self.ccops.get().is_null() && needed {
             self.ccops.set(tables::none());
+        } else if self.has_no_control() && !needed {
+            self.ccops.set(ptr::null());
         }
     }
 
-    /// True when the table in force has no hooks and is there for the slow paths only.
+    /// True when the table in force has no hooks and is there for the general ways only.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {
         cfg!(feature = "extensions") && ptr::eq(self.ccops.get(), tables::none())

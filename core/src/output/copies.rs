@@ -13,18 +13,10 @@ use crate::wire::Header;
 
 impl Kcp<'_> {
     /// Puts copies into the packet under construction, if the program has asked for redundancy.
-    #[inline(always)]
     pub(super) fn add_copies(&self, walk: &mut Walk) {
         if let Some(redundancy) = self.redundancy() {
             self.copy_in_flight(redundancy, walk);
         }
-    }
-
-    /// True when a copy may be due although no segment is.
-    #[inline(always)]
-    pub(super) fn copies_wait(&self) -> bool {
-        self.redundancy()
-            .is_some_and(|redundancy| redundancy.wakes(self.now()))
     }
 
     #[cold]

@@ -207,7 +207,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn work(&self) -> Work {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
-        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due || self.copies_wait() {
+        if !ways::NOTHING_TO_SEND || self.needs_general_ways() || !nothing_due {
             Work::Unclear
         } else if self.snd_queue().is_empty() {
             Work::Nothing
@@ -314,7 +314,9 @@ impl<'a> Kcp<'a> {
         if !walk.stopped {
             kcp.private().sent.flushed();
         }
-        kcp.add_copies(&mut walk);
+        if kcp.needs_general_ways() {
+            kcp.add_copies(&mut walk);
+        }
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }

@@ -126,6 +126,7 @@ impl Kcp<'_> {
         };
         if let Some(redundancy) = redundancy {
             redundancy.set(percent);
+            self.choose_ways();
         }
         percent == 0 || redundancy.is_some()
     }
@@ -138,12 +139,6 @@ impl Redundancy {
             self.brake.begin();
         }
         self.waits.set(false);
-    }
-
-    /// True when a flush has something to look at that the index does not know of.
-    #[inline(always)]
-    pub(crate) fn wakes(&self, now: Millis) -> bool {
-        self.waits.get() && now.since(self.wake.get()) >= 0
     }
 
     /// When that is, if anything waits.
