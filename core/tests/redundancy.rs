@@ -10,6 +10,10 @@ use common::heap;
 use common::link::{Link, Weather};
 use common::random::Random;
 use common::seeds::for_seeds;
+use ikcp_core::cubic;
+
+/// Profiles before 2.0 have no table of hooks.
+const HOOKS: bool = !cfg!(any(feature = "profile-1-7", feature = "profile-1-7-1"));
 
 const SIZE: u64 = 200;
 /// A message so often, ms, for so long.
@@ -254,4 +258,34 @@ fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
     let refused = !end.kcp().set_redundancy(1);
     assert!(refused);
     assert!(end.kcp().set_redundancy(1));
+}
+
+/// Redundancy and loss told by time both need a table of hooks, and get one without hooks where the program has none.
+#[test]
+fn the_table_without_hooks_stays_as_long_as_anything_needs_it_and_goes_with_the_last() {
+    heap::install();
+    let end = Endpoint::new(&settings(false, 1400), 0);
+    let installed = || !end.kcp().ccops.get().is_null();
+    assert!(!installed());
+    assert!(end.kcp().set_redundancy(10));
+    assert_eq!(installed(), HOOKS);
+    if HOOKS {
+        assert_eq!(end.kcp().rack(true), 0);
+        assert!(end.kcp().set_redundancy(0));
+        assert!(installed(), "loss is told by time");
+        assert!(end.kcp().set_redundancy(10));
+        assert_eq!(end.kcp().rack(false), 0);
+        assert!(installed(), "redundancy is on");
+        // The program's own control comes and goes.
+        // SAFETY: a table of the library is always valid.
+        assert_eq!(unsafe { end.kcp().setcc(cubic()) }, 0);
+        assert!(end.kcp().set_redundancy(0));
+        assert_eq!(end.kcp().ccops.get(), cubic());
+        assert!(end.kcp().set_redundancy(10));
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { end.kcp().setcc(std::ptr::null()) }, 0);
+        assert!(installed(), "redundancy is still on");
+    }
+    assert!(end.kcp().set_redundancy(0));
+    assert!(!installed());
 }

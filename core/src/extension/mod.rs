@@ -162,7 +162,7 @@ impl Kcp<'_> {
     pub(crate) fn choose_ways(&self) {
         let tells_by_time = self.private().extension.with(|state| state.by_program);
         let copies = self.redundancy().is_some_and(Redundancy::is_on);
-        let needed = tells_by_time == Some(true) || copies;
+        let needed = profile::CONGESTION_HOOKS && (tells_by_time == Some(true) || copies);
         if self.ccops.get().is_null() && needed {
             self.ccops.set(tables::none());
         } else if self.has_no_control() && !needed {
