@@ -12,15 +12,15 @@ use crate::callback::Anchor;
 use crate::consts;
 use crate::extension::Extension;
 use crate::extras::Extras;
-use crate::index::{Front, ReceiveIndex, SendIndex};
+use crate::index::{FirstMessage, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
 use crate::memory::on_demand::OnDemand;
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
 use crate::memory::{allocate, deallocate};
-use crate::output::Course;
+use crate::output::Nesting;
 use crate::redundancy::Redundancy;
-use crate::segment::{Owned, Roomy, Segment, Source};
+use crate::segment::{Owned, Segment, Source, WithRoom};
 use crate::seq::{Millis, Sn};
 
 /// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.
@@ -47,22 +47,22 @@ pub(crate) struct Private {
     /// Most acknowledgements that one flush found pending during this trimming period.
     pub(crate) ack_peak: Cell<u32>,
     /// The flush that is running, or ran last.
-    pub(crate) flush: Course,
+    pub(crate) flush: Nesting,
     /// The congestion control's `release` has been called.
     pub(crate) leaving_cc: Cell<bool>,
     /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
     pub(crate) ending: Cell<bool>,
     /// The last flush had to leave segments that were due, for want of budget or memory.
     pub(crate) deferred: Cell<bool>,
-    /// `front` describes the first message.
-    pub(crate) front_known: Cell<bool>,
+    /// `first_message` describes the first message.
+    pub(crate) first_message_known: Cell<bool>,
     pub(crate) packet: Packet,
     pub(crate) pool: Pool,
     pub(crate) tail: Tail,
     pub(crate) redundancy: OnDemand<Redundancy>,
     pub(crate) sent: SendIndex,
 
-    pub(crate) front: Front,
+    pub(crate) first_message: FirstMessage,
     pub(crate) received: ReceiveIndex,
     /// The time of the last flush that had to leave segments that were due.
     pub(crate) deferred_at: Cell<Millis>,
@@ -305,7 +305,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) fn segment_of(&self, source: Source) -> Option<Owned> {
         let segment = self.private().pool.take(source.len())?;
-        segment.roomy().fill(source);
+        segment.with_room().fill(source);
         Some(segment)
     }
 
@@ -323,12 +323,12 @@ impl<'a> Kcp<'a> {
 
     /// The last queued segment and its room, where that is known to be more than its payload.
     #[inline(always)]
-    pub(crate) fn tail(&self) -> Option<Roomy<'_>> {
+    pub(crate) fn tail(&self) -> Option<WithRoom<'_>> {
         let (tail, last) = (&self.private().tail, self.snd_queue().last_address());
         // SAFETY: `note_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
         ptr::eq(last, tail.segment.get()).then(|| unsafe {
             let segment = Segment::from_raw(NonNull::new_unchecked(last));
-            Roomy::new(segment, tail.room.get())
+            WithRoom::new(segment, tail.room.get())
         })
     }
 

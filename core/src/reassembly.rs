@@ -133,15 +133,16 @@ impl Kcp<'_> {
         let count = self.nrcv_que.get();
         let segment = self.rcv_queue().push_back(segment);
         let private = self.private();
-        let known = private.front_known.get();
+        let known = private.first_message_known.get();
         // Single segments behind single ones: nothing is known of the first, or need be.
         if known || segment.frg.get() != 0 {
-            private.front_known.set(private.front.appended(
-                self.rcv_queue(),
-                segment,
-                count,
-                known,
-            ));
+            private
+                .first_message_known
+                .set(
+                    private
+                        .first_message
+                        .appended(self.rcv_queue(), segment, count, known),
+                );
         }
         self.nrcv_que.set(count.wrapping_add(1));
         self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));

@@ -27,8 +27,8 @@ impl<'a> Kcp<'a> {
             Frame::Incomplete => EMPTY,
             Frame::Fragments => {
                 let private = self.private();
-                let known = ways::KNOWN_FRONT && private.front_known.get();
-                size(private.front.len(queue, count, known))
+                let known = ways::FIRST_MESSAGE_KNOWN && private.first_message_known.get();
+                size(private.first_message.len(queue, count, known))
             }
         }
     }
@@ -66,7 +66,7 @@ impl<'a> Kcp<'a> {
     fn take_first(&mut self, mut sink: Sink) {
         if let Some(first) = self.rcv_queue_mut().pop_front() {
             self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-            self.note_front();
+            self.note_first_message();
             sink.append(first.segment());
             self.free_segment(first);
         }
@@ -74,15 +74,15 @@ impl<'a> Kcp<'a> {
 
     /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
     #[inline(always)]
-    fn note_front(&self) {
+    fn note_first_message(&self) {
         let known = self
             .rcv_queue()
             .first()
             .is_some_and(|next| next.frg.get() != 0);
-        self.private().front_known.set(known);
+        self.private().first_message_known.set(known);
         if known {
             self.private()
-                .front
+                .first_message
                 .restart(self.rcv_queue(), self.nrcv_que.get());
         }
     }
@@ -173,7 +173,7 @@ impl<'a> Kcp<'a> {
                 kcp.cold_free_segment(segment);
             }
         }
-        kcp.note_front();
+        kcp.note_first_message();
         Ok((kcp, true))
     }
 

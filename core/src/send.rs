@@ -149,7 +149,7 @@ impl Kcp<'_> {
                 }
                 return Err(NoMemory);
             };
-            fragment.roomy().append(&mut source, size);
+            fragment.with_room().append(&mut source, size);
             let frg = if stream { 0 } else { following };
             fragment.segment().frg.set(frg);
             fragment.segment().ts.set(self.current.get());
@@ -177,7 +177,7 @@ impl Kcp<'_> {
             Some(tail) if tail.room() >= old_len + len => None,
             _ => {
                 let larger = self.cold_new_segment(mss).ok_or(NoMemory)?;
-                larger.roomy().take_payload(old);
+                larger.with_room().take_payload(old);
                 Some(larger)
             }
         };
@@ -200,7 +200,7 @@ impl Kcp<'_> {
 
     /// Puts `new`, which has the same payload, in the place of the last queued segment.
     fn replace_last_queued(&mut self, new: Owned) {
-        let room = new.roomy().room();
+        let room = new.with_room().room();
         if let Some(old) = self.snd_queue().last() {
             new.segment().ts.set(old.ts.get());
         }
@@ -219,7 +219,7 @@ impl Kcp<'_> {
             return;
         };
         if let Some(fitting) = self.cold_new_segment(last.len.get()) {
-            fitting.roomy().take_payload(last);
+            fitting.with_room().take_payload(last);
             fitting.segment().frg.set(last.frg.get());
             self.replace_last_queued(fitting);
         }

@@ -18,9 +18,9 @@ pub(crate) const APPEND_TO_TAIL: bool = ON;
 /// The first half of `recv` beside `receive`: a message of one segment with nothing to log or to deliver.
 /// Earns 2 to 8 % wherever messages are received.
 pub(crate) const RECV_ONE_SEGMENT: bool = ON;
-/// `Front` beside `measure`: what is known of the first message.
+/// `FirstMessage` beside `measure`: what is known of the first message.
 /// Without it the size of a message that is far from complete takes 350 times as much to tell.
-pub(crate) const KNOWN_FRONT: bool = ON;
+pub(crate) const FIRST_MESSAGE_KNOWN: bool = ON;
 /// `take_next` beside `take_push`: the payload that is expected next.
 /// Earns 4 to 13 % without loss.
 pub(crate) const PUSH_IN_ORDER: bool = ON;

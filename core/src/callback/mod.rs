@@ -5,7 +5,7 @@
 //! while the object is used from elsewhere, and return later. C has no way to tell which. So the object is consistent
 //! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An
 //! [`Anchor`] outside the object knows. Has another flush begun meanwhile? Then that flush does the work
-//! (`output/course`).
+//! (`output/nesting`).
 
 mod hooks;
 

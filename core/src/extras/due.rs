@@ -96,7 +96,7 @@ impl Kcp<'_> {
         let is_due = index.has_unsent()
             || (!index.is_quiet(now, fast)
                 && if index.is_watched() {
-                    index.settle(list);
+                    index.apply_skips(list);
                     !self.walks_past_nothing_due(now)
                 } else {
                     index.seek(list, Scope::Due, None, now, fast).is_some()

@@ -8,12 +8,12 @@
 mod alike;
 mod arc;
 mod bookmark;
-mod front;
+mod first_message;
 mod receive;
 mod send;
 mod slots;
 
 pub(crate) use bookmark::{Bookmark, Found};
-pub(crate) use front::Front;
+pub(crate) use first_message::FirstMessage;
 pub(crate) use receive::{Place, ReceiveIndex};
 pub(crate) use send::{FastResend, Scope, SendIndex};

@@ -81,7 +81,7 @@ pub(crate) struct SendIndex {
     /// `fastlimit` when the tree noted which segments may be sent again because of skips.
     limit: Cell<i32>,
     /// Skips may be pending in the tree.
-    unsettled: Cell<bool>,
+    skips_pending: Cell<bool>,
     /// Where the next look for what the program has written begins.
     look: Cell<Sn>,
     /// Most sequence numbers that were in flight during this trimming period.
@@ -150,8 +150,8 @@ impl SendIndex {
     #[cold]
     #[inline(never)]
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32, next: Sn) {
-        if !self.is_off() && self.unsettled.replace(false) {
-            self.settle_listed(list);
+        if !self.is_off() && self.skips_pending.replace(false) {
+            self.apply_skips_to(list);
         }
         self.build(list, count, next);
     }
@@ -170,7 +170,7 @@ impl SendIndex {
 
     /// Puts the list into the ring. Without memory, and when the list is not in order, there is none.
     fn fill_ring(&self, list: List<'_>) -> bool {
-        self.unsettled.set(false);
+        self.skips_pending.set(false);
         self.unsent.set(self.next.get());
         let Some((first, last)) = list.ends() else {
             return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);
@@ -195,7 +195,7 @@ impl SendIndex {
             behind = Some(sn);
             at = list.prev(segment);
         }
-        self.settle_all();
+        self.refresh_all();
         true
     }
 
@@ -207,15 +207,15 @@ impl SendIndex {
     /// Lets every segment know of its skips, and every node of its segments.
     #[cold]
     #[inline(never)]
-    fn settle_all(&self) {
-        self.unsettled.set(false);
-        self.slots.settle(None, self.limit.get());
+    fn refresh_all(&self) {
+        self.skips_pending.set(false);
+        self.slots.refresh(None, self.limit.get());
     }
 
     /// Lets the segments know of their skips, whatever the program has done to the list.
     #[cold]
     #[inline(never)]
-    fn settle_listed(&self, list: List<'_>) {
+    fn apply_skips_to(&self, list: List<'_>) {
         let mut at = list.first();
         while let Some(segment) = at {
             let slot = self.slots.slot(Sn(segment.sn.get()));
@@ -274,7 +274,7 @@ impl SendIndex {
             return;
         }
         let last = next.plus(u32::MAX);
-        if self.unsettled.get() {
+        if self.skips_pending.get() {
             self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
@@ -302,7 +302,7 @@ impl SendIndex {
             // The program has emptied it.
             self.slots.set_up(self.slots.capacity(), 0);
         }
-        self.unsettled.set(false);
+        self.skips_pending.set(false);
         self.unsent.set(sn);
         self.limit.set(limit);
     }
@@ -380,7 +380,7 @@ impl SendIndex {
     fn count_in_tree(&self, first: Sn, last: Sn, skip: Skip) {
         let at_once = self.is_watched();
         if !at_once {
-            self.unsettled.set(true);
+            self.skips_pending.set(true);
         }
         let ring_end = self.slots.last_slot();
         let (from, to) = (
@@ -548,7 +548,7 @@ impl SendIndex {
     #[inline(never)]
     fn limit_changed(&self, limit: i32) {
         self.limit.set(limit);
-        self.settle_all();
+        self.refresh_all();
     }
 
     /// A distance from `now` before which nothing is due, as far as the root can tell.
@@ -565,7 +565,7 @@ impl SendIndex {
     /// Makes the deadlines exact that are noted less than `horizon` from `now`.
     pub(crate) fn narrow(&self, list: List<'_>, now: Millis, horizon: i32) {
         let last = now.plus(horizon.cast_unsigned().wrapping_sub(1));
-        self.slots.settle(Some(last), self.limit.get());
+        self.slots.refresh(Some(last), self.limit.get());
         self.stamp_ends(list);
     }
 
@@ -576,7 +576,7 @@ impl SendIndex {
             return;
         }
         if self.count.get() <= FEW {
-            self.settle_all();
+            self.refresh_all();
             self.slots.free();
         } else {
             self.rebuild(list, self.count.get(), self.next.get());

@@ -2,12 +2,12 @@
 //!
 //! First acknowledgements (`acks`), then window probes. Then new segments are admitted to `snd_buf` (`admit`), and segments
 //! that are due are sent in order of `sn` (`transmit`). A packet is sent when the next segment does not fit, so a callback
-//! sees the object as it is then. `course` decides when one flush begins inside another.
+//! sees the object as it is then. `nesting` decides when one flush begins inside another.
 
 mod acks;
 mod admit;
 mod copies;
-mod course;
+mod nesting;
 mod transmit;
 
 use crate::callback::Released;
@@ -19,7 +19,7 @@ use crate::kcp::{Back, Kcp};
 use crate::probe::Prober;
 use crate::seq::{Millis, Sn};
 use crate::ways;
-pub(crate) use course::{Course, Ended};
+pub(crate) use nesting::{Ended, Nesting};
 use transmit::Walk;
 
 /// How often unused memory is given back, ms.

@@ -391,7 +391,7 @@ impl<'a> Kcp<'a> {
     pub(super) fn scope(&self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if index.is_watched() {
-            index.settle(list);
+            index.apply_skips(list);
             Scope::All
         } else if index.is_quiet(current, self.fast_resend(resent)) {
             Scope::Unsent

@@ -132,8 +132,8 @@ impl Owned {
     }
 
     #[inline(always)]
-    pub(crate) const fn roomy(&self) -> Roomy<'_> {
-        Roomy {
+    pub(crate) const fn with_room(&self) -> WithRoom<'_> {
+        WithRoom {
             segment: self.segment(),
             room: self.room,
         }
@@ -147,17 +147,17 @@ impl Owned {
 
 /// A segment with the payload it has room for, bytes. While that is known, payload may be appended.
 #[derive(Clone, Copy)]
-pub(crate) struct Roomy<'k> {
+pub(crate) struct WithRoom<'k> {
     segment: Segment<'k>,
     room: u32,
 }
 
-impl<'k> Roomy<'k> {
+impl<'k> WithRoom<'k> {
     /// # Safety
     /// `segment` was allocated with room for `room` bytes of payload.
     #[inline(always)]
-    pub(crate) const unsafe fn new(segment: Segment<'k>, room: u32) -> Roomy<'k> {
-        Roomy { segment, room }
+    pub(crate) const unsafe fn new(segment: Segment<'k>, room: u32) -> WithRoom<'k> {
+        WithRoom { segment, room }
     }
 
     #[inline(always)]

@@ -21,16 +21,16 @@ pub(super) fn counts(segment: Segment) -> u32 {
 impl SendIndex {
     /// Lets all segments of a window that is watched know of their skips, before they are looked at one by one.
     #[inline(always)]
-    pub(crate) fn settle(&self, list: List<'_>) {
-        if !self.is_off() && self.unsettled.get() {
-            self.settle_now(list);
+    pub(crate) fn apply_skips(&self, list: List<'_>) {
+        if !self.is_off() && self.skips_pending.get() {
+            self.apply_skips_now(list);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_now(&self, list: List<'_>) {
-        self.settle_all();
+    fn apply_skips_now(&self, list: List<'_>) {
+        self.refresh_all();
         self.stamp_ends(list);
     }
 
@@ -41,7 +41,7 @@ impl SendIndex {
             && self.is_watched()
             && let Some((first, last)) = list.ends()
         {
-            self.settle(list);
+            self.apply_skips(list);
             self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
         }
     }

@@ -164,11 +164,11 @@ impl Model<'_> {
         assert_eq!(*self.sent.borrow(), due);
     }
 
-    /// Every count is what a walk made it, once it is settled.
+    /// Every count is what a walk made it, once the skips are applied.
     fn compare(&mut self) {
         let kcp = self.kcp();
         let (index, list) = (&kcp.private().sent, kcp.snd_buf());
-        index.settle(list);
+        index.apply_skips(list);
         for segment in listed(&kcp) {
             let sn = segment.sn.get();
             let skips = *self.skips_of(sn).expect("in flight");

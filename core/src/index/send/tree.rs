@@ -40,7 +40,7 @@ pub(super) struct Count {
     pub(super) span: Span,
     pub(super) skip: Skip,
     pub(super) limit: i32,
-    /// In the segments, and otherwise wherever it counts for all below a node, which may then be unsettled.
+    /// In the segments, and otherwise wherever it counts for all below a node, where skips may then be pending.
     pub(super) at_once: bool,
 }
 
@@ -474,7 +474,7 @@ impl Slots<Timing> {
 
     /// Brings up to date every node that notes a deadline up to `now`, or all of them.
     #[inline(never)]
-    pub(super) fn settle(&self, now: Option<Millis>, limit: i32) {
+    pub(super) fn refresh(&self, now: Option<Millis>, limit: i32) {
         let due = Due {
             now: now.unwrap_or(Millis(0)),
             fast: FastResend {

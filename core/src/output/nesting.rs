@@ -42,7 +42,7 @@ enum State {
 
 /// The flush that is running, or ran last.
 #[repr(C)]
-pub(crate) struct Course {
+pub(crate) struct Nesting {
     /// Flushes that began so far.
     number: Cell<u32>,
     /// The object's clock when this one began, or called out last.
@@ -60,7 +60,7 @@ pub(crate) struct Course {
     depth: Cell<u8>,
 }
 
-impl Course {
+impl Nesting {
     /// True when the flush has not ended.
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::abi::IKCPSEG;
 use crate::list::List;
 use crate::segment::Segment;
 
-pub(crate) struct Front {
+pub(crate) struct FirstMessage {
     // The stamp: what the queue looked like.
     count: Cell<u32>,
     first: Cell<*mut IKCPSEG>,
@@ -19,7 +19,7 @@ pub(crate) struct Front {
     complete: Cell<bool>,
 }
 
-impl Front {
+impl FirstMessage {
     /// Payload of the first message, as far as it is `known` here, or else measured: of its fragments up to the last one, or
     /// up to the end of the queue.
     #[inline(always)]
