@@ -33,11 +33,11 @@ extern "C" {
 #endif
 
 /*
- * What has happened since the first call of ikcpx_stats(). Times are milliseconds of the clock that the connection was told
- * last, by ikcp_update() or ikcpx_update(). Later versions add members at the end.
+ * Counters since the first call of ikcpx_stats(). Times are milliseconds on the clock of ikcp_update() or ikcpx_update(). Later
+ * versions add members at the end.
  */
 struct IKCPX_STATS {
-    /* Time that was counted. */
+    /* Time since counting began. */
     IUINT64 time;
     /* Packets handed to `output`, and their bytes. */
     IUINT64 packets_sent;
@@ -45,40 +45,40 @@ struct IKCPX_STATS {
     /* Packets given to ikcp_input(), and their bytes. */
     IUINT64 packets_received;
     IUINT64 bytes_received;
-    /* Of these, packets that it answered with an error. */
+    /* Of these, packets for which ikcp_input() returned an error. */
     IUINT64 packets_refused;
     /* Segments sent for the first time, and bytes of payload that the peer has acknowledged. */
     IUINT64 segments_sent;
     IUINT64 bytes_delivered;
-    /* Segments sent again: after their timeout, because later ones were acknowledged, by ikcpx_path_changed(). */
+    /* Segments sent again: after a timeout, because later segments were acknowledged, because of ikcpx_path_changed(). */
     IUINT64 resent_timeout;
     IUINT64 resent_skipped;
     IUINT64 resent_path;
     /*
-     * Of these, how many proved to be for nothing: the peer acknowledged an earlier transmission. What the peer's
-     * acknowledgements do not tell, as they may get lost, is not counted.
+     * Of these, how many were unnecessary, because the peer acknowledged an earlier transmission. Lost acknowledgements hide
+     * some of them.
      */
     IUINT64 resent_needless;
-    /* Segments with payload that arrived for the first time, and those that had arrived before. */
+    /* Segments that arrived for the first time, and segments that arrived again. */
     IUINT64 segments_received;
     IUINT64 duplicates_received;
     /* Acknowledgements of single segments. */
     IUINT64 acks_sent;
     IUINT64 acks_received;
-    /* Window probes, and answers that tell the window. */
+    /* Window probes, and the answers that tell the window. */
     IUINT64 probes_sent;
     IUINT64 probes_received;
     IUINT64 windows_sent;
     IUINT64 windows_received;
-    /* Time that the segments sent spent in `snd_queue`, all together. */
+    /* Total time that segments spent in `snd_queue` before they were sent. */
     IUINT64 queue_time;
-    /* Time during which segments waited in `snd_queue`: for the peer's window, the send window, the congestion window. */
+    /* Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window. */
     IUINT64 limited_by_peer;
     IUINT64 limited_by_window;
     IUINT64 limited_by_control;
-    /* Longest time that one segment spent in `snd_queue`. */
+    /* Longest time that a segment spent in `snd_queue`. */
     IUINT32 queue_time_max;
-    /* Round-trip time: the shortest since then, and smoothed. 0 before the first sample. */
+    /* Round-trip time: the shortest since counting began, and smoothed. 0 before the first sample. */
     IUINT32 rtt_min;
     IUINT32 rtt_smoothed;
     /* Bytes of payload per second that the peer acknowledged during the last second or two. */
