@@ -1,4 +1,4 @@
-//! The handle on an object, and the part of its control block that programs do not see.
+//! The handle on an object, and the private part of its control block.
 
 use core::cell::Cell;
 use core::ffi::c_void;
