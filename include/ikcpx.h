@@ -86,35 +86,38 @@ struct IKCPX_STATS {
 };
 
 /*
- * State of a controller, to be drawn. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
- * installed, and returns how many bytes it filled: those of a program that was compiled for a shorter struct, or of a
- * library that knows fewer members; 0 when `buf` is NULL or another control is installed.
+ * State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
+ * installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows fewer members; 0 if `buf` is
+ * NULL or another control is installed.
  */
 struct IKCPX_CCINFO {
-    /* Name of the phase, in English; it stays for ever. */
+    /* Name of the phase, in English; a string constant. */
     const char *phase_name;
     /*
      * Number of the phase. BBR: 0 Startup, 1 Drain, 2 ProbeBW down, 3 ProbeBW cruise, 4 ProbeBW refill, 5 ProbeBW up,
      * 6 ProbeRTT. CUBIC: 16 slow start, 17 conservative slow start, 18 congestion avoidance, 19 recovery.
      */
     IUINT32 phase;
-    /* What the path delivers, in bytes per second, headers of KCP included; 0 before it is known. CUBIC: as measured last. */
+    /* Delivery rate of the path, in bytes per second, KCP's headers included; 0 before it is known. CUBIC: the last measurement. */
     IUINT32 bandwidth;
-    /* How fast is sent, in bytes per second, headers of KCP included; 0: without pacing. */
+    /* Sending rate, in bytes per second, KCP's headers included; 0: without pacing. */
     IUINT32 pacing_rate;
     /* Shortest round-trip time, in milliseconds; 0 before the first sample. */
     IUINT32 min_rtt;
-    /* Segments on their way: sent, and neither acknowledged nor told lost. */
+    /* Segments in flight: sent, and neither acknowledged nor found lost. */
     IUINT32 inflight;
-    /* How many of them the controller aims at. */
+    /* How many segments in flight the control aims at. */
     IUINT32 inflight_target;
     /* Congestion window, in segments. It may exceed the send window. */
     IUINT32 cwnd;
-    /* Slow start threshold of CUBIC, in segments; with BBR the most in flight that did not lead to loss; 4294967295: none yet. */
+    /*
+     * CUBIC: slow start threshold, in segments. BBR: the most segments in flight that did not lead to loss. 4294967295: none
+     * yet.
+     */
     IUINT32 ssthresh;
-    /* Segments told lost, over the life of the control. */
+    /* Segments found lost since the control was installed. */
     IUINT32 lost;
-    /* Resends that proved to be for nothing, over the life of the control. */
+    /* Spurious retransmissions since the control was installed. */
     IUINT32 needless;
 };
 
