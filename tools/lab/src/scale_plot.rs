@@ -9,7 +9,7 @@ use crate::scale::{Point, Strategy};
 
 const TOP: i32 = 166;
 const PANEL: i32 = 300;
-/// To the right of each panel, for the names of its curves.
+/// Room for the names of the curves, to the right of each panel.
 const NAMES: i32 = 150;
 
 fn color(strategy: Strategy) -> RGBColor {
