@@ -24,7 +24,7 @@ const NAME: i32 = 15;
 /// The most points of a curve: half a second each, or longer.
 const POINTS: usize = 150;
 
-const NOTE: &str = "After the vertical dashes the figures of the table count; the rates beside the curves are theirs.";
+const NOTE: &str = "The table is for the time after the vertical dashes, and so are the rates beside the curves.";
 
 /// A stretch of the run, which is one point of each curve.
 struct Step {

@@ -110,8 +110,8 @@ impl View<'_> {
         // With time-based loss detection, a segment may stay unsent when its timer has run out.
         signs.extend(match mode.tells_loss_by_time() {
             true => [
-                (Some(EARLY), "sent again, told lost by time"),
-                (Some(TIMEOUT), "the same after its timeout had passed"),
+                (Some(EARLY), "sent again: found lost by time"),
+                (Some(TIMEOUT), "sent again: its timeout had passed"),
             ],
             false => [
                 (Some(TIMEOUT), "sent again: its timer ran out"),

@@ -172,7 +172,7 @@ impl Scale {
         table.print();
         table.write_csv(&self.out.join("scale.csv"))?;
         let subtitle = format!(
-            "One server thread, real UDP on the loopback; each connection echoes {} bytes every {} ms",
+            "One server thread, real UDP sockets on loopback; each connection echoes {} bytes every {} ms",
             self.size, self.every
         );
         scale_plot::draw(&self.out.join("scale.svg"), &points, &subtitle, self.sweep)?;
