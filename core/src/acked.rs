@@ -174,7 +174,7 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Tells redundancy, where there is one, which transmission of a segment the peer has received.
+    /// Tells redundancy, if it is in use, which transmission of a segment the peer has received.
     pub(crate) fn note_received(&self, sn: Sn, ts: Millis, rtt: i32) {
         if let Some(redundancy) = self.redundancy() {
             redundancy.acknowledged(sn, ts, rtt, self.now());

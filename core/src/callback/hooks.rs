@@ -27,25 +27,24 @@ impl Kcp<'_> {
         self.ops().filter(|_| !self.private().ending.get())
     }
 
-    /// True when a table of hooks is installed.
+    /// True if a table of hooks is installed.
     #[inline(always)]
     pub(crate) fn has_ops(&self) -> bool {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
-    /// True when only the general ways will do: a table of hooks is installed, or redundancy is on.
+    /// True if the short ways will not do, because a table of hooks is installed or redundancy is on.
     #[inline(always)]
     pub(crate) fn needs_general_ways(&self) -> bool {
         if profile::CONGESTION_HOOKS {
-            // Redundancy has one installed (`choose_ways`).
+            // Redundancy installs a table without hooks (`choose_ways`).
             self.has_ops()
         } else {
             self.redundancy().is_some()
         }
     }
 
-    /// True when somebody hears of each acknowledgement: a member of the table that acts meanwhile, loss that is told by time, or
-    /// redundancy.
+    /// True if something acts on each acknowledgement: a hook, time-based loss detection, or redundancy.
     #[inline(always)]
     pub(crate) fn watches_acks(&self) -> bool {
         self.needs_general_ways()

@@ -1,7 +1,7 @@
 //! What the original lacks and a program can ask for through ikcpx.h: two congestion controls, and time-based loss detection.
 //!
-//! All of it works on the general ways that run with a table of hooks (`ccops`), so that a connection without costs nothing:
-//! a program that wants loss told by time, or redundancy, and no control gets a table without hooks.
+//! All of it uses the general code, which runs with a table of hooks (`ccops`), so it costs other connections nothing. A program
+//! that wants loss detection or redundancy without a control gets a table without hooks.
 //!
 //! The controls use the hooks that any program can use. What hooks do not provide, or only with a call for each segment, comes
 //! from `State`: segments in flight, bytes sent and delivered, the shortest round trip since the last flush, and when the newest
@@ -158,8 +158,8 @@ impl Kcp<'_> {
         0
     }
 
-    /// Without a table of hooks the short ways are taken, which know nothing of extensions: where the program has installed none and
-    /// an extension needs the general ways, there is a table without hooks.
+    /// Selects the general code, or the short ways, which know nothing of extensions. If an extension needs the general code and
+    /// the program has installed no hooks, a table without hooks is installed.
     pub(crate) fn choose_ways(&self) {
         let tells_by_time = self.private().extension.with(|state| state.by_program);
         let copies = self.redundancy().is_some_and(Redundancy::is_on);
@@ -171,7 +171,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// True when the table in force has no hooks and is there for the general ways only.
+    /// True if the installed table has no hooks and only selects the general code.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {
         cfg!(feature = "extensions") && ptr::eq(self.ccops.get(), tables::none())

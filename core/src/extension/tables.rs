@@ -62,7 +62,7 @@ fn where_hooks_are(table: &'static Table) -> *const IKCPOPS {
     }
 }
 
-/// The table of a connection that needs the general ways and has no control.
+/// The table of a connection that needs the general code but has no control.
 pub(super) fn none() -> *const IKCPOPS {
     &raw const NONE.0
 }

@@ -142,7 +142,7 @@ impl Pool {
         }
     }
 
-    /// Gives `segment` back to the allocator. A busy connection begins to keep segments after it.
+    /// Frees `segment`. A connection that has freed enough of them is busy and begins to keep segments.
     #[inline(never)]
     fn discard(&self, segment: Owned) {
         let freed = self.freed.get().wrapping_add(1);
@@ -153,7 +153,7 @@ impl Pool {
         discard(segment);
     }
 
-    /// Frees `segment`, or keeps it for the next one of its size.
+    /// Keeps `segment` for the next one of its size, or frees it.
     #[inline(always)]
     pub(crate) fn free(&self, segment: Owned) {
         if let Some(segment) = self.keep(segment) {
@@ -161,7 +161,7 @@ impl Pool {
         }
     }
 
-    /// Begins to keep segments, any number until a trimming period ends. Without memory for the lists it stays as it is.
+    /// Begins to keep segments, without a limit until a trimming period ends. Without memory for the lists nothing changes.
     #[cold]
     #[inline(never)]
     fn set_up(&self) {

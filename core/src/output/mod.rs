@@ -438,7 +438,7 @@ impl<'a> Kcp<'a> {
         if !private.pool.is_ageing() {
             self.begin_to_trim();
         }
-        // The windows bound what is in use.
+        // The windows limit what is in use, and the same number may be kept.
         let kept = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
         private.pool.age(kept);
         if !private.pool.is_ageing() {

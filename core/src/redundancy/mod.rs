@@ -142,7 +142,7 @@ impl Redundancy {
         self.waits.set(false);
     }
 
-    /// When that is, if anything waits.
+    /// When a flush has to look for copies again, if anything waits.
     pub(crate) fn wake(&self) -> Option<Millis> {
         self.waits.get().then(|| self.wake.get())
     }

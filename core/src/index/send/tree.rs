@@ -134,7 +134,7 @@ impl Timing {
         self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= self.room()
     }
 
-    /// The same for a segment that may be one not yet sent, as those from `unsent` on may be.
+    /// Does the same for a segment that may not have been sent yet, which is possible from `unsent` on.
     #[cold]
     #[inline(never)]
     fn explains(&self, segment: Segment, unsent: Sn, limit: i32) -> bool {
@@ -145,7 +145,7 @@ impl Timing {
         }
     }
 
-    /// What [`above`] may give for a segment, which does not know of all its skips.
+    /// The highest value that [`above`] may return for a segment, not counting its pending skips.
     #[inline(always)]
     fn room(&self) -> u32 {
         self.above.get().saturating_sub(self.pending.get())
@@ -514,7 +514,7 @@ impl Slots<Timing> {
     #[inline(always)]
     pub(super) fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
-        // Where none has a deadline, none passes for one that was sent.
+        // Without deadlines in the record, no segment may count as sent.
         let (due, room) = match node.note.due.get() {
             Some(due) => (due, node.note.room()),
             None => (Arc::of(Millis(0)), 0),
