@@ -1,13 +1,13 @@
 /*
- * ikcpx.h: what KCP lacks: congestion control, loss told by time, counters, updates when something is due, large
- * messages, links that fail and come back. Nothing here changes a connection that does not ask for it, and the peer may be
- * any KCP.
+ * ikcpx.h: what KCP lacks: congestion control, time-based loss detection, redundancy, counters, updates only when something
+ * is due, large messages, rules for failing links. A connection that does not ask for any of it is unaffected, and the peer
+ * may be any KCP.
  *
  * MIT license. Generated from the library's source by cbindgen: edit cbindgen-ikcpx.toml or the comments in
  * src/extensions.rs, core/src/extension/ and core/src/extras/, not this file.
  *
- * What holds for the functions of ikcp.h holds for these. A library that was built without extensions does not have
- * them; docs/extensions.md says whom each serves and what it costs.
+ * The rules of ikcp.h apply. A library that was built without extensions does not have these functions;
+ * docs/extensions.md says what each is for and what it costs.
  */
 #ifndef IKCPX_H
 #define IKCPX_H
