@@ -47,7 +47,7 @@ pub(crate) struct Private {
     pub(crate) trimmed: Cell<Millis>,
     /// The most pending acknowledgements that a flush found in this trimming period.
     pub(crate) ack_peak: Cell<u32>,
-    /// The flush that is running, or ran last.
+    /// The flush that is running, or that ran last.
     pub(crate) flush: Nesting,
     /// The congestion control's `release` has been called.
     pub(crate) leaving_cc: Cell<bool>,

@@ -134,7 +134,7 @@ impl Kcp<'_> {
         let segment = self.rcv_queue().push_back(segment);
         let private = self.private();
         let known = private.first_message_known.get();
-        // Single segments behind single ones: nothing is known of the first, or need be.
+        // A single segment after single segments needs no cache.
         if known || segment.frg.get() != 0 {
             private
                 .first_message_known

@@ -1,11 +1,9 @@
 //! Calling out through a C pointer: `output`, `writelog`, the congestion hooks.
-//!
-//! A callback may return, after calling any function for the same object. It may be left for good: by longjmp, by a C++
-//! exception, or because its thread or coroutine ends. Or it may be parked, its stack switched away or its lock released,
-//! while the object is used from elsewhere, and return later. C has no way to tell which. So the object is consistent
-//! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An
-//! [`Anchor`] outside the object knows. Has another flush begun meanwhile? Then that flush does the work
-//! (`output/nesting`).
+//! A callback may call any function for the same object and then return. It may be left for good: by longjmp, by a C++ exception,
+//! or because its thread or coroutine ends. Or it may be parked, its stack switched away or its lock released, while the object
+//! is used from elsewhere, and return later. C code cannot know which of these will happen. The object is therefore consistent
+//! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An [`Anchor`]
+//! outside the object knows. Has another flush begun meanwhile? If so, that flush does the work (`output/nesting`).
 
 mod hooks;
 

@@ -191,7 +191,7 @@ impl Bbr {
         scale(1024, lost, lost.saturating_add(delivered))
     }
 
-    /// True when more is lost than usual: twice the usual share, plus 2 %, plus some segments.
+    /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
     fn overflows(&self, tick: Tick) -> bool {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);

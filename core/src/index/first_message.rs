@@ -19,8 +19,8 @@ pub(crate) struct FirstMessage {
 }
 
 impl FirstMessage {
-    /// Payload of the first message, as far as it is `known` here, or else measured: of its fragments up to the last one, or
-    /// up to the end of the queue.
+    /// Bytes in the first message, up to its last fragment or the end of the queue. The cache is used if it is `known` to be in
+    /// use and describes the queue; otherwise the message is measured.
     #[inline(always)]
     pub(crate) fn len(&self, queue: List<'_>, count: u32, known: bool) -> u64 {
         if known && self.describes(queue, count) {

@@ -82,7 +82,7 @@ pub(crate) struct SendIndex {
     limit: Cell<i32>,
     /// Skips may be pending in the tree.
     skips_pending: Cell<bool>,
-    /// Where the next look for what the program has written begins.
+    /// Where the next check for a program's writes begins.
     look: Cell<Sn>,
     /// The most sequence numbers that were in flight in this trimming period.
     peak: Cell<u32>,

@@ -43,7 +43,7 @@ enum State {
 /// The flush that is running, or that ran last.
 #[repr(C)]
 pub(crate) struct Nesting {
-    /// Flushes that began so far.
+    /// Number of flushes that have begun.
     number: Cell<u32>,
     /// The object's clock when this flush began, or when it last called out.
     clock: Cell<Millis>,
@@ -61,7 +61,7 @@ pub(crate) struct Nesting {
 }
 
 impl Nesting {
-    /// True when the flush has not ended.
+    /// True if the flush has not ended.
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {
         self.state.get() != State::Ended

@@ -164,7 +164,7 @@ impl Model<'_> {
         assert_eq!(*self.sent.borrow(), due);
     }
 
-    /// Every count is what a walk made it, once the skips are applied.
+    /// After the skips are applied, every count equals the one computed by walking.
     fn compare(&mut self) {
         let kcp = self.kcp();
         let (index, list) = (&kcp.private().sent, kcp.snd_buf());

@@ -40,7 +40,7 @@ pub(super) struct Count {
     pub(super) span: Span,
     pub(super) skip: Skip,
     pub(super) limit: i32,
-    /// In the segments, and otherwise wherever it counts for all below a node, where skips may then be pending.
+    /// True: count in each segment. False: count in a node that it concerns as a whole, where it stays pending.
     pub(super) at_once: bool,
 }
 
