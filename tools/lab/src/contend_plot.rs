@@ -24,7 +24,8 @@ const NAME: i32 = 15;
 /// The most points of a curve: half a second each, or longer.
 const POINTS: usize = 150;
 
-const NOTE: &str = "The table is for the time after the vertical dashes, and so are the rates beside the curves.";
+const NOTE: &str =
+    "The table is for the time after the vertical dashes, and so are the rates beside the curves.";
 
 /// A stretch of the run, which is one point of each curve.
 struct Step {

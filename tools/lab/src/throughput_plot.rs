@@ -22,8 +22,7 @@ const COLORS: [RGBColor; 6] = [
     plot::CYAN,
 ];
 
-const NOTE: &str =
-    "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cost of the cheapest whole run.";
+const NOTE: &str = "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cost of the cheapest whole run.";
 
 fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
