@@ -152,8 +152,11 @@ impl<'a> Kcp<'a> {
                 self.acknowledge_before(Sn(header.una));
             }
             match u32::from(header.cmd) {
-                IKCP_CMD_PUSH if self.take_next(at, payload) => {}
-                IKCP_CMD_PUSH => self.take_push(&at.read(), payload, true),
+                IKCP_CMD_PUSH => {
+                    if !self.take_next(at, payload) {
+                        self.take_push(&at.read(), payload, true);
+                    }
+                }
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
@@ -219,7 +222,8 @@ impl<'a> Kcp<'a> {
         // With time-based loss detection, all acknowledgements of a packet come before any `una`, which would remove their
         // segments.
         let by_time = kcp.tells_by_time();
-        let quietly = by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
+        let quietly =
+            ways::ACKS_BY_TIME && by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
         let mut only_acks = by_time;
         let mut rest = packet.clone();
         let answer = loop {
