@@ -181,6 +181,11 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// A number that grows with each segment that is acknowledged.
+    pub(crate) fn acknowledged(&self) -> u32 {
+        self.snd_nxt.get().wrapping_sub(self.nsnd_buf.get())
+    }
+
     /// Sets `snd_una` from what is left in `snd_buf`.
     #[inline(always)]
     pub(crate) fn advance_una(&self) {

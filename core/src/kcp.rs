@@ -251,9 +251,13 @@ impl<'a> Kcp<'a> {
 
     /// `snd_queue`, to take segments out of it.
     #[inline(always)]
-    pub(crate) fn snd_queue_mut(&mut self) -> ListMut<'_> {
+    pub(crate) fn snd_queue_mut(&mut self) -> (ListMut<'_>, &Private) {
+        let block = self.block();
         // SAFETY: handles on segments are borrowed from the handle on the object, which is borrowed exclusively.
-        unsafe { ListMut::new(&self.block().public.snd_queue) }
+        (
+            unsafe { ListMut::new(&block.public.snd_queue) },
+            &block.private,
+        )
     }
 
     #[inline(always)]

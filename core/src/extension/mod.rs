@@ -9,25 +9,23 @@
 //! without a sample.
 //!
 //! - `info`: what a program can read of a controller
-//! - `log`: transmissions in their order
 //! - `loss`: loss told by time, for a connection
 //! - `tables`: the two controls as tables of hooks
 
 mod info;
-mod log;
 mod loss;
 mod tables;
 
 use core::ffi::c_int;
 use core::ptr;
 
-use crate::cc::rack::{Rack, Sample};
+use crate::cc::rack::{Rack, Sample, Sent};
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
+use crate::memory::ring::Ring;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
-use log::Transmissions;
 pub(crate) use loss::Verdict;
 pub use tables::{bbr, cubic};
 
@@ -36,7 +34,7 @@ pub(crate) struct Extension(OnDemand<State>);
 
 struct State {
     rack: Rack,
-    log: Transmissions,
+    log: Ring<Sent>,
     /// What was heard since a control last asked: the shortest round trip, and when the newest transmission had been sent.
     rtt: Option<u32>,
     newest: Option<Millis>,
@@ -108,7 +106,7 @@ impl State {
     fn new(now: Millis) -> State {
         State {
             rack: Rack::new(now),
-            log: Transmissions::new(),
+            log: Ring::new(),
             rtt: None,
             newest: None,
             sent: 0,

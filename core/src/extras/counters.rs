@@ -167,9 +167,21 @@ impl Extras {
         }
     }
 
-    /// Segments wait in `snd_queue`, and a flush can admit none.
-    pub(crate) fn stalled(&self, kcp: &Kcp<'_>) {
-        self.counters.limited(limit_of(kcp), kcp.now());
+    /// Messages were dropped from `snd_queue`.
+    pub(super) fn messages_dropped(&self, count: u32) {
+        add(&self.counters.stats.messages_dropped, count);
+    }
+
+    /// Messages in flight became stubs.
+    pub(super) fn messages_shortened(&self, count: u32) {
+        add(&self.counters.stats.messages_shortened, count);
+    }
+
+    /// A copy of `sn` is in a packet. Its acknowledgement will not tell which of the resends before it were for nothing.
+    pub(crate) fn copy_sent(&self, sn: Sn) {
+        add(&self.counters.stats.copies_sent, 1);
+        let forgotten = self.resent.forget_one(sn);
+        self.needs_attention(u32::from(forgotten).wrapping_neg());
     }
 }
 
@@ -233,6 +245,18 @@ impl Counters {
 }
 
 impl Kcp<'_> {
+    /// Segments wait in `snd_queue`, and a flush can admit none.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note_stall(&mut self) {
+        self.expire_messages(self.now());
+        if let Some(Extras { counters, .. }) = self.extras() {
+            let empty = self.snd_queue().is_empty();
+            let limit = if empty { Limit::None } else { limit_of(self) };
+            counters.limited(limit, self.now());
+        }
+    }
+
     /// Begins to count, where all is zero.
     pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());

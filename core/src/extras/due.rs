@@ -4,7 +4,6 @@
 
 use crate::index::Scope;
 use crate::kcp::Kcp;
-use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 
 /// What `next_due` answers, as a distance from the clock, when only a call or a packet can make something due.
@@ -68,9 +67,12 @@ impl Kcp<'_> {
 
     /// Until redundancy has a segment to look at.
     fn wait_for_copies(&self, now: Millis) -> i32 {
-        self.redundancy()
-            .and_then(Redundancy::wake)
-            .map_or(NEVER, |wake| wake.since(now))
+        let Some(redundancy) = self.redundancy() else {
+            return NEVER;
+        };
+        let in_flight = |sn| self.private().sent.find(self.snd_buf(), sn).is_some();
+        redundancy.stubs.settle(self.acknowledged(), in_flight);
+        redundancy.wait(now).unwrap_or(NEVER)
     }
 
     /// Until a segment in flight is due. What a flush had to leave is due at the end of the interval.

@@ -49,7 +49,7 @@ impl Link {
     /// Looks whether something was acknowledged since the last look, or nothing is in flight.
     #[inline(never)]
     fn look(&self, kcp: &Kcp<'_>) {
-        let acknowledged = kcp.snd_nxt.get().wrapping_sub(kcp.nsnd_buf.get());
+        let acknowledged = kcp.acknowledged();
         if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
             self.goes_on(kcp.now());
         }

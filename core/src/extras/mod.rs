@@ -4,6 +4,7 @@
 //! code tells this module is a test of that pointer then, on ways that are taken once for a packet, a flush or a resend.
 //!
 //! - `due`: when something is due, and an update that sends it then; it remembers nothing
+//! - `expiry`: messages that are dropped when they have not begun to leave in time
 //! - `large`: messages of more than 127 fragments
 //! - `link`: a path that has changed, a bound on timeouts, a link without progress
 //! - `counters`: what happens is counted
@@ -12,6 +13,7 @@
 
 mod counters;
 mod due;
+mod expiry;
 mod large;
 mod link;
 mod needless;
@@ -23,6 +25,7 @@ use core::ptr;
 
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
+use crate::seq::Earliest;
 use counters::Counters;
 use large::Large;
 use link::Link;
@@ -40,6 +43,8 @@ pub(crate) struct Extras {
     resent: Resent,
     link: Link,
     large: Large,
+    /// When the first message in the queue expires, as far as is known.
+    expires: Earliest,
 }
 
 impl Extras {

@@ -36,6 +36,9 @@ impl<'a> Kcp<'a> {
     /// are brought up to date once for all of them. Gives the first one.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
+        if self.extras().is_some() {
+            self.expire_messages(current);
+        }
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
@@ -68,10 +71,10 @@ impl<'a> Kcp<'a> {
         Some(self.bookmark(first))
     }
 
-    /// Gives the first segments of `snd_queue` their numbers, as far as the window allows. With `STAMPS` it looks at when each
-    /// was queued, which `send` has noted.
+    /// Gives the first segments of `snd_queue` their numbers, as far as the window allows. With `EXTRAS` it looks at when each
+    /// was queued, which `send` has noted, and until when it was to leave.
     #[inline(always)]
-    fn number<const STAMPS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+    fn number<const EXTRAS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
         let queue = self.snd_queue();
         let edge = Sn(self.snd_una.get()).plus(window);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
@@ -80,8 +83,9 @@ impl<'a> Kcp<'a> {
         while let Some(segment) = at
             && sn.before(edge)
         {
-            if STAMPS {
+            if EXTRAS {
                 queued = queued.wrapping_add(segment.ts.get());
+                self.note_departure(segment, sn);
             }
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);

@@ -82,7 +82,7 @@ impl<'a> Kcp<'a> {
 
     /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
     #[inline(never)]
-    fn flush_on(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+    fn flush_on(mut self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
         let work = if occasion == Occasion::Call {
             if self.updated.get() == 0 {
                 return Ok(self);
@@ -205,7 +205,7 @@ impl<'a> Kcp<'a> {
     /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
     /// connection that only answers, and of a program that flushes after every call.
     #[inline(always)]
-    fn work(&self) -> Work {
+    fn work(&mut self) -> Work {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
         if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due || self.copies_wait() {
             Work::Unclear
@@ -214,8 +214,8 @@ impl<'a> Kcp<'a> {
         } else if self.admits(self.send_window()) {
             Work::Admission
         } else {
-            if let Some(extras) = self.extras() {
-                extras.stalled(self);
+            if self.extras().is_some() {
+                self.note_stall();
             }
             Work::Nothing
         }
@@ -314,7 +314,9 @@ impl<'a> Kcp<'a> {
         if !walk.stopped {
             kcp.private().sent.flushed();
         }
-        kcp.add_copies(&mut walk);
+        if kcp.redundancy().is_some() {
+            kcp = kcp.lend(|kcp| kcp.add_copies(&mut walk))?;
+        }
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }

@@ -7,16 +7,21 @@
 //! 3. In the room that a packet with payload leaves: late ones, then those that have left once, the newest first.
 //!
 //! Nothing is spent before something was lost (`loss`), and less where the copies fill a queue (`brake`).
+//!
+//! What goes out once more for another reason are messages that nobody waits for (`stubs`): they cost a few bytes, and no budget.
 
 mod brake;
 mod loss;
+mod stubs;
 
 use core::cell::Cell;
 
 use crate::kcp::Kcp;
-use crate::seq::{Millis, Sn};
+use crate::seq::{Earliest, Millis, Sn};
 use brake::Brake;
 use loss::Loss;
+pub(crate) use stubs::LONGEST as LONGEST_STUB;
+use stubs::Stubs;
 
 /// With more segments in flight than this the connection sends in bulk, and nothing is copied.
 pub(crate) const TRACKED: u32 = 64;
@@ -58,11 +63,11 @@ pub(crate) struct Redundancy {
     credit: Cell<u32>,
     /// Hundredths of packets that may leave with nothing but copies.
     lone: Cell<u32>,
-    /// From this time on a flush has something to look at, if anything `waits`.
-    wake: Cell<Millis>,
-    waits: Cell<bool>,
+    /// When a flush has something to look at.
+    wake: Earliest,
     loss: Loss,
     brake: Brake,
+    pub(crate) stubs: Stubs,
     /// By `sn`, modulo the size.
     flights: [Cell<Flight>; TRACKED as usize],
 }
@@ -129,6 +134,21 @@ impl Kcp<'_> {
         }
         percent == 0 || redundancy.is_some()
     }
+
+    /// Makes a message of one segment that expires in flight a `stub` from now on, or lets it be. False when it is
+    /// too long, and without memory.
+    #[must_use]
+    pub fn set_stub(&self, stub: Option<&[u8]>) -> bool {
+        let redundancy = match stub {
+            None => self.redundancy(),
+            Some(stub) if stub.len() <= LONGEST_STUB => self.private().redundancy.get_or_zeroed(),
+            Some(_) => return false,
+        };
+        if let Some(redundancy) = redundancy {
+            redundancy.stubs.set(stub);
+        }
+        stub.is_none() || redundancy.is_some()
+    }
 }
 
 impl Redundancy {
@@ -137,18 +157,19 @@ impl Redundancy {
         if self.percent.replace(percent) == 0 {
             self.brake.begin();
         }
-        self.waits.set(false);
+        self.wake.forget();
     }
 
     /// True when a flush has something to look at that the index does not know of.
     #[inline(always)]
     pub(crate) fn wakes(&self, now: Millis) -> bool {
-        self.waits.get() && now.since(self.wake.get()) >= 0
+        self.wake.has_come(now) || self.stubs.wake.has_come(now)
     }
 
-    /// When that is, if anything waits.
-    pub(crate) fn wake(&self) -> Option<Millis> {
-        self.waits.get().then(|| self.wake.get())
+    /// How long until that, as seen at `now`, if anything waits.
+    pub(crate) fn wait(&self, now: Millis) -> Option<i32> {
+        let wakes = self.wake.get().into_iter().chain(self.stubs.wake.get());
+        wakes.map(|wake| wake.since(now)).min()
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -273,9 +294,14 @@ impl Redundancy {
         }
     }
 
+    /// A stub with the number `sn` is in the packet.
+    pub(crate) fn repeated(&self, sn: Sn, now: Millis) {
+        self.copied(sn, now, 0, false);
+    }
+
     /// Nothing waits, as far as is known.
     pub(crate) fn sleep(&self) {
-        self.waits.set(false);
+        self.wake.forget();
     }
 
     /// `sn` stays in flight: a flush has to look at it when it is worth a packet.
@@ -285,10 +311,7 @@ impl Redundancy {
         };
         // What it could not afford now it may a little later.
         let left = flight.due_at(lateness).saturating_sub(flight.age(now));
-        let at = now.plus(left.max(1));
-        if !self.waits.replace(true) || at.since(self.wake.get()) < 0 {
-            self.wake.set(at);
-        }
+        self.wake.note(now.plus(left.max(1)));
     }
 
     /// The peer acknowledges that it received what left at `ts` as `sn`, `rtt` ms ago.
