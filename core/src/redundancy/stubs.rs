@@ -138,14 +138,9 @@ impl Stubs {
                 return false;
             };
             let share = now.elapsed_since(flight.expiry) / REPEAT_SHARE;
-            let pause = share.max(REPEAT_AFTER);
-            let sent = Millis(segment.ts.get());
-            let again = sent.plus(pause);
-            if sent.since(flight.expiry) > 0 && now.before(again) {
-                // Its own timeout has sent the stub.
-                flight.due = again;
-            } else if write(segment) {
-                flight.due = now.plus(pause);
+            // Its own timeout may have sent it just now.
+            if Millis(segment.ts.get()) == now || write(segment) {
+                flight.due = now.plus(share.max(REPEAT_AFTER));
             } else {
                 needs_packet = true;
             }
