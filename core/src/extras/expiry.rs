@@ -134,6 +134,17 @@ impl Kcp<'_> {
         self.forget_tail();
     }
 
+    /// A segment in flight is about to leave once more: where it would expire on the way, as a stub.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn leaves_again(&self, segment: Segment<'_>, now: Millis) {
+        if let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) {
+            let arrival = now.plus(self.rx_srtt.get().max(0).unsigned_abs() / 2);
+            let shortened = redundancy.stubs.leaves_again(segment, arrival);
+            extras.messages_shortened(u32::from(shortened));
+        }
+    }
+
     /// A queued segment is about to get the number `sn`.
     #[inline(always)]
     pub(crate) fn note_departure(&self, segment: Segment<'_>, sn: Sn) {

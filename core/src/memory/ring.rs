@@ -103,6 +103,23 @@ impl<T: Copy> Ring<T> {
         self.count.set(kept);
     }
 
+    /// Lets `change` change the first one that is not `before`, where they are in order.
+    pub(crate) fn change_first(&self, before: impl Fn(T) -> bool, change: impl FnOnce(&mut T)) {
+        let (mut low, mut high) = (0, self.count.get());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle) {
+                Some(value) if before(value) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        if let Some(mut value) = self.get(low) {
+            change(&mut value);
+            // SAFETY: it is there.
+            unsafe { self.place(low).write(value) };
+        }
+    }
+
     pub(crate) fn clear(&self) {
         self.count.set(0);
     }

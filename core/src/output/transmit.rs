@@ -255,6 +255,9 @@ impl<'a> Kcp<'a> {
     fn mark_sent(&self, segment: Segment<'_>, cause: Cause, walk: &mut Walk) {
         let rx_rto = self.rx_rto.get().cast_unsigned();
         segment.xmit.set(segment.xmit.get().wrapping_add(1));
+        if cause != Cause::First && self.redundancy().is_some() {
+            self.leaves_again(segment, walk.round.current);
+        }
         let mut wait = 0;
         match cause {
             Cause::First => {

@@ -1,7 +1,8 @@
 //! Messages that expire in flight: they go on under their number, as a few bytes, and often.
 //!
 //! The peer hands out messages in order, so one that nobody wants any more holds up all behind it until its number has
-//! arrived. A stub of a few bytes does that for less, and can be repeated more often than a message could.
+//! arrived. A stub of a few bytes does that for less, and can be repeated more often than a message could. What is sent again so late
+//! that it would expire on the way is a stub already.
 
 use core::cell::Cell;
 
@@ -103,10 +104,31 @@ impl Stubs {
         }
     }
 
+    /// `segment` is about to leave once more, and arrives at `arrival`. True when it becomes shorter.
+    pub(crate) fn leaves_again(&self, segment: Segment<'_>, arrival: Millis) -> bool {
+        let sn = Sn(segment.sn.get());
+        let mut shortened = false;
+        self.flights.change_first(
+            |flight| flight.sn.before(sn),
+            |flight| {
+                if flight.sn == sn && !flight.expired && flight.expiry.before(arrival) {
+                    flight.expired = true;
+                    shortened = self.cut(segment);
+                }
+            },
+        );
+        shortened
+    }
+
+    fn cut(&self, segment: Segment<'_>) -> bool {
+        let bytes = self.bytes.get();
+        let stub = bytes.get(..self.len.get().into()).unwrap_or_default();
+        segment.cut_to(stub)
+    }
+
     /// Makes stubs of the messages that have expired, which `find` finds. Gives how many became shorter.
     pub(crate) fn expire<'k>(&self, now: Millis, find: impl Fn(Sn) -> Option<Segment<'k>>) -> u32 {
-        let (bytes, mut shortened) = (self.bytes.get(), 0);
-        let stub = bytes.get(..self.len.get().into()).unwrap_or_default();
+        let mut shortened = 0;
         self.review(|flight| {
             if flight.expired || now.before(flight.due) {
                 return true;
@@ -114,7 +136,7 @@ impl Stubs {
             let segment = find(flight.sn);
             if let Some(segment) = segment {
                 flight.expired = true;
-                shortened += u32::from(segment.cut_to(stub));
+                shortened += u32::from(self.cut(segment));
             }
             segment.is_some()
         });

@@ -256,6 +256,26 @@ fn its_own_timeout_sends_the_stub_too() {
 }
 
 #[test]
+fn what_would_expire_on_its_way_is_a_stub_when_it_is_sent_again() {
+    if is_foreign() {
+        return;
+    }
+    // Half of the round trip is 60 ms.
+    for (milliseconds, data, later) in
+        [(259, &b"-"[..], [260, 280]), (260, &b"message"[..], [270, 290])]
+    {
+        let s = stubbing(b"-");
+        s.set_rx_srtt(120);
+        send_until(&s, b"message", milliseconds);
+        recv!(s, [PUSH { sn: 0, data: b"message" }]);
+        assert_eq!(s.departures(190, 10), []);
+        recv!(s, time 200, [PUSH { sn: 0, data: data }]);
+        assert_eq!(counts(&s), (0, u64::from(data.len() == 1), 0));
+        assert_eq!(s.departures(290, 10), later);
+    }
+}
+
+#[test]
 fn without_a_stub_what_is_in_flight_is_completed() {
     if is_foreign() {
         return;

@@ -63,6 +63,10 @@ pub struct Latency {
         default_value_t = 50,
         help_heading = "Traffic", value_parser = number::<u64>(1..=60_000))]
     every: u64,
+    /// Measure one way instead of the echo, how old messages are when they are delivered, without and with an expiry: after so many
+    /// milliseconds a message is dropped (ikcpx_send_until), or goes on as a byte when it is in flight (ikcpx_stub). KCP alone
+    #[arg(long, value_name = "MS", help_heading = "Traffic", value_parser = number::<i32>(1..=60_000))]
+    until: Option<i32>,
     /// Length of a session
     #[arg(long, default_value_t = 30, help_heading = "Traffic", value_parser = number::<u64>(1..=3_600))]
     seconds: u64,
@@ -127,7 +131,7 @@ impl Series {
     }
 
     pub fn sent(&self) -> usize {
-        self.sessions.iter().map(|s| s.sent.len()).sum()
+        self.sessions.iter().map(|s| s.sent.len() + s.expired).sum()
     }
 
     fn wire(&self) -> Count {
@@ -187,6 +191,25 @@ impl Virtual<'_> {
         })
     }
 
+    /// One way, and with an expiry if there is one.
+    fn one_way(
+        &self,
+        library: &'static Library,
+        mode: &Mode,
+        window: i32,
+        expiry: Option<i32>,
+    ) -> Result<Vec<Session>> {
+        let Virtual { link, seed, .. } = *self;
+        self.play(|stream| {
+            let phases = phases(seed, stream, mode.period());
+            let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
+            if let Some(milliseconds) = expiry {
+                pair.expire(milliseconds)?;
+            }
+            session::one_way(&mut pair, 0, phases.message, self.traffic)
+        })
+    }
+
     fn enet(&self) -> Result<Vec<Session>> {
         let enet = Enet::load()?;
         self.bar
@@ -229,11 +252,27 @@ impl Latency {
             mode.demand_of(library)?;
         }
         println!("Link: {link}");
+        if let Some(milliseconds) = self.until {
+            let expires = library.expiry().is_some();
+            let path = library.path().display();
+            demand!(
+                expires,
+                "--until {milliseconds}: {path} has no ikcpx_send_until"
+            );
+        }
         println!(
-            "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
-            self.size, self.every, self.sessions, self.seconds, self.seed
+            "Traffic: {} bytes every {} ms, {}; {} sessions of {} s; seed {}",
+            self.size,
+            self.every,
+            self.way(),
+            self.sessions,
+            self.seconds,
+            self.seed
         );
-        let takes_part = modes.len() + usize::from(!self.no_enet);
+        let takes_part = match self.until {
+            Some(_) => 2 * modes.len(),
+            None => modes.len() + usize::from(!self.no_enet),
+        };
         let bar = progress::ticking(takes_part as u64 * self.sessions, "sessions");
         let virtual_time = Virtual {
             link,
@@ -247,6 +286,19 @@ impl Latency {
                 break;
             }
             bar.set_message(format!("KCP {}, virtual time", mode.name));
+            if let Some(milliseconds) = self.until {
+                for (expiry, name) in [
+                    (None, mode.name.clone()),
+                    (
+                        Some(milliseconds),
+                        format!("{}, {milliseconds} ms", mode.name),
+                    ),
+                ] {
+                    let sessions = virtual_time.one_way(library, mode, self.window, expiry)?;
+                    series.push(Series::new(&format!("KCP {name}"), series.len(), sessions));
+                }
+                continue;
+            }
             let sessions = virtual_time.kcp(library, mode, self.window)?;
             series.push(Series::new(
                 &format!("KCP {}", mode.name),
@@ -254,7 +306,7 @@ impl Latency {
                 sessions,
             ));
         }
-        if !self.no_enet && !interrupt::requested() {
+        if self.until.is_none() && !self.no_enet && !interrupt::requested() {
             bar.set_message("ENet, virtual time");
             match virtual_time.enet() {
                 Ok(sessions) => series.push(Series::new("ENet", series.len(), sessions)),
@@ -262,7 +314,7 @@ impl Latency {
             }
         }
         bar.finish_and_clear();
-        if !self.no_tcp && !interrupt::requested() {
+        if self.until.is_none() && !self.no_tcp && !interrupt::requested() {
             match tcp::usable(&self.tcp) {
                 Ok(controls) => self.tcp_series(&controls, link, traffic, &mut series)?,
                 Err(reason) => eprintln!("TCP left out: {reason:#}"),
@@ -272,7 +324,7 @@ impl Latency {
         interrupt::tell(format!("{sessions} sessions"));
         ensure!(
             series.iter().any(|one| !one.sorted().is_empty()),
-            "nothing was echoed: there is nothing to show"
+            "nothing arrived: there is nothing to show"
         );
         self.report(&series, link)
     }
@@ -315,6 +367,16 @@ impl Latency {
         Ok(())
     }
 
+    /// What becomes of messages.
+    fn way(&self) -> String {
+        match self.until {
+            None => "echoed".to_string(),
+            Some(milliseconds) => {
+                format!("one way, without and with an expiry of {milliseconds} ms")
+            }
+        }
+    }
+
     fn report(&self, series: &[Series], link: Config) -> Result<()> {
         let table = summary_table(series, self.size);
         table.print();
@@ -331,12 +393,19 @@ impl Latency {
         table.write_csv(&self.out.join("latency.csv"))?;
         self.write_messages(series)?;
         let path = self.out.join("latency.svg");
-        let title = format!("Echo time of {} bytes every {} ms", self.size, self.every);
+        let (size, every) = (self.size, self.every);
+        let title = match self.until {
+            None => format!("Echo time of {size} bytes every {every} ms"),
+            Some(until) => {
+                format!("Age of {size} bytes every {every} ms; with {until} ms to live and without")
+            }
+        };
         let subtitle = format!(
             "{link}; {} sessions of {} s each, seed {}",
             self.sessions, self.seconds, self.seed
         );
-        latency_plot::draw(&path, series, &title, &subtitle)
+        let quantity = self.until.map_or("Echo time", |_| "Age");
+        latency_plot::draw(&path, series, &title, &subtitle, quantity)
             .with_context(|| format!("{}", path.display()))?;
         println!(
             "Written: {}/latency.csv, messages.csv, latency.svg",
@@ -383,7 +452,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         "p95",
         "p99",
         "max",
-        "echoed",
+        "arrived",
         "sent",
         "packets",
         "wire KB",
@@ -396,7 +465,13 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         let figure =
             |pick: fn(Summary) -> f64| summary.map_or("-".to_string(), |s| millis(pick(s)));
         let wire = one.wire();
-        let payload = (sorted.len() * size * 2) as f64;
+        // Echoes are payload too.
+        let ways = if one.sessions.iter().any(|s| s.one_way) {
+            1
+        } else {
+            2
+        };
+        let payload = (sorted.len() * size * ways) as f64;
         table.row(vec![
             one.name.clone(),
             figure(|s| s.mean),
@@ -460,6 +535,43 @@ mod tests {
             "{:?}",
             summary_table(&[Series::new("x", 0, sessions)], TRAFFIC.size)
         )
+    }
+
+    /// The link of TRAFFIC's claim has a round trip of 60 to 125 ms and loses 10 % each way.
+    #[test]
+    fn what_is_delivered_has_hardly_expired() {
+        let link = Config {
+            loss: Loss::Random(0.1),
+            ..LINK
+        };
+        let traffic = Traffic {
+            messages: 1_200,
+            patience: 3_000_000,
+            ..TRAFFIC
+        };
+        let mode: Mode = "fast+flush".parse().unwrap();
+        let bar = ProgressBar::hidden();
+        let (seed, sessions) = (3, 4);
+        let lab = Virtual {
+            link,
+            seed,
+            sessions,
+            traffic,
+            bar: &bar,
+        };
+        let ages = |expiry| {
+            let sessions = lab.one_way(testing::library(), &mode, 128, expiry).unwrap();
+            let series = Series::new("x", 0, sessions);
+            assert_eq!(series.sent(), 4 * 1_200);
+            Summary::of(&series.sorted()).unwrap()
+        };
+        assert!(ages(None).max > 325_000, "nothing to cut off");
+        for expiry in [50, 100, 150, 200] {
+            let summary = ages(Some(expiry));
+            let limit = expiry as Micros * TICK;
+            assert!(summary.p99 <= limit + 40_000, "{expiry}: {}", summary.p99);
+            assert!(summary.max <= limit + 125_000, "{expiry}: {}", summary.max);
+        }
     }
 
     #[test]
