@@ -46,6 +46,11 @@ pub struct Config {
     pub congestion_window: bool,
     /// Transmissions of one segment after which the connection [is dead](crate::Connection::is_dead), 1 at least. Default: 20.
     pub dead_link: u32,
+    /// What a message of [`send_until`](crate::Connection::send_until) becomes that has one segment, is longer than this, and expires in
+    /// flight: at most 64 bytes, which the peer gets as a message in its place and has to pass over. It is sent again every
+    /// 20 ms, so that what was sent behind it need not wait. An empty one is an empty message to the peer, which not every program
+    /// expects. Messages that leave from then on count. Default: `None`, they are completed.
+    pub stub: Option<Vec<u8>>,
 }
 
 /// How the timeout of a segment grows each time it passes without an acknowledgement. The original calls it `nodelay`.
@@ -74,6 +79,7 @@ impl Default for Config {
             fast_limit: 5,
             congestion_window: true,
             dead_link: 20,
+            stub: None,
         }
     }
 }
@@ -108,6 +114,8 @@ impl Config {
             Err(ConfigError::MinRto)
         } else if self.dead_link == 0 {
             Err(ConfigError::DeadLink)
+        } else if self.stub.as_ref().is_some_and(|stub| stub.len() > 64) {
+            Err(ConfigError::Stub)
         } else {
             Ok(())
         }

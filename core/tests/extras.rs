@@ -524,7 +524,8 @@ impl Session {
             assert!(state.bytes_delivered.get() <= payload);
 
             let quiet = of(us.kcp).waitsnd() == 0 && links.iter().all(|link| link.next().is_none());
-            if left == [0, 0] && due.iter().all(Due::is_over) && quiet {
+            let reads = !self.pause.contains(&now);
+            if left == [0, 0] && due.iter().all(Due::is_over) && quiet && reads {
                 let Due {
                     messages,
                     missing,
