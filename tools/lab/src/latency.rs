@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::LibraryArgs;
+use crate::bytes_plot;
 use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::enet::{Enet, EnetPair};
 use crate::latency_plot;
@@ -81,7 +82,7 @@ pub struct Latency {
     /// Seed of everything random. The same seed gives the same table for KCP and ENet; TCP runs in real time on a real kernel
     #[arg(long, default_value_t = 1, value_parser = seed())]
     seed: u64,
-    /// Folder for latency.csv, messages.csv and latency.svg
+    /// Folder for latency.csv, messages.csv, latency.svg, and bytes.svg, which has what late messages cost
     #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
     out: PathBuf,
 }
@@ -132,6 +133,19 @@ impl Series {
 
     pub fn sent(&self) -> usize {
         self.sessions.iter().map(|s| s.sent.len() + s.expired).sum()
+    }
+
+    fn payload(&self, size: usize) -> usize {
+        // Echoes are payload too.
+        let one_way = self.sessions.iter().any(|session| session.one_way);
+        let arrived: usize = self.sessions.iter().map(|s| s.rtt.len()).sum();
+        arrived * size * if one_way { 1 } else { 2 }
+    }
+
+    /// Bytes on the wire for a byte of payload, where any has arrived.
+    pub fn overhead(&self, size: usize) -> Option<f64> {
+        let payload = self.payload(size);
+        (payload > 0).then(|| self.wire().bytes as f64 / payload as f64)
     }
 
     fn wire(&self) -> Count {
@@ -407,8 +421,11 @@ impl Latency {
         let quantity = self.until.map_or("Echo time", |_| "Age");
         latency_plot::draw(&path, series, &title, &subtitle, quantity)
             .with_context(|| format!("{}", path.display()))?;
+        let path = self.out.join("bytes.svg");
+        bytes_plot::draw(&path, series, self.size, &title, &subtitle, quantity)
+            .with_context(|| format!("{}", path.display()))?;
         println!(
-            "Written: {}/latency.csv, messages.csv, latency.svg",
+            "Written: {}/latency.csv, messages.csv, latency.svg, bytes.svg",
             self.out.display()
         );
         Ok(())
@@ -465,13 +482,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         let figure =
             |pick: fn(Summary) -> f64| summary.map_or("-".to_string(), |s| millis(pick(s)));
         let wire = one.wire();
-        // Echoes are payload too.
-        let ways = if one.sessions.iter().any(|s| s.one_way) {
-            1
-        } else {
-            2
-        };
-        let payload = (sorted.len() * size * ways) as f64;
+        let payload = one.payload(size);
         table.row(vec![
             one.name.clone(),
             figure(|s| s.mean),
@@ -483,11 +494,9 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
             one.sent().to_string(),
             wire.packets.to_string(),
             format!("{:.0}", wire.bytes as f64 / 1000.0),
-            format!("{:.0}", payload / 1000.0),
-            match sorted.len() {
-                0 => "-".to_string(),
-                _ => format!("{:.2}", wire.bytes as f64 / payload),
-            },
+            format!("{:.0}", payload as f64 / 1000.0),
+            one.overhead(size)
+                .map_or("-".to_string(), |overhead| format!("{overhead:.2}")),
         ]);
     }
     table
