@@ -59,7 +59,7 @@ pub fn draw(
     let values = |value: fn(&Point) -> f64| points.iter().map(value);
     let most = values(|p| p.bytes).fold(1.0, f64::max);
     let least = values(|p| p.bytes).fold(most, f64::min);
-    let margin = (most - least).max(0.1) / 8.0;
+    let margin = (most - least).max(0.1) / 16.0;
     let panels: [(_, &str, fn(&Point) -> f64); 2] =
         [(MEAN, "mean", |p| p.mean), (P99, "p99", |p| p.p99)];
     for ([left, right], name, value) in panels {
@@ -74,7 +74,7 @@ pub fn draw(
             x: Axis::linear(
                 (least - margin).max(1.0),
                 most + margin,
-                5,
+                8,
                 "bytes on the wire for a byte of payload",
             ),
             y: Axis::linear((low - room).max(0.0), high + room, 5, "ms"),
@@ -102,10 +102,15 @@ fn curves(
         }
         let at = panel.at(one.bytes, value(one));
         canvas.dot(at, 5, color)?;
-        let text = one.budget.unwrap_or(one.base);
-        let half = plot::width(text, plot::SMALL) / 2;
-        let x = at.0.clamp(panel.left + half + 4, panel.right - half - 4);
-        canvas.text((x, at.1 - 16), text, plot::SMALL, color, Anchor::Middle)?;
+        // A curve falls to the right, so that there is room below it on the left.
+        if let Some(budget) = one.budget {
+            let beside = (at.0 - 7, at.1 + 13);
+            canvas.text(beside, budget, plot::SMALL, color, Anchor::Right)?;
+        } else {
+            let half = plot::width(one.base, plot::SMALL) / 2;
+            let x = at.0.clamp(panel.left + half + 4, panel.right - half - 4);
+            canvas.text((x, at.1 - 16), one.base, plot::SMALL, color, Anchor::Middle)?;
+        }
     }
     Ok(())
 }

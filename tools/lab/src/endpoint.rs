@@ -370,14 +370,28 @@ impl KcpPair {
         stream: u64,
         first_update: [Micros; 2],
     ) -> Result<KcpPair> {
+        let modes = [mode, mode];
+        KcpPair::with_modes(library, modes, window, link, seed, stream, first_update)
+    }
+
+    /// The same where the ends need not be alike, but for `+flush`, which is the client's.
+    pub fn with_modes(
+        library: &'static Library,
+        modes: [&Mode; 2],
+        window: i32,
+        link: Config,
+        seed: u64,
+        stream: u64,
+        first_update: [Micros; 2],
+    ) -> Result<KcpPair> {
         const CONV: u32 = 0x1122_3344;
         Ok(KcpPair {
             ends: [
-                Endpoint::new(library, CONV, mode, window, first_update[CLIENT])?,
-                Endpoint::new(library, CONV, mode, window, first_update[SERVER])?,
+                Endpoint::new(library, CONV, modes[CLIENT], window, first_update[CLIENT])?,
+                Endpoint::new(library, CONV, modes[SERVER], window, first_update[SERVER])?,
             ],
             pipes: [0, 1].map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction))),
-            flush: mode.flush,
+            flush: modes[CLIENT].flush,
             expiry: None,
             tap: None,
         })

@@ -34,6 +34,9 @@ pub struct Latency {
     /// KCP modes to measure; repeat for several [default: default, normal, fast, fast+flush]
     #[arg(long, value_name = "MODE", help_heading = "Who takes part")]
     mode: Vec<Mode>,
+    /// Redundancy at the client alone, as with a server that cannot be changed
+    #[arg(long, help_heading = "Who takes part")]
+    one_end: bool,
     /// Congestion controls of the kernel's TCP, by comma; needs root for network namespaces and takes real time
     #[arg(
         long,
@@ -196,11 +199,18 @@ impl Virtual<'_> {
             .collect()
     }
 
-    fn kcp(&self, library: &'static Library, mode: &Mode, window: i32) -> Result<Vec<Session>> {
+    /// The modes of client and server.
+    fn kcp(
+        &self,
+        library: &'static Library,
+        modes: [&Mode; 2],
+        window: i32,
+    ) -> Result<Vec<Session>> {
         let Virtual { link, seed, .. } = *self;
         self.play(|stream| {
-            let phases = phases(seed, stream, mode.period());
-            let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
+            let phases = phases(seed, stream, modes[0].period());
+            let update = phases.update;
+            let mut pair = KcpPair::with_modes(library, modes, window, link, seed, stream, update)?;
             session::run(&mut pair, 0, phases.message, self.traffic)
         })
     }
@@ -313,7 +323,11 @@ impl Latency {
                 }
                 continue;
             }
-            let sessions = virtual_time.kcp(library, mode, self.window)?;
+            let mut server = mode.clone();
+            if self.one_end {
+                server.redundancy = 0;
+            }
+            let sessions = virtual_time.kcp(library, [mode, &server], self.window)?;
             series.push(Series::new(
                 &format!("KCP {}", mode.name),
                 series.len(),
@@ -536,7 +550,7 @@ mod tests {
 
     fn kcp(seed: u64) -> Vec<Session> {
         let mode: Mode = "fast".parse().unwrap();
-        with_virtual(seed, |v| v.kcp(testing::library(), &mode, 128)).unwrap()
+        with_virtual(seed, |v| v.kcp(testing::library(), [&mode, &mode], 128)).unwrap()
     }
 
     fn table(sessions: Vec<Session>) -> String {
