@@ -132,9 +132,10 @@ impl Extras {
     }
 
     /// `segment` is sent again because later ones were acknowledged.
-    pub(crate) fn skipped(&self, segment: Segment<'_>, now: Millis) {
+    pub(crate) fn skipped(&self, kcp: &Kcp<'_>, segment: Segment<'_>) {
         add(&self.counters.stats.resent_skipped, 1);
-        self.note_resent(segment, now);
+        self.note_resent(segment, kcp.now());
+        kcp.leaves_again(segment);
     }
 
     /// `segment` is sent again because the path has changed.

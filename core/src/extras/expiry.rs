@@ -137,9 +137,11 @@ impl Kcp<'_> {
     /// A segment in flight is about to leave once more: where it would expire on the way, as a stub.
     #[cold]
     #[inline(never)]
-    pub(crate) fn leaves_again(&self, segment: Segment<'_>, now: Millis) {
+    pub(crate) fn leaves_again(&self, segment: Segment<'_>) {
         if let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) {
-            let arrival = now.plus(self.rx_srtt.get().max(0).unsigned_abs() / 2);
+            let arrival = self
+                .now()
+                .plus(self.rx_srtt.get().max(0).unsigned_abs() / 2);
             let shortened = redundancy.stubs.leaves_again(segment, arrival);
             extras.messages_shortened(u32::from(shortened));
         }

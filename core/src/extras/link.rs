@@ -38,6 +38,7 @@ impl Extras {
     #[inline(never)]
     pub(crate) fn timed_out(&self, kcp: &Kcp<'_>, segment: Segment<'_>, rto: u32) -> u32 {
         self.count_timeout(segment, kcp.now());
+        kcp.leaves_again(segment);
         match self.link.highest.get() {
             0 => rto,
             highest => rto.min(highest.max(kcp.rx_rto.get().cast_unsigned())),

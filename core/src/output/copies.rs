@@ -129,7 +129,7 @@ impl<'a> Kcp<'a> {
         segment: Segment<'_>,
         reason: Reason,
     ) -> bool {
-        self.leaves_again(segment, walk.round.current);
+        self.leaves_again(segment);
         let len = segment.len.get();
         redundancy.affords(len, reason) && walk.affords(len) && self.write_copy(walk, segment)
     }

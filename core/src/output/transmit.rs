@@ -255,9 +255,6 @@ impl<'a> Kcp<'a> {
     fn mark_sent(&self, segment: Segment<'_>, cause: Cause, walk: &mut Walk) {
         let rx_rto = self.rx_rto.get().cast_unsigned();
         segment.xmit.set(segment.xmit.get().wrapping_add(1));
-        if cause != Cause::First && self.redundancy().is_some() {
-            self.leaves_again(segment, walk.round.current);
-        }
         let mut wait = 0;
         match cause {
             Cause::First => {
@@ -274,7 +271,7 @@ impl<'a> Kcp<'a> {
             Cause::FastRetransmit => {
                 self.note_sent_early(segment);
                 if let Some(extras) = self.extras() {
-                    extras.skipped(segment, walk.round.current);
+                    extras.skipped(self, segment);
                 }
                 segment.fastack.set(0);
                 walk.fast_retransmits = walk.fast_retransmits.wrapping_add(1);
