@@ -217,10 +217,20 @@ impl Counters {
         }
     }
 
-    /// Counts the time up to `now` for what has limited the sender, and notes what does from now on.
+    /// Notes what limits the sender from now on.
+    #[inline(always)]
     fn limited(&self, limit: Limit, now: Millis) {
+        if self.limit.get() != limit {
+            self.count_limited(now);
+            self.limit.set(limit);
+        }
+    }
+
+    /// Counts the time up to `now` for what has limited the sender.
+    #[inline(never)]
+    fn count_limited(&self, now: Millis) {
         let stats = &self.stats;
-        let counter = match self.limit.replace(limit) {
+        let counter = match self.limit.get() {
             Limit::None => None,
             Limit::Peer => Some(&stats.limited_by_peer),
             Limit::Window => Some(&stats.limited_by_window),
@@ -250,7 +260,9 @@ impl Kcp<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn note_stall(&mut self) {
-        self.expire_messages(self.now());
+        if self.may_expire() {
+            self.expire_messages(self.now());
+        }
         if let Some(Extras { counters, .. }) = self.extras() {
             let empty = self.snd_queue().is_empty();
             let limit = if empty { Limit::None } else { limit_of(self) };
@@ -298,7 +310,7 @@ impl Kcp<'_> {
     pub(super) fn counted<'k>(&self, state: &'k Extras) -> &'k IKCPX_STATS {
         self.count_fields(state);
         let counters = &state.counters;
-        counters.limited(counters.limit.get(), self.now());
+        counters.count_limited(self.now());
         let stats = &counters.stats;
         stats.rtt_smoothed.set(self.rx_srtt.get().cast_unsigned());
         stats

@@ -82,6 +82,13 @@ impl Kcp<'_> {
         answer
     }
 
+    /// True when messages are there that expire.
+    #[inline(always)]
+    pub(crate) fn may_expire(&self) -> bool {
+        self.extras()
+            .is_some_and(|extras| extras.expires.get().is_some() || self.redundancy().is_some())
+    }
+
     /// Drops what has expired in the queue, and shortens what has in flight, before segments are admitted and sent.
     #[cold]
     #[inline(never)]
@@ -135,9 +142,16 @@ impl Kcp<'_> {
     }
 
     /// A segment in flight is about to leave once more: where it would expire on the way, as a stub.
+    #[inline(always)]
+    pub(crate) fn leaves_again(&self, segment: Segment<'_>) {
+        if self.redundancy().is_some() {
+            self.leaves_too_late(segment);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn leaves_again(&self, segment: Segment<'_>) {
+    fn leaves_too_late(&self, segment: Segment<'_>) {
         if let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) {
             let arrival = self
                 .now()

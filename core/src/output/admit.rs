@@ -36,7 +36,7 @@ impl<'a> Kcp<'a> {
     /// are brought up to date once for all of them. Gives the first one.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
-        if self.extras().is_some() {
+        if self.may_expire() {
             self.expire_messages(current);
         }
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
