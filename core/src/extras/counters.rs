@@ -132,6 +132,7 @@ impl Extras {
     }
 
     /// `segment` is sent again because later ones were acknowledged.
+    #[inline(never)]
     pub(crate) fn skipped(&self, kcp: &Kcp<'_>, segment: Segment<'_>) {
         add(&self.counters.stats.resent_skipped, 1);
         self.note_resent(segment, kcp.now());
