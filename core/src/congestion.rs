@@ -45,7 +45,7 @@ impl Window {
         }
     }
 
-    /// A flush repeated segments that were skipped `resent` times: half of what is in flight.
+    /// A flush retransmitted segments that were skipped `resent` times: half of the data in flight remains.
     pub(crate) fn fast_retransmitted(inflight: u32, resent: u32, mss: u32) -> Window {
         let ssthresh = (inflight / 2).max(IKCP_THRESH_MIN);
         let cwnd = ssthresh.wrapping_add(resent);
@@ -56,7 +56,7 @@ impl Window {
         }
     }
 
-    /// A flush repeated segments that timed out: back to one segment.
+    /// A flush retransmitted segments that timed out: back to one segment.
     pub(crate) fn timed_out(prior_cwnd: u32, mss: u32) -> Window {
         Window {
             cwnd: 1,
@@ -116,7 +116,7 @@ mod tests {
             incr: 7 * MSS,
         };
         assert_eq!(window.acked(7, MSS), window);
-        // Slow start overshoots by none, avoidance by as much as `incr` has gathered.
+        // Slow start overshoots by nothing, avoidance by as much as `incr` has accumulated.
         let window = Window {
             cwnd: 4,
             ssthresh: 2,

@@ -2,7 +2,7 @@
 
 use crate::consts::IKCP_RTO_MAX;
 
-/// The estimator's state: the public fields of the same names, ms.
+/// The estimator's state: the public fields of the same names, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Estimate {
     pub(crate) srtt: i32,
@@ -12,8 +12,8 @@ pub(crate) struct Estimate {
 impl Estimate {
     /// The state after one more sample of `rtt` ms.
     ///
-    /// Samples from 2^28 ms on overflow here (a forged `ts`, a clock that jumps by days). The results are what gcc
-    /// makes of the original on a 64-bit machine: products and the `srtt` sum wrap, the `rttval` sum does not.
+    /// Samples of 2^28 ms or more (a forged `ts`, a clock that jumps by days) overflow here. The results are those of the
+    /// original, compiled by gcc for a 64-bit machine: products and the sum for `srtt` wrap, the sum for `rttval` does not.
     #[inline(always)]
     pub(crate) fn sample(self, rtt: i32) -> Estimate {
         if self.srtt == 0 {

@@ -110,7 +110,7 @@ impl Kcp<'_> {
     }
 
     fn drop_expired(&mut self, now: Millis) {
-        let (mut messages, mut segments, limit) = (0, 0, self.kept_segments());
+        let (mut messages, mut segments) = (0, 0);
         let (mut queue, Private { extras, pool, .. }) = self.snd_queue_mut();
         let Some(extras) = extras.get() else {
             return;
@@ -132,7 +132,7 @@ impl Kcp<'_> {
             |segment| {
                 segments += 1;
                 segment.segment().forget_expiry();
-                pool.free(segment, limit);
+                pool.free(segment);
             },
         );
         extras.messages_dropped(messages);

@@ -10,8 +10,8 @@ use crate::seq::Millis;
 use crate::ways;
 use crate::wire::Header;
 
-/// What all headers without payload have in common that a flush writes. Functions that are called take its fields one by one: as a
-/// whole it would be laid into memory by every flush.
+/// The fields that all headers without payload share in a flush. Functions that are not inlined take them one by one: a struct
+/// would be stored in memory at every flush.
 #[derive(Clone, Copy)]
 pub(super) struct Common {
     pub(super) conv: u32,
@@ -36,8 +36,8 @@ impl Common {
 }
 
 impl<'a> Kcp<'a> {
-    /// Writes the pending acknowledgements. Gives `sn` and `ts` of the last one, since the original goes on with its header: a
-    /// probe carries them.
+    /// Writes the pending acknowledgements. Returns `sn` and `ts` of the last, because the original reuses its header, so a probe
+    /// carries them.
     #[inline(always)]
     pub(super) fn flush_acks(self, common: Common) -> Result<(Kcp<'a>, [u32; 2]), Ended<'a>> {
         let (mut kcp, mut last, mut written) = (self, [0, 0], 0);
@@ -67,7 +67,7 @@ impl<'a> Kcp<'a> {
         Ok((kcp, last))
     }
 
-    /// Writes acknowledgements from number `written` on while they fit into the packet.
+    /// Writes acknowledgements, from number `written` on, while they fit into the packet.
     #[inline(always)]
     fn write_acks(
         &self,
@@ -90,7 +90,7 @@ impl<'a> Kcp<'a> {
         (written, last)
     }
 
-    /// Writes the acknowledgement number `n`, and gives it. `None` when a callback took it away, or without memory.
+    /// Writes acknowledgement number `n` and returns it. `None` if a callback has removed it, or without memory.
     #[inline(never)]
     fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<[u32; 2]> {
         let common = Common { conv, una, wnd };
@@ -100,7 +100,7 @@ impl<'a> Kcp<'a> {
         written.then_some(ack)
     }
 
-    /// Asks for the peer's window where that is due, and tells it ours where it asked.
+    /// Asks for the peer's window if that is due, and tells ours if the peer has asked.
     #[inline(never)]
     pub(super) fn flush_probes(
         self,

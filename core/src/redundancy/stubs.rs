@@ -59,6 +59,10 @@ impl Stubs {
         }
     }
 
+    pub(super) fn is_on(&self) -> bool {
+        self.on.get()
+    }
+
     /// A message of one segment gets the number `sn`.
     pub(crate) fn took_off(&self, sn: Sn, expiry: Millis) {
         if self.on.get() {

@@ -14,7 +14,7 @@ use crate::transfer::{Report, Transfer};
 /// Bytes of the longest message: 255 fragments, and a packet.
 const LONGEST: usize = 256 * 1376;
 
-/// How the sides learn of each other's end: a side that is done goes on acknowledging until the other is, too.
+/// How each side learns that the other has finished: a side that has finished keeps acknowledging until the other has too.
 #[derive(Default)]
 pub struct Finish {
     done: AtomicU32,
@@ -22,7 +22,7 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// One side is done.
+    /// One side has finished.
     pub fn done(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
@@ -60,7 +60,7 @@ impl Side {
         Ok(self.socket.try_clone()?)
     }
 
-    /// Waits for the first packet and gives the number of its conversation. The packet stays in the socket.
+    /// Waits for the first packet and returns its conversation number. The packet stays in the socket.
     pub fn learn_conv(&self, library: &Library) -> Result<u32> {
         let mut packet = [0; 2048];
         self.socket.set_read_timeout(Some(self.limit))?;
@@ -70,7 +70,7 @@ impl Side {
         Ok(unsafe { (library.functions.getconv)(packet.as_ptr().cast()) })
     }
 
-    /// Transfers everything, and ends when the other side has done so as well.
+    /// Transfers everything, and returns when the other side has finished too.
     pub fn run(mut self, mut endpoint: Box<dyn Endpoint>, finish: &Finish) -> Result<Report> {
         let mut done = false;
         loop {
@@ -97,7 +97,7 @@ impl Side {
         }
     }
 
-    /// Sends what the window takes, sleeps until there is something to do, and takes what has arrived.
+    /// Sends what the window allows, sleeps until there is something to do, and processes what has arrived.
     fn turn(&mut self, endpoint: &mut dyn Endpoint) -> Result<()> {
         while !self.listens
             && endpoint.waiting() < 2 * usize::from(WINDOW)
@@ -111,7 +111,7 @@ impl Side {
         self.socket
             .set_read_timeout(Some(Duration::from_millis(sleep.into())))?;
         let mut buffer = vec![0; LONGEST];
-        // A bound, so that a flood does not keep the clock from being told.
+        // Bounded, so that a flood of packets does not delay the clock.
         for _ in 0..64 {
             match self.socket.recv(&mut buffer) {
                 Ok(length) => {
