@@ -11,11 +11,14 @@ type Controller = unsafe extern "C" fn() -> *const Ops;
 /// `int function(ikcpcb *kcp, int value)`, such as `ikcpx_rack` and `ikcpx_redundancy`
 pub type Setting = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
 
+/// `int function(ikcpcb *kcp, const char *data, int len, int value)`
+type WithBytes = unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) -> c_int;
+
 /// `ikcpx_send_until` and `ikcpx_stub`.
 #[derive(Clone, Copy)]
 pub struct Expiry {
-    send_until: unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) -> c_int,
-    stub: unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) -> c_int,
+    send_until: WithBytes,
+    stub: WithBytes,
 }
 
 impl Library {
@@ -25,8 +28,8 @@ impl Library {
         // SAFETY: ikcpx.h declares these functions so.
         Some(unsafe {
             Expiry {
-                send_until: transmute(send_until),
-                stub: transmute(stub),
+                send_until: transmute::<*mut c_void, WithBytes>(send_until),
+                stub: transmute::<*mut c_void, WithBytes>(stub),
             }
         })
     }

@@ -24,6 +24,9 @@ struct Point<'a> {
     p99: f64,
 }
 
+/// What a point is worth on one axis.
+type Value = fn(&Point) -> f64;
+
 /// `KCP fast+flush` and `20%` of `KCP fast+flush+20%`.
 fn parts(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once('+') {
@@ -56,12 +59,11 @@ pub fn draw(
 ) -> Result<()> {
     let points: Vec<Point> = series.iter().filter_map(|one| point(one, size)).collect();
     let canvas = Canvas::new(path, BOTTOM + 50, title, &[subtitle])?;
-    let values = |value: fn(&Point) -> f64| points.iter().map(value);
+    let values = |value: Value| points.iter().map(value);
     let most = values(|p| p.bytes).fold(1.0, f64::max);
     let least = values(|p| p.bytes).fold(most, f64::min);
     let margin = (most - least).max(0.1) / 16.0;
-    let panels: [(_, &str, fn(&Point) -> f64); 2] =
-        [(MEAN, "mean", |p| p.mean), (P99, "p99", |p| p.p99)];
+    let panels: [(_, _, Value); 2] = [(MEAN, "mean", |p| p.mean), (P99, "p99", |p| p.p99)];
     for ([left, right], name, value) in panels {
         let high = values(value).fold(1.0, f64::max);
         let low = values(value).fold(high, f64::min);
@@ -85,12 +87,7 @@ pub fn draw(
     canvas.finish()
 }
 
-fn curves(
-    canvas: &Canvas,
-    panel: &Panel,
-    points: &[Point],
-    value: fn(&Point) -> f64,
-) -> Result<()> {
+fn curves(canvas: &Canvas, panel: &Panel, points: &[Point], value: Value) -> Result<()> {
     for (index, one) in points.iter().enumerate() {
         let own = || points.iter().filter(|other| other.base == one.base);
         // One colour for a curve.
