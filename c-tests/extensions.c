@@ -116,7 +116,7 @@ static void redundancy_is_a_share_of_the_payload(void)
     ikcp_release(kcp);
 }
 
-static int packets, told;
+static int packets, told, size_sent;
 
 static int count_packet(const char *data, int size, ikcpcb *kcp, void *user)
 {
@@ -124,6 +124,7 @@ static int count_packet(const char *data, int size, ikcpcb *kcp, void *user)
     (void)kcp;
     (void)user;
     packets++;
+    size_sent = size;
     return size;
 }
 
@@ -191,6 +192,48 @@ static void a_connection_is_driven_by_what_is_due(void)
     ikcp_release(kcp);
 }
 
+static void a_message_expires(void)
+{
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    struct IKCPX_STATS stats;
+
+    ikcp_setoutput(kcp, count_packet);
+    ikcp_nodelay(kcp, 1, 10, 0, 1);
+    ikcp_wndsize(kcp, 1, 0);
+    ikcp_update(kcp, 0);
+    CHECK_INT(ikcpx_stats(kcp, NULL, 0), 0);
+    CHECK_INT(ikcpx_stub(kcp, "-", 1, 0), 0);
+    CHECK_INT(ikcpx_send_until(kcp, "message", 7, 30), IKCP_PROFILE < 171 ? 0 : 7);
+    CHECK_INT(ikcpx_send_until(kcp, "another", 7, 30), IKCP_PROFILE < 171 ? 0 : 7);
+    ikcp_flush(kcp);
+    CHECK_INT(size_sent, 24 + 7);
+    ikcp_update(kcp, 40);
+    CHECK_INT(size_sent, 24 + 1);
+    CHECK_INT(ikcpx_stats(kcp, &stats, sizeof stats), 0);
+    CHECK(stats.messages_dropped == 1 && stats.messages_shortened == 1 && stats.copies_sent == 1);
+    CHECK_INT(ikcp_waitsnd(kcp), 1);
+
+    CHECK_INT(ikcpx_send_until(kcp, "m", 1, -1), -1);
+    CHECK_INT(ikcpx_send_until(kcp, "m", -1, 1), -1);
+    CHECK_INT(ikcpx_send_until(NULL, "m", 1, 1), -1);
+    kcp->stream = 1;
+    CHECK_INT(ikcpx_send_until(kcp, "m", 1, 1), -4);
+    CHECK_INT(ikcpx_stub(kcp, NULL, 0, 0), 0);
+    CHECK_INT(ikcpx_stub(kcp, NULL, 0, 1), 0);
+    CHECK_INT(ikcpx_stub(kcp, NULL, 1, 0), -1);
+    CHECK_INT(ikcpx_stub(kcp, "-", -1, 0), -1);
+    CHECK_INT(ikcpx_stub(kcp, (const char *)&stats, 65, 0), -1);
+    CHECK_INT(ikcpx_stub(NULL, "-", 1, 0), -1);
+    ikcp_release(kcp);
+
+    kcp = ikcp_create(1, NULL);
+    allowed = 0;
+    CHECK_INT(ikcpx_send_until(kcp, "m", 1, 1), -2);
+    CHECK_INT(ikcpx_stub(kcp, "-", 1, 0), -1);
+    allowed = 1000000;
+    ikcp_release(kcp);
+}
+
 int main(void)
 {
     ikcp_allocator(counted_malloc, counted_free);
@@ -216,6 +259,7 @@ int main(void)
     redundancy_is_a_share_of_the_payload();
     counters_are_told();
     a_connection_is_driven_by_what_is_due();
+    a_message_expires();
     CHECK_INT(allocated, 0);
     return check_result();
 }

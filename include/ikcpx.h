@@ -1,7 +1,7 @@
 /*
- * ikcpx.h: what KCP lacks: congestion control, time-based loss detection, redundancy, counters, updates only when something
- * is due, large messages, rules for failing links. A connection that does not ask for any of it is unaffected, and the peer
- * may be any KCP.
+ * ikcpx.h: what KCP lacks: congestion control, time-based loss detection, redundancy, messages that expire, counters,
+ * updates only when something is due, large messages, rules for failing links. A connection that does not ask for any of it is
+ * unaffected, and the peer may be any KCP.
  *
  * MIT license. Generated from the library's source by cbindgen: edit cbindgen-ikcpx.toml or the comments in
  * src/extensions.rs, core/src/extension/ and core/src/extras/, not this file.
@@ -24,7 +24,9 @@
 #define ikcpx_path_changed IKCP_NAME(ikcpx_path_changed)
 #define ikcpx_rack IKCP_NAME(ikcpx_rack)
 #define ikcpx_redundancy IKCP_NAME(ikcpx_redundancy)
+#define ikcpx_send_until IKCP_NAME(ikcpx_send_until)
 #define ikcpx_stats IKCP_NAME(ikcpx_stats)
+#define ikcpx_stub IKCP_NAME(ikcpx_stub)
 #define ikcpx_update IKCP_NAME(ikcpx_update)
 #endif
 
@@ -83,6 +85,11 @@ struct IKCPX_STATS {
     IUINT32 rtt_smoothed;
     /* Bytes of payload per second that the peer acknowledged during the last second or two. */
     IUINT32 delivery_rate;
+    /* Messages of ikcpx_send_until() that were dropped from `snd_queue`, and those that ikcpx_stub() shortened. */
+    IUINT64 messages_dropped;
+    IUINT64 messages_shortened;
+    /* Segments that went out once more beside all this, for ikcpx_redundancy() or as a stub. */
+    IUINT64 copies_sent;
 };
 
 /*
@@ -238,6 +245,35 @@ int ikcpx_dead_link(ikcpcb *kcp, int milliseconds, void (*callback)(ikcpcb *kcp,
  * Returns 0; -1 when `percent` is out of range, there is no memory, or `kcp` is NULL.
  */
 int ikcpx_redundancy(ikcpcb *kcp, int percent);
+
+/*
+ * Queues a message as ikcp_send() does, which is worth nothing when it comes late. If it has not begun to leave in
+ * `milliseconds`, for want of room in a window, it is dropped from the queue at the next flush. What has begun to leave is
+ * completed, unless ikcpx_stub() says otherwise. The peer may be any KCP: it never learns of what was dropped.
+ *
+ * kcp: the connection.
+ * data, len: the message.
+ * milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never.
+ * Returns what ikcp_send() does, and -1 when `milliseconds` is negative or `kcp` is NULL; -4 in stream mode, where there are no
+ * messages.
+ */
+int ikcpx_send_until(ikcpcb *kcp, const char *data, int len, int milliseconds);
+
+/*
+ * Shortens messages of ikcpx_send_until() that are in flight when their time is over: instead of such a message the peer gets the
+ * stub, a message of these bytes, which the receiving program has to know and to pass over. It comes in the message's place, so
+ * that what was sent behind it need not wait for what nobody wants any more. It is sent again every 20 ms until it has
+ * arrived, less often after a second. All this holds for messages of one segment that leave from now on; one that is not
+ * longer than the stub goes on as it is, and as often. Where the peer has the message already, and only the acknowledgement
+ * is missing, the peer keeps the message. Of the segment in `snd_buf` only `len` and `data` change.
+ *
+ * kcp: the connection.
+ * data, len: the stub, 1 to 64 bytes, which are copied. 0 with `empty` 0: none, as before the first call.
+ * empty: not 0, with a `len` of 0: the stub is an empty message. Beware of the program on the other side: one that
+ * takes a 0 of ikcp_recv() for the end of what there is does not get what is behind it, and `Read` of kcp-go never returns.
+ * Returns 0; -1 when `len` is out of range, `data` is NULL and `len` is not 0, there is no memory, or `kcp` is NULL.
+ */
+int ikcpx_stub(ikcpcb *kcp, const char *data, int len, int empty);
 
 #ifdef __cplusplus
 }

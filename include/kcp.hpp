@@ -315,8 +315,8 @@ public:
     int setcc(const IKCPOPS *ops) { return finish(ikcp_setcc(kcp_, ops)); }
 
 #ifdef IKCPX_H
-    /* Functions of ikcpx.h: the two controls, time-based loss detection, and the state of a control, which is all 0 while
-     * neither is on. In a library without hooks the controls return -1, as setcc() does. */
+    /* Functions of ikcpx.h: the two controls, time-based loss detection, redundancy, and the state of a control, which is
+     * all 0 while neither is on. In a library without hooks the controls return -1, as setcc() does. */
     int bbr() { return setcc(ikcpx_bbr()); }
     int cubic() { return setcc(ikcpx_cubic()); }
     int redundancy(int percent) noexcept { return ikcpx_redundancy(kcp_, percent); }
@@ -332,6 +332,19 @@ public:
     /* When update_due(), which is ikcpx_update(), next has something to send. */
     IUINT32 next(IUINT32 current) noexcept { return ikcpx_next(kcp_, current); }
     void update_due(IUINT32 current) { finish((ikcpx_update(kcp_, current), 0)); }
+
+    /* A message that is dropped, or becomes the stub, when it comes too late. */
+    int send_until(bytes message, int milliseconds)
+    {
+        if (message.size() > INT_MAX) return kcp_ != nullptr ? -2 : -1;
+        return finish(ikcpx_send_until(kcp_, from(message), static_cast<int>(message.size()), milliseconds));
+    }
+    /* At most 64 bytes; none turns it off. */
+    int stub(bytes stub) noexcept
+    {
+        return ikcpx_stub(kcp_, stub.data(), static_cast<int>(stub.size() < INT_MAX ? stub.size() : INT_MAX), 0);
+    }
+    int empty_stub() noexcept { return ikcpx_stub(kcp_, nullptr, 0, 1); }
 
     int large_messages(bool on) noexcept { return ikcpx_large_messages(kcp_, on ? 1 : 0); }
     void path_changed() { finish((ikcpx_path_changed(kcp_), 0)); }

@@ -7,9 +7,10 @@
 //! The promises of `api`.
 #![allow(clippy::missing_safety_doc)]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
+use core::slice;
 
-use ikcp_core::{IKCPCB as ikcpcb, IKCPOPS, IKCPX_STATS, IUINT32, Kcp};
+use ikcp_core::{IKCPCB as ikcpcb, IKCPOPS, IKCPX_STATS, IUINT32, Kcp, Source};
 
 /// Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full even if the link loses
 /// packets for other reasons than congestion, and keeps the queue short.
@@ -190,6 +191,64 @@ pub unsafe extern "C" fn ikcpx_redundancy(kcp: *mut ikcpcb, percent: c_int) -> c
     // SAFETY: the caller's promises.
     match unsafe { Kcp::from_ptr(kcp) } {
         Some(kcp) if kcp.set_redundancy(percent.cast_unsigned()) => 0,
+        _ => -1,
+    }
+}
+
+/// Queues a message as ikcp_send() does, which is worth nothing when it comes late. If it has not begun to leave in
+/// `milliseconds`, for want of room in a window, it is dropped from the queue at the next flush. What has begun to leave is
+/// completed, unless ikcpx_stub() says otherwise. The peer may be any KCP: it never learns of what was dropped.
+///
+/// kcp: the connection.
+/// data, len: the message.
+/// milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never.
+/// Returns what ikcp_send() does, and -1 when `milliseconds` is negative or `kcp` is NULL; -4 in stream mode, where there are no
+/// messages.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_send_until)))]
+pub unsafe extern "C" fn ikcpx_send_until(
+    kcp: *mut ikcpcb,
+    data: *const c_char,
+    len: c_int,
+    milliseconds: c_int,
+) -> c_int {
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        // SAFETY: the caller's promise: `len` bytes, or NULL.
+        Some(kcp) => kcp.send_until(unsafe { Source::new(data) }, len, milliseconds),
+        None => -1,
+    }
+}
+
+/// Shortens messages of ikcpx_send_until() that are in flight when their time is over: instead of such a message the peer gets the
+/// stub, a message of these bytes, which the receiving program has to know and to pass over. It comes in the message's place, so
+/// that what was sent behind it need not wait for what nobody wants any more. It is sent again every 20 ms until it has
+/// arrived, less often after a second. All this holds for messages of one segment that leave from now on; one that is not
+/// longer than the stub goes on as it is, and as often. Where the peer has the message already, and only the acknowledgement
+/// is missing, the peer keeps the message. Of the segment in `snd_buf` only `len` and `data` change.
+///
+/// kcp: the connection.
+/// data, len: the stub, 1 to 64 bytes, which are copied. 0 with `empty` 0: none, as before the first call.
+/// empty: not 0, with a `len` of 0: the stub is an empty message. Beware of the program on the other side: one that
+/// takes a 0 of ikcp_recv() for the end of what there is does not get what is behind it, and `Read` of kcp-go never returns.
+/// Returns 0; -1 when `len` is out of range, `data` is NULL and `len` is not 0, there is no memory, or `kcp` is NULL.
+#[unsafe(no_mangle)]
+#[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_stub)))]
+pub unsafe extern "C" fn ikcpx_stub(
+    kcp: *mut ikcpcb,
+    data: *const c_char,
+    len: c_int,
+    empty: c_int,
+) -> c_int {
+    let stub = match usize::try_from(len) {
+        Ok(0) => (empty != 0).then_some(&[][..]),
+        // SAFETY: the caller's promise: `len` bytes.
+        Ok(len) if !data.is_null() => Some(unsafe { slice::from_raw_parts(data.cast(), len) }),
+        _ => return -1,
+    };
+    // SAFETY: the caller's promises.
+    match unsafe { Kcp::from_ptr(kcp) } {
+        Some(kcp) if kcp.set_stub(stub) => 0,
         _ => -1,
     }
 }

@@ -48,6 +48,11 @@ pub struct Config {
     /// The connection [is dead](crate::Connection::is_dead) after this many transmissions of one segment, at least 1. Default:
     /// 20.
     pub dead_link: u32,
+    /// What a message of [`send_until`](crate::Connection::send_until) becomes that has one segment, is longer than this, and expires in
+    /// flight: at most 64 bytes, which the peer gets as a message in its place and has to pass over. It is sent again every
+    /// 20 ms, so that what was sent behind it need not wait. An empty one is an empty message to the peer, which not every program
+    /// expects. Messages that leave from then on count. Default: `None`, they are completed.
+    pub stub: Option<Vec<u8>>,
 }
 
 /// How a segment's timeout grows with each retransmission. The original calls it `nodelay`.
@@ -76,6 +81,7 @@ impl Default for Config {
             fast_limit: 5,
             congestion_window: true,
             dead_link: 20,
+            stub: None,
         }
     }
 }
@@ -110,6 +116,8 @@ impl Config {
             Err(ConfigError::MinRto)
         } else if self.dead_link == 0 {
             Err(ConfigError::DeadLink)
+        } else if self.stub.as_ref().is_some_and(|stub| stub.len() > 64) {
+            Err(ConfigError::Stub)
         } else {
             Ok(())
         }

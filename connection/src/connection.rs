@@ -73,7 +73,10 @@ impl Connection {
     pub fn configure(&mut self, config: &Config) -> Result<(), ConfigError> {
         config.check()?;
         let handle = &mut self.handle;
-        if handle.setmtu(config.mtu.cast_signed()) < 0 {
+        let stub = config.stub.as_deref();
+        if !handle.set_stub(stub) || handle.setmtu(config.mtu.cast_signed()) < 0 {
+            // It was there before.
+            _ = handle.set_stub(self.config.stub.as_deref());
             return Err(ConfigError::OutOfMemory);
         }
         handle.wndsize(config.send_window.into(), config.receive_window.into());
@@ -124,10 +127,54 @@ impl Connection {
         } else {
             message
         };
+        self.send_with(message, |handle| handle.send(message))
+    }
+
+    /// Queues a message as [`send`](Connection::send) does, which is worth nothing when it comes late. If it has not begun to leave
+    /// within `lifetime`, counted in milliseconds from the time that the connection was told last, it is dropped. What has begun to leave
+    /// is completed, or becomes the [`Config::stub`].
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use ikcp_connection::{Config, Connection};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config { send_window: 1, stub: Some(b"-".to_vec()), ..Config::fast() };
+    /// let start = Instant::now();
+    /// let mut connection = Connection::new(1, &config, start)?;
+    /// for position in [b"x 1 y 1", b"x 2 y 2"] {
+    ///     connection.send_until(position, Duration::from_millis(100))?;
+    /// }
+    /// connection.flush(start);
+    /// connection.flush(start + Duration::from_millis(101));
+    /// // The second found no room in the window, and the first is sent once more, as a stub.
+    /// assert_eq!(connection.waiting(), 1);
+    /// let sizes = [(); 2].map(|()| connection.poll_transmit().map_or(0, <[u8]>::len));
+    /// assert_eq!(sizes, [24 + 7, 24 + 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The message is too long, there is no memory for it, or the connection is in stream mode, where there are no messages. Nothing of it is
+    /// queued.
+    pub fn send_until(&mut self, message: &[u8], lifetime: Duration) -> Result<usize, SendError> {
+        if self.config.stream {
+            return Err(SendError::Stream);
+        }
+        let milliseconds = whole_milliseconds(lifetime);
+        self.send_with(message, |handle| handle.send_until(message, milliseconds))
+    }
+
+    fn send_with(
+        &mut self,
+        message: &[u8],
+        send: impl FnOnce(&mut Handle) -> i32,
+    ) -> Result<usize, SendError> {
+        let max = self.max_message();
         if message.len() > max {
             return Err(SendError::TooLong { max });
         }
-        let taken = self.handle.send(message);
+        let taken = send(&mut self.handle);
         self.active = self.clock;
         match usize::try_from(taken) {
             Ok(taken) if profile::SEND_RETURNS_BYTES => Ok(taken),
@@ -371,7 +418,7 @@ impl Connection {
     }
 }
 
-/// A setting in whole milliseconds; its range has been checked.
+/// Whole milliseconds, at most as many as the core can count.
 fn whole_milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

@@ -20,6 +20,8 @@ pub enum ConfigError {
     MinRto,
     /// [`Config::dead_link`](crate::Config::dead_link) is 0.
     DeadLink,
+    /// [`Config::stub`](crate::Config::stub) has more than 64 bytes.
+    Stub,
     /// `malloc()` refused memory for the connection or for a packet of that size.
     OutOfMemory,
 }
@@ -35,6 +37,8 @@ pub enum SendError {
     },
     /// `malloc()` refused memory for it.
     OutOfMemory,
+    /// In stream mode no message can expire.
+    Stream,
 }
 
 /// The buffer is too small for the message, which stays.
@@ -68,6 +72,7 @@ impl fmt::Display for ConfigError {
             ConfigError::Interval => "the interval is not from 10 ms to 5 s",
             ConfigError::MinRto => "the lowest timeout is not from 1 ms to 60 s",
             ConfigError::DeadLink => "the transmissions to a dead link are 0",
+            ConfigError::Stub => "the stub has more than 64 bytes",
             ConfigError::OutOfMemory => "there is no memory for the connection",
         })
     }
@@ -78,6 +83,7 @@ impl fmt::Display for SendError {
         match self {
             SendError::TooLong { max } => write!(f, "the message is longer than {max} bytes"),
             SendError::OutOfMemory => f.write_str("there is no memory for the message"),
+            SendError::Stream => f.write_str("no message can expire in stream mode"),
         }
     }
 }

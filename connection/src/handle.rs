@@ -98,6 +98,17 @@ impl Handle {
         self.kcp().send(source, limited(message.len()))
     }
 
+    pub(crate) fn send_until(&mut self, message: &[u8], milliseconds: c_int) -> c_int {
+        // SAFETY: as many bytes as the call is told.
+        let source = unsafe { Source::new(message.as_ptr().cast()) };
+        let len = limited(message.len());
+        self.kcp().send_until(source, len, milliseconds)
+    }
+
+    pub(crate) fn set_stub(&mut self, stub: Option<&[u8]>) -> bool {
+        self.kcp().set_stub(stub)
+    }
+
     pub(crate) fn peeksize(&self) -> c_int {
         self.kcp().peeksize()
     }

@@ -101,6 +101,13 @@ fn a_setting_out_of_its_range_is_refused_and_nothing_changes() {
             },
             ConfigError::DeadLink,
         ),
+        (
+            Config {
+                stub: Some(vec![0; 65]),
+                ..config()
+            },
+            ConfigError::Stub,
+        ),
     ];
     let mut connection = connection(&config());
     for (bad, error) in bad {
@@ -118,6 +125,7 @@ fn a_setting_out_of_its_range_is_refused_and_nothing_changes() {
         fast_resend: u16::MAX,
         fast_limit: u16::MAX,
         dead_link: u32::MAX,
+        stub: Some(vec![0; 64]),
         ..Config::default()
     };
     assert_eq!(connection.configure(&good), Ok(()));
@@ -230,6 +238,33 @@ fn a_bad_packet_is_named_and_what_stood_before_counts() {
     assert_eq!(connection.recv().as_deref(), Some(&b"a"[..]));
     assert_eq!(conversation(&good), Some(5));
     assert_eq!(conversation(&good[..23]), None);
+}
+
+#[test]
+fn a_message_expires_where_there_are_messages() {
+    let mut connection = connection(&Config {
+        send_window: 1,
+        ..Config::fast()
+    });
+    let start = Instant::now();
+    connection.update(start);
+    let lifetime = Duration::from_millis(20);
+    assert_eq!(connection.send_until(b"hello", lifetime), Ok(5));
+    assert_eq!(connection.send_until(b"again", lifetime), Ok(5));
+    connection.flush(start);
+    assert_eq!(connection.waiting(), 2);
+    connection.flush(start + 2 * lifetime);
+    assert_eq!(connection.waiting(), 1);
+    let max = connection.max_message();
+    let long = connection.send_until(&vec![0; max + 1], lifetime);
+    assert_eq!(long, Err(SendError::TooLong { max }));
+    let stream = Config {
+        stream: true,
+        ..Config::fast()
+    };
+    assert_eq!(connection.configure(&stream), Ok(()));
+    let refused = connection.send_until(b"hello", lifetime);
+    assert_eq!(refused, Err(SendError::Stream));
 }
 
 #[test]

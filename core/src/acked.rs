@@ -180,6 +180,11 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// A number that grows with each segment that is acknowledged.
+    pub(crate) fn acknowledged(&self) -> u32 {
+        self.snd_nxt.get().wrapping_sub(self.nsnd_buf.get())
+    }
+
     /// Sets `snd_una` to the first segment in `snd_buf`, or to `snd_nxt` if there is none.
     #[inline(always)]
     pub(crate) fn advance_una(&self) {

@@ -261,9 +261,13 @@ impl<'a> Kcp<'a> {
 
     /// `snd_queue`, for removing segments.
     #[inline(always)]
-    pub(crate) fn snd_queue_mut(&mut self) -> ListMut<'_> {
+    pub(crate) fn snd_queue_mut(&mut self) -> (ListMut<'_>, &Private) {
+        let block = self.block();
         // SAFETY: handles on segments borrow from the handle on the object, which is borrowed exclusively here.
-        unsafe { ListMut::new(&self.block().public.snd_queue) }
+        (
+            unsafe { ListMut::new(&block.public.snd_queue) },
+            &block.private,
+        )
     }
 
     #[inline(always)]

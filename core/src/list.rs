@@ -248,6 +248,29 @@ impl<'a> ListMut<'a> {
         self.0.cut_front(at);
     }
 
+    /// Takes members out of the list: as many as `leaving` says at each one that it comes to.
+    pub(crate) fn take_runs(
+        &mut self,
+        mut leaving: impl FnMut(List<'_>, Segment<'_>) -> u32,
+        mut taken: impl FnMut(Owned),
+    ) {
+        let mut at = self.0.0.next.get();
+        while let Some(segment) = self.0.member(at) {
+            let mut left = leaving(self.0, segment);
+            if left == 0 {
+                at = segment.node.next.get();
+            }
+            while left > 0
+                && let Some(segment) = self.0.member(at)
+            {
+                at = segment.node.next.get();
+                left -= 1;
+                // SAFETY: it is a member.
+                taken(unsafe { self.take(segment.address()) });
+            }
+        }
+    }
+
     /// Moves all members to the end of `to`.
     #[inline(always)]
     pub(crate) fn move_all(self, to: List<'_>) {

@@ -42,7 +42,7 @@ impl Kcp<'_> {
 
     /// Queues a message, usually of one segment.
     #[inline(never)]
-    fn send_message(&mut self, source: Source) -> c_int {
+    pub(crate) fn send_message(&mut self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
         if !ways::SEND_ONE_SEGMENT || len > mss || mss.cast_signed() <= 0 {
             return self.send_fragments(source);
@@ -205,7 +205,8 @@ impl Kcp<'_> {
         if let Some(old) = self.snd_queue().last() {
             new.segment().ts.set(old.ts.get());
         }
-        if let Some(old) = self.snd_queue_mut().replace_last(new) {
+        if let Some(old) = self.snd_queue_mut().0.replace_last(new) {
+            old.segment().forget_expiry();
             self.cold_free_segment(old);
         }
         self.note_tail(room);

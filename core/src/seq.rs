@@ -3,6 +3,8 @@
 //! Two values are ordered by the sign of their 32-bit difference (RFC 1982, and `_itimediff` in the original), so the order is
 //! meaningful only if they are less than 2^31 apart. All wrapping arithmetic is in this module.
 
+use core::cell::Cell;
+
 /// Sequence number of a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
@@ -48,6 +50,34 @@ impl Millis {
     pub const fn elapsed_since(self, then: Millis) -> u32 {
         let passed = self.since(then);
         if passed < 0 { 0 } else { passed.unsigned_abs() }
+    }
+}
+
+/// The earliest of some moments, if there is any. Zeroed memory is none.
+pub(crate) struct Earliest {
+    at: Cell<Millis>,
+    any: Cell<bool>,
+}
+
+impl Earliest {
+    pub(crate) fn note(&self, at: Millis) {
+        if !self.any.replace(true) || at.before(self.at.get()) {
+            self.at.set(at);
+        }
+    }
+
+    pub(crate) fn forget(&self) {
+        self.any.set(false);
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<Millis> {
+        self.any.get().then(|| self.at.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_come(&self, now: Millis) -> bool {
+        self.get().is_some_and(|at| now.since(at) >= 0)
     }
 }
 

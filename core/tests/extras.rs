@@ -162,6 +162,13 @@ impl Side {
         unsafe { (self.by.ikcp_send)(self.kcp, message.as_ptr().cast(), len) }
     }
 
+    /// One of our sides alone can do it.
+    fn send_until(&self, message: &[u8], milliseconds: c_int) -> c_int {
+        // SAFETY: the message has that many bytes.
+        let source = unsafe { Source::new(message.as_ptr().cast()) };
+        of(self.kcp).send_until(source, message.len() as c_int, milliseconds)
+    }
+
     fn input(&self, packet: &[u8]) {
         let len = packet.len() as c_long;
         // SAFETY: as above.
@@ -311,8 +318,10 @@ impl Wire {
     }
 
     fn compare(&self, stats: &IKCPX_STATS) {
-        let resent =
-            stats.resent_timeout.get() + stats.resent_skipped.get() + stats.resent_path.get();
+        let resent = stats.resent_timeout.get()
+            + stats.resent_skipped.get()
+            + stats.resent_path.get()
+            + stats.copies_sent.get();
         let counted = Count {
             packets_sent: stats.packets_sent.get(),
             bytes_sent: stats.bytes_sent.get(),
@@ -361,10 +370,51 @@ struct Session {
     pause: std::ops::Range<u64>,
     /// When the path changes, ms.
     changes: Vec<u64>,
+    /// Half of our messages expire after so long, ms, and those in flight then become these bytes.
+    expiry: Option<(c_int, Option<Vec<u8>>)>,
+    redundancy: u32,
+}
+
+/// What is due at one end, and which of it may expire; what of that did not come, and what came instead.
+#[derive(Default)]
+struct Due {
+    messages: VecDeque<(Vec<u8>, bool)>,
+    missing: u64,
+    stubs: u64,
+}
+
+impl Due {
+    fn push(&mut self, message: Vec<u8>, expires: bool) {
+        self.messages.push_back((message, expires));
+    }
+
+    /// True when nothing has to come any more.
+    fn is_over(&self) -> bool {
+        self.messages.iter().all(|(_, expires)| *expires)
+    }
+
+    fn message(&mut self, message: &[u8]) {
+        while let Some((expected, expires)) = self.messages.pop_front() {
+            if expected == message {
+                return;
+            }
+            assert!(expires, "a message is missing");
+            self.missing += 1;
+        }
+        panic!("another message than what was sent");
+    }
+
+    fn byte(&mut self, byte: u8) {
+        let (first, _) = self.messages.front_mut().expect("more came than was sent");
+        assert_eq!(first.remove(0), byte);
+        if first.is_empty() {
+            self.messages.pop_front();
+        }
+    }
 }
 
 thread_local! {
-    static DEAD: Cell<u32> = const { Cell::new(0) };
+    static DEAD: Cell<u64> = const { Cell::new(0) };
 }
 
 unsafe extern "C" fn dead(_kcp: *mut IKCPCB, _user: *mut c_void) {
@@ -382,11 +432,14 @@ impl Session {
         assert_eq!(of(us.kcp).large_messages(self.large), 0);
         assert_eq!(of(us.kcp).backoff_limit(700), 0);
         assert_eq!(of(us.kcp).dead_after(5000, Some(dead)), 0);
+        assert!(of(us.kcp).set_redundancy(self.redundancy));
+        let (milliseconds, stub) = self.expiry.clone().unwrap_or_default();
+        assert!(of(us.kcp).set_stub(stub.as_deref()));
 
         let mut links = [Link::new(&self.weather), Link::new(&self.weather)];
         let mut wire = Wire::default();
         let mut left = self.messages;
-        let mut due = [VecDeque::<Vec<u8>>::new(), VecDeque::new()];
+        let mut due = [Due::default(), Due::default()];
         let mut changes = self.changes.clone();
         let (mut wake, mut payload, mut now) = (0, 0, 0);
         // Clocks begin at any time.
@@ -395,20 +448,27 @@ impl Session {
         loop {
             for (id, side) in [&us, &it].into_iter().enumerate() {
                 while left[id] > 0 && random.chance(20) {
-                    let len = 1 + random.below(self.longest) as usize;
+                    // Of eight bytes and more no two are alike, nor is one a stub.
+                    let shortest = if self.expiry.is_some() { 8 } else { 1 };
+                    let len = random.below(self.longest).max(shortest) as usize;
                     let message: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
                     if id == 0 && of(us.kcp).waitsnd() > 500 {
                         break;
                     }
                     left[id] -= 1;
-                    let sent = side.send(&message);
+                    let expires = id == 0 && self.expiry.is_some() && random.chance(50);
+                    let sent = if expires {
+                        side.send_until(&message, milliseconds)
+                    } else {
+                        side.send(&message)
+                    };
                     if sent == -3 {
                         assert!(id == 0 && self.large);
                         continue;
                     }
                     assert!(sent >= 0, "send gave {sent}");
                     payload += if id == 0 { message.len() as u64 } else { 0 };
-                    due[id].push_back(message);
+                    due[id].push(message, expires);
                 }
             }
             while changes.first().is_some_and(|change| *change <= now) {
@@ -418,12 +478,14 @@ impl Session {
             it.update(start + now);
             match self.drive {
                 Drive::Next if now >= wake => {
-                    let told = DEAD.get();
+                    let told = DEAD.get() + stats(us.kcp).messages_dropped.get();
                     let timed = of(us.kcp).next_due(at(now)) == at(now);
                     of(us.kcp).update_due(at(now));
                     let sends = !us.out.is_empty();
-                    // The first update sets the clock; an update that finds the window closed begins to wait for a probe.
-                    let needed = now == 0 || of(us.kcp).rmt_wnd.get() == 0 || DEAD.get() > told;
+                    // The first update sets the clock, and one that finds the window closed begins to wait for a probe. What was to be
+                    // sent at once may have expired.
+                    let tells = DEAD.get() + stats(us.kcp).messages_dropped.get() > told;
+                    let needed = now == 0 || of(us.kcp).rmt_wnd.get() == 0 || tells;
                     assert!(sends || !timed || needed, "woken for nothing");
                     if of(us.kcp).next_due(at(now)) == at(now) {
                         // A timeout does not reset the skip count, as in the original, so the segment may be due once more.
@@ -454,16 +516,28 @@ impl Session {
                 us.input(&packet);
             }
             if !self.pause.contains(&now) {
-                Session::take(&it, &mut due[0], self.stream);
+                Session::take(&it, &mut due[0], self.stream, stub.as_deref());
             }
-            Session::take(&us, &mut due[1], false);
+            Session::take(&us, &mut due[1], false, None);
             let state = stats(us.kcp);
             wire.compare(&state);
             assert!(state.bytes_delivered.get() <= payload);
 
             let quiet = of(us.kcp).waitsnd() == 0 && links.iter().all(|link| link.next().is_none());
-            if left == [0, 0] && due.iter().all(VecDeque::is_empty) && quiet {
-                assert_eq!(state.bytes_delivered.get(), payload);
+            let reads = !self.pause.contains(&now);
+            if left == [0, 0] && due.iter().all(Due::is_over) && quiet && reads {
+                let Due {
+                    messages,
+                    missing,
+                    stubs,
+                } = &due[0];
+                // Where the peer had a message already, it has dropped the stub.
+                assert!(state.messages_shortened.get() >= *stubs);
+                let missing = missing + messages.len() as u64;
+                assert_eq!(missing, stubs + state.messages_dropped.get());
+                if self.expiry.is_none() {
+                    assert_eq!(state.bytes_delivered.get(), payload);
+                }
                 assert_eq!(state.rtt_smoothed.get(), of(us.kcp).rx_srtt.get() as u32);
                 return (state, wire);
             }
@@ -477,18 +551,14 @@ impl Session {
     }
 
     /// Takes what has arrived, which must be what was sent.
-    fn take(side: &Side, due: &mut VecDeque<Vec<u8>>, stream: bool) {
+    fn take(side: &Side, due: &mut Due, stream: bool, stub: Option<&[u8]>) {
         while let Some(message) = side.recv() {
-            if !stream {
-                assert_eq!(due.pop_front().as_ref(), Some(&message));
-                continue;
-            }
-            for byte in message {
-                let first = due.front_mut().expect("more was delivered than sent");
-                assert_eq!(first.remove(0), byte);
-                if first.is_empty() {
-                    due.pop_front();
-                }
+            if stream {
+                message.into_iter().for_each(|byte| due.byte(byte));
+            } else if stub == Some(&message) {
+                due.stubs += 1;
+            } else {
+                due.message(&message);
             }
         }
     }
@@ -534,6 +604,8 @@ fn any_session(drive: Drive, random: &mut Random) -> Session {
         large,
         pause: pick(random, &[0..0, 500..9000]),
         changes: pick(random, &[vec![], vec![dark + 3000], vec![10, 20, 1000]]),
+        expiry: None,
+        redundancy: 0,
     }
 }
 
@@ -560,4 +632,51 @@ fn what_is_counted_is_on_the_wire_with_a_flush_after_each_call() {
 #[test]
 fn what_is_counted_is_on_the_wire_with_updates_when_something_is_due() {
     play(Drive::Next);
+}
+
+/// Sessions of messages that expire.
+fn play_expiring(drive: Drive) {
+    let (dropped, shortened) = (Cell::new(0), Cell::new(0));
+    for_seeds(10, |random| {
+        for _ in 0..6 {
+            let stub = vec![0xff; random.below(8) as usize];
+            let any = any_session(drive, random);
+            let session = Session {
+                longest: pick(random, &[u64::from(any.mtu - 24), any.longest]),
+                stream: false,
+                expiry: Some((
+                    pick(random, &[0, 30, 100, 400]),
+                    random.chance(70).then_some(stub),
+                )),
+                // With a copy that it cannot afford it wakes for nothing.
+                redundancy: pick(random, &[0, 0, 20, 100]) * u32::from(drive != Drive::Next),
+                ..any
+            };
+            let (stats, wire) = session.play(random);
+            assert!(stats.resent_needless.get() <= wire.needless());
+            dropped.set(dropped.get() + stats.messages_dropped.get());
+            shortened.set(shortened.get() + stats.messages_shortened.get());
+        }
+    });
+    let (dropped, shortened) = (dropped.get(), shortened.get());
+    let one_seed = std::env::var("IKCP_SEED").is_ok();
+    assert!(
+        one_seed || (dropped > 0 && shortened > 0),
+        "{dropped} {shortened}"
+    );
+}
+
+#[test]
+fn what_does_not_arrive_has_expired_with_an_update_each_interval() {
+    play_expiring(Drive::Interval);
+}
+
+#[test]
+fn what_does_not_arrive_has_expired_with_a_flush_after_each_call() {
+    play_expiring(Drive::Flush);
+}
+
+#[test]
+fn what_does_not_arrive_has_expired_with_updates_when_something_is_due() {
+    play_expiring(Drive::Next);
 }

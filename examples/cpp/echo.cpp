@@ -26,6 +26,7 @@ int main(int count, char **arguments)
     });
     peer.nodelay(1, 10, 2, 1);
     peer.wndsize(256, 256);
+    peer.redundancy(20); // up to 20 % of the payload once more, once packets are lost
 
     const IUINT32 start = kcp::now();
     peer.stats(); // counts from here on
@@ -36,28 +37,45 @@ int main(int count, char **arguments)
     }
     peer.update_due(start);
 
+    // Sleeps until something is due or arrives, at most so many ms, and does it.
     std::string message;
     std::vector<char> packet(65536);
-    while (received.size() < messages) {
+    const auto drive = [&](int longest) {
         const IUINT32 now = kcp::now();
         if (now - start > 20000) {
-            std::fprintf(stderr, "only %zu of %zu echoes came back\n", received.size(), messages);
-            return 1;
+            std::fprintf(stderr, "only %zu echoes came back\n", received.size());
+            std::exit(1);
         }
         pollfd readable{udp, POLLIN, 0};
-        poll(&readable, 1, std::min(1000, static_cast<int>(peer.next(now) - now)));
+        poll(&readable, 1, std::min(longest, static_cast<int>(peer.next(now) - now)));
         const ssize_t size = recv(udp, packet.data(), packet.size(), MSG_DONTWAIT);
         if (size > 0) peer.input({packet.data(), static_cast<std::size_t>(size)});
         peer.update_due(kcp::now());
         while (peer.receive(message)) received.push_back(message);
-    }
-    close(udp);
-
+    };
+    while (received.size() < messages) drive(1000);
     if (received != sent) {
         std::fprintf(stderr, "the echoes are not what was sent\n");
         return 1;
     }
     std::printf("%zu echoes, all equal, in %u ms\n", messages, static_cast<unsigned>(kcp::now() - start));
+
+    // Positions, which are worth nothing when they come late.
+    received.clear();
+    peer.stub("-"); // what has expired on its way comes as this
+    for (std::size_t n = 0; n < messages; ++n) {
+        peer.send_until("position " + std::to_string(n), 5); // ms
+        peer.update_due(kcp::now());
+        for (const IUINT32 next = kcp::now() + 10; kcp::now() < next;) drive(10);
+    }
+    peer.send("end");
+    peer.update_due(kcp::now());
+    while (std::count(received.begin(), received.end(), "end") == 0) drive(1000);
+    const auto in_time = std::count_if(received.begin(), received.end(),
+                                       [](const std::string &one) { return one.rfind("position", 0) == 0; });
+    std::printf("of %zu positions %d came in time\n", messages, static_cast<int>(in_time));
+    close(udp);
+
     const IKCPX_STATS stats = peer.stats();
     std::printf("%u packets; of %u segments %u were sent again\n", static_cast<unsigned>(stats.packets_sent),
                 static_cast<unsigned>(stats.segments_sent),

@@ -26,6 +26,9 @@ for name, result, *arguments in [
     ("ikcpx_next", ctypes.c_uint32, kcp_t, ctypes.c_uint32),
     ("ikcpx_update", None, kcp_t, ctypes.c_uint32),
     ("ikcpx_stats", ctypes.c_int, kcp_t, ctypes.c_void_p, ctypes.c_size_t),
+    ("ikcpx_redundancy", ctypes.c_int, kcp_t, ctypes.c_int),
+    ("ikcpx_send_until", ctypes.c_int, kcp_t, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),
+    ("ikcpx_stub", ctypes.c_int, kcp_t, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),
 ]:
     function = getattr(lib, name)
     function.restype, function.argtypes = result, arguments
@@ -64,6 +67,7 @@ kcp = lib.ikcp_create(1, None)
 lib.ikcp_setoutput(kcp, output)
 lib.ikcp_nodelay(kcp, 1, 10, 2, 1)
 lib.ikcp_wndsize(kcp, 256, 256)
+lib.ikcpx_redundancy(kcp, 20)  # up to 20 % of the payload once more, once packets are lost
 
 sent = [bytes((n + i) % 256 for i in range(n * 31)) for n in range(MESSAGES)]  # up to 3 KB: more than a packet
 received = []
@@ -75,12 +79,12 @@ for message in sent:
     lib.ikcp_send(kcp, message, len(message))
 lib.ikcpx_update(kcp, now())
 
-while len(received) < MESSAGES:
-    if time.monotonic() > start + 20:
-        sys.exit(f"only {len(received)} of {MESSAGES} echoes came back")
+
+def drive(longest):
+    """Sleeps until something is due or arrives, at most so many ms, and does it."""
     current = now()
     wait = (lib.ikcpx_next(kcp, current) - current) & 0xFFFFFFFF
-    if select.select([udp], [], [], min(wait, 1000) / 1000)[0]:
+    if select.select([udp], [], [], min(wait, longest) / 1000)[0]:
         packet = udp.recv(65536)
         lib.ikcp_input(kcp, packet, len(packet))
     lib.ikcpx_update(kcp, now())
@@ -88,11 +92,35 @@ while len(received) < MESSAGES:
         message = ctypes.create_string_buffer(max(size, 1))
         lib.ikcp_recv(kcp, message, size)
         received.append(message.raw[:size])
+    if time.monotonic() > start + 20:
+        sys.exit(f"only {len(received)} echoes came back")
 
-lib.ikcpx_stats(kcp, ctypes.byref(stats), ctypes.sizeof(stats))
-lib.ikcp_release(kcp)
+
+while len(received) < MESSAGES:
+    drive(1000)
 if received != sent:
     sys.exit("the echoes are not what was sent")
 print(f"{MESSAGES} echoes, all equal, in {(time.monotonic() - start) * 1000:.0f} ms")
+
+# ---- positions, which are worth nothing when they come late ----
+
+received.clear()
+lib.ikcpx_stub(kcp, b"-", 1, 0)  # what has expired on its way comes as this
+for n in range(MESSAGES):
+    position = b"position %d" % n
+    lib.ikcpx_send_until(kcp, position, len(position), 5)  # ms
+    lib.ikcpx_update(kcp, now())
+    next_one = time.monotonic() + 0.01
+    while time.monotonic() < next_one:
+        drive(10)
+lib.ikcp_send(kcp, b"end", 3)
+lib.ikcpx_update(kcp, now())
+while b"end" not in received:
+    drive(1000)
+in_time = sum(message.startswith(b"position") for message in received)
+print(f"of {MESSAGES} positions {in_time} came in time")
+
+lib.ikcpx_stats(kcp, ctypes.byref(stats), ctypes.sizeof(stats))
+lib.ikcp_release(kcp)
 resent = stats.resent_timeout + stats.resent_skipped
 print(f"{stats.packets_sent} packets; of {stats.segments_sent} segments {resent} were sent again")

@@ -150,6 +150,24 @@ impl World<'_> {
         end.sent.set(from + u64::from(sent.unsigned_abs()));
     }
 
+    /// Messages that may not arrive.
+    fn send_until(&self, kcp: Object) {
+        self.honest.set(false);
+        let bytes = [0; LONGEST as usize];
+        let len = self.bytes.number().min(LONGEST).cast_signed();
+        for _ in 0..self.bytes.below(40) {
+            // SAFETY: so many bytes are there.
+            let source = unsafe { Source::new(bytes.as_ptr().cast()) };
+            let milliseconds = self.bytes.below(256).cast_signed() - 1;
+            let queued = kcp.nsnd_que.get();
+            if kcp.call().send_until(source, len, milliseconds) < 0 {
+                assert_eq!(kcp.nsnd_que.get(), queued);
+            } else {
+                assert!(milliseconds >= 0 && kcp.stream.get() == 0);
+            }
+        }
+    }
+
     /// Many small messages, so that indexes come into being.
     fn burst(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
@@ -376,7 +394,7 @@ impl World<'_> {
     fn extras(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
         let now = self.now.get();
-        match self.bytes.below(8) {
+        match self.bytes.below(12) {
             0 => {
                 let mut room = vec![0u8; self.bytes.u8().into()];
                 let at: *mut IKCPX_STATS = room.as_mut_ptr().cast();
@@ -395,6 +413,17 @@ impl World<'_> {
                 kcp.call().dead_after(patience, Some(dead_link));
             }
             5 => kcp.call().update_due(now),
+            6 => {
+                // Beyond 100 it is refused.
+                _ = kcp.call().set_redundancy(self.bytes.below(120));
+            }
+            7 => {
+                let stub = self.bytes.take(self.bytes.below(80) as usize);
+                end.shortened.set(true);
+                // Without memory there is none.
+                _ = kcp.call().set_stub(self.bytes.flag().then_some(stub));
+            }
+            8..=9 => self.send_until(kcp),
             _ => {
                 let wait = kcp.call().next_due(now).wrapping_sub(now);
                 self.now.set(now.wrapping_add(wait.min(60_000)));

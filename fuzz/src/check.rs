@@ -154,8 +154,9 @@ pub fn expected_peeksize(kcp: &IKCPCB) -> i32 {
 /// Bytes that one object may own: the formula of docs/memory.md, with the largest values that it had so far.
 pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     const CONTROL: usize = 1024;
-    /// What `ikcpx.h` remembers once it is asked for anything.
+    /// What `ikcpx.h` remembers once it is asked for anything, and for redundancy and stubs.
     const EXTRAS: usize = 1024;
+    const REDUNDANCY: usize = 2048;
     const CLASSES: usize = 2064;
     /// What an allocator may add to a block.
     const SLACK: usize = 32;
@@ -169,7 +170,7 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     for head in [&kcp.snd_queue, &kcp.snd_buf] {
         walk(head, |at| {
             let len = segment(at.len.get() as usize);
-            listed += if end.streamed.get() {
+            listed += if end.streamed.get() || end.shortened.get() {
                 len.max(whole)
             } else {
                 len
@@ -186,12 +187,15 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     let acks = u64::from(end.widest_rcv.get()) * 8 + u64::from(end.stored.get());
     CONTROL
         + EXTRAS
+        + REDUNDANCY
         + 2 * (end.widest_mtu.get() as usize + SLACK)
         + CLASSES
         + listed
         + 2 * whole
         + pooled * (2048 + SLACK)
         + ring(u64::from(end.widest_flight.get()), 13)
+        // Messages that expire in flight, in a queue that doubles.
+        + if end.shortened.get() { ring(u64::from(end.widest_flight.get()), 24) } else { 0 }
         + ring(u64::from(end.widest_rcv.get()), 9)
         + 8 * power(acks + 1)
 }

@@ -33,6 +33,8 @@ pub struct End {
     /// Lengths of messages on the way to this endpoint, as long as nothing was sent in stream mode.
     pub messages: RefCell<VecDeque<usize>>,
     pub streamed: Cell<bool>,
+    /// Segments may have room for more than their payload: stubs were asked for.
+    pub shortened: Cell<bool>,
     /// Calls of `ikcp_recv` on the stack.
     pub receiving: Cell<u32>,
     /// The program wrote sequence numbers, so that order means nothing.
@@ -92,6 +94,7 @@ impl End {
             taken: Cell::new(0),
             messages: RefCell::default(),
             streamed: Cell::new(false),
+            shortened: Cell::new(false),
             changes: Cell::new(0),
             receiving: Cell::new(0),
             renumbered: Cell::new(false),
@@ -124,6 +127,7 @@ impl End {
         self.renumbered.set(false);
         self.unclear_timers.set(false);
         self.streamed.set(false);
+        self.shortened.set(false);
         if let Some(kcp) = self.handle() {
             kcp.call().set_output(Some(output));
             kcp.writelog.set(Some(writelog));

@@ -141,7 +141,7 @@ fn read(name: &str) -> Result<String, String> {
 }
 
 fn api_is_fresh() -> Outcome {
-    let page = api::page(&read("include/ikcp.h")?)?;
+    let page = api::page(&read("include/ikcp.h")?, &read("include/ikcpx.h")?)?;
     Ok(compare_with_file(&root().join("docs/api.md"), &page)?)
 }
 

@@ -8,9 +8,10 @@
 //! If few segments are in flight and the program has nothing more to send, KCP's own rules apply, which are faster there.
 
 use super::{Extension, State};
-use crate::cc::rack::{Flying, Log as _, Sent};
+use crate::cc::rack::{Flying, Log, Sent};
 use crate::consts::IKCP_OVERHEAD;
 use crate::kcp::Kcp;
+use crate::memory::ring::Ring;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
@@ -39,6 +40,17 @@ fn flying(segment: Segment<'_>) -> Flying {
         ts: Millis(segment.ts.get()),
         xmit: segment.xmit.get(),
         lost: segment.fastack.get() & LOST != 0,
+    }
+}
+
+/// The transmissions in their order. Without memory for one the oldest is forgotten; its deadline brings it back.
+impl Log for Ring<Sent> {
+    fn first(&self) -> Option<Sent> {
+        Ring::first(self)
+    }
+
+    fn drop_first(&mut self) {
+        Ring::drop_first(self);
     }
 }
 

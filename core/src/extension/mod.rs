@@ -9,26 +9,24 @@
 //! without a sample.
 //!
 //! - `info`: what a program can read about a control
-//! - `log`: transmissions in their order
 //! - `loss`: time-based loss detection for a connection
 //! - `tables`: the two controls as tables of hooks
 
 mod info;
-mod log;
 mod loss;
 mod tables;
 
 use core::ffi::c_int;
 use core::ptr;
 
-use crate::cc::rack::{Rack, Sample};
+use crate::cc::rack::{Rack, Sample, Sent};
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
+use crate::memory::ring::Ring;
 use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
-use log::Transmissions;
 pub(crate) use loss::Verdict;
 pub use tables::{bbr, cubic};
 
@@ -37,7 +35,7 @@ pub(crate) struct Extension(OnDemand<State>);
 
 struct State {
     rack: Rack,
-    log: Transmissions,
+    log: Ring<Sent>,
     /// Since a control last asked: the shortest round trip, and when the newest transmission that arrived was sent.
     rtt: Option<u32>,
     newest: Option<Millis>,
@@ -110,7 +108,7 @@ impl State {
     fn new(now: Millis) -> State {
         State {
             rack: Rack::new(now),
-            log: Transmissions::new(),
+            log: Ring::new(),
             rtt: None,
             newest: None,
             sent: 0,
@@ -162,7 +160,7 @@ impl Kcp<'_> {
     /// the program has installed no hooks, a table without hooks is installed.
     pub(crate) fn choose_ways(&self) {
         let tells_by_time = self.private().extension.with(|state| state.by_program);
-        let copies = self.redundancy().is_some_and(Redundancy::is_on);
+        let copies = self.redundancy().is_some_and(Redundancy::is_needed);
         let needed = profile::CONGESTION_HOOKS && (tells_by_time == Some(true) || copies);
         if self.ccops.get().is_null() && needed {
             self.ccops.set(tables::none());

@@ -132,9 +132,11 @@ impl Extras {
     }
 
     /// `segment` is retransmitted because later segments were acknowledged.
-    pub(crate) fn skipped(&self, segment: Segment<'_>, now: Millis) {
+    #[inline(never)]
+    pub(crate) fn skipped(&self, kcp: &Kcp<'_>, segment: Segment<'_>) {
         add(&self.counters.stats.resent_skipped, 1);
-        self.note_resent(segment, now);
+        self.note_resent(segment, kcp.now());
+        kcp.leaves_again(segment);
     }
 
     /// `segment` is retransmitted because the path has changed.
@@ -166,9 +168,21 @@ impl Extras {
         }
     }
 
-    /// Segments wait in `snd_queue`, but a flush can admit none.
-    pub(crate) fn stalled(&self, kcp: &Kcp<'_>) {
-        self.counters.limited(limit_of(kcp), kcp.now());
+    /// Messages were dropped from `snd_queue`.
+    pub(super) fn messages_dropped(&self, count: u32) {
+        add(&self.counters.stats.messages_dropped, count);
+    }
+
+    /// Messages in flight became stubs.
+    pub(super) fn messages_shortened(&self, count: u32) {
+        add(&self.counters.stats.messages_shortened, count);
+    }
+
+    /// A copy of `sn` is in a packet. Its acknowledgement will not tell which of the resends before it were for nothing.
+    pub(crate) fn copy_sent(&self, sn: Sn) {
+        add(&self.counters.stats.copies_sent, 1);
+        let forgotten = self.resent.forget_one(sn);
+        self.needs_attention(u32::from(forgotten).wrapping_neg());
     }
 }
 
@@ -203,10 +217,20 @@ impl Counters {
         }
     }
 
-    /// Counts the time up to `now` for the present limit, and sets the next one.
+    /// Sets what limits the sender from now on.
+    #[inline(always)]
     fn limited(&self, limit: Limit, now: Millis) {
+        if self.limit.get() != limit {
+            self.count_limited(now);
+            self.limit.set(limit);
+        }
+    }
+
+    /// Counts the time up to `now` for what has limited the sender.
+    #[inline(never)]
+    fn count_limited(&self, now: Millis) {
         let stats = &self.stats;
-        let counter = match self.limit.replace(limit) {
+        let counter = match self.limit.get() {
             Limit::None => None,
             Limit::Peer => Some(&stats.limited_by_peer),
             Limit::Window => Some(&stats.limited_by_window),
@@ -232,6 +256,20 @@ impl Counters {
 }
 
 impl Kcp<'_> {
+    /// Segments wait in `snd_queue`, but a flush can admit none.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note_stall(&mut self) {
+        if self.may_expire() {
+            self.expire_messages(self.now());
+        }
+        if let Some(Extras { counters, .. }) = self.extras() {
+            let empty = self.snd_queue().is_empty();
+            let limit = if empty { Limit::None } else { limit_of(self) };
+            counters.limited(limit, self.now());
+        }
+    }
+
     /// Begins to count; all counters are zero.
     pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
@@ -272,7 +310,7 @@ impl Kcp<'_> {
     pub(super) fn counted<'k>(&self, state: &'k Extras) -> &'k IKCPX_STATS {
         self.count_fields(state);
         let counters = &state.counters;
-        counters.limited(counters.limit.get(), self.now());
+        counters.count_limited(self.now());
         let stats = &counters.stats;
         stats.rtt_smoothed.set(self.rx_srtt.get().cast_unsigned());
         stats

@@ -4,7 +4,6 @@
 
 use crate::index::Scope;
 use crate::kcp::Kcp;
-use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 
 /// The distance from the clock when only a call or a packet can make something due.
@@ -57,9 +56,12 @@ impl Kcp<'_> {
 
     /// Time until a segment may be copied.
     fn wait_for_copies(&self, now: Millis) -> i32 {
-        self.redundancy()
-            .and_then(Redundancy::wake)
-            .map_or(NEVER, |wake| wake.since(now))
+        let Some(redundancy) = self.redundancy() else {
+            return NEVER;
+        };
+        let in_flight = |sn| self.private().sent.find(self.snd_buf(), sn).is_some();
+        redundancy.stubs.settle(self.acknowledged(), in_flight);
+        redundancy.wait(now).unwrap_or(NEVER)
     }
 
     /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.

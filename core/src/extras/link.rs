@@ -38,6 +38,7 @@ impl Extras {
     #[inline(never)]
     pub(crate) fn timed_out(&self, kcp: &Kcp<'_>, segment: Segment<'_>, rto: u32) -> u32 {
         self.count_timeout(segment, kcp.now());
+        kcp.leaves_again(segment);
         match self.link.highest.get() {
             0 => rto,
             highest => rto.min(highest.max(kcp.rx_rto.get().cast_unsigned())),
@@ -49,7 +50,7 @@ impl Link {
     /// Notes progress if a segment was acknowledged since the last look, or none is in flight.
     #[inline(never)]
     fn look(&self, kcp: &Kcp<'_>) {
-        let acknowledged = kcp.snd_nxt.get().wrapping_sub(kcp.nsnd_buf.get());
+        let acknowledged = kcp.acknowledged();
         if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
             self.goes_on(kcp.now());
         }

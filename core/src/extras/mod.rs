@@ -4,6 +4,7 @@
 //! rest of the code only tests that pointer, once per packet, flush or retransmission.
 //!
 //! - `due`: when something is due, and an update that sends it at that time; keeps no state
+//! - `expiry`: messages that are dropped unless they begin to leave in time
 //! - `large`: messages of more than 127 fragments
 //! - `link`: a path that has changed, a bound on timeouts, a link without progress
 //! - `counters`: the counting
@@ -12,6 +13,7 @@
 
 mod counters;
 mod due;
+mod expiry;
 mod large;
 mod link;
 mod needless;
@@ -23,6 +25,7 @@ use core::ptr;
 
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
+use crate::seq::Earliest;
 use counters::Counters;
 use large::Large;
 use link::Link;
@@ -40,6 +43,8 @@ pub(crate) struct Extras {
     resent: Resent,
     link: Link,
     large: Large,
+    /// When the first message in the queue expires, as far as is known.
+    expires: Earliest,
 }
 
 impl Extras {

@@ -54,6 +54,12 @@ impl Resent {
         })
     }
 
+    /// Forgets `sn`. True when it was remembered.
+    pub(super) fn forget_one(&self, sn: Sn) -> bool {
+        let entry = self.entry(sn);
+        entry.sn.get() == sn && entry.resends.replace(0) != 0
+    }
+
     /// Forgets segments that are acknowledged and were last sent before `then`. Returns their number.
     pub(super) fn forget(&self, una: Sn, then: Millis) -> u32 {
         let mut forgotten = 0;

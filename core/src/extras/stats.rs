@@ -56,7 +56,12 @@ pub struct IKCPX_STATS {
     pub rtt_smoothed: Cell<IUINT32>,
     /// Bytes of payload per second that the peer acknowledged during the last second or two.
     pub delivery_rate: Cell<IUINT32>,
+    /// Messages of ikcpx_send_until() that were dropped from `snd_queue`, and those that ikcpx_stub() shortened.
+    pub messages_dropped: Cell<IUINT64>,
+    pub messages_shortened: Cell<IUINT64>,
+    /// Segments that went out once more beside all this, for ikcpx_redundancy() or as a stub.
+    pub copies_sent: Cell<IUINT64>,
 }
 
 // No padding, so the struct can be copied byte by byte.
-const _: () = assert!(size_of::<IKCPX_STATS>() == 24 * 8 + 4 * 4);
+const _: () = assert!(size_of::<IKCPX_STATS>() == 27 * 8 + 4 * 4);

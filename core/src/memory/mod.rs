@@ -6,6 +6,7 @@ mod acklist;
 pub(crate) mod on_demand;
 pub(crate) mod packet;
 pub(crate) mod pool;
+pub(crate) mod ring;
 
 use core::ffi::c_void;
 use core::mem;

@@ -24,7 +24,7 @@ pub(crate) unsafe trait Zeroed {}
 
 // SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
 unsafe impl Zeroed for Extras {}
-// SAFETY: cells of numbers and booleans.
+// SAFETY: cells of numbers and booleans, and an empty queue.
 unsafe impl Zeroed for Redundancy {}
 
 impl<T: Zeroed> OnDemand<T> {

@@ -36,6 +36,9 @@ impl<'a> Kcp<'a> {
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
+        if self.may_expire() {
+            self.expire_messages(current);
+        }
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
@@ -68,10 +71,10 @@ impl<'a> Kcp<'a> {
         Some(self.bookmark(first))
     }
 
-    /// Numbers the first segments of `snd_queue` as far as the window allows. With `STAMPS` it adds up when they were queued,
-    /// which `send` has recorded.
+    /// Numbers the first segments of `snd_queue` as far as the window allows. With `EXTRAS` it adds up when they were queued, which
+    /// `send` has recorded, and notes which of them expire.
     #[inline(always)]
-    fn number<const STAMPS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+    fn number<const EXTRAS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
         let queue = self.snd_queue();
         let edge = Sn(self.snd_una.get()).plus(window);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
@@ -80,8 +83,9 @@ impl<'a> Kcp<'a> {
         while let Some(segment) = at
             && sn.before(edge)
         {
-            if STAMPS {
+            if EXTRAS {
                 queued = queued.wrapping_add(segment.ts.get());
+                self.note_departure(segment, sn);
             }
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);

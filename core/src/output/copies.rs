@@ -1,25 +1,56 @@
-//! Redundancy: copies of segments in flight, in the free room of packets and, if it is worth it, in a packet of their own.
+//! Copies of segments in flight: of stubs, in packets of their own if need be; and for redundancy, in the free room of packets and, if it is
+//! worth it, in a packet of their own.
 //!
 //! A copy has the segment's number and payload and the present time stamp, so its acknowledgement is a round-trip sample. The
 //! segment itself does not change: its timeouts and fast retransmissions are the same as without redundancy.
 
-use super::Round;
 use super::transmit::Walk;
-use crate::kcp::Kcp;
+use super::{Ended, Round};
+use crate::consts::IKCP_OVERHEAD;
+use crate::kcp::{Back, Kcp};
 use crate::redundancy::{Reason, Redundancy, TRACKED};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::wire::Header;
 
-impl Kcp<'_> {
-    /// Puts copies into the packet under construction, if the program has asked for redundancy.
-    pub(super) fn add_copies(&self, walk: &mut Walk) {
-        if let Some(redundancy) = self.redundancy() {
-            self.copy_in_flight(redundancy, walk);
+impl<'a> Kcp<'a> {
+    /// Puts stubs into packets, and other copies into the last one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn add_copies(self, walk: &mut Walk) -> Result<Back<'a>, Ended<'a>> {
+        let mut kcp = self;
+        while let Some(redundancy) = kcp.redundancy()
+            && kcp.repeat_stubs(redundancy, walk)
+        {
+            kcp = kcp.output_packet()?;
+            kcp.sync_sent();
         }
+        if let Some(redundancy) = kcp.redundancy() {
+            kcp.copy_in_flight(redundancy, walk);
+        }
+        Ok(kcp.give_back())
     }
 
-    #[cold]
+    /// Puts stubs that are due into the packet. True when one needs another packet.
+    fn repeat_stubs(&self, redundancy: &Redundancy, walk: &mut Walk) -> bool {
+        let now = walk.round.current;
+        if !redundancy.stubs.wake.has_come(now) {
+            return false;
+        }
+        let find = |sn| self.private().sent.find_again(self.snd_buf(), sn);
+        redundancy.stubs.repeat(now, find, |segment| {
+            let len = segment.len.get();
+            let waits = segment.xmit.get() == 0 || !walk.affords(len);
+            if !waits && self.private().packet.len() > 0 && !self.fits(IKCP_OVERHEAD + len) {
+                return false;
+            }
+            if !waits && self.write_copy(walk, segment) {
+                redundancy.repeated(Sn(segment.sn.get()), now);
+            }
+            true
+        })
+    }
+
     #[inline(never)]
     fn copy_in_flight(&self, redundancy: &Redundancy, walk: &mut Walk) {
         redundancy.sleep();
@@ -91,13 +122,17 @@ impl Kcp<'_> {
         segment: Segment<'_>,
         reason: Reason,
     ) -> bool {
+        self.leaves_again(segment);
+        let len = segment.len.get();
+        redundancy.affords(len, reason) && walk.affords(len) && self.write_copy(walk, segment)
+    }
+
+    /// The same for one whose bytes are there.
+    fn write_copy(&self, walk: &mut Walk, segment: Segment<'_>) -> bool {
         let len = segment.len.get();
         let packet = &self.private().packet;
         let mut writer = packet.writer(&self.buffer, self.mtu.get());
-        if !redundancy.affords(len, reason)
-            || walk.budget.is_some_and(|budget| budget < len)
-            || !writer.fits(len)
-        {
+        if !writer.fits(len) {
             return false;
         }
         let Round { current, wnd, .. } = walk.round;
@@ -110,6 +145,9 @@ impl Kcp<'_> {
         writer.put(&header.emit(), segment);
         packet.take_over(writer);
         walk.spend(len);
+        if let Some(extras) = self.extras() {
+            extras.copy_sent(Sn(segment.sn.get()));
+        }
         true
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Kcp<'a> {
 
     /// Flushes, and once more if that was requested meanwhile. Requests during the second flush are ignored.
     #[inline(never)]
-    fn flush_on(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+    fn flush_on(mut self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
         let work = if occasion == Occasion::Call {
             if self.updated.get() == 0 {
                 return Ok(self);
@@ -203,7 +203,7 @@ impl<'a> Kcp<'a> {
     /// What a flush has to do with segments, as far as the index and the windows tell. `Nothing` is the common case for a
     /// connection that only answers, and for a program that flushes after every call.
     #[inline(always)]
-    fn work(&self) -> Work {
+    fn work(&mut self) -> Work {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
         if !ways::NOTHING_TO_SEND || self.needs_general_ways() || !nothing_due {
             Work::Unclear
@@ -212,8 +212,8 @@ impl<'a> Kcp<'a> {
         } else if self.admits(self.send_window()) {
             Work::Admission
         } else {
-            if let Some(extras) = self.extras() {
-                extras.stalled(self);
+            if self.extras().is_some() {
+                self.note_stall();
             }
             Work::Nothing
         }
@@ -313,7 +313,7 @@ impl<'a> Kcp<'a> {
             kcp.private().sent.flushed();
         }
         if kcp.needs_general_ways() {
-            kcp.add_copies(&mut walk);
+            kcp = kcp.lend(|kcp| kcp.add_copies(&mut walk))?;
         }
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;

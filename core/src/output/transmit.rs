@@ -41,6 +41,11 @@ pub(super) struct Walk {
 
 impl Walk {
     #[inline(always)]
+    pub(super) fn affords(&self, len: u32) -> bool {
+        self.budget.is_none_or(|budget| len <= budget)
+    }
+
+    #[inline(always)]
     pub(super) fn spend(&mut self, len: u32) {
         if let Some(budget) = &mut self.budget {
             *budget = budget.saturating_sub(len);
@@ -130,8 +135,7 @@ impl<'a> Kcp<'a> {
             {
                 let len = segment.len.get();
                 let need = IKCP_OVERHEAD.saturating_add(len);
-                let affordable = walk.budget.is_none_or(|budget| len <= budget);
-                if !affordable || !self.private().packet.can_hold(&self.buffer, need) {
+                if !walk.affords(len) || !self.private().packet.can_hold(&self.buffer, need) {
                     walk.stopped = true;
                     self.private().deferred.set(true);
                     self.private().deferred_at.set(walk.round.current);
@@ -265,7 +269,7 @@ impl<'a> Kcp<'a> {
             Cause::FastRetransmit => {
                 self.note_sent_early(segment);
                 if let Some(extras) = self.extras() {
-                    extras.skipped(segment, walk.round.current);
+                    extras.skipped(self, segment);
                 }
                 segment.fastack.set(0);
                 walk.fast_retransmits = walk.fast_retransmits.wrapping_add(1);

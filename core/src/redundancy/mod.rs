@@ -8,16 +8,21 @@
 //! 3. In the free room of a packet with payload: of late segments, then of those that were sent once, the newest first.
 //!
 //! Nothing is spent before a loss (`loss`), and less where copies fill a queue (`brake`).
+//!
+//! Copies for another reason are those of messages that nobody waits for any more (`stubs`): they cost a few bytes, and no budget.
 
 mod brake;
 mod loss;
+mod stubs;
 
 use core::cell::Cell;
 
 use crate::kcp::Kcp;
-use crate::seq::{Millis, Sn};
+use crate::seq::{Earliest, Millis, Sn};
 use brake::Brake;
 use loss::Loss;
+pub(crate) use stubs::LONGEST as LONGEST_STUB;
+use stubs::Stubs;
 
 /// With more segments in flight than this, the connection sends in bulk and nothing is copied.
 pub(crate) const TRACKED: u32 = 64;
@@ -59,11 +64,11 @@ pub(crate) struct Redundancy {
     credit: Cell<u32>,
     /// Packets that may be sent with copies alone, in hundredths.
     lone: Cell<u32>,
-    /// When a flush has to look for copies again; valid if `waits`.
-    wake: Cell<Millis>,
-    waits: Cell<bool>,
+    /// When a flush has to look for copies again.
+    wake: Earliest,
     loss: Loss,
     brake: Brake,
+    pub(crate) stubs: Stubs,
     /// By `sn`, modulo the size.
     flights: [Cell<Flight>; TRACKED as usize],
 }
@@ -131,6 +136,22 @@ impl Kcp<'_> {
         }
         percent == 0 || redundancy.is_some()
     }
+
+    /// Makes a message of one segment that expires in flight a `stub` from now on, or lets it be. False when it is
+    /// too long, and without memory.
+    #[must_use]
+    pub fn set_stub(&self, stub: Option<&[u8]>) -> bool {
+        let redundancy = match stub {
+            None => self.redundancy(),
+            Some(stub) if stub.len() <= LONGEST_STUB => self.private().redundancy.get_or_zeroed(),
+            Some(_) => return false,
+        };
+        if let Some(redundancy) = redundancy {
+            redundancy.stubs.set(stub);
+            self.choose_ways();
+        }
+        stub.is_none() || redundancy.is_some()
+    }
 }
 
 impl Redundancy {
@@ -139,16 +160,22 @@ impl Redundancy {
         if self.percent.replace(percent) == 0 {
             self.brake.begin();
         }
-        self.waits.set(false);
+        self.wake.forget();
     }
 
-    /// When a flush has to look for copies again, if anything waits.
-    pub(crate) fn wake(&self) -> Option<Millis> {
-        self.waits.get().then(|| self.wake.get())
+    /// How long until a flush has to look for copies or stubs again, as seen at `now`, if anything waits.
+    pub(crate) fn wait(&self, now: Millis) -> Option<i32> {
+        let wakes = self.wake.get().into_iter().chain(self.stubs.wake.get());
+        wakes.map(|wake| wake.since(now)).min()
     }
 
     pub(crate) fn is_on(&self) -> bool {
         self.percent.get() > 0
+    }
+
+    /// True when flushes have to look for copies or stubs.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_on() || self.stubs.is_on()
     }
 
     fn flight(&self, sn: Sn) -> &Cell<Flight> {
@@ -269,9 +296,14 @@ impl Redundancy {
         }
     }
 
+    /// A stub with the number `sn` is in the packet.
+    pub(crate) fn repeated(&self, sn: Sn, now: Millis) {
+        self.copied(sn, now, 0, false);
+    }
+
     /// No segment waits for a copy, as far as is known.
     pub(crate) fn sleep(&self) {
-        self.waits.set(false);
+        self.wake.forget();
     }
 
     /// `sn` stays in flight: a flush must look again when a copy is worth a packet.
@@ -281,10 +313,7 @@ impl Redundancy {
         };
         // At least 1 ms: what the budget does not cover now, it may cover a little later.
         let left = flight.due_at(lateness).saturating_sub(flight.age(now));
-        let at = now.plus(left.max(1));
-        if !self.waits.replace(true) || at.since(self.wake.get()) < 0 {
-            self.wake.set(at);
-        }
+        self.wake.note(now.plus(left.max(1)));
     }
 
     /// The peer acknowledges `sn` with the time stamp `ts`, after a round trip of `rtt` ms.

@@ -109,6 +109,17 @@ impl<'k> Segment<'k> {
         self.una.set(header.una);
     }
 
+    /// Makes `bytes` the payload, if there are fewer of them than it has.
+    pub(crate) fn cut_to(self, bytes: &[u8]) -> bool {
+        let shorter = bytes.len() < self.len.get() as usize;
+        if shorter {
+            // SAFETY: the segment has room for the payload that it has, which is more.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.payload(), bytes.len()) };
+            self.len.set(bytes.len() as u32);
+        }
+        shorter
+    }
+
     /// First byte of the payload. The pointer is derived from the whole allocation, not from the one-byte `data`.
     #[inline(always)]
     pub(crate) const fn payload(self) -> *mut u8 {

@@ -11,7 +11,7 @@ use crate::heap;
 use crate::packet::*;
 use crate::script::{Script, flying};
 
-fn kcp<'a>(s: &Script) -> Kcp<'a> {
+pub fn kcp<'a>(s: &Script) -> Kcp<'a> {
     of(**s)
 }
 
@@ -20,7 +20,7 @@ fn of<'a>(object: Object) -> Kcp<'a> {
     unsafe { Kcp::from_ptr(object.0) }.expect("an object")
 }
 
-fn stats(s: &Script) -> IKCPX_STATS {
+pub fn stats(s: &Script) -> IKCPX_STATS {
     let mut stats = MaybeUninit::uninit();
     // SAFETY: it has its size, and all of it is filled.
     unsafe {
@@ -30,7 +30,7 @@ fn stats(s: &Script) -> IKCPX_STATS {
 }
 
 /// How long the program may sleep.
-fn sleep(s: &Script, now: u32) -> u32 {
+pub fn sleep(s: &Script, now: u32) -> u32 {
     kcp(s).next_due(now).wrapping_sub(now)
 }
 

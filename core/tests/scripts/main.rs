@@ -20,6 +20,8 @@ mod packet;
 
 mod acks;
 #[cfg(feature = "extensions")]
+mod expiry;
+#[cfg(feature = "extensions")]
 mod extras;
 mod fast;
 mod hooks;

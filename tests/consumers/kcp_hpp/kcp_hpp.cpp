@@ -347,6 +347,19 @@ void extras_are_asked_for()
     CHECK_INT(moved.dead_link(), 0);
     CHECK_INT(moved->dead_link, 20);
     CHECK_INT(kcp::connection().backoff_limit(1), -1);
+    CHECK_INT(kcp::connection().send_until("m", 1), -1);
+    CHECK_INT(moved.redundancy(20), 0);
+    CHECK_INT(moved.stub("-"), 0);
+    CHECK_INT(moved.stub(std::string(65, '-')), -1);
+    moved.wndsize(2, 0);
+    CHECK(moved.send_until("in flight", 20) >= 0 && moved.send_until("in the queue", 20) >= 0);
+    const IUINT32 sent_at = moved->current;
+    moved.update_due(sent_at);
+    moved.update_due(sent_at + 30);
+    CHECK_INT(moved.stats().messages_shortened, 1);
+    CHECK_INT(moved.stats().messages_dropped, 1);
+    CHECK_INT(moved.empty_stub(), 0);
+    CHECK_INT(moved.stub(kcp::bytes()), 0);
 #if KCP_HPP_EXCEPTIONS
     CHECK_INT(moved.dead_link(10, [] { throw 7; }), 0);
     int thrown = 0;

@@ -1,4 +1,4 @@
-//! Makes docs/api.md of the comments in include/ikcp.h.
+//! Makes docs/api.md from the comments in include/ikcp.h and include/ikcpx.h.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -12,8 +12,8 @@ struct Item<'a> {
     declaration: &'a str,
 }
 
-/// The whole page.
-pub fn page(header: &str) -> Result<String, Box<dyn Error>> {
+/// The whole page, from ikcp.h and ikcpx.h.
+pub fn page(header: &str, extensions: &str) -> Result<String, Box<dyn Error>> {
     let (before, declarations) = header.split_once(FUNCTIONS).ok_or("no functions")?;
     let (_, masks) = before.split_once(LOG_MASKS).ok_or("no log masks")?;
     let functions: Vec<Item> = items(declarations)
@@ -81,6 +81,22 @@ pub fn page(header: &str) -> Result<String, Box<dyn Error>> {
         );
         let meaning = meaning.trim().trim_end_matches("*/").trim();
         writeln!(page, "| `{name}` | {value} | {} |", prose(meaning))?;
+    }
+
+    writeln!(
+        page,
+        "\n## Functions of ikcpx.h\n\n[extensions.md](extensions.md) says whom they serve; the comments in \
+         [ikcpx.h](../include/ikcpx.h) say the rest.\n\n| function | returns |\n|---|---|"
+    )?;
+    for function in items(extensions) {
+        if name(function.declaration)?.starts_with("ikcpx_") {
+            let returns = match Text::of(&function)?.returns {
+                returns if returns.is_empty() => "nothing".to_string(),
+                returns => prose(&returns),
+            };
+            let declaration = function.declaration.trim_end_matches(';');
+            writeln!(page, "| `{declaration}` | {returns} |")?;
+        }
     }
     Ok(page)
 }

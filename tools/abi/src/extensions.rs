@@ -11,7 +11,29 @@ type Controller = unsafe extern "C" fn() -> *const Ops;
 /// `int function(ikcpcb *kcp, int value)`, such as `ikcpx_rack` and `ikcpx_redundancy`
 pub type Setting = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
 
+/// `int function(ikcpcb *kcp, const char *data, int len, int value)`
+type WithBytes = unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) -> c_int;
+
+/// `ikcpx_send_until` and `ikcpx_stub`.
+#[derive(Clone, Copy)]
+pub struct Expiry {
+    send_until: WithBytes,
+    stub: WithBytes,
+}
+
 impl Library {
+    /// What it has for messages that expire.
+    pub fn expiry(&self) -> Option<Expiry> {
+        let (send_until, stub) = (self.symbol("ikcpx_send_until")?, self.symbol("ikcpx_stub")?);
+        // SAFETY: ikcpx.h declares these functions so.
+        Some(unsafe {
+            Expiry {
+                send_until: transmute::<*mut c_void, WithBytes>(send_until),
+                stub: transmute::<*mut c_void, WithBytes>(stub),
+            }
+        })
+    }
+
     /// The congestion control that the function of this name returns, such as `ikcpx_bbr`.
     pub fn controller(&self, function: &str) -> Option<&'static Ops> {
         let address = self.symbol(function)?;
@@ -54,6 +76,20 @@ impl Info {
 }
 
 impl<O> Kcp<O> {
+    /// Sends a message that expires after so many milliseconds. `expiry` is of the same library.
+    pub fn send_until(&mut self, expiry: Expiry, data: &[u8], milliseconds: i32) -> i32 {
+        let length = c_int::try_from(data.len()).expect("a message of 2 GiB");
+        // SAFETY: the object is alive and the buffer has `length` bytes.
+        unsafe { (expiry.send_until)(self.raw(), data.as_ptr().cast(), length, milliseconds) }
+    }
+
+    /// Lets messages that expire in flight become these bytes.
+    pub fn stub(&mut self, expiry: Expiry, stub: &[u8]) -> i32 {
+        let length = c_int::try_from(stub.len()).expect("a stub of 2 GiB");
+        // SAFETY: the object is alive and the buffer has `length` bytes.
+        unsafe { (expiry.stub)(self.raw(), stub.as_ptr().cast(), length, 0) }
+    }
+
     /// The state of the congestion control, if it is one of the library's own.
     pub fn info(&self) -> Option<Info> {
         let size = size_of::<Info>() as u32;

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod library;
 pub mod ours;
 
+pub use extensions::Expiry;
 pub use kcp::Kcp;
 pub use layout::{Ikcpcb, Layout};
 pub use library::{Functions, Library};

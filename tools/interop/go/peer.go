@@ -24,13 +24,14 @@ import (
 )
 
 var (
-	role    = flag.String("role", "", "core, listen or dial")
-	stream  = flag.Bool("stream", false, "stream mode")
-	bytes   = flag.Int("bytes", 0, "bytes to send and to receive")
-	longest = flag.Int("longest", 1, "bytes of the longest message")
-	conv    = flag.Uint("conv", 0, "number of the conversation, unless it dials")
-	seed    = flag.Int64("seed", 0, "of contents and message lengths")
-	link    = flag.String("link", "", "address to send to")
+	role     = flag.String("role", "", "core, listen or dial")
+	stream   = flag.Bool("stream", false, "stream mode")
+	extended = flag.Bool("extended", false, "some messages that arrive expire, and are not counted")
+	bytes    = flag.Int("bytes", 0, "bytes to send and to receive")
+	longest  = flag.Int("longest", 1, "bytes of the longest message")
+	conv     = flag.Uint("conv", 0, "number of the conversation, unless it dials")
+	seed     = flag.Int64("seed", 0, "of contents and message lengths")
+	link     = flag.String("link", "", "address to send to")
 )
 
 // The windows of both sides, in segments.
@@ -38,12 +39,13 @@ const window = 256
 
 // What was sent or received so far.
 type account struct {
-	hash hash.Hash
-	left int
+	hash     hash.Hash
+	left     int
+	expected uint32
 }
 
 func newAccount() *account {
-	return &account{sha256.New(), *bytes}
+	return &account{sha256.New(), *bytes, 0}
 }
 
 func (a *account) add(message []byte) {
@@ -64,8 +66,33 @@ func (a *account) next(random *rand.Rand) []byte {
 	}
 	message := make([]byte, length)
 	random.Read(message)
+	if *extended {
+		message[0] &= 0x7f
+	}
 	a.add(message)
 	return message
+}
+
+// A message that arrived. Those that expire have the highest bit in their first byte: one byte of 0xff where they have
+// expired in flight, otherwise numbers that ascend.
+func (a *account) take(message []byte) {
+	if !*extended || message[0] < 0x80 {
+		a.add(message)
+		return
+	}
+	if len(message) == 1 && message[0] == 0xff {
+		return
+	}
+	if len(message) != 200 || message[0] != 0x80 {
+		log.Fatalf("%d bytes that begin with %x", len(message), message[0])
+	}
+	number := binary.LittleEndian.Uint32(message[1:])
+	for _, fill := range message[5:] {
+		if fill != byte(number) || number < a.expected {
+			log.Fatalf("message %d, expected %d or later", number, a.expected)
+		}
+	}
+	a.expected = number + 1
 }
 
 func must(err error) {
@@ -100,7 +127,7 @@ func session(connection *kcp.UDPSession) {
 		for received.left > 0 {
 			length, err := connection.Read(buffer)
 			must(err)
-			received.add(buffer[:length])
+			received.take(buffer[:length])
 		}
 	}()
 	both.Wait()
@@ -116,7 +143,7 @@ func core(socket *net.UDPConn, peer net.Addr) {
 	protocol.WndSize(window, window)
 	sent, received := newAccount(), newAccount()
 	random := rand.New(rand.NewSource(*seed))
-	packet, message := make([]byte, 1<<16), make([]byte, 1<<16)
+	packet, message := make([]byte, 1<<16), make([]byte, 1<<19)
 	for reported := false; ; {
 		for sent.left > 0 && protocol.WaitSnd() < 2*window {
 			if result := protocol.Send(sent.next(random)); result != 0 {
@@ -141,7 +168,7 @@ func core(socket *net.UDPConn, peer net.Addr) {
 			if length < 0 {
 				break
 			}
-			received.add(message[:length])
+			received.take(message[:length])
 		}
 		if !reported && sent.left == 0 && received.left <= 0 && protocol.WaitSnd() == 0 {
 			report(sent, received)

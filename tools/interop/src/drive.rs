@@ -11,6 +11,9 @@ use crate::endpoint::{Endpoint, WINDOW};
 use crate::link::is_harmless;
 use crate::transfer::{Report, Transfer};
 
+/// Bytes of the longest message: 255 fragments, and a packet.
+const LONGEST: usize = 256 * 1376;
+
 /// How each side learns that the other has finished: a side that has finished keeps acknowledging until the other has too.
 #[derive(Default)]
 pub struct Finish {
@@ -37,6 +40,8 @@ pub struct Side {
     transfer: Transfer,
     start: Instant,
     limit: Duration,
+    /// The peer speaks first: how long a message may be is known once it has told its window.
+    pub listens: bool,
 }
 
 impl Side {
@@ -46,6 +51,7 @@ impl Side {
             transfer,
             start: Instant::now(),
             limit,
+            listens: false,
         }
     }
 
@@ -93,7 +99,8 @@ impl Side {
 
     /// Sends what the window allows, sleeps until there is something to do, and processes what has arrived.
     fn turn(&mut self, endpoint: &mut dyn Endpoint) -> Result<()> {
-        while endpoint.waiting() < 2 * usize::from(WINDOW)
+        while !self.listens
+            && endpoint.waiting() < 2 * usize::from(WINDOW)
             && let Some(message) = self.transfer.next_message()
         {
             endpoint.send(message)?;
@@ -103,11 +110,14 @@ impl Side {
         let sleep = endpoint.check(now).wrapping_sub(now).clamp(1, 10);
         self.socket
             .set_read_timeout(Some(Duration::from_millis(sleep.into())))?;
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; LONGEST];
         // Bounded, so that a flood of packets does not delay the clock.
         for _ in 0..64 {
             match self.socket.recv(&mut buffer) {
-                Ok(length) => endpoint.input(&buffer[..length])?,
+                Ok(length) => {
+                    self.listens = false;
+                    endpoint.input(&buffer[..length])?;
+                }
                 Err(error) if is_harmless(error.kind()) => break,
                 Err(error) => return Err(error.into()),
             }

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::net::UdpSocket;
 
 use anyhow::{Context, Result, bail, ensure};
-use kcp_abi::Library;
+use kcp_abi::{Expiry, Library};
 
 use crate::link::is_harmless;
-use crate::transfer::Mode;
+use crate::transfer::{Mode, STUB, expiring};
 
 /// Windows of both sides, segments. Each message fits.
 pub const WINDOW: u16 = 256;
@@ -26,7 +26,14 @@ pub trait Endpoint {
     fn waiting(&self) -> usize;
 }
 
-struct Ours<O>(kcp_abi::Kcp<O>);
+struct Ours<O> {
+    kcp: kcp_abi::Kcp<O>,
+    /// For messages that expire, and how many were sent.
+    expiry: Option<(Expiry, u32)>,
+}
+
+/// What messages of ours that expire have to live, ms.
+const LIFETIME: i32 = 20;
 
 /// A connection of this project's C library.
 pub fn ours(
@@ -45,12 +52,38 @@ pub fn ours(
     kcp.nodelay(1, 10, 2, 1);
     kcp.wndsize(WINDOW.into(), WINDOW.into());
     kcp.stream(mode == Mode::Stream);
-    Ok(Box::new(Ours(kcp)))
+    let mut expiry = None;
+    if mode == Mode::Extended {
+        // Few in flight, so that there is redundancy.
+        kcp.wndsize(48, WINDOW.into());
+        for (name, value) in [
+            ("ikcpx_redundancy", 100),
+            ("ikcpx_large_messages", 1),
+            ("ikcpx_backoff_limit", 500),
+        ] {
+            let setting = library.setting(name);
+            let setting = setting.with_context(|| format!("the library has no {name}"))?;
+            ensure!(kcp.set(setting, value) == 0, "{name} refuses");
+        }
+        let functions = library.expiry();
+        let functions = functions.context("the library has no ikcpx_send_until")?;
+        ensure!(kcp.stub(functions, STUB) == 0, "ikcpx_stub refuses");
+        expiry = Some((functions, 0));
+    }
+    Ok(Box::new(Ours { kcp, expiry }))
 }
 
 impl<O> Endpoint for Ours<O> {
     fn send(&mut self, message: &[u8]) -> Result<()> {
-        let taken = self.0.send(message);
+        if let Some((functions, number)) = &mut self.expiry {
+            for _ in 0..4 {
+                let message = expiring(*number);
+                let taken = self.kcp.send_until(*functions, &message, LIFETIME);
+                ensure!(taken >= 0, "ikcpx_send_until gave {taken}");
+                *number += 1;
+            }
+        }
+        let taken = self.kcp.send(message);
         ensure!(
             usize::try_from(taken).is_ok_and(|taken| taken == message.len()),
             "ikcp_send gave {taken} for {} bytes",
@@ -60,7 +93,7 @@ impl<O> Endpoint for Ours<O> {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
-        match self.0.recv(buffer) {
+        match self.kcp.recv(buffer) {
             -1 | -2 => Ok(None),
             length => Ok(Some(
                 usize::try_from(length).with_context(|| format!("ikcp_recv gave {length}"))?,
@@ -69,23 +102,23 @@ impl<O> Endpoint for Ours<O> {
     }
 
     fn input(&mut self, packet: &[u8]) -> Result<()> {
-        match self.0.input(packet) {
+        match self.kcp.input(packet) {
             0 => Ok(()),
             error => bail!("ikcp_input gave {error}"),
         }
     }
 
     fn update(&mut self, now: u32) -> Result<()> {
-        self.0.update(now);
+        self.kcp.update(now);
         Ok(())
     }
 
     fn check(&self, now: u32) -> u32 {
-        self.0.check(now)
+        self.kcp.check(now)
     }
 
     fn waiting(&self) -> usize {
-        usize::try_from(self.0.waitsnd()).unwrap_or(0)
+        usize::try_from(self.kcp.waitsnd()).unwrap_or(0)
     }
 }
 
@@ -111,7 +144,7 @@ struct Crate(kcp::Kcp<Datagrams>);
 pub fn of_crate(conv: u32, mode: Mode, socket: UdpSocket) -> Result<Box<dyn Endpoint>> {
     let output = Datagrams(socket);
     let mut kcp = match mode {
-        Mode::Message => kcp::Kcp::new(conv, output),
+        Mode::Message | Mode::Extended => kcp::Kcp::new(conv, output),
         Mode::Stream => kcp::Kcp::new_stream(conv, output),
     };
     kcp.set_nodelay(true, 10, 2, true);

@@ -105,6 +105,7 @@ impl Go {
             .args(["-seed", &(job.seed >> 1).to_string()])
             .args(["-link", &job.link.to_string()])
             .arg(format!("-stream={}", job.mode == Mode::Stream))
+            .arg(format!("-extended={}", job.mode == Mode::Extended))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn()?;

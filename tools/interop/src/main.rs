@@ -68,7 +68,7 @@ enum Peer {
 }
 
 /// Peer and mode of each transfer.
-const CASES: [(Peer, Mode); 7] = [
+const CASES: [(Peer, Mode); 11] = [
     (Peer::Crate, Mode::Message),
     (Peer::Crate, Mode::Stream),
     (Peer::Go(Role::Core), Mode::Message),
@@ -76,6 +76,10 @@ const CASES: [(Peer, Mode); 7] = [
     (Peer::Go(Role::Listen), Mode::Stream),
     (Peer::Go(Role::Dial), Mode::Message),
     (Peer::Go(Role::Dial), Mode::Stream),
+    (Peer::Crate, Mode::Extended),
+    (Peer::Go(Role::Core), Mode::Extended),
+    (Peer::Go(Role::Listen), Mode::Extended),
+    (Peer::Go(Role::Dial), Mode::Extended),
 ];
 
 fn main() -> ExitCode {
@@ -191,11 +195,15 @@ fn run(
     mode: Mode,
     seed: u64,
 ) -> Result<Outcome> {
-    let bytes = cli.megabytes * 1_000_000;
+    // With few in flight it takes its time.
+    let share = if mode == Mode::Extended { 4 } else { 1 };
+    let bytes = cli.megabytes * 1_000_000 / share;
     let limit = Duration::from_secs(cli.limit);
     // Messages of kcp-go's sessions are one segment each; others have many.
     let longest = match peer {
         Peer::Go(Role::Listen | Role::Dial) => 1300,
+        // As many fragments as a header can count.
+        Peer::Go(Role::Core) if mode == Mode::Extended => 255 * 1376,
         _ => 60_000,
     };
     let conv = fastrand::Rng::with_seed(seed).u32(..);
@@ -249,7 +257,8 @@ fn run(
             if let Some(address) = child.address() {
                 link.set_far_side(address);
             }
-            let ours = Side::new(near, Transfer::new(mode, bytes, longest, seed ^ 1), limit);
+            let mut ours = Side::new(near, Transfer::new(mode, bytes, longest, seed ^ 1), limit);
+            ours.listens = mode == Mode::Extended && role == Role::Core;
             // The side that dials chooses the conversation number, and the other learns it.
             let conv = (role != Role::Dial).then_some(conv);
             let (ours, theirs) = thread::scope(|scope| {

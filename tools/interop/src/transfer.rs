@@ -8,6 +8,21 @@ use sha2::{Digest as _, Sha256};
 pub enum Mode {
     Message,
     Stream,
+    /// Messages, between those of ours some that expire, and all of ikcpx.h that the peer notices.
+    Extended,
+}
+
+/// First byte of messages that may not arrive. In [`Mode::Extended`] no other has the highest bit in its first byte.
+const EXPIRING: u8 = 0x80;
+/// What such a message becomes when it expires in flight.
+pub const STUB: &[u8] = &[0xff];
+
+/// Message number `n` of those that expire.
+pub fn expiring(n: u32) -> Vec<u8> {
+    let mut message = vec![EXPIRING];
+    message.extend(n.to_le_bytes());
+    message.resize(200, n as u8);
+    message
 }
 
 impl Mode {
@@ -15,6 +30,7 @@ impl Mode {
         match self {
             Mode::Message => "message",
             Mode::Stream => "stream",
+            Mode::Extended => "extensions",
         }
     }
 }
@@ -41,6 +57,8 @@ pub struct Transfer {
     sent: Sha256,
     received: Sha256,
     message: Vec<u8>,
+    /// The next message that expires has this number or a later one.
+    expected: u32,
 }
 
 impl Transfer {
@@ -54,6 +72,7 @@ impl Transfer {
             sent: Sha256::new(),
             received: Sha256::new(),
             message: Vec::new(),
+            expected: 0,
         }
     }
 
@@ -65,6 +84,9 @@ impl Transfer {
         let length = self.random.usize(1..=self.longest).min(self.to_send);
         self.message.resize(length, 0);
         self.random.fill(&mut self.message);
+        if self.mode == Mode::Extended {
+            self.message[0] &= !EXPIRING;
+        }
         self.to_send -= length;
         add(&mut self.sent, self.mode, &self.message);
         Some(&self.message)
@@ -72,6 +94,16 @@ impl Transfer {
 
     /// Accounts for a message, or a piece of a stream, that arrived.
     pub fn take(&mut self, message: &[u8]) {
+        if self.mode == Mode::Extended && message.first().is_some_and(|&first| first >= EXPIRING) {
+            let number = message.get(1..5).and_then(|bytes| bytes.try_into().ok());
+            let number = number.map_or(u32::MAX, u32::from_le_bytes);
+            if message != STUB && (number < self.expected || message != expiring(number)) {
+                // It shows in the digest.
+                add(&mut self.received, self.mode, message);
+            }
+            self.expected = self.expected.max(number.wrapping_add(1));
+            return;
+        }
         // Extra bytes show in the digest.
         self.to_receive = self.to_receive.saturating_sub(message.len());
         add(&mut self.received, self.mode, message);
@@ -100,7 +132,7 @@ impl Transfer {
 }
 
 fn add(hash: &mut Sha256, mode: Mode, message: &[u8]) {
-    if mode == Mode::Message {
+    if mode != Mode::Stream {
         let length = u32::try_from(message.len()).expect("messages are short");
         hash.update(length.to_le_bytes());
     }

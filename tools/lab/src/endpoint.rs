@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
-use kcp_abi::{Kcp, Library};
+use kcp_abi::{Expiry, Kcp, Library};
 use kcp_cli::demand;
 use kcp_cli::values::number;
 
@@ -354,6 +354,8 @@ pub struct KcpPair {
     pub ends: [Endpoint; 2],
     pub pipes: [Pipe; 2],
     flush: bool,
+    /// After how long the messages of both ends expire, ms.
+    expiry: Option<(Expiry, i32)>,
     tap: Option<Tap>,
 }
 
@@ -368,16 +370,42 @@ impl KcpPair {
         stream: u64,
         first_update: [Micros; 2],
     ) -> Result<KcpPair> {
+        let modes = [mode, mode];
+        KcpPair::with_modes(library, modes, window, link, seed, stream, first_update)
+    }
+
+    /// The same where the ends need not be alike, but for `+flush`, which is the client's.
+    pub fn with_modes(
+        library: &'static Library,
+        modes: [&Mode; 2],
+        window: i32,
+        link: Config,
+        seed: u64,
+        stream: u64,
+        first_update: [Micros; 2],
+    ) -> Result<KcpPair> {
         const CONV: u32 = 0x1122_3344;
         Ok(KcpPair {
             ends: [
-                Endpoint::new(library, CONV, mode, window, first_update[CLIENT])?,
-                Endpoint::new(library, CONV, mode, window, first_update[SERVER])?,
+                Endpoint::new(library, CONV, modes[CLIENT], window, first_update[CLIENT])?,
+                Endpoint::new(library, CONV, modes[SERVER], window, first_update[SERVER])?,
             ],
             pipes: [0, 1].map(|direction| Pipe::new(Link::new(link, seed, 2 * stream + direction))),
-            flush: mode.flush,
+            flush: modes[CLIENT].flush,
+            expiry: None,
             tap: None,
         })
+    }
+
+    /// Lets messages expire after so many milliseconds; what is in flight then goes on as one byte.
+    pub fn expire(&mut self, milliseconds: i32) -> Result<()> {
+        for end in &mut self.ends {
+            let expiry = end.kcp.library().expiry();
+            let expiry = expiry.context("the library has no ikcpx_send_until")?;
+            ensure!(end.kcp.stub(expiry, b"-") == 0, "ikcpx_stub refuses");
+            self.expiry = Some((expiry, milliseconds));
+        }
+        Ok(())
     }
 
     pub fn tap(&mut self, tap: Tap) {
@@ -435,7 +463,11 @@ impl Pair for KcpPair {
     }
 
     fn send(&mut self, side: usize, now: Micros, message: &[u8]) -> Result<()> {
-        let code = self.ends[side].kcp.send(message);
+        let kcp = &mut self.ends[side].kcp;
+        let code = match self.expiry {
+            Some((expiry, milliseconds)) => kcp.send_until(expiry, message, milliseconds),
+            None => kcp.send(message),
+        };
         if code < 0 {
             bail!("ikcp_send of {} bytes: {code}", message.len());
         }

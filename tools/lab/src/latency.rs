@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::LibraryArgs;
+use crate::bytes_plot;
 use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::enet::{Enet, EnetPair};
 use crate::latency_plot;
@@ -34,6 +35,9 @@ pub struct Latency {
     /// KCP modes to measure; repeat for several [default: default, normal, fast, fast+flush]
     #[arg(long, value_name = "MODE", help_heading = "Who takes part")]
     mode: Vec<Mode>,
+    /// Redundancy at the client alone, as with a server that cannot be changed
+    #[arg(long, help_heading = "Who takes part")]
+    one_end: bool,
     /// Congestion controls of the kernel's TCP, by comma; needs root for network namespaces and takes real time
     #[arg(
         long,
@@ -64,6 +68,10 @@ pub struct Latency {
         default_value_t = 50,
         help_heading = "Traffic", value_parser = number::<u64>(1..=60_000))]
     every: u64,
+    /// Measure one way instead of the echo, how old messages are when they are delivered, without and with an expiry: after so many
+    /// milliseconds a message is dropped (ikcpx_send_until), or goes on as a byte when it is in flight (ikcpx_stub). KCP alone
+    #[arg(long, value_name = "MS", help_heading = "Traffic", value_parser = number::<i32>(1..=60_000))]
+    until: Option<i32>,
     /// Length of a session
     #[arg(long, default_value_t = 30, help_heading = "Traffic", value_parser = number::<u64>(1..=3_600))]
     seconds: u64,
@@ -78,7 +86,7 @@ pub struct Latency {
     /// Seed of everything random. The same seed gives the same table for KCP and ENet; TCP runs in real time on a real kernel
     #[arg(long, default_value_t = 1, value_parser = seed())]
     seed: u64,
-    /// Folder for latency.csv, messages.csv and latency.svg
+    /// Folder for latency.csv, messages.csv, latency.svg, and bytes.svg, which has what late messages cost
     #[arg(long, value_name = "FOLDER", default_value = "lab-latency")]
     out: PathBuf,
 }
@@ -128,7 +136,20 @@ impl Series {
     }
 
     pub fn sent(&self) -> usize {
-        self.sessions.iter().map(|s| s.sent.len()).sum()
+        self.sessions.iter().map(|s| s.sent.len() + s.expired).sum()
+    }
+
+    fn payload(&self, size: usize) -> usize {
+        // Echoes are payload too.
+        let one_way = self.sessions.iter().any(|session| session.one_way);
+        let arrived: usize = self.sessions.iter().map(|s| s.rtt.len()).sum();
+        arrived * size * if one_way { 1 } else { 2 }
+    }
+
+    /// Bytes on the wire for a byte of payload, where any has arrived.
+    pub fn overhead(&self, size: usize) -> Option<f64> {
+        let payload = self.payload(size);
+        (payload > 0).then(|| self.wire().bytes as f64 / payload as f64)
     }
 
     fn wire(&self) -> Count {
@@ -179,12 +200,38 @@ impl Virtual<'_> {
             .collect()
     }
 
-    fn kcp(&self, library: &'static Library, mode: &Mode, window: i32) -> Result<Vec<Session>> {
+    /// The modes of client and server.
+    fn kcp(
+        &self,
+        library: &'static Library,
+        modes: [&Mode; 2],
+        window: i32,
+    ) -> Result<Vec<Session>> {
+        let Virtual { link, seed, .. } = *self;
+        self.play(|stream| {
+            let phases = phases(seed, stream, modes[0].period());
+            let update = phases.update;
+            let mut pair = KcpPair::with_modes(library, modes, window, link, seed, stream, update)?;
+            session::run(&mut pair, 0, phases.message, self.traffic)
+        })
+    }
+
+    /// One way, and with an expiry if there is one.
+    fn one_way(
+        &self,
+        library: &'static Library,
+        mode: &Mode,
+        window: i32,
+        expiry: Option<i32>,
+    ) -> Result<Vec<Session>> {
         let Virtual { link, seed, .. } = *self;
         self.play(|stream| {
             let phases = phases(seed, stream, mode.period());
             let mut pair = KcpPair::new(library, mode, window, link, seed, stream, phases.update)?;
-            session::run(&mut pair, 0, phases.message, self.traffic)
+            if let Some(milliseconds) = expiry {
+                pair.expire(milliseconds)?;
+            }
+            session::one_way(&mut pair, 0, phases.message, self.traffic)
         })
     }
 
@@ -230,11 +277,27 @@ impl Latency {
             mode.demand_of(library)?;
         }
         println!("Link: {link}");
+        if let Some(milliseconds) = self.until {
+            let expires = library.expiry().is_some();
+            let path = library.path().display();
+            demand!(
+                expires,
+                "--until {milliseconds}: {path} has no ikcpx_send_until"
+            );
+        }
         println!(
-            "Traffic: {} bytes every {} ms, echoed; {} sessions of {} s; seed {}",
-            self.size, self.every, self.sessions, self.seconds, self.seed
+            "Traffic: {} bytes every {} ms, {}; {} sessions of {} s; seed {}",
+            self.size,
+            self.every,
+            self.way(),
+            self.sessions,
+            self.seconds,
+            self.seed
         );
-        let takes_part = modes.len() + usize::from(!self.no_enet);
+        let takes_part = match self.until {
+            Some(_) => 2 * modes.len(),
+            None => modes.len() + usize::from(!self.no_enet),
+        };
         let bar = progress::ticking(takes_part as u64 * self.sessions, "sessions");
         let virtual_time = Virtual {
             link,
@@ -248,14 +311,31 @@ impl Latency {
                 break;
             }
             bar.set_message(format!("KCP {}, virtual time", mode.name));
-            let sessions = virtual_time.kcp(library, mode, self.window)?;
+            if let Some(milliseconds) = self.until {
+                for (expiry, name) in [
+                    (None, mode.name.clone()),
+                    (
+                        Some(milliseconds),
+                        format!("{}, {milliseconds} ms", mode.name),
+                    ),
+                ] {
+                    let sessions = virtual_time.one_way(library, mode, self.window, expiry)?;
+                    series.push(Series::new(&format!("KCP {name}"), series.len(), sessions));
+                }
+                continue;
+            }
+            let mut server = mode.clone();
+            if self.one_end {
+                server.redundancy = 0;
+            }
+            let sessions = virtual_time.kcp(library, [mode, &server], self.window)?;
             series.push(Series::new(
                 &format!("KCP {}", mode.name),
                 series.len(),
                 sessions,
             ));
         }
-        if !self.no_enet && !interrupt::requested() {
+        if self.until.is_none() && !self.no_enet && !interrupt::requested() {
             bar.set_message("ENet, virtual time");
             match virtual_time.enet() {
                 Ok(sessions) => series.push(Series::new("ENet", series.len(), sessions)),
@@ -263,7 +343,7 @@ impl Latency {
             }
         }
         bar.finish_and_clear();
-        if !self.no_tcp && !interrupt::requested() {
+        if self.until.is_none() && !self.no_tcp && !interrupt::requested() {
             match tcp::usable(&self.tcp) {
                 Ok(controls) => self.tcp_series(&controls, link, traffic, &mut series)?,
                 Err(reason) => eprintln!("TCP left out: {reason:#}"),
@@ -273,7 +353,7 @@ impl Latency {
         interrupt::tell(format!("{sessions} sessions"));
         ensure!(
             series.iter().any(|one| !one.sorted().is_empty()),
-            "nothing was echoed: there is nothing to show"
+            "nothing arrived: there is nothing to show"
         );
         self.report(&series, link)
     }
@@ -316,6 +396,16 @@ impl Latency {
         Ok(())
     }
 
+    /// What becomes of messages.
+    fn way(&self) -> String {
+        match self.until {
+            None => "echoed".to_string(),
+            Some(milliseconds) => {
+                format!("one way, without and with an expiry of {milliseconds} ms")
+            }
+        }
+    }
+
     fn report(&self, series: &[Series], link: Config) -> Result<()> {
         let table = summary_table(series, self.size);
         table.print();
@@ -332,15 +422,25 @@ impl Latency {
         table.write_csv(&self.out.join("latency.csv"))?;
         self.write_messages(series)?;
         let path = self.out.join("latency.svg");
-        let title = format!("Echo time of {} bytes every {} ms", self.size, self.every);
+        let (size, every) = (self.size, self.every);
+        let title = match self.until {
+            None => format!("Echo time of {size} bytes every {every} ms"),
+            Some(until) => {
+                format!("Age of {size} bytes every {every} ms; with {until} ms to live and without")
+            }
+        };
         let subtitle = format!(
             "{link}; {} sessions of {} s each, seed {}",
             self.sessions, self.seconds, self.seed
         );
-        latency_plot::draw(&path, series, &title, &subtitle)
+        let quantity = self.until.map_or("Echo time", |_| "Age");
+        latency_plot::draw(&path, series, &title, &subtitle, quantity)
+            .with_context(|| format!("{}", path.display()))?;
+        let path = self.out.join("bytes.svg");
+        bytes_plot::draw(&path, series, self.size, &title, &subtitle, quantity)
             .with_context(|| format!("{}", path.display()))?;
         println!(
-            "Written: {}/latency.csv, messages.csv, latency.svg",
+            "Written: {}/latency.csv, messages.csv, latency.svg, bytes.svg",
             self.out.display()
         );
         Ok(())
@@ -384,7 +484,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         "p95",
         "p99",
         "max",
-        "echoed",
+        "arrived",
         "sent",
         "packets",
         "wire KB",
@@ -397,7 +497,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         let figure =
             |pick: fn(Summary) -> f64| summary.map_or("-".to_string(), |s| millis(pick(s)));
         let wire = one.wire();
-        let payload = (sorted.len() * size * 2) as f64;
+        let payload = one.payload(size);
         table.row(vec![
             one.name.clone(),
             figure(|s| s.mean),
@@ -409,11 +509,9 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
             one.sent().to_string(),
             wire.packets.to_string(),
             format!("{:.0}", wire.bytes as f64 / 1000.0),
-            format!("{:.0}", payload / 1000.0),
-            match sorted.len() {
-                0 => "-".to_string(),
-                _ => format!("{:.2}", wire.bytes as f64 / payload),
-            },
+            format!("{:.0}", payload as f64 / 1000.0),
+            one.overhead(size)
+                .map_or("-".to_string(), |overhead| format!("{overhead:.2}")),
         ]);
     }
     table
@@ -453,7 +551,7 @@ mod tests {
 
     fn kcp(seed: u64) -> Vec<Session> {
         let mode: Mode = "fast".parse().unwrap();
-        with_virtual(seed, |v| v.kcp(testing::library(), &mode, 128)).unwrap()
+        with_virtual(seed, |v| v.kcp(testing::library(), [&mode, &mode], 128)).unwrap()
     }
 
     fn table(sessions: Vec<Session>) -> String {
@@ -461,6 +559,43 @@ mod tests {
             "{:?}",
             summary_table(&[Series::new("x", 0, sessions)], TRAFFIC.size)
         )
+    }
+
+    /// The link of TRAFFIC's claim has a round trip of 60 to 125 ms and loses 10 % each way.
+    #[test]
+    fn what_is_delivered_has_hardly_expired() {
+        let link = Config {
+            loss: Loss::Random(0.1),
+            ..LINK
+        };
+        let traffic = Traffic {
+            messages: 1_200,
+            patience: 3_000_000,
+            ..TRAFFIC
+        };
+        let mode: Mode = "fast+flush".parse().unwrap();
+        let bar = ProgressBar::hidden();
+        let (seed, sessions) = (3, 4);
+        let lab = Virtual {
+            link,
+            seed,
+            sessions,
+            traffic,
+            bar: &bar,
+        };
+        let ages = |expiry| {
+            let sessions = lab.one_way(testing::library(), &mode, 128, expiry).unwrap();
+            let series = Series::new("x", 0, sessions);
+            assert_eq!(series.sent(), 4 * 1_200);
+            Summary::of(&series.sorted()).unwrap()
+        };
+        assert!(ages(None).max > 325_000, "nothing to cut off");
+        for expiry in [50, 100, 150, 200] {
+            let summary = ages(Some(expiry));
+            let limit = expiry as Micros * TICK;
+            assert!(summary.p99 <= limit + 40_000, "{expiry}: {}", summary.p99);
+            assert!(summary.max <= limit + 125_000, "{expiry}: {}", summary.max);
+        }
     }
 
     #[test]

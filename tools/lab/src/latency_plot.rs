@@ -19,31 +19,33 @@ const DISTRIBUTIONS: [i32; 2] = [634, 876];
 /// Right ends of a protocol's figures.
 const FIGURES: [i32; 3] = [62, 122, 182];
 
-pub fn draw(path: &Path, series: &[Series], title: &str, subtitle: &str) -> Result<()> {
+/// `quantity` is what was measured of messages.
+pub fn draw(
+    path: &Path,
+    series: &[Series],
+    title: &str,
+    subtitle: &str,
+    quantity: &str,
+) -> Result<()> {
     let height = TOP + (ROW + GAP) * series.len() as i32 + 40;
     let canvas = Canvas::new(path, height, title, &[subtitle])?;
-    headings(&canvas)?;
+    headings(&canvas, quantity)?;
     for (index, one) in series.iter().enumerate() {
         names(&canvas, one, TOP + (ROW + GAP) * index as i32)?;
     }
     strips(&canvas, series)?;
-    distributions(&canvas, series)?;
+    distributions(&canvas, series, quantity)?;
     canvas.finish()
 }
 
-fn headings(canvas: &Canvas) -> Result<()> {
+fn headings(canvas: &Canvas, quantity: &str) -> Result<()> {
+    let each = format!("{quantity} of each message in one");
     for (name, right) in ["mean", "p99", "max, ms"].iter().zip(FIGURES) {
         let at = (right, TOP - 16);
         canvas.text(at, name, plot::SMALL, plot::FAINT, Anchor::Right)?;
     }
     for (left, lines) in [
-        (
-            STRIPS[0],
-            [
-                "Echo time of each message in one",
-                "session, ms; all on one scale",
-            ],
-        ),
+        (STRIPS[0], [each.as_str(), "session, ms; all on one scale"]),
         (
             DISTRIBUTIONS[0],
             [
@@ -71,13 +73,7 @@ fn names(canvas: &Canvas, one: &Series, top: i32) -> Result<()> {
     )?;
     let Some(summary) = Summary::of(&one.sorted()) else {
         let at = (20, top + 42);
-        return canvas.text(
-            at,
-            "nothing was echoed",
-            plot::SMALL,
-            plot::TEXT,
-            Anchor::Left,
-        );
+        return canvas.text(at, "nothing arrived", plot::SMALL, plot::TEXT, Anchor::Left);
     };
     let figures = [summary.mean, summary.p99 as f64, summary.max as f64];
     for (value, right) in figures.into_iter().zip(FIGURES) {
@@ -158,7 +154,8 @@ fn worst_of_columns(sent: &[Micros], rtt: &[Micros], width: f64) -> Vec<(f64, f6
     points
 }
 
-fn distributions(canvas: &Canvas, series: &[Series]) -> Result<()> {
+fn distributions(canvas: &Canvas, series: &[Series], quantity: &str) -> Result<()> {
+    let label = format!("{}, ms (logarithmic)", quantity.to_lowercase());
     let summaries: Vec<Option<Summary>> = series
         .iter()
         .map(|one| Summary::of(&one.sorted()))
@@ -167,7 +164,7 @@ fn distributions(canvas: &Canvas, series: &[Series]) -> Result<()> {
     let low = known().map(|s| s.p50).min().unwrap_or(1) as f64 / 1e3 * 0.95;
     let high = known().map(|s| s.max).max().unwrap_or(10) as f64 / 1e3;
     for (index, (one, summary)) in series.iter().zip(&summaries).enumerate() {
-        let x = Axis::logarithmic(low, high, "echo time, ms (logarithmic)");
+        let x = Axis::logarithmic(low, high, &label);
         let y = Axis::linear(0.0, 1.0, 1, "").without_labels();
         let panel = panel(index, series.len(), DISTRIBUTIONS, x, y);
         panel.frame(canvas, "")?;

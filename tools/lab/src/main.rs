@@ -1,6 +1,7 @@
 //! The lab: what KCP is for, shown with this library, and measured against TCP and ENet, in tables and pictures.
 
 mod bottleneck;
+mod bytes_plot;
 mod contend;
 mod contend_plot;
 mod endpoint;

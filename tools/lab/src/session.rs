@@ -42,6 +42,9 @@ pub struct Session {
     pub sent: Vec<Micros>,
     /// How long its echo took, in the order of sending. Echoes come in order, so the missing ones are the last.
     pub rtt: Vec<Micros>,
+    /// Nothing was echoed, and these messages were sent beside the others and have expired.
+    pub one_way: bool,
+    pub expired: usize,
     pub wire: [Count; 2],
     pub broken: Option<&'static str>,
 }
@@ -92,6 +95,50 @@ pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) 
         }
         now += TICK;
     }
+    session.wire = pair.wire();
+    Ok(session)
+}
+
+/// The same one way, where messages may expire: `rtt` is then how old each was when the server got it, of those that it got.
+/// A message that is shorter stands for one that has expired.
+pub fn one_way(
+    pair: &mut dyn Pair,
+    start: Micros,
+    phase: Micros,
+    traffic: Traffic,
+) -> Result<Session> {
+    let mut session = Session {
+        one_way: true,
+        ..Session::default()
+    };
+    let mut buffer = vec![0; traffic.size.max(64)];
+    let mut next = 0;
+    let end = start + phase + traffic.every * traffic.messages as u64 + traffic.patience;
+    for now in (start..end).step_by(TICK as usize) {
+        if interrupt::requested() {
+            break;
+        }
+        pair.update(now);
+        while next < traffic.messages && start + phase + traffic.every * next as u64 <= now {
+            pair.send(CLIENT, now, &message(next, traffic.size))?;
+            next += 1;
+        }
+        pair.deliver(now);
+        while let Some(length) = pair.receive(SERVER, &mut buffer) {
+            if length < traffic.size {
+                continue;
+            }
+            let index = u32::from_le_bytes(buffer[..4].try_into()?) as usize;
+            if index >= next || buffer[..length] != message(index, traffic.size) {
+                bail!("a message is not what was sent");
+            }
+            // When it was due, which is a part of a millisecond before it was sent.
+            let sent = (phase + traffic.every * index as u64).next_multiple_of(TICK);
+            session.sent.push(sent);
+            session.rtt.push(now - start - sent);
+        }
+    }
+    session.expired = next - session.sent.len();
     session.wire = pair.wire();
     Ok(session)
 }

@@ -1,0 +1,174 @@
+//! Messages that expire: one that has not begun to leave by then is dropped from the queue.
+//!
+//! When that is stands in the segment itself, so that it goes where the segment goes, and whatever a program does to the queue is
+//! right: fields of a queued segment that mean nothing before it gets its number. `cmd` is then a mark that no packet has.
+
+use core::ffi::c_int;
+
+use crate::kcp::{Kcp, Private};
+use crate::list::List;
+use crate::segment::{Segment, Source};
+use crate::send::REFUSED;
+use crate::seq::{Millis, Sn};
+
+/// `cmd` of the first segment of a message that expires, at the time in `resendts`, and of the others.
+const FIRST: u32 = 0x6465_6101;
+const OTHER: u32 = 0x6465_6102;
+
+/// The answer in stream mode, where there are no messages.
+const STREAM: c_int = -4;
+
+impl Segment<'_> {
+    /// Until when the queued message that begins with this segment may begin to leave, if it expires.
+    #[inline(always)]
+    fn expiry(self) -> Option<Millis> {
+        (self.cmd.get() == FIRST).then(|| Millis(self.resendts.get()))
+    }
+
+    fn set_expiry(self, mark: u32, at: Millis) {
+        self.cmd.set(mark);
+        self.resendts.set(at.0);
+    }
+
+    /// It leaves the queue without getting a number.
+    pub(crate) fn forget_expiry(self) {
+        self.cmd.set(0);
+    }
+}
+
+/// Segments of the message that begins with `first`, which has expired; 0 where the program has made another one of them.
+fn segments_of(queue: List<'_>, first: Segment<'_>) -> u32 {
+    let mut following = first.frg.get();
+    let mut at = first;
+    while following > 0 {
+        following -= 1;
+        match queue.next(at) {
+            Some(next) if next.cmd.get() == OTHER && next.frg.get() == following => at = next,
+            _ => return 0,
+        }
+    }
+    first.frg.get() + 1
+}
+
+impl Kcp<'_> {
+    /// Queues a message as `send` does, which is dropped when it has not begun to leave in so many `milliseconds`. -4 in stream
+    /// mode.
+    pub fn send_until(mut self, source: Source, len: c_int, milliseconds: c_int) -> c_int {
+        if milliseconds < 0 {
+            return -1;
+        }
+        if self.stream.get() != 0 {
+            return STREAM;
+        }
+        if self.ask().is_none() {
+            return REFUSED;
+        }
+        let before = self.nsnd_que.get();
+        let answer = self.send_message(source.of_len(len.cast_unsigned()));
+        if answer < 0 {
+            return answer;
+        }
+        let expiry = self.now().plus(milliseconds.unsigned_abs());
+        let mut at = self.snd_queue().last();
+        for left in (0..self.nsnd_que.get().wrapping_sub(before)).rev() {
+            if let Some(segment) = at {
+                segment.set_expiry(if left == 0 { FIRST } else { OTHER }, expiry);
+                at = self.snd_queue().prev(segment);
+            }
+        }
+        if let Some(extras) = self.extras() {
+            extras.expires.note(expiry.plus(1));
+        }
+        answer
+    }
+
+    /// True when messages are there that expire.
+    #[inline(always)]
+    pub(crate) fn may_expire(&self) -> bool {
+        self.extras()
+            .is_some_and(|extras| extras.expires.get().is_some() || self.redundancy().is_some())
+    }
+
+    /// Drops what has expired in the queue, and shortens what has in flight, before segments are admitted and sent.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn expire_messages(&mut self, now: Millis) {
+        let Some(extras) = self.extras() else {
+            return;
+        };
+        if extras.expires.has_come(now) {
+            self.drop_expired(now);
+        }
+        let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) else {
+            return;
+        };
+        redundancy.stubs.begin_at(self.next_sn());
+        if redundancy.stubs.wake.has_come(now) {
+            let find = |sn| self.private().sent.find_again(self.snd_buf(), sn);
+            extras.messages_shortened(redundancy.stubs.expire(now, find));
+        }
+    }
+
+    fn drop_expired(&mut self, now: Millis) {
+        let (mut messages, mut segments) = (0, 0);
+        let (mut queue, Private { extras, pool, .. }) = self.snd_queue_mut();
+        let Some(extras) = extras.get() else {
+            return;
+        };
+        extras.expires.forget();
+        queue.take_runs(
+            |queue, segment| match segment.expiry() {
+                Some(expiry) if expiry.before(now) => {
+                    let count = segments_of(queue, segment);
+                    messages += u32::from(count > 0);
+                    count
+                }
+                Some(expiry) => {
+                    extras.expires.note(expiry.plus(1));
+                    0
+                }
+                None => 0,
+            },
+            |segment| {
+                segments += 1;
+                segment.segment().forget_expiry();
+                pool.free(segment);
+            },
+        );
+        extras.messages_dropped(messages);
+        let queued = self.nsnd_que.get().wrapping_sub(segments);
+        self.nsnd_que.set(queued);
+        self.forget_tail();
+    }
+
+    /// A segment in flight is about to leave once more: where it would expire on the way, as a stub.
+    #[inline(always)]
+    pub(crate) fn leaves_again(&self, segment: Segment<'_>) {
+        if self.redundancy().is_some() {
+            self.leaves_too_late(segment);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leaves_too_late(&self, segment: Segment<'_>) {
+        if let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) {
+            let arrival = self
+                .now()
+                .plus(self.rx_srtt.get().max(0).unsigned_abs() / 2);
+            let shortened = redundancy.stubs.leaves_again(segment, arrival);
+            extras.messages_shortened(u32::from(shortened));
+        }
+    }
+
+    /// A queued segment is about to get the number `sn`.
+    #[inline(always)]
+    pub(crate) fn note_departure(&self, segment: Segment<'_>, sn: Sn) {
+        if let Some(expiry) = segment.expiry()
+            && segment.frg.get() == 0
+            && let Some(redundancy) = self.redundancy()
+        {
+            redundancy.stubs.took_off(sn, expiry);
+        }
+    }
+}

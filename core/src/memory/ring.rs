@@ -1,0 +1,140 @@
+//! A queue in memory that grows with what is in it. Zeroed memory is an empty one.
+
+use core::cell::Cell;
+use core::ptr::{self, NonNull};
+
+use super::{allocate, deallocate};
+
+/// What a ring has room for at first, and at most.
+const SMALL: u32 = 64;
+const LARGE: u32 = 1 << 18;
+
+pub(crate) struct Ring<T: Copy> {
+    at: Cell<*mut T>,
+    /// A power of two; 0 before there is memory.
+    room: Cell<u32>,
+    first: Cell<u32>,
+    count: Cell<u32>,
+}
+
+impl<T: Copy> Ring<T> {
+    pub(crate) const fn new() -> Ring<T> {
+        Ring {
+            at: Cell::new(ptr::null_mut()),
+            room: Cell::new(0),
+            first: Cell::new(0),
+            count: Cell::new(0),
+        }
+    }
+
+    fn place(&self, number: u32) -> *mut T {
+        let slot = self.first.get().wrapping_add(number) & (self.room.get() - 1);
+        // SAFETY: callers have memory, and the mask keeps the slot inside.
+        unsafe { self.at.get().add(slot as usize) }
+    }
+
+    /// Appends one. Without memory for it the oldest is forgotten.
+    pub(crate) fn push(&self, value: T) {
+        if self.count.get() == self.room.get() && !self.grow() {
+            if self.room.get() == 0 {
+                return;
+            }
+            self.drop_first();
+        }
+        // SAFETY: there is memory, and this slot of it is free.
+        unsafe { self.place(self.count.get()).write(value) };
+        self.count.set(self.count.get() + 1);
+    }
+
+    #[cold]
+    fn grow(&self) -> bool {
+        let room = (self.room.get() * 2).max(SMALL);
+        if room > LARGE {
+            return false;
+        }
+        let Some(memory) = allocate(room as usize * size_of::<T>()) else {
+            return false;
+        };
+        let at: NonNull<T> = memory.cast();
+        for number in 0..self.count.get() {
+            // SAFETY: both have so many, and what is there was written.
+            unsafe { at.add(number as usize).write(self.place(number).read()) };
+        }
+        self.free();
+        self.at.set(at.as_ptr());
+        self.room.set(room);
+        self.first.set(0);
+        true
+    }
+
+    fn get(&self, number: u32) -> Option<T> {
+        // SAFETY: what is counted was written.
+        (number < self.count.get()).then(|| unsafe { self.place(number).read() })
+    }
+
+    pub(crate) fn first(&self) -> Option<T> {
+        self.get(0)
+    }
+
+    pub(crate) fn last(&self) -> Option<T> {
+        self.get(self.count.get().wrapping_sub(1))
+    }
+
+    pub(crate) fn drop_first(&self) {
+        if self.count.get() > 0 {
+            self.count.set(self.count.get() - 1);
+            let first = self.first.get().wrapping_add(1);
+            self.first.set(first & (self.room.get() - 1));
+        }
+    }
+
+    /// Shows each to `keep`, which may change it, and drops those that it does not want.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) {
+        let mut kept = 0;
+        for number in 0..self.count.get() {
+            if let Some(mut value) = self.get(number)
+                && keep(&mut value)
+            {
+                // SAFETY: it is not behind the one just read.
+                unsafe { self.place(kept).write(value) };
+                kept += 1;
+            }
+        }
+        self.count.set(kept);
+    }
+
+    /// Lets `change` change the first one that is not `before`, where they are in order.
+    pub(crate) fn change_first(&self, before: impl Fn(T) -> bool, change: impl FnOnce(&mut T)) {
+        let (mut low, mut high) = (0, self.count.get());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle) {
+                Some(value) if before(value) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        if let Some(mut value) = self.get(low) {
+            change(&mut value);
+            // SAFETY: it is there.
+            unsafe { self.place(low).write(value) };
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        self.count.set(0);
+    }
+
+    fn free(&self) {
+        let at = self.at.get();
+        if !at.is_null() {
+            // SAFETY: `grow` allocated it.
+            unsafe { deallocate(at.cast()) };
+        }
+    }
+}
+
+impl<T: Copy> Drop for Ring<T> {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
