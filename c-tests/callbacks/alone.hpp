@@ -1,5 +1,5 @@
-/* One connection without a peer, for what may happen in its callbacks: its packets are taken apart and counted. Nothing is ever
- * acknowledged, and the timeout is longer than any test unless a test sets another. */
+/* One connection without a peer, for tests of its callbacks: its packets are parsed and counted. Nothing is ever acknowledged, and
+ * the timeout is longer than any test unless a test sets another. */
 #ifndef CALLBACKS_ALONE_HPP
 #define CALLBACKS_ALONE_HPP
 
@@ -15,16 +15,16 @@
 
 #define INTERVAL 10
 
-/* Compared with the original: without what is ours alone. */
+/* The test runs with the original, so it leaves out what only we promise. */
 static bool original;
 
 static ikcpcb *kcp;
 static IUINT32 now;
-static int packets;         /* handed to output */
-static int written[10000];  /* how often each segment was among them, by its number */
+static int packets;         /* passed to output */
+static int written[10000];  /* how often each segment was in them, by its number */
 static int highest_written; /* one more than the highest number seen */
 
-/* What a test does in output, which has counted the packet before. */
+/* What a test does in output, after the packet was counted. */
 static void (*in_output)(void);
 static void (*in_log)(const char *line);
 
@@ -107,7 +107,7 @@ static inline void alone_push(IUINT32 sn, int frg, const char *text)
     CHECK_INT(ikcp_input(kcp, packet, 24 + size), 0);
 }
 
-/* Released, it holds nothing but, where a callback was left for good, an anchor. */
+/* After its release the connection holds nothing, or only an anchor if a callback was left for good. */
 static inline void alone_close(bool left)
 {
     ikcp_release(kcp);
@@ -116,7 +116,7 @@ static inline void alone_close(bool left)
     books_sweep();
 }
 
-/* Line by line, so that a report from a small stack needs little of it. */
+/* Line by line, so that a report needs little of a small stack. */
 static inline void alone_begin(int argc, char **argv)
 {
     static char buffer[4096];

@@ -1,4 +1,4 @@
-/* Faults that were found by reading and by trying things out, each as a test named after what went wrong. */
+/* Faults that were found by reading and by experiment, each as a test named after what went wrong. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +83,7 @@ static void acknowledge_and_update(ikcpcb *kcp)
     }
 }
 
-/* What the flush had sent so far was not counted among what has a deadline, and was never sent again. */
+/* The segments that the flush had already sent were not recorded as having a deadline, so they were never sent again. */
 static void what_a_flush_had_sent_was_forgotten_by_an_update_inside_output(void)
 {
     ikcpcb *kcp = connection();
@@ -102,7 +102,7 @@ static void what_a_flush_had_sent_was_forgotten_by_an_update_inside_output(void)
     ikcp_release(kcp);
 }
 
-/* The same without a call from output: each deadline is at once, so it was looked for at each packet. */
+/* The same without a call from output: each deadline is immediate, so the index looked for it at each packet. */
 static void with_a_timeout_of_zero_nothing_was_sent_again(void)
 {
     ikcpcb *kcp = connection();
@@ -121,7 +121,7 @@ static void with_a_timeout_of_zero_nothing_was_sent_again(void)
 
 /* ---- a program that takes segments out of rcv_buf and puts others in ---------------------------------------------- */
 
-/* The calls in between saw no reason to look at rcv_buf, and then its count and its ends were as before. */
+/* The calls in between had no reason to look at rcv_buf, and afterwards its count and its ends were as before. */
 static void a_segment_that_the_program_had_freed_was_followed(void)
 {
     ikcpcb *kcp = connection();
@@ -160,7 +160,7 @@ static void a_segment_that_the_program_had_freed_was_followed(void)
     ikcp_release(kcp);
 }
 
-/* A program that raises rcv_nxt leaves an older segment at the front, and nothing passes it, as in the original. */
+/* A program that raises rcv_nxt leaves an older segment at the front, which blocks all others, as in the original. */
 static void a_segment_overtook_one_that_the_program_had_left_behind(void)
 {
     ikcpcb *kcp = connection();
@@ -173,7 +173,7 @@ static void a_segment_overtook_one_that_the_program_had_left_behind(void)
     ikcp_release(kcp);
 }
 
-/* ---- hooks that change what a flush goes by ------------------------------------------------------------------------ */
+/* ---- hooks that change the inputs of a flush ----------------------------------------------------------------------- */
 
 static IUINT32 pace_once(ikcpcb *kcp)
 {
@@ -207,7 +207,7 @@ static void wide(ikcpcb *kcp)
     kcp->incr = 100 * kcp->mss;
 }
 
-/* The rest of the flush went out whatever it cost. */
+/* The rest of the flush went out without any limit. */
 static void hooks_removed_during_a_flush_took_its_budget_with_them(void)
 {
     ikcpcb *kcp = connection();
@@ -249,20 +249,20 @@ static void a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush(void)
 
 static unsigned char shared[24 + 100];
 
-/* Stands for somebody else who can write to the packet. */
+/* Simulates another thread that writes to the packet. */
 static void *malloc_while_the_packet_changes(size_t size)
 {
     put_u32(shared + 20, 5000);
     return heap_malloc(size);
 }
 
-/* Room and copy went by the length as it was first, the segment's length by what the packet said then. */
+/* Allocation and copy used the length that was read first; the segment got the length that the packet had later. */
 static void a_packet_that_changed_under_way_lent_memory_to_its_segment(void)
 {
     ikcpcb *kcp = connection();
     static char got[10000];
     int sn;
-    /* The first and the next in order, and two that are not. */
+    /* Two segments in order, and two out of order. */
     static const IUINT32 order[] = {0, 1, 5, 4};
     for (sn = 0; sn < 4; ++sn) {
         memset(shared, 0, sizeof shared);
@@ -292,7 +292,7 @@ static void lifts_the_limit(ikcpcb *kcp)
     kcp->fastlimit = 0;
 }
 
-/* What the flush had passed under the old limit was taken for settled under the new one. */
+/* Segments that the flush had passed under the old limit were not considered again under the new one. */
 static void a_limit_lifted_in_output_was_forgotten_for_what_came_before(void)
 {
     ikcpcb *kcp = connection();
@@ -306,12 +306,12 @@ static void a_limit_lifted_in_output_was_forgotten_for_what_came_before(void)
     send_full(kcp, 40);
     ikcp_update(kcp, now += 10);
     CHECK_INT(kcp->nsnd_buf, 40);
-    /* Two later ones have arrived: the first 20 are sent again, which is as often as the limit allows. */
+    /* Two later ones have arrived, so the first 20 are sent again; the limit allows no more. */
     for (sn = 20; sn < 22; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
     packets = 0;
     ikcp_update(kcp, now += 10);
     CHECK_INT(packets, 20);
-    /* And twice more; of those behind it is the first time. */
+    /* Two more have arrived. The segments after the first 20 are sent again for the first time. */
     for (sn = 30; sn < 32; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
     packets = 0;
     in_output = lifts_the_limit;

@@ -1,5 +1,5 @@
-/* What the tests of the register share. Each program tests one entry, in parts that can be run one by one: one that the
- * original does not survive hides those behind it. Every check states what we do. */
+/* Shared by the tests of the register. Each program tests one entry, in parts that can be run one by one, because a part that the
+ * original does not survive hides the later ones. Every check states what we do. */
 #ifndef DEVIATION_H
 #define DEVIATION_H
 
@@ -57,7 +57,7 @@ static inline int put_push(ikcpcb *kcp, IUINT32 sn, const char *text)
     return put(kcp, 81, 0, 0, sn, 0, text, (IUINT32)strlen(text));
 }
 
-/* A segment as it went over the wire. */
+/* A segment as it was sent. */
 struct seen {
     int packet;
     int cmd;
@@ -75,7 +75,7 @@ static inline IUINT32 seen_word(const char *at)
     return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
 }
 
-/* Takes the packets of a wire apart, into `seen`. Gives the number of segments, -1 for a packet that is none. */
+/* Parses the packets of a wire into `seen`. Returns the number of segments, or -1 if a packet is malformed. */
 static inline int look(const struct wire *wire)
 {
     int i, count = 0;
@@ -104,7 +104,7 @@ static inline int look(const struct wire *wire)
     return count;
 }
 
-/* Segments of this command among the first `count` of `seen`. */
+/* The number of segments of this command among the first `count` of `seen`. */
 static inline int how_many(int count, int cmd)
 {
     int i, found = 0;

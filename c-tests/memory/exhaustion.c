@@ -1,7 +1,7 @@
-/* Memory runs out: the allocator fails at its Nth call, for every N up to the end of a rich session, once and for some calls on
- * end. No crash, no leak, the books balance; and when memory is back the session completes with every byte intact.
+/* Memory runs out: the allocator fails at its Nth call, for every N up to the end of a varied session, once and for some calls in a
+ * row. Nothing crashes or leaks, and when memory is back the session completes with every byte intact.
  *
- * Arguments: every how many-th N is tried (1: all), loss pattern. */
+ * Arguments: the distance between two N that are tried (1: all), loss pattern. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct packet {
 struct endpoint {
     ikcpcb *kcp;
     struct endpoint *peer;
-    struct packet link[LINK_MAX]; /* on their way to this endpoint */
+    struct packet link[LINK_MAX]; /* packets on their way to this endpoint */
     int on_link;
     long sent, received; /* bytes of the stream, or messages */
 };
@@ -42,7 +42,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     struct endpoint *to = ((struct endpoint *)user)->peer;
     (void)kcp;
-    /* Bursts are lost, so that there are holes, and now and then a single one. */
+    /* Bursts of packets are lost, which leaves holes, and now and then a single packet. */
     packets++;
     if ((!good_link && packets % lost_of < lost_of / 4) || to->on_link == LINK_MAX) {
         return 0;
@@ -209,13 +209,13 @@ static void step(int n)
         }
         CHECK(is_consistent(e->kcp));
     }
-    /* The reader pauses, so that the windows fill. */
+    /* At first the reader pauses now and then, so that the windows fill. */
     if (n % 40 > 12 || n > 400) {
         receive();
     }
 }
 
-/* Gives the calls to the allocator. */
+/* Returns the number of calls to the allocator. */
 static long session(long fail_at, long fail_for)
 {
     int n;
@@ -228,7 +228,7 @@ static long session(long fail_at, long fail_for)
         a.kcp->stream = 1;
         for (n = 0; n < 20000; n++) {
             if (n == 1500) {
-                /* Timeouts have grown so long that the calls that are to fail hardly come any more. */
+                /* Timeouts have grown so long that the calls which should fail would hardly come. */
                 heap_recover();
                 good_link = 1;
             }
