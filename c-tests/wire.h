@@ -73,4 +73,11 @@ static inline char *wire_header(char *at, IUINT32 conv, int cmd, int frg, int wn
     return at;
 }
 
+/* A field of a header. */
+static inline IUINT32 wire_word(const char *at)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
+}
+
 #endif

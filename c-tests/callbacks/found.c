@@ -6,7 +6,9 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "memory/heap.h"
+#include "wire.h"
 
 #ifndef IKCP_PROFILE
 #define IKCP_PROFILE 211
@@ -47,26 +49,14 @@ static void send_full(ikcpcb *kcp, int count)
     while (count-- > 0) CHECK(ikcp_send(kcp, payload, MSS) >= 0);
 }
 
-static void put_u32(unsigned char *to, IUINT32 value)
+static void input_at(ikcpcb *kcp, int cmd, IUINT32 sn, IUINT32 ts, IUINT32 una, int len)
 {
-    int i;
-    for (i = 0; i < 4; ++i) to[i] = (unsigned char)(value >> 8 * i);
+    char packet[24 + 100] = {0};
+    wire_header(packet, 1, cmd, 0, 128, ts, sn, una, (IUINT32)len);
+    CHECK_INT(ikcp_input(kcp, packet, 24 + len), 0);
 }
 
-static void input_at(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 ts, IUINT32 una, int len)
-{
-    unsigned char packet[24 + 100] = {0};
-    put_u32(packet, 1);
-    packet[4] = (unsigned char)cmd;
-    packet[6] = 128; /* wnd */
-    put_u32(packet + 8, ts);
-    put_u32(packet + 12, sn);
-    put_u32(packet + 16, una);
-    put_u32(packet + 20, (IUINT32)len);
-    CHECK_INT(ikcp_input(kcp, (const char *)packet, 24 + len), 0);
-}
-
-static void input(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 una, int len)
+static void input(ikcpcb *kcp, int cmd, IUINT32 sn, IUINT32 una, int len)
 {
     input_at(kcp, cmd, sn, 1000, una, len);
 }
@@ -131,7 +121,7 @@ static void a_segment_that_the_program_had_freed_was_followed(void)
     for (n = 0; n < 40; ++n) input(kcp, PUSH, 2 + 2 * (IUINT32)n, 0, 10);
     CHECK_INT(kcp->nrcv_buf, 40);
     for (n = 0, node = head->next; n < 20; ++n) node = node->next;
-    old = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+    old = segment_of(node);
     other = (struct IKCPSEG *)heap_malloc(sizeof *other + 100);
     if (other == NULL) abort();
     memcpy((void *)other, (void *)old, offsetof(struct IKCPSEG, data) + 10);
@@ -241,18 +231,18 @@ static void a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush(void)
     send_full(kcp, 1);
     ikcp_flush(kcp);
     CHECK_INT(kcp->nsnd_buf, 1);
-    first = (const struct IKCPSEG *)(const void *)((char *)kcp->snd_buf.next - offsetof(struct IKCPSEG, node));
+    first = segment_of(kcp->snd_buf.next);
     CHECK_INT(first->ts, 1000);
     CHECK_INT(kcp->current, 5000);
     ikcp_release(kcp);
 }
 
-static unsigned char shared[24 + 100];
+static char shared[24 + 100];
 
 /* Simulates another thread that writes to the packet. */
 static void *malloc_while_the_packet_changes(size_t size)
 {
-    put_u32(shared + 20, 5000);
+    shared[20] = (char)0x88, shared[21] = 0x13; /* 5000 bytes */
     return heap_malloc(size);
 }
 
@@ -265,14 +255,9 @@ static void a_packet_that_changed_under_way_lent_memory_to_its_segment(void)
     /* Two segments in order, and two out of order. */
     static const IUINT32 order[] = {0, 1, 5, 4};
     for (sn = 0; sn < 4; ++sn) {
-        memset(shared, 0, sizeof shared);
-        put_u32(shared, 1);
-        shared[4] = PUSH;
-        shared[6] = 128;
-        put_u32(shared + 12, order[sn]);
-        put_u32(shared + 20, 100);
+        wire_header(shared, 1, PUSH, 0, 128, 0, order[sn], 0, 100);
         ikcp_allocator(malloc_while_the_packet_changes, heap_free);
-        CHECK_INT(ikcp_input(kcp, (char *)shared, sizeof shared), 0);
+        CHECK_INT(ikcp_input(kcp, shared, sizeof shared), 0);
         ikcp_allocator(heap_malloc, heap_free);
     }
     CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);

@@ -117,8 +117,8 @@ static void session(unsigned long long seed, enum after after)
             can_leave = 0;
         } else {
             clean_up();
-            check_lists(&ends[0]);
-            check_lists(&ends[1]);
+            CHECK(lists_are_whole(ends[0].kcp));
+            CHECK(lists_are_whole(ends[1].kcp));
             if (after == FROM_A_DEEP_FUNCTION) {
                 deep_traffic(n);
                 deep_traffic(n);

@@ -13,7 +13,7 @@ static void empty(struct IQUEUEHEAD *head)
         struct IQUEUEHEAD *node = head->next;
         node->next->prev = node->prev;
         node->prev->next = node->next;
-        heap_free((char *)node - offsetof(struct IKCPSEG, node));
+        heap_free(segment_of(node));
     }
 }
 
@@ -54,7 +54,7 @@ static void hurry(struct endpoint *e)
     struct IQUEUEHEAD *head = &e->kcp->snd_buf, *at;
     hurries++;
     for (at = head->next; at != head; at = at->next) {
-        struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
+        struct IKCPSEG *seg = segment_of(at);
         seg->rto = 50 + random_below(100);
         seg->resendts = e->kcp->current - random_below(3);
     }
@@ -67,7 +67,7 @@ static void edit(struct endpoint *e)
     } else {
         hurry(e);
     }
-    check_lists(e);
+    CHECK(lists_are_whole(e->kcp));
     switch (random_below(4)) {
     case 0:
         do_flush(e);

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "callbacks/anchors.h"
 #include "callbacks/places.h"
 #include "callbacks/random.h"
@@ -80,33 +81,6 @@ static int make_message(char *to, IUINT32 number)
 }
 
 /* ---- what must always hold -------------------------------------------------------------------------------------- */
-
-static int in_order(const struct IQUEUEHEAD *head, IUINT32 count, int numbered)
-{
-    const struct IQUEUEHEAD *at;
-    const struct IKCPSEG *previous = NULL;
-    IUINT32 n = 0;
-    for (at = head->next; at != head; at = at->next, n++) {
-        const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
-        if (at->next->prev != at || at->prev->next != at || n > count) {
-            return 0;
-        }
-        if (numbered && previous != NULL && (int)(seg->sn - previous->sn) <= 0) {
-            return 0;
-        }
-        previous = seg;
-    }
-    return n == count;
-}
-
-static void check_lists(const struct endpoint *e)
-{
-    const ikcpcb *kcp = e->kcp;
-    CHECK(in_order(&kcp->snd_queue, kcp->nsnd_que, 0));
-    CHECK(in_order(&kcp->snd_buf, kcp->nsnd_buf, 1));
-    CHECK(in_order(&kcp->rcv_queue, kcp->nrcv_que, 1));
-    CHECK(in_order(&kcp->rcv_buf, kcp->nrcv_buf, 1));
-}
 
 /* Whether the object may be used. */
 static int alive(const struct endpoint *e)
@@ -260,10 +234,10 @@ static struct endpoint *visited(ikcpcb *kcp, void *user, enum place place)
     CHECK(e->depth > 0);
     CHECK(!e->released);
     if (alive(e)) {
-        check_lists(e);
+        CHECK(lists_are_whole(e->kcp));
         inside(e, place);
         if (alive(e)) {
-            check_lists(e);
+            CHECK(lists_are_whole(e->kcp));
         }
     }
     return e;
@@ -463,7 +437,7 @@ static void step(void)
         while (do_recv(e)) {
         }
         if (alive(e)) {
-            check_lists(e);
+            CHECK(lists_are_whole(e->kcp));
         }
     }
 }

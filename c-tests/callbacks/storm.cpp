@@ -16,6 +16,8 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
+#include "wire.h"
 
 #include "callbacks/books.h"
 #include "callbacks/random.h"
@@ -245,27 +247,6 @@ static bool is_message(const char *bytes, int len, int number, int offset)
 
 /* ---- what must hold ----------------------------------------------------------------------------------------------- */
 
-static bool list_is_whole(const struct IQUEUEHEAD *list, IUINT32 count)
-{
-    const struct IQUEUEHEAD *at;
-    IUINT32 n = 0;
-    for (at = list->next; at != list; at = at->next, n++) {
-        if (at->next->prev != at || at->prev->next != at || n > count) {
-            return false;
-        }
-    }
-    return n == count;
-}
-
-static void check_lists(const struct endpoint *e)
-{
-    const ikcpcb *kcp = e->kcp;
-    MUST(list_is_whole(&kcp->snd_queue, kcp->nsnd_que));
-    MUST(list_is_whole(&kcp->snd_buf, kcp->nsnd_buf));
-    MUST(list_is_whole(&kcp->rcv_queue, kcp->nrcv_que));
-    MUST(list_is_whole(&kcp->rcv_buf, kcp->nrcv_buf));
-}
-
 static int offset_of(const struct endpoint *from, int message, int number)
 {
     int n;
@@ -337,7 +318,7 @@ static int owed(const struct endpoint *e)
         what |= 2;
     }
     for (at = kcp->snd_buf.next; at != &kcp->snd_buf; at = at->next) {
-        const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
+        const struct IKCPSEG *seg = segment_of(at);
         if (seg->xmit == 0 || (int)(kcp->current - seg->resendts) >= 0) {
             what |= 4;
         }
@@ -385,8 +366,7 @@ static void check_packet(struct endpoint *e, const char *buf, int len)
     const char *end = buf + len;
     while (end - buf >= 24) {
         const unsigned char *p = (const unsigned char *)buf;
-        IUINT32 sn = (IUINT32)p[12] | (IUINT32)p[13] << 8 | (IUINT32)p[14] << 16 | (IUINT32)p[15] << 24;
-        IUINT32 size = (IUINT32)p[20] | (IUINT32)p[21] << 8 | (IUINT32)p[22] << 16 | (IUINT32)p[23] << 24;
+        IUINT32 sn = wire_word(buf + 12), size = wire_word(buf + 20);
         MUST(p[0] == CONV && p[1] == 0 && p[4] >= 81 && p[4] <= 84);
         MUST(size <= (IUINT32)(end - buf) - 24);
         if (size > (IUINT32)(end - buf) - 24) {
@@ -401,9 +381,9 @@ static void check_packet(struct endpoint *e, const char *buf, int len)
             if (e->written[sn] < 255) {
                 e->written[sn]++;
             }
-            e->written_ts[sn] = (IUINT32)p[8] | (IUINT32)p[9] << 8 | (IUINT32)p[10] << 16 | (IUINT32)p[11] << 24;
+            e->written_ts[sn] = wire_word(buf + 8);
             for (at = list->next; at != list; at = at->next) {
-                const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
+                const struct IKCPSEG *seg = segment_of(at);
                 if (seg->sn == sn) {
                     MUST(e->written[sn] <= seg->xmit || seg->xmit >= 250);
                     break;
@@ -596,7 +576,7 @@ static bool call(struct endpoint *e, enum function function, body what)
     owner_is(owner_before);
     player = me;
     if (returned && alive(e)) {
-        check_lists(e);
+        MUST(lists_are_whole(e->kcp));
         if (e->calls == f->calls && (function == FLUSH || function == UPDATE)) {
             e->overdue = overdue;
             if (function == FLUSH || e->kcp->ts_flush != ts_flush) {
@@ -875,7 +855,7 @@ static struct frame *enter(ikcpcb *kcp, void *user, enum kind kind)
 static void come_out(struct frame *f)
 {
     if (alive(f->e)) {
-        check_lists(f->e);
+        MUST(lists_are_whole(f->e->kcp));
         if ((f->function == FLUSH || f->function == UPDATE) && may_be_too_deep(f->e)) {
             /* This flush continues. A flush that is too deep waits anew, because it may be inside a callback of this one. */
             f->e->overdue_since = f->e->overdue_at = f->e->kcp->current;

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ikcp.h"
+#include "wire.h"
 
 enum { PACKETS = 250, PLAYS = 5, SEGMENTS = 58, KINDS = 4 };
 
@@ -52,23 +52,6 @@ static double now_ns(void)
     struct timespec t;
     clock_gettime(the_clock, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void put_u32(char *p, uint32_t value)
-{
-    int i;
-    for (i = 0; i < 4; i++) p[i] = (char)(value >> (8 * i));
-}
-
-static int put_segment(char *p, int cmd, uint32_t ts, uint32_t sn)
-{
-    put_u32(p, 1);
-    p[4] = (char)cmd, p[5] = 0, p[6] = (char)0xff, p[7] = (char)0xff;
-    put_u32(p + 8, ts);
-    put_u32(p + 12, sn);
-    put_u32(p + 16, 0);
-    put_u32(p + 20, 0);
-    return 24;
 }
 
 struct pattern {
@@ -126,21 +109,21 @@ static void play(const struct pattern *p, uint32_t window, double least[PACKETS]
     ikcp_flush(kcp);
     for (n = 1; !pushes && n < window; n++) {
         if (below(16) >= p->removed) continue;
-        put_segment(packet, 82, now + 1000000, n);
+        wire_header(packet, 1, 82, 0, 0xffff, now + 1000000, n, 0, 0);
         ikcp_input(kcp, packet, 24);
     }
     for (n = 0; n < PACKETS; n++) {
-        int len = 0;
+        char *end = packet;
         double begun;
         for (i = 0; i < count; i++) {
             uint32_t sn = number(p, window, n * count + i);
-            len += put_segment(packet + len, pushes ? 81 : 82, time_stamp(p, now, n + i), sn);
+            end = wire_header(end, 1, pushes ? 81 : 82, 0, 0xffff, time_stamp(p, now, n + i), sn, 0, 0);
         }
         if (p->clock && below(p->clock * 8) == 0) kcp->current = now += 1;
         if (p->kind % 2 == 0 && n % 16 == 0) ikcp_flush(kcp);
         sent = 0;
         begun = now_ns();
-        ikcp_input(kcp, packet, len);
+        ikcp_input(kcp, packet, end - packet);
         if (p->kind % 2) ikcp_flush(kcp);
         begun = now_ns() - begun - 6.0 * (double)sent;
         if (begun < least[n]) least[n] = begun;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "lists.h"
 #include "wire.h"
 
 #ifndef IKCP_PROFILE
@@ -69,12 +70,6 @@ struct seen {
 
 static struct seen seen[WIRE_PACKETS * 64];
 
-static inline IUINT32 seen_word(const char *at)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
-}
-
 /* Parses the packets of a wire into `seen`. Returns the number of segments, or -1 if a packet is malformed. */
 static inline int look(const struct wire *wire)
 {
@@ -87,10 +82,10 @@ static inline int look(const struct wire *wire)
             s->cmd = (unsigned char)at[4];
             s->frg = (unsigned char)at[5];
             s->wnd = (unsigned)((unsigned char)at[6] | (unsigned char)at[7] << 8);
-            s->ts = seen_word(at + 8);
-            s->sn = seen_word(at + 12);
-            s->una = seen_word(at + 16);
-            s->len = seen_word(at + 20);
+            s->ts = wire_word(at + 8);
+            s->sn = wire_word(at + 12);
+            s->una = wire_word(at + 16);
+            s->len = wire_word(at + 20);
             s->data = at + 24;
             if ((IUINT32)(end - s->data) < s->len) {
                 return -1;
@@ -121,24 +116,7 @@ static inline struct IKCPSEG *nth(struct IQUEUEHEAD *head, int n)
     while (n-- > 0) {
         at = at->next;
     }
-    return (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
-}
-
-static inline int length_of(const struct IQUEUEHEAD *head)
-{
-    const struct IQUEUEHEAD *at;
-    int n = 0;
-    for (at = head->next; at != head; at = at->next) {
-        n++;
-    }
-    return n;
-}
-
-/* Counters and lists agree. */
-static inline int is_consistent(const ikcpcb *kcp)
-{
-    return length_of(&kcp->snd_queue) == (int)kcp->nsnd_que && length_of(&kcp->snd_buf) == (int)kcp->nsnd_buf &&
-           length_of(&kcp->rcv_queue) == (int)kcp->nrcv_que && length_of(&kcp->rcv_buf) == (int)kcp->nrcv_buf;
+    return segment_of(at);
 }
 
 #endif

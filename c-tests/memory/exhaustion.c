@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "memory/heap.h"
 
 #ifndef IKCP_PROFILE
@@ -68,26 +69,6 @@ static int message(char *to, long number)
         to[i] = (char)(number * 11 + i);
     }
     return len;
-}
-
-static int is_consistent(const ikcpcb *kcp)
-{
-    const struct IQUEUEHEAD *heads[4], *at;
-    IUINT32 counts[4], n;
-    int i;
-    heads[0] = &kcp->snd_queue, counts[0] = kcp->nsnd_que;
-    heads[1] = &kcp->snd_buf, counts[1] = kcp->nsnd_buf;
-    heads[2] = &kcp->rcv_queue, counts[2] = kcp->nrcv_que;
-    heads[3] = &kcp->rcv_buf, counts[3] = kcp->nrcv_buf;
-    for (i = 0; i < 4; i++) {
-        for (n = 0, at = heads[i]->next; at != heads[i]; at = at->next) {
-            n++;
-        }
-        if (n != counts[i]) {
-            return 0;
-        }
-    }
-    return 1;
 }
 
 static int open_endpoint(struct endpoint *e, struct endpoint *peer)
@@ -207,7 +188,7 @@ static void step(int n)
         if (n % 4 == 0) {
             ikcp_flush(e->kcp);
         }
-        CHECK(is_consistent(e->kcp));
+        CHECK(lists_are_whole(e->kcp));
     }
     /* At first the reader pauses now and then, so that the windows fill. */
     if (n % 40 > 12 || n > 400) {

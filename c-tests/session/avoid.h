@@ -33,8 +33,7 @@ static uint32_t unacknowledged(const struct endpoint *e, uint32_t *longest)
 	for (i = 0; i < 2; i++) {
 		const struct IQUEUEHEAD *node;
 		for (node = heads[i]->next; node != heads[i]; node = node->next) {
-			const struct IKCPSEG *seg =
-				(const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
+			const struct IKCPSEG *seg = segment_of(node);
 			total += (uint32_t)seg->len;
 			if (seg->len > *longest) *longest = (uint32_t)seg->len;
 		}
@@ -88,10 +87,8 @@ static uint32_t avoid_small_budget(const struct endpoint *e)
 static int edit_is_visible(const struct endpoint *e, uint32_t resendts)
 {
 	const struct IQUEUEHEAD *head = &e->kcp->snd_buf;
-	const struct IKCPSEG *first =
-		(const struct IKCPSEG *)(const void *)((const char *)head->next - offsetof(struct IKCPSEG, node));
-	const struct IKCPSEG *last =
-		(const struct IKCPSEG *)(const void *)((const char *)head->prev - offsetof(struct IKCPSEG, node));
+	const struct IKCPSEG *first = segment_of(head->next);
+	const struct IKCPSEG *last = segment_of(head->prev);
 	if (head->next == head || e->timers_edited) return 0;
 	return (uint32_t)first->resendts != resendts && (uint32_t)last->resendts != resendts;
 }

@@ -98,7 +98,7 @@ static void op_resend_all(struct session *s)
 	note(s, SESSION_TRACE_CALL, "%c.snd_buf: rto <- %lu, resendts <- %lu in every segment", name_of(e), (unsigned long)rto,
 	     (unsigned long)resendts);
 	for (node = head->next; node != head; node = node->next) {
-		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		struct IKCPSEG *seg = segment_of(node);
 		seg->rto = (IUINT32)rto;
 		seg->resendts = (IUINT32)resendts;
 	}
@@ -124,7 +124,7 @@ static void op_write_segments(struct session *s)
 	/* What ikcp_check says about a timer that no flush has seen yet is unspecified. */
 	if ((what & 4) != 0 && (e->kcp->updated == 0 || flushes == 0)) what &= 3;
 	for (node = head->next; node != head; node = node->next, n++) {
-		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		struct IKCPSEG *seg = segment_of(node);
 		if (share != 0 && rng_below(r, share * 8) != 0) continue;
 		if ((what & 1) != 0) seg->xmit = (IUINT32)xmit;
 		if ((what & 2) != 0) seg->fastack = (IUINT32)fastack;
@@ -147,7 +147,7 @@ static void drop_list(struct session *s, struct IQUEUEHEAD *head)
 		struct IQUEUEHEAD *node = head->next;
 		node->next->prev = node->prev;
 		node->prev->next = node->next;
-		heap_free((int)s->config.slot, (char *)node - offsetof(struct IKCPSEG, node));
+		heap_free((int)s->config.slot, segment_of(node));
 	}
 }
 

@@ -87,7 +87,7 @@ static void observe_list(struct endpoint *e, const char *name, const struct IQUE
 	const struct IQUEUEHEAD *node, *before = head;
 	uint32_t count = 0;
 	for (node = head->next; node != head; node = node->next) {
-		const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
+		const struct IKCPSEG *seg = segment_of(node);
 		uint32_t ends = (uint32_t)seg->len < 8 ? (uint32_t)seg->len : 8;
 		if (node->prev != before) digest_word(digest, 0xbad);
 		digest_pair(digest, (uint32_t)seg->len, (uint32_t)seg->frg);

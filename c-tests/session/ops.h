@@ -255,7 +255,7 @@ static void op_send_tail(struct session *s)
 	uint32_t over = rng_below(&s->rng, 3);
 	uint32_t capacity;
 	if (last == &e->kcp->snd_queue || e->kcp->stream == 0 || mss > 1500 || !may_send(e)) return;
-	capacity = (uint32_t)((const struct IKCPSEG *)(const void *)((const char *)last - offsetof(struct IKCPSEG, node)))->len;
+	capacity = (uint32_t)segment_of(last)->len;
 	capacity = capacity < mss ? mss - capacity : 0;
 	if (capacity > 1) call_send(e, s->payload, (int)capacity - 1);
 	call_send(e, some_payload(s, 128 * mss), (int)(127 * mss + over));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lists.h"
 #include "session.h"
 
 #include "digest.h"

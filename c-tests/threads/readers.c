@@ -3,12 +3,12 @@
  *
  * Arguments: rounds. */
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ikcp.h"
+#include "lists.h"
 
 #define READERS 4
 
@@ -95,7 +95,7 @@ static void edit(ikcpcb *kcp, int round)
     struct IQUEUEHEAD *head = &kcp->snd_buf, *at;
     if (round % 3 == 0) {
         for (at = head->next; at != head; at = at->next) {
-            struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
+            struct IKCPSEG *seg = segment_of(at);
             seg->resendts = now + (IUINT32)(round % 40);
         }
     }
@@ -103,7 +103,7 @@ static void edit(ikcpcb *kcp, int round)
         at = kcp->rcv_queue.next;
         at->next->prev = at->prev;
         at->prev->next = at->next;
-        free((char *)at - offsetof(struct IKCPSEG, node));
+        free(segment_of(at));
         kcp->nrcv_que--;
     }
 }
