@@ -1,4 +1,4 @@
-//! The echo clients in examples: the lines of each README are run as they are written, in a fresh copy of the sources.
+//! The echo clients in examples: the lines of each README run as written, in a fresh copy of the sources.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::checkout::checkout;
 use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
-/// A folder of examples, and the commands that its lines need beside cargo and cc.
+/// A folder of examples, and the commands that its lines need besides cargo and cc.
 const EXAMPLES: [(&str, &[&str]); 7] = [
     ("cpp", &["c++"]),
     ("python", &["python3"]),
@@ -28,7 +28,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// What has no command of its own to ask for.
+/// Requirements that are no commands.
 fn lacks_module(example: &str) -> Option<String> {
     match example {
         "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
@@ -57,7 +57,7 @@ fn echoes(name: &str) -> Outcome {
     let lines = lines(&fs::read_to_string(
         tree.join("examples").join(name).join("README.md"),
     )?)?;
-    // A user stops the server by hand. The number of the port is the README's, so another run of these tests may have it.
+    // A user stops the server by hand. The port number is the README's, so another run of these tests may be using the port.
     let script = format!("{lines}status=$?\nkill $(jobs -p)\nwait\nexit $status\n");
     for _ in 0..20 {
         let wrote = run_within(
@@ -77,7 +77,7 @@ fn echoes(name: &str) -> Outcome {
     Err("the port of the example is never free".into())
 }
 
-/// All echoes came back equal, and over a link that did lose packets.
+/// All echoes came back unchanged, over a link that lost packets.
 fn check(wrote: &str) -> Outcome {
     if !wrote.contains("100 echoes, all equal") {
         return Err(wrote.into());

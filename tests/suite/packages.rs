@@ -1,8 +1,8 @@
-//! Where what a machine lacks comes from: the packages of Debian and Ubuntu.
+//! The packages of Debian and Ubuntu that have what a machine lacks.
 
 use std::collections::BTreeSet;
 
-/// What a test says that it lacks, and the packages that have it.
+/// What a test reports as missing, and the packages that have it.
 const PACKAGES: [(&str, &str); 37] = [
     ("no gcc", "gcc libc6-dev"),
     ("no cc", "gcc libc6-dev"),
@@ -43,7 +43,7 @@ const PACKAGES: [(&str, &str); 37] = [
     ("no libsodium", "libsodium-dev"),
 ];
 
-/// The commands that bring what is lacking, as far as a command can.
+/// The commands that install what is missing, where a command can.
 pub fn commands<'a>(lacking: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let packages: BTreeSet<&str> = lacking
         .clone()

@@ -1,5 +1,5 @@
-//! The tests of the units in examples/stack: as they are, under sanitizers and under valgrind, between them with each
-//! compiler; and the figures of their README.
+//! The tests of the units in examples/stack: plain, under sanitizers and under valgrind, with each compiler in at least one of
+//! these ways; and the figures of their README.
 
 use std::env;
 use std::fs;
@@ -28,13 +28,13 @@ const SANITIZED: Build = Build {
     flags: "-O1 -g -fno-omit-frame-pointer -Werror -fsanitize=address,undefined -fno-sanitize-recover",
 };
 
-/// Tests that take half a minute or more under valgrind, or wait for what must happen in time.
+/// Tests that take half a minute or more under valgrind, or in which something must happen in time.
 const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, _, clang, _] = COMPILERS;
     let tests = tests();
-    // They mostly wait, for packets and for timeouts: each once of its kind, and once with each compiler.
+    // The tests mostly wait for packets and timeouts, so each build and each compiler occurs once.
     for (compiler, build) in [(gcc, PLAIN), (clang, SANITIZED)] {
         let lack = lacks_any(compiler, build);
         for test in &tests {
@@ -85,7 +85,7 @@ fn folder() -> PathBuf {
     root().join("examples/stack")
 }
 
-/// The names of the tests: files of the folder.
+/// The names of the tests, which are files of the folder.
 fn tests() -> Vec<String> {
     let files = fs::read_dir(folder().join("tests")).expect("the tests of examples/stack");
     let mut names: Vec<String> = files
@@ -96,7 +96,7 @@ fn tests() -> Vec<String> {
     names
 }
 
-/// What a machine lacks for the units as such: some system calls are Linux's.
+/// What a machine lacks for all units: some system calls exist only on Linux.
 fn lacks_library() -> Option<String> {
     static LACKING: Memo<(), Option<String>> = Memo::new();
     LACKING.get((), || {
@@ -117,7 +117,7 @@ fn lacks_library() -> Option<String> {
     })
 }
 
-/// A compiler may be there without what its sanitizers link with.
+/// A compiler may be installed without the libraries of its sanitizers.
 fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
     let made = Command::new(compiler)
         .args(build.flags.split(' '))
@@ -135,7 +135,7 @@ fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
     (!works).then(|| format!("no sanitizers for {compiler}"))
 }
 
-/// Builds programs and tests, unless a test has done so before; gives the folder that they are in.
+/// The folder with programs and tests, built by the first test that asks.
 fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
     static BUILT: Memo<(&'static str, Build), Result<PathBuf, String>> = Memo::new();
     BUILT.get((compiler, build), || {
@@ -152,14 +152,14 @@ fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
             .arg(format!("CFLAGS={}", build.flags))
             .arg(variable("KCP_LIBS", &library.archive))
             .arg(variable("BUILD", &to))
-            // Those of cargo, if make runs it.
+            // Those of cargo, if make runs cargo.
             .env_remove("MAKEFLAGS")
             .env_remove("MFLAGS"))?;
         Ok(to)
     })
 }
 
-/// Runs one test; `runner` is what goes in front. IKCP_SEED goes to tests that are random.
+/// Runs one test, with `runner` before its command. Random tests get IKCP_SEED.
 fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> Outcome {
     let program = built(compiler, build)?.join(format!("test_{test}"));
     let mut command = match runner {
@@ -176,7 +176,7 @@ fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> 
     Ok(())
 }
 
-/// What the first comment of a unit's header says that it needs: units and libraries; or that it is part of another.
+/// What the first comment of a unit's header says: the units and libraries that it needs, or that it is part of another unit.
 fn needs(header: &str) -> Option<(Vec<String>, Vec<String>)> {
     let line = header.strip_prefix("/* ")?.split_once(". */")?.0;
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -190,7 +190,7 @@ fn needs(header: &str) -> Option<(Vec<String>, Vec<String>)> {
     Some((list(units, ", "), list(libraries, " and ")))
 }
 
-/// Each unit is copied into an empty folder, with what its first line names and nothing else; no symbol is missing there.
+/// Each unit is copied to an empty folder, together with only what its first line names. No symbol is missing there.
 fn alone() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let library = DEFAULT.library()?;
@@ -258,7 +258,7 @@ fn alone() -> Outcome {
     Ok(())
 }
 
-/// The tables of the README: whatever is between the first and the last line of them is what the program prints.
+/// The tables of the README: everything between their first and last line is what the program prints.
 fn figures() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let printed = run(&mut Command::new(built(gcc.command, PLAIN)?.join("fec")))?;
