@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::wire::HEADER;
+
 use super::sender::{Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile};
 
 /// What made the sender send it again.
@@ -291,6 +293,41 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     }
     all.sort_by_key(|one| (one.at, one.sn));
     all
+}
+
+/// How often packets were lost, and how often the packet after one that was lost, too.
+pub fn runs(sender: &Sender, resends: &[Resend]) -> (usize, usize) {
+    let lost: BTreeSet<u32> = resends
+        .iter()
+        .filter(|one| one.need == Need::Lost)
+        .map(|one| one.sn)
+        .collect();
+    // Of what was not seen nobody knows which packet it was in. Packets were as full as possible.
+    let whole = sender.largest_datagram / (sender.largest_segment + HEADER as u32);
+    let in_packet = u64::from(whole.max(1));
+    let mut packets: Vec<(u64, u64, u64)> = Vec::new();
+    let mut segments: Vec<&Segment> = sender
+        .resent
+        .iter()
+        .filter(|one| lost.contains(&(one.sn as u32)))
+        .collect();
+    segments.sort_by_key(|one| one.sn);
+    for segment in segments {
+        let first = &segment.sendings[0];
+        let packet = match first.hidden {
+            true => u64::MAX - segment.sn / in_packet,
+            false => first.packet,
+        };
+        match packets.last_mut() {
+            Some((last, _, to)) if *last == packet && *to + 1 == segment.sn => *to = segment.sn,
+            _ => packets.push((packet, segment.sn, segment.sn)),
+        }
+    }
+    let after = packets
+        .windows(2)
+        .filter(|pair| pair[0].2 + 1 == pair[1].1)
+        .count();
+    (packets.len(), after)
 }
 
 /// `ways` are from the capture to the peer and back, and to the sender and back.

@@ -453,10 +453,10 @@ impl View<'_> {
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
         let blocked = (self.blocked(|one| one.sendings.len() > 1) - spared).max(0);
-        let [_, good_bad, bad_good, bad_bad] = sender.loss_pairs;
-        let after_loss = bad_bad as f64 / (bad_good + bad_bad).max(1) as f64;
+        let (packets, more) = super::causes::runs(sender, self.resends);
+        let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
-        if bad_good + bad_bad >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss && good_bad > 0 {
+        if packets >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss {
             all.push(self.finding(
                 Kind::BurstLoss,
                 blocked,
@@ -534,7 +534,9 @@ impl View<'_> {
         if by_skip.len() >= 3 || sender.reordered >= 5 {
             all.push(self.finding(
                 Kind::Reordering,
-                (by_skip.len() as u64 + sender.reordered) as Time * 10 * MS,
+                // What a needless resend holds up is little: the room of its packet, and of its acknowledgement.
+                wall(by_skip.iter().map(|one| (one.at - 10 * MS, one.at)))
+                    + (sender.reordered as Time * MS).min(sender.busy / 10),
                 format!(
                     "packets of {} overtake each other: {} were sent again for nothing since later ones arrived first",
                     self.name,

@@ -18,12 +18,12 @@ const HOLD: Time = 2_000 * MS;
 /// What a segment may be kept for at most, in number. Windows have 16 bits, of which few programs use all.
 const MOST_SEGMENTS: usize = 70_000;
 /// Resent segments that are remembered for the report.
-const MOST_RESENT: usize = 50_000;
-const MOST_SKIP_EVENTS: usize = 20_000;
+const MOST_RESENT: usize = 20_000;
+const MOST_SKIP_EVENTS: usize = 5_000;
 /// Missing numbers that are taken for lost segments.
 const LARGEST_GAP: u64 = 1_024;
 /// Points of a curve.
-const MOST_POINTS: usize = 4_000;
+const MOST_POINTS: usize = 2_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
 /// Silence that is noted.
@@ -248,9 +248,6 @@ pub struct Sender {
     curve_count: [u32; 2],
     /// The window that the slow start and the congestion avoidance of the original would have.
     pub window_model: super::cwnd::Model,
-    /// Pairs of segments one after the other: neither lost, the second, the first, both. By the number of the segment.
-    pub loss_pairs: [u64; 4],
-    last_lost: Option<(u64, bool)>,
 }
 
 /// Finds where one clock jumps against another.
@@ -407,7 +404,8 @@ impl Sender {
         }
         if sn < self.floor {
             // Nothing is kept of it any more.
-            if header.sn == 0 && sn + 20 < self.una {
+            let lasted = self.first.is_some_and(|first| at - first > HOLD);
+            if header.sn == 0 && sn + 20 < self.una && lasted {
                 self.restart(at, sn);
             } else {
                 self.late_resends += u64::from(sn >= self.begins);
@@ -844,15 +842,6 @@ impl Sender {
                 false => self.acked_by_una += 1,
             }
         }
-        let first_lost = segment.sendings.len() > 1
-            && segment.sendings[0].acked.is_none()
-            && segment.sendings[1..].iter().any(|one| one.acked.is_some());
-        if let Some((before, lost)) = self.last_lost
-            && before + 1 == sn
-        {
-            self.loss_pairs[usize::from(lost) * 2 + usize::from(first_lost)] += 1;
-        }
-        self.last_lost = Some((sn, first_lost));
         if segment.sendings.iter().all(|one| one.acked.is_none()) && segment.sendings.len() > 2 {
             *self.lost_sizes.entry(segment.size).or_default() += 1;
         }
