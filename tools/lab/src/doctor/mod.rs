@@ -18,6 +18,8 @@ mod matrix;
 mod plants;
 mod report;
 mod sender;
+#[cfg(test)]
+mod wireshark;
 
 use std::path::PathBuf;
 
