@@ -68,8 +68,8 @@ pub struct Resend {
 pub enum FastResend {
     After(u32),
     Off,
-    /// There were no skips to tell.
-    Unknown,
+    /// So many skips were not enough, and no segment was skipped more often that could tell.
+    MoreThan(u32),
 }
 
 /// How a sender flushes, as its clock stamps show.
@@ -147,7 +147,7 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
     // Where the sender is far away, the way back and forth blurs the moment.
     let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
     let prompt = period + blur;
-    let mut known = false;
+    let mut too_few = 0;
     for count in 1..=SKIPS as u32 {
         let (mut resent, mut not) = (0u32, 0u32);
         for event in sender
@@ -163,15 +163,15 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
             }
         }
         if resent + not >= 3 {
-            known = true;
             if resent * 5 >= (not + resent) * 4 {
                 return FastResend::After(count);
             }
+            too_few = count;
         }
     }
-    match known {
-        true => FastResend::Off,
-        false => FastResend::Unknown,
+    match too_few {
+        3.. => FastResend::Off,
+        _ => FastResend::MoreThan(too_few),
     }
 }
 
@@ -215,7 +215,7 @@ impl Settings {
                 let skipped = match fast_resend {
                     FastResend::After(count) => before.skips >= count,
                     FastResend::Off => false,
-                    FastResend::Unknown => before.skips > 0,
+                    FastResend::MoreThan(count) => before.skips > count,
                 };
                 (!skipped && !before.hidden).then(|| waited(before, after))
             };
@@ -343,7 +343,7 @@ fn judge(segment: &Segment, index: usize, settings: &Settings, ways: (Time, Time
             .get(count as usize - 1)
             .is_some_and(|at| before.skips >= count && this.at - at <= period + 4 * MS),
         FastResend::Off => false,
-        FastResend::Unknown => before.skips > 0,
+        FastResend::MoreThan(count) => before.skips > count,
     };
     let trigger = if skipped && waited < timer {
         Trigger::Skip

@@ -14,6 +14,7 @@ mod frames;
 mod framing;
 #[cfg(test)]
 mod matrix;
+mod page;
 #[cfg(test)]
 mod plants;
 mod report;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use kcp_cli::values::{file, number};
-use kcp_cli::{interrupt, progress};
+use kcp_cli::{files, interrupt, progress};
 
 use self::causes::{Flushes, Resend, Settings, resends};
 use self::findings::{Finding, View, rank};
@@ -52,6 +53,9 @@ pub struct Doctor {
     /// Write JSON for programs, and nothing else
     #[arg(long)]
     json: bool,
+    /// Write a page for a browser: a timeline to zoom, and the findings beside it. It needs no other file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 fn conv(text: &str) -> Result<u32, std::num::ParseIntError> {
@@ -78,6 +82,9 @@ pub struct Diagnosis {
 
 impl Doctor {
     pub fn run(self) -> Result<()> {
+        if let Some(file) = &self.html {
+            files::writable_file(file)?;
+        }
         let length = std::fs::metadata(&self.capture)?.len();
         let bar = progress::bar(length, "bytes");
         let forced = self.before.map(|before| Framing {
@@ -100,6 +107,9 @@ impl Doctor {
         let mut diagnosis = diagnose(flows, reading);
         if let Some(conv) = self.conv {
             diagnosis.conversations.retain(|one| one.found.conv == conv);
+        }
+        if let Some(file) = &self.html {
+            std::fs::write(file, page::page(&diagnosis))?;
         }
         if self.json {
             report::json(&diagnosis);

@@ -11,7 +11,8 @@ fn resend(settings: &Settings) -> String {
     match settings.fast_resend {
         FastResend::After(count) => count.to_string(),
         FastResend::Off => "off".to_string(),
-        FastResend::Unknown => "?".to_string(),
+        FastResend::MoreThan(0) => "?".to_string(),
+        FastResend::MoreThan(count) => format!("more than {count}, or off"),
     }
 }
 
