@@ -72,6 +72,8 @@ pub struct Finding {
     pub cost: Time,
     pub what: String,
     pub change: String,
+    /// What a replay says that the change brings.
+    pub gain: Option<String>,
 }
 
 /// At most so many are told.
@@ -90,6 +92,12 @@ pub struct View<'a> {
     pub to: Time,
     pub name: &'a str,
     pub peer_name: &'a str,
+}
+
+/// The share of acknowledgements that did not come back.
+pub fn ack_loss(sender: &Sender) -> f64 {
+    let all = sender.acked_by_number + sender.acked_by_una;
+    sender.acked_by_una as f64 / all.max(1) as f64
 }
 
 /// How long at least one of these lasted.
@@ -120,6 +128,7 @@ impl View<'_> {
             cost,
             what,
             change: change.to_string(),
+            gain: None,
         }
     }
 
@@ -131,12 +140,6 @@ impl View<'_> {
             .filter(|one| one.need == Need::Lost)
             .count();
         lost as f64 / (self.sender.fresh + self.sender.resends).max(1) as f64
-    }
-
-    /// The share of acknowledgements that did not come back.
-    pub fn ack_loss(&self) -> f64 {
-        let all = self.sender.acked_by_number + self.sender.acked_by_una;
-        self.sender.acked_by_una as f64 / all.max(1) as f64
     }
 
     /// For how long segments were late because they had been lost, and how much of it timeouts took.
@@ -484,7 +487,7 @@ impl View<'_> {
                  must not be late",
             ));
         }
-        let ack_loss = self.ack_loss();
+        let ack_loss = ack_loss(self.sender);
         let needless = self
             .resends
             .iter()

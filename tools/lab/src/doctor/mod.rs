@@ -17,6 +17,7 @@ mod matrix;
 mod page;
 #[cfg(test)]
 mod plants;
+mod replay;
 mod report;
 mod sender;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use anyhow::Result;
 use clap::Args;
 use kcp_cli::values::{file, number};
 use kcp_cli::{files, interrupt, progress};
+
+use crate::LibraryArgs;
 
 use self::causes::{Flushes, Resend, Settings, resends};
 use self::findings::{Finding, View, rank};
@@ -50,6 +53,12 @@ pub struct Doctor {
     /// List every resend with its cause
     #[arg(long)]
     resends: bool,
+    /// Leave out what each change would bring, which takes a moment: the capture's loss and delay are replayed through this
+    /// repository's library
+    #[arg(long)]
+    no_gain: bool,
+    #[command(flatten)]
+    library: LibraryArgs,
     /// Write JSON for programs, and nothing else
     #[arg(long)]
     json: bool,
@@ -57,6 +66,9 @@ pub struct Doctor {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
+
+/// Conversations whose findings get a gain: those with the most packets.
+const REPLAYED: usize = 3;
 
 fn conv(text: &str) -> Result<u32, std::num::ParseIntError> {
     match text.strip_prefix("0x") {
@@ -107,6 +119,21 @@ impl Doctor {
         let mut diagnosis = diagnose(flows, reading);
         if let Some(conv) = self.conv {
             diagnosis.conversations.retain(|one| one.found.conv == conv);
+        }
+        if !self.no_gain
+            && diagnosis
+                .conversations
+                .iter()
+                .any(|one| !one.findings.is_empty())
+        {
+            match self.library.open() {
+                Ok(library) => {
+                    for judged in diagnosis.conversations.iter_mut().take(REPLAYED) {
+                        replay::add_gains(judged, library)?;
+                    }
+                }
+                Err(error) => eprintln!("warning: no gains are given: {error:#}"),
+            }
         }
         if let Some(file) = &self.html {
             std::fs::write(file, page::page(&diagnosis))?;
@@ -219,6 +246,7 @@ fn two_addresses(conversations: &mut [Judged]) {
                         ends[shared]
                     ),
                     change: "a conv of its own for each connection".to_string(),
+                    gain: None,
                 });
                 one.findings = rank(std::mem::take(&mut one.findings));
                 break;
@@ -264,6 +292,7 @@ fn wrong_conv(conversations: &mut [Judged]) {
                     other.1
                 ),
                 change: "the same conv in ikcp_create at both ends".to_string(),
+                gain: None,
             });
             one.findings = rank(std::mem::take(&mut one.findings));
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
+use super::findings::ack_loss;
 use super::sender::{MS, Sender, percentile};
 use super::{Diagnosis, Judged, flushes, names};
 use crate::table::Table;
@@ -28,11 +29,6 @@ fn count(resends: &[Resend], wanted: impl Fn(&Resend) -> bool) -> usize {
 fn loss(sender: &Sender, resends: &[Resend]) -> f64 {
     let lost = count(resends, |one| one.need == Need::Lost);
     lost as f64 / (sender.fresh + sender.resends).max(1) as f64
-}
-
-fn ack_loss(sender: &Sender) -> f64 {
-    let all = sender.acked_by_number + sender.acked_by_una;
-    sender.acked_by_una as f64 / all.max(1) as f64
 }
 
 pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
@@ -119,6 +115,9 @@ fn conversation(judged: &Judged, every_resend: bool) {
             finding.kind.name()
         );
         println!("   Change: {}", finding.change);
+        if let Some(gain) = &finding.gain {
+            println!("   Gain, {gain}.");
+        }
     }
 }
 
@@ -291,6 +290,7 @@ fn one(judged: &Judged) -> Value {
                 "cost_ms": finding.cost / MS,
                 "what": finding.what,
                 "change": finding.change,
+                "gain": finding.gain,
             })
         })
         .collect();
