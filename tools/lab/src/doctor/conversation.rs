@@ -1,8 +1,9 @@
 //! One conversation: two senders. Its first packets are kept back until they tell where between the two ends the capture was made.
 
 use super::framing::Piece;
+use super::qlog::MOST_EVENTS;
 use super::sender::{MS, Sender, Time};
-use crate::wire::{COMMAND_ACK, COMMAND_PUSH};
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
 
 /// Packets that are kept back at most.
 const KEPT_BACK: usize = 2_000;
@@ -21,18 +22,32 @@ pub struct Conversation {
     /// Of each end, what it sends.
     pub senders: [Sender; 2],
     ready: bool,
+    /// All segments with their times and sides, up to a number, where that is asked for.
+    pub log: Option<Vec<(Time, usize, Header)>>,
     pub from: Option<Time>,
     pub to: Time,
     pub packets: [u64; 2],
 }
 
 impl Conversation {
+    pub fn new(logs: bool) -> Conversation {
+        Conversation {
+            log: logs.then(Vec::new),
+            ..Conversation::default()
+        }
+    }
+
     pub fn packet(&mut self, at: Time, side: usize, size: u32, fragmented: bool, pieces: &[Piece]) {
         self.from.get_or_insert(at);
         // A capture on several cores may be out of order by a little.
         let at = at.max(self.to);
         self.to = at;
         self.packets[side] += 1;
+        if let Some(log) = &mut self.log
+            && log.len() < MOST_EVENTS
+        {
+            log.extend(pieces.iter().map(|piece| (at, side, piece.header)));
+        }
         if self.ready {
             self.pass(at, side, size, fragmented, pieces);
             return;

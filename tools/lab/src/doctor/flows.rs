@@ -14,6 +14,7 @@ const SAMPLES: usize = 24;
 /// Bytes of samples in all; beyond it flows are decided earlier.
 const MOST_SAMPLED: usize = 32 << 20;
 const MOST_FLOWS: usize = 100_000;
+const MOST_LOGS: usize = 8;
 const MOST_CONVERSATIONS: usize = 4_096;
 
 struct Sample {
@@ -73,14 +74,17 @@ pub struct Flows {
     sampled: usize,
     pieces: Vec<Piece>,
     forced: Option<Framing>,
+    /// Keep all segments of the first conversations.
+    logs: bool,
     beside: Beside,
 }
 
 impl Flows {
     /// With a framing that is told, and not worked out.
-    pub fn new(forced: Option<Framing>) -> Flows {
+    pub fn new(forced: Option<Framing>, logs: bool) -> Flows {
         Flows {
             forced,
+            logs,
             ..Flows::default()
         }
     }
@@ -155,7 +159,11 @@ impl Flows {
                 if full && !self.conversations.contains_key(&key) {
                     self.beside.left_out += 1;
                 } else {
-                    let conversation = self.conversations.entry(key).or_default();
+                    let logs = self.logs && self.conversations.len() < MOST_LOGS;
+                    let conversation = self
+                        .conversations
+                        .entry(key)
+                        .or_insert_with(|| Conversation::new(logs));
                     conversation.packet(at, side, size, fragmented, &pieces);
                 }
             }

@@ -18,7 +18,14 @@ use crate::testing;
 use crate::trace::{self, Cause, Stream};
 
 pub fn examine(capture: &[u8]) -> Diagnosis {
-    let mut flows = Flows::new(None);
+    examine_with(capture, Flows::new(None, false))
+}
+
+pub fn examine_logged(capture: &[u8]) -> Diagnosis {
+    examine_with(capture, Flows::new(None, true))
+}
+
+fn examine_with(capture: &[u8], mut flows: Flows) -> Diagnosis {
     let reading = frames::read_from(
         std::io::Cursor::new(capture.to_vec()),
         |frame| {
@@ -497,7 +504,7 @@ fn damaged_and_hostile_captures_give_an_answer() {
                 _ => random.random(),
             };
         }
-        let mut flows = Flows::new(None);
+        let mut flows = Flows::new(None, false);
         let read = frames::read_from(
             std::io::Cursor::new(bytes),
             |frame| {

@@ -17,6 +17,7 @@ mod matrix;
 mod page;
 #[cfg(test)]
 mod plants;
+mod qlog;
 mod replay;
 mod report;
 mod sender;
@@ -65,6 +66,9 @@ pub struct Doctor {
     /// Write a page for a browser: a timeline to zoom, and the findings beside it. It needs no other file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write qlog for viewers such as qvis: the segments of the first eight conversations
+    #[arg(long, value_name = "FILE")]
+    qlog: Option<PathBuf>,
 }
 
 /// Conversations whose findings get a gain: those with the most packets.
@@ -94,7 +98,7 @@ pub struct Diagnosis {
 
 impl Doctor {
     pub fn run(self) -> Result<()> {
-        if let Some(file) = &self.html {
+        for file in self.html.iter().chain(&self.qlog) {
             files::writable_file(file)?;
         }
         let length = std::fs::metadata(&self.capture)?.len();
@@ -103,7 +107,7 @@ impl Doctor {
             before,
             ..Framing::PLAIN
         });
-        let mut flows = Flows::new(forced);
+        let mut flows = Flows::new(forced, self.qlog.is_some());
         let reading = frames::read(
             &self.capture,
             |frame| {
@@ -137,6 +141,9 @@ impl Doctor {
         }
         if let Some(file) = &self.html {
             std::fs::write(file, page::page(&diagnosis))?;
+        }
+        if let Some(file) = &self.qlog {
+            std::fs::write(file, qlog::value(&diagnosis).to_string())?;
         }
         if self.json {
             report::json(&diagnosis);
