@@ -20,6 +20,8 @@ mod plants;
 mod qlog;
 mod replay;
 mod report;
+#[cfg(test)]
+mod ring;
 mod sender;
 #[cfg(test)]
 mod wireshark;
