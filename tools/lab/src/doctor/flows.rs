@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::conversation::Conversation;
 use super::datagram::Datagram;
 use super::framing::{Content, Framing, Piece, is_noise};
+use super::keys::{HEADER, Key};
 use super::sender::Time;
 
 /// Datagrams after which a flow is decided.
@@ -27,7 +28,7 @@ struct Sample {
 
 enum Kind {
     Undecided(Vec<Sample>),
-    Kcp(Framing),
+    Kcp(Framing, Option<Key>),
     /// Nobody can tell what it is.
     Noise,
     Other,
@@ -48,6 +49,8 @@ pub struct Found {
     pub ends: Ends,
     pub conv: u32,
     pub framing: Framing,
+    /// A key was needed.
+    pub encrypted: bool,
     pub conversation: Conversation,
     /// Datagrams of its flow: for error correction, and of neither kind.
     pub parity: u64,
@@ -67,6 +70,22 @@ pub struct Beside {
     pub left_out: u64,
 }
 
+/// The first key that fits these datagrams, and the framing behind it.
+fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Option<Key>)> {
+    keys.iter().find_map(|key| {
+        let mut plain = Vec::new();
+        let opened: Vec<(Vec<u8>, usize)> = samples
+            .iter()
+            .filter_map(|one| {
+                let fits = key.open(&one.payload, one.length, &mut plain);
+                fits.then(|| (plain[HEADER..].to_vec(), one.length - HEADER))
+            })
+            .collect();
+        let framing = Framing::find(opened.iter().map(|(bytes, length)| (&bytes[..], *length)))?;
+        Some((framing, Some(key.clone())))
+    })
+}
+
 #[derive(Default)]
 pub struct Flows {
     flows: HashMap<Ends, Flow>,
@@ -74,6 +93,8 @@ pub struct Flows {
     sampled: usize,
     pieces: Vec<Piece>,
     forced: Option<Framing>,
+    keys: Vec<Key>,
+    plain: Vec<u8>,
     /// Keep all segments of the first conversations.
     logs: bool,
     beside: Beside,
@@ -81,9 +102,10 @@ pub struct Flows {
 
 impl Flows {
     /// With a framing that is told, and not worked out.
-    pub fn new(forced: Option<Framing>, logs: bool) -> Flows {
+    pub fn new(forced: Option<Framing>, keys: Vec<Key>, logs: bool) -> Flows {
         Flows {
             forced,
+            keys,
             logs,
             ..Flows::default()
         }
@@ -100,7 +122,10 @@ impl Flows {
         }
         let forced = self.forced;
         let flow = self.flows.entry(ends).or_insert_with(|| Flow {
-            kind: forced.map_or_else(|| Kind::Undecided(Vec::new()), Kind::Kcp),
+            kind: match forced {
+                Some(framing) => Kind::Kcp(framing, None),
+                None => Kind::Undecided(Vec::new()),
+            },
             datagrams: [0; 2],
             parity: 0,
             strange: 0,
@@ -122,18 +147,11 @@ impl Flows {
                     self.decide_all();
                 }
             }
-            Kind::Kcp(framing) => {
-                let framing = *framing;
+            Kind::Kcp(framing, key) => {
+                let (framing, key) = (*framing, key.clone());
                 let (length, fragmented) = (datagram.length, datagram.fragmented);
-                self.take(
-                    ends,
-                    framing,
-                    at,
-                    side,
-                    datagram.payload,
-                    length,
-                    fragmented,
-                );
+                let way = (framing, key.as_ref());
+                self.take(ends, way, at, side, datagram.payload, length, fragmented);
             }
             Kind::Noise | Kind::Other => {}
         }
@@ -143,7 +161,7 @@ impl Flows {
     fn take(
         &mut self,
         ends: Ends,
-        framing: Framing,
+        (framing, key): (Framing, Option<&Key>),
         at: Time,
         side: usize,
         payload: &[u8],
@@ -151,7 +169,16 @@ impl Flows {
         fragmented: bool,
     ) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        match framing.open(payload, length, &mut pieces) {
+        let mut plain = std::mem::take(&mut self.plain);
+        let content = match key {
+            None => framing.open(payload, length, &mut pieces),
+            Some(key) if key.open(payload, length, &mut plain) => {
+                framing.open(&plain[HEADER..], length - HEADER, &mut pieces)
+            }
+            Some(_) => Content::Other,
+        };
+        self.plain = plain;
+        match content {
             Content::Packet => {
                 let key = (ends, pieces[0].header.conv);
                 let size = length.saturating_sub(framing.before + framing.behind) as u32;
@@ -196,16 +223,20 @@ impl Flows {
         let samples = std::mem::take(samples);
         self.sampled -= samples.iter().map(|one| one.payload.len()).sum::<usize>();
         let framing = Framing::find(samples.iter().map(|one| (&one.payload[..], one.length)));
-        flow.kind = match framing {
-            Some(framing) => Kind::Kcp(framing),
+        let way = framing
+            .map(|framing| (framing, None))
+            .or_else(|| unlock(&self.keys, &samples));
+        flow.kind = match &way {
+            Some((framing, key)) => Kind::Kcp(*framing, key.clone()),
             None if is_noise(samples.iter().map(|one| &one.payload[..])) => Kind::Noise,
             None => Kind::Other,
         };
-        if let Some(framing) = framing {
+        if let Some((framing, key)) = way {
             for one in samples {
+                let way = (framing, key.as_ref());
                 self.take(
                     ends,
-                    framing,
+                    way,
                     one.at,
                     one.side,
                     &one.payload,
@@ -227,7 +258,7 @@ impl Flows {
                     self.beside.other += 1;
                     self.beside.other_datagrams += datagrams;
                 }
-                Kind::Kcp(_) => {}
+                Kind::Kcp(..) => {}
             }
         }
         self.beside.noise.sort_unstable();
@@ -235,13 +266,14 @@ impl Flows {
         for ((ends, conv), mut conversation) in self.conversations {
             conversation.finish();
             let flow = &self.flows[&ends];
-            let Kind::Kcp(framing) = flow.kind else {
+            let Kind::Kcp(framing, key) = &flow.kind else {
                 continue;
             };
             found.push(Found {
                 ends,
                 conv,
-                framing,
+                framing: *framing,
+                encrypted: key.is_some(),
                 conversation,
                 parity: flow.parity,
                 strange: flow.strange,

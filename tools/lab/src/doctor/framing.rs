@@ -147,10 +147,11 @@ impl Framing {
     }
 
     /// The framing under which most of these datagrams are packets of KCP, if a fair part of them are.
-    pub fn find<'a>(samples: impl Iterator<Item = (&'a [u8], usize)> + Clone) -> Option<Framing> {
+    pub fn find<'a>(samples: impl Iterator<Item = (&'a [u8], usize)>) -> Option<Framing> {
         let mut votes: HashMap<Framing, usize> = HashMap::new();
+        let mut parity: HashMap<usize, usize> = HashMap::new();
         let mut total = 0;
-        for (payload, length) in samples.clone() {
+        for (payload, length) in samples {
             total += 1;
             for before in 0..=FARTHEST.min(length) {
                 for correction in [false, true] {
@@ -159,26 +160,25 @@ impl Framing {
                         correction,
                         behind: 0,
                     };
-                    if let Some((Content::Packet, behind)) =
-                        framing.measure(payload, length, |_| {})
-                        && behind < HEADER
-                    {
-                        *votes.entry(Framing { behind, ..framing }).or_default() += 1;
+                    match framing.measure(payload, length, |_| {}) {
+                        Some((Content::Packet, behind)) if behind < HEADER => {
+                            *votes.entry(Framing { behind, ..framing }).or_default() += 1;
+                        }
+                        Some((Content::Parity, _)) => *parity.entry(before).or_default() += 1,
+                        _ => {}
                     }
                 }
             }
         }
+        // Parity of packets that are alike looks like one of them, so it is a vote for error correction, which comes first.
+        for (framing, count) in votes.iter_mut().filter(|(framing, _)| framing.correction) {
+            *count += parity.get(&framing.before).copied().unwrap_or(0);
+        }
         // Bytes of zero before a packet may look like a part of it, so the nearest of equals counts.
-        let best = votes.into_iter().max_by_key(|(framing, count)| {
+        let (framing, count) = votes.into_iter().max_by_key(|(framing, count)| {
             (*count, framing.correction, usize::MAX - framing.before)
         })?;
-        let parity = samples
-            .filter(|(payload, length)| {
-                let measured = best.0.measure(payload, *length, |_| {});
-                measured.is_some_and(|(content, _)| content == Content::Parity)
-            })
-            .count();
-        ((best.1 + parity) * 4 >= total).then_some(best.0)
+        (count * 4 >= total).then_some(framing)
     }
 }
 
@@ -268,6 +268,10 @@ mod tests {
                 .collect();
             let parity = [&vec![1; before][..], &[9, 0, 0, 0], &KIND_PARITY, &[7; 300]].concat();
             datagrams.push(parity.clone());
+            // Of packets that are alike.
+            let mut alike = datagrams[0].clone();
+            alike[before + 4..before + 6].copy_from_slice(&KIND_PARITY);
+            datagrams.push(alike);
             let framing = Framing {
                 before,
                 correction: true,

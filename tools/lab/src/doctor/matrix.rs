@@ -18,14 +18,14 @@ use crate::testing;
 use crate::trace::{self, Cause, Stream};
 
 pub fn examine(capture: &[u8]) -> Diagnosis {
-    examine_with(capture, Flows::new(None, false))
+    examine_with(capture, Flows::new(None, Vec::new(), false))
 }
 
 pub fn examine_logged(capture: &[u8]) -> Diagnosis {
-    examine_with(capture, Flows::new(None, true))
+    examine_with(capture, Flows::new(None, Vec::new(), true))
 }
 
-fn examine_with(capture: &[u8], mut flows: Flows) -> Diagnosis {
+pub fn examine_with(capture: &[u8], mut flows: Flows) -> Diagnosis {
     let reading = frames::read_from(
         std::io::Cursor::new(capture.to_vec()),
         |frame| {
@@ -504,7 +504,7 @@ fn damaged_and_hostile_captures_give_an_answer() {
                 _ => random.random(),
             };
         }
-        let mut flows = Flows::new(None, false);
+        let mut flows = Flows::new(None, Vec::new(), false);
         let read = frames::read_from(
             std::io::Cursor::new(bytes),
             |frame| {

@@ -13,6 +13,9 @@ mod flows;
 mod frames;
 mod framing;
 #[cfg(test)]
+mod go;
+mod keys;
+#[cfg(test)]
 mod matrix;
 mod page;
 #[cfg(test)]
@@ -50,6 +53,10 @@ pub struct Doctor {
     /// Bytes before each packet of KCP [default: worked out]
     #[arg(long, value_name = "BYTES", value_parser = number::<usize>(0..=512))]
     before: Option<usize>,
+    /// A key for what kcp-go or kcptun encrypted: aes:PASSWORD as kcptun takes it (also aes-128, aes-192), or hex:BYTES. May be given
+    /// several times
+    #[arg(long, value_name = "KEY", value_parser = str::parse::<keys::Key>)]
+    key: Vec<keys::Key>,
     /// Only the conversation with this conv, in decimal or as 0x...
     #[arg(long, value_parser = conv)]
     conv: Option<u32>,
@@ -109,7 +116,7 @@ impl Doctor {
             before,
             ..Framing::PLAIN
         });
-        let mut flows = Flows::new(forced, self.qlog.is_some());
+        let mut flows = Flows::new(forced, self.key, self.qlog.is_some());
         let reading = frames::read(
             &self.capture,
             |frame| {

@@ -51,7 +51,7 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
     for (ends, datagrams) in &diagnosis.beside.noise {
         println!(
             "{} - {}: {datagrams} datagrams, encrypted: every byte looks random, as with kcptun and kcp-go by default. This is not \"no KCP\"; \
-             without the key nobody can tell.",
+             with --key it may be read.",
             ends[0], ends[1]
         );
     }
@@ -73,8 +73,12 @@ fn conversation(judged: &Judged, every_resend: bool) {
     let length = (conversation.to - conversation.from.unwrap_or(conversation.to)) as f64 / 1e6;
     println!();
     println!(
-        "conv {:#010x}: {} - {}, {length:.1} s, {}",
-        found.conv, names[0], names[1], found.framing
+        "conv {:#010x}: {} - {}, {length:.1} s, {}{}",
+        found.conv,
+        names[0],
+        names[1],
+        found.framing,
+        if found.encrypted { ", encrypted" } else { "" }
     );
     if found.strange > 0 || found.parity > 0 {
         println!(
@@ -297,6 +301,7 @@ fn one(judged: &Judged) -> Value {
     json!({
         "conv": found.conv,
         "framing": found.framing.to_string(),
+        "encrypted": found.encrypted,
         "seconds": (found.conversation.to - start) as f64 / 1e6,
         "sides": sides,
         "findings": findings,
