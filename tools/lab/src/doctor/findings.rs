@@ -226,7 +226,7 @@ impl View<'_> {
             return all;
         }
         let model = &sender.window_model;
-        if self.settings.keeps_congestion_window && model.full > sender.busy / 10 && most > 1 {
+        if self.settings.keeps_congestion_window && model.full > sender.busy / 10 && most >= 4 {
             all.push(self.finding(
                 Kind::CongestionWindow,
                 model.full,

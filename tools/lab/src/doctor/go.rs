@@ -28,7 +28,7 @@ fn program() -> Option<&'static Path> {
         {
             return None;
         }
-        let folder = std::env::temp_dir().join(format!("kcp-lab-go-{}", std::process::id()));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp");
         std::fs::create_dir_all(&folder).unwrap();
         let program = folder.join("session");
         let built = Command::new("go")

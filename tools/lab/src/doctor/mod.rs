@@ -168,24 +168,12 @@ pub fn names(found: &Found) -> [String; 2] {
     found.ends.map(|end| end.to_string())
 }
 
-/// The grid on which an end acknowledges that sends little else, ms, by the times of its packets.
+/// The time between packets of an end that sends little but acknowledgements, ms.
 fn ack_period(sender: &Sender) -> Option<u32> {
     let total: u64 = sender.packet_gaps.values().sum();
-    if total < 20 {
-        return None;
-    }
-    // The way here may stretch gaps, so half of the packets decide.
-    let period = sender::percentile(&sender.packet_gaps, 25)?;
-    let near: u64 = sender
-        .packet_gaps
-        .iter()
-        .filter(|(gap, _)| {
-            let off = **gap % period.max(1);
-            off.min(period.max(1) - off) * 8 <= period
-        })
-        .map(|(_, count)| count)
-        .sum();
-    (near * 4 >= total * 3).then_some(period)
+    // The way here stretches some gaps and shortens others.
+    let usual = sender::percentile(&sender.packet_gaps, 25)?;
+    (total >= 20 && usual >= 15).then(|| sender::percentile(&sender.packet_gaps, 50))?
 }
 
 fn diagnose(flows: Flows, reading: Reading) -> Diagnosis {

@@ -154,6 +154,7 @@ pub struct Sender {
     estimate: Estimate,
     window: Option<u32>,
     last_event: Option<Time>,
+    empty_since: Option<Time>,
     /// Of the acknowledgements in one packet: the one that counts skips.
     newest: Option<(u64, u32)>,
     asked_in_packet: bool,
@@ -783,16 +784,10 @@ impl Sender {
         }
         let flight = self.next.saturating_sub(self.una) as u32;
         if flight == 0 {
-            if spent > IDLE {
-                let known = self.idle.len();
-                match self.idle.last_mut() {
-                    Some((_, to)) if *to == before => *to = at,
-                    _ if known < MOST_POINTS => self.idle.push((before, at)),
-                    _ => {}
-                }
-            }
+            self.empty_since.get_or_insert(before);
             return;
         }
+        self.end_idle(before);
         self.busy += spent;
         *self.in_flight.entry(flight).or_default() += spent;
         if let Some(window) = self.window
@@ -805,6 +800,16 @@ impl Sender {
             }
         }
         self.window_model.spent(flight, self.window, spent);
+    }
+
+    /// Something is in flight again.
+    fn end_idle(&mut self, now: Time) {
+        if let Some(since) = self.empty_since.take()
+            && now - since > IDLE
+            && self.idle.len() < MOST_POINTS
+        {
+            self.idle.push((since, now));
+        }
     }
 
     /// Counts what has become of segments that arrived a while ago.
@@ -864,6 +869,7 @@ impl Sender {
     pub fn finish(&mut self, now: Time) {
         self.listen(now + self.lag);
         self.pass_time(now);
+        self.end_idle(now);
         if let Some((from, _)) = self.closed_since.take() {
             self.closed.push(Closed {
                 from,
