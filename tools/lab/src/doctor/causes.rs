@@ -212,7 +212,7 @@ impl Settings {
         // Timers of segments that were sent once before.
         let mut excess = Vec::new();
         let mut waits = Vec::new();
-        let mut ratios = Vec::new();
+        let mut doubles = Vec::new();
         for segment in &sender.resent {
             let timed = |index: usize| -> Option<u32> {
                 let (before, after) = (
@@ -232,17 +232,14 @@ impl Settings {
                 // With nodelay 0 the first timer is an eighth longer.
                 excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
                 if let Some(second) = timed(1) {
-                    ratios.push(f64::from(second) / f64::from(first.max(1)));
+                    doubles.push(i64::from(second) > i64::from(first + first / 2) + period / MS);
                 }
             }
         }
         waits.sort_unstable();
         excess.sort_unstable();
-        ratios.sort_unstable_by(f64::total_cmp);
-        let nodelay = ratios.get(ratios.len() / 2).map(|ratio| match ratio {
-            ..1.75 => 1,
-            _ => 0,
-        });
+        let doubling = doubles.iter().filter(|doubles| **doubles).count();
+        let nodelay = (!doubles.is_empty()).then(|| u32::from(doubling * 2 < doubles.len()));
         // When nearly all timers are the same and longer than the estimates, a least timeout holds them up.
         let slack = (period / MS) as u32 + 4;
         // Segments that were sent before the first round trip was known have a timer of 200 ms, whatever the least is.

@@ -445,7 +445,10 @@ impl View<'_> {
                     self.name,
                     resent_by(Trigger::Timeout).map(|one| one.estimate).min().unwrap_or(0)
                 ),
-                "a smaller rx_minrto: 30 with nodelay 1 or 2, 100 with nodelay 0; kcp->rx_minrto for less",
+                match self.settings.nodelay {
+                    Some(0) => "nodelay 1 in ikcp_nodelay: the least timeout is then 30 ms and no longer 100 ms, and timeouts grow by half",
+                    _ => "a smaller kcp->rx_minrto: ikcp_nodelay sets 30 with nodelay 1 or 2, and 100 with nodelay 0",
+                },
             ));
         }
         let lost = self

@@ -99,6 +99,7 @@ impl Setup {
                 ..self
             },
             Kind::LeastTimeout => Setup {
+                nodelay: self.nodelay.max(1),
                 minrto: Some(30),
                 ..self
             },
