@@ -12,6 +12,7 @@ const ADDRESSES: [[u8; 4]; 2] = [[192, 0, 2, 1], [198, 51, 100, 1]];
 pub const PORTS: [u16; 2] = [40_000, 9_000];
 
 /// A packet that passed the point.
+#[derive(Clone)]
 pub struct Passing {
     pub at: Micros,
     pub side: usize,

@@ -375,7 +375,7 @@ impl View<'_> {
         };
         vec![self.finding(
             Kind::ClockJump,
-            (jumped * MS).min(self.to - self.from),
+            jumped.saturating_mul(MS).min(self.to - self.from),
             format!(
                 "{}'s clock went {direction} by {} ms: while it is behind, ikcp_update sends nothing",
                 self.name,

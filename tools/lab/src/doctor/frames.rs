@@ -45,9 +45,12 @@ impl Interface {
     fn micros(self, ticks: u64) -> i64 {
         let resolution = u128::from(self.resolution.max(1));
         let micros = u128::from(ticks) * 1_000_000 / resolution;
+        // Far from where arithmetic ends, whatever the file says.
+        const LATEST: i64 = 1 << 58;
         i64::try_from(micros)
-            .unwrap_or(i64::MAX)
+            .unwrap_or(LATEST)
             .saturating_add(self.offset.saturating_mul(1_000_000))
+            .clamp(0, LATEST)
     }
 }
 
@@ -169,4 +172,70 @@ pub fn read_from(
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(kind: u32, content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, content, &length].concat()
+    }
+
+    /// A pcapng file with an interface whose clock has nanoseconds, and packets of four bytes at these ticks.
+    fn pcapng(ticks: &[u64]) -> Vec<u8> {
+        let words = |words: &[u32]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        let section = words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+        // Link type 101; option 9, one byte: ten to the power of minus nine.
+        let interface = words(&[101, 0, 0x0001_0009, 9, 0]);
+        let mut file = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+        for ticks in ticks {
+            let packet = words(&[0, (ticks >> 32) as u32, *ticks as u32, 4, 4, 7]);
+            file.extend(block(6, &packet));
+        }
+        file
+    }
+
+    fn times(file: &[u8]) -> (Vec<i64>, Option<String>) {
+        let mut times = Vec::new();
+        let reading = read_from(
+            std::io::Cursor::new(file.to_vec()),
+            |frame| {
+                assert_eq!((frame.link, frame.bytes), (101, &[7, 0, 0, 0][..]));
+                times.push(frame.at);
+                true
+            },
+            |_| {},
+        );
+        (times, reading.unwrap().damage)
+    }
+
+    #[test]
+    fn pcapng_has_its_own_clock() {
+        let second = 1_000_000_000;
+        let (times, damage) = times(&pcapng(&[second, second + 1_500, u64::MAX]));
+        assert_eq!((&times[..2], damage), (&[1_000_000, 1_000_001][..], None));
+        assert!(times[2] > 1 << 50);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_told_after_what_came_before() {
+        let whole = pcapng(&[1, 2, 3]);
+        for cut in 1..30 {
+            let (times, damage) = times(&whole[..whole.len() - cut]);
+            assert_eq!(times.len(), 2);
+            assert_eq!(damage.as_deref(), Some("cut off after 2 frames"));
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for other in [&b""[..], b"no capture at all, but a text", &[0; 100]] {
+            let read = read_from(std::io::Cursor::new(other.to_vec()), |_| true, |_| {});
+            assert!(read.is_err());
+        }
+    }
 }

@@ -414,7 +414,9 @@ impl Sender {
             }
         }
         if sn >= self.next {
-            if let Some(jump) = self.clock.jump(ahead) {
+            if let Some(jump) = self.clock.jump(ahead)
+                && self.clock_jumps.len() < 100
+            {
                 self.clock_jumps.push((at, jump));
             }
             // What is missing before it was lost on the way here, or comes later.
@@ -546,7 +548,10 @@ impl Sender {
         if let Some(last) = self.last_ts
             && after(ts, last)
         {
-            *self.ts_gaps.entry((ts - last).min(10_000)).or_default() += 1;
+            *self
+                .ts_gaps
+                .entry(ts.wrapping_sub(last).min(10_000))
+                .or_default() += 1;
         }
         if self.last_ts.is_none_or(|last| ts != last) {
             self.last_ts = Some(ts);
