@@ -10,6 +10,8 @@ use crate::wire::{COMMAND_PUSH, COMMAND_TELL, HEADER, Header};
 const FARTHEST: usize = 64;
 /// kcp-go's header of error correction: a number of 4 bytes, a kind of 2, a length of 2.
 const CORRECTION: usize = 8;
+/// What some games have after the conv.
+const TOKEN: usize = 4;
 const KIND_DATA: [u8; 2] = [0xf1, 0];
 const KIND_PARITY: [u8; 2] = [0xf2, 0];
 
@@ -21,6 +23,8 @@ pub struct Framing {
     pub correction: bool,
     /// Bytes behind it.
     pub behind: usize,
+    /// Each segment has four bytes more after its conv, as some games have it.
+    pub token: bool,
 }
 
 impl Framing {
@@ -28,6 +32,7 @@ impl Framing {
         before: 0,
         correction: false,
         behind: 0,
+        token: false,
     };
 }
 
@@ -40,6 +45,9 @@ impl fmt::Display for Framing {
         }
         if self.correction {
             write!(f, ", behind kcp-go's error correction")?;
+        }
+        if self.token {
+            write!(f, ", 4 more bytes after each conv")?;
         }
         if self.behind > 0 {
             write!(f, ", before {} bytes", self.behind)?;
@@ -78,16 +86,27 @@ fn mark(bytes: &[u8]) -> u32 {
 
 /// Takes a packet of KCP apart: `bytes` is what was captured of it, `length` how long it was. Gives how many bytes are left behind
 /// its last segment, or `None` when it is no packet of KCP.
-fn walk(bytes: &[u8], length: usize, mut each: impl FnMut(Piece)) -> Option<usize> {
+fn walk(bytes: &[u8], length: usize, token: bool, mut each: impl FnMut(Piece)) -> Option<usize> {
+    const CONV: usize = 4;
+    let size = if token { HEADER + TOKEN } else { HEADER };
+    let read = |bytes: &[u8]| {
+        if !token {
+            return Header::read(bytes);
+        }
+        let mut header = [0; HEADER];
+        header[..CONV].copy_from_slice(bytes.get(..CONV)?);
+        header[CONV..].copy_from_slice(bytes.get(CONV + TOKEN..size)?);
+        Header::read(&header)
+    };
     let mut at = 0;
     let mut conv = None;
-    while length - at >= HEADER {
-        let Some(header) = bytes.get(at..).and_then(Header::read) else {
+    while length - at >= size {
+        let Some(header) = bytes.get(at..).and_then(read) else {
             // Cut off by the capture: what was read stands.
             return conv.map(|_| 0);
         };
         let is_push = header.command == COMMAND_PUSH;
-        let fits = header.len as usize <= length - at - HEADER;
+        let fits = header.len as usize <= length - at - size;
         let known = (COMMAND_PUSH..=COMMAND_TELL).contains(&header.command);
         let sane = is_push || (header.len == 0 && header.frg == 0);
         // Probes repeat the number of the acknowledgement before them.
@@ -96,7 +115,7 @@ fn walk(bytes: &[u8], length: usize, mut each: impl FnMut(Piece)) -> Option<usiz
             // What follows the last segment may be anything, but is short.
             return (at > 0 && length - at < HEADER).then_some(length - at);
         }
-        let start = at + HEADER;
+        let start = at + size;
         let shown = (header.len as usize).min(MARKED);
         let mark = match bytes.get(start..start + shown) {
             Some(payload) if is_push => mark(payload),
@@ -143,7 +162,7 @@ impl Framing {
             (bytes, length) = (bytes.get(CORRECTION..)?, size - 2);
             bytes = &bytes[..bytes.len().min(length)];
         }
-        Some((Content::Packet, walk(bytes, length, each)?))
+        Some((Content::Packet, walk(bytes, length, self.token, each)?))
     }
 
     /// The framing under which most of these datagrams are packets of KCP, if a fair part of them are.
@@ -154,11 +173,12 @@ impl Framing {
         for (payload, length) in samples {
             total += 1;
             for before in 0..=FARTHEST.min(length) {
-                for correction in [false, true] {
+                for (correction, token) in [(false, false), (true, false), (false, true)] {
                     let framing = Framing {
                         before,
                         correction,
                         behind: 0,
+                        token,
                     };
                     match framing.measure(payload, length, |_| {}) {
                         Some((Content::Packet, behind)) if behind < HEADER => {
@@ -176,7 +196,12 @@ impl Framing {
         }
         // Bytes of zero before a packet may look like a part of it, so the nearest of equals counts.
         let (framing, count) = votes.into_iter().max_by_key(|(framing, count)| {
-            (*count, framing.correction, usize::MAX - framing.before)
+            (
+                *count,
+                framing.correction,
+                !framing.token,
+                usize::MAX - framing.before,
+            )
         })?;
         (count * 4 >= total).then_some(framing)
     }
@@ -246,6 +271,7 @@ mod tests {
                 before,
                 correction: false,
                 behind,
+                token: false,
             };
             assert_eq!(found(&wrapped), Some(expected));
             let mut pieces = Vec::new();
@@ -276,6 +302,7 @@ mod tests {
                 before,
                 correction: true,
                 behind: 0,
+                token: false,
             };
             assert_eq!(found(&datagrams), Some(framing));
             let mut pieces = Vec::new();
@@ -284,6 +311,30 @@ mod tests {
                 Content::Parity
             );
         }
+    }
+
+    #[test]
+    fn four_more_bytes_after_each_conv_are_found() {
+        let longer = |packet: &[u8]| -> Vec<u8> {
+            let mut rest = packet;
+            let mut all = Vec::new();
+            while let Some(header) = Header::read(rest) {
+                let size = HEADER + header.len as usize;
+                all.extend([&rest[..4], &[0xaa, 0xbb, 0xcc, 0xdd], &rest[4..size]].concat());
+                rest = &rest[size..];
+            }
+            all
+        };
+        let packets: Vec<Vec<u8>> = packets().iter().map(|packet| longer(packet)).collect();
+        let expected = Framing {
+            token: true,
+            ..Framing::PLAIN
+        };
+        assert_eq!(found(&packets), Some(expected));
+        let mut pieces = Vec::new();
+        let content = expected.open(&packets[0], packets[0].len(), &mut pieces);
+        assert_eq!((content, pieces.len()), (Content::Packet, 2));
+        assert_eq!((pieces[1].header.conv, pieces[1].header.sn), (7, 4));
     }
 
     #[test]
