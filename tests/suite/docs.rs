@@ -163,10 +163,11 @@ fn headings(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// English pages that have a Chinese one.
-const TRANSLATED: [&str; 5] = [
+const TRANSLATED: [&str; 6] = [
     "README",
     "docs/api",
     "docs/connection",
+    "docs/doctor",
     "docs/migrating",
     "docs/tuning",
 ];
