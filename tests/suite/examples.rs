@@ -1,4 +1,5 @@
-//! The echo clients in examples: the lines of each README are run as they are written, in a fresh copy of the sources.
+//! The echo clients in examples that need no package: the lines of each README are run as they are written, in a fresh copy of the
+//! sources. packages/try.py runs those with a package.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +12,8 @@ use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 7] = [
+const EXAMPLES: [(&str, &[&str]); 6] = [
     ("cpp", &["c++"]),
-    ("python", &["python3"]),
     ("luajit", &["luajit"]),
     ("go", &["go"]),
     ("csharp", &["mcs", "mono"]),

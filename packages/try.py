@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Tries the packages as a user would: the lines of docs/packages.md, in an empty folder and without a network.
+
+    packages/try.py [--dist DIR] [NAME ...]
+
+NAME is a folder beside this file; without names, all. For each section of the page: its files are written, its commands run, and
+what they print must have the echo. Then packages/NAME/test.sh runs in the same folder, with ROOT as the root of the repository, and
+after that the lines of examples/NAME/README.md, if there are any."""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SECTIONS = {
+    "Python": "python",
+}
+
+
+def blocks(text):
+    """The code blocks of a text: language, content, and the name in backquotes that stands last before the block."""
+    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
+        names = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text[: match.start()], flags=re.S))
+        yield match[1], match[2], names[-1] if names else None
+
+
+def run(script, folder, environment, seconds=300):
+    """What a script prints. It must end well."""
+    done = subprocess.run(
+        ["timeout", str(seconds), "bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode != 0:
+        sys.exit(f"{script}\nended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def page(section, folder, environment):
+    scripts = []
+    for language, text, name in blocks(section):
+        if language == "sh":
+            scripts.append(text)
+        else:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    wrote = "".join(run(script, folder, environment) for script in scripts)
+    if "hello" not in wrote:
+        sys.exit(f"no echo:\n{wrote}")
+
+
+def example(name, folder, environment):
+    """The lines of an example, in the folder of the page: a server that loses packets, and a client with the package."""
+    for part in (name, "server"):
+        shutil.copytree(ROOT / "examples" / part, folder / "examples" / part)
+    (folder / "include").symlink_to(ROOT / "include")
+    readme = (ROOT / "examples" / name / "README.md").read_text()
+    lines = next(text for language, text, _ in blocks(readme) if language == "sh")
+    wrote = run(f"{lines}\nkill $(jobs -p); wait", folder, environment)
+    if not re.search(r"^100 echoes, all equal", wrote, re.M):
+        sys.exit(f"{name}: no echoes:\n{wrote}")
+    if not re.search(r"^[1-9]\d* of \d+ packets were thrown away", wrote, re.M):
+        sys.exit(f"{name}: no packet was lost:\n{wrote}")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--dist", default=ROOT / "dist", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    given = parser.parse_args()
+    given.dist = given.dist.resolve()
+    if os.environ.get("IKCP_NETWORK") != "off":
+        # Once more, in a namespace with nothing but the loopback interface.
+        os.environ["IKCP_NETWORK"] = "off"
+        command = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, *sys.argv]
+        os.execvp(command[0], command)
+
+    text = (ROOT / "docs/packages.md").read_text()
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    for title, name in SECTIONS.items():
+        if given.names and name not in given.names:
+            continue
+        start = time.monotonic()
+        work = Path(tempfile.mkdtemp(prefix=f"ikcp-{name}-"))
+        folder = work / "empty"
+        folder.mkdir()
+        (folder / "dist").symlink_to(given.dist)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("CARGO", "RUST", "PYTHON", "GO", "npm_"))},
+            "HOME": str(work),
+            "ROOT": str(ROOT),
+        }
+        page(sections[title], folder, environment)
+        script = HERE / name / "test.sh"
+        if script.exists():
+            sys.stdout.write(run(f'. "{script}"', folder, environment))
+        if (ROOT / "examples" / name / "README.md").exists():
+            example(name, folder, environment)
+        shutil.rmtree(work, onerror=make_writable)
+        print(f"{name}: works, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def make_writable(function, path, _):
+    """Go's modules are read-only."""
+    os.chmod(os.path.dirname(path), 0o755)
+    os.chmod(path, 0o755)
+    function(path)
+
+
+main()
