@@ -100,3 +100,20 @@ def sums(folder):
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder)}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(lines))
     return [os.path.relpath(path, folder) for path in files]
+
+
+class compiler(list):
+    """The command of a C compiler for a target: zig from the environment that DIST_TOOLS names, or cc for the machine itself."""
+
+    def __init__(self, name):
+        tools = Path(os.environ.get("DIST_TOOLS", ROOT / "target/dist-tools")) / "bin/python"
+        targets = (ROOT / "tools/dist/targets.txt").read_text()
+        self.environment = {}
+        if tools.exists():
+            zig = re.search(rf"^{name} +\S+ +(\S+)", targets, re.M)[1]
+            self.environment = {"ZIG_PYTHON": str(tools), "ZIG_TARGET": zig}
+            super().__init__([str(ROOT / "tools/dist/zig")])
+        elif name == f"linux-{os.uname().machine}":
+            super().__init__(["cc"])
+        else:
+            raise SystemExit(f"no compiler for {name}: see docs/platforms.md")

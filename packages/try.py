@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SECTIONS = {
     "Python": "python",
+    "Node.js": "node",
 }
 
 

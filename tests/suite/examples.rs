@@ -12,12 +12,11 @@ use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 6] = [
+const EXAMPLES: [(&str, &[&str]); 5] = [
     ("cpp", &["c++"]),
     ("luajit", &["luajit"]),
     ("go", &["go"]),
     ("csharp", &["mcs", "mono"]),
-    ("node", &["node", "npm"]),
     ("java", &["java"]),
 ];
 
