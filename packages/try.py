@@ -22,6 +22,7 @@ ROOT = HERE.parent
 SECTIONS = {
     "Python": "python",
     "Node.js": "node",
+    "Go": "go",
 }
 
 
@@ -102,6 +103,7 @@ def main():
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("CARGO", "RUST", "PYTHON", "GO", "npm_"))},
             "HOME": str(work),
+            "GOCACHE": str(Path.home() / ".cache/go-build"),  # of what was compiled, not of modules
             "ROOT": str(ROOT),
         }
         page(sections[title], folder, environment)

@@ -12,10 +12,9 @@ use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 5] = [
+const EXAMPLES: [(&str, &[&str]); 4] = [
     ("cpp", &["c++"]),
     ("luajit", &["luajit"]),
-    ("go", &["go"]),
     ("csharp", &["mcs", "mono"]),
     ("java", &["java"]),
 ];
