@@ -4,8 +4,8 @@
     packages/try.py [--dist DIR] [NAME ...]
 
 NAME is a folder beside this file; without names, all. For each section of the page: its files are written, its commands run, and
-what they print must have the echo. Then packages/NAME/test.sh runs in the same folder, with ROOT as the root of the repository, and
-after that the lines of examples/NAME/README.md, if there are any."""
+what they print must have the echo. Before that packages/NAME/before.sh runs, after it packages/NAME/test.sh, both in the same folder with
+ROOT as the root of the repository, and last the lines of examples/NAME/README.md, as far as there are such files."""
 
 import argparse
 import os
@@ -23,6 +23,7 @@ SECTIONS = {
     "Python": "python",
     "Node.js": "node",
     "Go": "go",
+    "Java": "java",
 }
 
 
@@ -64,6 +65,13 @@ def page(section, folder, environment):
         sys.exit(f"no echo:\n{wrote}")
 
 
+def own(name, script, folder, environment):
+    """A script of the package, if it has one."""
+    path = HERE / name / script
+    if path.exists():
+        sys.stdout.write(run(f'. "{path}"', folder, environment))
+
+
 def example(name, folder, environment):
     """The lines of an example, in the folder of the page: a server that loses packets, and a client with the package."""
     for part in (name, "server"):
@@ -103,13 +111,13 @@ def main():
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("CARGO", "RUST", "PYTHON", "GO", "npm_"))},
             "HOME": str(work),
+            "MAVEN_OPTS": f"-Duser.home={work}",
             "GOCACHE": str(Path.home() / ".cache/go-build"),  # of what was compiled, not of modules
             "ROOT": str(ROOT),
         }
+        own(name, "before.sh", folder, environment)
         page(sections[title], folder, environment)
-        script = HERE / name / "test.sh"
-        if script.exists():
-            sys.stdout.write(run(f'. "{script}"', folder, environment))
+        own(name, "test.sh", folder, environment)
         if (ROOT / "examples" / name / "README.md").exists():
             example(name, folder, environment)
         shutil.rmtree(work, onerror=make_writable)

@@ -2,7 +2,6 @@
 //! sources. packages/try.py runs those with a package.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -12,11 +11,10 @@ use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 4] = [
+const EXAMPLES: [(&str, &[&str]); 3] = [
     ("cpp", &["c++"]),
     ("luajit", &["luajit"]),
     ("csharp", &["mcs", "mono"]),
-    ("java", &["java"]),
 ];
 
 pub fn add(suite: &mut Suite) {
@@ -32,7 +30,6 @@ fn lacks_module(example: &str) -> Option<String> {
         "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
             .is_err()
             .then(|| "no LuaSocket".to_string()),
-        "java" => (!Path::new("/usr/share/java/jna.jar").exists()).then(|| "no JNA".to_string()),
         _ => None,
     }
 }
