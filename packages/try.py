@@ -24,6 +24,7 @@ SECTIONS = {
     "Node.js": "node",
     "Go": "go",
     "Java": "java",
+    "C# and Unity": "csharp",
 }
 
 
@@ -56,7 +57,7 @@ def page(section, folder, environment):
     for language, text, name in blocks(section):
         if language == "sh":
             scripts.append(text)
-        else:
+        elif language != "text":
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

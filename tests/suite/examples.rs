@@ -11,11 +11,7 @@ use crate::suite::{Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 3] = [
-    ("cpp", &["c++"]),
-    ("luajit", &["luajit"]),
-    ("csharp", &["mcs", "mono"]),
-];
+const EXAMPLES: [(&str, &[&str]); 2] = [("cpp", &["c++"]), ("luajit", &["luajit"])];
 
 pub fn add(suite: &mut Suite) {
     for (name, needs) in EXAMPLES {
