@@ -117,3 +117,25 @@ class compiler(list):
             super().__init__(["cc"])
         else:
             raise SystemExit(f"no compiler for {name}: see docs/platforms.md")
+
+
+PROFILE = "2.1.1"  # the version of the original that the libraries in dist/ stand for
+
+
+def cmake_files(folder, up, lib):
+    """What find_package(kcp) reads, at home in a folder from which `up` leads to the prefix."""
+    config = (ROOT / "packages/cmake/kcp-config.cmake").read_text().replace("@UP@", up).replace("@LIB@", lib)
+    return {
+        f"{folder}/kcp-config.cmake": config,
+        f"{folder}/kcp-config-version.cmake": ROOT / "packages/cmake/kcp-config-version.cmake",
+    }
+
+
+def pkg_config(prefix, lib):
+    """kcp.pc for a prefix; the linker takes the shared library where both kinds lie."""
+    text = (ROOT / "kcp.pc.in").read_text()
+    values = {"pc_prefix": prefix, "pc_libdir": f"${{prefix}}/{lib}", "pc_includedir": "${prefix}/include"}
+    values.update({"KCP_PROFILE": PROFILE, "pc_library": "-lkcp", "pc_shared": " -DIKCP_SHARED"})
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
