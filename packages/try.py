@@ -19,6 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+# Conan, from requirements.txt
+TOOLS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "package-tools/bin"
 SECTIONS = {
     "Python": "python",
     "Node.js": "node",
@@ -26,7 +28,11 @@ SECTIONS = {
     "Java": "java",
     "C# and Unity": "csharp",
     "Debian and Ubuntu": "deb",
+    "Conan": "conan",
+    "vcpkg": "vcpkg",
 }
+# Sections whose files a section uses.
+FILES_OF = {"conan": ["Debian and Ubuntu"], "vcpkg": ["Debian and Ubuntu", "Conan"]}
 
 
 def blocks(text):
@@ -54,25 +60,28 @@ def run(script, folder, environment, seconds=300):
     return done.stdout
 
 
-def page(section, folder, environment):
-    scripts = []
+def write(section, folder):
+    """The files of a section, but for commands and for what cannot be run here."""
     for language, text, name in blocks(section):
-        if language == "sh":
-            scripts.append(text)
-        elif language != "text":
+        if language not in ("sh", "text"):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-    wrote = "".join(run(script, folder, environment) for script in scripts)
-    if "hello" not in wrote:
-        sys.exit(f"no echo:\n{wrote}")
+
+
+def page(section, folder, environment):
+    write(section, folder)
+    return "".join(run(text, folder, environment) for language, text, _ in blocks(section) if language == "sh")
 
 
 def own(name, script, folder, environment):
-    """A script of the package, if it has one."""
+    """What a script of the package prints, if it has that script."""
     path = HERE / name / script
-    if path.exists():
-        sys.stdout.write(run(f'. "{path}"', folder, environment))
+    if not path.exists():
+        return ""
+    wrote = run(f'. "{path}"', folder, environment)
+    sys.stdout.write(wrote)
+    return wrote
 
 
 def example(name, folder, environment):
@@ -117,14 +126,18 @@ def main():
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("CARGO", "RUST", "PYTHON", "GO", "npm_"))},
             "HOME": str(work),
+            "PATH": f"{TOOLS}:{os.environ['PATH']}",
             "MAVEN_OPTS": f"-Duser.home={work}",
             "GOCACHE": str(Path.home() / ".cache/go-build"),  # of what was compiled, not of modules
             "ROOT": str(ROOT),
             "IKCP_ROOT": str(HERE / name / "root.sh") if (HERE / name / "root.sh").exists() else "",
         }
         own(name, "before.sh", folder, environment)
-        page(sections[title], folder, environment)
-        own(name, "test.sh", folder, environment)
+        for other in FILES_OF.get(name, []):
+            write(sections[other], folder)
+        wrote = page(sections[title], folder, environment) + own(name, "test.sh", folder, environment)
+        if not re.search(r"\bhello\b", wrote):
+            sys.exit(f"{name}: no echo:\n{wrote}")
         if (ROOT / "examples" / name / "README.md").exists():
             example(name, folder, environment)
         shutil.rmtree(work, onerror=make_writable)
