@@ -30,6 +30,7 @@ SECTIONS = {
     "Debian and Ubuntu": "deb",
     "Conan": "conan",
     "vcpkg": "vcpkg",
+    "Lua": "lua",
 }
 # Sections whose files a section uses.
 FILES_OF = {"conan": ["Debian and Ubuntu"], "vcpkg": ["Debian and Ubuntu", "Conan"]}

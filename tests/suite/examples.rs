@@ -1,5 +1,5 @@
-//! The echo clients in examples that need no package: the lines of each README are run as they are written, in a fresh copy of the
-//! sources. packages/try.py runs those with a package.
+//! The echo client in C++: the lines of its README are run as they are written, in a fresh copy of the sources. packages/try.py runs
+//! the clients in other languages, which need a package.
 
 use std::fs;
 use std::process::Command;
@@ -8,26 +8,12 @@ use std::time::Duration;
 
 use crate::checkout::checkout;
 use crate::suite::{Outcome, Suite};
-use crate::tools::{lacks, run, run_within};
-
-/// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 2] = [("cpp", &["c++"]), ("luajit", &["luajit"])];
+use crate::tools::{lacks, run_within};
 
 pub fn add(suite: &mut Suite) {
-    for (name, needs) in EXAMPLES {
-        let missing = lacks(&[&["cc", "bash"], needs].concat()).or_else(|| lacks_module(name));
-        suite.test_unless(missing, format!("examples: {name}"), move || echoes(name));
-    }
-}
-
-/// What has no command of its own to ask for.
-fn lacks_module(example: &str) -> Option<String> {
-    match example {
-        "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
-            .is_err()
-            .then(|| "no LuaSocket".to_string()),
-        _ => None,
-    }
+    suite.test_unless(lacks(&["cc", "c++", "bash"]), "examples: cpp", || {
+        echoes("cpp")
+    });
 }
 
 /// The code block of a README: the three lines that run the example.
