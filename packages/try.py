@@ -32,6 +32,15 @@ SECTIONS = {
     "vcpkg": "vcpkg",
     "Lua": "lua",
 }
+# What calls the library in each language.
+BINDINGS = [
+    "python/ikcp/_native.py",
+    "node/addon.c",
+    "go/kcp.go",
+    "java/src/com/example/ikcp/Library.java",
+    "csharp/Runtime/Native.cs",
+    "lua/core.c",
+]
 # Sections whose files a section uses.
 FILES_OF = {"conan": ["Debian and Ubuntu"], "vcpkg": ["Debian and Ubuntu", "Conan"]}
 
@@ -99,6 +108,16 @@ def example(name, folder, environment):
         sys.exit(f"{name}: no packet was lost:\n{wrote}")
 
 
+def complete():
+    """Each package has each function of ikcpx.h."""
+    functions = re.findall(r"^T (\w+)$", (ROOT / "tests/golden/symbols-extensions.txt").read_text(), re.M)
+    for binding in BINDINGS:
+        text = (HERE / binding).read_text()
+        missing = [function for function in functions if not re.search(rf"\b{function}\b", text)]
+        if missing:
+            sys.exit(f"packages/{binding} lacks {' '.join(missing)}")
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--dist", default=ROOT / "dist", type=Path)
@@ -111,6 +130,7 @@ def main():
         command = ["unshare", "-n" if os.geteuid() == 0 else "-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, *sys.argv]
         os.execvp(command[0], command)
 
+    complete()
     text = (ROOT / "docs/packages.md").read_text()
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     for title, name in SECTIONS.items():
@@ -137,7 +157,7 @@ def main():
         for other in FILES_OF.get(name, []):
             write(sections[other], folder)
         wrote = page(sections[title], folder, environment) + own(name, "test.sh", folder, environment)
-        if not re.search(r"\bhello\b", wrote):
+        if "hello" not in wrote:
             sys.exit(f"{name}: no echo:\n{wrote}")
         if (ROOT / "examples" / name / "README.md").exists():
             example(name, folder, environment)
