@@ -108,10 +108,10 @@ class compiler(list):
     def __init__(self, name):
         tools = Path(os.environ.get("DIST_TOOLS", ROOT / "target/dist-tools")) / "bin/python"
         targets = (ROOT / "tools/dist/targets.txt").read_text()
-        self.environment = {}
+        self.environment = {"SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "1")}  # the date in files for Windows
         if tools.exists():
             zig = re.search(rf"^{name} +\S+ +(\S+)", targets, re.M)[1]
-            self.environment = {"ZIG_PYTHON": str(tools), "ZIG_TARGET": zig}
+            self.environment.update(ZIG_PYTHON=str(tools), ZIG_TARGET=zig)
             super().__init__([str(ROOT / "tools/dist/zig")])
         elif name == f"linux-{os.uname().machine}":
             super().__init__(["cc"])

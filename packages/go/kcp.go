@@ -121,11 +121,25 @@ var (
 // ikcp.h and ikcpx.h. Goroutines may share it.
 type Kcp struct {
 	mu     sync.Mutex
-	end    *C.struct_end
+	own    *memory
 	output func(packet []byte)
 	log    func(line string)
 	dead   func()
-	spare  told
+}
+
+// What is freed when the connection is garbage. It leads nowhere, unlike Kcp, whose output may lead back to it: Go does not collect a cycle
+// with a finalizer in it.
+type memory struct {
+	end   *C.struct_end // nil: closed
+	spare told
+}
+
+func (m *memory) release() {
+	if m.end != nil {
+		C.release(m.end)
+		C.free(unsafe.Pointer(m.spare.data))
+		m.end, m.spare = nil, told{}
+	}
 }
 
 type told struct {
@@ -136,42 +150,37 @@ type told struct {
 // New makes one end. conv is the same number at both ends. output gets each packet to send, valid during the call; it runs in the
 // goroutine that made the call for the connection, when that call is over, and may call the connection, even close it.
 func New(conv uint32, output func(packet []byte)) *Kcp {
-	k := &Kcp{end: C.create(C.IUINT32(conv)), output: output}
-	if k.end == nil {
+	own := &memory{end: C.create(C.IUINT32(conv))}
+	if own.end == nil {
 		panic("ikcp: no memory")
 	}
-	runtime.SetFinalizer(k, (*Kcp).Close)
-	return k
+	runtime.SetFinalizer(own, (*memory).release)
+	return &Kcp{own: own, output: output}
 }
 
 // Close frees the connection; nothing is sent. To close it twice is no error.
 func (k *Kcp) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.end != nil {
-		C.release(k.end)
-		C.free(unsafe.Pointer(k.spare.data))
-		k.end, k.spare = nil, told{}
-		runtime.SetFinalizer(k, nil)
-	}
+	k.own.release()
 	return nil
 }
 
 // Makes a call of the library, then passes on what its callbacks were told.
 func (k *Kcp) call(function func(kcp *C.ikcpcb) C.long) (int, error) {
 	k.mu.Lock()
-	if k.end == nil {
+	if k.own.end == nil {
 		k.mu.Unlock()
 		return -1, ErrClosed
 	}
-	result := int(function(k.end.kcp))
-	if k.end.used == 0 {
+	result := int(function(k.own.end.kcp))
+	if k.own.end.used == 0 {
 		k.mu.Unlock()
 		return result, nil
 	}
-	taken := told{k.end.told, k.end.used, k.end.room}
-	k.end.told, k.end.used, k.end.room = k.spare.data, 0, k.spare.room
-	k.spare = told{}
+	taken := told{k.own.end.told, k.own.end.used, k.own.end.room}
+	k.own.end.told, k.own.end.used, k.own.end.room = k.own.spare.data, 0, k.own.spare.room
+	k.own.spare = told{}
 	output, log, dead := k.output, k.log, k.dead
 	k.mu.Unlock()
 
@@ -195,8 +204,8 @@ func (k *Kcp) call(function func(kcp *C.ikcpcb) C.long) (int, error) {
 
 func (k *Kcp) giveBack(taken told) {
 	k.mu.Lock()
-	if k.end != nil && k.spare.data == nil {
-		k.spare, taken.data = taken, nil
+	if k.own.end != nil && k.own.spare.data == nil {
+		k.own.spare, taken.data = taken, nil
 	}
 	k.mu.Unlock()
 	C.free(unsafe.Pointer(taken.data))
@@ -333,7 +342,7 @@ func (k *Kcp) NoDelay(nodelay, interval, resend, nc int) error {
 
 // SetLog passes on lines whose bit is in mask.
 func (k *Kcp) SetLog(mask int, log func(line string)) error {
-	return k.set("SetLog", func(*C.ikcpcb) C.int { k.log = log; C.set_log(k.end, C.int(mask)); return 0 })
+	return k.set("SetLog", func(*C.ikcpcb) C.int { k.log = log; C.set_log(k.own.end, C.int(mask)); return 0 })
 }
 
 func (k *Kcp) BBR() error {
@@ -371,7 +380,7 @@ func (k *Kcp) BackoffLimit(milliseconds int) error {
 
 // DeadLink calls dead when nothing was acknowledged for so long. 0: told by count, as in ikcp.h.
 func (k *Kcp) DeadLink(milliseconds int, dead func()) error {
-	return k.set("DeadLink", func(*C.ikcpcb) C.int { k.dead = dead; return C.dead_link(k.end, C.int(milliseconds)) })
+	return k.set("DeadLink", func(*C.ikcpcb) C.int { k.dead = dead; return C.dead_link(k.own.end, C.int(milliseconds)) })
 }
 
 // Stats is struct IKCPX_STATS: ikcpx.h says what each member is.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -130,6 +131,28 @@ func TestErrors(t *testing.T) {
 	_, err := d.RecvMessage()
 	gives(t, err, ikcp.ErrClosed)
 	must(t, d.Close())
+}
+
+// A connection that nobody has any more is freed, though its output refers to it.
+func TestCollected(t *testing.T) {
+	gone := make(chan bool)
+	func() {
+		marker := new([64]byte)
+		runtime.SetFinalizer(marker, func(*[64]byte) { close(gone) })
+		var k *ikcp.Kcp
+		k = ikcp.New(1, func([]byte) { marker[0] = byte(k.WaitSnd()) })
+		k.Send([]byte("x"))
+		k.UpdateDue(1)
+	}()
+	for i := 0; i < 100; i++ {
+		runtime.GC()
+		select {
+		case <-gone:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Fatal("it is kept for ever")
 }
 
 // Goroutines that share a connection take turns.

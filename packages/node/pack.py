@@ -54,7 +54,7 @@ def addon(natives, name, work):
     compile_ += ["-DNAPI_VERSION=8", f"-I{headers}", f"-I{natives.include(name)}", str(HERE / "addon.c")]
     library = str(natives.file(name, "static"))
     if name.startswith("macos"):
-        link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup"]
+        link = ["-dynamiclib", "-install_name", "kcp.node", "-Wl,-undefined,dynamic_lookup"]
     elif name.startswith("windows"):
         # node.exe has the functions; its import library is made of the names that the addon asks for.
         names = sorted(set(re.findall(r"\b(napi_[a-z0-9_]+)(?=\()", (HERE / "addon.c").read_text())))

@@ -18,6 +18,7 @@ class Connection extends Duplex {
   #timer;
   #soon;
   #ready = false;
+  #ended = false; // nothing more to read
   #waiting; // called when enough was acknowledged
   #forget;
 
@@ -57,6 +58,8 @@ class Connection extends Duplex {
 
   // For this module: the peer is silent. That is how a connection ends, hence no error.
   _end() {
+    if (this.#ended) return;
+    this.#ended = true;
     this.push(null);
     setImmediate(() => this.destroy());
   }
@@ -93,7 +96,7 @@ class Connection extends Duplex {
   }
 
   _read() {
-    for (let message; !this.kcp.closed && !this.readableEnded && (message = this.kcp.recv()) !== undefined;) {
+    for (let message; !this.kcp.closed && !this.#ended && (message = this.kcp.recv()) !== undefined;) {
       this.#due(); // the window may be open again
       if (!this.push(message)) return; // the rest waits in KCP, which tells the peer
     }
