@@ -190,7 +190,15 @@ static class Test
             var sender = new IPEndPoint(IPAddress.Any, 0);
             for (;;)
             {
-                byte[] packet = (forth ? front : back).Receive(ref sender);
+                byte[] packet;
+                try
+                {
+                    packet = (forth ? front : back).Receive(ref sender);
+                }
+                catch (SocketException)
+                {
+                    continue; // whom the last packet went to is gone
+                }
                 lock (luck)
                 {
                     if (forth) client = sender;

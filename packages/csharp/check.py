@@ -63,7 +63,8 @@ def unity(path):
         enabled = re.findall(r"- first:\n      (\w+): (\w+)\n    second:\n      enabled: (\d)", importer)
         assert len(own) == 1 and any(platform == own[0] and on == "1" for _, platform, on in enabled), (name, own, enabled)
         if ("Editor", "0") in platforms:
-            editors.append(re.search(r"Editor: Editor\n    second:\n      enabled: 1\n      settings:\n        CPU: (\w+)\n.*\n        OS: (\w+)", importer).groups())
+            settings = r"Editor: Editor\n    second:\n      enabled: 1\n      settings:\n        CPU: (\w+)\n.*\n        OS: (\w+)"
+            editors.append(re.search(settings, importer).groups())
     assert len(set(editors)) == len(editors), f"two plugins for one editor: {editors}"
 
 

@@ -5,7 +5,9 @@ manifest = json.load(open(sys.argv[1]))
 assert set(manifest) <= {"name", "version", "description", "license", "supports"}, manifest  # of those that vcpkg.json may have
 assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", manifest["name"]) and re.fullmatch(r"\d+(\.\d+)*", manifest["version"])
 PY
-play() { cmake "-DPORT_DIR=$port" "-DOUT=$PWD/$1" -DLINKAGE="$2" -DSYSTEM="$3" -DARCHITECTURE="$4" -P "$ROOT/packages/vcpkg/run.cmake" >/dev/null; }
+play() {
+    cmake "-DPORT_DIR=$port" "-DOUT=$PWD/$1" -DLINKAGE="$2" -DSYSTEM="$3" -DARCHITECTURE="$4" -P "$ROOT/packages/vcpkg/run.cmake" >/dev/null
+}
 for linkage in static dynamic; do
     play installed-$linkage $linkage LINUX x64
     cmake -B build-$linkage -DCMAKE_PREFIX_PATH="$PWD/installed-$linkage" >/dev/null
