@@ -1,42 +1,19 @@
-//! The echo clients in examples: the lines of each README run as written, in a fresh copy of the sources.
+//! The echo client in C++: the lines of its README run as written, in a fresh copy of the sources. packages/try.py runs the
+//! clients in other languages, which need a package.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::checkout::checkout;
 use crate::suite::{Outcome, Suite};
-use crate::tools::{lacks, run, run_within};
-
-/// A folder of examples, and the commands that its lines need besides cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 7] = [
-    ("cpp", &["c++"]),
-    ("python", &["python3"]),
-    ("luajit", &["luajit"]),
-    ("go", &["go"]),
-    ("csharp", &["mcs", "mono"]),
-    ("node", &["node", "npm"]),
-    ("java", &["java"]),
-];
+use crate::tools::{lacks, run_within};
 
 pub fn add(suite: &mut Suite) {
-    for (name, needs) in EXAMPLES {
-        let missing = lacks(&[&["cc", "bash"], needs].concat()).or_else(|| lacks_module(name));
-        suite.test_unless(missing, format!("examples: {name}"), move || echoes(name));
-    }
-}
-
-/// Requirements that are no commands.
-fn lacks_module(example: &str) -> Option<String> {
-    match example {
-        "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
-            .is_err()
-            .then(|| "no LuaSocket".to_string()),
-        "java" => (!Path::new("/usr/share/java/jna.jar").exists()).then(|| "no JNA".to_string()),
-        _ => None,
-    }
+    suite.test_unless(lacks(&["cc", "c++", "bash"]), "examples: cpp", || {
+        echoes("cpp")
+    });
 }
 
 /// The code block of a README: the three lines that run the example.
