@@ -11,6 +11,7 @@
 
 #define PACKETS 256 /* UDP packets taken at once */
 #define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
+#define UDP_BUFFER (1 << 20)
 #define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
 #define SPARE 16    /* packets that are always kept */
 
@@ -133,6 +134,7 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
         }
     }
     if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
+    udp_room(&client->udp, UDP_BUFFER);
     layer_join(&client->above_udp, &client->udp.layer);
     if (watch(client, EPOLL_CTL_ADD, client->udp.fd, EPOLLIN) < 0) {
         udp_close(&client->udp);

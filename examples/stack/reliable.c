@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FORGETS 100 /* milliseconds, in which a sixteenth of the longest round trip is forgotten */
+
 static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
 {
     struct reliable *reliable = user;
@@ -51,8 +53,29 @@ static void receive_packet(struct layer *layer, struct packet *packet)
     deliver(reliable);
 }
 
+static void heed_variation(struct reliable *reliable, uint32_t now)
+{
+    ikcpcb *kcp = reliable->kcp;
+    if (ikcp_waitsnd(kcp) <= RELIABLE_MANY) {
+        if (reliable->longest > 0) kcp->rx_minrto = reliable->least_timeout;
+        reliable->longest = 0;
+        return;
+    }
+    if (reliable->longest == 0) {
+        reliable->least_timeout = kcp->rx_minrto;
+        reliable->forgot = now;
+    } else if (now - reliable->forgot >= FORGETS) {
+        reliable->longest -= reliable->longest / 16;
+        reliable->forgot = now;
+    }
+    if (kcp->rx_srtt >= reliable->longest) reliable->longest = kcp->rx_srtt + 1;
+    kcp->rx_minrto = reliable->longest * 2 > reliable->least_timeout ? reliable->longest * 2 : reliable->least_timeout;
+    if (kcp->rx_rto < kcp->rx_minrto) kcp->rx_rto = kcp->rx_minrto;
+}
+
 static void update(struct layer *layer, uint32_t now)
 {
+    heed_variation((struct reliable *)layer, now);
     ikcp_update(((struct reliable *)layer)->kcp, now);
 }
 
@@ -114,6 +137,7 @@ int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
 void reliable_push(struct reliable *reliable, uint32_t now)
 {
     /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
+    heed_variation(reliable, now);
     ikcp_update(reliable->kcp, now);
     ikcp_flush(reliable->kcp);
 }

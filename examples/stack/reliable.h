@@ -22,6 +22,13 @@
 
 #define RELIABLE_FRAGMENTS 127 /* packets of a message, at most */
 
+/*
+ * With more packets than these under way, or waiting to be, KCP's own timeout is too short: it takes each acknowledgement for a measurement, so those
+ * that come together make it forget how much the round trip varies. A round trip of a few hundred milliseconds, as that of many who
+ * send at once to one server, then makes it send everything twice. So the timeout is at least twice the longest round trip of late.
+ */
+#define RELIABLE_MANY 128
+
 struct reliable;
 
 /*
@@ -41,6 +48,9 @@ struct reliable {
     size_t largest;        /* message, either way */
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
     uint32_t busy;         /* when there was something to do last */
+    int32_t longest;       /* round trip while many packets are under way, forgotten by and by; 0: there are few */
+    int32_t least_timeout; /* KCP's own, while that is so */
+    uint32_t forgot;       /* when the longest was made a little less */
     unsigned long refused; /* packets that KCP did not understand, or of another conversation */
     unsigned long starved; /* packets not sent, since the pool had none */
 };

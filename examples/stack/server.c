@@ -107,15 +107,13 @@ static int open_udp(struct server *server)
 {
     struct sockaddr_storage address = server->config.address;
     socklen_t size = server->config.address_size;
-    int buffer = UDP_BUFFER;
     set_port(&address, server->port);
     if (udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) {
         set_port(&address, 0);
         if (errno != EADDRINUSE || udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) return -1;
     }
     /* Thousands of clients may send in the same moment. What the system does not give is no reason not to start. */
-    setsockopt(server->udp.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    setsockopt(server->udp.fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    udp_room(&server->udp, UDP_BUFFER);
     layer_join(&server->above_udp, &server->udp.layer);
     if (udp_address(&server->udp, &address, &size) < 0) return -1;
     server->udp_port = get_port(&address);
@@ -197,10 +195,24 @@ static void pause_watching(struct server *server, int epoll, int fd, int *watche
     wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
+/* UDP packets that have come. The time is looked up again and again, since all this may take long, and KCP measures with it. */
+static void receive_packets(struct server *server)
+{
+    int total = 0, count = 0;
+    do {
+        server->now = clock_ms();
+        count = udp_poll(&server->udp, UDP_BATCH);
+        total += count;
+    } while (count >= UDP_BATCH && total < PACKETS);
+    if (count < 0) pause_watching(server, server->epoll, server->udp.fd, &server->receives);
+}
+
 static void watch_again(struct server *server)
 {
     if (!server->listens) server->listens = watch(server->doors, server->listener, &server->listener) == 0;
     if (!server->receives) server->receives = watch(server->epoll, server->udp.fd, &server->udp) == 0;
+    /* Of what it had received before, the socket does not tell. */
+    if (server->receives && udp_has_left(&server->udp)) receive_packets(server);
     if (!server->listens || !server->receives) wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
@@ -265,9 +277,7 @@ static void handle_sessions(struct server *server, const struct epoll_event *eve
         if (events[i].data.ptr == &server->udp) has_packets = 1;
         if (events[i].data.ptr == &server->doors) is_knocked = 1;
     }
-    if (has_packets && server->udp.fd >= 0 && server->receives && udp_poll(&server->udp, PACKETS) < 0) {
-        pause_watching(server, server->epoll, server->udp.fd, &server->receives);
-    }
+    if (has_packets && server->udp.fd >= 0 && server->receives) receive_packets(server);
     for (i = 0; i < count; ++i) {
         if (events[i].data.ptr != &server->udp && events[i].data.ptr != &server->doors) handle(server, &events[i]);
     }
@@ -282,6 +292,7 @@ static void flush_touched(struct server *server)
     while (peer != NULL) {
         struct peer *next = peer->next_touched;
         peer->is_touched = 0;
+        server->now = clock_ms();
         peer_flush(peer);
         peer = next;
     }

@@ -59,7 +59,7 @@ struct server_config {
 struct server_counts {
     size_t sessions, half_open;
     size_t most_sessions, most_half_open; /* what the settings and the limit of file descriptors allow */
-    size_t packets;             /* out of the pool: in queues, and UDP_BATCH to receive into */
+    size_t packets;             /* out of the pool: in queues */
     size_t packets_made;        /* packets there is memory for */
     unsigned long logins;       /* since the beginning */
     unsigned long refused;      /* logins */

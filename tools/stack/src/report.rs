@@ -65,7 +65,7 @@ pub fn print(work: &Work, peers: &[&Peer], runs: &[Vec<Found>]) {
                     0 => String::new(),
                     _ => format!(
                         "{:.2}",
-                        mid(&|one| one.packets as f64 * PAYLOAD / one.bytes as f64)
+                        mid(&|one| one.packets as f64 / (one.messages as f64 * needed(work)))
                     ),
                 });
                 row.push(format!("{ratio:.2}"));
@@ -84,6 +84,11 @@ fn message_cost(found: &Found) -> f64 {
 /// Megabytes for a second of a core, the work of both ends.
 fn rate(found: &Found) -> f64 {
     found.bytes as f64 / 1e6 / (found.server + found.clients)
+}
+
+/// Packets of a message that is sent in bulk.
+fn needed(work: &Work) -> f64 {
+    (work.size as f64 / PAYLOAD).ceil()
 }
 
 /// How many times as good as the stack in the same round.

@@ -46,7 +46,7 @@ pub fn works(window: u32) -> Vec<Work> {
         name: name.to_string(),
         kind,
         connections,
-        size: 8192,
+        size: 8000,
         window,
         period: 0,
     };
