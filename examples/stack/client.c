@@ -157,6 +157,7 @@ static void receive_answer(struct client *client, const struct packet *packet)
         memcpy(bytes + 4, client->session.ticket, KEYS_TICKET);
         put_u32(bytes + 4 + KEYS_TICKET, session_position(&client->session));
     } else {
+        client->config.request.abilities = !client->config.without_aes && seal_has_aes() ? LOGIN_AES : 0;
         size = login_write_request(&client->config.request, bytes);
     }
     if (stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
@@ -184,7 +185,8 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     const struct sockaddr *address;
     socklen_t size = 0;
     program.user = client;
-    if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0) {
+    if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
+        (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0)) {
         fail(client, SESSION_BROKEN);
         return;
     }

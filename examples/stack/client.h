@@ -29,6 +29,7 @@ struct client_config {
     unsigned char server_key[KEYS_PUBLIC];
     struct login_request request; /* name and token */
     int without_udp;
+    int without_aes; /* as in server.h */
     uint32_t login_time;             /* milliseconds for connecting and logging in */
     uint32_t retry_least, retry_most; /* milliseconds before another try: more from one to the next, and random, so that the
                                          clients of a server that was started again do not come all at once */

@@ -42,6 +42,7 @@ struct peer {
     struct session *session;
     int budget;        /* genuine UDP packets that it may send now; more are not looked at */
     uint32_t budgeted; /* when that was reckoned */
+    uint8_t abilities; /* of the client */
     void *data;
     char name[LOGIN_NAME + 1];
 };

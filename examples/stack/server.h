@@ -36,7 +36,8 @@ struct server_config {
     uint64_t renew_bytes; /* or so many bytes */
     uint32_t login_time; /* milliseconds for a login, and for the last words of a session */
     int without_udp;     /* everything goes over TCP */
-    struct login_welcome settings; /* mtu, correction and times; the rest is the server's own */
+    int without_aes;     /* ChaCha20-Poly1305 for all, although this machine has the instructions for AES */
+    struct login_welcome settings; /* mtu, correction and times; the rest is the server's choice */
     struct channels_limits limits;
 
     void *user; /* for the callbacks */

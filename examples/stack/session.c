@@ -56,6 +56,10 @@ int session_init(struct session *session, int is_server, const struct login_welc
                   now) < 0) {
         return -1;
     }
+    if (seal_choose(&session->path.seal, (enum seal_cipher)welcome->cipher) < 0) {
+        path_destroy(&session->path);
+        return -1;
+    }
     if (correction_init(&session->correction, (enum login_correction)welcome->correction, pool) < 0) {
         path_destroy(&session->path);
         return -1;
