@@ -2,12 +2,8 @@
 #include "clock.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
 #define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
@@ -37,26 +33,43 @@ static void fail(struct client *client, enum session_end why)
     if (client->lost == SESSION_OPEN) client->lost = why;
 }
 
-static int watch(struct client *client, int operation, int fd, uint32_t events)
+/* The stream that there is. */
+static struct stream *stream_of(struct client *client)
 {
-    struct epoll_event event;
-    memset(&event, 0, sizeof event);
-    event.events = events;
-    event.data.fd = fd;
-    return epoll_ctl(client->epoll, operation, fd, &event);
+    return client->state == CLIENT_OPEN ? &client->stream : &client->door;
 }
+
+/* Has the program let go of a socket, before it is closed. */
+static void unwatch(struct client *client, int which)
+{
+    struct pollfd *watched = &client->watched[which];
+    if (watched->fd < 0) return;
+    if (client->config.on_watch != NULL) client->config.on_watch(client->config.user, watched->fd, 0);
+    watched->fd = -1;
+}
+
+/* Tells the program which sockets there are, and what to wait for. */
+static void watch(struct client *client, int which, int fd, int events)
+{
+    struct pollfd *watched = &client->watched[which];
+    if (fd < 0 || (watched->fd == fd && watched->events == events)) return;
+    watched->fd = fd;
+    watched->events = (short)events;
+    if (client->config.on_watch != NULL) client->config.on_watch(client->config.user, fd, events);
+}
+
+enum { TCP, UDP };
 
 static void close_stream(struct client *client, struct stream *stream)
 {
-    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
-    if (stream_is_open(stream)) epoll_ctl(client->epoll, EPOLL_CTL_DEL, stream->frames.fd, NULL);
+    if (stream_is_open(stream)) unwatch(client, TCP); /* of both streams only one is open at a time */
     stream_close(stream);
 }
 
 static void close_udp(struct client *client)
 {
     if (!client->has_udp) return;
-    epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->udp.fd, NULL);
+    unwatch(client, UDP);
     udp_close(&client->udp);
     client->has_udp = 0;
 }
@@ -67,7 +80,6 @@ static void hang_up(struct client *client)
     keys_destroy(&client->keys);
     close_stream(client, &client->door);
     close_stream(client, &client->stream);
-    client->wants_write = 0;
 }
 
 /* Lets go of all that belongs to a session, or to a try. */
@@ -136,10 +148,6 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
     udp_room(&client->udp, UDP_BUFFER);
     layer_join(&client->above_udp, &client->udp.layer);
-    if (watch(client, EPOLL_CTL_ADD, client->udp.fd, EPOLLIN) < 0) {
-        udp_close(&client->udp);
-        return NULL;
-    }
     client->has_udp = 1;
     return (struct sockaddr *)address;
 }
@@ -272,19 +280,18 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
 static void begin(struct client *client)
 {
     const struct client_config *config = &client->config;
-    int on = 1, fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = network_open(config->address.ss_family, SOCK_STREAM);
     client->state = CLIENT_CONNECTING;
     client->since = client->now;
     client->refusal = 0;
     stream_init(&client->door, fd, &client->pool, receive_frame, client);
     client->door.frames.single = 1;
-    if (fd < 0 || watch(client, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT) < 0) {
+    if (fd < 0) {
         fail(client, SESSION_CUT);
         return;
     }
-    client->wants_write = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
-    if (connect(fd, (const struct sockaddr *)&config->address, config->address_size) < 0 && errno != EINPROGRESS) {
+    network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
+    if (network_connect(fd, (const struct sockaddr *)&config->address, config->address_size) < 0) {
         fail(client, SESSION_CUT);
     }
 }
@@ -293,9 +300,7 @@ static void begin(struct client *client)
 static void connected(struct client *client)
 {
     unsigned char hello[KEYS_HELLO + COOKIE_SIZE];
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(client->door.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
+    if (network_error(client->door.frames.fd) != 0) {
         fail(client, SESSION_CUT);
         return;
     }
@@ -309,12 +314,6 @@ static void connected(struct client *client)
     }
     client->has_cookie = 0;
     client->state = CLIENT_HELLO;
-}
-
-/* The stream that there is. */
-static struct stream *stream_of(struct client *client)
-{
-    return client->state == CLIENT_OPEN ? &client->stream : &client->door;
 }
 
 /* The connection ended, or something came over it that should not. */
@@ -339,16 +338,19 @@ static int is_well(const struct client *client)
 
 static void handle_events(struct client *client)
 {
-    struct epoll_event events[2];
-    int i, count = epoll_wait(client->epoll, events, 2, 0);
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int i, count = client_sockets(client, sockets);
+    if (count == 0 || network_poll(sockets, count, 0) <= 0) return;
     for (i = 0; i < count; ++i) {
-        if (client->has_udp && events[i].data.fd == client->udp.fd) {
+        if (sockets[i].revents == 0) continue;
+        if (client->has_udp && sockets[i].fd == client->udp.fd) {
             udp_poll(&client->udp, PACKETS); /* without UDP there is TCP */
             continue;
         }
+        if (!stream_is_open(stream_of(client)) || sockets[i].fd != stream_of(client)->frames.fd) continue; /* closed meanwhile */
         if (client->state == CLIENT_CONNECTING) connected(client);
         /* Only the door's frames are read one by one, and it may have become the session's stream by that. */
-        if (is_well(client) && (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+        if (is_well(client) && (sockets[i].revents & ~POLLOUT) != 0) {
             enum client_state state = client->state;
             if (stream_read(stream_of(client)) < 0 && state == client->state) disconnected(client);
         }
@@ -388,21 +390,12 @@ static void handle_time(struct client *client)
 static void flush(struct client *client)
 {
     struct stream *stream = stream_of(client);
-    int wanted;
     if (client->has_session && client->session.is_touched) over(client, session_flush(&client->session, client->now));
     if (client->state != CLIENT_OPEN && client->state != CLIENT_CONNECTING && stream_is_open(stream) &&
         stream_flush(stream) < 0) {
         disconnected(client);
     }
     if (client->has_udp) udp_flush(&client->udp);
-    if (!stream_is_open(stream) || client->state == CLIENT_CONNECTING) return;
-    wanted = stream_queued(stream) > 0;
-    if (wanted != client->wants_write) {
-        client->wants_write = wanted;
-        if (watch(client, EPOLL_CTL_MOD, stream->frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0) {
-            fail(client, SESSION_EXHAUSTED);
-        }
-    }
 }
 
 /* Plans the next try: later than the last time, unless the connection had been there for a while. */
@@ -439,7 +432,7 @@ static void finish(struct client *client)
 int client_init(struct client *client, const struct client_config *config)
 {
     memset(client, 0, sizeof *client);
-    client->epoll = -1;
+    client->watched[TCP].fd = client->watched[UDP].fd = -1;
     client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
         config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
@@ -451,13 +444,32 @@ int client_init(struct client *client, const struct client_config *config)
     client->above_udp.ops = &above_udp_ops;
     packet_pool_init(&client->pool, 0);
     client->now = client->since = clock_ms();
-    client->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return client->epoll < 0 ? -1 : 0;
+    return 0;
 }
 
-int client_fd(const struct client *client)
+int client_sockets(const struct client *client, struct pollfd sockets[CLIENT_SOCKETS])
 {
-    return client->epoll;
+    const struct stream *stream = client->state == CLIENT_OPEN ? &client->stream : &client->door;
+    int count = 0, is_writing = client->state == CLIENT_CONNECTING || stream_queued(stream) > 0;
+    memset(sockets, 0, sizeof *sockets * CLIENT_SOCKETS);
+    if (stream_is_open(stream)) {
+        sockets[count].fd = stream->frames.fd;
+        sockets[count++].events = is_writing ? POLLIN | POLLOUT : POLLIN;
+    }
+    if (client->has_udp) {
+        sockets[count].fd = client->udp.fd;
+        sockets[count++].events = POLLIN;
+    }
+    return count;
+}
+
+void client_run(struct client *client, int most)
+{
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int wait = client_wait(client), count = client_sockets(client, sockets);
+    if (wait < 0 || (most >= 0 && wait > most)) wait = most;
+    network_poll(sockets, count, wait);
+    client_step(client);
 }
 
 /* What is due first of the connection and the session. */
@@ -478,12 +490,18 @@ int client_wait(const struct client *client)
 
 void client_step(struct client *client)
 {
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int i, count;
     client->now = clock_ms();
     if (client->state == CLIENT_STOPPED) return;
     handle_events(client);
     if (is_well(client)) handle_time(client);
     if (is_well(client)) flush(client);
     if (!is_well(client)) finish(client);
+    count = client_sockets(client, sockets);
+    for (i = 0; i < count; ++i) {
+        watch(client, client->has_udp && sockets[i].fd == client->udp.fd ? UDP : TCP, sockets[i].fd, sockets[i].events);
+    }
 }
 
 int client_send(struct client *client, int channel, const void *bytes, size_t size)
@@ -516,8 +534,6 @@ void client_stop(struct client *client)
 void client_destroy(struct client *client)
 {
     clear(client);
-    if (client->epoll >= 0) close(client->epoll);
-    client->epoll = -1;
     packet_pool_destroy(&client->pool);
     sodium_memzero(&client->config, sizeof client->config);
 }

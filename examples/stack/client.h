@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, packet, parity, path,
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, network, packet, parity, path,
    reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
  * A client: logs in over TCP, has three channels (channels.h), takes up its session again when only the connection ends, and logs
@@ -7,10 +7,11 @@
  *     client_defaults(&config);
  *     config.address = ...; config.server_key = ...; and the callbacks
  *     client_init(&client, &config);
- *     for (;;) {
- *         poll client_fd(&client) for POLLIN, at most client_wait(&client) milliseconds
- *         client_step(&client);
- *     }
+ *     for (;;) client_run(&client, 1000);
+ *
+ * client_run waits until there is something to do, and does it. A program with a loop of its own calls client_step instead, when one of
+ * client_sockets is ready or client_wait has passed; one with epoll or the like is told by on_watch which sockets there are. A game
+ * calls client_step once in each frame, and needs none of these.
  *
  * All calls are for one thread. Callbacks run inside client_step and may call everything but client_step and client_destroy.
  */
@@ -20,6 +21,10 @@
 #include "cookie.h"
 #include "session.h"
 #include "udp.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct client_config {
     struct sockaddr_storage address; /* the server's TCP */
@@ -45,7 +50,11 @@ struct client_config {
      * try unless client_stop is called.
      */
     void (*on_close)(void *user, enum session_end end, int refusal);
+    /* May be NULL. From now on a socket is to be watched for POLLIN and POLLOUT as `events` has them; 0: no longer, it is being closed. */
+    void (*on_watch)(void *user, int fd, int events);
 };
+
+#define CLIENT_SOCKETS 2 /* at most, of TCP and UDP */
 
 /* Of the connection: there may be a session meanwhile. CLIENT_LOGIN: its login, or the session's ticket, is with the server. */
 enum client_state { CLIENT_WAITING, CLIENT_CONNECTING, CLIENT_HELLO, CLIENT_LOGIN, CLIENT_OPEN, CLIENT_STOPPED };
@@ -63,7 +72,8 @@ struct client {
     struct keys_client exchange;
     struct keys keys;
     struct sockaddr_storage udp_address; /* where this session's UDP goes */
-    int epoll, wants_write, has_udp, is_stopping;
+    struct pollfd watched[CLIENT_SOCKETS]; /* what on_watch was told; fd -1: nothing */
+    int has_udp, is_stopping;
     uint32_t now;
     uint32_t since; /* when the try began, or the wait for the next */
     uint32_t retry; /* how long that is */
@@ -85,8 +95,11 @@ void client_defaults(struct client_config *config);
 /* Begins at the next client_step. The struct stays where it is. 0, or -1 with errno. */
 int client_init(struct client *client, const struct client_config *config);
 
-/* One file descriptor for as long as the client lives: readable when client_step has something to do. */
-int client_fd(const struct client *client);
+/* Waits for `most` milliseconds at most (-1: until something happens), and does what there is to do. */
+void client_run(struct client *client, int most);
+
+/* The sockets that there are now, and what to wait for, for poll: how many. */
+int client_sockets(const struct client *client, struct pollfd sockets[CLIENT_SOCKETS]);
 
 /* Milliseconds until client_step has something to do by the clock; -1: nothing. */
 int client_wait(const struct client *client);
@@ -107,5 +120,9 @@ void client_stop(struct client *client);
 
 /* Frees everything. Without client_stop before it the server is not told. */
 void client_destroy(struct client *client);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with packet. */
+/* Can be taken alone, with network, packet. */
 /*
  * The messages of a login, which go over TCP after the key exchange and sealed by its keys: who the client is, and what the
  * server answers.
@@ -11,7 +11,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
+
+#include "network.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define LOGIN_VERSION 3
 #define LOGIN_NAME 64    /* bytes of a name, at most */
@@ -61,5 +66,9 @@ size_t login_write_welcome(const struct login_welcome *welcome, unsigned char *b
 /* 0, or -1 if the bytes are not exactly such a message. */
 int login_read_request(struct login_request *request, const unsigned char *bytes, size_t size);
 int login_read_welcome(struct login_welcome *welcome, const unsigned char *bytes, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet, seal; needs libsodium. */
+/* Can be taken alone, with layer, network, packet, seal; needs libsodium. */
 /*
  * The UDP side of a session: whether it can be used, where the other end is, and that NATs on the way do not forget it.
  *
@@ -22,9 +22,11 @@
 #ifndef PATH_H
 #define PATH_H
 
-#include <netinet/in.h>
-
 #include "seal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PATH_LINK 8 /* id and key */
 #define PATH_OVERHEAD (1 + SEAL_OVERHEAD + PATH_LINK)
@@ -109,5 +111,9 @@ enum path_event path_update(struct path *path, uint32_t now);
 uint32_t path_check(const struct path *path, uint32_t now);
 
 void path_destroy(struct path *path);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

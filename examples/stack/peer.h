@@ -13,6 +13,10 @@
 #include "udp.h"
 #include "wheel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What may come over a connection next. */
 enum peer_state {
     PEER_HELLO,   /* the client's part of the key exchange */
@@ -127,5 +131,9 @@ void peer_leave(struct peer *peer);
 
 /* Frees what has ended, and tells the program. */
 void peer_free(struct peer *peer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet; needs libsodium. */
+/* Can be taken alone, with layer, network, packet; needs libsodium. */
 /*
  * Encryption unit: authenticated encryption of every packet (libsodium's ChaCha20-Poly1305, or AES-256-GCM where both ends have
  * the instructions for it), with a window against replay.
@@ -16,6 +16,10 @@
 #define SEAL_H
 
 #include "layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define SEAL_KEY 32
 #define SEAL_OVERHEAD 24
@@ -90,5 +94,9 @@ int seal_is_spent(const struct seal *seal);
 
 /* Wipes the keys. */
 void seal_destroy(struct seal *seal);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, packet, parity,
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, network, packet, parity,
    path, peer, reliable, repeat, seal, sequence, session, stream, table, tally, udp, wheel; needs KCP and libsodium. */
 /*
  * A server for thousands of sessions, in one thread with one epoll: clients log in over TCP and then have three channels
@@ -17,6 +17,10 @@
 #define SERVER_H
 
 #include "session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct server;
 struct peer; /* a client that is logged in */
@@ -130,5 +134,9 @@ void server_count(const struct server *server, struct server_counts *counts);
 
 /* Ends all sessions (on_close is called for each), tells the clients as far as that goes at once, and frees everything. */
 void server_close(struct server *server);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

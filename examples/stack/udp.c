@@ -1,13 +1,12 @@
 #include "udp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#ifdef __linux__
+#include <netinet/udp.h>
+#include <sys/uio.h>
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #define UDP_GRO 104
@@ -15,11 +14,15 @@
 #ifndef SOL_UDP
 #define SOL_UDP 17
 #endif
+#define MANY 32 /* buffers to receive into: of a socket for all peers, */
+#define FEW 4   /* and of one for one peer */
+#else
+#define MANY 1 /* datagrams come and go one by one */
+#define FEW 1
+#endif
 
 #define RETRY 1 /* milliseconds until a socket that was full is tried again */
 #define RUN_BYTES 65507 /* of a run, at most: the largest packet of UDP over IPv4 */
-#define MANY 32 /* buffers to receive into: of a socket for all peers, */
-#define FEW 4   /* and of one for one peer */
 
 struct udp_buffer {
     struct sockaddr_storage address;
@@ -58,25 +61,26 @@ static const struct layer_ops ops = {send_layer, receive_layer, update_layer, ch
 
 static int open_socket(struct udp *udp, int family, struct packet_pool *pool)
 {
-    int omit = IP_PMTUDISC_OMIT, none = 0, on = 1;
     memset(udp, 0, sizeof *udp);
     udp->layer.ops = &ops;
     udp->pool = pool;
-    udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    udp->fd = network_open(family, SOCK_DGRAM);
     if (udp->fd < 0) return -1;
+#ifdef __linux__
     /* What ICMP says of a way's MTU anybody can say who sees a packet; where it cannot be ignored, it is heeded. */
-    setsockopt(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);
-    if (family == AF_INET6) setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof omit);
+    network_set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    if (family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_OMIT);
     /* A kernel without it would take a run for one large packet, so it is asked first. */
-    udp->segments = setsockopt(udp->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
-    setsockopt(udp->fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+    udp->segments = network_set(udp->fd, SOL_UDP, UDP_SEGMENT, 0) == 0;
+    network_set(udp->fd, SOL_UDP, UDP_GRO, 1);
+#endif
     return 0;
 }
 
 static int fail(struct udp *udp)
 {
     int kept = errno;
-    close(udp->fd);
+    network_close(udp->fd);
     udp->fd = -1;
     errno = kept;
     return -1;
@@ -84,10 +88,9 @@ static int fail(struct udp *udp)
 
 int udp_bind(struct udp *udp, const struct sockaddr *address, socklen_t size, struct packet_pool *pool)
 {
-    int off = 0;
     if (open_socket(udp, address->sa_family, pool) < 0) return -1;
     /* Systems differ in what an IPv6 socket does when nobody says. Where it cannot be said, IPv6 alone will do. */
-    if (address->sa_family == AF_INET6) setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (address->sa_family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     return bind(udp->fd, address, size) < 0 ? fail(udp) : 0;
 }
 
@@ -95,7 +98,7 @@ int udp_connect(struct udp *udp, const struct sockaddr *peer, socklen_t size, st
 {
     if (open_socket(udp, peer->sa_family, pool) < 0) return -1;
     udp->connected = 1;
-    return connect(udp->fd, peer, size) < 0 ? fail(udp) : 0;
+    return network_connect(udp->fd, peer, size) < 0 ? fail(udp) : 0;
 }
 
 int udp_address(const struct udp *udp, struct sockaddr_storage *address, socklen_t *size)
@@ -111,7 +114,9 @@ static int is_of_peer(int error)
     case ECONNREFUSED:
     case ECONNRESET:
     case EHOSTUNREACH:
+#ifdef EHOSTDOWN
     case EHOSTDOWN:
+#endif
     case ENETUNREACH:
     case ENETDOWN:
     case ENOPROTOOPT:
@@ -131,8 +136,8 @@ static int is_of_peer(int error)
 
 void udp_room(struct udp *udp, int bytes)
 {
-    setsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    setsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, bytes);
+    network_set(udp->fd, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
 static int buffers_of(const struct udp *udp)
@@ -177,6 +182,8 @@ static int take(struct udp *udp, struct packet *packets[UDP_BATCH])
     udp->received += (unsigned long)count;
     return count;
 }
+
+#ifdef __linux__
 
 /* The size of the packets in what was received as one. */
 static size_t segment_of(struct msghdr *message, size_t size)
@@ -224,6 +231,24 @@ static int fill(struct udp *udp)
     if (arrived > 0) udp->filled = arrived;
     return arrived;
 }
+
+#else
+
+static int fill(struct udp *udp)
+{
+    struct udp_buffer *buffer = udp->buffers;
+    long size;
+    buffer->address_size = sizeof buffer->address;
+    udp->at = udp->filled = 0;
+    size = network_receive(udp->fd, buffer->bytes, sizeof buffer->bytes, (struct sockaddr *)&buffer->address, &buffer->address_size);
+    if (size < 0) return -1;
+    buffer->size = buffer->segment = (size_t)size;
+    buffer->done = 0;
+    udp->filled = 1;
+    return 1;
+}
+
+#endif
 
 int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
 {
@@ -287,6 +312,8 @@ static void remove_first(struct udp *udp, int count)
     udp->singly = udp->singly > count ? udp->singly - count : 0;
     memmove(udp->waiting, udp->waiting + count, sizeof udp->waiting[0] * (size_t)udp->waits);
 }
+
+#ifdef __linux__
 
 static int goes_to_same(const struct udp *udp, const struct packet *one, const struct packet *other)
 {
@@ -359,6 +386,21 @@ static int send_batch(const struct udp *udp, int *first)
     return packets;
 }
 
+#else
+
+static int send_batch(const struct udp *udp, int *first)
+{
+    const struct packet *packet = udp->waiting[0];
+    int has_address = !udp->connected && packet->address.ss_family != 0;
+    *first = 1;
+    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
+                        has_address ? packet->address_size : 0) < 0
+               ? -1
+               : 1;
+}
+
+#endif
+
 int udp_flush(struct udp *udp)
 {
     int refused = 0; /* how often the packet at the front was */
@@ -394,6 +436,6 @@ void udp_close(struct udp *udp)
     free(udp->buffers);
     udp->buffers = NULL;
     udp->at = udp->filled = 0;
-    if (udp->fd >= 0) close(udp->fd);
+    if (udp->fd >= 0) network_close(udp->fd);
     udp->fd = -1;
 }

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet. */
+/* Can be taken alone, with layer, network, packet. */
 /*
  * UDP unit: a non-blocking socket that takes and gives many packets per system call.
  *
@@ -24,6 +24,10 @@
 #define UDP_H
 
 #include "layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define UDP_BATCH 64
 
@@ -85,5 +89,9 @@ int udp_flush(struct udp *udp);
 
 /* Drops what has not been sent and closes the socket. */
 void udp_close(struct udp *udp);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

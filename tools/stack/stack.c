@@ -153,7 +153,7 @@ struct guest {
 
 static struct guest *guests;
 static struct wheel wheel;
-static int ready;
+static int epoll, ready;
 
 static void guest_pump(struct guest *guest)
 {
@@ -185,6 +185,21 @@ static void guest_close(void *user, enum session_end end, int refusal)
     fprintf(stderr, "a session ended: %s, %d\n", session_end_text(end), refusal);
     exit(1);
 }
+
+#ifdef CLIENT_SOCKETS
+static void guest_watch(void *user, int fd, int events)
+{
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = (uint32_t)events; /* the same bits */
+    event.data.ptr = user;
+    if (events == 0) {
+        epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+    } else if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+    }
+}
+#endif
 
 static void guest_turn(struct guest *guest, uint32_t now)
 {
@@ -228,7 +243,7 @@ static void visit(char *address)
     static struct client_config config;
     struct sockaddr_in *to = (struct sockaddr_in *)&config.address;
     char *host = address, *port = strchr(host, ':'), *key = port != NULL ? strchr(port + 1, ':') : NULL;
-    int epoll = epoll_create1(EPOLL_CLOEXEC), i, begun = 0;
+    int i, begun = 0;
     struct epoll_event event;
     if (key == NULL) fail("HOST:PORT:KEY");
     *port++ = 0;
@@ -245,7 +260,11 @@ static void visit(char *address)
     config.on_message = guest_message;
     config.on_room = guest_room;
     config.on_close = guest_close;
+#ifdef CLIENT_SOCKETS
+    config.on_watch = guest_watch;
+#endif
     guests = calloc((size_t)connections, sizeof *guests);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     if (guests == NULL || epoll < 0) fail("clients");
     wheel_init(&wheel, clock_ms());
     memset(&event, 0, sizeof event);
@@ -260,8 +279,10 @@ static void visit(char *address)
             struct guest *guest = &guests[begun++];
             config.user = guest;
             if (client_init(&guest->client, &config) < 0) fail("client");
+#ifndef CLIENT_SOCKETS /* a stack of before it had this */
             event.data.ptr = guest;
             epoll_ctl(epoll, EPOLL_CTL_ADD, client_fd(&guest->client), &event);
+#endif
             wheel_set(&wheel, &guest->timer, clock_ms());
             wait = 0;
         }
