@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
+#define TRIES 3     /* handshakes in vain before another way is taken */
 #define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
 #define UDP_BUFFER (1 << 20)
 #define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
@@ -133,7 +134,11 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     const struct client_config *config = &client->config;
     struct sockaddr_storage *address = &client->udp_address;
     if (config->without_udp || port == 0) return NULL;
-    if (config->udp_address.ss_family != 0) {
+    if (config->way_count > 0) {
+        *address = config->ways[client->way].address;
+        *size = config->ways[client->way].address_size;
+        client->way_taken = client->now;
+    } else if (config->udp_address.ss_family != 0) {
         *address = config->udp_address;
         *size = config->udp_address_size;
     } else {
@@ -150,6 +155,27 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     layer_join(&client->above_udp, &client->udp.layer);
     client->has_udp = 1;
     return (struct sockaddr *)address;
+}
+
+/* The proxy's, for all that is sent from now on. */
+static void take_token(struct client *client)
+{
+    const struct client_way *way = &client->config.ways[client->way];
+    path_token(&client->session.path, way->token, way->token_size);
+}
+
+/* UDP does not get through, or not any more: through another proxy, of which the server learns by what comes from there. */
+static void take_next_way(struct client *client)
+{
+    const struct sockaddr *address;
+    socklen_t size = 0;
+    client->way = (client->way + 1) % client->config.way_count;
+    client->way_taken = client->now;
+    close_udp(client);
+    address = open_udp(client, client->port, &size);
+    take_token(client);
+    client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
+    if (address != NULL) path_begin(&client->session.path, address, size);
 }
 
 static void receive_answer(struct client *client, const struct packet *packet)
@@ -205,6 +231,7 @@ static void receive_welcome(struct client *client, const struct packet *packet)
         return;
     }
     client->has_session = 1;
+    if (client->config.way_count > 0) take_token(client);
     client->port = welcome.port;
     join(client);
     client->config.on_open(client->config.user);
@@ -381,6 +408,10 @@ static void handle_time(struct client *client)
     if (client->has_session && session_check(&client->session, client->now) == 0) {
         over(client, session_update(&client->session, client->now));
     }
+    if (client->has_session && client->config.way_count > 1 && client->port != 0 && !session_has_udp(&client->session) &&
+        client->now - client->way_taken >= TRIES * client->session.path.times.handshake) {
+        take_next_way(client);
+    }
     if (client->now - client->trimmed >= TRIM) {
         packet_pool_trim(&client->pool, SPARE);
         client->trimmed = client->now;
@@ -436,7 +467,7 @@ int client_init(struct client *client, const struct client_config *config)
     client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
         config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
-        config->limits.bulk_message == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        config->limits.bulk_message == 0 || config->way_count < 0 || config->way_count > CLIENT_WAYS || config->retry_most > 1u << 30 || sodium_init() < 0) {
         errno = EINVAL;
         return -1;
     }

@@ -26,11 +26,24 @@
 extern "C" {
 #endif
 
+#define CLIENT_WAYS 4
+
+/* A way for UDP to the server that leads through a proxy, which finds the server by a token in front of each packet. */
+struct client_way {
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    unsigned char token[PATH_TOKEN];
+    size_t token_size; /* bytes of it; 0: the proxy wants none */
+};
+
 struct client_config {
     struct sockaddr_storage address; /* the server's TCP */
     socklen_t address_size;
     struct sockaddr_storage udp_address; /* family 0: the address above with the port that the server names */
     socklen_t udp_address_size;
+    struct client_way ways[CLIENT_WAYS]; /* instead: so many proxies; when one fails the session goes on through the
+                                            next. A token makes packets longer than `mtu` of server.h says */
+    int way_count;
     unsigned char server_key[KEYS_PUBLIC];
     struct login_request request; /* name and token */
     int without_udp;
@@ -83,6 +96,8 @@ struct client {
     int agains;       /* how often in a row it said so */
     unsigned char cookie[COOKIE_SIZE];
     uint16_t port;   /* of the server's UDP */
+    int way;            /* through that one UDP goes, */
+    uint32_t way_taken; /* since then */
     uint32_t joined; /* when the session's connection was made */
     enum session_end end;  /* of the session, or of a try to get one, to be reported; SESSION_OPEN: none */
     enum session_end lost; /* why the connection is over, without that the session is */

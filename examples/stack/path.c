@@ -37,7 +37,7 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
     write_link(path, link);
     if (header != NULL) *header = (unsigned char)kind;
     if (header != NULL && seal_close(&path->seal, packet, link, sizeof link) == 0) {
-        header = packet_push(packet, PATH_LINK);
+        header = packet_push(packet, PATH_LINK + path->token_size);
     } else {
         header = NULL;
     }
@@ -45,7 +45,8 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
         packet_free(packet);
         return;
     }
-    memcpy(header, link, PATH_LINK);
+    memcpy(header, path->token, path->token_size);
+    memcpy(header + path->token_size, link, PATH_LINK);
     memcpy(&packet->address, &place->address, place->size);
     packet->address_size = place->size;
     path->sent = path->now;
@@ -280,6 +281,12 @@ void path_begin(struct path *path, const struct sockaddr *address, socklen_t siz
     path->at.size = size;
     path->may_handshake = 1;
     path->next_handshake = path->now;
+}
+
+void path_token(struct path *path, const void *token, size_t size)
+{
+    path->token_size = size <= PATH_TOKEN ? size : 0;
+    memcpy(path->token, token, path->token_size);
 }
 
 int path_header(struct packet *packet, uint32_t *id, uint32_t *key)
