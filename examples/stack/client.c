@@ -43,19 +43,17 @@ static struct stream *stream_of(struct client *client)
 /* Has the program let go of a socket, before it is closed. */
 static void unwatch(struct client *client, int which)
 {
-    struct pollfd *watched = &client->watched[which];
-    if (watched->fd < 0) return;
-    if (client->config.on_watch != NULL) client->config.on_watch(client->config.user, watched->fd, 0);
-    watched->fd = -1;
+    int fd = client->watched[which].fd;
+    if (fd >= 0 && client->config.on_watch != NULL) client->config.on_watch(client->config.user, fd, 0);
+    client->watched[which].fd = -1;
 }
 
 /* Tells the program which sockets there are, and what to wait for. */
 static void watch(struct client *client, int which, int fd, int events)
 {
-    struct pollfd *watched = &client->watched[which];
-    if (fd < 0 || (watched->fd == fd && watched->events == events)) return;
-    watched->fd = fd;
-    watched->events = (short)events;
+    if (client->watched[which].fd == fd && client->watched[which].events == events) return;
+    client->watched[which].fd = fd;
+    client->watched[which].events = events;
     if (client->config.on_watch != NULL) client->config.on_watch(client->config.user, fd, events);
 }
 
@@ -369,12 +367,13 @@ static void handle_events(struct client *client)
     int i, count = client_sockets(client, sockets);
     if (count == 0 || network_poll(sockets, count, 0) <= 0) return;
     for (i = 0; i < count; ++i) {
+        int fd = (int)sockets[i].fd;
         if (sockets[i].revents == 0) continue;
-        if (client->has_udp && sockets[i].fd == client->udp.fd) {
+        if (client->has_udp && fd == client->udp.fd) {
             udp_poll(&client->udp, PACKETS); /* without UDP there is TCP */
             continue;
         }
-        if (!stream_is_open(stream_of(client)) || sockets[i].fd != stream_of(client)->frames.fd) continue; /* closed meanwhile */
+        if (!stream_is_open(stream_of(client)) || fd != stream_of(client)->frames.fd) continue; /* closed meanwhile */
         if (client->state == CLIENT_CONNECTING) connected(client);
         /* Only the door's frames are read one by one, and it may have become the session's stream by that. */
         if (is_well(client) && (sockets[i].revents & ~POLLOUT) != 0) {
@@ -531,7 +530,8 @@ void client_step(struct client *client)
     if (!is_well(client)) finish(client);
     count = client_sockets(client, sockets);
     for (i = 0; i < count; ++i) {
-        watch(client, client->has_udp && sockets[i].fd == client->udp.fd ? UDP : TCP, sockets[i].fd, sockets[i].events);
+        int fd = (int)sockets[i].fd;
+        watch(client, client->has_udp && fd == client->udp.fd ? UDP : TCP, fd, sockets[i].events);
     }
 }
 

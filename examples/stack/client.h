@@ -85,7 +85,9 @@ struct client {
     struct keys_client exchange;
     struct keys keys;
     struct sockaddr_storage udp_address; /* where this session's UDP goes */
-    struct pollfd watched[CLIENT_SOCKETS]; /* what on_watch was told; fd -1: nothing */
+    struct {
+        int fd, events;
+    } watched[CLIENT_SOCKETS]; /* what on_watch was told; fd -1: nothing */
     int has_udp, is_stopping;
     uint32_t now;
     uint32_t since; /* when the try began, or the wait for the next */

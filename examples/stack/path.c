@@ -135,7 +135,7 @@ static int is_home(const struct path *path, const void *address)
 static void take_place(struct path_place *place, const struct packet *packet)
 {
     memset(place, 0, sizeof *place);
-    place->size = packet->address_size <= sizeof place->address ? packet->address_size : 0;
+    place->size = (size_t)packet->address_size <= sizeof place->address ? packet->address_size : 0;
     memcpy(&place->address, &packet->address, place->size);
     randombytes_buf(place->number, sizeof place->number);
 }
@@ -276,7 +276,7 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size)
 {
     memset(&path->at, 0, sizeof path->at);
-    if (size > sizeof path->at.address) return;
+    if ((size_t)size > sizeof path->at.address) return;
     memcpy(&path->at.address, address, size);
     path->at.size = size;
     path->may_handshake = 1;
