@@ -1,13 +1,13 @@
 /*
- * ikcpx.h: what KCP lacks: congestion control, loss told by time, counters, updates when something is due, large
- * messages, links that fail and come back. Nothing here changes a connection that does not ask for it, and the peer may be
- * any KCP.
+ * ikcpx.h: what KCP lacks: congestion control, time-based loss detection, redundancy, counters, updates only when something
+ * is due, large messages, rules for failing links. A connection that does not ask for any of it is unaffected, and the peer
+ * may be any KCP.
  *
  * MIT license. Generated from the library's source by cbindgen: edit cbindgen-ikcpx.toml or the comments in
  * src/extensions.rs, core/src/extension/ and core/src/extras/, not this file.
  *
- * What holds for the functions of ikcp.h holds for these. A library that was built without extensions does not have
- * them; docs/extensions.md says whom each serves and what it costs.
+ * The rules of ikcp.h apply. A library that was built without extensions does not have these functions;
+ * docs/extensions.md says what each is for and what it costs.
  */
 #ifndef IKCPX_H
 #define IKCPX_H
@@ -33,11 +33,11 @@ extern "C" {
 #endif
 
 /*
- * What has happened since the first call of ikcpx_stats(). Times are milliseconds of the clock that the connection was told
- * last, by ikcp_update() or ikcpx_update(). Later versions add members at the end.
+ * Counters since the first call of ikcpx_stats(). Times are milliseconds on the clock of ikcp_update() or ikcpx_update(). Later
+ * versions add members at the end.
  */
 struct IKCPX_STATS {
-    /* Time that was counted. */
+    /* Time since counting began. */
     IUINT64 time;
     /* Packets handed to `output`, and their bytes. */
     IUINT64 packets_sent;
@@ -45,40 +45,40 @@ struct IKCPX_STATS {
     /* Packets given to ikcp_input(), and their bytes. */
     IUINT64 packets_received;
     IUINT64 bytes_received;
-    /* Of these, packets that it answered with an error. */
+    /* Of these, packets for which ikcp_input() returned an error. */
     IUINT64 packets_refused;
     /* Segments sent for the first time, and bytes of payload that the peer has acknowledged. */
     IUINT64 segments_sent;
     IUINT64 bytes_delivered;
-    /* Segments sent again: after their timeout, because later ones were acknowledged, by ikcpx_path_changed(). */
+    /* Segments sent again: after a timeout, because later segments were acknowledged, because of ikcpx_path_changed(). */
     IUINT64 resent_timeout;
     IUINT64 resent_skipped;
     IUINT64 resent_path;
     /*
-     * Of these, how many proved to be for nothing: the peer acknowledged an earlier transmission. What the peer's
-     * acknowledgements do not tell, as they may get lost, is not counted.
+     * Of these, how many were unnecessary, because the peer acknowledged an earlier transmission. Lost acknowledgements hide
+     * some of them.
      */
     IUINT64 resent_needless;
-    /* Segments with payload that arrived for the first time, and those that had arrived before. */
+    /* Segments that arrived for the first time, and segments that arrived again. */
     IUINT64 segments_received;
     IUINT64 duplicates_received;
     /* Acknowledgements of single segments. */
     IUINT64 acks_sent;
     IUINT64 acks_received;
-    /* Window probes, and answers that tell the window. */
+    /* Window probes, and the answers that tell the window. */
     IUINT64 probes_sent;
     IUINT64 probes_received;
     IUINT64 windows_sent;
     IUINT64 windows_received;
-    /* Time that the segments sent spent in `snd_queue`, all together. */
+    /* Total time that segments spent in `snd_queue` before they were sent. */
     IUINT64 queue_time;
-    /* Time during which segments waited in `snd_queue`: for the peer's window, the send window, the congestion window. */
+    /* Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window. */
     IUINT64 limited_by_peer;
     IUINT64 limited_by_window;
     IUINT64 limited_by_control;
-    /* Longest time that one segment spent in `snd_queue`. */
+    /* Longest time that a segment spent in `snd_queue`. */
     IUINT32 queue_time_max;
-    /* Round-trip time: the shortest since then, and smoothed. 0 before the first sample. */
+    /* Round-trip time: the shortest since counting began, and smoothed. 0 before the first sample. */
     IUINT32 rtt_min;
     IUINT32 rtt_smoothed;
     /* Bytes of payload per second that the peer acknowledged during the last second or two. */
@@ -86,61 +86,64 @@ struct IKCPX_STATS {
 };
 
 /*
- * State of a controller, to be drawn. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
- * installed, and returns how many bytes it filled: those of a program that was compiled for a shorter struct, or of a
- * library that knows fewer members; 0 when `buf` is NULL or another control is installed.
+ * State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
+ * installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows fewer members; 0 if `buf` is
+ * NULL or another control is installed.
  */
 struct IKCPX_CCINFO {
-    /* Name of the phase, in English; it stays for ever. */
+    /* Name of the phase, in English; a string constant. */
     const char *phase_name;
     /*
      * Number of the phase. BBR: 0 Startup, 1 Drain, 2 ProbeBW down, 3 ProbeBW cruise, 4 ProbeBW refill, 5 ProbeBW up,
      * 6 ProbeRTT. CUBIC: 16 slow start, 17 conservative slow start, 18 congestion avoidance, 19 recovery.
      */
     IUINT32 phase;
-    /* What the path delivers, in bytes per second, headers of KCP included; 0 before it is known. CUBIC: as measured last. */
+    /* Delivery rate of the path, in bytes per second, KCP's headers included; 0 before it is known. CUBIC: the last measurement. */
     IUINT32 bandwidth;
-    /* How fast is sent, in bytes per second, headers of KCP included; 0: without pacing. */
+    /* Sending rate, in bytes per second, KCP's headers included; 0: without pacing. */
     IUINT32 pacing_rate;
     /* Shortest round-trip time, in milliseconds; 0 before the first sample. */
     IUINT32 min_rtt;
-    /* Segments on their way: sent, and neither acknowledged nor told lost. */
+    /* Segments in flight: sent, and neither acknowledged nor found lost. */
     IUINT32 inflight;
-    /* How many of them the controller aims at. */
+    /* How many segments in flight the control aims at. */
     IUINT32 inflight_target;
     /* Congestion window, in segments. It may exceed the send window. */
     IUINT32 cwnd;
-    /* Slow start threshold of CUBIC, in segments; with BBR the most in flight that did not lead to loss; 4294967295: none yet. */
+    /*
+     * CUBIC: slow start threshold, in segments. BBR: the most segments in flight that did not lead to loss. 4294967295: none
+     * yet.
+     */
     IUINT32 ssthresh;
-    /* Segments told lost, over the life of the control. */
+    /* Segments found lost since the control was installed. */
     IUINT32 lost;
-    /* Resends that proved to be for nothing, over the life of the control. */
+    /* Spurious retransmissions since the control was installed. */
     IUINT32 needless;
 };
 
 /*
- * Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full that loses packets for
- * other reasons than congestion, and the queue short.
+ * Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full even if the link loses
+ * packets for other reasons than congestion, and keeps the queue short.
  *
- * Turn it on with `ikcp_setcc(kcp, ikcpx_bbr())`, which gives -1 when there is no memory. It tells loss as
- * ikcpx_rack() does while it is on.
+ * Turn it on with `ikcp_setcc(kcp, ikcpx_bbr())`, which returns -1 when there is no memory. While it is on, losses are detected
+ * as with ikcpx_rack().
  * Returns the hooks, the same for all connections; NULL with IKCP_PROFILE below 211, which has no hooks.
  */
 const struct IKCPOPS *ikcpx_bbr(void);
 
 /*
- * Congestion control by loss: CUBIC, after RFC 9438, with the slow start of RFC 9406 (HyStart++). It shares a link with
- * TCP as TCP does.
+ * Congestion control by loss: CUBIC, after RFC 9438, with the slow start of RFC 9406 (HyStart++). It shares a link with TCP as
+ * TCP connections do.
  *
- * Turn it on with `ikcp_setcc(kcp, ikcpx_cubic())`, which gives -1 when there is no memory. It tells loss as
- * ikcpx_rack() does while it is on.
+ * Turn it on with `ikcp_setcc(kcp, ikcpx_cubic())`, which returns -1 when there is no memory. While it is on, losses are
+ * detected as with ikcpx_rack().
  * Returns the hooks, the same for all connections; NULL with IKCP_PROFILE below 211, which has no hooks.
  */
 const struct IKCPOPS *ikcpx_cubic(void);
 
 /*
- * Tells loss from reordering by time, as RFC 8985 (RACK) does, with the time stamps that the peer's acknowledgements echo:
- * fewer segments are sent again for nothing. `fastresend` counts while few segments are in flight and not beyond.
+ * Tells loss from reordering by time, as RFC 8985 (RACK) does, with the time stamps that the peer's acknowledgements echo. Fewer
+ * segments are retransmitted unnecessarily. `fastresend` applies only while few segments are in flight.
  *
  * kcp: the connection.
  * on: not 0: on; 0: as in the original, unless ikcpx_bbr() or ikcpx_cubic() is installed, which need it.
@@ -149,41 +152,41 @@ const struct IKCPOPS *ikcpx_cubic(void);
 int ikcpx_rack(ikcpcb *kcp, int on);
 
 /*
- * Counts what happens on a connection, and tells what was counted. The first call begins: it tells zeros.
+ * Reads counters of what happens on a connection. Counting begins with the first call, which returns zeros.
  *
  * kcp: the connection.
- * stats: gets the counters. NULL: they are counted and not told.
- * size: `sizeof *stats`. A struct of an older program gets what it has room for, and one of a newer program zeros for what
- * this library does not count.
+ * stats: gets the counters. NULL: only begins to count.
+ * size: `sizeof *stats`. The struct of an older program gets the members that it has; in that of a newer program, members that
+ * this library lacks are 0.
  * Returns 0; -1 when `kcp` is NULL, and in the first call when there is no memory.
  */
 int ikcpx_stats(ikcpcb *kcp, struct IKCPX_STATS *stats, size_t size);
 
 /*
- * Tells when something is due: an acknowledgement, a message that the windows have room for, a segment to be sent again, a
- * window probe. To be asked after each call for the connection; then sleep until that time or until a packet arrives, and
- * call ikcpx_update(). There are no wake-ups in between, and none at all while nothing is under way.
+ * Computes when something is due: an acknowledgement, a message that fits the windows, a retransmission, a window probe. Ask
+ * after each call for the connection. Then sleep until that time, or until a packet arrives, and call ikcpx_update(). A program
+ * that does so has no other wake-ups, and none while nothing is in flight.
  *
- * kcp: the connection. NULL gives `current`.
- * current: the time in milliseconds.
- * Returns a time on the clock of `current`: that itself when something is due now; `current` + 2147483647 when only a call or
- * a packet can make something due.
+ * kcp: the connection. NULL: the answer is `current`.
+ * current: clock in milliseconds.
+ * Returns a time of that clock: `current` when something is due now; `current` + 2147483647 when only a call or a packet can
+ * make something due.
  */
 IUINT32 ikcpx_next(ikcpcb *kcp, IUINT32 current);
 
 /*
- * Sets the clock and sends what is due, also between two intervals: ikcp_update() and ikcp_flush() in one. When nothing is due
- * it costs next to nothing.
+ * Sets the clock and sends everything that is due, also between two intervals: ikcp_update() and ikcp_flush() in one. It costs
+ * almost nothing when nothing is due.
  *
  * kcp: the connection. NULL does nothing.
- * current: the time in milliseconds.
+ * current: clock in milliseconds.
  */
 void ikcpx_update(ikcpcb *kcp, IUINT32 current);
 
 /*
- * Lets a message have 255 fragments instead of 127, and refuses one that the peer would never deliver: ikcp_send() gives -3
- * when a message has more fragments than the largest window that the peer has told since then, and than 128 before it
- * has told any. In stream mode a call may send any number of bytes.
+ * Allows a message to have 255 fragments instead of 127, and refuses messages that the peer could never deliver: ikcp_send()
+ * returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than 128
+ * before it has told any. In stream mode a call may send any number of bytes.
  *
  * kcp: the connection.
  * on: not 0: on; 0: as in the original.
@@ -192,45 +195,46 @@ void ikcpx_update(ikcpcb *kcp, IUINT32 current);
 int ikcpx_large_messages(ikcpcb *kcp, int on);
 
 /*
- * To be called when the network is back after an outage, or is another one. What is in flight is sent at once as if for the
- * first time: timeouts start over, and so do the measurements of the round-trip time. A closed window is probed, and `state` is 0
- * again when it said that the link is dead.
+ * Call it when the network is back after an outage, or when another network is used. Everything in flight is sent at once as if
+ * for the first time: timeouts start over, and so does the measurement of the round-trip time. A closed window is probed. If
+ * `state` said that the link is dead, it is 0 again.
  *
  * kcp: the connection. NULL does nothing.
  */
 void ikcpx_path_changed(ikcpcb *kcp);
 
 /*
- * Bounds the timeout of a segment, which grows each time that it passes. `rx_rto` is a lower bound of this bound.
+ * Bounds the timeout of a segment, which otherwise grows with each retransmission. The bound is at least `rx_rto`.
  *
  * kcp: the connection.
- * milliseconds: the longest timeout, for segments sent again from now on. 0: none, as in the original.
+ * milliseconds: the longest timeout, for retransmissions from now on. 0: no bound, as in the original.
  * Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
  */
 int ikcpx_backoff_limit(ikcpcb *kcp, int milliseconds);
 
 /*
- * Tells by time that the link is dead: when segments are in flight and none was acknowledged for so long. `state` is then
- * 0xFFFFFFFF, as when a segment was sent `dead_link` times; that does not count any more, as `dead_link` is set to
- * 0xFFFFFFFF. It is told once, and again after the peer has acknowledged something. The connection goes on trying.
+ * Detects a dead link by time: when segments are in flight and none was acknowledged for `milliseconds`. `state` is then
+ * 0xFFFFFFFF, as after `dead_link` transmissions of a segment in the original. That rule no longer applies, because `dead_link`
+ * is set to 0xFFFFFFFF. The callback is called once, and again only after the peer has acknowledged something in between. The
+ * connection keeps trying.
  *
  * kcp: the connection.
  * milliseconds: how long. 0: by `dead_link`, which is set to 20.
- * callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), half a second late at
- * most; the rules are those of `output`. NULL: only `state` tells.
+ * callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), at most half a second
+ * late; the rules are those of `output`. NULL: only `state` tells.
  * Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
  */
 int ikcpx_dead_link(ikcpcb *kcp, int milliseconds, void (*callback)(ikcpcb *kcp, void *user));
 
 /*
- * Sends segments once more before their loss is certain, where that makes the latest messages less late: those that were sent
- * again go out twice, late ones and then fresh ones ride along in packets that have room. It costs bytes, about `percent` of
- * what is sent, and few packets more; nothing while nothing is lost, and less where the copies would fill a queue. The peer may be any KCP:
- * to it they are duplicates. For messages now and then: with more than 64 segments in flight nothing is copied, nor
- * does a segment of more than half a packet ride along.
+ * Sends copies of segments before their loss is certain, which makes the latest messages less late. A retransmitted segment is
+ * sent twice. Packets with free room carry copies of late segments, then of recent ones. The copies cost about `percent` more
+ * bytes and few more packets. Nothing is copied while nothing is lost, and less where copies would fill a queue. The peer may be
+ * any KCP, which sees duplicates. Copies are for messages now and then: with more than 64 segments in flight nothing is copied,
+ * and a segment of more than half a packet finds no free room.
  *
  * kcp: the connection.
- * percent: how many bytes of copies, in percent of the payload that is sent for the first time: 0 to 100. 0: none, as in the original.
+ * percent: bytes of copies, in percent of the payload that is sent for the first time: 0 to 100. 0: none, as in the original.
  * Returns 0; -1 when `percent` is out of range, there is no memory, or `kcp` is NULL.
  */
 int ikcpx_redundancy(ikcpcb *kcp, int percent);

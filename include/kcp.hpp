@@ -315,8 +315,8 @@ public:
     int setcc(const IKCPOPS *ops) { return finish(ikcp_setcc(kcp_, ops)); }
 
 #ifdef IKCPX_H
-    /* What ikcpx.h has: the two controls, loss told by time, and the state of a control, all 0 while neither is on. Inside a
-     * library without hooks the controls give -1, as setcc() does. */
+    /* Functions of ikcpx.h: the two controls, time-based loss detection, and the state of a control, which is all 0 while
+     * neither is on. In a library without hooks the controls return -1, as setcc() does. */
     int bbr() { return setcc(ikcpx_bbr()); }
     int cubic() { return setcc(ikcpx_cubic()); }
     int redundancy(int percent) noexcept { return ikcpx_redundancy(kcp_, percent); }
@@ -329,7 +329,7 @@ public:
         ikcpx_stats(kcp_, &counted, sizeof counted);
         return counted;
     }
-    /* When update_due(), which is ikcpx_update(), has something to send. */
+    /* When update_due(), which is ikcpx_update(), next has something to send. */
     IUINT32 next(IUINT32 current) noexcept { return ikcpx_next(kcp_, current); }
     void update_due(IUINT32 current) { finish((ikcpx_update(kcp_, current), 0)); }
 
@@ -337,14 +337,14 @@ public:
     void path_changed() { finish((ikcpx_path_changed(kcp_), 0)); }
     int backoff_limit(int milliseconds) noexcept { return ikcpx_backoff_limit(kcp_, milliseconds); }
 
-    /* `dead` is called when nothing was acknowledged for so long. */
+    /* Calls `dead` when nothing was acknowledged for that time. */
     template <class Dead, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Dead> &>>>
     int dead_link(int milliseconds, Dead &&dead)
     {
         dead_ = detail::callback<nothing>([dead = std::forward<Dead>(dead)](nothing) mutable { std::invoke(dead); });
         return ikcpx_dead_link(kcp_, milliseconds, tell_dead);
     }
-    /* Told by count again, as in ikcp.h. */
+    /* The link is dead after `dead_link` transmissions again, as in ikcp.h. */
     int dead_link() noexcept { return ikcpx_dead_link(kcp_, 0, nullptr); }
 
     IKCPX_CCINFO ccinfo() const noexcept

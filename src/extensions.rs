@@ -1,21 +1,21 @@
-//! The exported functions of ikcpx.h: what the original lacks. Each is a door as those of `api` are.
+//! The exported functions of ikcpx.h: what the original lacks. They are as thin as those of `api`.
 //!
-//! The comments are the documentation of `include/ikcpx.h`, which cbindgen generates from this file and from the structs in
+//! The comments are the documentation in `include/ikcpx.h`, which cbindgen generates from this file and from the structs in
 //! `core/src/extension/info.rs` and `core/src/extras/stats.rs`.
 //!
 //! # Safety
-//! That of `api`.
+//! The promises of `api`.
 #![allow(clippy::missing_safety_doc)]
 
 use core::ffi::{c_int, c_void};
 
 use ikcp_core::{IKCPCB as ikcpcb, IKCPOPS, IKCPX_STATS, IUINT32, Kcp};
 
-/// Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full that loses packets for
-/// other reasons than congestion, and the queue short.
+/// Congestion control by a model of the path: BBR, after draft-ietf-ccwg-bbr-03. It keeps a link full even if the link loses
+/// packets for other reasons than congestion, and keeps the queue short.
 ///
-/// Turn it on with `ikcp_setcc(kcp, ikcpx_bbr())`, which gives -1 when there is no memory. It tells loss as
-/// ikcpx_rack() does while it is on.
+/// Turn it on with `ikcp_setcc(kcp, ikcpx_bbr())`, which returns -1 when there is no memory. While it is on, losses are detected
+/// as with ikcpx_rack().
 /// Returns the hooks, the same for all connections; NULL with IKCP_PROFILE below 211, which has no hooks.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_bbr)))]
@@ -23,11 +23,11 @@ pub extern "C" fn ikcpx_bbr() -> *const IKCPOPS {
     ikcp_core::bbr()
 }
 
-/// Congestion control by loss: CUBIC, after RFC 9438, with the slow start of RFC 9406 (HyStart++). It shares a link with
-/// TCP as TCP does.
+/// Congestion control by loss: CUBIC, after RFC 9438, with the slow start of RFC 9406 (HyStart++). It shares a link with TCP as
+/// TCP connections do.
 ///
-/// Turn it on with `ikcp_setcc(kcp, ikcpx_cubic())`, which gives -1 when there is no memory. It tells loss as
-/// ikcpx_rack() does while it is on.
+/// Turn it on with `ikcp_setcc(kcp, ikcpx_cubic())`, which returns -1 when there is no memory. While it is on, losses are
+/// detected as with ikcpx_rack().
 /// Returns the hooks, the same for all connections; NULL with IKCP_PROFILE below 211, which has no hooks.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_cubic)))]
@@ -35,8 +35,8 @@ pub extern "C" fn ikcpx_cubic() -> *const IKCPOPS {
     ikcp_core::cubic()
 }
 
-/// Tells loss from reordering by time, as RFC 8985 (RACK) does, with the time stamps that the peer's acknowledgements echo:
-/// fewer segments are sent again for nothing. `fastresend` counts while few segments are in flight and not beyond.
+/// Tells loss from reordering by time, as RFC 8985 (RACK) does, with the time stamps that the peer's acknowledgements echo. Fewer
+/// segments are retransmitted unnecessarily. `fastresend` applies only while few segments are in flight.
 ///
 /// kcp: the connection.
 /// on: not 0: on; 0: as in the original, unless ikcpx_bbr() or ikcpx_cubic() is installed, which need it.
@@ -51,12 +51,12 @@ pub unsafe extern "C" fn ikcpx_rack(kcp: *mut ikcpcb, on: c_int) -> c_int {
     }
 }
 
-/// Counts what happens on a connection, and tells what was counted. The first call begins: it tells zeros.
+/// Reads counters of what happens on a connection. Counting begins with the first call, which returns zeros.
 ///
 /// kcp: the connection.
-/// stats: gets the counters. NULL: they are counted and not told.
-/// size: `sizeof *stats`. A struct of an older program gets what it has room for, and one of a newer program zeros for what
-/// this library does not count.
+/// stats: gets the counters. NULL: only begins to count.
+/// size: `sizeof *stats`. The struct of an older program gets the members that it has; in that of a newer program, members that
+/// this library lacks are 0.
 /// Returns 0; -1 when `kcp` is NULL, and in the first call when there is no memory.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_stats)))]
@@ -73,14 +73,14 @@ pub unsafe extern "C" fn ikcpx_stats(
     }
 }
 
-/// Tells when something is due: an acknowledgement, a message that the windows have room for, a segment to be sent again, a
-/// window probe. To be asked after each call for the connection; then sleep until that time or until a packet arrives, and
-/// call ikcpx_update(). There are no wake-ups in between, and none at all while nothing is under way.
+/// Computes when something is due: an acknowledgement, a message that fits the windows, a retransmission, a window probe. Ask
+/// after each call for the connection. Then sleep until that time, or until a packet arrives, and call ikcpx_update(). A program
+/// that does so has no other wake-ups, and none while nothing is in flight.
 ///
-/// kcp: the connection. NULL gives `current`.
-/// current: the time in milliseconds.
-/// Returns a time on the clock of `current`: that itself when something is due now; `current` + 2147483647 when only a call or
-/// a packet can make something due.
+/// kcp: the connection. NULL: the answer is `current`.
+/// current: clock in milliseconds.
+/// Returns a time of that clock: `current` when something is due now; `current` + 2147483647 when only a call or a packet can
+/// make something due.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_next)))]
 pub unsafe extern "C" fn ikcpx_next(kcp: *mut ikcpcb, current: IUINT32) -> IUINT32 {
@@ -91,11 +91,11 @@ pub unsafe extern "C" fn ikcpx_next(kcp: *mut ikcpcb, current: IUINT32) -> IUINT
     }
 }
 
-/// Sets the clock and sends what is due, also between two intervals: ikcp_update() and ikcp_flush() in one. When nothing is due
-/// it costs next to nothing.
+/// Sets the clock and sends everything that is due, also between two intervals: ikcp_update() and ikcp_flush() in one. It costs
+/// almost nothing when nothing is due.
 ///
 /// kcp: the connection. NULL does nothing.
-/// current: the time in milliseconds.
+/// current: clock in milliseconds.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_update)))]
 pub unsafe extern "C" fn ikcpx_update(kcp: *mut ikcpcb, current: IUINT32) {
@@ -105,9 +105,9 @@ pub unsafe extern "C" fn ikcpx_update(kcp: *mut ikcpcb, current: IUINT32) {
     }
 }
 
-/// Lets a message have 255 fragments instead of 127, and refuses one that the peer would never deliver: ikcp_send() gives -3
-/// when a message has more fragments than the largest window that the peer has told since then, and than 128 before it
-/// has told any. In stream mode a call may send any number of bytes.
+/// Allows a message to have 255 fragments instead of 127, and refuses messages that the peer could never deliver: ikcp_send()
+/// returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than 128
+/// before it has told any. In stream mode a call may send any number of bytes.
 ///
 /// kcp: the connection.
 /// on: not 0: on; 0: as in the original.
@@ -122,9 +122,9 @@ pub unsafe extern "C" fn ikcpx_large_messages(kcp: *mut ikcpcb, on: c_int) -> c_
     }
 }
 
-/// To be called when the network is back after an outage, or is another one. What is in flight is sent at once as if for the
-/// first time: timeouts start over, and so do the measurements of the round-trip time. A closed window is probed, and `state` is 0
-/// again when it said that the link is dead.
+/// Call it when the network is back after an outage, or when another network is used. Everything in flight is sent at once as if
+/// for the first time: timeouts start over, and so does the measurement of the round-trip time. A closed window is probed. If
+/// `state` said that the link is dead, it is 0 again.
 ///
 /// kcp: the connection. NULL does nothing.
 #[unsafe(no_mangle)]
@@ -136,10 +136,10 @@ pub unsafe extern "C" fn ikcpx_path_changed(kcp: *mut ikcpcb) {
     }
 }
 
-/// Bounds the timeout of a segment, which grows each time that it passes. `rx_rto` is a lower bound of this bound.
+/// Bounds the timeout of a segment, which otherwise grows with each retransmission. The bound is at least `rx_rto`.
 ///
 /// kcp: the connection.
-/// milliseconds: the longest timeout, for segments sent again from now on. 0: none, as in the original.
+/// milliseconds: the longest timeout, for retransmissions from now on. 0: no bound, as in the original.
 /// Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_backoff_limit)))]
@@ -151,14 +151,15 @@ pub unsafe extern "C" fn ikcpx_backoff_limit(kcp: *mut ikcpcb, milliseconds: c_i
     }
 }
 
-/// Tells by time that the link is dead: when segments are in flight and none was acknowledged for so long. `state` is then
-/// 0xFFFFFFFF, as when a segment was sent `dead_link` times; that does not count any more, as `dead_link` is set to
-/// 0xFFFFFFFF. It is told once, and again after the peer has acknowledged something. The connection goes on trying.
+/// Detects a dead link by time: when segments are in flight and none was acknowledged for `milliseconds`. `state` is then
+/// 0xFFFFFFFF, as after `dead_link` transmissions of a segment in the original. That rule no longer applies, because `dead_link`
+/// is set to 0xFFFFFFFF. The callback is called once, and again only after the peer has acknowledged something in between. The
+/// connection keeps trying.
 ///
 /// kcp: the connection.
 /// milliseconds: how long. 0: by `dead_link`, which is set to 20.
-/// callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), half a second late at
-/// most; the rules are those of `output`. NULL: only `state` tells.
+/// callback: called with the connection and its `user` at the end of an ikcp_update() or ikcpx_update(), at most half a second
+/// late; the rules are those of `output`. NULL: only `state` tells.
 /// Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_dead_link)))]
@@ -174,14 +175,14 @@ pub unsafe extern "C" fn ikcpx_dead_link(
     }
 }
 
-/// Sends segments once more before their loss is certain, where that makes the latest messages less late: those that were sent
-/// again go out twice, late ones and then fresh ones ride along in packets that have room. It costs bytes, about `percent` of
-/// what is sent, and few packets more; nothing while nothing is lost, and less where the copies would fill a queue. The peer may be any KCP:
-/// to it they are duplicates. For messages now and then: with more than 64 segments in flight nothing is copied, nor
-/// does a segment of more than half a packet ride along.
+/// Sends copies of segments before their loss is certain, which makes the latest messages less late. A retransmitted segment is
+/// sent twice. Packets with free room carry copies of late segments, then of recent ones. The copies cost about `percent` more
+/// bytes and few more packets. Nothing is copied while nothing is lost, and less where copies would fill a queue. The peer may be
+/// any KCP, which sees duplicates. Copies are for messages now and then: with more than 64 segments in flight nothing is copied,
+/// and a segment of more than half a packet finds no free room.
 ///
 /// kcp: the connection.
-/// percent: how many bytes of copies, in percent of the payload that is sent for the first time: 0 to 100. 0: none, as in the original.
+/// percent: bytes of copies, in percent of the payload that is sent for the first time: 0 to 100. 0: none, as in the original.
 /// Returns 0; -1 when `percent` is out of range, there is no memory, or `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_redundancy)))]

@@ -1,15 +1,14 @@
 //! The C interface of KCP: what `include/ikcp.h` declares, as `libkcp.so` and `libkcp.a`.
 //!
-//! Here is the door and nothing behind it: each function checks for NULL, converts its arguments, calls the protocol in
-//! `ikcp-core` and returns what that returns.
+//! Each function checks for NULL, converts its arguments, calls the protocol in `ikcp-core` and returns its result.
 //!
 //! - `api`: one exported function per line of the header
 //! - `extensions`: the same for ikcpx.h, which has what the original lacks
 //! - `constants`: the `IKCP_` constants, exported as data
 //! - `log`: `ikcp_log`, whose body is C because of its variable arguments
 //!
-//! Built with `KCP_PREFIX` in the environment, every symbol has that before its name. `no_mangle` stays beside the name then,
-//! since cbindgen knows by it what the header declares.
+//! If `KCP_PREFIX` is set during the build, every symbol gets that prefix. `no_mangle` then stays beside the prefixed name,
+//! because cbindgen recognizes exported functions by it.
 
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -29,7 +28,7 @@ mod constants;
 mod extensions;
 mod log;
 
-/// Not reached in a release build, which holds no panic; the compiler wants one all the same.
+/// Never called in a release build, which contains no panic, but the compiler requires one.
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {

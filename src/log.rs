@@ -1,6 +1,6 @@
-//! The exported symbol `ikcp_log`. It takes a variable number of arguments, which stable Rust cannot define, and a symbol
-//! that C defines does not leave a Rust shared library. So the symbol is a Rust function without prologue that jumps to
-//! the body in `ikcp_log.c`, which finds its arguments where the caller put them. Its documentation is in `api`.
+//! The exported symbol `ikcp_log`. It takes variable arguments. Stable Rust cannot define such a function, and a Rust shared
+//! library does not export symbols that C defines. The symbol is therefore a Rust function without a prologue that jumps to the
+//! body in `ikcp_log.c`, which finds its arguments where the caller put them. `api` has its documentation.
 
 #[cfg(log_jump)]
 unsafe extern "C" {

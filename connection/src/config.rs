@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// The settings of a connection. Only the packets' format has to agree at both ends, so each end has its own, but for what
-/// [`stream`](Config::stream) says.
+/// The settings of a connection. Both ends must use the same packet format, and each end has its own settings;
+/// [`stream`](Config::stream) is an exception.
 ///
+/// More settings may be added: end a literal with `..Config::default()` or `..Config::fast()`.
 /// Further settings may be added: end a literal with `..Config::default()` or `..Config::fast()`.
 ///
 /// ```
@@ -17,38 +18,39 @@ use crate::error::ConfigError;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Size of the largest packet, in bytes: 24 of header for each segment included, the headers of UDP and IP not.
-    /// From 50 to 65,507. Default: 1400.
+    /// Size of the largest packet, in bytes, from 50 to 65,507: with 24 bytes of header for each segment, without the headers of
+    /// UDP and IP. Default: 1400.
     pub mtu: u32,
-    /// Segments in flight at most, from 1 to 65,535. A segment is `mtu` - 24 bytes at most. Default: 32, which on a link of
-    /// 50 ms is 880 KB/s at most: set it by what the link can carry during a round trip.
+    /// Most segments in flight, from 1 to 65,535. A segment has at most `mtu` - 24 bytes. Default: 32, which allows at most 880
+    /// KB/s over a link of 50 ms: set it to what the link carries in a round trip.
     pub send_window: u16,
-    /// Segments that may wait for [`recv`](crate::Connection::recv), from 128 to 65,535; what the peer may send ahead.
+    /// Most segments that wait for [`recv`](crate::Connection::recv), from 128 to 65,535, and so what the peer may send ahead.
     /// Default: 128.
     pub receive_window: u16,
-    /// Messages run together as in TCP, and segments are filled up. Set it before the first
-    /// [`send`](crate::Connection::send). Only the sender's counts. Default: `false`, where each message arrives as it was sent.
+    /// Joins messages as in TCP, and fills segments up. Set it before the first [`send`](crate::Connection::send). Only the
+    /// sender's setting counts. Default: `false`; each message arrives as it was sent.
     pub stream: bool,
-    /// Time between two rounds of [`update`](crate::Connection::update), from 10 ms to 5 s. Default: 100 ms. Milliseconds count,
-    /// what is below is cut.
+    /// Time between two flushes of [`update`](crate::Connection::update), from 10 ms to 5 s, in whole milliseconds. Default: 100
+    /// ms.
     pub interval: Duration,
-    /// How the timeout of a segment grows each time it passes. Default: [`Backoff::Double`].
+    /// How a segment's timeout grows with each retransmission. Default: [`Backoff::Double`].
     pub backoff: Backoff,
-    /// Lowest timeout of a segment, from 1 ms to 60 s. Default: `None`, 100 ms with [`Backoff::Double`] and 30 ms with the
-    /// others.
+    /// Lowest timeout of a segment, from 1 ms to 60 s. Default: `None`, which means 100 ms with [`Backoff::Double`] and 30 ms
+    /// otherwise.
     pub min_rto: Option<Duration>,
-    /// Later segments acknowledged after which a segment is sent again at once. 0: never. Default: 0.
+    /// A segment is retransmitted at once after this many later segments were acknowledged. 0: never. Default: 0.
     pub fast_resend: u16,
-    /// Transmissions of a segment up to which `fast_resend` may send it again. 0: no limit. Default: 5.
+    /// `fast_resend` applies up to this many transmissions of a segment. 0: no limit. Default: 5.
     pub fast_limit: u16,
-    /// The number of segments in flight is also limited by a congestion window, which grows with acknowledgements and
-    /// shrinks when segments are sent again. Default: `true`.
+    /// Also limits the segments in flight by a congestion window, which grows with acknowledgements and shrinks with
+    /// retransmissions. Default: `true`.
     pub congestion_window: bool,
-    /// Transmissions of one segment after which the connection [is dead](crate::Connection::is_dead), 1 at least. Default: 20.
+    /// The connection [is dead](crate::Connection::is_dead) after this many transmissions of one segment, at least 1. Default:
+    /// 20.
     pub dead_link: u32,
 }
 
-/// How the timeout of a segment grows each time it passes without an acknowledgement. The original calls it `nodelay`.
+/// How a segment's timeout grows with each retransmission. The original calls it `nodelay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
     /// It doubles (`nodelay` 0).
@@ -60,7 +62,7 @@ pub enum Backoff {
 }
 
 impl Default for Config {
-    /// The original's defaults: they save bandwidth.
+    /// The original's defaults, which save bandwidth.
     fn default() -> Config {
         Config {
             mtu: 1400,
@@ -79,8 +81,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The lowest latency, `ikcp_nodelay(kcp, 1, 10, 2, 1)` of the original: an interval of 10 ms, [`Backoff::Half`], segments
-    /// are sent again after 2 later ones were acknowledged, no congestion window. The rest is as in the default.
+    /// The lowest latency, `ikcp_nodelay(kcp, 1, 10, 2, 1)` in the original: an interval of 10 ms, [`Backoff::Half`],
+    /// retransmission after 2 later segments were acknowledged, no congestion window. The other settings are the defaults.
     #[must_use]
     pub fn fast() -> Config {
         Config {
@@ -92,7 +94,7 @@ impl Config {
         }
     }
 
-    /// Says which setting is out of its range, if one is.
+    /// An error if a setting is out of range.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let outside =
             |range: RangeInclusive<u128>, time: Duration| !range.contains(&time.as_millis());

@@ -14,39 +14,38 @@ use crate::stats::Stats;
 
 /// Bytes of a segment's header.
 const HEADER: usize = 24;
-/// An idle connection is updated this often until the core has given back the memory of the burst before, ms: free segments
-/// some at each flush.
+/// How often an idle connection is updated while the core still frees the memory of a burst, ms: some segments at each flush.
 const TIDYING: u64 = 50;
-/// The rest of it is given back by then after the last activity, ms.
+/// The core has freed other unused memory by this time after the last activity, ms.
 const TIDY: u64 = 1000;
 
 /// One end of a connection.
 ///
-/// The program owns the socket and the clock. It hands over messages ([`send`](Connection::send)) and packets that arrived
-/// ([`input`](Connection::input)), and takes messages ([`recv`](Connection::recv)) and packets to send
-/// ([`poll_transmit`](Connection::poll_transmit)). Only [`update`](Connection::update) and [`flush`](Connection::flush)
-/// make packets: after either of them take all there are. [`next_timeout`](Connection::next_timeout) says when to call again.
+/// The program owns the socket and the clock. It passes in messages ([`send`](Connection::send)) and arrived packets
+/// ([`input`](Connection::input)), and takes out messages ([`recv`](Connection::recv)) and packets to send
+/// ([`poll_transmit`](Connection::poll_transmit)). Only [`update`](Connection::update) and [`flush`](Connection::flush) make
+/// packets: take all of them after each of these calls. [`next_timeout`](Connection::next_timeout) says when to call again.
 ///
-/// It can move between threads (`Send`), and one thread at a time can use it (it is not `Sync`). Dropping it frees what it
-/// holds; nothing is sent, and the peer does not learn of it.
+/// A connection can move between threads (`Send`), but only one thread at a time can use it (it is not `Sync`). Dropping it frees
+/// its memory. Nothing is sent, so the peer does not notice.
 pub struct Connection {
     handle: Handle,
     packets: Queue,
     config: Config,
-    /// What the core's clock counts from.
+    /// Where the core's clock begins.
     origin: Instant,
-    /// The core's clock, which has the low 32 bits of it, ms.
+    /// The clock in ms; the core gets its low 32 bits.
     clock: u64,
-    /// When something happened last, ms.
+    /// Time of the last activity, ms.
     active: u64,
 }
 
 impl Connection {
-    /// Makes one end of the connection `conversation`, a number that both ends have to agree on beforehand, and that each
-    /// packet carries. `now` begins its clock; all other times have to come from the same clock.
+    /// Makes one end of a connection. Both ends must agree on the number `conversation`, which every packet carries. `now` starts
+    /// the connection's clock; all later times must come from the same clock.
     ///
     /// # Errors
-    /// A setting is out of its range, or there is no memory.
+    /// A setting is out of range, or there is no memory.
     pub fn new(
         conversation: u32,
         config: &Config,
@@ -66,11 +65,11 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Changes the settings. Messages that are queued keep the size of their segments, and [`Config::stream`] changes nothing
-    /// that was sent.
+    /// Changes the settings. Queued messages keep the size of their segments, and [`Config::stream`] does not affect data that
+    /// was sent before.
     ///
     /// # Errors
-    /// A setting is out of its range, or there is no memory for a packet of that size. Nothing has changed then.
+    /// A setting is out of range, or there is no memory for a packet of that size. Nothing has changed.
     pub fn configure(&mut self, config: &Config) -> Result<(), ConfigError> {
         config.check()?;
         let handle = &mut self.handle;
@@ -96,7 +95,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The settings in force.
+    /// The present settings.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
@@ -108,16 +107,16 @@ impl Connection {
         self.handle.conv()
     }
 
-    /// Queues a message, which may be empty, and gives the number of bytes taken. The next [`flush`](Connection::flush) or
+    /// Queues a message, which may be empty, and returns the number of bytes queued. The next [`flush`](Connection::flush) or
     /// [`update`](Connection::update) sends it as far as the windows allow.
     ///
-    /// That number is the length of the message, but for stream mode: there it may be less, never 0, when there is more than
-    /// [`max_message`](Connection::max_message), and the rest goes to another call.
+    /// The number is the length of the message. In stream mode it may be less, but not 0, if the data is longer than
+    /// [`max_message`](Connection::max_message): pass the rest to another call.
     ///
-    /// The windows do not limit what is queued: see [`has_room`](Connection::has_room).
+    /// The windows do not limit the queue: see [`has_room`](Connection::has_room).
     ///
     /// # Errors
-    /// The message is too long, or there is no memory for it. Nothing of it is queued.
+    /// The message is too long, or there is no memory for it. Nothing was queued.
     pub fn send(&mut self, message: &[u8]) -> Result<usize, SendError> {
         let max = self.max_message();
         let message = if self.config.stream && message.len() > max {
@@ -143,21 +142,21 @@ impl Connection {
         (IKCP_WND_RCV as usize - 1) * self.handle.mss() as usize
     }
 
-    /// Segments that were sent by the program and not acknowledged by the peer.
+    /// Number of segments that were sent by the program but not yet acknowledged by the peer.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.handle.nsnd_que() as usize + self.handle.nsnd_buf() as usize
     }
 
-    /// True while less than two send windows of segments [wait](Connection::waiting). A program that can produce faster than the
-    /// link stops sending while this is false: a queue takes as much as memory holds.
+    /// True while fewer segments than two send windows [wait](Connection::waiting). A program that can produce faster than the
+    /// link should stop sending while this is false: the queue grows as long as there is memory.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.waiting() < 2 * usize::from(self.config.send_window)
     }
 
-    /// Takes the next message; `None` when none has arrived completely. In stream mode of the peer it is the payload of the next
-    /// segment.
+    /// The next message, which leaves the queue; `None` if none is complete. If the peer uses stream mode, it is the payload of
+    /// the next segment.
     #[must_use]
     pub fn recv(&mut self) -> Option<Vec<u8>> {
         let mut message = vec![0; self.peek_size()?];
@@ -166,7 +165,7 @@ impl Connection {
         Some(message)
     }
 
-    /// Takes the next message into `buffer`, and gives its length; `None` when none has arrived completely.
+    /// Moves the next message into `buffer` and returns its length; `None` if none is complete.
     ///
     /// # Errors
     /// The buffer is too small. The message stays.
@@ -181,7 +180,7 @@ impl Connection {
         Ok(usize::try_from(self.handle.recv(buffer)).ok())
     }
 
-    /// Copies the next message into `buffer` as [`recv_into`](Connection::recv_into) does, and leaves it where it is.
+    /// Copies the next message into `buffer` as [`recv_into`](Connection::recv_into) does, but leaves it in the queue.
     ///
     /// # Errors
     /// The buffer is too small.
@@ -194,17 +193,17 @@ impl Connection {
         }
     }
 
-    /// Length of the next message in bytes, which may be 0; `None` when none has arrived completely.
+    /// Length of the next message in bytes, which may be 0; `None` if none is complete.
     #[must_use]
     pub fn peek_size(&self) -> Option<usize> {
         usize::try_from(self.handle.peeksize()).ok()
     }
 
-    /// Takes a packet that has arrived, at the time `now`. Packets may come late, twice, in any order and from anybody; what is in
-    /// them is believed as far as it is possible, so a program on an open network authenticates them before.
+    /// Processes a packet that has arrived at the time `now`. Packets may be late, duplicated, in any order, and from anybody.
+    /// Their contents are trusted as far as they are possible, so a program on an open network must authenticate them first.
     ///
     /// # Errors
-    /// The packet is bad; what stands before the fault has had its effect, and the connection goes on.
+    /// The packet is bad. Everything before the fault has taken effect, and the connection continues.
     pub fn input(&mut self, packet: &[u8], now: Instant) -> Result<(), InputError> {
         self.tell_time(now);
         self.active = self.clock;
@@ -217,31 +216,31 @@ impl Connection {
         }
     }
 
-    /// Sends what is due once each [`Config::interval`], and segments whose timeout has passed at once: call it at
-    /// [`next_timeout`](Connection::next_timeout), or more often. Messages and acknowledgements wait for the interval to end, which
-    /// puts more of them into a packet.
+    /// Sends everything that is due once per [`Config::interval`], and retransmits segments at once when their timeout has
+    /// passed. Call it at [`next_timeout`](Connection::next_timeout), or more often. Messages and acknowledgements wait for the
+    /// end of the interval, which puts more of them into a packet.
     ///
-    /// The packets wait for [`poll_transmit`](Connection::poll_transmit).
+    /// Take the packets with [`poll_transmit`](Connection::poll_transmit).
     pub fn update(&mut self, now: Instant) {
         let mut packets = mem::take(&mut self.packets);
         self.update_with(now, |packet| packets.push(packet));
         self.packets = packets;
     }
 
-    /// Sends what there is without waiting for the interval to end: messages as far as the windows allow, acknowledgements,
-    /// segments whose timeout has passed. It takes the place of [`update`](Connection::update): a program that calls it after
-    /// each [`send`](Connection::send), after the packets that have arrived, and at [`next_timeout`](Connection::next_timeout)
-    /// has the lowest latency. With nothing to send it costs next to nothing.
+    /// Sends everything at once, without waiting for the end of the interval: messages as far as the windows allow,
+    /// acknowledgements, and retransmissions after a timeout. It replaces [`update`](Connection::update): for the lowest latency,
+    /// call it after each [`send`](Connection::send), after the packets that have arrived, and at
+    /// [`next_timeout`](Connection::next_timeout). It costs almost nothing when there is nothing to send.
     ///
-    /// The packets wait for [`poll_transmit`](Connection::poll_transmit).
+    /// Take the packets with [`poll_transmit`](Connection::poll_transmit).
     pub fn flush(&mut self, now: Instant) {
         let mut packets = mem::take(&mut self.packets);
         self.flush_with(now, |packet| packets.push(packet));
         self.packets = packets;
     }
 
-    /// The next packet to send, at most [`Config::mtu`] bytes; `None` when there is none. A packet that cannot be sent may be dropped as if
-    /// the network had lost it.
+    /// The next packet to send, of at most [`Config::mtu`] bytes; `None` if there is none. A packet that cannot be sent may be
+    /// dropped: it counts as lost in the network.
     ///
     /// ```
     /// # use std::time::Instant;
@@ -262,24 +261,24 @@ impl Connection {
         self.packets.pop()
     }
 
-    /// Does what [`update`](Connection::update) does, and hands each packet to `output` at once, without a copy, those that wait for
-    /// [`poll_transmit`](Connection::poll_transmit) first.
+    /// Does the same as [`update`](Connection::update), but passes each packet to `output` at once and without a copy. Packets
+    /// that wait for [`poll_transmit`](Connection::poll_transmit) come first.
     ///
     /// # Panics
-    /// When `output` does. The connection stays as it should be: the packet counts as sent, and further packets of this call are dropped,
+    /// If `output` panics. The connection stays valid: the packet counts as sent, and further packets of this call are dropped,
     /// as if the network had lost them.
     pub fn update_with(&mut self, now: Instant, mut output: impl FnMut(&[u8])) {
         self.drain(&mut output);
         if !self.run_update(now, &mut output) {
             let clock = low(self.clock);
-            // What is due before the interval ends would make a loop around `next_timeout` spin.
+            // A retransmission that is due before the end of the interval would make a loop around `next_timeout` spin.
             if self.handle.check(clock) == clock {
                 self.handle.flush(&mut output);
             }
         }
     }
 
-    /// Does what [`flush`](Connection::flush) does, and hands each packet to `output` as
+    /// Does the same as [`flush`](Connection::flush), but passes each packet to `output` as
     /// [`update_with`](Connection::update_with) does.
     ///
     /// ```
@@ -296,7 +295,7 @@ impl Connection {
     /// ```
     ///
     /// # Panics
-    /// When `output` does, as in [`update_with`](Connection::update_with).
+    /// If `output` panics, as in [`update_with`](Connection::update_with).
     pub fn flush_with(&mut self, now: Instant, mut output: impl FnMut(&[u8])) {
         self.drain(&mut output);
         if !self.run_update(now, &mut output) {
@@ -305,10 +304,10 @@ impl Connection {
     }
 
     /// When to call [`update`](Connection::update) or [`flush`](Connection::flush) next, if nothing is sent or arrives before;
-    /// `None`: not before something is. It may have passed already, and right after one of the two it never has.
+    /// `None` if no call is needed until then. The time may be in the past, but never right after one of these calls.
     ///
-    /// While something is to be done it is at most an interval ahead. A connection with nothing to do asks for a call each
-    /// 50 ms to give memory back, for a second, after a large burst for longer, and then for none.
+    /// While there is something to do, the time is at most an interval ahead. After that a connection asks for a call every 50 ms
+    /// to free memory, for a second or, after a large burst, longer; then it asks for none.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let wait = if self.is_idle() {
@@ -324,14 +323,14 @@ impl Connection {
         Some(self.origin + Duration::from_millis(self.clock + wait))
     }
 
-    /// True once a segment was sent [`Config::dead_link`] times without an acknowledgement: the peer is gone, or the link. Nothing
-    /// else comes of it; a connection that is kept goes on trying.
+    /// True once a segment was sent [`Config::dead_link`] times without an acknowledgement: the peer or the link is gone. The
+    /// connection keeps trying as long as it exists.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.handle.state() != 0
     }
 
-    /// What it knows of itself and its link.
+    /// The state of the connection and its link.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.handle)
@@ -343,7 +342,7 @@ impl Connection {
         }
     }
 
-    /// Tells the core the time, and says whether it flushed, which it does when the interval is over.
+    /// Tells the core the time. True if the core flushed because the interval has ended.
     fn run_update(&mut self, now: Instant, output: Output<'_>) -> bool {
         let clock = self.tell_time(now);
         let before = self.handle.ts_flush();
@@ -354,7 +353,7 @@ impl Connection {
         before != self.handle.ts_flush()
     }
 
-    /// Sets the core's clock, and gives it.
+    /// Sets the core's clock and returns it.
     fn tell_time(&mut self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.origin).as_millis();
         self.clock = u64::try_from(elapsed).unwrap_or(u64::MAX);
@@ -362,7 +361,7 @@ impl Connection {
         low(self.clock)
     }
 
-    /// True when there is nothing to send, now or later, unless something is sent or arrives.
+    /// True if there is nothing to send, now or later, unless something is sent or arrives.
     fn is_idle(&self) -> bool {
         let handle = &self.handle;
         self.waiting() == 0
@@ -372,12 +371,12 @@ impl Connection {
     }
 }
 
-/// Whole milliseconds of a setting, which was seen to be in its range.
+/// A setting in whole milliseconds; its range has been checked.
 fn whole_milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// The core's clock has 32 bits and goes round after 49 days.
+/// The core's clock has 32 bits and wraps after 49 days.
 #[allow(clippy::cast_possible_truncation)]
 const fn low(clock: u64) -> u32 {
     clock as u32
@@ -393,7 +392,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// The number of the conversation that a packet belongs to, to find its connection by; `None` when the packet is shorter than a header.
+/// The conversation number of a packet, to find its connection; `None` if the packet is shorter than a header.
 ///
 /// ```
 /// assert_eq!(ikcp_connection::conversation(b"no packet"), None);

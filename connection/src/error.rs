@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A setting is out of its range, or there is no memory. Nothing has changed.
+/// A setting is out of range, or there is no memory. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -24,11 +24,11 @@ pub enum ConfigError {
     OutOfMemory,
 }
 
-/// A message was refused. Nothing of it is queued.
+/// A message was refused. Nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It is longer than `max` bytes, which is [`Connection::max_message`](crate::Connection::max_message).
+    /// It is longer than `max` bytes, the value of [`Connection::max_message`](crate::Connection::max_message).
     TooLong {
         /// The longest message, in bytes.
         max: usize,
@@ -44,18 +44,18 @@ pub struct BufferTooSmall {
     pub needed: usize,
 }
 
-/// A packet is none of this connection's, or not well-formed. The connection goes on: bad packets are a matter of course on a
-/// network that anybody can send to. What stands before the fault in a packet has had its effect.
+/// A packet is malformed or belongs to another connection. The connection continues, because bad packets are common on a network
+/// that anybody can send to. Everything before the fault has taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputError {
-    /// It has fewer than the 24 bytes of a header.
+    /// It is shorter than the 24 bytes of a header.
     TooShort,
     /// A header carries the number of another conversation.
     OtherConversation,
     /// A segment is longer than the packet.
     Truncated,
-    /// A header has a command that there is not.
+    /// A header has an unknown command.
     UnknownCommand,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for InputError {
     }
 }
 
-/// As errors of a socket loop, which mostly returns [`io::Error`].
+/// Conversion to the errors of a socket loop, which usually returns [`io::Error`].
 macro_rules! errors {
     ($($name:ident => $kind:ident),+) => {
         $(

@@ -1,7 +1,6 @@
-//! The only unsafe code: an object of the core that is owned, and its calls with slices.
+//! The only unsafe code: an owned object of the core, and calls on it with slices.
 //!
-//! An object is one allocation and what it owns itself. Only [`Handle`] knows its address, and it gives out nothing that
-//! borrows from the object but integers.
+//! An object is one allocation and what it owns. Only [`Handle`] knows its address, and only integers leave it.
 
 use std::any::Any;
 use std::ffi::{c_char, c_int, c_void};
@@ -11,55 +10,56 @@ use std::slice;
 
 use ikcp_core::{Datagram, IKCPCB, Kcp, Sink, Source};
 
-/// Takes the packets of one call, one after the other.
+/// Gets the packets of one call, one after the other.
 pub(crate) type Output<'o> = &'o mut dyn FnMut(&[u8]);
 
 /// An object of the core, released when it is dropped.
 pub(crate) struct Handle(NonNull<IKCPCB>);
 
-// SAFETY: nothing in an object belongs to a thread: its memory comes from malloc(), it is found through this handle alone, and
-// the `user` it holds is NULL between calls. It is not `Sync`, since methods that read it may write caches.
+// SAFETY: an object is not tied to a thread: its memory comes from malloc(), only this handle refers to it, and its `user` is
+// NULL between calls. It is not `Sync`, because methods that read it may write caches.
 unsafe impl Send for Handle {}
 
-/// What the core's callback is given while packets are taken.
+/// What the core's callback works with during a call.
 struct Taking<'o> {
     output: Output<'o>,
     /// What `output` panicked with.
     panic: Option<Box<dyn Any + Send>>,
 }
 
-/// The core's callback. No panic leaves it: the core would be unwound in the middle of a flush.
+/// The core's callback. It never lets a panic out, which would unwind the core in the middle of a flush.
 unsafe extern "C" fn take_packet(
     data: *const c_char,
     len: c_int,
     _: *mut IKCPCB,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: `user` is NULL, or what `with_output` set for the call that leads here.
+    // SAFETY: `user` is NULL, or was set by `with_output` for the call that leads here.
     let Some(taking) = (unsafe { user.cast::<Taking<'_>>().as_mut() }) else {
+        debug_assert!(false, "only `update` and `flush` send packets");
         return 0;
     };
     if taking.panic.is_none() {
-        // SAFETY: the core's promise: `len` bytes, which stay until this returns.
+        // SAFETY: the core promises `len` bytes that stay until this returns.
         let packet = unsafe { slice::from_raw_parts(data.cast(), len.unsigned_abs() as usize) };
         taking.panic = catch_unwind(AssertUnwindSafe(|| (taking.output)(packet))).err();
     }
     0
 }
 
-/// A length as the C interface takes it; what is beyond it is left out.
+/// A length for the C interface; anything beyond its range is cut off.
 fn limited(len: usize) -> c_int {
     c_int::try_from(len).unwrap_or(c_int::MAX)
 }
 
-/// Integers of the control block, which may be read.
+/// Fields of the control block, for reading.
 macro_rules! fields {
     ($($name:ident: $type:ty),+ $(,)?) => {
         $(pub(crate) fn $name(&self) -> $type { self.kcp().$name.get() })+
     };
 }
 
-/// Those that may be set as well.
+/// Fields of the control block, for reading and writing.
 macro_rules! settings {
     ($($name:ident = $field:ident: $type:ty),+ $(,)?) => {
         $(pub(crate) fn $name(&mut self, value: $type) { self.kcp().$field.set(value); })+
@@ -74,10 +74,10 @@ impl Handle {
         Some(handle)
     }
 
-    /// The core's handle, for one call.
+    /// The core's handle for one call.
     fn kcp(&self) -> Kcp<'_> {
-        // SAFETY: `create` made it, `drop` releases it, and `Handle` is not `Sync`. Two at once do not meet: within a method
-        // there is one, and the callback does not know this one.
+        // SAFETY: `create` made it, `drop` releases it, and `Handle` is not `Sync`. Two core handles never coexist: a method has
+        // one, and the callback cannot reach it.
         unsafe { Kcp::from_ptr(self.0.as_ptr()) }.expect("a pointer that is not NULL")
     }
 
@@ -93,7 +93,7 @@ impl Handle {
     }
 
     pub(crate) fn send(&mut self, message: &[u8]) -> c_int {
-        // SAFETY: as many bytes as the call is told.
+        // SAFETY: the call is told how many bytes there are.
         let source = unsafe { Source::new(message.as_ptr().cast()) };
         self.kcp().send(source, limited(message.len()))
     }
@@ -102,22 +102,23 @@ impl Handle {
         self.kcp().peeksize()
     }
 
-    /// The message is taken.
+    /// Receives the message, which leaves the queue.
     pub(crate) fn recv(&mut self, buffer: &mut [u8]) -> c_int {
-        // SAFETY: as much room as the call is told.
+        // SAFETY: the call is told how much room there is.
         let sink = unsafe { Sink::new(buffer.as_mut_ptr().cast()) };
         self.kcp().recv(sink, limited(buffer.len()))
     }
 
-    /// The message stays. The buffer is not empty: the core would take an empty message for it.
+    /// Copies the message, which stays. The buffer must not be empty, because its length would not tell the core that the message
+    /// stays.
     pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> c_int {
-        // SAFETY: as much room as the call is told.
+        // SAFETY: the call is told how much room there is.
         let sink = unsafe { Sink::new(buffer.as_mut_ptr().cast()) };
         self.kcp().recv(sink, -limited(buffer.len()))
     }
 
     pub(crate) fn input(&mut self, packet: &[u8]) -> c_int {
-        // SAFETY: no more bytes than there are, and nothing changes them.
+        // SAFETY: the call is told no more bytes than there are, and nothing changes them.
         let packet = unsafe { Datagram::new(packet.as_ptr().cast(), limited(packet.len()).into()) };
         self.kcp().input(packet)
     }
@@ -138,8 +139,8 @@ impl Handle {
         self.with_output(output, |kcp| kcp.flush());
     }
 
-    /// Runs a call that sends packets. When `output` panics it gets no more of them, the call comes to its end, and then the
-    /// panic goes on.
+    /// Runs a call that sends packets. If `output` panics, it gets no more packets, the call runs to its end, and then the panic
+    /// continues.
     fn with_output(&mut self, output: Output<'_>, call: impl FnOnce(Kcp<'_>)) {
         let mut taking = Taking {
             output,

@@ -1,11 +1,11 @@
-//! Reliable UDP by the protocol KCP, for programs in Rust: safe, without sockets, threads or clock of its own.
+//! Reliable UDP with the protocol KCP, for programs in Rust: safe, and without sockets, threads or a clock of its own.
 //!
-//! KCP delivers messages completely, once and in order, and sooner than TCP where packets get lost. This crate speaks it as `ikcp.c` of [skywind3000/kcp](https://github.com/skywind3000/kcp) does, packet by
-//! packet, over the same core as the C library in this repository, whose costs do not grow with the window or with what was lost. It needs
-//! no C compiler.
+//! KCP delivers messages completely, once and in order, and sooner than TCP where packets get lost. This crate sends the same
+//! packets as `ikcp.c` of [skywind3000/kcp](https://github.com/skywind3000/kcp). It uses the same core as the C library in this
+//! repository, whose costs do not grow with the window or with losses. It needs no C compiler.
 //!
-//! A [`Connection`] is a state machine. The program brings the socket and the clock, so it works with tokio, mio, threads, or in a simulation, as
-//! below: two ends, over a network that loses every fifth packet.
+//! A [`Connection`] is a state machine. The program provides the socket and the clock, so it works with tokio, mio, threads, or
+//! in a simulation. The example connects two ends over a network that loses every fifth packet.
 //!
 //! ```
 //! use std::time::Instant;
@@ -47,20 +47,20 @@
 //!
 //! # A loop with a socket
 //!
-//! 1. [`Connection::send`] what the program has to say, while [`Connection::has_room`].
-//! 2. [`Connection::flush`], and send what [`Connection::poll_transmit`] gives until that is `None`.
-//! 3. Sleep until [`Connection::next_timeout`], a packet, or something to say, whichever comes first.
-//! 4. [`Connection::input`] for each packet that has arrived, then [`Connection::recv`] until that is `None`.
+//! 1. [`Connection::send`] the program's messages, while [`Connection::has_room`].
+//! 2. [`Connection::flush`], and send the packets of [`Connection::poll_transmit`] until it returns `None`.
+//! 3. Sleep until [`Connection::next_timeout`], until a packet arrives, or until there is a message to send, whichever comes
+//!    first.
+//! 4. [`Connection::input`] for each packet that has arrived, then [`Connection::recv`] until it returns `None`.
 //!
 //! A server keeps a map of connections, and finds the one for a packet by the peer's address and [`conversation`]. KCP has no
-//! handshake and no end: both ends agree on the number beforehand, and decide by themselves when the other one is gone.
+//! handshake and no closing: both ends agree on the number beforehand, and decide for themselves when the other end is gone.
 //! `examples/tokio` in the repository is a client and a server with tokio.
 //!
 //! # Packets without a queue
 //!
-//! [`Connection::flush_with`] and [`Connection::update_with`] hand each packet to a closure instead, from the memory where it was put
-//! together. The closure borrows what it likes for the duration of the call, and cannot reach the connection, which is borrowed
-//! as well. It may panic.
+//! [`Connection::flush_with`] and [`Connection::update_with`] pass each packet to a closure instead, without copying it. The
+//! closure may borrow anything except the connection, which the call has borrowed. It may panic.
 //!
 //! ```compile_fail,E0499
 //! # use std::time::Instant;
@@ -71,14 +71,14 @@
 //!
 //! # Time
 //!
-//! Times are [`Instant`](std::time::Instant)s that the program passes in, so they may be invented. The protocol counts whole
-//! milliseconds from the one that [`Connection::new`] was given. An earlier one than before is allowed, and so is one of
-//! years later.
+//! Times are [`Instant`](std::time::Instant)s that the program passes in, so a simulation can make them up. The protocol counts
+//! whole milliseconds since the time that [`Connection::new`] got. Earlier times than before are allowed, and so are times years
+//! later.
 //!
 //! # Threads
 //!
-//! A `Connection` is [`Send`] and not [`Sync`]: it may move between threads, and connections do not share anything, so that
-//! each thread may have its own. For several threads at one connection, a `Mutex` does.
+//! A `Connection` is [`Send`] but not [`Sync`]: it may move between threads. Connections share nothing, so each thread can have
+//! its own. To use one connection from several threads, put it in a `Mutex`.
 //!
 //! ```compile_fail,E0277
 //! fn shared<T: Sync>() {}
@@ -87,14 +87,15 @@
 //!
 //! # Memory
 //!
-//! Segments come from `malloc()` of the C library, not from Rust's global allocator, and so does an idle connection's 2 KB. What the
-//! peer can make a connection hold is bounded by [`Config::receive_window`]: that many segments, of up to the largest packet that
-//! the program hands to [`Connection::input`]. What the program itself queues is not: see [`Connection::has_room`]. When `malloc()`
-//! refuses, [`Connection::send`] and [`Connection::new`] say so, and a packet that arrives is dropped as if it had been lost.
+//! Segments and the 2 KB of an idle connection come from `malloc()` of the C library, not from Rust's global allocator.
+//! [`Config::receive_window`] bounds what the peer can make a connection hold: that many segments, each as large as the largest
+//! packet that the program passes to [`Connection::input`]. It does not bound what the program itself queues: see
+//! [`Connection::has_room`]. If `malloc()` fails, [`Connection::send`] and [`Connection::new`] return an error, and an arriving
+//! packet counts as lost.
 //!
 //! # Platforms
 //!
-//! Everything that has the Rust standard library and `malloc()`: not `wasm32-unknown-unknown`.
+//! Everything with the Rust standard library and `malloc()`, so not `wasm32-unknown-unknown`.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]

@@ -1,15 +1,15 @@
-//! Packets that wait to be sent, in one piece of memory.
+//! Packets that wait to be sent, in one buffer.
 
 use std::collections::VecDeque;
 
-/// Memory that an empty queue keeps at most, bytes.
+/// The most memory that an empty queue keeps, in bytes.
 const KEPT: usize = 64 << 10;
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// All packets, those taken since it was empty last included.
+    /// All packets, and those that were taken since the queue was last empty.
     bytes: Vec<u8>,
-    /// Where the first one begins, and where each ends.
+    /// Where the first packet begins, and where each packet ends.
     begin: usize,
     ends: VecDeque<usize>,
 }
@@ -33,7 +33,7 @@ impl Queue {
         Some(&self.bytes[begin..end])
     }
 
-    /// Gives back what a burst took.
+    /// Frees the memory of a burst.
     fn rest(&mut self) {
         if self.bytes.capacity() > KEPT {
             *self = Queue::default();

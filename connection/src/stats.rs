@@ -1,10 +1,10 @@
-//! A look at a connection.
+//! The state of a connection.
 
 use std::time::Duration;
 
 use crate::handle::Handle;
 
-/// What a connection knows of itself and its link, at one moment. Nothing resets it.
+/// The state of a connection and its link at one time. The counters are never reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -14,30 +14,30 @@ pub struct Stats {
     pub rtt_variation: Duration,
     /// Timeout of a segment that is sent now, for its first transmission.
     pub rto: Duration,
-    /// Congestion window, in segments. Without [`Config::congestion_window`](crate::Config::congestion_window) it is not used.
+    /// Congestion window, in segments; unused without [`Config::congestion_window`](crate::Config::congestion_window).
     pub congestion_window: u32,
-    /// Slow start ends there, in segments.
+    /// The window at which slow start ends, in segments.
     pub slow_start_threshold: u32,
-    /// The peer's free receive window as last heard, in segments. At 0 the peer takes nothing until it says so.
+    /// The peer's free receive window as last told, in segments. At 0 the peer accepts nothing until it tells another.
     pub peer_window: u32,
     /// Segments that wait to be sent for the first time.
     pub queued: usize,
-    /// Segments that were sent and are not acknowledged.
+    /// Segments that were sent but are not yet acknowledged.
     pub in_flight: usize,
     /// Segments that are ready for [`recv`](crate::Connection::recv).
     pub received: usize,
-    /// Segments that came before one that is still missing.
+    /// Segments that arrived early, before one that is still missing.
     pub early: usize,
-    /// Acknowledgements that are owed to the peer.
+    /// Acknowledgements that wait to be sent.
     pub acknowledgements: usize,
-    /// Segments that the peer has acknowledged without a gap, modulo 2^32.
+    /// Segments that the peer has acknowledged in order, modulo 2^32.
     pub segments_acknowledged: u32,
     /// Segments that were sent at least once, modulo 2^32.
     pub segments_sent: u32,
-    /// Segments that arrived without a gap, modulo 2^32.
+    /// Segments that arrived in order, modulo 2^32.
     pub segments_received: u32,
-    /// Transmissions that followed a timeout, modulo 2^32. Those of [`Config::fast_resend`](crate::Config::fast_resend) do not
-    /// count.
+    /// Retransmissions after a timeout, modulo 2^32. Those because of [`Config::fast_resend`](crate::Config::fast_resend) are not
+    /// counted.
     pub timeouts: u32,
 }
 

@@ -3,13 +3,12 @@
 use crate::callback::Released;
 use crate::index::Found;
 use crate::kcp::{Kcp, Private};
-use crate::rtt::Estimate;
 use crate::segment::Owned;
 use crate::seq::{Millis, Sn};
 
 impl<'a> Kcp<'a> {
-    /// Makes the send index describe `snd_buf`, which the program may have edited, at the beginning of an operation. An empty
-    /// list is not looked up in it, and what is admitted then starts it anew.
+    /// Makes the send index match `snd_buf`, which the program may have edited before this operation. The index of an empty list
+    /// is not used, and the next admission restarts it.
     #[inline(always)]
     pub(crate) fn sync_listed(&self) {
         let (index, list) = (&self.private().sent, self.snd_buf());
@@ -21,7 +20,8 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The same after a callback: what is not as before counts as a change, and so does all that is not known.
+    /// Does the same after a callback. Any difference counts as a change; so does a list without an index, which may have changed
+    /// unnoticed.
     #[inline(never)]
     pub(crate) fn sync_sent(&self) {
         let (private, list) = (self.private(), self.snd_buf());
@@ -44,14 +44,14 @@ impl<'a> Kcp<'a> {
             .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
     }
 
-    /// What was known before a callback may not hold any more.
+    /// Bookmarks made before this no longer open.
     #[inline(always)]
     pub(crate) fn note_change(&self) {
         let changes = &self.private().changes;
         changes.set(changes.get().wrapping_add(1));
     }
 
-    /// Frees a segment that was taken out of `snd_buf`.
+    /// Frees a segment that was removed from `snd_buf`.
     #[inline(always)]
     fn free_acked(&self, segment: Owned) {
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(1));
@@ -63,7 +63,7 @@ impl<'a> Kcp<'a> {
         self.ackedlen.set(self.ackedlen.get().wrapping_add(len));
     }
 
-    /// Everything before `una` has arrived.
+    /// The peer has received everything before `una`.
     #[inline(always)]
     pub(crate) fn acknowledge_before(&mut self, una: Sn) {
         match self.snd_buf().first() {
@@ -76,11 +76,11 @@ impl<'a> Kcp<'a> {
     #[inline(never)]
     fn remove_before(&mut self, una: Sn) {
         if self.knows(una) {
-            let (mut bytes, limit) = (0u32, self.kept_segments());
+            let mut bytes = 0u32;
             let (mut list, Private { sent, pool, .. }) = self.snd_buf_mut();
             let count = sent.take_before(&mut list, una, |segment| {
                 bytes = bytes.wrapping_add(segment.segment().len.get());
-                pool.free(segment, limit);
+                pool.free(segment);
             });
             self.count_acked(bytes);
             self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(count));
@@ -88,7 +88,7 @@ impl<'a> Kcp<'a> {
         self.advance_una();
     }
 
-    /// The same where callbacks may run.
+    /// `acknowledge_before` when callbacks may run.
     pub(crate) fn acknowledge_before_watched(self, una: Sn) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         if kcp.knows(una) {
@@ -98,7 +98,7 @@ impl<'a> Kcp<'a> {
                 let (sn, address) = (Sn(first.sn.get()), kcp.snd_buf().first_address());
                 kcp.count_acked(first.len.get());
                 kcp = kcp.remove_watched(sn, -1)?;
-                // The program has given it another number, so that it is not found.
+                // The program has changed the number of this segment, so it was not found.
                 if kcp.snd_buf().first_address() == address {
                     break;
                 }
@@ -108,19 +108,19 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// False for an `una` beyond what was ever sent: a stale packet of an earlier session, or a forged one.
+    /// False if `una` is beyond everything sent: a stale packet of an earlier session, or a forgery.
     #[inline(always)]
     fn knows(&self, una: Sn) -> bool {
         una.since(self.next_sn()) <= 0
     }
 
-    /// True when a segment with this `sn` may be in flight.
+    /// True if segment `sn` may be in flight.
     #[inline(always)]
     pub(crate) fn may_be_in_flight(&self, sn: Sn) -> bool {
         !sn.before(Sn(self.snd_una.get())) && sn.since(self.next_sn()) < 0
     }
 
-    /// `sn` has arrived.
+    /// The peer has received `sn`.
     #[inline(never)]
     pub(crate) fn acknowledge(&mut self, sn: Sn) {
         if !self.may_be_in_flight(sn) {
@@ -139,7 +139,7 @@ impl<'a> Kcp<'a> {
         kcp.advance_una();
     }
 
-    /// The same where callbacks may run.
+    /// `acknowledge` when callbacks may run.
     pub(crate) fn acknowledge_watched(self, sn: Sn) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         if kcp.may_be_in_flight(sn)
@@ -153,7 +153,7 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Tells `on_pkt_acked` of the segment, then removes it, unless the callback has.
+    /// Reports the segment to `on_pkt_acked`, then removes it unless the callback has.
     #[inline(never)]
     fn remove_watched(self, sn: Sn, rtt: i32) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
@@ -173,15 +173,14 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Tells redundancy, where there is one, which transmission of a segment the peer has received.
-    #[inline(always)]
+    /// Tells redundancy, if it is in use, which transmission of a segment the peer has received.
     pub(crate) fn note_received(&self, sn: Sn, ts: Millis, rtt: i32) {
         if let Some(redundancy) = self.redundancy() {
             redundancy.acknowledged(sn, ts, rtt, self.now());
         }
     }
 
-    /// Sets `snd_una` from what is left in `snd_buf`.
+    /// Sets `snd_una` to the first segment in `snd_buf`, or to `snd_nxt` if there is none.
     #[inline(always)]
     pub(crate) fn advance_una(&self) {
         let una = self
@@ -191,32 +190,8 @@ impl<'a> Kcp<'a> {
         self.snd_una.set(una);
     }
 
-    #[inline(always)]
-    fn estimate(&self) -> Estimate {
-        Estimate {
-            srtt: self.rx_srtt.get(),
-            rttval: self.rx_rttval.get(),
-        }
-    }
-
-    /// Takes a round-trip sample of `rtt` ms.
-    #[inline(always)]
-    pub(crate) fn sample_rtt(&self, rtt: i32) {
-        let estimate = self.estimate().sample(rtt);
-        self.rx_srtt.set(estimate.srtt);
-        self.rx_rttval.set(estimate.rttval);
-    }
-
-    /// Computes the timeout from the samples.
-    #[inline(always)]
-    pub(crate) fn set_rto(&self) {
-        let rto = self
-            .estimate()
-            .rto(self.interval.get(), self.rx_minrto.get());
-        self.rx_rto.set(rto);
-    }
-
-    /// The candidate of an `ikcp_input`: every segment before `sn` was skipped, if not sent after `ts`.
+    /// `sn` is the latest segment that an `ikcp_input` acknowledged: every earlier segment was skipped, unless it was sent after
+    /// `ts`.
     #[inline(never)]
     pub(crate) fn skip_before(&self, sn: Sn, ts: Millis) {
         if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {

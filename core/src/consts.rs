@@ -22,7 +22,7 @@ pub const IKCP_ASK_SEND: u32 = 1;
 pub const IKCP_ASK_TELL: u32 = 2;
 /// Send window of a new object, segments.
 pub const IKCP_WND_SND: u32 = 32;
-/// Receive window of a new object and its minimum, segments; also one more than the fragments a message may have.
+/// Receive window of a new object and its minimum, segments; a message must have fewer fragments.
 pub const IKCP_WND_RCV: u32 = 128;
 /// MTU of a new object, bytes, header included.
 pub const IKCP_MTU_DEF: u32 = 1400;
@@ -30,9 +30,9 @@ pub const IKCP_MTU_DEF: u32 = 1400;
 pub const IKCP_ACK_FAST: u32 = 3;
 /// Flush interval of a new object, ms.
 pub const IKCP_INTERVAL: u32 = 100;
-/// Size of the segment header on the wire, bytes.
+/// Size of the segment header, bytes.
 pub const IKCP_OVERHEAD: u32 = 24;
-/// Transmissions of one segment after which the link counts as dead.
+/// The link counts as dead after this many transmissions of one segment.
 pub const IKCP_DEADLINK: u32 = 20;
 /// Slow start threshold of a new object, segments.
 pub const IKCP_THRESH_INIT: u32 = 2;
@@ -46,7 +46,7 @@ pub const IKCP_PROBE_INIT: u32 = 5000;
 pub const IKCP_PROBE_INIT: u32 = 7000;
 /// Longest wait between two probes of a zero window, ms.
 pub const IKCP_PROBE_LIMIT: u32 = 120_000;
-/// Transmissions of one segment up to which fast retransmission may repeat it, unless `fastlimit` says otherwise.
+/// Fast retransmission repeats a segment only up to this many transmissions, unless `fastlimit` says otherwise.
 pub const IKCP_FASTACK_LIMIT: u32 = 5;
 
 /// Bits of `logmask`.
@@ -67,11 +67,11 @@ pub mod log_mask {
     pub const IN_WINS: i32 = 128;
 }
 
-/// The switches that a behaviour profile consists of.
+/// The switches that make up a behaviour profile.
 pub mod profile {
-    /// `ikcp_send` returns the bytes it took instead of 0.
+    /// `ikcp_send` returns the number of bytes queued instead of 0.
     pub const SEND_RETURNS_BYTES: bool = cfg!(not(feature = "profile-1-7"));
-    /// Skip counting replaces its candidate, and counts, only by newer timestamps.
+    /// Only a newer time stamp replaces the candidate of skip counting, and segments sent after the candidate are not counted.
     pub const FASTACK_CONSERVE: bool = cfg!(not(feature = "profile-1-7"));
     /// Congestion hooks and pacing exist, and `ssthresh` after a timeout follows `cwnd`.
     pub const CONGESTION_HOOKS: bool =

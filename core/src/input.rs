@@ -3,7 +3,6 @@
 use core::ffi::c_int;
 
 use crate::callback::Released;
-use crate::congestion::Window;
 use crate::consts::{
     IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS, log_mask, profile,
 };
@@ -13,24 +12,24 @@ use crate::seq::{Millis, Sn};
 use crate::ways;
 use crate::wire::{HEADER_LEN, Header};
 
-// Answers of `ikcp_input`.
+// What `ikcp_input` returns.
 const DONE: c_int = 0;
 const NOT_OURS: c_int = -1;
 const TRUNCATED: c_int = -2;
 const UNKNOWN_COMMAND: c_int = -3;
 
-/// The acknowledgement of a packet that skip counting goes by.
+/// The latest acknowledged segment of a packet, from which skips are counted.
 #[derive(Clone, Copy)]
 struct Candidate {
     sn: Sn,
     ts: Millis,
 }
 
-/// What the acknowledgements of a packet leave to be done at its end.
+/// What a packet's acknowledgements leave to be done at its end.
 #[derive(Clone, Copy, Default)]
 struct Acked {
     candidate: Option<Candidate>,
-    /// Round-trip samples: where there is one, `rx_rto` is to be computed.
+    /// Number of round-trip samples; with any, `rx_rto` must be computed again.
     samples: u32,
 }
 
@@ -53,15 +52,15 @@ impl Acked {
     }
 }
 
-/// A segment of a packet, taken apart.
+/// A segment of a packet, after parsing.
 struct Parsed {
     at: HeaderAt,
     payload: Source,
 }
 
 impl<'a> Kcp<'a> {
-    /// Takes a packet. Gives 0, or -1 when it is too short or of another conversation, -2 when a length is wrong, -3 for
-    /// an unknown command; what stood before the fault has been taken.
+    /// Processes a packet. Returns 0; -1 if it is too short or belongs to another conversation; -2 if a length is wrong; -3 for
+    /// an unknown command. Everything before the fault has been processed.
     pub fn input(self, packet: Datagram) -> c_int {
         self.take_packet(packet).unwrap_or(DONE)
     }
@@ -89,7 +88,7 @@ impl<'a> Kcp<'a> {
         let answer;
         // Only callbacks can install callbacks, so whether any may run is known before the first.
         if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks() {
-            // Of its own, so that what is noted stays in registers elsewhere.
+            // A variable of its own, so that `acked` can stay in registers on the other branch.
             let mut watched = Acked::default();
             (kcp, answer) = kcp.take_watched(packet, &mut watched)?;
             acked = watched;
@@ -117,7 +116,7 @@ impl<'a> Kcp<'a> {
         Ok(DONE)
     }
 
-    /// Takes the next segment off a packet, and what each says of the peer's window. `None` at the end of the packet.
+    /// Takes the next segment off a packet, and the peer's window, which every segment tells. `None` at the end of the packet.
     #[inline(always)]
     fn next_segment(&self, packet: &mut Datagram) -> Result<Option<Parsed>, c_int> {
         let Some(at) = packet.header() else {
@@ -135,10 +134,10 @@ impl<'a> Kcp<'a> {
         Ok(Some(Parsed { at, payload }))
     }
 
-    /// Takes the segments of a packet while no callback can run.
+    /// Processes the segments of a packet when no callback can run.
     #[inline(always)]
     fn take_segments(&mut self, mut packet: Datagram, acked: &mut Acked) -> c_int {
-        // Any but that of the first segment.
+        // Any value but the first segment's.
         let mut una = packet.peek().map_or(0, |first| !first.una);
         loop {
             let Parsed { at, payload } = match self.next_segment(&mut packet) {
@@ -147,14 +146,17 @@ impl<'a> Kcp<'a> {
                 Err(answer) => return answer,
             };
             let header = at.read();
-            // The segments of a packet mostly carry the same `una`, and then only the first of them does anything.
+            // Usually all segments of a packet carry the same `una`, and only the first has an effect.
             if una != header.una {
                 una = header.una;
                 self.acknowledge_before(Sn(header.una));
             }
             match u32::from(header.cmd) {
-                IKCP_CMD_PUSH if self.take_next(at, payload) => {}
-                IKCP_CMD_PUSH => self.take_push(&at.read(), payload, true),
+                IKCP_CMD_PUSH => {
+                    if !self.take_next(at, payload) {
+                        self.take_push(&at.read(), payload, true);
+                    }
+                }
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
@@ -164,7 +166,6 @@ impl<'a> Kcp<'a> {
                     } else {
                         self.note_odd_ack();
                     }
-                    self.note_received(sn, ts, rtt);
                     if !sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
                             self.private().sent.prefetch(Sn(next.sn));
@@ -182,7 +183,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The packet at hand is answered with an error.
+    /// `ikcp_input` returns an error for this packet.
     #[cold]
     #[inline(never)]
     fn note_refusal(&self) {
@@ -191,7 +192,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// An acknowledgement says that it answers what is not sent yet.
+    /// The time stamp of an acknowledgement is in the future.
     #[cold]
     #[inline(never)]
     fn note_odd_ack(&self) {
@@ -200,7 +201,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// A window probe, or the answer to one, has arrived.
+    /// A window probe, or the answer to one, arrived.
     #[inline(always)]
     fn note_probe(&self, cmd: u8) {
         if let Some(extras) = self.extras() {
@@ -208,8 +209,8 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The same where callbacks may run, after each of which the lists are looked at anew. A callback may lead to the program
-    /// reusing the packet's memory, so a header is read once.
+    /// Processes the segments of a packet when callbacks may run, after each of which the lists are checked again. The program
+    /// may reuse the packet's memory in a callback, so each header is read only once.
     #[cold]
     #[inline(never)]
     fn take_watched(
@@ -218,9 +219,11 @@ impl<'a> Kcp<'a> {
         acked: &mut Acked,
     ) -> Result<(Kcp<'a>, c_int), Released> {
         let mut kcp = self;
-        // Acknowledgements come before `una` then, which would let segments vanish that they tell more of.
+        // With time-based loss detection, all acknowledgements of a packet come before any `una`, which would remove their
+        // segments.
         let by_time = kcp.tells_by_time();
-        let quietly = by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
+        let quietly =
+            ways::ACKS_BY_TIME && by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
         let mut only_acks = by_time;
         let mut rest = packet.clone();
         let answer = loop {
@@ -291,7 +294,7 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Takes an acknowledgement where loss is told by time and no callback can run.
+    /// Processes an acknowledgement with time-based loss detection when no callback can run.
     #[inline(always)]
     fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
         let (sn, ts) = (Sn(header.sn), Millis(header.ts));
@@ -323,7 +326,7 @@ impl<'a> Kcp<'a> {
         }
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
-            // A callback could see the timeout before the end of the packet.
+            // A callback may read the timeout before the end of the packet.
             kcp.set_rto();
             (kcp, _) = kcp.on_rtt(rtt)?;
             kcp.sync_after_callback();
@@ -333,9 +336,9 @@ impl<'a> Kcp<'a> {
         kcp.log_arrival(&header)
     }
 
-    /// Makes the indexes describe the lists, which the program may have edited. That of `rcv_buf` is looked at when a segment
-    /// comes out of order, unless it holds addresses, which must not outlive what they belong to; of an empty list none is
-    /// believed before one comes.
+    /// Makes the indexes match the lists, which the program may have edited. The index of `rcv_buf` is checked when a segment
+    /// arrives out of order. It is checked here only if it holds addresses, which must not outlive the segments, and never for an
+    /// empty list, since the index of an empty list is not used.
     #[inline(always)]
     fn sync(&self) {
         self.sync_listed();
@@ -344,35 +347,14 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The same after a callback. A packet that a callback interrupted changes the list when it goes on, which a flush that
-    /// began meanwhile has to notice.
+    /// Does the same after a callback. The packet that the callback interrupted will change the lists, and a flush that began
+    /// meanwhile must notice.
     #[inline(never)]
     pub(crate) fn sync_after_callback(&self) {
         self.note_change();
         self.sync_sent();
         if self.private().received.holds_addresses() {
             self.sync_received();
-        }
-    }
-
-    /// More segments have arrived: `snd_una` was `prior_una` before.
-    #[inline(never)]
-    fn grow_window(self, prior_una: Sn, prior_in_flight: u32) -> Result<(), Released> {
-        let acked = Sn(self.snd_una.get()).since(prior_una).unsigned_abs();
-        let ackedlen = self.ackedlen.get();
-        let (kcp, answer) = self.on_ack(acked, ackedlen, prior_in_flight)?;
-        if answer.is_none() {
-            kcp.set_window(kcp.window().acked(kcp.rmt_wnd.get(), kcp.mss.get()));
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn window(&self) -> Window {
-        Window {
-            cwnd: self.cwnd.get(),
-            ssthresh: self.ssthresh.get(),
-            incr: self.incr.get(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The handle on an object, and the part of its control block that programs do not see.
+//! The handle on an object, and the private part of its control block.
 
 use core::cell::Cell;
 use core::ffi::c_void;
@@ -12,59 +12,60 @@ use crate::callback::Anchor;
 use crate::consts;
 use crate::extension::Extension;
 use crate::extras::Extras;
-use crate::index::{Front, ReceiveIndex, SendIndex};
+use crate::index::{FirstMessage, ReceiveIndex, SendIndex};
 use crate::list::{List, ListMut};
 use crate::memory::on_demand::OnDemand;
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
 use crate::memory::{allocate, deallocate};
-use crate::output::Course;
+use crate::output::Nesting;
 use crate::redundancy::Redundancy;
-use crate::segment::{Owned, Roomy, Segment, Source};
+use crate::segment::{Owned, Segment, Source, WithRoom};
 use crate::seq::{Millis, Sn};
 
-/// The last segment of `snd_queue` and how many bytes it has room for, so that stream mode appends in place.
+/// The last segment of `snd_queue` and its room, so that stream mode can append in place.
 pub(crate) struct Tail {
-    /// Compared with the end of the queue before it is believed.
+    /// Compared with the end of the queue before use.
     segment: Cell<*mut IKCPSEG>,
     room: Cell<u32>,
 }
 
-/// The part of a control block that programs do not see.
+/// The private part of a control block.
 ///
-/// In the order of how often it is looked at: with thousands of connections each cache line of it is fetched from memory for
-/// every message. First what any call needs, then what a connection that sends does.
+/// The order is that of how often the fields are used: with thousands of connections, each cache line comes from memory for every
+/// message. First comes what every call needs, then what a sender needs.
 #[repr(C)]
 pub(crate) struct Private {
-    /// Says to a callback that comes back whether the object is alive.
+    /// Tells a callback that returns whether the object still exists.
     pub(crate) anchor: Cell<Anchor>,
-    /// Callbacks that ran so far: tells whether one did since.
+    /// Number of callbacks run, to tell whether one ran since.
     pub(crate) callbacks_run: Cell<u32>,
-    /// Packets taken and edits of `snd_buf` noticed so far: tells whether a callback left alone what was known before it.
+    /// Number of times that segments may have left `snd_buf`: by a packet, or by an edit that was noticed. It tells whether
+    /// bookmarks still hold.
     pub(crate) changes: Cell<u32>,
     /// When the trimming period began.
     pub(crate) trimmed: Cell<Millis>,
-    /// Most acknowledgements that one flush found pending during this trimming period.
+    /// The most pending acknowledgements that a flush found in this trimming period.
     pub(crate) ack_peak: Cell<u32>,
-    /// The flush that is running, or ran last.
-    pub(crate) flush: Course,
+    /// The flush that is running, or that ran last.
+    pub(crate) flush: Nesting,
     /// The congestion control's `release` has been called.
     pub(crate) leaving_cc: Cell<bool>,
-    /// `ikcp_release` was called: nothing is called any more but the congestion control's `release`.
+    /// `ikcp_release` was called: from now on only the congestion control's `release` is called.
     pub(crate) ending: Cell<bool>,
-    /// The last flush had to leave segments that were due, for want of budget or memory.
+    /// The last flush had to leave due segments, because the budget or memory was used up.
     pub(crate) deferred: Cell<bool>,
-    /// `front` describes the first message.
-    pub(crate) front_known: Cell<bool>,
+    /// `first_message` describes the first message.
+    pub(crate) first_message_known: Cell<bool>,
     pub(crate) packet: Packet,
     pub(crate) pool: Pool,
     pub(crate) tail: Tail,
     pub(crate) redundancy: OnDemand<Redundancy>,
     pub(crate) sent: SendIndex,
 
-    pub(crate) front: Front,
+    pub(crate) first_message: FirstMessage,
     pub(crate) received: ReceiveIndex,
-    /// The time of the last flush that had to leave segments that were due.
+    /// When the last flush was that had to leave due segments.
     pub(crate) deferred_at: Cell<Millis>,
     /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
     pub(crate) trimmed_at: Cell<u32>,
@@ -72,20 +73,20 @@ pub(crate) struct Private {
     pub(crate) extras: OnDemand<Extras>,
 }
 
-/// One allocation: what programs see, and behind it what they do not.
+/// One allocation: the public part, and the private part after it.
 #[repr(C)]
 struct ControlBlock {
     public: IKCPCB,
     private: Private,
 }
 
-/// Handle on one object. All its methods are sound on an object that `create` made and that is used by one thread at a
-/// time; that is what constructing it promises.
+/// A handle on one object. Whoever makes it promises that `create` made the object and that one thread at a time uses it; then
+/// all methods are sound.
 #[allow(missing_debug_implementations)]
 pub struct Kcp<'a>(NonNull<ControlBlock>, PhantomData<&'a ControlBlock>);
 
-/// A handle that was laid down while its object lives, for the one who lent it to take it up again. It carries no address: the
-/// lender has kept that, in a register if need be.
+/// A handle that was given back to its lender while the object exists. It carries no address: the lender kept that, in a register
+/// if possible.
 pub(crate) struct Back<'a>(PhantomData<&'a ControlBlock>);
 
 impl Deref for Kcp<'_> {
@@ -101,32 +102,31 @@ impl<'a> Kcp<'a> {
     /// The object at `kcp`; `None` for NULL.
     ///
     /// # Safety
-    /// `kcp` is NULL or came from `create` and has not been released, and no other thread uses it during `'a` other
-    /// than for reading.
+    /// `kcp` is NULL, or came from `create` and has not been released; and during `'a` other threads at most read it.
     #[inline(always)]
     pub unsafe fn from_ptr(kcp: *const IKCPCB) -> Option<Kcp<'a>> {
         Some(Kcp(NonNull::new(kcp.cast_mut().cast())?, PhantomData))
     }
 
-    /// Lends the handle to `operation`, which consumes it, and takes it up again if that gives it back.
+    /// Lends the handle to `operation`, which consumes it, and restores it if `operation` gives it back.
     #[inline(always)]
     pub(crate) fn lend<E>(
         self,
         operation: impl FnOnce(Kcp<'a>) -> Result<Back<'a>, E>,
     ) -> Result<Kcp<'a>, E> {
         let address = self.0;
-        // A call has one handle, so that the one which was laid down is the one that was lent.
+        // A call has only one handle, so the one that was given back is the one that was lent.
         let Back(life) = operation(self)?;
         Ok(Kcp(address, life))
     }
 
-    /// Lays the handle down for the one who lent it.
+    /// Gives the handle back to its lender.
     #[inline(always)]
     pub(crate) fn give_back(self) -> Back<'a> {
         Back(self.1)
     }
 
-    /// Makes an object for the conversation `conv`; `user` is handed to the callbacks. NULL when there is no memory.
+    /// Makes an object for the conversation `conv`; callbacks get `user`. NULL without memory.
     #[must_use]
     pub fn create(conv: u32, user: *mut c_void) -> *mut IKCPCB {
         let Some(memory) = allocate(size_of::<ControlBlock>()) else {
@@ -134,12 +134,13 @@ impl<'a> Kcp<'a> {
         };
         let block: NonNull<ControlBlock> = memory.cast();
         let Some(anchor) = Anchor::new() else {
-            // SAFETY: nothing else knows of it yet.
+            // SAFETY: nothing else refers to the memory yet.
             unsafe { deallocate(memory.as_ptr()) };
             return ptr::null_mut();
         };
-        // SAFETY: the memory is ours and has the size. All fields are cells of integers, booleans, pointers, functions that
-        // may be missing, and a state whose first value is 0, so that 0 is a value of each, but for the anchor, which is written before any is read.
+        // SAFETY: the allocation has the size. All fields are cells of integers, booleans, pointers, optional functions, and a
+        // state whose first value is 0. Zero is valid for all of them except the anchor, which is written before anything is
+        // read.
         unsafe {
             block.write_bytes(0, 1);
             (&raw mut (*block.as_ptr()).private.anchor).write(Cell::new(anchor));
@@ -157,7 +158,7 @@ impl<'a> Kcp<'a> {
         kcp.as_ptr()
     }
 
-    /// Sets what is not 0 in a new object.
+    /// Sets the fields of a new object that are not 0.
     fn init(&self, conv: u32, user: *mut c_void) {
         self.conv.set(conv);
         self.mtu.set(consts::IKCP_MTU_DEF);
@@ -183,7 +184,16 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Frees everything the object owns, and the object. No handle on it may be used afterwards.
+    /// Releases the object, also inside one of its callbacks. From here on only the congestion control's `release` is called, and
+    /// nothing is sent.
+    pub fn release(self) {
+        self.private().ending.set(true);
+        if let Ok(kcp) = self.leave_cc() {
+            kcp.destroy();
+        }
+    }
+
+    /// Frees the object and everything that it owns. No handle on it may be used afterwards.
     pub(crate) fn destroy(self) {
         let block = self.block();
         for head in [
@@ -192,7 +202,7 @@ impl<'a> Kcp<'a> {
             &block.public.snd_queue,
             &block.public.rcv_queue,
         ] {
-            // SAFETY: the handle on the object is consumed, and no handle on a segment is left.
+            // SAFETY: the handle on the object is consumed, so no handle on a segment is left.
             pool::discard_all(unsafe { ListMut::new(head) });
         }
         let private = self.private();
@@ -201,20 +211,20 @@ impl<'a> Kcp<'a> {
         private.received.free();
         self.free_acklist();
         private.extension.free();
-        // SAFETY: as above, the handle is consumed.
+        // SAFETY: as above.
         unsafe {
             private.redundancy.free();
             private.extras.free();
         }
         private.packet.free(&self.buffer);
         private.anchor.get().object_released();
-        // SAFETY: `create` allocated it, and the program's use of it has ended.
+        // SAFETY: `create` allocated it, and the program no longer uses it.
         unsafe { deallocate(self.as_ptr().cast()) }
     }
 
     #[inline(always)]
     const fn block(&self) -> &ControlBlock {
-        // SAFETY: the promise given where the handle was made; all fields are cells.
+        // SAFETY: the promise made with the handle; all fields are cells.
         unsafe { self.0.as_ref() }
     }
 
@@ -223,7 +233,7 @@ impl<'a> Kcp<'a> {
         &self.block().private
     }
 
-    /// The pointer that programs and callbacks know the object by.
+    /// The object's address, as programs and callbacks know it.
     #[inline(always)]
     pub(crate) const fn as_ptr(&self) -> *mut IKCPCB {
         self.0.as_ptr().cast()
@@ -249,10 +259,10 @@ impl<'a> Kcp<'a> {
         List::new(&self.block().public.rcv_buf)
     }
 
-    /// `snd_queue`, to take segments out of it.
+    /// `snd_queue`, for removing segments.
     #[inline(always)]
     pub(crate) fn snd_queue_mut(&mut self) -> ListMut<'_> {
-        // SAFETY: handles on segments are borrowed from the handle on the object, which is borrowed exclusively.
+        // SAFETY: handles on segments borrow from the handle on the object, which is borrowed exclusively here.
         unsafe { ListMut::new(&self.block().public.snd_queue) }
     }
 
@@ -305,34 +315,34 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) fn segment_of(&self, source: Source) -> Option<Owned> {
         let segment = self.private().pool.take(source.len())?;
-        segment.roomy().fill(source);
+        segment.with_room().fill(source);
         Some(segment)
     }
 
-    /// `segment_of` where speed does not matter.
+    /// `segment_of` for code where speed does not matter.
     #[inline(never)]
     pub(crate) fn cold_segment_of(&self, source: Source) -> Option<Owned> {
         self.segment_of(source)
     }
 
-    /// `new_segment` where speed does not matter.
+    /// `new_segment` for code where speed does not matter.
     #[inline(never)]
     pub(crate) fn cold_new_segment(&self, room: u32) -> Option<Owned> {
         self.new_segment(room)
     }
 
-    /// The last queued segment and its room, where that is known to be more than its payload.
+    /// The last queued segment, if its room is known to exceed its payload.
     #[inline(always)]
-    pub(crate) fn tail(&self) -> Option<Roomy<'_>> {
+    pub(crate) fn tail(&self) -> Option<WithRoom<'_>> {
         let (tail, last) = (&self.private().tail, self.snd_queue().last_address());
-        // SAFETY: `note_tail` noted a member, the last one, and its room, which it still has. NULL is no address in a list.
+        // SAFETY: `note_tail` recorded the last member and its room, which has not changed. No address in a list is NULL.
         ptr::eq(last, tail.segment.get()).then(|| unsafe {
             let segment = Segment::from_raw(NonNull::new_unchecked(last));
-            Roomy::new(segment, tail.room.get())
+            WithRoom::new(segment, tail.room.get())
         })
     }
 
-    /// Notes that the last queued segment has room for `room` bytes, where that is more than its payload.
+    /// Records the room of the last queued segment if it exceeds the payload.
     #[inline(always)]
     pub(crate) fn note_tail(&self, room: u32) {
         match self.snd_queue().last() {
@@ -344,24 +354,19 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The last queued segment has no more room than its payload.
+    /// The last queued segment has no room beyond its payload.
     #[inline(always)]
     pub(crate) fn forget_tail(&self) {
         self.private().tail.segment.set(ptr::null_mut());
     }
 
-    /// Frees `segment`, or keeps it for the next one of its size.
+    /// Frees `segment`, or keeps it for the next allocation of its size.
     #[inline(always)]
     pub(crate) fn free_segment(&self, segment: Owned) {
-        self.private().pool.free(segment, self.kept_segments());
+        self.private().pool.free(segment);
     }
 
-    /// How many free segments may be kept: the windows bound what is in use.
-    pub(crate) fn kept_segments(&self) -> u32 {
-        self.snd_wnd.get().saturating_add(self.rcv_wnd.get())
-    }
-
-    /// `free_segment` where speed does not matter.
+    /// `free_segment` for code where speed does not matter.
     #[inline(never)]
     pub(crate) fn cold_free_segment(&self, segment: Owned) {
         self.free_segment(segment);

@@ -1,9 +1,9 @@
-//! The public circular lists: every change of a link.
+//! The public circular lists. Links change only in this module.
 //!
-//! C programs walk a head and its nodes with the `iqueue_*` macros, so a list is always a closed circle. Every `unsafe`
-//! block in this module relies on the program's promise: the head in a control block is always the head of a closed circle
-//! of live segments, and the program replaces or removes members only between two calls, or in a way that changes the
-//! list's count or one of its ends.
+//! C programs walk a head and its nodes with the `iqueue_*` macros, so a list is always a closed circle. Every `unsafe` block in
+//! this module relies on the program's promise: the head in a control block is always the head of a closed circle of live
+//! segments, and the program replaces or removes members only between two calls, or in a way that changes the list's count or one
+//! of its ends.
 
 use core::cell::Cell;
 use core::iter;
@@ -13,7 +13,7 @@ use crate::abi::{IKCPSEG, IQUEUEHEAD};
 use crate::segment::{Owned, Segment};
 
 impl IQUEUEHEAD {
-    /// A head that is no list yet.
+    /// A head that is not yet a list.
     pub(crate) const fn unlinked() -> IQUEUEHEAD {
         IQUEUEHEAD {
             next: Cell::new(ptr::null_mut()),
@@ -22,7 +22,7 @@ impl IQUEUEHEAD {
     }
 }
 
-/// One of the four lists of a control block, by its head.
+/// A list, by its head: one of the four of a control block, or one that [`ListMut::begin`] has begun.
 #[derive(Clone, Copy)]
 pub(crate) struct List<'a>(&'a IQUEUEHEAD);
 
@@ -54,18 +54,18 @@ impl<'a> List<'a> {
         if ptr::eq(node, self.head()) {
             None
         } else {
-            // SAFETY: the program's promise: what the circle links, other than the head, is a live segment.
+            // SAFETY: the program promised that the circle links only live segments and the head.
             Some(unsafe { Segment::from_node(node) })
         }
     }
 
-    /// Address of the first member (or of the head), to be compared and never followed.
+    /// Address of the first member, or of the head. For comparison only.
     #[inline(always)]
     pub(crate) fn first_address(self) -> *mut IKCPSEG {
         self.0.next.get().cast()
     }
 
-    /// Address of the last member (or of the head), to be compared and never followed.
+    /// Address of the last member, or of the head. For comparison only.
     #[inline(always)]
     pub(crate) fn last_address(self) -> *mut IKCPSEG {
         self.0.prev.get().cast()
@@ -81,15 +81,15 @@ impl<'a> List<'a> {
         self.member(self.0.prev.get())
     }
 
-    /// The first and the last member.
+    /// The first and last member.
     #[inline(always)]
     pub(crate) fn ends(self) -> Option<(Segment<'a>, Segment<'a>)> {
         let first = self.first()?;
-        // SAFETY: the circle is closed, so that a member stands at its other end too.
+        // SAFETY: the circle is closed and has a member, so the other end is a member too.
         Some((first, unsafe { Segment::from_node(self.0.prev.get()) }))
     }
 
-    /// The member behind `segment`.
+    /// The member after `segment`.
     #[inline(always)]
     pub(crate) fn next(self, segment: Segment) -> Option<Segment<'a>> {
         self.member(segment.node.next.get())
@@ -117,7 +117,7 @@ impl<'a> List<'a> {
         self.link(segment, self.0.prev.get(), self.head())
     }
 
-    /// Links `segment` behind `prev`, at the front for `None`.
+    /// Links `segment` after `prev`, or at the front for `None`.
     pub(crate) fn insert_after(self, prev: Option<Segment<'a>>, segment: Owned) -> Segment<'a> {
         let prev = prev.map_or(self.head(), Segment::node);
         // SAFETY: the head is borrowed, and a member is a live segment.
@@ -128,7 +128,7 @@ impl<'a> List<'a> {
     #[inline(always)]
     fn link(self, segment: Owned, prev: *mut IQUEUEHEAD, next: *mut IQUEUEHEAD) -> Segment<'a> {
         let node: *mut IQUEUEHEAD = segment.into_raw().as_ptr().cast();
-        // SAFETY: a segment that nobody else names is live; the others are the head or live members of the closed circle.
+        // SAFETY: a segment that is owned is live; the others are the head or live members of the closed circle.
         unsafe {
             (*node).prev.set(prev);
             (*node).next.set(next);
@@ -153,7 +153,8 @@ impl<'a> List<'a> {
         to.0.prev.set(last.node());
     }
 
-    /// Lets the list begin with `first`, a member, or be empty, if that is the head. What stood before it keeps its links.
+    /// Makes `first` the beginning of the list, or empties the list if `first` is the head. The members before `first` keep their
+    /// links.
     #[inline(always)]
     fn cut_front(self, first: *mut IQUEUEHEAD) {
         self.0.next.set(first);
@@ -162,12 +163,11 @@ impl<'a> List<'a> {
     }
 }
 
-/// A list that segments may be taken out of: while it is borrowed so, no handle on a member exists but those that are
-/// borrowed from it.
+/// A list that segments may be removed from. While it is borrowed, the only handles on its members are those borrowed from it.
 pub(crate) struct ListMut<'a>(List<'a>);
 
 impl<'a> ListMut<'a> {
-    /// The list of this head, of which nothing else is borrowed.
+    /// The list of this head, from which nothing else is borrowed.
     ///
     /// # Safety
     /// No handle on a member exists.
@@ -176,7 +176,7 @@ impl<'a> ListMut<'a> {
         ListMut(List(head))
     }
 
-    /// Begins an empty list with this head, which is nothing yet.
+    /// Begins an empty list with a head that is not yet one.
     pub(crate) fn begin(head: &'a mut IQUEUEHEAD) -> ListMut<'a> {
         let list = List(head);
         list.init();
@@ -188,10 +188,10 @@ impl<'a> ListMut<'a> {
         self.0
     }
 
-    /// Takes a member out of the list.
+    /// Removes a member from the list.
     ///
     /// # Safety
-    /// It is a member.
+    /// `member` is a member of the list.
     #[inline(always)]
     pub(crate) unsafe fn take(&mut self, member: NonNull<IKCPSEG>) -> Owned {
         // SAFETY: a member is live.
@@ -204,11 +204,11 @@ impl<'a> ListMut<'a> {
         }
         segment.node.next.set(ptr::null_mut());
         segment.node.prev.set(ptr::null_mut());
-        // SAFETY: it has left the list, and handles on members are borrowed from `self`.
+        // SAFETY: the segment has left the list, and handles on members borrow from `self`.
         unsafe { Owned::from_raw(member, segment.len.get()) }
     }
 
-    /// Takes the first member out of the list. It keeps its links.
+    /// Removes the first member, which keeps its links.
     #[inline(always)]
     pub(crate) fn pop_front(&mut self) -> Option<Owned> {
         let first = self.0.first()?;
@@ -219,18 +219,18 @@ impl<'a> ListMut<'a> {
 
     pub(crate) fn pop_back(&mut self) -> Option<Owned> {
         let last = self.0.last()?.address();
-        // SAFETY: it is a member.
+        // SAFETY: `last` is a member.
         Some(unsafe { self.take(last) })
     }
 
-    /// Puts `new` in the place of the last member, which it gives.
+    /// Replaces the last member by `new` and returns it.
     pub(crate) fn replace_last(&mut self, new: Owned) -> Option<Owned> {
         let old = self.pop_back();
         self.0.push_back(new);
         old
     }
 
-    /// Takes members from the front, in order, while they are `wanted`.
+    /// Removes members from the front while they are `wanted`, and passes each to `taken`.
     #[inline(always)]
     pub(crate) fn pop_while(
         &mut self,
@@ -242,7 +242,7 @@ impl<'a> ListMut<'a> {
             && wanted(segment)
         {
             at = segment.node.next.get();
-            // SAFETY: it leaves the list below, where nothing looks at it before, and handles on members are borrowed from `self`.
+            // SAFETY: nothing reads the list until the segment has left it below, and handles on members borrow from `self`.
             taken(unsafe { Owned::from_raw(segment.address(), segment.len.get()) });
         }
         self.0.cut_front(at);

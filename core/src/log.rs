@@ -1,6 +1,6 @@
-//! The log: which lines the mask selects, and their wording, which is the original's because programs parse the lines.
+//! The log: which lines the mask selects, and their wording, which is the original's because programs parse it.
 //!
-//! A line that is masked off costs one test.
+//! A line that is not selected costs one test.
 
 use crate::callback::Released;
 use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, log_mask};
@@ -11,14 +11,14 @@ use crate::wire::Header;
 /// Room for a line and its terminating zero, bytes.
 pub(crate) const LINE: usize = 96;
 
-/// A line. Every line of the library fits, and the last byte stays 0.
+/// A line. All lines of the library fit, and the last byte is always 0.
 struct Line {
     bytes: [u8; LINE],
     len: usize,
 }
 
 impl Line {
-    /// `text`, with the next one of `values` for each `%`.
+    /// `text`, in which each `%` is replaced by the next of `values`.
     fn new(text: &str, values: &[i64]) -> Line {
         let mut line = Line {
             bytes: [0; LINE],
@@ -39,7 +39,7 @@ impl Line {
 
     #[inline(never)]
     fn byte(&mut self, byte: u8) {
-        // One byte stays for the terminating zero.
+        // The last byte is for the terminating zero.
         if self.len + 1 < self.bytes.len()
             && let Some(place) = self.bytes.get_mut(self.len)
         {
@@ -52,7 +52,7 @@ impl Line {
         if value < 0 {
             self.byte(b'-');
         }
-        // All are of 32 bits, with a sign or without.
+        // All values have 32 bits, signed or unsigned.
         let value = value.unsigned_abs() as u32;
         let mut power = 1_000_000_000;
         while power > value && power > 1 {
@@ -72,13 +72,13 @@ impl Line {
 }
 
 impl<'a> Kcp<'a> {
-    /// True when lines of this bit are wanted.
+    /// True if lines of this bit are wanted.
     #[inline(always)]
     pub(crate) fn logs(&self, mask: i32) -> bool {
         mask & self.logmask.get() != 0 && self.writelog.get().is_some()
     }
 
-    /// True when a line is wanted for anything that `ikcp_input` does.
+    /// True if any line about the work of `ikcp_input` is wanted.
     #[inline(always)]
     pub(crate) fn logs_input(&self) -> bool {
         self.logs(
@@ -102,7 +102,7 @@ impl<'a> Kcp<'a> {
         self.log("recv sn=%", [sn.into(), 0, 0])
     }
 
-    /// The line about a segment that has arrived, if it is wanted.
+    /// Logs a segment that has arrived, if that line is wanted.
     #[inline(always)]
     pub(crate) fn log_arrival(self, header: &Header) -> Result<Kcp<'a>, Released> {
         let values = [header.sn, header.ts].map(i64::from);

@@ -8,7 +8,7 @@ use crate::kcp::Kcp;
 
 /// Smallest MTU, bytes.
 const MTU_MIN: c_int = 50;
-/// From this MTU on the original's buffer size wraps.
+/// With this MTU or a larger one, the original's buffer size wraps.
 const MTU_LIMIT: c_int = 1_431_655_742;
 
 impl Kcp<'_> {
@@ -17,7 +17,7 @@ impl Kcp<'_> {
         self.output.set(output);
     }
 
-    /// Sets the MTU to `mtu` bytes, header included: 0, -1 when it is too small, -2 when there is no memory.
+    /// Sets the MTU to `mtu` bytes, header included. Returns 0, -1 if it is too small, or -2 without memory.
     pub fn setmtu(&self, mtu: c_int) -> c_int {
         if mtu < MTU_MIN {
             return -1;
@@ -32,7 +32,7 @@ impl Kcp<'_> {
         0
     }
 
-    /// Sets the flush interval, ms, within 10 and 5000.
+    /// Sets the flush interval in ms, at least 10 and at most 5000.
     pub fn set_interval(&self, interval: c_int) -> c_int {
         self.interval.set(interval.clamp(10, 5000).unsigned_abs());
         0
@@ -61,7 +61,8 @@ impl Kcp<'_> {
         0
     }
 
-    /// Sets the windows, segments; what is not positive leaves its window as it is. A receive window is 128 at least.
+    /// Sets the windows in segments; a number that is not positive leaves its window as it is. The receive window is at least
+    /// 128.
     pub fn wndsize(&self, sndwnd: c_int, rcvwnd: c_int) -> c_int {
         if sndwnd > 0 {
             self.snd_wnd.set(sndwnd.unsigned_abs());
@@ -72,7 +73,7 @@ impl Kcp<'_> {
         0
     }
 
-    /// Segments that were sent by the program and not acknowledged by the peer. Writes nothing.
+    /// Number of segments that were sent by the program but not yet acknowledged by the peer. Writes nothing.
     #[must_use]
     pub fn waitsnd(&self) -> c_int {
         self.nsnd_buf
@@ -81,18 +82,9 @@ impl Kcp<'_> {
             .cast_signed()
     }
 
-    /// True while it keeps free segments, which flushes give back, some each, when nothing happens any more.
+    /// True while free segments are kept. When nothing happens any more, each flush frees some of them.
     #[must_use]
     pub fn keeps_segments(&self) -> bool {
         self.private().pool.is_set_up()
-    }
-
-    /// Ends the object, also inside one of its callbacks. From here on nothing is called but the congestion control's
-    /// `release`, and nothing is sent.
-    pub fn release(self) {
-        self.private().ending.set(true);
-        if let Ok(kcp) = self.leave_cc() {
-            kcp.destroy();
-        }
     }
 }

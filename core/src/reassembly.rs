@@ -1,4 +1,4 @@
-//! Reassembly of payload into messages: `rcv_buf` holds segments that came early, `rcv_queue` those in order.
+//! Reassembly of messages: `rcv_buf` holds segments that arrived early, `rcv_queue` those in order.
 
 use crate::index::Place;
 use crate::kcp::Kcp;
@@ -8,8 +8,8 @@ use crate::ways;
 use crate::wire::Header;
 
 impl Kcp<'_> {
-    /// The common case of `take_push`: the segment that is expected next, with room for it and for its acknowledgement, and
-    /// none waiting to follow it. False, and nothing done, where it is not that.
+    /// The common case of `take_push`: the next expected segment, with room for it and its acknowledgement, and no later segment
+    /// that could follow it at once. Returns false, and does nothing, in any other case.
     #[inline(always)]
     pub(crate) fn take_next(&mut self, at: HeaderAt, payload: Source) -> bool {
         let (count, wnd) = (self.nrcv_que.get(), self.rcv_wnd.get());
@@ -23,7 +23,7 @@ impl Kcp<'_> {
         {
             return false;
         }
-        // Without memory it counts as lost.
+        // Without memory the segment counts as lost.
         if let Some(segment) = self.received_segment(at, payload) {
             self.push_ack(header.sn, header.ts);
             self.append_received(segment);
@@ -31,7 +31,7 @@ impl Kcp<'_> {
         true
     }
 
-    /// True when no segment waits, or the first that does comes later than behind `sn`.
+    /// True if no stored segment has the number after `sn`.
     #[inline(always)]
     fn leaves_gap(&self, sn: Sn) -> bool {
         self.rcv_buf()
@@ -39,7 +39,7 @@ impl Kcp<'_> {
             .is_none_or(|first| Sn(first.sn.get()).since(sn) > 1)
     }
 
-    /// Takes payload: it is acknowledged, if that is `owed`, unless it lies beyond the window, and stored when it is new.
+    /// Processes payload: stores it if it is new and inside the window, and acknowledges it if that is `owed`.
     #[inline(never)]
     pub(crate) fn take_push(&mut self, header: &Header, payload: Source, owed: bool) {
         let sn = Sn(header.sn);
@@ -48,20 +48,20 @@ impl Kcp<'_> {
             return;
         }
         let is_new = sn.since(next) >= 0;
-        let unheard = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
-        // Without memory for its acknowledgement, or for itself, the segment counts as lost.
-        if unheard || self.try_push_ack(header.sn, header.ts) {
+        let no_ack = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
+        // Without memory for the segment or for its acknowledgement, the segment counts as lost.
+        if no_ack || self.try_push_ack(header.sn, header.ts) {
             if !is_new {
                 self.note_duplicate();
             }
             let stored = !is_new || self.store(header, payload);
-            if !stored && !unheard {
+            if !stored && !no_ack {
                 self.pop_ack();
             }
         }
     }
 
-    /// Makes the receive index describe `rcv_buf`, after the program or a callback may have edited it.
+    /// Makes the receive index match `rcv_buf`, which the program or a callback may have edited.
     #[inline(always)]
     pub(crate) fn sync_received(&self) {
         let (list, count) = (self.rcv_buf(), self.nrcv_buf.get());
@@ -71,11 +71,11 @@ impl Kcp<'_> {
         }
     }
 
-    /// Stores a segment whose `sn` is inside the window, unless it is there already. False when there was no memory.
+    /// Stores a segment that is inside the window, unless it is stored already. False without memory.
     #[inline(always)]
     fn store(&mut self, header: &Header, source: Source) -> bool {
         self.sync_received();
-        // A duplicate changes nothing; but the program may have opened the window, so that what waits can move.
+        // A duplicate changes nothing, but the program may have enlarged the window, so stored segments may move.
         let place = self.private().received.place(self.rcv_buf(), Sn(header.sn));
         if let Place::After(prev) = place {
             let Some(segment) = self.cold_segment_of(source) else {
@@ -84,7 +84,7 @@ impl Kcp<'_> {
             segment.segment().set_header(header);
             let in_order =
                 header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
-            // One that the program left behind, by raising `rcv_nxt`, holds up all behind it.
+            // If the program has raised `rcv_nxt`, a segment before it stays at the front and holds up all later ones.
             if in_order && prev.is_none() {
                 self.append_received(segment);
             } else {
@@ -100,14 +100,14 @@ impl Kcp<'_> {
         true
     }
 
-    /// Payload has arrived that had arrived before.
+    /// A segment arrived a second time.
     fn note_duplicate(&self) {
         if let Some(extras) = self.extras() {
             extras.duplicate_received();
         }
     }
 
-    /// True when a segment with this `sn`, not before `rcv_nxt`, is waiting in `rcv_buf`.
+    /// True if segment `sn`, which is not before `rcv_nxt`, is in `rcv_buf`.
     #[cold]
     #[inline(never)]
     fn is_stored(&self, sn: Sn) -> bool {
@@ -118,8 +118,8 @@ impl Kcp<'_> {
         )
     }
 
-    /// A segment of the packet at hand. Its header is read where it is needed: nothing has to be kept while memory is
-    /// allocated and filled.
+    /// A new segment with this header and payload. The header is read after the memory is allocated and filled, so that no
+    /// register has to hold it meanwhile.
     #[inline(always)]
     pub(crate) fn received_segment(&self, at: HeaderAt, source: Source) -> Option<Owned> {
         let segment = self.segment_of(source)?;
@@ -133,21 +133,22 @@ impl Kcp<'_> {
         let count = self.nrcv_que.get();
         let segment = self.rcv_queue().push_back(segment);
         let private = self.private();
-        let known = private.front_known.get();
-        // Single segments behind single ones: nothing is known of the first, or need be.
+        let known = private.first_message_known.get();
+        // A single segment after single segments needs no cache.
         if known || segment.frg.get() != 0 {
-            private.front_known.set(private.front.appended(
-                self.rcv_queue(),
-                segment,
-                count,
-                known,
-            ));
+            private
+                .first_message_known
+                .set(
+                    private
+                        .first_message
+                        .appended(self.rcv_queue(), segment, count, known),
+                );
         }
         self.nrcv_que.set(count.wrapping_add(1));
         self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));
     }
 
-    /// Moves what is in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
+    /// Moves segments that are now in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
     #[inline(always)]
     fn deliver(&mut self) {
         while let Some(first) = self.rcv_buf().first()
@@ -163,19 +164,19 @@ impl Kcp<'_> {
         }
     }
 
-    /// `deliver` where speed does not matter.
+    /// `deliver` for code where speed does not matter.
     #[inline(never)]
     pub(crate) fn cold_deliver(&mut self) {
         self.sync_received();
         self.deliver();
     }
 
-    /// `ikcp_parse_data`: takes in a segment that the program made, as `ikcp_input` would one from the network.
+    /// `ikcp_parse_data`: processes a segment that the program made, as `ikcp_input` does with one from the network.
     pub fn parse_data(mut self, segment: ForeignSegment) {
         self.take_push(&segment.header(), segment.payload(), false);
     }
 
-    /// Free segments of the receive queue, as advertised: the header has 16 bits for it.
+    /// Our receive window as advertised: the header has 16 bits for it.
     #[inline(always)]
     pub(crate) fn wnd_unused(&self) -> u16 {
         let free = self.rcv_wnd.get().saturating_sub(self.nrcv_que.get());

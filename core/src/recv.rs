@@ -8,13 +8,13 @@ use crate::kcp::Kcp;
 use crate::segment::{Segment, Sink};
 use crate::ways;
 
-// Answers of `ikcp_recv` and `ikcp_peeksize`.
+// What `ikcp_recv` and `ikcp_peeksize` return.
 const EMPTY: c_int = -1;
 const INCOMPLETE: c_int = -2;
 const TOO_SMALL: c_int = -3;
 
 impl<'a> Kcp<'a> {
-    /// Size of the next message in bytes, -1 when none is complete. Writes nothing.
+    /// Size of the next message in bytes; -1 if no message is complete. Writes nothing.
     #[must_use]
     pub fn peeksize(&self) -> c_int {
         let queue = self.rcv_queue();
@@ -27,14 +27,14 @@ impl<'a> Kcp<'a> {
             Frame::Incomplete => EMPTY,
             Frame::Fragments => {
                 let private = self.private();
-                let known = ways::KNOWN_FRONT && private.front_known.get();
-                size(private.front.len(queue, count, known))
+                let known = ways::FIRST_MESSAGE_KNOWN && private.first_message_known.get();
+                size(private.first_message.len(queue, count, known))
             }
         }
     }
 
-    /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue.
-    /// Gives its size, -1 when there is nothing, -2 when the message is not complete, -3 when there is too little room.
+    /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue. Returns
+    /// its size; -1 if there is none; -2 if it is incomplete; -3 if the room is too small.
     pub fn recv(mut self, sink: Sink, len: c_int) -> c_int {
         if self.is_plain_recv() {
             let Some(first) = self.rcv_queue().first() else {
@@ -49,7 +49,7 @@ impl<'a> Kcp<'a> {
         self.recv_fragments(sink, len)
     }
 
-    /// True when nothing is to be logged, nothing waits to follow into the queue, and the window is not full.
+    /// True if nothing needs logging, no segment waits to enter the queue, and the window is not full.
     #[inline(always)]
     fn is_plain_recv(&self) -> bool {
         ways::RECV_ONE_SEGMENT
@@ -61,28 +61,28 @@ impl<'a> Kcp<'a> {
                 .is_none_or(|first| first.sn.get() != self.rcv_nxt.get())
     }
 
-    /// Takes a message of one segment off the queue.
+    /// Removes a message of one segment from the queue.
     #[inline(always)]
     fn take_first(&mut self, mut sink: Sink) {
         if let Some(first) = self.rcv_queue_mut().pop_front() {
             self.nrcv_que.set(self.nrcv_que.get().wrapping_sub(1));
-            self.note_front();
+            self.note_first_message();
             sink.append(first.segment());
             self.free_segment(first);
         }
     }
 
-    /// The first message has gone. Where the next one is a single segment, nothing need be known of it.
+    /// The first message has gone. If the next one is a single segment, it needs no cache.
     #[inline(always)]
-    fn note_front(&self) {
+    fn note_first_message(&self) {
         let known = self
             .rcv_queue()
             .first()
             .is_some_and(|next| next.frg.get() != 0);
-        self.private().front_known.set(known);
+        self.private().first_message_known.set(known);
         if known {
             self.private()
-                .front
+                .first_message
                 .restart(self.rcv_queue(), self.nrcv_que.get());
         }
     }
@@ -117,13 +117,13 @@ impl<'a> Kcp<'a> {
             kcp.cold_deliver();
         }
         if recover && kcp.nrcv_que.get() < kcp.rcv_wnd.get() {
-            // The peer is told at the next flush that the window is no longer full.
+            // The next flush tells the peer that the window is no longer full.
             kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
         }
         Ok(size)
     }
 
-    /// Copies the first message. Gives the number of its fragments.
+    /// Copies the first message. Returns the number of its fragments.
     #[inline(never)]
     fn copy_message(&self, mut sink: Sink) -> u32 {
         let mut count = 0;
@@ -153,9 +153,8 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Takes a message, with a line of the log for each fragment if that is wanted; as in the original a fragment leaves the queue
-    /// when its line is written. False when a fragment is not there any more then: another call has received it, and the
-    /// message, or what was left of it, is its.
+    /// Removes a message, and logs each fragment if that is wanted. As in the original, a fragment leaves the queue when its line
+    /// is written. Returns false if a fragment has gone by then: another call has received the rest of the message.
     fn take_message(self, sink: Sink) -> Result<(Kcp<'a>, bool), Released> {
         let mut kcp = self;
         for _ in 0..kcp.copy_message(sink) {
@@ -173,7 +172,7 @@ impl<'a> Kcp<'a> {
                 kcp.cold_free_segment(segment);
             }
         }
-        kcp.note_front();
+        kcp.note_first_message();
         Ok((kcp, true))
     }
 
@@ -181,7 +180,7 @@ impl<'a> Kcp<'a> {
         Some(self.rcv_queue().first()?.sn.get())
     }
 
-    /// The segment behind the first `n` ones of the queue.
+    /// The segment after the first `n` of the queue.
     #[inline(always)]
     fn fragment(&self, n: u32) -> Option<Segment<'_>> {
         let queue = self.rcv_queue();
@@ -193,7 +192,7 @@ impl<'a> Kcp<'a> {
     }
 }
 
-/// What the first segment of a message says about the message, with `count` segments in the queue.
+/// What the first segment tells about its message, with `count` segments in the queue.
 enum Frame {
     Whole,
     Fragments,
@@ -212,14 +211,14 @@ fn frame(first: Segment, count: u32) -> Frame {
     }
 }
 
-/// True when a message of `size` bytes goes into a buffer of `len`, or of `-len` for one that only looks. INT_MIN has no
-/// positive counterpart; no message is that large.
+/// True if a message of `size` bytes fits into a buffer of `len`, or of `-len` if the message is to stay. `INT_MIN` has no
+/// positive counterpart, and no message is that large.
 #[inline(always)]
 fn has_room(len: c_int, size: c_int) -> bool {
     size <= len || (len < 0 && len != c_int::MIN && size <= -len)
 }
 
-/// A size as the interface tells it. Lengths that a peer made add up to 2 GiB and more count as not complete.
+/// A size as the interface returns it. A message whose lengths, written by a peer, add up to 2 GiB or more counts as incomplete.
 #[inline(always)]
 fn size(len: u64) -> c_int {
     c_int::try_from(len).unwrap_or(EMPTY)

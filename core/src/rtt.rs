@@ -1,8 +1,9 @@
 //! Round-trip time and retransmission timeout (the estimator of RFC 6298 with the original's constants).
 
 use crate::consts::IKCP_RTO_MAX;
+use crate::kcp::Kcp;
 
-/// The estimator's state: the public fields of the same names, ms.
+/// The estimator's state: the public fields of the same names, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Estimate {
     pub(crate) srtt: i32,
@@ -12,8 +13,8 @@ pub(crate) struct Estimate {
 impl Estimate {
     /// The state after one more sample of `rtt` ms.
     ///
-    /// Samples from 2^28 ms on overflow here (a forged `ts`, a clock that jumps by days). The results are what gcc
-    /// makes of the original on a 64-bit machine: products and the `srtt` sum wrap, the `rttval` sum does not.
+    /// Samples of 2^28 ms or more (a forged `ts`, a clock that jumps by days) overflow here. The results are those of the
+    /// original, compiled by gcc for a 64-bit machine: products and the sum for `srtt` wrap, the sum for `rttval` does not.
     #[inline(always)]
     pub(crate) fn sample(self, rtt: i32) -> Estimate {
         if self.srtt == 0 {
@@ -43,6 +44,33 @@ impl Estimate {
         rto.max(minrto.cast_unsigned())
             .min(IKCP_RTO_MAX)
             .cast_signed()
+    }
+}
+
+impl Kcp<'_> {
+    #[inline(always)]
+    fn estimate(&self) -> Estimate {
+        Estimate {
+            srtt: self.rx_srtt.get(),
+            rttval: self.rx_rttval.get(),
+        }
+    }
+
+    /// Takes a round-trip sample of `rtt` ms.
+    #[inline(always)]
+    pub(crate) fn sample_rtt(&self, rtt: i32) {
+        let estimate = self.estimate().sample(rtt);
+        self.rx_srtt.set(estimate.srtt);
+        self.rx_rttval.set(estimate.rttval);
+    }
+
+    /// Computes the timeout from the samples.
+    #[inline(always)]
+    pub(crate) fn set_rto(&self) {
+        let rto = self
+            .estimate()
+            .rto(self.interval.get(), self.rx_minrto.get());
+        self.rx_rto.set(rto);
     }
 }
 

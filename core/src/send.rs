@@ -9,24 +9,25 @@ use crate::list::ListMut;
 use crate::segment::{Owned, Source};
 use crate::ways;
 
-/// The answer when nothing was taken: too many fragments, or no memory.
+/// Returned if nothing was queued: too many fragments, or no memory.
 pub(crate) const REFUSED: c_int = -2;
 
-/// What stream mode is going to do with the first bytes of a call.
+/// What stream mode will do with the first bytes of a call.
 struct Extension {
-    /// A segment with more room that is to take the place of the last queued one, where that has too little.
+    /// A larger segment that will replace the last queued one, if that has too little room.
     larger: Option<Owned>,
     /// Bytes to append.
     len: u32,
 }
 
-/// There was no memory, and nothing was queued.
+/// Memory was not available, and nothing was queued.
 struct NoMemory;
 
 impl Kcp<'_> {
-    /// Queues `len` bytes. Gives the bytes taken, -1 for a negative length, -2 when nothing was taken.
+    /// Queues `len` bytes. Returns the number of bytes queued, -1 for a negative length, or -2 if nothing was queued.
     ///
-    /// All memory is allocated before anything is queued, so that a failure leaves nothing of the call behind.
+    /// All memory is allocated before anything is queued: a call that runs out of memory has no effect, or only fills the last
+    /// segment of a stream. In profile 1.7 a write to a stream that is refused for too many fragments has filled it, too.
     #[inline(always)]
     pub fn send(mut self, source: Source, len: c_int) -> c_int {
         let source = source.of_len(len.cast_unsigned());
@@ -39,7 +40,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// A message, mostly of one segment.
+    /// Queues a message, usually of one segment.
     #[inline(never)]
     fn send_message(&mut self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
@@ -57,14 +58,14 @@ impl Kcp<'_> {
         taken(len)
     }
 
-    /// Stream mode, the common case: a few bytes that fit into the last queued segment as it is. False for anything else,
-    /// a negative length included.
+    /// The common case of stream mode: a few bytes that fit into the last queued segment. Returns false in any other case,
+    /// including a negative length.
     #[inline(always)]
     fn append_to_tail(&self, source: Source) -> bool {
         let Some(tail) = self.tail() else {
             return false;
         };
-        // A segment may have more room than the `mss` of today.
+        // The segment may have been made for a larger `mss`.
         let fits = tail.room().cast_signed() <= self.mss.get().cast_signed();
         let appended = fits && tail.append_short(source);
         if appended {
@@ -73,7 +74,7 @@ impl Kcp<'_> {
         appended
     }
 
-    /// Everything else: several segments, or a stream that needs a larger one.
+    /// All other cases: several segments, or a stream that needs a larger segment.
     #[inline(never)]
     fn send_fragments(&mut self, source: Source) -> c_int {
         let (len, mss) = (source.len(), self.mss.get());
@@ -127,7 +128,7 @@ impl Kcp<'_> {
         taken(len)
     }
 
-    /// Makes `count` segments of `rest` bytes and links them into `batch`. Gives the room of the last one.
+    /// Makes `count` segments for `rest` bytes and links them into `batch`. Returns the room of the last one.
     fn make_fragments(
         &self,
         batch: &mut ListMut<'_>,
@@ -141,7 +142,7 @@ impl Kcp<'_> {
         loop {
             following -= 1;
             let size = rest.min(mss);
-            // The last segment of a stream gets room for the next calls to append to.
+            // The last segment of a stream gets room that the next calls append to.
             let room = if stream && following == 0 { mss } else { size };
             let Some(fragment) = self.cold_new_segment(room) else {
                 while let Some(segment) = batch.pop_front() {
@@ -149,7 +150,7 @@ impl Kcp<'_> {
                 }
                 return Err(NoMemory);
             };
-            fragment.roomy().append(&mut source, size);
+            fragment.with_room().append(&mut source, size);
             let frg = if stream { 0 } else { following };
             fragment.segment().frg.set(frg);
             fragment.segment().ts.set(self.current.get());
@@ -161,8 +162,8 @@ impl Kcp<'_> {
         }
     }
 
-    /// How much of `len` bytes goes into the last queued segment. It gets room for a whole `mss` when it has too little,
-    /// so that appending byte by byte copies it once.
+    /// How much of `len` bytes goes into the last queued segment. A segment with too little room is replaced by one for a whole
+    /// `mss`, so that appending byte by byte copies it only once.
     #[inline(never)]
     fn plan_extension(&self, len: u32, mss: u32) -> Result<Option<Extension>, NoMemory> {
         let Some(old) = self.snd_queue().last() else {
@@ -177,7 +178,7 @@ impl Kcp<'_> {
             Some(tail) if tail.room() >= old_len + len => None,
             _ => {
                 let larger = self.cold_new_segment(mss).ok_or(NoMemory)?;
-                larger.roomy().take_payload(old);
+                larger.with_room().take_payload(old);
                 Some(larger)
             }
         };
@@ -198,9 +199,9 @@ impl Kcp<'_> {
         }
     }
 
-    /// Puts `new`, which has the same payload, in the place of the last queued segment.
+    /// Replaces the last queued segment by `new`, which has the same payload.
     fn replace_last_queued(&mut self, new: Owned) {
-        let room = new.roomy().room();
+        let room = new.with_room().room();
         if let Some(old) = self.snd_queue().last() {
             new.segment().ts.set(old.ts.get());
         }
@@ -210,8 +211,8 @@ impl Kcp<'_> {
         self.note_tail(room);
     }
 
-    /// A stream's last segment is about to leave the queue: gives back the room it did not use. Without memory it stays as
-    /// it is.
+    /// A stream's last segment is about to leave the queue: frees its unused room. Without memory for a smaller segment, it
+    /// stays.
     #[cold]
     #[inline(never)]
     pub(crate) fn fit_tail(&mut self) {
@@ -219,7 +220,7 @@ impl Kcp<'_> {
             return;
         };
         if let Some(fitting) = self.cold_new_segment(last.len.get()) {
-            fitting.roomy().take_payload(last);
+            fitting.with_room().take_payload(last);
             fitting.segment().frg.set(last.frg.get());
             self.replace_last_queued(fitting);
         }

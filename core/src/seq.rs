@@ -1,14 +1,14 @@
 //! Sequence numbers and the millisecond clock: 32 bits that wrap.
 //!
-//! The sign of their 32-bit difference orders two values (RFC 1982, and `_itimediff` of the original), so the order has a
-//! meaning only while they are less than 2^31 apart. All wrapping arithmetic is in this module.
+//! Two values are ordered by the sign of their 32-bit difference (RFC 1982, and `_itimediff` in the original), so the order is
+//! meaningful only if they are less than 2^31 apart. All wrapping arithmetic is in this module.
 
 /// Sequence number of a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Sn(pub u32);
 
-/// A moment on the caller's clock, in milliseconds.
+/// A time on the caller's clock, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Millis(pub u32);
@@ -16,15 +16,15 @@ pub struct Millis(pub u32);
 macro_rules! wrapping {
     ($name:ident) => {
         impl $name {
-            /// Signed distance from `earlier` to `self`; negative when `self` comes first. At a distance of exactly 2^31
-            /// each of two values comes before the other, so `a.since(b) > 0` and `b.since(a) < 0` differ there: where
-            /// the original's behaviour is at stake, the comparison is written the way round that it has.
+            /// Signed distance from `earlier` to `self`; negative if `self` comes first. At a distance of exactly 2^31 each of
+            /// two values comes before the other, so `a.since(b) > 0` and `b.since(a) < 0` differ. Where the original's behaviour
+            /// depends on that, the comparison is written as in the original.
             #[inline(always)]
             pub const fn since(self, earlier: $name) -> i32 {
                 self.0.wrapping_sub(earlier.0).cast_signed()
             }
 
-            /// True when `self` comes strictly before `other`.
+            /// True if `self` comes strictly before `other`.
             #[inline(always)]
             pub const fn before(self, other: $name) -> bool {
                 self.since(other) < 0

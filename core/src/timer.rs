@@ -4,7 +4,7 @@ use crate::kcp::Kcp;
 use crate::seq::Millis;
 use crate::ways;
 
-/// A clock further than this from the next flush, in ms, has been set anew, and the interval starts over.
+/// If the clock is further than this from the next flush, ms, it was set anew, and the interval starts again.
 const CLOCK_JUMP: i32 = 10_000;
 
 impl Kcp<'_> {
@@ -17,7 +17,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// The interval is over, or the first one begins, or the clock has jumped.
+    /// The interval has ended, or the first one begins, or the clock has jumped.
     #[inline(never)]
     fn end_interval(self, current: u32) {
         let now = Millis(current);
@@ -43,7 +43,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// Looks for what the program has written to segments in flight, where a flush does not look at all of them.
+    /// Checks segments in flight for what the program has written to them, if flushes do not check them all.
     #[inline(always)]
     pub(crate) fn look_around(&self) {
         if !self.private().sent.is_watched() {
@@ -59,8 +59,8 @@ impl Kcp<'_> {
         }
     }
 
-    /// Narrows what is known of the earliest deadline when `check` could not answer with it until the next flush.
-    /// `check` may write nothing, so it would look for the deadline at every call.
+    /// Makes the bounds on the earliest deadline exact if they are too loose for `check` until the next flush. `check` may write
+    /// nothing, and would have to search for the deadline at every call.
     #[inline(always)]
     fn narrow_bounds(&self) {
         let index = &self.private().sent;
@@ -87,7 +87,7 @@ impl Kcp<'_> {
         }
         let now = Millis(current);
         let until_flush = Millis(self.ts_flush.get()).since(now);
-        // As `update` would: a distance beyond the jump counts as now.
+        // As in `update`, a flush that is further away than a jump is due now.
         if until_flush <= 0 || until_flush > CLOCK_JUMP {
             return current;
         }
@@ -98,13 +98,13 @@ impl Kcp<'_> {
         }
     }
 
-    /// The answer when there is nothing to do for `wait` ms.
+    /// The answer if nothing is due for `wait` ms.
     #[inline(always)]
     fn check_in(&self, now: Millis, wait: i32) -> u32 {
         now.plus(wait.cast_unsigned().min(self.interval.get())).0
     }
 
-    /// True when the index tells that nothing is due for `horizon` ms.
+    /// True if the index shows that nothing is due for `horizon` ms.
     #[inline(always)]
     fn is_quiet_for(&self, now: Millis, horizon: i32) -> bool {
         let (private, list) = (self.private(), self.snd_buf());
@@ -117,7 +117,7 @@ impl Kcp<'_> {
                 && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
     }
 
-    /// The answer when the earliest deadline has to be looked for.
+    /// The answer if the earliest deadline has to be searched for.
     #[inline(never)]
     fn check_deadlines(&self, now: Millis, until_flush: i32) -> u32 {
         let until_resend = self.next_deadline(now, until_flush);
@@ -128,7 +128,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// Distance of the earliest `resendts` from `now`, or anything from `horizon` on when it is not before that.
+    /// Distance of the earliest `resendts` from `now`, or some value of at least `horizon` if it is not before that.
     fn next_deadline(&self, now: Millis, horizon: i32) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
         let index = &private.sent;
@@ -144,7 +144,7 @@ impl Kcp<'_> {
         index.earliest_before(now, horizon)
     }
 
-    /// The same from the list itself. What the last flush had to withhold is due at the next flush, not before.
+    /// The same, from the list itself. Segments that the last flush had to leave are due at the next flush, and not before.
     #[cold]
     pub(crate) fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {
         let list = self.snd_buf();

@@ -12,23 +12,23 @@ use crate::consts;
 /// Size of the header in bytes.
 pub const HEADER_LEN: usize = consts::IKCP_OVERHEAD as usize;
 
-/// A header as its bytes.
+/// A header as bytes.
 pub type RawHeader = [u8; HEADER_LEN];
 
-/// A header as its values. It says what the bytes say and promises nothing about them.
+/// A header as values, which are what the bytes say and need not be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Connection the segment belongs to.
+    /// The conversation that the segment belongs to.
     pub conv: u32,
-    /// What the segment is for, one of `IKCP_CMD_*` when it is valid.
+    /// The command: one of `IKCP_CMD_*` if it is valid.
     pub cmd: u8,
     /// Fragments of the same message that follow this one.
     pub frg: u8,
     /// Free segments in the sender's receive queue.
     pub wnd: u16,
-    /// Sender's clock when the segment left, ms; in an acknowledgement the `ts` of the acknowledged segment.
+    /// Sender's clock when the segment was sent, ms; in an acknowledgement, the `ts` of the acknowledged segment.
     pub ts: u32,
-    /// Sequence number; in an acknowledgement that of the acknowledged segment.
+    /// Sequence number; in an acknowledgement, that of the acknowledged segment.
     pub sn: u32,
     /// First sequence number that the sender has not received.
     pub una: u32,
@@ -37,9 +37,9 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header. Any 24 bytes are one.
+    /// Reads a header; any 24 bytes are one.
     ///
-    /// Word by word: byte by byte the compiler makes up to four loads of each field.
+    /// It reads whole words: if it read bytes, the compiler would load each field with up to four loads.
     #[inline(always)]
     pub const fn parse(raw: &RawHeader) -> Header {
         let (words, _) = raw.as_chunks::<4>();

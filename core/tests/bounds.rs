@@ -1,6 +1,6 @@
-//! What a peer can make an object allocate: hostile peers, each going for one term of the formula in `docs/memory.md`.
+//! What a peer can make an object allocate: hostile peers attack each term of the formula in `docs/memory.md`.
 //!
-//! Each test also looks that its peer came near what it was after, so that the bound says something.
+//! Each test also checks that its peer comes close to its term, so that the bound is a tight one.
 
 // Too much for Miri, which runs the scripts instead.
 #![cfg(not(miri))]
@@ -61,7 +61,7 @@ fn drop_message(end: &Endpoint) {
     assert!(end.kcp().recv(nowhere, i32::MAX) >= 0);
 }
 
-/// Bytes that are out on behalf of the endpoint now. The test has one object on its thread.
+/// Bytes that the endpoint owns now. The test has one object on its thread.
 fn out() -> u64 {
     heap::bytes() as u64
 }
@@ -115,9 +115,9 @@ fn duplicates_between_two_flushes_are_acknowledged_eight_windows_deep() {
         end.input(&packet(header(PUSH, 5), 1));
     }
     assert_eq!(end.kcp().ackcount.get(), 8 * 128);
-    // Eight bytes each, and one small segment with what keeps it.
+    // Eight bytes each, and one small segment with its overhead.
     assert!(out() - before <= 8 * 8 * 128 + 512, "{}", out() - before);
-    // A new segment is acknowledged all the same, and after a flush all are.
+    // A new segment is acknowledged nevertheless, and after a flush all segments are.
     end.input(&packet(header(PUSH, 6), 1));
     assert_eq!(end.kcp().ackcount.get(), 8 * 128 + 1);
     end.update(1000);
@@ -136,7 +136,7 @@ fn segments_far_apart_cost_a_ring_of_the_window() {
     let cost = heap::take_peak() as u64 - before;
     assert_eq!(end.kcp().nrcv_buf.get(), 64);
     assert!(cost <= 3 * 9 * (1 << 16) / 2 + 64 * 128, "{cost}");
-    // Beyond the window nothing is stored.
+    // Nothing beyond the window is stored.
     end.input(&packet(header(PUSH, 1 << 16), 0));
     end.input(&packet(header(PUSH, u32::MAX), 0));
     assert_eq!(end.kcp().nrcv_buf.get(), 64);
@@ -193,14 +193,14 @@ fn an_object_that_is_left_alone_gives_everything_back() {
     let before = out();
     for round in 0..3u32 {
         for n in 0..200 {
-            // Backwards, so that all but the last arrive early, and twice.
+            // In reverse order, so that all but the last arrive early, and twice.
             let push = packet(header(PUSH, round * 200 + 199 - n), 1 + n as usize * 9);
             end.input(&push);
             end.input(&push);
         }
         while end.kcp().peeksize() >= 0 {
             let size = end.kcp().peeksize();
-            // SAFETY: NULL stands for nowhere.
+            // SAFETY: NULL discards the bytes.
             let nowhere = unsafe { ikcp_core::Sink::new(std::ptr::null_mut()) };
             end.kcp().recv(nowhere, size);
         }
@@ -245,7 +245,7 @@ fn random_hostile_traffic_stays_within_the_bound() {
                 end.packets();
             }
             if random.chance(10) {
-                // SAFETY: NULL stands for nowhere.
+                // SAFETY: NULL discards the bytes.
                 let nowhere = unsafe { ikcp_core::Sink::new(std::ptr::null_mut()) };
                 end.kcp().recv(nowhere, i32::MAX);
                 end.limits.drained += 3;
@@ -256,7 +256,7 @@ fn random_hostile_traffic_stays_within_the_bound() {
     });
 }
 
-/// Each kept four segments for its next message, which had left the caches by then: with thousands of connections that
+/// Each connection kept four segments for its next message, which had left the caches by then: with thousands of connections that
 /// was slower than the allocator.
 #[test]
 fn a_connection_with_a_message_now_and_then_kept_segments_for_the_next() {
@@ -264,7 +264,7 @@ fn a_connection_with_a_message_now_and_then_kept_segments_for_the_next() {
     end.update(0);
     let before = out();
     for n in 0..200u32 {
-        // A message from the peer, which also acknowledges ours of the turn before.
+        // A message from the peer, which also acknowledges our previous message.
         end.send(300);
         end.update(u64::from(10 * n + 10));
         end.packets();
@@ -274,12 +274,12 @@ fn a_connection_with_a_message_now_and_then_kept_segments_for_the_next() {
         };
         end.input(&packet(reply, 300));
         drop_message(&end);
-        // The list of acknowledgements, and nothing else.
+        // The list of acknowledgements only.
         assert!(out() - before <= 8 * 8 + 32, "turn {n}: {}", out() - before);
     }
 }
 
-/// A busy one keeps what it will need again at once.
+/// A busy connection keeps what it will soon need again.
 #[test]
 fn a_busy_connection_keeps_segments() {
     let mut end = endpoint(128);
@@ -292,14 +292,14 @@ fn a_busy_connection_keeps_segments() {
     assert!(out() - before > 2064 + 1376, "{}", out() - before);
 }
 
-/// At a window of 32,768 it gave all of a burst back in one flush: 0.7 ms.
+/// At a window of 32,768 it freed a whole burst in one flush: 0.7 ms.
 #[test]
 fn a_flush_gave_all_that_was_kept_back_at_once() {
     let mut end = endpoint(1024);
     end.update(0);
     let before = out();
     for sn in 0..3000 {
-        // Backwards in rounds of 1,000, so that as many are kept.
+        // In reverse order in rounds of 1,000, so that as many are kept.
         let sn = sn / 1000 * 1000 + 999 - sn % 1000;
         end.input(&packet(header(PUSH, sn), 100));
     }
@@ -315,7 +315,7 @@ fn a_flush_gave_all_that_was_kept_back_at_once() {
         largest = largest.max(kept.saturating_sub(now));
         kept = now;
     }
-    // And with the last of it the lists of the pool, and that of acknowledgements.
+    // With the last of them, also the lists of the pool and the list of acknowledgements.
     let most = 64 * size + 129 * 16 + 4096 * 8;
     assert!(largest <= most, "{largest} bytes in one flush");
     assert_eq!(kept, before, "an idle object keeps memory");

@@ -1,8 +1,8 @@
 //! Two endpoints over a network that does its worst, in virtual time.
 //!
-//! Whatever happens, what is delivered is a prefix of what was sent and memory stays within the bound of the windows; and
-//! when the link is usable again, everything arrives. Each test runs in message mode and in stream mode, with sequence
-//! numbers that begin at 0, and just before the two places where they wrap. `IKCP_SEED=n` repeats one seed.
+//! Whatever happens, the delivered bytes are a prefix of those sent, and memory stays within the bound of the windows. When the
+//! link is usable again, everything arrives. Each test runs in message mode and in stream mode, with sequence numbers that begin
+//! at 0 and just before the two places where they wrap. `IKCP_SEED=n` repeats one seed.
 
 // Too much for Miri, which runs the scripts instead.
 #![cfg(not(miri))]
@@ -15,26 +15,26 @@ use common::link::{Link, Weather};
 use common::random::Random;
 use common::seeds::for_seeds;
 
-/// The link is bad for so long, ms of virtual time.
+/// How long the link is bad, ms of virtual time.
 const BAD: u64 = 90_000;
-/// No session takes longer, ms. Timeouts double without limit, as the original's do, so a segment may wait as long again as
-/// the link was bad.
+/// No session takes longer, ms. Timeouts double without limit, as in the original, so a segment may wait as long again as the
+/// link was bad.
 const PATIENCE: u64 = 10 * BAD;
 
 struct Chaos {
     settings: Settings,
     weather: Weather,
-    /// Bytes that each of the two sends.
+    /// Bytes that each endpoint sends.
     bytes: [u64; 2],
     /// When the second endpoint does not read, ms.
     pause: std::ops::Range<u64>,
     /// Both clocks jump about this often, ms; 0 for never.
     jumps: u64,
-    /// When both restart, the second one a while after the first, ms; 0 for never.
+    /// When both restart, the second one somewhat later, ms; 0 for never.
     restart: u64,
 }
 
-/// What a session went through, so that a test can say that it tested something.
+/// The events of a session, so that a test can check that it tested something.
 #[derive(Default)]
 struct Report {
     took: u64,
@@ -55,7 +55,7 @@ impl Chaos {
         let mut ends = [self.endpoint(epoch, 0), self.endpoint(epoch, 1)];
         let mut links = [Link::new(&self.weather), Link::new(&self.weather)];
         let mut left = self.bytes;
-        // By pattern: an endpoint may still read what its peer sent before that restarted.
+        // By pattern, because an endpoint may still read data that its peer sent before the restart.
         let mut sent = [0; 4];
         let start = random.next() as u32;
         ends[0].clock = start;
@@ -139,7 +139,7 @@ impl Chaos {
             *left -= len;
         }
         if self.jumps > 0 && random.below(self.jumps) == 0 {
-            // Ahead by up to a day, or back by less than what makes the protocol wait.
+            // Ahead by up to a day, or back by less than would make the protocol wait.
             let ahead = [50, 5_000, 60_000, 86_400_000][random.below(4) as usize];
             let jump = random.below(ahead) as u32;
             let back = random.below(4_000) as u32;

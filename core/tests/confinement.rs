@@ -1,9 +1,9 @@
-//! `unsafe` stays where it is argued for: the modules that ARCHITECTURE.md names, and no others.
+//! `unsafe` stays in the modules that `core/src/lib.rs` names.
 //!
-//! The compiler enforces the rest: the crate denies `unsafe_code`, the modules below are exempt, each block says what it
-//! relies on (`clippy::undocumented_unsafe_blocks`), and a function that is unsafe still marks its unsafe operations.
+//! The compiler enforces the rest: the crate denies `unsafe_code` except in these modules, each block says what it relies on
+//! (`clippy::undocumented_unsafe_blocks`), and an unsafe function still marks its unsafe operations.
 
-// Miri may not look at files.
+// Miri cannot read files.
 #![cfg(not(miri))]
 
 use std::fs;
@@ -79,7 +79,7 @@ fn no_other_file_is_exempt_or_holds_an_unsafe_block() {
             let place = format!("{}:{}", path.display(), n + 1);
             let lifts = line.contains("(unsafe_code)") && !is_root;
             assert!(!lifts, "{place} changes the lint");
-            // A type of C function is called unsafe and is none.
+            // The type of a C function contains the word, but no unsafe code.
             let line = line.replace("unsafe extern", "").replace("unsafe_code", "");
             let blocks = !is_exempt(&path) && line.contains("unsafe");
             assert!(!blocks, "{place}: {line}");

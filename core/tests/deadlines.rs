@@ -1,7 +1,7 @@
-//! `ikcp_check` and `ikcp_flush` go by what the index knows of deadlines; here they are compared with the lists.
+//! Compares `ikcp_check` and `ikcp_flush`, which rely on the index for deadlines, with walks over the lists.
 //!
-//! Windows of all sizes, from those without index to rings of several hundred slots, with packets that arrive in any order or
-//! not at all, and a clock that now and then jumps by weeks.
+//! The windows have all sizes, from those without an index to rings of several hundred slots. Packets arrive in any order or get
+//! lost, and the clock sometimes jumps by weeks.
 
 mod common;
 
@@ -13,7 +13,7 @@ use ikcp_core::IKCPSEG;
 
 const ACK: u8 = 82;
 
-/// Miri takes minutes for more.
+/// Miri would take minutes for more.
 const ROUNDS: u32 = if cfg!(miri) { 4 } else { 1500 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
 
@@ -38,7 +38,7 @@ fn in_flight(end: &Endpoint) -> Vec<&IKCPSEG> {
     let mut at = end.kcp().snd_buf.next.get();
     let mut found = Vec::new();
     while !std::ptr::eq(at, head) {
-        // SAFETY: what the list links, other than its head, is a segment.
+        // SAFETY: the list links only segments and its head.
         let segment = unsafe { &*at.cast::<IKCPSEG>() };
         found.push(segment);
         at = segment.node.next.get();
@@ -46,7 +46,7 @@ fn in_flight(end: &Endpoint) -> Vec<&IKCPSEG> {
     found
 }
 
-/// What the original's `ikcp_check` answers: it walks `snd_buf`.
+/// The answer of the original's `ikcp_check`, which walks `snd_buf`.
 fn check_by_walk(end: &Endpoint, now: u32) -> u32 {
     let kcp = end.kcp();
     let until_flush = kcp.ts_flush.get().wrapping_sub(now).cast_signed();
@@ -64,7 +64,7 @@ fn check_by_walk(end: &Endpoint, now: u32) -> u32 {
     now.wrapping_add(wait.cast_unsigned().min(kcp.interval.get()))
 }
 
-/// An acknowledgement of `sn`, with what was received before `una`.
+/// An acknowledgement of `sn`, with `una`.
 fn ack(sn: u32, ts: u32, una: u32) -> Vec<u8> {
     let header = ikcp_core::Header {
         conv: 5,
@@ -79,7 +79,7 @@ fn ack(sn: u32, ts: u32, una: u32) -> Vec<u8> {
     header.emit().to_vec()
 }
 
-/// Some of what is in flight is acknowledged, in any order, sometimes all up to a point.
+/// Acknowledges some of the segments in flight, in any order, sometimes all up to a point.
 fn acknowledge_some(end: &mut Endpoint, random: &mut Random) {
     let flying: Vec<(u32, u32)> = in_flight(end)
         .iter()
@@ -100,7 +100,7 @@ fn acknowledge_some(end: &mut Endpoint, random: &mut Random) {
     assert_eq!(end.input(&packet), 0);
 }
 
-/// Moves the clock. When it jumps by twelve days and more, forth or back, the order of deadlines depends on where one stands.
+/// Moves the clock. After a jump of twelve days or more, the order of deadlines depends on the present time.
 fn pass_time(end: &mut Endpoint, now: &mut u64, random: &mut Random, jumps: bool) {
     *now += match random.below(200) {
         0..=4 => random.below(400),
@@ -139,7 +139,7 @@ fn compare(window: u32, jumps: bool, random: &mut Random) {
         let flushes = clock.wrapping_sub(end.kcp().ts_flush.get()).cast_signed() >= 0;
         end.update(now);
         if flushes {
-            // A flush leaves nothing that is due: with a timeout of 30 ms at least, what it sent again is not.
+            // A flush leaves no segment that is due: timeouts are at least 30 ms, so what it has retransmitted is not.
             for segment in in_flight(&end) {
                 let left = segment.resendts.get().wrapping_sub(clock).cast_signed();
                 assert!(left > 0, "due since {} ms", -i64::from(left));
@@ -158,8 +158,8 @@ fn check_answers_as_a_walk_over_the_segments_in_flight() {
     });
 }
 
-/// Bounds on the deadlines of 64 slots were compared with each other: after a clock that jumped by weeks the later of two
-/// could be taken for the earlier, and what was due was not sent.
+/// Bounds on the deadlines of 64 slots were compared with each other: after a clock had jumped by weeks, the later of two could
+/// be mistaken for the earlier, and due segments were not sent.
 #[test]
 fn a_jump_by_weeks_hid_deadlines_in_their_block() {
     for_seeds(SEEDS, |random| {

@@ -1,9 +1,9 @@
-//! A connection that uses what `ikcpx.h` has beside congestion control, with a peer that does not, over a network that does its
-//! worst, in virtual time.
+//! A connection that uses what `ikcpx.h` has besides congestion control, with a peer that does not, over a bad network, in
+//! virtual time.
 //!
-//! Everything arrives, and each counter says what the test has counted on the wire. The peer is this crate, or the library that
-//! `IKCP_PEER=path` names, such as a build of the original: it is used by its functions alone, so that its layout does
-//! not matter. `IKCP_SEED=n` repeats one seed.
+//! Everything arrives, and each counter equals what the test has counted in the packets. The peer is this crate, or the library
+//! that `IKCP_PEER=path` names, such as a build of the original: the test uses only its functions, so its layout does not matter.
+//! `IKCP_SEED=n` repeats one seed.
 #![cfg(all(feature = "extensions", not(miri)))]
 
 mod common;
@@ -26,14 +26,14 @@ const ACK: u8 = 82;
 const WASK: u8 = 83;
 const WINS: u8 = 84;
 
-/// The network is bad for so long, ms of virtual time.
+/// How long the network is bad, ms of virtual time.
 const BAD: u64 = 8_000;
 
 type Output = unsafe extern "C" fn(*const c_char, c_int, *mut IKCPCB, *mut c_void) -> c_int;
 
 macro_rules! functions {
     ($($name:ident: fn($($type:ty),*) -> $result:ty = $ours:expr;)+) => {
-        /// A library by its functions.
+        /// The functions of a library.
         struct Functions {
             $($name: unsafe extern "C" fn($($type),*) -> $result,)+
         }
@@ -51,7 +51,7 @@ macro_rules! functions {
                     assert!(!found.is_null(), "{name:?} is missing");
                     found
                 };
-                // SAFETY: the library is what the caller of the test says it is, and its functions have these types.
+                // SAFETY: the library is what the caller of the test says, and its functions have these types.
                 unsafe {
                     Functions {
                         $($name: std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) -> $result>(
@@ -134,7 +134,7 @@ fn peer() -> &'static Functions {
     })
 }
 
-/// One end, by the functions of its library.
+/// One end, driven through the functions of its library.
 struct Side {
     kcp: *mut IKCPCB,
     by: &'static Functions,
@@ -144,7 +144,7 @@ struct Side {
 impl Side {
     fn new(by: &'static Functions, mtu: u32, windows: [c_int; 2], modes: [c_int; 4]) -> Side {
         let out = Outbox::new();
-        // SAFETY: the functions of a library, with what they ask for.
+        // SAFETY: the functions of a library, with valid arguments.
         unsafe {
             let kcp = (by.ikcp_create)(7, out.user());
             (by.ikcp_setoutput)(kcp, Some(output));
@@ -192,7 +192,7 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // SAFETY: nothing uses it any more, and its callbacks know the list.
+        // SAFETY: nothing uses the object any more, and its callbacks keep the list alive.
         unsafe {
             (self.by.ikcp_release)(self.kcp);
         }
@@ -212,7 +212,7 @@ fn segments(packet: &[u8]) -> Vec<Header> {
 
 pub fn stats(kcp: *mut IKCPCB) -> IKCPX_STATS {
     let mut stats = std::mem::MaybeUninit::<IKCPX_STATS>::uninit();
-    // SAFETY: it has its size, and all of it is filled.
+    // SAFETY: the struct has its size, and all of it is filled.
     unsafe {
         assert_eq!(
             of(kcp).stats(stats.as_mut_ptr(), size_of::<IKCPX_STATS>()),
@@ -222,7 +222,7 @@ pub fn stats(kcp: *mut IKCPCB) -> IKCPX_STATS {
     }
 }
 
-/// What the test counts on the wire.
+/// What the test counts in the packets.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     packets_sent: u64,
@@ -241,7 +241,7 @@ struct Count {
     windows_received: u64,
 }
 
-/// All transmissions of a segment, by when they left, and those that have arrived.
+/// All transmissions of a segment, by their times, and those that have arrived.
 #[derive(Default)]
 struct Transmissions {
     left: Vec<u32>,
@@ -301,7 +301,7 @@ impl Wire {
         }
     }
 
-    /// Resends of segments of which an earlier transmission has arrived.
+    /// Retransmissions of segments of which an earlier transmission has arrived.
     fn needless(&self) -> u64 {
         let behind_the_first = |all: &Transmissions| {
             let first = all.left.iter().position(|ts| all.arrived.contains(ts));
@@ -372,7 +372,7 @@ unsafe extern "C" fn dead(_kcp: *mut IKCPCB, _user: *mut c_void) {
 }
 
 impl Session {
-    /// Plays it. Gives what was counted at its end, and by the test.
+    /// Plays the session. Returns the counters at its end, and what the test has counted.
     fn play(&self, random: &mut Random) -> (IKCPX_STATS, Wire) {
         heap::install();
         let us = Side::new(ours(), self.mtu, self.windows[0], self.modes[0]);
@@ -389,7 +389,7 @@ impl Session {
         let mut due = [VecDeque::<Vec<u8>>::new(), VecDeque::new()];
         let mut changes = self.changes.clone();
         let (mut wake, mut payload, mut now) = (0, 0, 0);
-        // Clocks begin anywhere.
+        // Clocks begin at any time.
         let start = random.below(1 << 32);
         let at = |now: u64| (start + now) as u32;
         loop {
@@ -422,11 +422,11 @@ impl Session {
                     let timed = of(us.kcp).next_due(at(now)) == at(now);
                     of(us.kcp).update_due(at(now));
                     let sends = !us.out.is_empty();
-                    // The first update sets the clock, and one that finds the window closed begins to wait for a probe.
+                    // The first update sets the clock; an update that finds the window closed begins to wait for a probe.
                     let needed = now == 0 || of(us.kcp).rmt_wnd.get() == 0 || DEAD.get() > told;
                     assert!(sends || !timed || needed, "woken for nothing");
                     if of(us.kcp).next_due(at(now)) == at(now) {
-                        // A timeout leaves the skips counted, as in the original, which may make the segment due once more.
+                        // A timeout does not reset the skip count, as in the original, so the segment may be due once more.
                         of(us.kcp).update_due(at(now));
                     }
                     assert_ne!(of(us.kcp).next_due(at(now)), at(now), "it would spin");
@@ -476,7 +476,7 @@ impl Session {
         }
     }
 
-    /// Takes what has arrived, which has to be what was sent.
+    /// Takes what has arrived, which must be what was sent.
     fn take(side: &Side, due: &mut VecDeque<Vec<u8>>, stream: bool) {
         while let Some(message) = side.recv() {
             if !stream {

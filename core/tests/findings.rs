@@ -1,4 +1,4 @@
-//! What fuzzing found, each as a test named after what went wrong.
+//! Faults that fuzzing found, each as a test named after what went wrong.
 
 mod common;
 
@@ -20,8 +20,8 @@ fn endpoint() -> Endpoint {
     )
 }
 
-/// The program sets `snd_nxt` so far ahead that the ends of `snd_buf` are more than half a circle apart. New segments were
-/// taken for sent ones and never left.
+/// The program sets `snd_nxt` so far ahead that the ends of `snd_buf` are more than half a circle apart. New segments counted as
+/// sent and were never sent.
 #[test]
 fn segments_behind_a_leap_of_snd_nxt_leave() {
     for leap in [
@@ -37,7 +37,7 @@ fn segments_behind_a_leap_of_snd_nxt_leave() {
         for batch in 0..6 {
             if batch > 0 {
                 let next = end.kcp().snd_nxt.get().wrapping_add(leap);
-                // Half a circle is what a window may span, so the sender counts from where the program says.
+                // A window may span half a circle, so the sender counts from the program's number.
                 end.kcp().snd_nxt.set(next);
                 end.kcp().snd_una.set(next);
             }
@@ -55,8 +55,8 @@ fn segments_behind_a_leap_of_snd_nxt_leave() {
     }
 }
 
-/// With numbers all around the circle, going on behind the segment that was being sent by its number led back to the first
-/// one, for ever where timeouts are 0.
+/// With numbers all around the circle, continuing after the present segment by its number led back to the first one, for ever if
+/// timeouts are 0.
 #[test]
 fn a_flush_of_numbers_all_around_the_circle_ends() {
     let mut end = endpoint();
@@ -80,8 +80,8 @@ fn a_flush_of_numbers_all_around_the_circle_ends() {
     assert_eq!(end.packets().len(), 4);
 }
 
-/// With `snd_nxt` far ahead of what is in flight, looking for deadlines went through all numbers in between, tens of
-/// milliseconds for each call.
+/// With `snd_nxt` far ahead of what is in flight, the search for deadlines went through all numbers in between, tens of
+/// milliseconds per call.
 #[test]
 fn a_leap_of_snd_nxt_does_not_slow_every_call_down() {
     let mut end = endpoint();
@@ -101,7 +101,7 @@ fn a_leap_of_snd_nxt_does_not_slow_every_call_down() {
     assert!(took.as_secs() < 20, "{took:?}");
 }
 
-/// The other way round nothing was found due at all, and the segments in flight were never sent again.
+/// The other way round nothing was found due, and the segments in flight were never retransmitted.
 #[test]
 fn deadlines_are_seen_wherever_snd_nxt_points() {
     for leap in [1 << 30, 1 << 31, 3 << 30, u32::MAX - 200] {

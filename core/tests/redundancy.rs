@@ -1,4 +1,4 @@
-//! Redundancy: a message now and then arrives sooner where packets are lost, for the bytes that were allowed, with any peer.
+//! Redundancy: messages arrive sooner where packets get lost, within the budget, with any peer.
 
 // Too much for Miri, which runs the scripts instead.
 #![cfg(all(not(miri), feature = "extensions"))]
@@ -10,13 +10,17 @@ use common::heap;
 use common::link::{Link, Weather};
 use common::random::Random;
 use common::seeds::for_seeds;
+use ikcp_core::cubic;
+
+/// Profiles before 2.0 have no table of hooks.
+const HOOKS: bool = !cfg!(any(feature = "profile-1-7", feature = "profile-1-7-1"));
 
 const SIZE: u64 = 200;
-/// A message so often, ms, for so long.
+/// Time between messages, ms, and length of a game.
 const EVERY: u64 = 50;
 const SENDING: u64 = 120_000;
 
-/// What a game went through: how late each message was, ms, and what its sender gave to the network.
+/// The result of a game: how late each message was, ms, and what its sender sent.
 #[derive(Default, PartialEq, Debug)]
 struct Report {
     delays: Vec<u64>,
@@ -46,7 +50,7 @@ fn settings(stream: bool, mtu: u32) -> Settings {
     }
 }
 
-/// A game over a link. `change` is called each ms and may change the sender's settings.
+/// A game over a link. `change` is called every ms and may change the sender's settings.
 fn play(
     random: &mut Random,
     settings: &Settings,
@@ -163,7 +167,7 @@ fn where_nothing_is_lost_every_packet_is_as_without() {
 #[test]
 fn a_packet_has_no_room_for_copies_that_do_not_fit() {
     for_seeds(1, |random| {
-        // A header, a message and not quite another one.
+        // A header, a message, and almost another message.
         let game = play(random, &settings(false, 24 + 200 + 223), 10, with(100));
         let segments = |packet: &Vec<u8>| packet.iter().len() / 224;
         assert!(game.packets.iter().all(|packet| segments(packet) <= 1));
@@ -189,7 +193,7 @@ fn whatever_the_budget_becomes_what_arrives_is_what_was_sent() {
     }
 }
 
-/// When `end` sends, and which number, while its clock shows these times.
+/// When `end` sends, and which segments, while its clock shows these times.
 fn departures(end: &mut Endpoint, times: std::ops::Range<u64>) -> Vec<(u64, u32)> {
     let mut left = vec![];
     for now in times {
@@ -221,9 +225,9 @@ fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
         [(0, first), (200, first)],
         "without evidence there is no copy"
     );
-    // The acknowledgement echoes the time of the resend, so what left before was lost.
+    // The acknowledgement echoes the time of the retransmission, so the earlier transmission was lost.
     acknowledge(&mut end, first, 200);
-    // Messages earn the bytes for some copies.
+    // Messages earn the budget for some copies.
     let (mut now, mut next) = (201, first);
     for _ in 0..40 {
         next = next.wrapping_add(1);
@@ -237,7 +241,8 @@ fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
     end.send(SIZE);
     let left = departures(&mut end, now..now + 100);
     assert!(left.iter().all(|(_, sn)| *sn == next));
-    // It is late after each round trip of 10 ms, its timeout comes at 30, and 25 ms later the next flush sends that once more.
+    // It is late after each round trip of 10 ms; its timeout passes at 30 ms, and the next flush after 25 ms more copies that
+    // transmission.
     let times: Vec<u64> = left.iter().map(|(time, _)| time - left[0].0).collect();
     assert_eq!(times[..5], [0, 10, 20, 30, 60]);
 }
@@ -254,4 +259,34 @@ fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
     let refused = !end.kcp().set_redundancy(1);
     assert!(refused);
     assert!(end.kcp().set_redundancy(1));
+}
+
+/// Redundancy and time-based loss detection both need a table of hooks, and get one without hooks if the program has none.
+#[test]
+fn the_table_without_hooks_stays_as_long_as_anything_needs_it_and_goes_with_the_last() {
+    heap::install();
+    let end = Endpoint::new(&settings(false, 1400), 0);
+    let installed = || !end.kcp().ccops.get().is_null();
+    assert!(!installed());
+    assert!(end.kcp().set_redundancy(10));
+    assert_eq!(installed(), HOOKS);
+    if HOOKS {
+        assert_eq!(end.kcp().rack(true), 0);
+        assert!(end.kcp().set_redundancy(0));
+        assert!(installed(), "loss is told by time");
+        assert!(end.kcp().set_redundancy(10));
+        assert_eq!(end.kcp().rack(false), 0);
+        assert!(installed(), "redundancy is on");
+        // The program's own control comes and goes.
+        // SAFETY: a table of the library is always valid.
+        assert_eq!(unsafe { end.kcp().setcc(cubic()) }, 0);
+        assert!(end.kcp().set_redundancy(0));
+        assert_eq!(end.kcp().ccops.get(), cubic());
+        assert!(end.kcp().set_redundancy(10));
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { end.kcp().setcc(std::ptr::null()) }, 0);
+        assert!(installed(), "redundancy is still on");
+    }
+    assert!(end.kcp().set_redundancy(0));
+    assert!(!installed());
 }

@@ -68,13 +68,14 @@ link_musl() { link_linux "$@"; }
 
 # Against a libc.so of the names it takes, which the system's has as well. Pages of 16 KB are what Android 15 asks for.
 link_android() {
-    local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf) division=()
-    if [[ $rust == armv7* ]]; then
-        functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
+    local function functions=(abort free malloc memcmp memcpy memmove memset vsnprintf) division=() keep=()
+    [[ $rust != armv7* ]] || functions+=(__aeabi_mem{cpy,move,set,clr}{,4,8})
+    if [[ $rust == armv7* || $rust == i686* ]]; then
         # Division comes from Rust's runtime, one object that has a memcpy() too, slower than the system's.
         (cd "$2" && rm -f compiler_builtins-*.o && "$here/zig-ar" x "pack/$rust/release/libkcp.a")
         division=("$2/division.o")
-        llvm-objcopy --keep-global-symbol=__aeabi_uidiv "$2"/compiler_builtins-*.o "${division[0]}"
+        keep=(--keep-global-symbol={__aeabi_u{i,l}div{,mod},__udiv{,mod}di{3,4},__umoddi3})
+        llvm-objcopy "${keep[@]}" "$2"/compiler_builtins-*.o "${division[0]}"
     fi
     for function in "${functions[@]}"; do
         echo "void $function(void) {}"

@@ -1,4 +1,4 @@
-//! The hooks of a congestion control that the program installs: calling them, and replacing their table.
+//! The hooks of a program's congestion control: calling them, and replacing their table.
 
 use core::ffi::c_int;
 use core::ptr;
@@ -16,31 +16,42 @@ impl Kcp<'_> {
         if !profile::CONGESTION_HOOKS {
             return None;
         }
-        // SAFETY: the program's promise to `ikcp_setcc`: the table is valid until it is replaced. It is read before the
-        // hook is called and not afterwards.
+        // SAFETY: the program promised `ikcp_setcc` that the table is valid until it is replaced. The table is read before the
+        // hook is called, never after.
         unsafe { self.ccops.get().as_ref() }
     }
 
-    /// The installed table of hooks, unless the object is being released, so that none of them may run.
+    /// The installed table of hooks; `None` while the object is being released, when no hook may run.
     #[inline(always)]
     fn hooks(&self) -> Option<&'static IKCPOPS> {
         self.ops().filter(|_| !self.private().ending.get())
     }
 
-    /// True when a table of hooks is installed.
+    /// True if a table of hooks is installed.
     #[inline(always)]
     pub(crate) fn has_ops(&self) -> bool {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
-    /// True when acknowledgements are not taken as the original takes them: a member that acts meanwhile is installed, or loss is
-    /// told by time.
+    /// True if the short ways will not do, because a table of hooks is installed or redundancy is on.
     #[inline(always)]
-    pub(crate) fn watches_acks(&self) -> bool {
-        self.has_ops() && (self.hooks_acks() || self.tells_by_time())
+    pub(crate) fn needs_general_ways(&self) -> bool {
+        if profile::CONGESTION_HOOKS {
+            // Redundancy installs a table without hooks (`choose_ways`).
+            self.has_ops()
+        } else {
+            self.redundancy().is_some()
+        }
     }
 
-    /// True when a member that acts while acknowledgements are taken is installed.
+    /// True if something acts on each acknowledgement: a hook, time-based loss detection, or redundancy.
+    #[inline(always)]
+    pub(crate) fn watches_acks(&self) -> bool {
+        self.needs_general_ways()
+            && (self.hooks_acks() || self.tells_by_time() || self.redundancy().is_some())
+    }
+
+    /// True if a hook is installed that acts while acknowledgements are processed.
     #[inline(always)]
     pub(crate) fn hooks_acks(&self) -> bool {
         self.ops()
@@ -58,7 +69,7 @@ macro_rules! hooks {
                     match self.hooks().and_then(|ops| ops.$hook) {
                         None => Ok((self, None)),
                         Some(hook) => {
-                            // SAFETY: the program's promise: the table's members are functions of their types.
+                            // SAFETY: the program promised that the table's members are functions of their types.
                             let (kcp, result) = self.$call_out(|kcp, _| unsafe { hook(kcp $(, $name)*) })?;
                             Ok((kcp, Some(result)))
                         }
@@ -69,7 +80,7 @@ macro_rules! hooks {
     };
 }
 
-// Each gives `None` when no table is installed or its member is NULL. First those that a flush calls.
+// Each returns `None` if no table is installed or the member is NULL. First the hooks that a flush calls.
 hooks! {
     Ended<'a>, call_out_of_flush;
     /// A flush begins.
@@ -80,9 +91,9 @@ hooks! {
     on_app_limited as on_app_limited(inflight: u32) -> ();
     /// A segment is about to be written into a packet.
     on_pkt_sent as on_pkt_sent(sn: u32, ts: u32, len: u32, inflight: u32, xmit: u32) -> ();
-    /// A flush repeated segments that had been skipped.
+    /// A flush retransmitted segments that had been skipped.
     on_fast_retransmit as on_fast_retransmit(fast_retrans: u32, inflight: u32, prior_cwnd: u32) -> ();
-    /// A flush repeated segments that had timed out.
+    /// A flush retransmitted segments that had timed out.
     on_timeout as on_timeout(prior_cwnd: u32) -> ();
 }
 
@@ -94,13 +105,13 @@ hooks! {
     on_rtt as on_rtt(rtt: i32) -> ();
     /// `snd_una` advanced.
     on_ack as on_ack(acked_segs: u32, acked_bytes: u32, prior_in_flight: u32) -> ();
-    /// The table is being installed; a negative result refuses.
+    /// The table is being installed; a negative result refuses it.
     init as init_cc() -> c_int;
 }
 
 impl<'a> Kcp<'a> {
-    /// Tells the installed congestion control that it is being removed: once for each installation, whether its callback
-    /// returns, is left, or does the same once more.
+    /// Tells the installed congestion control that it is being removed: once per installation, even if the callback never returns
+    /// or calls this again.
     pub(crate) fn leave_cc(self) -> Result<Kcp<'a>, Released> {
         if self.private().leaving_cc.replace(true) {
             return Ok(self);
@@ -108,18 +119,18 @@ impl<'a> Kcp<'a> {
         match self.ops().and_then(|ops| ops.release) {
             None => Ok(self),
             Some(release) => {
-                // SAFETY: the program's promise: the table's members are functions of their types.
+                // SAFETY: the program promised that the table's members are functions of their types.
                 let (kcp, ()) = self.call_out(|kcp, _| unsafe { release(kcp) })?;
                 Ok(kcp)
             }
         }
     }
 
-    /// Installs a congestion control, or the built-in one for NULL: 0, or -1 when its `init` refuses, with the built-in
-    /// one installed then.
+    /// Installs a congestion control, or the built-in one for NULL. Returns 0, or -1 if `init` refuses; then the built-in one is
+    /// installed.
     ///
     /// # Safety
-    /// `ops` is NULL or valid until it is replaced.
+    /// `ops` is NULL, or valid until it is replaced.
     pub unsafe fn setcc(self, ops: *const IKCPOPS) -> c_int {
         if !profile::CONGESTION_HOOKS {
             return -1;
@@ -141,13 +152,13 @@ impl<'a> Kcp<'a> {
             }
             kcp.cwnd.set(kcp.cwnd.get().max(1));
             let incr = kcp.cwnd.get().wrapping_mul(kcp.mss.get());
-            // Only the original's way back to the built-in control has this floor.
+            // The original has this floor only when a program returns to the built-in control.
             kcp.incr.set(if refused {
                 incr
             } else {
                 incr.max(kcp.mss.get())
             });
-            kcp.keep_slow_paths();
+            kcp.choose_ways();
         }
         Ok(if refused { -1 } else { 0 })
     }

@@ -1,11 +1,9 @@
 //! Calling out through a C pointer: `output`, `writelog`, the congestion hooks.
-//!
-//! A callback may return, after calling any function for the same object. It may be left for good: by longjmp, by a C++
-//! exception, or because its thread or coroutine ends. Or it may be parked, its stack switched away or its lock released,
-//! while the object is used from elsewhere, and return later. C has no way to tell which. So the object is consistent
-//! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An
-//! [`Anchor`] outside the object knows. Has another flush begun meanwhile? Then that flush does the work
-//! (`output/course`).
+//! A callback may call any function for the same object and then return. It may be left for good: by longjmp, by a C++ exception,
+//! or because its thread or coroutine ends. Or it may be parked, its stack switched away or its lock released, while the object
+//! is used from elsewhere, and return later. C code cannot know which of these will happen. The object is therefore consistent
+//! whenever it calls out, and a call that continues after a callback asks two questions. Is the object still alive? An [`Anchor`]
+//! outside the object knows. Has another flush begun meanwhile? If so, that flush does the work (`output/nesting`).
 
 mod hooks;
 
@@ -18,12 +16,12 @@ use crate::kcp::Kcp;
 use crate::log::LINE;
 use crate::memory::{allocate, deallocate};
 
-/// The program released the object inside a callback. The operation ends at once and touches nothing of the object.
+/// The program released the object inside a callback. The operation ends at once and no longer touches the object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released;
 
-/// What a call out finds when it comes back, in an allocation of its own: it outlives an object that is released
-/// while callbacks are out, until the last of those returns. It stays for ever when one never does.
+/// Tells a callback that returns whether its object still exists. It has an allocation of its own, which outlives a released
+/// object until the last running callback returns, or for ever if one never does.
 #[derive(Clone, Copy)]
 pub(crate) struct Anchor(NonNull<Mooring>);
 
@@ -44,14 +42,14 @@ impl Anchor {
             out: Cell::new(0),
             released: Cell::new(false),
         };
-        // SAFETY: the allocation just made, of that size.
+        // SAFETY: the allocation was just made with that size.
         unsafe { at.write(mooring) };
         Some(Anchor(at))
     }
 
     #[inline(always)]
     fn mooring(&self) -> &Mooring {
-        // SAFETY: it is freed when the object is gone and no callback is out: nobody asks then.
+        // SAFETY: it is freed when the object is gone and no callback is running, so that nothing asks afterwards.
         unsafe { self.0.as_ref() }
     }
 
@@ -72,7 +70,7 @@ impl Anchor {
         Ok(())
     }
 
-    /// True when no callback is out.
+    /// True if no callback is running.
     #[inline(always)]
     pub(crate) fn is_unused(self) -> bool {
         self.mooring().out.get() == 0
@@ -88,15 +86,15 @@ impl Anchor {
     #[inline(never)]
     fn drop_if_unused(self) {
         if self.is_unused() {
-            // SAFETY: `new` allocated it; the object is gone, and no callback will come back to ask.
+            // SAFETY: `new` allocated it; the object is gone, and no running callback is left that could ask.
             unsafe { deallocate(self.0.as_ptr().cast()) }
         }
     }
 }
 
 impl<'a> Kcp<'a> {
-    /// Runs a callback, which gets the pointer that programs know the object by, and its `user`. The handle is gone
-    /// meanwhile, and with it all that was borrowed from it; it comes back if the object lives.
+    /// Runs a callback, which gets the object's address and its `user`. The handle is consumed, and with it everything that was
+    /// borrowed from it; it comes back if the object still exists.
     #[inline(always)]
     pub(crate) fn call_out<R>(
         self,
@@ -113,7 +111,7 @@ impl<'a> Kcp<'a> {
         Ok((self, result))
     }
 
-    /// Packets that were handed out come back to the library when no callback is out any more.
+    /// When no callback is running any more, packets that were handed out belong to the library again.
     #[inline(always)]
     pub(crate) fn take_back_packets(&self) {
         if self.private().anchor.get().is_unused() {
@@ -121,13 +119,13 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Hands `len` bytes at `data` to `output`.
+    /// Passes `len` bytes at `data` to `output`.
     #[inline(always)]
     pub(crate) fn output(self, data: *const c_char, len: c_int) -> Result<Kcp<'a>, Released> {
         match self.output.get() {
             Some(output) if !self.private().ending.get() => {
-                // SAFETY: the program's promise: `output` is a function of that type; the packet stays where it is
-                // until it returns.
+                // SAFETY: the program promised that `output` is a function of that type. The packet stays where it is until the
+                // callback returns.
                 let (kcp, _) =
                     self.call_out(|kcp, user| unsafe { output(data, len, kcp, user) })?;
                 Ok(kcp)
@@ -136,12 +134,12 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Hands a line, with its terminating zero, to `writelog`.
+    /// Passes a line, with its terminating zero, to `writelog`.
     pub(crate) fn write_log(self, line: &[u8; LINE]) -> Result<Kcp<'a>, Released> {
         let line: *const c_char = line.as_ptr().cast();
         match self.writelog.get() {
             Some(writelog) if !self.private().ending.get() => {
-                // SAFETY: the program's promise: `writelog` is a function of that type.
+                // SAFETY: the program promised that `writelog` is a function of that type.
                 let (kcp, ()) = self.call_out(|kcp, user| unsafe { writelog(line, kcp, user) })?;
                 Ok(kcp)
             }

@@ -1,45 +1,46 @@
-//! BBR after draft-ietf-ccwg-bbr-03 (section numbers below are its own): a model of the path, made of what it delivers at most and of its
-//! shortest round trip, says how fast to send and how much may be on its way.
+//! BBR after draft-ietf-ccwg-bbr-03 (section numbers below are those of the draft). A model of the path, its highest delivery
+//! rate and its shortest round trip, decides how fast to send and how much may be in flight.
 //!
-//! What differs, and why:
-//! - Loss is no congestion on the links that KCP is used on. The short-term bounds (bw_lo, inflight_lo; 5.5.10.3) are left out: at
-//!   1 to 5 % of random loss they cost most of the link. Only loss beyond what there is while the queue is short counts,
-//!   and what there is then is made up for by sending a little faster.
-//! - Rates come from windows of time and not from single segments (`meter`), since the clock counts milliseconds and a packet
-//!   acknowledges what came in a whole interval of the peer.
-//! - What may be on its way is a quarter more than the path holds, and what both ends' intervals keep waiting, instead of twice
-//!   what the path holds: the queue stays short between two probes as well.
+//! What differs from the draft, and why:
+//! - Random loss is usual on the links that KCP is used on. At 1 to 5 % of it the short-term bounds (bw_lo, inflight_lo;
+//!   5.5.10.3) cost most of the link, so they are left out. The loss that is seen while the queue is short is taken for usual,
+//!   and made up for by sending a little faster; only loss beyond that counts.
+//! - Rates are measured over windows of time (`meter`), not for single segments, because the clock counts milliseconds and one
+//!   packet acknowledges everything that arrived in an interval of the peer.
+//! - In flight may be a quarter more than the path holds, plus what the update intervals of both ends delay. The draft allows
+//!   twice what the path holds. The queue thus stays short between probes too.
 
 use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale, shift};
 
-/// Segments in flight before the first rate is known (5.3: an initial window; RFC 6928 has ten, of TCP).
+/// Segments in flight before the first rate is known (5.3: an initial window; in RFC 6928, for TCP, it is ten).
 const INITIAL: u32 = 32;
 /// Segments that may always be in flight (2.8: BBRMinPipeCwnd).
 const LEAST: u32 = 4;
-/// Segments in flight beyond what the model says: as many for all flows, which brings them to share alike.
+/// Segments in flight beyond the model's number. It is the same for all flows, which makes their shares converge.
 const MORE: u32 = 2;
-/// Percent of the rate that is sent at: 2.77 to fill the pipe (5.3.1), a half to drain it (5.3.2), and the parts of a cycle (5.3.3).
+/// Pacing rate in percent of the measured rate: 277 fills the pipe (5.3.1), 50 drains it (5.3.2), the others are for the parts of
+/// a cycle (5.3.3).
 const STARTUP_GAIN: u32 = 277;
 const DRAIN_GAIN: u32 = 50;
 const DOWN_GAIN: u32 = 90;
 const UP_GAIN: u32 = 125;
-/// The pipe is full when the rate grew by less than this, percent, in so many round trips (5.3.1.2).
+/// The pipe is full when the rate has grown by less than this percentage in `FULL_ROUNDS` round trips (5.3.1.2).
 const FULL_GROWTH: u32 = 125;
 const FULL_ROUNDS: u32 = 3;
-/// Share of loss, in 1024ths, beyond the usual one that ends a probe (2.5: BBRLossThresh, 2 %).
+/// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, 2 %).
 const EXCESS: u32 = 20;
-/// Most loss, in 1024ths, that is taken for usual.
+/// Highest share of loss, in 1024ths, that counts as usual.
 const MOST_MADE_UP: u32 = 64;
-/// Share of loss, in 1024ths, from which on no model is believed, when it lasts for so many round trips.
+/// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted.
 const FLOOD: u32 = 150;
 const FLOODS: u32 = 3;
-/// How long a shortest round trip is believed (5.3.4: 5 s), and how long it is looked for anew (200 ms).
+/// How long a shortest round trip is valid, ms (5.3.4: 5 s), and how long ProbeRTT looks for a new one (200 ms).
 const MIN_RTT_LASTS: u32 = 5_000;
-/// The same where it is seen again and again.
+/// How long it is valid where it is measured again and again, ms.
 const MIN_RTT_PROVED: u32 = 20_000;
 const PROBE_RTT_LASTS: u32 = 200;
-/// No number of segments bounds what is in flight.
+/// No bound on the segments in flight.
 const UNBOUNDED: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,40 +58,40 @@ pub(crate) enum Phase {
 pub(crate) struct Bbr {
     pub(crate) phase: Phase,
     meter: Meter,
-    /// Highest rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
+    /// Highest delivery rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
     rates: [u32; 2],
-    /// Shortest round trip, ms, 0 before the first, and when it was last seen (5.5.7).
+    /// Shortest round trip, ms, 0 before the first, and when it was last measured (5.5.7).
     pub(crate) min_rtt: u32,
     min_rtt_at: u32,
-    /// When a queue of others was last ruled out: they may keep it full, so that all round trips are alike.
+    /// When a standing queue of other flows was last ruled out; with one, all round trips are alike.
     proved_at: u32,
-    /// The shortest of this ProbeRTT.
+    /// Shortest round trip of this ProbeRTT.
     probed_rtt: u32,
-    /// What is sent from here on ends the round trip.
+    /// The round trip ends when something is acknowledged that was sent from this time on.
     round_began: u32,
-    /// Round trips since the phase began, and when that was.
+    /// Round trips since the phase began, and when it began.
     rounds: u32,
     phase_at: u32,
-    /// Length of this cycle's cruise, round trips.
+    /// Length of this cycle's cruise in round trips.
     cruise: u32,
     full_rate: u32,
     full_rounds: u32,
-    /// What was delivered and lost when the round trip began, and the longest round-trip time in it.
+    /// Delivered and lost segments when the round trip began, and the longest round-trip time in it.
     delivered: u32,
     lost: u32,
     round_rtt: u32,
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     usual_loss_known: bool,
-    /// Round trips in a row in which a flood of segments was lost.
+    /// Consecutive round trips with a flood of losses.
     floods: u32,
-    /// Most segments in flight that did not lead to more (2.11: BBR.inflight_longterm).
+    /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
     pub(crate) bound: u32,
     random: u32,
 }
 
 impl Bbr {
-    /// `seed` tells flows apart, so that they do not probe at the same time.
+    /// `seed` differs between flows, so that they do not probe at the same time.
     pub(crate) fn new(now: u32, seed: u32) -> Bbr {
         Bbr {
             phase: Phase::Startup,
@@ -117,12 +118,12 @@ impl Bbr {
         }
     }
 
-    /// What the path delivers, bytes per second; 0 before it is known.
+    /// The path's delivery rate, bytes per second; 0 before it is known.
     pub(crate) fn rate(&self) -> u32 {
         self.rates[0].max(self.rates[1])
     }
 
-    /// How far news may be apart, ms.
+    /// The usual time between acknowledgements, ms.
     pub(crate) fn grain(&self) -> u32 {
         self.meter.grain()
     }
@@ -151,7 +152,7 @@ impl Bbr {
         self.allowance(tick)
     }
 
-    /// What both ends keep waiting because they look at the network now and then only, ms.
+    /// What the update intervals of both ends add to a round trip, ms.
     fn waits(&self) -> u32 {
         self.meter.waits()
     }
@@ -190,7 +191,7 @@ impl Bbr {
         scale(1024, lost, lost.saturating_add(delivered))
     }
 
-    /// True when more is lost than what is lost anyway: twice that, 2 % and some segments more.
+    /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
     fn overflows(&self, tick: Tick) -> bool {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
@@ -210,7 +211,8 @@ impl Bbr {
         } else {
             0
         };
-        // What is acknowledged in the first round trip of a cruise was sent slowly, so that no queue of ours was to blame.
+        // Segments that are acknowledged in the first round trip of a cruise were sent slowly, so this flow's queue did not cause
+        // their loss.
         if self.phase == Phase::Cruise && self.rounds == 1 && !self.has_queue() {
             let loss = self.loss(tick).min(MOST_MADE_UP);
             self.usual_loss = if self.usual_loss_known {
@@ -257,7 +259,7 @@ impl Bbr {
         self.round_rtt = 0;
     }
 
-    /// A cycle begins: what the one before last delivered is forgotten (5.5.6).
+    /// Begins a cycle, and forgets the rate of the cycle before the last (5.5.6).
     #[inline(never)]
     fn begin_cycle(&mut self, tick: Tick) {
         if !tick.app_limited {
@@ -268,7 +270,7 @@ impl Bbr {
         self.enter(Phase::Down, tick);
     }
 
-    /// Segments on a path of the shortest round trip, `percent` of it, and `more` ms.
+    /// Segments that fit on the path in `percent` of the shortest round trip plus `more` ms.
     #[inline(never)]
     fn path(&self, tick: Tick, percent: u32, more: u32) -> u32 {
         let ms = scale(self.min_rtt, percent, 100).saturating_add(more);
@@ -279,7 +281,7 @@ impl Bbr {
             .clamp(LEAST, u32::MAX / 2)
     }
 
-    /// From phase to phase (5.3).
+    /// Changes the phase if it is time (5.3).
     fn advance(&mut self, tick: Tick) {
         let waits = self.waits();
         let drained = tick.pipe <= self.path(tick, 100, waits / 2);
@@ -312,7 +314,7 @@ impl Bbr {
         }
     }
 
-    /// 5.3.3.6: until the queue is a quarter of the path, or loses; longer while the path delivers more and more.
+    /// ProbeBW up (5.3.3.6): until the queue is a quarter of the path, or overflows; longer while the rate grows.
     fn probe(&mut self, tick: Tick, waits: u32) {
         if self.overflows(tick) {
             self.draw_back(tick);
@@ -332,9 +334,9 @@ impl Bbr {
         }
     }
 
-    /// The queue overflows: so much was too much (5.5.10.2).
+    /// The queue overflows: in-flight data is bounded below the present amount (5.5.10.2).
     fn draw_back(&mut self, tick: Tick) {
-        // Where so much is lost, the shortest round trip may be one through a queue that others keep full.
+        // With that much loss, even the shortest round trip may include a queue that other flows keep full.
         let percent = if self.floods >= FLOODS { 50 } else { 100 };
         self.floods = 0;
         let least = self.path(tick, percent, self.waits() / 2);
@@ -379,12 +381,12 @@ impl Bbr {
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         Allowance {
             inflight: inflight.min(self.bound).max(LEAST),
-            // 2.7: a hundredth less, so that a queue does not grow by errors.
+            // 2.7: a hundredth less, so that inaccuracy builds no queue.
             rate: scale(made_up, gain * 99, 10_000).max(1),
         }
     }
 
-    /// Name and number of the phase, as ikcpx.h has them.
+    /// Name and number of the phase, as in ikcpx.h.
     pub(crate) fn phase(&self) -> (&'static core::ffi::CStr, u32) {
         match self.phase {
             Phase::Startup => (c"Startup", 0),
@@ -398,25 +400,25 @@ impl Bbr {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 
     const SEGMENT: u32 = 1400;
 
-    /// A path in which everything is as it should be: what is sent comes back after `rtt` and a queue, at most `rate` segments
-    /// per ms, in multiples of which time goes.
+    /// An ideal path: segments return after `rtt` and the time in the queue, at most `rate` of them per ms. Time advances in
+    /// units of `1 / rate` ms.
     struct Script {
         bbr: Bbr,
         tick: Tick,
         rate: u32,
         rtt: u32,
         credit: u64,
-        /// When each of the segments in flight was sent, and is acknowledged.
+        /// When each segment in flight was sent, and when it will be acknowledged.
         flying: std::collections::VecDeque<(u32, u32)>,
         free_at: u32,
-        /// Of a thousand segments, lost.
+        /// Lost segments of a thousand.
         loss: u32,
         count: u32,
     }
@@ -465,7 +467,7 @@ mod tests {
                 && (allowance.rate == 0 || self.credit >= u64::from(SEGMENT) * 1000)
             {
                 self.credit = self.credit.saturating_sub(u64::from(SEGMENT) * 1000);
-                // In units of one segment of the bottleneck.
+                // In units of one segment at the bottleneck.
                 self.free_at = self.free_at.max(now * self.rate) + 1;
                 self.flying
                     .push_back((now, self.free_at + self.rtt * self.rate));

@@ -1,14 +1,16 @@
-//! CUBIC after RFC 9438, with the slow start of RFC 9406 (HyStart++). A window in thousandths of a segment, milliseconds.
+//! CUBIC after RFC 9438, with the slow start of RFC 9406 (HyStart++). The window is in thousandths of a segment, time in
+//! milliseconds.
 
 use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale};
 
-/// Segments before the first acknowledgement (RFC 6928), and at least.
+/// Segments before the first acknowledgement (RFC 6928), and the least number.
 const INITIAL: u32 = 10;
 const LEAST: u32 = 2;
-/// RFC 9438, 4.6: beta, percent.
+/// RFC 9438, 4.6: beta, in percent.
 const BETA: u32 = 70;
-/// HyStart++ (RFC 9406, 4.3): rounds of conservative slow start, its divisor, samples, and bounds of the tolerated delay, ms.
+/// HyStart++ (RFC 9406, 4.3): rounds of conservative slow start, its divisor, samples in a round, and bounds of the tolerated
+/// delay, ms.
 const CSS_ROUNDS: u32 = 5;
 const CSS_DIVISOR: u64 = 4;
 const SAMPLES: u32 = 8;
@@ -21,10 +23,10 @@ const UNIT: u64 = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     SlowStart,
-    /// Slow start that has seen the delay grow.
+    /// Slow start after the delay has grown.
     Conservative,
     Avoidance,
-    /// What was in flight when loss was told is not acknowledged yet.
+    /// Segments that were in flight when loss was detected are still unacknowledged.
     Recovery,
 }
 
@@ -33,22 +35,23 @@ pub(crate) struct Cubic {
     pub(crate) phase: Phase,
     meter: Meter,
     pub(crate) rate: u32,
-    /// Window and threshold, in thousandths.
+    /// Window and threshold, in thousandths of a segment.
     window: u64,
     threshold: u64,
-    /// The window before the last reduction, when its epoch began, and how long from there to that window again, ms.
+    /// W_max, the window before the last reduction; when the epoch began; and K, the time from there until the window is W_max
+    /// again, ms.
     before: u64,
     epoch: u32,
     epoch_window: u64,
     ascent: u32,
-    /// The window that Reno would have (4.3).
+    /// W_est, the window that Reno would have (4.3).
     reno: u64,
-    /// Loss of what was sent before this moment has had its reduction.
+    /// The window was reduced for all losses of segments that were sent before this time.
     reduced: u32,
     in_epoch: bool,
     pub(crate) min_rtt: u32,
     srtt: u32,
-    /// HyStart++: shortest round trips of this round and the last, samples in this one, and what ended slow start.
+    /// HyStart++: shortest round trips of this round and the last, samples in this one, and the round trip that ended slow start.
     round_began: u32,
     round_rtt: u32,
     last_rtt: u32,
@@ -87,7 +90,7 @@ impl Cubic {
         }
     }
 
-    /// Window and threshold, segments.
+    /// Window and threshold in segments.
     pub(crate) fn window(&self) -> u32 {
         u32::try_from(self.window / UNIT)
             .unwrap_or(u32::MAX)
@@ -98,7 +101,7 @@ impl Cubic {
         u32::try_from(self.threshold / UNIT).unwrap_or(u32::MAX)
     }
 
-    /// How far news may be apart, ms.
+    /// The usual time between acknowledgements, ms.
     pub(crate) fn grain(&self) -> u32 {
         self.meter.grain()
     }
@@ -169,7 +172,7 @@ impl Cubic {
         }
     }
 
-    /// Growth of the delay that slow start tolerates: what both ends wait is none.
+    /// Growth of the delay that slow start tolerates. What the update intervals of both ends add is no growth.
     fn tolerated(&self) -> u32 {
         (self.last_rtt / 8)
             .clamp(MIN_DELAY, MAX_DELAY)
@@ -204,7 +207,7 @@ impl Cubic {
         self.phase = Phase::Recovery;
     }
 
-    /// Nothing comes back: begin anew (RFC 9438, 4.8).
+    /// A retransmission timeout: begin again (RFC 9438, 4.8).
     pub(crate) fn timed_out(&mut self, now: u32) {
         if self.phase != Phase::Recovery {
             self.reduce(now);
@@ -216,7 +219,7 @@ impl Cubic {
 
     #[inline(never)]
     fn grow(&mut self, tick: Tick, acked: u32) {
-        // A window that is not used says nothing (RFC 9438, 5.8).
+        // A window that is not used need not grow (RFC 9438, 5.8).
         if tick.window_limited
             || u64::from(tick.pipe.saturating_add(acked)) * UNIT * 2 < self.window
         {
@@ -243,10 +246,10 @@ impl Cubic {
             self.epoch_window = self.window;
             self.reno = self.window;
             self.before = self.before.max(self.window);
-            // K = cbrt((before - window) / C), C = 0.4: in ms, of thousandths, (d / 1000 / 0.4) * 10^9.
+            // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
             self.ascent = cube_root((self.before - self.window).saturating_mul(2_500_000));
         }
-        // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window of before, then 1.
+        // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
         let alpha = if self.reno >= self.before { 1000 } else { 529 };
         self.reno = self
             .reno
@@ -273,7 +276,8 @@ impl Cubic {
 
     fn allowance(&self, tick: Tick) -> Allowance {
         let window = self.window();
-        // Twice the window per round trip in slow start, 1.25 times beyond, so that pacing holds nothing back for long.
+        // Twice the window per round trip in slow start, 1.25 times after it, so that pacing does not hold the window back for
+        // long.
         let gain = match self.phase {
             Phase::SlowStart | Phase::Conservative => 2_000,
             _ => 1_250,
@@ -288,7 +292,7 @@ impl Cubic {
         }
     }
 
-    /// Name and number of the phase, as ikcpx.h has them.
+    /// Name and number of the phase, as in ikcpx.h.
     pub(crate) fn phase(&self) -> (&'static core::ffi::CStr, u32) {
         match self.phase {
             Phase::SlowStart => (c"slow start", 16),
@@ -311,13 +315,13 @@ fn cube_root(of: u64) -> u32 {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::super::shift;
     use super::*;
 
-    /// A round trip of `rtt` ms in which a whole window is acknowledged, and `lost` segments are told lost at its end.
+    /// A round trip of `rtt` ms that acknowledges a whole window; at its end `lost` segments are found lost.
     fn round(cubic: &mut Cubic, tick: &mut Tick, rtt: u32, lost: u32) {
         for _ in 0..rtt {
             tick.now += 1;
@@ -357,7 +361,7 @@ mod tests {
             is * 100 / was == 70 || is * 100 / was == 69,
             "{was} to {is}"
         );
-        // More loss of the same round trip changes nothing.
+        // More losses in the same round trip change nothing.
         tick.lost += 5;
         cubic.tick(tick);
         assert_eq!(u64::from(cubic.window()), is);
@@ -375,7 +379,7 @@ mod tests {
             round(&mut cubic, &mut tick, 100, 0);
             assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
         }
-        // RFC 9438: K = cbrt(W_max * 0.3 / 0.4) seconds; one round trip more to notice.
+        // RFC 9438: K = cbrt(W_max * 0.3 / 0.4) seconds, and one round trip more until it shows.
         let expected = (before as f64 * 0.75).cbrt() * 1000.0;
         let took = f64::from(tick.now - began);
         assert!(

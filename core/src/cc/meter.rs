@@ -1,19 +1,20 @@
-//! What the path delivers (draft-cheng-iccrg-delivery-rate-estimation, with the clock of KCP), and how often news comes.
+//! The delivery rate (draft-cheng-iccrg-delivery-rate-estimation, with KCP's clock), and how often acknowledgements arrive.
 //!
-//! The clock counts milliseconds and often moves once per flush, and one packet acknowledges what arrived since the peer's last
-//! flush. So a rate is taken over a window that is long against both, between moments at which acknowledgements came.
+//! The clock counts milliseconds and often moves only once per flush, and one packet acknowledges everything that arrived since
+//! the peer's last flush. A rate is therefore measured between two times at which acknowledgements arrived, over a window that is
+//! long compared with both.
 
 use super::{elapsed, per_second};
 use crate::seq::Millis;
 
-/// Moments that are remembered.
+/// Number of moments that are kept.
 const MOMENTS: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Moment {
     time: u32,
     delivered: u32,
-    /// Not 0: nothing was left to send at some time since the moment before. A number, so that an array of zeros is one of these.
+    /// Not 0 if the program ran out of data at some time since the last moment. A number, so that zeroed memory is a valid value.
     app_limited: u32,
 }
 
@@ -22,17 +23,17 @@ struct Moment {
 pub(crate) struct Rate {
     /// Bytes per second.
     pub(crate) bytes: u32,
-    /// The program had not enough to send.
+    /// The program had too little to send.
     pub(crate) app_limited: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     moments: [Moment; MOMENTS],
-    /// Moments noted so far.
+    /// Moments recorded so far.
     noted: u32,
     app_limited: bool,
-    /// Means of the clock's step and of the time between two flushes with news, in sixteenths of ms.
+    /// Means of the time between flushes, and between flushes with news, in sixteenths of a millisecond.
     step: u32,
     gap: u32,
     last_flush: u32,
@@ -56,7 +57,7 @@ impl Meter {
         &self.moments[number as usize % MOMENTS]
     }
 
-    /// A flush begins. `news`: acknowledgements came since the one before.
+    /// A flush begins. `news` is true if acknowledgements arrived since the last one.
     #[inline(never)]
     pub(crate) fn flush(&mut self, now: u32, news: bool, app_limited: bool) {
         self.app_limited |= app_limited;
@@ -68,17 +69,17 @@ impl Meter {
         }
     }
 
-    /// The longer of the clock's step and the time between news, ms.
+    /// The longer of the two mean intervals, ms: how far apart acknowledgements usually are.
     pub(crate) fn grain(&self) -> u32 {
         self.step.max(self.gap).div_ceil(16)
     }
 
-    /// What both ends keep waiting because they look at the network now and then only, ms.
+    /// What the update intervals of both ends add to a round trip, ms.
     pub(crate) fn waits(&self) -> u32 {
         (self.step + self.gap).div_ceil(16)
     }
 
-    /// The rate of the last `window` ms, now that `delivered` bytes have come in all. `None` while the window is not filled.
+    /// The rate over the last `window` ms, when `delivered` is the total so far. `None` before a whole window has passed.
     #[inline(never)]
     pub(crate) fn rate(&mut self, now: u32, delivered: u32, window: u32) -> Option<Rate> {
         let last = self.at(self.noted.wrapping_sub(1)).time;
@@ -119,14 +120,14 @@ impl Meter {
     }
 }
 
-/// Takes `sample` into a mean. A program that stopped for a while says nothing about its usual step.
+/// Adds `sample` to a moving average. A long pause of the program says nothing about its usual interval, and is left out.
 fn mean(mean: &mut u32, sample: u32) {
     if (1..=100).contains(&sample) {
         *mean = *mean - *mean / 16 + sample;
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;

@@ -1,13 +1,13 @@
-//! Pacing by flushes: how much each may send, so that a rate results whatever the time between two.
+//! Pacing: how much each flush may send, so that the rate is right whatever the interval between flushes.
 
 use super::elapsed;
 
-/// A program that did not flush for so long, ms, sends no more than this makes.
+/// After a longer pause than this, ms, a flush may send what this time allows.
 const LONGEST: u32 = 50;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
-    /// What may be sent, in thousandths of a byte.
+    /// Bytes that may be sent, in thousandths.
     credit: u64,
     last: u32,
 }
@@ -20,8 +20,8 @@ impl Pacer {
         }
     }
 
-    /// Bytes that a flush at `now` may send at `rate` bytes per second, headers included; `segment` bytes are a full segment. What the
-    /// flush before left is kept, up to two segments beyond what comes in one.
+    /// Bytes that a flush at `now` may send at `rate` bytes per second, headers included; `segment` is the size of a full
+    /// segment. Up to two segments that earlier flushes did not use are added.
     pub(crate) fn flush(&mut self, now: u32, rate: u32, segment: u32) -> u32 {
         let passed = elapsed(now, self.last).min(LONGEST);
         self.last = now;
@@ -37,7 +37,7 @@ impl Pacer {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
@@ -63,7 +63,7 @@ mod tests {
     fn an_idle_hour_saves_up_no_more_than_a_moment() {
         let mut pacer = Pacer::new(0);
         assert_eq!(pacer.flush(3_600_000, 1_000_000, 1400), 50_000);
-        // And going on without sending, what came in a flush and two segments.
+        // While nothing is sent: what one flush may send, and two segments.
         assert_eq!(pacer.flush(3_600_001, 1_000_000, 1400), 3_800);
     }
 

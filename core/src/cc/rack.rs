@@ -1,32 +1,33 @@
-//! Loss told by time: RFC 8985 (RACK-TLP), with the time stamp that an acknowledgement of KCP echoes. It names the very
-//! transmission that arrived, so that no sample is ambiguous, and a resend for nothing is noticed as in RFC 3522 (Eifel).
+//! Time-based loss detection: RFC 8985 (RACK-TLP), with the time stamp that KCP's acknowledgements echo. The time stamp
+//! identifies the transmission that arrived, so no sample is ambiguous, and a spurious retransmission is detected as in RFC 3522
+//! (Eifel).
 //!
-//! What differs from TCP: an acknowledgement packet carries what a whole flush of the peer had to say. Losing one looks like
-//! the loss of all segments in a row that it named, though the next `una` that moves will say that they arrived. So of a run
-//! only the first is told lost, and the rest held back until `una` has passed that one.
+//! What differs from TCP: one packet carries the acknowledgements of a whole flush of the peer. If that packet is lost, all
+//! segments in a row that it named look lost, until a later `una` shows that they arrived. Of a run of overdue segments therefore
+//! only the first is reported lost, and the others are held back until `una` has passed the first.
 
 use crate::seq::{Millis, Sn};
 
-/// Overdue segments in a row from which on an acknowledgement packet may be what was lost.
+/// With this many overdue segments in a row, the acknowledgement packet may be what was lost.
 const RUN: u32 = 3;
 /// Runs that may be held back at the same time.
 const HELD: usize = 12;
-/// Round trips with losses, no resend among them for nothing, after which the tolerance narrows again (RFC 8985, 6.2.4).
+/// Round trips with losses, but without spurious retransmissions, after which the tolerance narrows again (RFC 8985, 6.2.4).
 const PERSIST: u32 = 16;
-/// What the intervals of both ends may add to a round-trip time, ms.
+/// What the update intervals of both ends may add to a round-trip time, ms.
 const WAIT: u32 = 10;
-/// Quarters of a round trip that the tolerance is at most.
+/// The largest tolerance, in quarters of a round trip.
 const WIDEST: u32 = 16;
-/// A round-trip time from here on is a clock that jumped, or a forgery, ms.
+/// A round-trip time of this many ms or more comes from a forgery, or from a clock that jumped.
 const LONGEST: u32 = 60_000;
 
-/// What there is to know of a segment that was not acknowledged.
+/// What is known of an unacknowledged segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flying {
     /// When it was last sent.
     pub(crate) ts: Millis,
     pub(crate) xmit: u32,
-    /// It was told lost and not sent since.
+    /// It was reported lost and has not been retransmitted since.
     pub(crate) lost: bool,
 }
 
@@ -39,14 +40,14 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// True when it left before `other`. A flush sends by rising number.
+    /// True if this transmission left before `other`. Within a flush they leave in the order of their numbers.
     fn before(self, other: Sent) -> bool {
         let apart = self.ts.since(other.ts);
         apart < 0 || (apart == 0 && self.sn.before(other.sn))
     }
 }
 
-/// Transmissions in their order, the oldest first.
+/// Transmissions in the order in which they left, the oldest first.
 pub(crate) trait Log {
     fn first(&self) -> Option<Sent>;
     fn drop_first(&mut self);
@@ -56,7 +57,7 @@ pub(crate) trait Log {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     from: Sn,
-    /// 0 for none.
+    /// 0 if the entry is free.
     length: u32,
     since: Millis,
 }
@@ -72,16 +73,16 @@ impl Run {
         sn.since(self.from).cast_unsigned() < self.length
     }
 
-    /// What comes behind it.
+    /// The number after the run.
     fn end(self) -> Sn {
         self.from.plus(self.length)
     }
 }
 
-/// What acknowledgements have told so far.
+/// What acknowledgements have shown so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rack {
-    /// Of the transmissions that arrived, the one that was sent last (RFC 8985: RACK.segment).
+    /// Of the transmissions that arrived, the latest sent (RFC 8985: RACK.segment).
     latest: Option<Sent>,
     /// Its round-trip time, ms.
     pub(crate) latest_rtt: u32,
@@ -91,31 +92,31 @@ pub(crate) struct Rack {
     min_rtt: u32,
     pub(crate) srtt: u32,
     min_rtt_at: Millis,
-    /// A segment arrived after one that had been sent later.
+    /// A segment arrived after a later transmission.
     reordered: bool,
-    /// Quarters of the shortest round-trip time that a segment may be late, at most.
+    /// How late a segment may be at most, in quarters of the shortest round-trip time.
     tolerance: u32,
-    /// Round trips with losses until the tolerance narrows, and when one was last counted, or it was widened.
+    /// Round trips with losses until the tolerance narrows; when one was last counted, or when the tolerance last widened.
     persist: u32,
     widened: Millis,
-    /// The last of a run of overdue segments, and its length.
+    /// The last number of a run of overdue segments, and the run's length.
     run: Option<(Sn, u32)>,
     held: [Run; HELD],
-    /// How many of them are.
+    /// Number of runs that are held back.
     runs: usize,
-    /// When an acknowledgement came last.
+    /// When the last acknowledgement arrived.
     pub(crate) last_ack: Millis,
-    /// Segments on their way.
+    /// Segments in flight.
     pub(crate) pipe: u32,
-    /// Segments told lost, and resends that proved to be for nothing; both wrap.
+    /// Segments reported lost, and spurious retransmissions; both wrap.
     pub(crate) lost: u32,
     pub(crate) needless: u32,
 }
 
-/// What an acknowledgement told.
+/// What an acknowledgement shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// When the transmission that arrived had been sent.
+    /// When the transmission that arrived was sent.
     pub(crate) sent: Millis,
     pub(crate) rtt: u32,
 }
@@ -143,7 +144,7 @@ impl Rack {
         }
     }
 
-    /// `sn`, which is `flying`, was acknowledged with the time stamp `echo`. `None` when that is no stamp it was sent with.
+    /// `sn`, whose state is `flying`, was acknowledged with the time stamp `echo`. `None` if no transmission had that time stamp.
     pub(crate) fn acked(
         &mut self,
         now: Millis,
@@ -171,7 +172,7 @@ impl Rack {
             _ => self.highest = Some(sn),
         }
         let sent = Sent { sn, ts: echo };
-        // Where the clock went back, what was sent before came from the future.
+        // If the clock went back, the latest transmission seems to be sent in the future.
         if self
             .latest
             .is_none_or(|latest| latest.before(sent) || now.before(latest.ts))
@@ -183,7 +184,7 @@ impl Rack {
             0 => rtt.max(1),
             srtt => ((srtt * 7 + rtt) / 8).max(1),
         };
-        // The shortest of some ten seconds: a path that became longer shows then.
+        // The minimum of some ten seconds, so that a longer path shows after that.
         if self.min_rtt == 0 || rtt <= self.min_rtt || now.since(self.min_rtt_at) > 10_000 {
             self.min_rtt = rtt.max(1);
             self.min_rtt_at = now;
@@ -191,7 +192,7 @@ impl Rack {
         Some(Sample { sent: echo, rtt })
     }
 
-    /// True when a round trip has passed since this was last true.
+    /// True once in a round trip.
     fn round_is_over(&mut self, now: Millis) -> bool {
         let over = now.since(self.widened).cast_unsigned() >= self.srtt.max(1);
         if over {
@@ -200,8 +201,8 @@ impl Rack {
         over
     }
 
-    /// How late a segment may be, ms (RFC 8985, 6.2.4: RACK_update_reo_wnd). Its DupThresh has no part in it: a connection
-    /// with so few segments in flight counts skips, as KCP does.
+    /// How late a segment may be, ms (RFC 8985, 6.2.4: RACK_update_reo_wnd). The DupThresh of the RFC is left out: with so few
+    /// segments in flight a connection counts skips, as KCP does.
     fn tolerated(&self) -> u32 {
         if self.reordered || self.tolerance > 1 {
             (self.min_rtt * self.tolerance / 4).min(self.srtt).max(1)
@@ -210,12 +211,12 @@ impl Rack {
         }
     }
 
-    /// A segment is sent for the first time, or after it was told lost.
+    /// A segment is sent for the first time, or after it was reported lost.
     pub(crate) fn begins(&mut self) {
         self.pipe = self.pipe.saturating_add(1);
     }
 
-    /// A segment that is `flying` leaves `snd_buf`.
+    /// A segment, whose state is `flying`, leaves `snd_buf`.
     pub(crate) fn ends(&mut self, sn: Sn, flying: Flying) {
         if flying.xmit > 0 && !flying.lost && !self.holds(sn) {
             self.leaves(1);
@@ -233,14 +234,14 @@ impl Rack {
         self.runs = 0;
     }
 
-    /// True when `sn` is held back.
+    /// True if `sn` is held back.
     #[inline(never)]
     pub(crate) fn holds(&self, sn: Sn) -> bool {
         self.held().iter().any(|run| run.has(sn))
     }
 
-    /// Tells which segments are lost (RFC 8985, 6.2.5: RACK_detect_loss). `una` is the oldest in flight; `look` knows what is
-    /// in flight.
+    /// Reports which segments are lost (RFC 8985, 6.2.5: RACK_detect_loss). `una` is the oldest segment in flight; `look` tells
+    /// the state of a segment in flight.
     pub(crate) fn detect(
         &mut self,
         now: Millis,
@@ -255,7 +256,7 @@ impl Rack {
             return;
         };
         let wait = self.latest_rtt.saturating_add(self.tolerated());
-        // First and last of the overdue segments in a row.
+        // First and last of consecutive overdue segments.
         let mut row: Option<(Sn, Sn)> = None;
         while let Some(sent) = log.first() {
             let live = look(sent.sn).is_some_and(|flying| flying.ts == sent.ts && !flying.lost);
@@ -296,13 +297,13 @@ impl Rack {
         };
         self.run = Some((last, before.saturating_add(length)));
         if self.latest_rtt > self.min_rtt + self.min_rtt / 8 + WAIT {
-            // A queue that is long may well have overflowed.
+            // A long queue has probably overflowed.
             self.tell(first, last, lost);
             return;
         }
         let mut from = first;
         if before == 0 || before.saturating_add(length) < RUN {
-            // The first of a long run lets `una` decide about the others.
+            // For a long run only the first is reported; `una` decides about the others.
             let end = if length < RUN { last } else { first };
             self.tell(first, end, lost);
             from = end.plus(1);
@@ -329,7 +330,7 @@ impl Rack {
         self.leaves(more);
     }
 
-    /// The runs that are held back. Of its own, so that loops over them stay short.
+    /// The runs that are held back. A function of its own, which keeps the loops over them small.
     #[inline(never)]
     fn held(&self) -> &[Run] {
         self.held.get(..self.runs).unwrap_or(&[])
@@ -345,7 +346,7 @@ impl Rack {
         }
     }
 
-    /// What `una` says about the runs that are held back.
+    /// Decides, by `una`, about the runs that are held back.
     fn decide(
         &mut self,
         now: Millis,
@@ -366,7 +367,7 @@ impl Rack {
                 continue;
             }
             if stopped && una != run.from && waited <= patience {
-                // Some of it arrived, so that only this one is known to be lost.
+                // Part of the run arrived, so only this segment is known to be lost.
                 if let Some(place) = self.held.get_mut(number) {
                     place.from = una.plus(1);
                     place.length = run.end().since(place.from).cast_unsigned();
@@ -378,7 +379,7 @@ impl Rack {
                 number += 1;
                 continue;
             }
-            // The last takes its place.
+            // The last run moves to its place.
             self.runs -= 1;
             if let Some(&last) = self.held.get(self.runs)
                 && let Some(place) = self.held.get_mut(number)
@@ -388,7 +389,7 @@ impl Rack {
             for n in 0..if arrived { 0 } else { run.length } {
                 let sn = run.from.plus(n);
                 if look(sn).is_some_and(|flying| !flying.lost) {
-                    // What patience ended for is not known to be lost.
+                    // Without `una` to confirm the loss, the segments of an expired run do not count as lost.
                     self.lost = self.lost.wrapping_add(u32::from(stopped));
                     lost(sn);
                 }
@@ -397,7 +398,7 @@ impl Rack {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use std::collections::{BTreeMap, VecDeque};
@@ -415,7 +416,7 @@ mod tests {
         }
     }
 
-    /// What a connection would hold.
+    /// What a connection would keep.
     struct Sender {
         rack: Rack,
         log: VecDeque<Sent>,
@@ -512,7 +513,7 @@ mod tests {
         sender.ack(40, 1, 0);
         assert_eq!(sender.detect(40), [0]);
         sender.send(40, 0..1);
-        // The first transmission was late and not lost.
+        // The first transmission was late, not lost.
         let sample = sender.ack(45, 0, 0);
         assert_eq!(
             sample,
@@ -532,7 +533,7 @@ mod tests {
         sender.send(10, 20..21);
         sender.ack(50, 0, 0);
         sender.ack(60, 20, 10);
-        // Of 1 to 19 only the first is told lost, and none of them is on its way any more.
+        // Of 1 to 19 only the first is reported lost, and none counts as in flight any more.
         assert_eq!(sender.detect(60), [1]);
         assert_eq!(sender.rack.pipe, 0);
         assert!(sender.rack.holds(Sn(19)) && !sender.rack.holds(Sn(1)));

@@ -1,11 +1,11 @@
-//! The transmissions of a connection in their order, in a ring that grows with what is in flight.
+//! The transmissions of a connection in their order, in a ring that grows with the data in flight.
 
 use core::ptr::{self, NonNull};
 
 use crate::cc::rack::{Log, Sent};
 use crate::memory::{allocate, deallocate};
 
-/// Transmissions that a ring has room for at first, and at most.
+/// Room of the ring at first and at most, in transmissions.
 const SMALL: u32 = 64;
 const LARGE: u32 = 1 << 18;
 
@@ -33,7 +33,7 @@ impl Transmissions {
         unsafe { self.at.add(slot as usize) }
     }
 
-    /// Notes one. Without memory for it the oldest is forgotten; its deadline brings it back.
+    /// Records a transmission. Without memory for it the oldest is forgotten, and only its timeout can find it lost.
     pub(super) fn push(&mut self, sent: Sent) {
         if self.count == self.room && !self.grow() {
             if self.room == 0 {
@@ -57,7 +57,7 @@ impl Transmissions {
         };
         let at: NonNull<Sent> = memory.cast();
         for number in 0..self.count {
-            // SAFETY: both rings have so many, and what is there was written.
+            // SAFETY: both rings have as many places, and those of the old one are initialized.
             unsafe { at.add(number as usize).write(self.place(number).read()) };
         }
         self.free();
@@ -87,7 +87,7 @@ impl Drop for Transmissions {
 
 impl Log for Transmissions {
     fn first(&self) -> Option<Sent> {
-        // SAFETY: what is counted was written.
+        // SAFETY: `count` places are initialized.
         (self.count > 0).then(|| unsafe { self.place(0).read() })
     }
 

@@ -1,10 +1,11 @@
-//! Loss told by time, for a connection: what `cc::rack` is told of its segments, and what becomes of those it tells lost.
+//! Time-based loss detection for a connection: what `cc::rack` learns about its segments, and what happens to those that it finds
+//! lost.
 //!
-//! A segment that is lost gets a mark in `fastack` and a deadline that has passed, so that the index finds it as it finds any
-//! segment that is due. While acknowledgements come in, no other deadline counts: KCP's own does not restart with them, and a queue that
-//! grows would have everything sent twice.
+//! A lost segment gets a mark in `fastack` and a deadline in the past, so the index finds it like any due segment. While
+//! acknowledgements arrive, other deadlines do not count: KCP does not restart them with each acknowledgement, and a growing
+//! queue would cause everything to be sent twice.
 //!
-//! Few segments in flight of a program that has nothing more to send are left to KCP's own ways, which are faster there.
+//! If few segments are in flight and the program has nothing more to send, KCP's own rules apply, which are faster there.
 
 use super::{Extension, State};
 use crate::cc::rack::{Flying, Log as _, Sent};
@@ -13,23 +14,23 @@ use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
-/// In `fastack`: told lost, and not sent since.
+/// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
-/// Segments in flight up to which KCP's own ways are used.
+/// Up to this many segments in flight KCP's own rules may apply.
 pub(super) const FEW: u32 = 32;
-/// Segments that may be sent again at once while nothing is acknowledged (RFC 8985, 7: tail loss probes).
+/// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).
 const PROBES: u32 = 2;
 
-/// Whether a segment that is due is sent.
+/// Whether a due segment is sent, and why.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// For the reason that it is due for.
+    /// For its own reason.
     Stands,
-    /// Because it was told lost, or as a probe.
+    /// Because it was found lost, or as a probe.
     Lost,
     /// After its timeout.
     TimedOut,
-    /// Its deadline was moved.
+    /// Not now: its deadline was moved.
     Waits,
 }
 
@@ -42,7 +43,7 @@ fn flying(segment: Segment<'_>) -> Flying {
 }
 
 impl State {
-    /// True when the ways of KCP itself are used.
+    /// True if KCP's own rules apply.
     pub(super) fn is_thin(&self, in_flight: u32) -> bool {
         self.queue_empty && in_flight <= FEW
     }
@@ -61,25 +62,25 @@ impl Kcp<'_> {
         self.private().sent.find(self.snd_buf(), sn)
     }
 
-    /// Gives a segment another deadline, `wait` ms from now.
+    /// Moves a segment's deadline to `wait` ms from now.
     #[inline(never)]
     fn move_deadline(&self, segment: Segment<'_>, wait: u32) {
         segment.resendts.set(self.now().plus(wait).0);
         self.private().sent.sent(segment);
     }
 
-    /// True when loss is told by time.
+    /// True if loss detection is time-based.
     pub(crate) fn tells_by_time(&self) -> bool {
         self.extension().is_on()
     }
 
-    /// True when skips are not counted.
+    /// True if skips are not counted.
     pub(crate) fn ignores_skips(&self) -> bool {
         let in_flight = self.nsnd_buf.get();
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// `sn` was acknowledged with the time stamp `echo`. Gives the segment, still in `snd_buf`, if it was in flight.
+    /// `sn` was acknowledged with the time stamp `echo`. Returns the segment, which is still in `snd_buf`, if it was in flight.
     pub(crate) fn note_ack(&self, sn: Sn, echo: Millis) -> Option<Segment<'_>> {
         let now = self.now();
         let segment = self.in_flight(sn)?;
@@ -93,10 +94,10 @@ impl Kcp<'_> {
         Some(segment)
     }
 
-    /// A segment is about to leave `snd_buf`, for an acknowledgement of its own or for `una`.
+    /// A segment is about to leave `snd_buf`, because of its own acknowledgement or of `una`.
     ///
-    /// Acknowledgements of one flush of the peer may take several packets, and the `una` of the first tells of all. What only a
-    /// later `una` tells of came at a time that nobody knows: it has no part in a rate.
+    /// The acknowledgements of one flush of the peer may take several packets, and the first packet's `una` covers all of them.
+    /// For a segment that only a later `una` acknowledges, the time of arrival is unknown: it is left out of the delivery rate.
     pub(crate) fn note_removed(&self, segment: Segment<'_>, by_itself: bool) {
         let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
         let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
@@ -126,20 +127,20 @@ impl Kcp<'_> {
         });
     }
 
-    /// A segment is sent again because it was skipped, or told lost.
+    /// A segment is retransmitted because it was skipped, or found lost.
     pub(crate) fn note_sent_early(&self, segment: Segment<'_>) {
         if flying(segment).lost {
             self.extension().with(|state| state.rack.begins());
         }
     }
 
-    /// Whether this flush found that nothing is left to send.
+    /// Records whether this flush found the queue empty.
     pub(crate) fn note_queue(&self) {
         let empty = self.snd_queue().is_empty();
         self.extension().with(|state| state.queue_empty = empty);
     }
 
-    /// Segments in `snd_buf` that were never sent.
+    /// Number of segments in `snd_buf` that were never sent.
     pub(crate) fn unsent(&self) -> u32 {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if !index.is_off() {
@@ -154,7 +155,7 @@ impl Kcp<'_> {
         count
     }
 
-    /// Tells which segments are lost, and marks them.
+    /// Finds the segments that are lost, and marks them.
     pub(crate) fn detect_losses(&self) {
         let (now, una) = (self.now(), Sn(self.snd_una.get()));
         let in_flight = self.nsnd_buf.get();
@@ -168,7 +169,7 @@ impl Kcp<'_> {
         self.extension().with(|state| {
             let thin = state.is_thin(in_flight);
             let State { rack, log, .. } = state;
-            // The program may have taken segments away.
+            // The program may have removed segments.
             rack.pipe = rack.pipe.min(in_flight);
             if in_flight == 0 {
                 rack.idle();
@@ -185,7 +186,7 @@ impl Kcp<'_> {
         });
     }
 
-    /// Whether a segment is sent whose deadline has passed.
+    /// Decides whether a segment whose deadline has passed is sent.
     #[inline(never)]
     pub(crate) fn judge(&self, segment: Segment<'_>) -> Verdict {
         let (now, in_flight) = (self.now(), self.nsnd_buf.get());
@@ -205,7 +206,7 @@ impl Kcp<'_> {
             let heard = quiet < rto;
             let age = now.since(flying.ts).cast_unsigned();
             if heard && age > rto.saturating_mul(4) && !state.rack.holds(sn) {
-                // Nobody has told it lost, for want of memory perhaps.
+                // Loss detection has not found it lost, perhaps for lack of memory.
                 return (Verdict::Lost, 0);
             }
             if heard {

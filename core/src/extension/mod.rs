@@ -1,16 +1,16 @@
-//! What the original lacks and a program asks for through ikcpx.h: two congestion controls, and loss told by time.
+//! What the original lacks and a program can ask for through ikcpx.h: two congestion controls, and time-based loss detection.
 //!
-//! All of it works on the slow paths that run with a table of hooks (`ccops`), so that a connection without costs nothing:
-//! a program that wants loss told by time and no control gets a table without hooks.
+//! All of it uses the general code, which runs with a table of hooks (`ccops`), so it costs other connections nothing. A program
+//! that wants loss detection or redundancy without a control gets a table without hooks.
 //!
-//! The controls use hooks that any program has. What hooks do not give, or give at the price of a call for each segment, comes from
-//! here (`State`): what is on its way, what was sent and delivered, the shortest round trip of a flush, and when the newest
-//! transmission that arrived had been sent. Acknowledgements of a packet are taken before its `una`, so that no segment vanishes
+//! The controls use the hooks that any program can use. What hooks do not provide, or only with a call for each segment, comes
+//! from `State`: segments in flight, bytes sent and delivered, the shortest round trip since the last flush, and when the newest
+//! transmission that arrived was sent. A packet's acknowledgements are processed before its `una`, so that no segment is removed
 //! without a sample.
 //!
-//! - `info`: what a program can read of a controller
+//! - `info`: what a program can read about a control
 //! - `log`: transmissions in their order
-//! - `loss`: loss told by time, for a connection
+//! - `loss`: time-based loss detection for a connection
 //! - `tables`: the two controls as tables of hooks
 
 mod info;
@@ -25,32 +25,34 @@ use crate::cc::rack::{Rack, Sample};
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
+use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
 use log::Transmissions;
 pub(crate) use loss::Verdict;
 pub use tables::{bbr, cubic};
 
-/// The part of a connection's state that only extensions have.
+/// The part of a connection's state that exists only with extensions.
 pub(crate) struct Extension(OnDemand<State>);
 
 struct State {
     rack: Rack,
     log: Transmissions,
-    /// What was heard since a control last asked: the shortest round trip, and when the newest transmission had been sent.
+    /// Since a control last asked: the shortest round trip, and when the newest transmission that arrived was sent.
     rtt: Option<u32>,
     newest: Option<Millis>,
-    /// Bytes sent, bytes acknowledged in time, headers included, and segments acknowledged; all wrap.
+    /// Bytes sent, and bytes acknowledged at a known time, headers included; segments acknowledged; all wrap.
     sent: u32,
     delivered: u32,
     delivered_segments: u32,
-    /// Mean size of those that were sent last, headers included, in 16ths of a byte; 0 before the first.
+    /// Mean size of recently sent segments, headers included, in 16ths of a byte; 0 before the first.
     size: u32,
-    /// How far news may be apart, ms, as the control says.
+    /// The usual time between acknowledgements, ms, as the control has measured it.
     grain: u32,
-    /// The last flush found nothing more to send.
+    /// The last flush left nothing to send.
     queue_empty: bool,
-    /// Times that a probe was sent since an acknowledgement came, when the last was, and how many segments it has taken.
+    /// Number of times that probes were sent since the last acknowledgement; when the last were sent; how many segments those
+    /// were.
     probes: u32,
     probed: Millis,
     probes_now: u32,
@@ -58,7 +60,7 @@ struct State {
     by_control: bool,
 }
 
-/// For whom loss is told by time.
+/// Who has asked for time-based loss detection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Party {
     Program,
@@ -70,7 +72,7 @@ impl Extension {
         !self.0.as_ptr().is_null()
     }
 
-    /// Begins to tell loss by time. False without memory.
+    /// Turns time-based loss detection on for `party`. False without memory.
     #[inline(never)]
     fn turn_on(&self, now: Millis, party: Party) -> bool {
         let there = self.0.get_or_make(|| State::new(now)).is_some();
@@ -78,7 +80,7 @@ impl Extension {
         there
     }
 
-    /// `party` does not want it any more.
+    /// Turns it off for `party`.
     #[inline(never)]
     fn turn_off(&self, party: Party) {
         let wanted = self.with(|state| {
@@ -92,14 +94,14 @@ impl Extension {
 
     #[inline(never)]
     pub(crate) fn free(&self) {
-        // SAFETY: nothing is borrowed from it outside of `with`.
+        // SAFETY: nothing borrows from it outside of `with`.
         unsafe { self.0.free() }
     }
 
-    /// Works on the state, if there is one.
+    /// Calls `work` with the state, if there is one.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> Option<R> {
-        // SAFETY: NULL, or it is there. `work` cannot reach another borrow: no callback runs in it, and it calls nothing that works on
-        // the state.
+        // SAFETY: NULL or initialized. No second borrow is possible: `work` runs no callback and calls nothing that uses the
+        // state.
         unsafe { self.0.as_ptr().as_mut() }.map(work)
     }
 }
@@ -141,7 +143,7 @@ impl State {
 }
 
 impl Kcp<'_> {
-    /// Tells loss by time from now on, or as the original does: 0, or -1 without memory and without hooks.
+    /// Turns time-based loss detection on or off. Returns 0, or -1 without memory or in a profile without hooks.
     pub fn rack(&self, on: bool) -> c_int {
         if !profile::CONGESTION_HOOKS {
             return -1;
@@ -149,27 +151,27 @@ impl Kcp<'_> {
         let extension = &self.private().extension;
         if !on {
             extension.turn_off(Party::Program);
-            if self.has_no_control() {
-                self.ccops.set(ptr::null());
-            }
-            return 0;
-        }
-        if !extension.turn_on(self.now(), Party::Program) {
+        } else if !extension.turn_on(self.now(), Party::Program) {
             return -1;
         }
-        self.keep_slow_paths();
+        self.choose_ways();
         0
     }
 
-    /// Without a table of hooks the fast paths would run.
-    pub(crate) fn keep_slow_paths(&self) {
-        let wanted = self.private().extension.with(|state| state.by_program);
-        if self.ccops.get().is_null() && wanted == Some(true) {
+    /// Selects the general code, or the short ways, which know nothing of extensions. If an extension needs the general code and
+    /// the program has installed no hooks, a table without hooks is installed.
+    pub(crate) fn choose_ways(&self) {
+        let tells_by_time = self.private().extension.with(|state| state.by_program);
+        let copies = self.redundancy().is_some_and(Redundancy::is_on);
+        let needed = profile::CONGESTION_HOOKS && (tells_by_time == Some(true) || copies);
+        if self.ccops.get().is_null() && needed {
             self.ccops.set(tables::none());
+        } else if self.has_no_control() && !needed {
+            self.ccops.set(ptr::null());
         }
     }
 
-    /// True when the table in force has no hooks and is there for the slow paths only.
+    /// True if the installed table has no hooks and only selects the general code.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {
         cfg!(feature = "extensions") && ptr::eq(self.ccops.get(), tables::none())

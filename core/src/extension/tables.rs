@@ -1,4 +1,4 @@
-//! The controls as tables of hooks. Each hook finds its control in `congest`, and does little else than ask it.
+//! The controls as tables of hooks. Each hook finds its control in `congest` and does little more than call it.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
@@ -18,7 +18,7 @@ use crate::seq::Millis;
 /// A table that no thread writes to.
 struct Table(IKCPOPS);
 
-// SAFETY: it is constant, and what its name points to is as well.
+// SAFETY: the table and the name that it points to are constants.
 unsafe impl Sync for Table {}
 
 static NONE: Table = Table(IKCPOPS::without_hooks(c"none".as_ptr()));
@@ -62,7 +62,7 @@ fn where_hooks_are(table: &'static Table) -> *const IKCPOPS {
     }
 }
 
-/// The table of a connection that tells loss by time and has no control.
+/// The table of a connection that needs the general code but has no control.
 pub(super) fn none() -> *const IKCPOPS {
     &raw const NONE.0
 }
@@ -76,13 +76,13 @@ enum Kind {
 struct Control {
     kind: Kind,
     pacer: Pacer,
-    /// Bytes that the connection had sent when the pacer was told last.
+    /// Bytes that the connection had sent when the pacer was last updated.
     sent: u32,
-    /// What the control said last.
+    /// The control's last answer.
     allowance: Allowance,
-    /// Nothing is held back: there is so little to send.
+    /// Nothing is held back, because there is so little to send.
     free: bool,
-    /// The clock when it was asked last.
+    /// The clock when the control was last asked.
     asked: u32,
 }
 
@@ -131,7 +131,7 @@ struct Hooked<'a> {
 /// What a hook works on; `None` for NULL.
 ///
 /// # Safety
-/// The library calls the hook, with an object of its own on which `init` succeeded. A hook calls nothing that calls a hook.
+/// The library calls the hook with an object on which `init` succeeded, and a hook never calls anything that calls another hook.
 unsafe fn hooked<'a>(kcp: *mut IKCPCB) -> Option<Hooked<'a>> {
     // SAFETY: the caller's promise.
     let kcp = unsafe { Kcp::from_ptr(kcp) }?;
@@ -145,7 +145,7 @@ impl Hooked<'_> {
         &self.kcp.private().extension
     }
 
-    /// The mean size of those that were sent last: of a program's small messages more fit into a path than of full segments.
+    /// Mean size of recently sent segments: small messages fit into a path in larger numbers than full segments.
     fn segment(&self) -> u32 {
         let full = self.kcp.mss.get().saturating_add(IKCP_OVERHEAD);
         match self.extension().with(|state| state.size / 16) {
@@ -154,7 +154,7 @@ impl Hooked<'_> {
         }
     }
 
-    /// Sets `cwnd`, which counts from `snd_una` on, so that as many segments are on their way as the control says.
+    /// Sets `cwnd`, which counts from `snd_una`, so that as many segments are in flight as the control allows.
     fn tick(&mut self) {
         let kcp = &self.kcp;
         let unsent = kcp.unsent();
@@ -195,7 +195,7 @@ impl Hooked<'_> {
         self.kcp.incr.set(cwnd.saturating_mul(self.kcp.mss.get()));
     }
 
-    /// Payload that this flush may send, in bytes.
+    /// Bytes of payload that this flush may send.
     fn budget(&mut self) -> u32 {
         let (now, segment) = (self.kcp.current.get(), self.segment());
         let rate = self.control.allowance.rate;
@@ -213,10 +213,10 @@ impl Hooked<'_> {
     }
 }
 
-/// A new control for `kcp`. False without memory.
+/// Makes a new control for `kcp`. Returns 0, or -1 without memory.
 ///
 /// # Safety
-/// The library calls `init`, with an object of its own.
+/// The library calls `init` with an object of its own.
 #[inline(never)]
 unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int {
     // SAFETY: the caller's promise.
@@ -244,16 +244,16 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
         free: true,
         asked: now,
     };
-    // SAFETY: the allocation just made, of that size.
+    // SAFETY: the allocation was just made with that size.
     unsafe { at.write(control) };
     kcp.congest.set(at.cast());
-    // Until a flush begins.
+    // The window until the next flush begins.
     kcp.cwnd.set(kcp.cwnd.get().max(1));
     0
 }
 
 unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
-    // Its cycles differ from those of other connections.
+    // The seed makes the cycles of connections differ.
     let make = |now, conv: u32| Kind::Bbr(Bbr::new(now, conv.wrapping_mul(0x9e37_79b9) ^ now));
     // SAFETY: the library calls it.
     unsafe { init(kcp, make) }
@@ -271,7 +271,7 @@ unsafe extern "C" fn release(kcp: *mut IKCPCB) {
     };
     let control = kcp.congest.replace(ptr::null_mut());
     if !control.is_null() {
-        // SAFETY: `init` allocated it, and no hook runs any more that uses it.
+        // SAFETY: `init` allocated it, and no hook that uses it runs any more.
         unsafe { deallocate(control.cast()) }
     }
     kcp.private().extension.turn_off(Party::Control);
@@ -289,7 +289,7 @@ unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> IUINT32 {
     unsafe { hooked(kcp) }.map_or(u32::MAX, |mut hooked| hooked.budget())
 }
 
-/// The window is set when a flush begins; here stand no more than the library's own answers.
+/// The window is set when a flush begins. These hooks only replace the library's own reactions.
 unsafe extern "C" fn on_ack(_: *mut IKCPCB, _: IUINT32, _: IUINT32, _: IUINT32) {}
 
 unsafe extern "C" fn on_fast_retransmit(_: *mut IKCPCB, _: IUINT32, _: IUINT32, _: IUINT32) {}
@@ -323,7 +323,7 @@ unsafe extern "C" fn get_info(kcp: *mut IKCPCB, buf: *mut c_void, bufsize: IUINT
         info.needless = state.rack.needless;
     });
     let size = (bufsize as usize).min(size_of::<IKCPX_CCINFO>());
-    // SAFETY: the program's promise: as much room as `bufsize` says.
+    // SAFETY: the program promised `bufsize` bytes of room.
     unsafe { ptr::copy_nonoverlapping((&raw const info).cast::<u8>(), buf.cast(), size) };
     size as u32
 }

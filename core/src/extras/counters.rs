@@ -1,5 +1,5 @@
-//! What happens is counted. What the fields of the object tell is not counted once more: numbers of segments follow from
-//! `snd_nxt` and `rcv_nxt`.
+//! Counters. Numbers that follow from fields of the object, such as segments from `snd_nxt` and `rcv_nxt`, are not counted a
+//! second time.
 
 use core::cell::Cell;
 
@@ -9,7 +9,7 @@ use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment};
 use crate::seq::{Millis, Sn};
 
-/// Over how long the rate of delivery is measured, ms.
+/// Period over which the delivery rate is measured, ms.
 const RATE_PERIOD: u32 = 1000;
 
 /// What segments in `snd_queue` wait for.
@@ -24,16 +24,16 @@ enum Limit {
 
 pub(super) struct Counters {
     pub(super) stats: IKCPX_STATS,
-    /// The program has asked for them.
+    /// The program has asked for counters.
     pub(super) asked: Cell<bool>,
     limit: Cell<Limit>,
-    /// Since when it is that.
+    /// When `limit` became what it is.
     limit_since: Cell<Millis>,
-    /// Up to when time was counted, and where the numbers stood then.
+    /// Up to when time was counted, and the sequence numbers at that time.
     clock: Cell<Millis>,
     next_sn: Cell<u32>,
     arrived: Cell<u32>,
-    /// When the rate was computed, and what had been delivered then.
+    /// When the rate was computed, and the bytes delivered until then.
     rate_since: Cell<Millis>,
     rate_bytes: Cell<u64>,
 }
@@ -44,24 +44,24 @@ fn add(counter: &Cell<u64>, n: u32) {
 }
 
 impl Extras {
-    /// A packet of `len` bytes leaves.
+    /// A packet of `len` bytes is handed to `output`.
     pub(crate) fn packet_sent(&self, len: u32) {
         add(&self.counters.stats.packets_sent, 1);
         add(&self.counters.stats.bytes_sent, len);
     }
 
-    /// So many acknowledgements are in packets.
+    /// `count` acknowledgements were put into packets.
     pub(crate) fn acks_sent(&self, count: u32) {
         add(&self.counters.stats.acks_sent, count);
     }
 
-    /// A probe, or the answer to one, is in a packet.
+    /// A probe, or the answer to one, was put into a packet.
     pub(crate) fn probe_sent(&self, cmd: u8) {
         let stats = &self.counters.stats;
         add(probe(cmd, &stats.probes_sent, &stats.windows_sent), 1);
     }
 
-    /// One has arrived.
+    /// A probe, or the answer to one, arrived.
     pub(crate) fn probe_received(&self, cmd: u8) {
         let stats = &self.counters.stats;
         add(
@@ -70,17 +70,17 @@ impl Extras {
         );
     }
 
-    /// Payload has arrived that had arrived before.
+    /// A segment arrived a second time.
     pub(crate) fn duplicate_received(&self) {
         add(&self.counters.stats.duplicates_received, 1);
     }
 
-    /// `ikcp_input` answered with an error.
+    /// `ikcp_input` returned an error.
     pub(crate) fn packet_refused(&self) {
         add(&self.counters.stats.packets_refused, 1);
     }
 
-    /// `ikcp_input` got a packet, and what the one before has acknowledged is still to be seen.
+    /// `ikcp_input` got a packet. `ackedlen` still has what the last packet acknowledged.
     #[inline(always)]
     pub(crate) fn packet_arrived(&self, kcp: &Kcp<'_>, packet: Datagram) {
         let stats = &self.counters.stats;
@@ -99,7 +99,7 @@ impl Extras {
         self.look_at_acks(packet, kcp.now());
     }
 
-    /// So many acknowledgements, of which the newest answers what was sent at `newest` as far as is known.
+    /// `count` acknowledgements arrived. As far as is known, the newest is for what was sent at `newest`.
     #[inline(always)]
     pub(crate) fn acks_received(&self, count: u32, newest: Option<Millis>, now: Millis) {
         add(&self.counters.stats.acks_received, count);
@@ -112,7 +112,7 @@ impl Extras {
         while let Some(header) = packet.header().map(|at| at.read()) {
             if u32::from(header.cmd) == IKCP_CMD_ACK {
                 let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-                // Not always the newest that `input` finds.
+                // `input` need not have found the newest.
                 self.counters.round_trip(ts, now);
                 if let Some(needless) = self.resent.arrived(sn, ts) {
                     add(&self.counters.stats.resent_needless, needless);
@@ -125,19 +125,19 @@ impl Extras {
         }
     }
 
-    /// `segment` is sent again after its timeout.
+    /// `segment` is retransmitted after its timeout.
     pub(super) fn count_timeout(&self, segment: Segment<'_>, now: Millis) {
         add(&self.counters.stats.resent_timeout, 1);
         self.note_resent(segment, now);
     }
 
-    /// `segment` is sent again because later ones were acknowledged.
+    /// `segment` is retransmitted because later segments were acknowledged.
     pub(crate) fn skipped(&self, segment: Segment<'_>, now: Millis) {
         add(&self.counters.stats.resent_skipped, 1);
         self.note_resent(segment, now);
     }
 
-    /// `segment` is sent again because the path has changed.
+    /// `segment` is retransmitted because the path has changed.
     pub(super) fn count_path(&self, segment: Segment<'_>, now: Millis) {
         add(&self.counters.stats.resent_path, 1);
         self.note_resent(segment, now);
@@ -149,14 +149,13 @@ impl Extras {
         self.needs_attention(u32::from(more));
     }
 
-    /// A flush is about to admit `count` segments, which have waited for `waited` ms all together and the first of them for
-    /// `longest`.
+    /// A flush is about to admit `count` segments, which have waited `waited` ms in total and at most `longest` ms.
     #[inline(always)]
     pub(crate) fn admitted(&self, kcp: &Kcp<'_>, (count, waited, longest): (u32, u32, i32)) {
         let (counters, now) = (&self.counters, kcp.now());
         let left = kcp.nsnd_que.get() > count;
         self.takes_off(kcp);
-        // Where the clock was set back, nobody knows.
+        // After a clock that was set back the times are unknown.
         if count > 0 && longest > 0 && waited.cast_signed() > 0 {
             add(&counters.stats.queue_time, waited);
             let max = &counters.stats.queue_time_max;
@@ -167,13 +166,13 @@ impl Extras {
         }
     }
 
-    /// Segments wait in `snd_queue`, and a flush can admit none.
+    /// Segments wait in `snd_queue`, but a flush can admit none.
     pub(crate) fn stalled(&self, kcp: &Kcp<'_>) {
         self.counters.limited(limit_of(kcp), kcp.now());
     }
 }
 
-/// Which of two counters a command belongs to.
+/// The counter for a command: `ask` or `tell`.
 fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> {
     if u32::from(cmd) == IKCP_CMD_WASK {
         ask
@@ -182,7 +181,7 @@ fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> 
     }
 }
 
-/// The smallest window.
+/// The smallest window, which limits the sender.
 fn limit_of(kcp: &Kcp<'_>) -> Limit {
     let (window, peer) = (kcp.snd_wnd.get(), kcp.rmt_wnd.get());
     if kcp.send_window() < window.min(peer) {
@@ -198,13 +197,13 @@ impl Counters {
     #[inline(always)]
     fn round_trip(&self, ts: Millis, now: Millis) {
         let (rtt, min) = (now.since(ts), &self.stats.rtt_min);
-        // 0 stands for none, as in `rx_srtt`.
+        // 0 means none, as in `rx_srtt`.
         if rtt >= 0 && (min.get() == 0 || rtt.unsigned_abs() < min.get()) {
             min.set(rtt.unsigned_abs().max(1));
         }
     }
 
-    /// Counts the time up to `now` for what has limited the sender, and notes what does from now on.
+    /// Counts the time up to `now` for the present limit, and sets the next one.
     fn limited(&self, limit: Limit, now: Millis) {
         let stats = &self.stats;
         let counter = match self.limit.replace(limit) {
@@ -233,13 +232,13 @@ impl Counters {
 }
 
 impl Kcp<'_> {
-    /// Begins to count, where all is zero.
+    /// Begins to count; all counters are zero.
     pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
         counters.clock.set(now);
         counters.limit_since.set(now);
         counters.rate_since.set(now);
-        // What the last packet has acknowledged is counted when the next one comes.
+        // What the last packet acknowledged is counted with the next packet.
         let acked = u64::from(self.ackedlen.get()).wrapping_neg();
         counters.stats.bytes_delivered.set(acked);
         counters.rate_bytes.set(acked);
@@ -247,7 +246,7 @@ impl Kcp<'_> {
         counters.arrived.set(self.arrived());
     }
 
-    /// Counts what fields of the object tell. Done now and then, before they have gone around.
+    /// Counts from fields of the object. Called often enough that they do not wrap in between.
     pub(super) fn count_fields(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
         let stats = &counters.stats;
@@ -256,7 +255,7 @@ impl Kcp<'_> {
             (self.snd_nxt.get(), &counters.next_sn, &stats.segments_sent),
             (self.arrived(), &counters.arrived, &stats.segments_received),
         ] {
-            // A program that resets the connection sets them back.
+            // A program that resets the connection sets these numbers back.
             let more = Sn(number).since(Sn(seen.replace(number)));
             add(counter, more.max(0).unsigned_abs());
         }
@@ -269,7 +268,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// What was counted, up to now, but for what the last packet has acknowledged.
+    /// The counters up to now, without what the last packet acknowledged.
     pub(super) fn counted<'k>(&self, state: &'k Extras) -> &'k IKCPX_STATS {
         self.count_fields(state);
         let counters = &state.counters;

@@ -1,17 +1,17 @@
-//! When something is due, to the millisecond, and an update that sends it then.
+//! When something is due, to the millisecond, and an update that sends it at that time.
 //!
-//! A connection that is driven so sends when there is something to send, and sleeps in between, however long that is.
+//! A connection that is driven in this way sends when there is something to send, and sleeps in between for any length of time.
 
 use crate::index::Scope;
 use crate::kcp::Kcp;
 use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 
-/// What `next_due` answers, as a distance from the clock, when only a call or a packet can make something due.
+/// The distance from the clock when only a call or a packet can make something due.
 const NEVER: i32 = i32::MAX;
 
 impl Kcp<'_> {
-    /// When `update_due` has something to do next, in ms on the caller's clock, if nothing is sent or arrives before.
+    /// When `update_due` next has something to do, in ms on the caller's clock, if nothing is sent or arrives before.
     #[must_use]
     pub fn next_due(&self, current: u32) -> u32 {
         let now = Millis(current);
@@ -20,7 +20,7 @@ impl Kcp<'_> {
         } else {
             self.sync_listed();
             self.wait_for_segments(now)
-                .min(self.wait_for_probe(now))
+                .min(self.until_probe(now).unwrap_or(NEVER))
                 .min(self.wait_for_link(now))
                 .min(self.wait_for_copies(now))
         };
@@ -40,14 +40,14 @@ impl Kcp<'_> {
             self.ts_flush.set(now.plus(self.interval.get()).0);
             self.look_around();
         }
-        // A flush would do this at its end, and the first message would wait for the next one.
+        // A flush does this at its end; here it is done before, so that the first message need not wait for the next flush.
         self.raise_window();
         if let Ok(kcp) = self.request_flush() {
             kcp.tell_dead_link();
         }
     }
 
-    /// True when something waits that needs no clock: acknowledgements, answers, messages that the window has room for.
+    /// True if something is due regardless of the clock: acknowledgements, answers to probes, messages that fit the window.
     fn owes_now(&self) -> bool {
         self.ackcount.get() != 0
             || self.probe.get() != 0
@@ -55,25 +55,14 @@ impl Kcp<'_> {
                 && (self.admits(self.send_window()) || self.cwnd.get() == 0))
     }
 
-    /// Until a closed window is probed.
-    fn wait_for_probe(&self, now: Millis) -> i32 {
-        if self.rmt_wnd.get() != 0 {
-            NEVER
-        } else if self.probe_wait.get() == 0 {
-            0
-        } else {
-            Millis(self.ts_probe.get()).since(now)
-        }
-    }
-
-    /// Until redundancy has a segment to look at.
+    /// Time until a segment may be copied.
     fn wait_for_copies(&self, now: Millis) -> i32 {
         self.redundancy()
             .and_then(Redundancy::wake)
             .map_or(NEVER, |wake| wake.since(now))
     }
 
-    /// Until a segment in flight is due. What a flush had to leave is due at the end of the interval.
+    /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.
     fn wait_for_segments(&self, now: Millis) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
         if list.is_empty() {
@@ -96,7 +85,7 @@ impl Kcp<'_> {
         let is_due = index.has_unsent()
             || (!index.is_quiet(now, fast)
                 && if index.is_watched() {
-                    index.settle(list);
+                    index.apply_skips(list);
                     !self.walks_past_nothing_due(now)
                 } else {
                     index.seek(list, Scope::Due, None, now, fast).is_some()

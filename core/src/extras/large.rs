@@ -1,6 +1,6 @@
-//! Messages of more fragments than the original sends, and none that the peer has no window for.
+//! Messages with more fragments than the original sends, but none that the peer's window cannot hold.
 //!
-//! A header has 8 bits for the fragments that follow, and every receiver puts together what its window holds.
+//! A header has 8 bits for the number of fragments that follow, and every receiver can assemble as many as its window holds.
 
 use core::cell::Cell;
 use core::ffi::c_int;
@@ -9,21 +9,21 @@ use super::Extras;
 use crate::kcp::Kcp;
 use crate::send::REFUSED;
 
-/// Fragments of a message, at most.
+/// The most fragments of a message.
 const MOST: u32 = 255;
-/// The answer when the peer has no window for the message, and would never deliver it.
+/// Returned if the peer's window is too small: the message would never be delivered.
 const TOO_LONG: c_int = -3;
 
 pub(super) struct Large {
     on: Cell<bool>,
-    /// The peer has told its window in a packet since then.
+    /// A packet has told the peer's window since then.
     heard: Cell<bool>,
-    /// The largest that it told before it told `rmt_wnd`.
+    /// The largest window that the peer told before `rmt_wnd`.
     window: Cell<u32>,
 }
 
 impl Extras {
-    /// The peer has told `window` in the packet before this one.
+    /// The last packet told `window`.
     #[inline(always)]
     pub(super) fn window_told(&self, window: u32) {
         let large = &self.large;
@@ -32,8 +32,8 @@ impl Extras {
         }
     }
 
-    /// What `ikcp_send` answers to a message of `count` fragments: 0 when it takes it, and `None` where all is as in the
-    /// original.
+    /// What `ikcp_send` returns for a message of `count` fragments: 0 if it accepts it. `None` leaves the decision to the
+    /// original's rules.
     #[inline(never)]
     pub(crate) fn refusal(&self, kcp: &Kcp<'_>, count: u32, stream: bool) -> Option<c_int> {
         let large = &self.large;
@@ -52,8 +52,8 @@ impl Extras {
 }
 
 impl Kcp<'_> {
-    /// Lets messages have 255 fragments, and refuses those that the peer has no window for; or all as in the original. 0, or -1
-    /// without memory.
+    /// Allows messages of 255 fragments and refuses those that the peer's window cannot hold, or restores the original's rules.
+    /// Returns 0, or -1 without memory.
     pub fn large_messages(&self, on: bool) -> c_int {
         let Some(state) = self.ask() else {
             return -1;

@@ -1,4 +1,4 @@
-//! A link that fails, and comes back: a path that has changed, a bound on timeouts, and a link without progress.
+//! Failing links: a path that has changed, a bound on timeouts, and a link without progress.
 
 use core::cell::Cell;
 use core::ffi::c_int;
@@ -11,22 +11,22 @@ use crate::segment::Segment;
 use crate::seq::Millis;
 
 pub(super) struct Link {
-    /// The highest timeout of a segment, ms; 0 for none.
+    /// The highest timeout of a segment, ms; 0 means no bound.
     highest: Cell<u32>,
-    /// Without progress for so long the link is dead, ms; 0: never.
+    /// How long the link may make no progress before it is dead, ms; 0 means for ever.
     patience: Cell<u32>,
     callback: Cell<Option<DeadLink>>,
-    /// When something was seen to be acknowledged last, or to begin to wait for that, and a number that tells it.
+    /// When the link last made progress, and the number of acknowledged segments at that time.
     progress: Cell<Millis>,
     acknowledged: Cell<u32>,
     /// The link was found dead, and nothing was acknowledged since.
     told: Cell<bool>,
-    /// And the callback has to hear of it.
+    /// The callback has not been called for that yet.
     dead: Cell<bool>,
 }
 
 impl Extras {
-    /// A flush is about to put some segments into flight.
+    /// A flush is about to put segments into flight.
     #[inline(always)]
     pub(super) fn takes_off(&self, kcp: &Kcp<'_>) {
         if self.link.patience.get() != 0 {
@@ -34,7 +34,7 @@ impl Extras {
         }
     }
 
-    /// `segment` is sent again after its timeout, and gets `rto` as its next one. Gives what that becomes.
+    /// `segment` is retransmitted after its timeout. Returns its next timeout, which is `rto` or the bound.
     #[inline(never)]
     pub(crate) fn timed_out(&self, kcp: &Kcp<'_>, segment: Segment<'_>, rto: u32) -> u32 {
         self.count_timeout(segment, kcp.now());
@@ -46,7 +46,7 @@ impl Extras {
 }
 
 impl Link {
-    /// Looks whether something was acknowledged since the last look, or nothing is in flight.
+    /// Notes progress if a segment was acknowledged since the last look, or none is in flight.
     #[inline(never)]
     fn look(&self, kcp: &Kcp<'_>) {
         let acknowledged = kcp.snd_nxt.get().wrapping_sub(kcp.nsnd_buf.get());
@@ -60,7 +60,7 @@ impl Link {
         self.told.set(false);
     }
 
-    /// How long the link may still go without progress, as seen at `now`.
+    /// How long the link may still make no progress.
     fn left(&self, now: Millis) -> Option<i32> {
         let patience = self.patience.get();
         (patience != 0 && !self.told.get()).then(|| self.progress.get().plus(patience).since(now))
@@ -68,8 +68,8 @@ impl Link {
 }
 
 impl<'a> Kcp<'a> {
-    /// The network is back, or another one: what is in flight is sent now as if for the first time, and nothing that was measured
-    /// before counts.
+    /// The network is back, or another one is used: everything in flight is sent now as if for the first time, and earlier
+    /// measurements no longer count.
     pub fn path_changed(self) {
         self.rx_srtt.set(0);
         self.rx_rttval.set(0);
@@ -89,7 +89,7 @@ impl<'a> Kcp<'a> {
         self.flush();
     }
 
-    /// Makes all that is in flight segments that were never sent.
+    /// Resets all segments in flight to segments that were never sent.
     fn forget_transmissions(&self) {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if list.is_empty() {
@@ -97,7 +97,7 @@ impl<'a> Kcp<'a> {
         }
         let indexed = !index.is_off();
         if indexed {
-            // With what is pending for them.
+            // This also applies what is pending for them.
             self.rebuild_sent();
         }
         let mut at = list.first();
@@ -117,8 +117,8 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// No timeout of a segment grows beyond `milliseconds`, or that of the connection; 0: without bound. 0, or -1 without
-    /// memory and for a negative number.
+    /// Timeouts of segments grow to `milliseconds` at most, or to the connection's timeout if that is longer; 0 removes the
+    /// bound. Returns 0, or -1 for a negative number or without memory.
     pub fn backoff_limit(&self, milliseconds: c_int) -> c_int {
         match self.ask() {
             Some(Extras { link, .. }) if milliseconds >= 0 => {
@@ -129,8 +129,8 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The link counts as dead when nothing was acknowledged for `milliseconds`, whatever `dead_link` says, and `callback` hears
-    /// of it; 0: as in the original. 0, or -1 without memory and for a negative number.
+    /// The link is dead when nothing was acknowledged for `milliseconds`, whatever `dead_link` says, and `callback` is called; 0
+    /// restores the original's rule. Returns 0, or -1 for a negative number or without memory.
     pub fn dead_after(&self, milliseconds: c_int, callback: Option<DeadLink>) -> c_int {
         match self.ask() {
             Some(Extras { link, .. }) if milliseconds >= 0 => {
@@ -148,7 +148,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Until the link is dead.
+    /// Time until the link is dead.
     pub(super) fn wait_for_link(&self, now: Millis) -> i32 {
         match self.extras() {
             Some(Extras { link, .. }) if !self.snd_buf().is_empty() => {
@@ -159,7 +159,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// What is done now and then, at the end of a flush.
+    /// Periodic work at the end of a flush.
     pub(crate) fn tend_extras(&self) {
         let Some(state) = self.extras() else {
             return;
@@ -172,7 +172,7 @@ impl<'a> Kcp<'a> {
             return;
         }
         if left > 0 {
-            // The next time comes when the link would be dead.
+            // The next period ends when the link would be dead.
             let early = TRIM_PERIOD - left.unsigned_abs();
             let trimmed = &self.private().trimmed;
             trimmed.set(now.plus(early.wrapping_neg()));
@@ -183,7 +183,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// An update is at its end, and the link counts as dead: the program hears of it, once.
+    /// Called at the end of an update: if the link was found dead, calls the program's callback, once.
     #[cold]
     #[inline(never)]
     pub(crate) fn tell_dead_link(self) {
@@ -191,7 +191,7 @@ impl<'a> Kcp<'a> {
             && link.dead.replace(false)
             && let Some(callback) = link.callback.get()
         {
-            // SAFETY: the program's promise: a function of that type.
+            // SAFETY: the program promised a function of this type.
             _ = self.call_out(|kcp, user| unsafe { callback(kcp, user) });
         }
     }

@@ -1,14 +1,14 @@
-//! What a program can ask for beside congestion control: counters, large messages, and how a link that fails is treated.
+//! What a program can ask for besides congestion control: counters, large messages, and rules for failing links.
 //!
-//! All of it hangs on one pointer, NULL until the program asks for something that has to be remembered. What the rest of the
-//! code tells this module is a test of that pointer then, on ways that are taken once for a packet, a flush or a resend.
+//! One pointer holds all of it. The pointer is NULL until the program asks for something that must be remembered; until then the
+//! rest of the code only tests that pointer, once per packet, flush or retransmission.
 //!
-//! - `due`: when something is due, and an update that sends it then; it remembers nothing
+//! - `due`: when something is due, and an update that sends it at that time; keeps no state
 //! - `large`: messages of more than 127 fragments
 //! - `link`: a path that has changed, a bound on timeouts, a link without progress
-//! - `counters`: what happens is counted
-//! - `needless`: which resends proved to be for nothing
-//! - `stats`: the counters as the program gets them
+//! - `counters`: the counting
+//! - `needless`: which retransmissions were spurious
+//! - `stats`: the counters as the program sees them
 
 mod counters;
 mod due;
@@ -29,12 +29,12 @@ use link::Link;
 use needless::Resent;
 pub use stats::IKCPX_STATS;
 
-/// Called when the link counts as dead.
+/// Called when the link is dead.
 pub type DeadLink = unsafe extern "C" fn(kcp: *mut IKCPCB, user: *mut c_void);
 
-/// What a connection remembers for its extras. Zero is the first value of all of it.
+/// What a connection records for its extras. Zeroed memory is a valid value.
 pub(crate) struct Extras {
-    /// Reasons to look at what arrives: segments in `resent`, and large messages.
+    /// Reasons to look into arriving packets: the segments in `resent`, and large messages.
     attention: Cell<u32>,
     counters: Counters,
     resent: Resent,
@@ -49,19 +49,19 @@ impl Extras {
 }
 
 impl Kcp<'_> {
-    /// What is remembered, if the program has asked for anything.
+    /// The extras, if the program has asked for any.
     #[inline(always)]
     pub(crate) fn extras(&self) -> Option<&Extras> {
         self.private().extras.get()
     }
 
-    /// The same, and makes it. `None` without memory.
+    /// The extras, which are created at the first call. `None` without memory.
     fn ask(&self) -> Option<&Extras> {
         self.private().extras.get_or_zeroed()
     }
 
-    /// Counts from the first call on, and gives what was counted: as many bytes of it as there are, and zeros behind. -1
-    /// without memory.
+    /// Counts from the first call on. Copies the counters to `stats`, up to `size` bytes, and fills the rest with zeros. Returns
+    /// 0, or -1 without memory.
     ///
     /// # Safety
     /// `stats` is NULL or has `size` bytes.
@@ -70,7 +70,7 @@ impl Kcp<'_> {
             return -1;
         };
         if !state.counters.asked.replace(true) {
-            // SAFETY: zero is a value of a cell of a number, and nothing but cells is borrowed.
+            // SAFETY: zero is a valid number for every cell, and references to cells allow the write.
             unsafe {
                 ptr::from_ref(&state.counters.stats)
                     .cast_mut()

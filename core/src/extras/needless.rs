@@ -1,16 +1,16 @@
-//! Which resends proved to be for nothing: an acknowledgement carries the time of the transmission that it answers.
+//! Which retransmissions were spurious. An acknowledgement echoes the time stamp of the transmission that arrived.
 
 use core::cell::Cell;
 
 use crate::seq::{Millis, Sn};
 
-/// Segments sent again that are remembered at the same time, by the last bits of their numbers.
+/// Number of retransmitted segments that can be remembered, by the last bits of their numbers.
 const REMEMBERED: usize = 32;
 
-/// A segment that was sent again. Without resends the place is free.
+/// A retransmitted segment. With 0 resends the entry is free.
 struct Entry {
     sn: Cell<Sn>,
-    /// When it was sent before the first resend that is remembered, and last.
+    /// When it was sent before the first retransmission, and when it was last sent.
     first: Cell<Millis>,
     last: Cell<Millis>,
     resends: Cell<u32>,
@@ -23,7 +23,7 @@ impl Resent {
         &self.0[sn.0 as usize % REMEMBERED]
     }
 
-    /// `sn`, sent last at `before`, is sent again at `now`. True when one more is remembered now.
+    /// `sn`, last sent at `before`, is retransmitted at `now`. True if that takes a free entry.
     pub(super) fn note(&self, sn: Sn, before: Millis, now: Millis) -> bool {
         let entry = self.entry(sn);
         let resends = entry.resends.get();
@@ -37,8 +37,8 @@ impl Resent {
         resends == 0
     }
 
-    /// The transmission of `sn` at `ts` has arrived. Gives the resends that this shows to have been for nothing, and forgets
-    /// the segment; `None` when it is not remembered.
+    /// The transmission of `sn` at `ts` arrived. Returns the number of retransmissions that were spurious, and forgets the
+    /// segment; `None` if the segment is unknown.
     pub(super) fn arrived(&self, sn: Sn, ts: Millis) -> Option<u32> {
         let entry = self.entry(sn);
         if entry.resends.get() == 0 || entry.sn.get() != sn {
@@ -54,7 +54,7 @@ impl Resent {
         })
     }
 
-    /// Forgets what was acknowledged, and sent last before `then`. Gives how many.
+    /// Forgets segments that are acknowledged and were last sent before `then`. Returns their number.
     pub(super) fn forget(&self, una: Sn, then: Millis) -> u32 {
         let mut forgotten = 0;
         for entry in &self.0 {

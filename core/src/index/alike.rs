@@ -1,4 +1,4 @@
-//! Whether segments have the same timing: compared as 16 bytes, in one register where the processor has such.
+//! Whether segments have the same timing: a comparison of 16 bytes, in one register where the processor has such registers.
 
 use super::slots::FAN;
 use crate::segment::Segment;
@@ -14,11 +14,11 @@ mod lanes {
 
     #[inline(always)]
     pub(super) fn of([low, high]: [u64; 2]) -> Lanes {
-        // SAFETY: this module is compiled for processors that have it.
+        // SAFETY: this module is compiled only for processors with SSE2.
         unsafe { _mm_set_epi64x(high.cast_signed(), low.cast_signed()) }
     }
 
-    /// `found`, and what differs between `a` and `b`.
+    /// `found`, plus the bits in which `a` and `b` differ.
     #[inline(always)]
     pub(super) fn differences(found: Lanes, a: Lanes, b: Lanes) -> Lanes {
         // SAFETY: as above.
@@ -52,7 +52,7 @@ mod lanes {
     }
 }
 
-/// True when all have the same timing.
+/// True if all have the same timing.
 #[inline(always)]
 pub(super) fn are_alike(segments: &[Segment<'_>; FAN as usize]) -> bool {
     let first = lanes::of(segments[0].timing());

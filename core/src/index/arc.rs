@@ -1,9 +1,9 @@
-//! Bounds on moments of a clock that wraps.
+//! Bounds on times of a clock that wraps.
 
 use crate::seq::Millis;
 
-/// Some moments lie on the way from `low` on to `high`. Where they lie all around the circle of 32 bits, as after a clock that
-/// jumped by weeks, `high` stands just before `low`, and nothing is concluded.
+/// Times between `low` and `high`, forward from `low`. If the times are spread over the whole circle of 32 bits, as after a clock
+/// that jumped by weeks, then `high` is just before `low` and the arc says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Arc {
     low: Millis,
@@ -44,7 +44,7 @@ impl Arc {
         }
     }
 
-    /// Both of less than half the circle: then one that has both ends of the other has all of it.
+    /// If both arcs are shorter than half the circle, an arc that contains both ends of the other contains all of it.
     #[inline(never)]
     #[must_use]
     pub(super) fn join(self, other: Arc) -> Arc {
@@ -58,8 +58,8 @@ impl Arc {
         }
     }
 
-    /// True when all of them are at or before `now`, false when none is, as the signed distance of each tells; `None` where the
-    /// bounds leave that open.
+    /// True if all times are at or before `now`, false if none is, by their signed distances; `None` if the bounds leave that
+    /// open.
     #[inline(always)]
     pub(super) fn is_past(self, now: Millis) -> Option<bool> {
         let (from_low, from_high) = (now.since(self.low), now.since(self.high));
@@ -74,7 +74,7 @@ impl Arc {
         }
     }
 
-    /// No moment is less than this signed distance from `now`.
+    /// A lower bound on the signed distance of the times from `now`.
     #[inline(always)]
     pub(super) fn distance(self, now: Millis) -> i32 {
         let (low, high) = (self.low.since(now), self.high.since(now));
@@ -86,7 +86,7 @@ impl Arc {
 mod tests {
     use super::*;
 
-    /// Whatever the moments are, what an arc of them concludes holds for each.
+    /// Whatever the times are, each conclusion from their arc must hold for every one.
     #[test]
     fn what_an_arc_concludes_holds_for_each_moment() {
         let mut state = 7u32;
@@ -96,7 +96,7 @@ mod tests {
             state ^= state << 5;
             state
         };
-        // Miri takes a thousand times as long.
+        // Miri is a thousand times slower.
         for round in 0..if cfg!(miri) { 500 } else { 200_000 } {
             let spread = random() % 33;
             let base = random();

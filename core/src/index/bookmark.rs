@@ -7,8 +7,8 @@ use crate::kcp::Kcp;
 use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
-/// Names a segment of `snd_buf`. It opens while no packet was taken and no edit of the list was noticed since, and is a
-/// number and an address otherwise.
+/// A reference to a segment of `snd_buf` without a borrow. It opens only if no segment was removed and no edit of the list was
+/// noticed since; otherwise it is just a number and an address.
 #[derive(Clone, Copy)]
 pub(crate) struct Bookmark {
     sn: Sn,
@@ -22,13 +22,14 @@ impl Bookmark {
         self.sn
     }
 
-    /// True for the segment that was marked, or another one with its number in the same place.
+    /// True for the segment that was marked, or for another with the same number at the same address.
     pub(crate) fn names(self, segment: Segment<'_>) -> bool {
         segment.as_ptr() == self.address.as_ptr() && segment.sn.get() == self.sn.0
     }
 }
 
-/// A segment of `snd_buf` that was found. The handle on the object is borrowed exclusively, so that it is still there.
+/// A segment that was found in `snd_buf`. It borrows the handle on the object exclusively, so nothing can remove the segment
+/// meanwhile.
 pub(crate) struct Found<'k, 'a>(&'k mut Kcp<'a>, NonNull<IKCPSEG>);
 
 impl<'k, 'a> Found<'k, 'a> {
@@ -39,7 +40,7 @@ impl<'k, 'a> Found<'k, 'a> {
         Some(Found(kcp, at))
     }
 
-    /// Takes it out of the list.
+    /// Removes it from the list.
     #[inline(always)]
     pub(crate) fn take(self) -> (&'k mut Kcp<'a>, Owned) {
         let Found(kcp, at) = self;
@@ -59,11 +60,11 @@ impl Kcp<'_> {
         }
     }
 
-    /// The segment, unless something has changed.
+    /// The segment, if nothing has changed since.
     #[inline(always)]
     pub(crate) fn open(&self, at: Bookmark) -> Option<Segment<'_>> {
-        // SAFETY: what takes a segment out of `snd_buf` counts as a change, by the library or, found by comparing the list with
-        // its index after each callback, by the program. So the segment is listed.
+        // SAFETY: every removal from `snd_buf` counts as a change. The library counts its own, and finds a program's by comparing
+        // the list with the index after each callback. Without a change the segment is still listed.
         (self.private().changes.get() == at.changes)
             .then(|| unsafe { Segment::from_raw(at.address) })
     }

@@ -8,15 +8,15 @@ use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
-/// Segments out of order up to which the list is as good as a ring.
+/// With at most this many segments out of order, walking the list is as fast as a ring.
 const WALKED: u32 = 16;
 
 /// Where a segment belongs in `rcv_buf`.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'k> {
-    /// It is there already.
+    /// A segment with this number is there already.
     Taken,
-    /// Behind this one; at the front for `None`.
+    /// After this segment, or at the front for `None`.
     After(Option<Segment<'k>>),
 }
 
@@ -28,15 +28,15 @@ pub(crate) struct ReceiveIndex {
 
     /// The ring describes the list.
     indexed: Cell<bool>,
-    /// Segments that might wait when the index was last looked at.
+    /// How many segments could wait when the index was last used.
     window: Cell<u32>,
-    /// Most sequence numbers that the list spanned during this trimming period.
+    /// The most sequence numbers that the list spanned in this trimming period.
     peak: Cell<u32>,
     slots: Slots<()>,
 }
 
 impl ReceiveIndex {
-    /// True when the index still describes the list.
+    /// True if the index still describes the list.
     #[inline(always)]
     pub(crate) fn describes(&self, list: List<'_>, count: u32) -> bool {
         self.count.get() == count
@@ -44,7 +44,7 @@ impl ReceiveIndex {
             && self.last.get() == list.last_address()
     }
 
-    /// True when there is a ring, whose addresses are believed as long as the stamp matches.
+    /// True if there is a ring. Its addresses are valid as long as the stamp matches.
     #[inline(always)]
     pub(crate) fn holds_addresses(&self) -> bool {
         self.indexed.get()
@@ -96,7 +96,7 @@ impl ReceiveIndex {
         self.indexed.set(true);
     }
 
-    /// Where a segment with this `sn` belongs.
+    /// Where a segment with number `sn` belongs.
     #[inline(always)]
     pub(crate) fn place<'k>(&'k self, list: List<'k>, sn: Sn) -> Place<'k> {
         let Some((first, last)) = list.ends() else {
@@ -132,7 +132,7 @@ impl ReceiveIndex {
         Place::After(at)
     }
 
-    /// Links `segment` at the place that `place` found for it, in a `window` of so many.
+    /// Links `segment` at the place that `place` found; the receive window is `window`.
     pub(crate) fn insert(
         &self,
         list: List<'_>,
@@ -159,7 +159,7 @@ impl ReceiveIndex {
         }
     }
 
-    /// Takes the first member out of the list.
+    /// Removes the first segment from the list.
     #[inline(always)]
     pub(crate) fn take_first(&self, list: &mut ListMut<'_>) -> Option<Owned> {
         let first = list.pop_front()?;
@@ -170,7 +170,7 @@ impl ReceiveIndex {
         Some(first)
     }
 
-    /// Ends a trimming period: the ring is given back when it was not needed, and shrunk when it was needed less.
+    /// Ends a trimming period: frees a ring that was not needed, and shrinks one that is too large.
     pub(crate) fn trim(&self, list: List<'_>) {
         let peak = self.peak.replace(0);
         if self.slots.is_allocated() && self.slots.is_too_large(peak, self.window.get()) {

@@ -1,8 +1,8 @@
 //! The index over `snd_buf`: which segments are listed, their earliest deadline, and how often each was skipped.
 //!
-//! Up to [`FEW`] segments in flight there is no index, and the list is walked as in the original: connections with a message
-//! now and then have neither an index nor a pool. The same holds without memory, and for a list out of order, which only a
-//! program can cause. Beyond [`FEW`] there is a ring with a tree over it.
+//! With up to [`FEW`] segments in flight there is no index, and the list is walked as in the original: a connection with a
+//! message now and then has neither an index nor a pool. There is none either without memory, or if a program puts the list out
+//! of order. With more segments there is a ring with a tree over it.
 
 mod edits;
 mod find;
@@ -20,37 +20,38 @@ use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
 use tree::{AHEAD, Count, Due, Seek, Skip, Span, Timing, skips};
 
-/// Segments in flight up to which there is no index.
+/// With at most this many segments in flight there is no index.
 const FEW: u32 = 4;
 
-/// Segments in flight up to which every flush looks at all of them: what a program has written there is seen at once.
+/// With at most this many segments in flight every flush checks all of them, and so sees at once what a program has written.
 const WATCHED: u32 = 64;
 
-/// Which segments a flush has to look at.
+/// Which segments a flush has to visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Those never sent.
+    /// Segments that were never sent.
     Unsent,
-    /// Those, and the ones that the tree finds due.
+    /// Those, and the segments that the tree finds due.
     Due,
-    /// All of them.
+    /// All segments.
     All,
 }
 
-/// What fast retransmission depends on; programs change it at any time.
+/// The parameters of fast retransmission, which a program may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FastResend {
-    /// Skips from which on a segment is sent again; `u32::MAX` when that is off.
+    /// A segment is retransmitted after this many skips; `u32::MAX` turns that off.
     pub(crate) resent: u32,
-    /// `fastlimit`: transmissions up to which it may be, without limit when not positive.
+    /// `fastlimit`: the most transmissions of a segment that may still be retransmitted; 0 or less means no limit.
     pub(crate) limit: i32,
 }
 
 impl FastResend {
-    /// True when a segment sent `xmit` times may be sent again because of skips.
+    /// True if `segment` was skipped often enough to be retransmitted.
     #[inline(always)]
-    pub(crate) fn allows(self, xmit: u32) -> bool {
-        FastResend::allows_under(self.limit, xmit)
+    pub(crate) fn was_skipped(self, segment: Segment) -> bool {
+        segment.fastack.get() >= self.resent
+            && FastResend::allows_under(self.limit, segment.xmit.get())
     }
 
     #[inline(always)]
@@ -59,10 +60,10 @@ impl FastResend {
     }
 }
 
-/// What an update looks at that finds nothing to do comes first.
+/// First come the fields that an update reads when nothing is due.
 #[repr(C)]
 pub(crate) struct SendIndex {
-    /// What the ring holds. Without memory there is no index, and nothing below is kept up to date.
+    /// The ring. Without memory there is no index, and the fields below are not kept up to date.
     slots: Slots<Timing>,
 
     // The stamp: what the list looked like when the index described it.
@@ -72,42 +73,42 @@ pub(crate) struct SendIndex {
     next: Cell<Sn>,
     first_resendts: Cell<u32>,
     last_resendts: Cell<u32>,
-    /// What a program may have written to the ends otherwise.
+    /// `xmit` and `fastack` of both ends, to notice what a program writes there.
     first_counts: Cell<u32>,
     last_counts: Cell<u32>,
 
-    /// Every listed segment before this one has been sent, and the tree knows its deadline.
+    /// Every listed segment before this one was sent, and the tree knows its deadline.
     unsent: Cell<Sn>,
-    /// `fastlimit` when the tree noted which segments may be sent again because of skips.
+    /// The `fastlimit` for which the tree holds.
     limit: Cell<i32>,
     /// Skips may be pending in the tree.
-    unsettled: Cell<bool>,
-    /// Where the next look for what the program has written begins.
+    skips_pending: Cell<bool>,
+    /// Where the next check for a program's writes begins.
     look: Cell<Sn>,
-    /// Most sequence numbers that were in flight during this trimming period.
+    /// The most sequence numbers that were in flight in this trimming period.
     peak: Cell<u32>,
-    /// Segments that might be in flight when the ring was made last.
+    /// How many segments could be in flight when the ring was last made.
     window: Cell<u32>,
-    /// From which one to before which others were sent with this deadline that the tree need not know of yet.
+    /// Segments from `run` up to `run_end` were sent with this deadline, but the tree need not know it yet.
     run: Cell<Sn>,
     run_end: Cell<Sn>,
     run_resendts: Cell<Millis>,
 }
 
 impl SendIndex {
-    /// True when there is no index, so that everything has to be looked up in the list.
+    /// True if there is no index, so that everything must be looked up in the list.
     #[inline(always)]
     pub(crate) fn is_off(&self) -> bool {
         !self.slots.is_allocated()
     }
 
-    /// True when a flush looks at every segment: the few there are.
+    /// True if every flush checks every segment, because there are few.
     #[inline(always)]
     pub(crate) fn is_watched(&self) -> bool {
         self.is_off() || self.count.get() <= WATCHED
     }
 
-    /// True when the index still describes the list.
+    /// True if the index still describes the list.
     #[inline(always)]
     pub(crate) fn describes(&self, list: List<'_>, count: u32, next: Sn) -> bool {
         if self.count.get() != count
@@ -123,7 +124,7 @@ impl SendIndex {
         })
     }
 
-    /// Takes over what the list's ends look like.
+    /// Stamps the index with the list's ends.
     #[inline(never)]
     fn stamp_ends(&self, list: List<'_>) {
         self.first.set(list.first_address());
@@ -146,17 +147,17 @@ impl SendIndex {
         self.last_counts.set(edits::counts(last));
     }
 
-    /// Makes the index describe the list as it is, after the program has edited it.
+    /// Makes the index describe the list again after the program has edited it.
     #[cold]
     #[inline(never)]
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32, next: Sn) {
-        if !self.is_off() && self.unsettled.replace(false) {
-            self.settle_listed(list);
+        if !self.is_off() && self.skips_pending.replace(false) {
+            self.apply_skips_to(list);
         }
         self.build(list, count, next);
     }
 
-    /// The same where nothing was known of the list before, and nothing is pending.
+    /// Makes the index describe a list of which nothing was known and for which nothing is pending.
     #[cold]
     #[inline(never)]
     fn build(&self, list: List<'_>, count: u32, next: Sn) {
@@ -168,9 +169,9 @@ impl SendIndex {
         self.stamp_ends(list);
     }
 
-    /// Puts the list into the ring. Without memory, and when the list is not in order, there is none.
+    /// Puts the list into the ring. False without memory, or if the list is out of order.
     fn fill_ring(&self, list: List<'_>) -> bool {
-        self.unsettled.set(false);
+        self.skips_pending.set(false);
         self.unsent.set(self.next.get());
         let Some((first, last)) = list.ends() else {
             return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);
@@ -184,7 +185,7 @@ impl SendIndex {
         let mut behind = None;
         while let Some(segment) = at {
             let sn = Sn(segment.sn.get());
-            // Steps that all lead forward may lead all around the circle.
+            // Even if each step leads forward, all steps together may lead around the circle.
             if behind.is_some_and(|behind: Sn| !sn.before(behind)) || sn.before(low) {
                 return false;
             }
@@ -195,7 +196,7 @@ impl SendIndex {
             behind = Some(sn);
             at = list.prev(segment);
         }
-        self.settle_all();
+        self.refresh_all();
         true
     }
 
@@ -204,18 +205,18 @@ impl SendIndex {
         self.slots.set_up(span, self.window.get())
     }
 
-    /// Lets every segment know of its skips, and every node of its segments.
+    /// Applies all pending skips to the segments, and renews every node.
     #[cold]
     #[inline(never)]
-    fn settle_all(&self) {
-        self.unsettled.set(false);
-        self.slots.settle(None, self.limit.get());
+    fn refresh_all(&self) {
+        self.skips_pending.set(false);
+        self.slots.refresh(None, self.limit.get());
     }
 
-    /// Lets the segments know of their skips, whatever the program has done to the list.
+    /// Applies pending skips to the segments of the list, whatever the program has done to it.
     #[cold]
     #[inline(never)]
-    fn settle_listed(&self, list: List<'_>) {
+    fn apply_skips_to(&self, list: List<'_>) {
         let mut at = list.first();
         while let Some(segment) = at {
             let slot = self.slots.slot(Sn(segment.sn.get()));
@@ -227,8 +228,8 @@ impl SendIndex {
         }
     }
 
-    /// `count` segments from `run` on, up to the sequence number `next`, were appended to the list at `ts`, which has `total` now; the
-    /// `window` allows so many.
+    /// `count` segments, from `run` up to but excluding the sequence number `next`, were appended to the list at `ts`. The list
+    /// has `total` segments now, of at most `window`.
     #[inline(always)]
     pub(crate) fn admitted(
         &self,
@@ -244,7 +245,7 @@ impl SendIndex {
         let sn = Sn(run.sn.get());
         let begins = head == run;
         if self.is_off() {
-            // Where there was no memory, or no order, it is tried again now and then.
+            // If memory was short or the list out of order, it tries again now and then.
             if total > FEW
                 && (total <= WATCHED
                     || begins
@@ -274,7 +275,7 @@ impl SendIndex {
             return;
         }
         let last = next.plus(u32::MAX);
-        if self.unsettled.get() {
+        if self.skips_pending.get() {
             self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
@@ -287,7 +288,7 @@ impl SendIndex {
         }
     }
 
-    /// Some are to be appended where skips may be pending.
+    /// Segments are appended where skips may be pending, which must not reach the new ones.
     #[inline(never)]
     fn push_for(&self, list: List<'_>, sn: Sn, last: Sn) {
         self.slots.push_to(sn);
@@ -295,25 +296,25 @@ impl SendIndex {
         self.stamp_ends(list);
     }
 
-    /// Begins with an empty list, before the segment `sn` comes. What was known of an empty list was not kept up to date.
+    /// Begins with an empty list, before segment `sn`. The index of an empty list is not kept up to date.
     #[inline(never)]
     fn restart(&self, sn: Sn, limit: i32) {
         if self.count.replace(0) != 0 {
-            // The program has emptied it.
+            // The program has emptied the list.
             self.slots.set_up(self.slots.capacity(), 0);
         }
-        self.unsettled.set(false);
+        self.skips_pending.set(false);
         self.unsent.set(sn);
         self.limit.set(limit);
     }
 
-    /// Takes the segment with this `sn` out of the list, if it is still there after a callback.
+    /// Removes the segment `sn` from the list, if it is still there after a callback.
     pub(crate) fn take_again(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
         let at = self.find_again(list.list(), sn)?.address();
         Some(self.remove(list, at))
     }
 
-    /// Takes a member out of the list.
+    /// Removes a segment from the list.
     #[inline(always)]
     pub(super) fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
         // SAFETY: it was found in the list.
@@ -329,7 +330,7 @@ impl SendIndex {
         segment
     }
 
-    /// Takes every segment before `una` out of the list, and hands each to `taken`. Gives how many they were.
+    /// Removes every segment before `una` from the list and passes each to `taken`. Returns their number.
     #[inline(always)]
     pub(crate) fn take_before(
         &self,
@@ -359,7 +360,7 @@ impl SendIndex {
         count
     }
 
-    /// An `ikcp_input` ended with the acknowledgement of `sn` as its candidate: every segment before it was skipped.
+    /// An `ikcp_input` ended with `sn` as the latest acknowledged segment: every segment before it was skipped.
     #[inline(always)]
     pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
         let Some((first, last)) = list.ends() else {
@@ -375,12 +376,12 @@ impl SendIndex {
         }
     }
 
-    /// In a window that is watched the program may write what it likes, so that nothing may be pending there.
+    /// If all segments are checked at each flush, a program may write any of them, so nothing may stay pending.
     #[inline(never)]
     fn count_in_tree(&self, first: Sn, last: Sn, skip: Skip) {
         let at_once = self.is_watched();
         if !at_once {
-            self.unsettled.set(true);
+            self.skips_pending.set(true);
         }
         let ring_end = self.slots.last_slot();
         let (from, to) = (
@@ -410,7 +411,7 @@ impl SendIndex {
         }
     }
 
-    /// The original's walk, for a list without ring.
+    /// The original's walk, for a list without an index.
     fn count_skip(list: List<'_>, skip: Skip) {
         let mut at = list.first();
         while let Some(segment) = at {
@@ -426,8 +427,8 @@ impl SendIndex {
         }
     }
 
-    /// The segments from `first` to `last`, as listed, were sent for the first time, and the `fastack` of each is 0. Where more
-    /// of the flush `follow`, the tree hears of it later.
+    /// The segments from `first` to `last`, in the order of the list, were sent for the first time, and their `fastack` is 0. If
+    /// more of the flush `follow`, the tree is updated later.
     #[inline(always)]
     pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
         if self.is_off() {
@@ -452,7 +453,7 @@ impl SendIndex {
         }
     }
 
-    /// Lets the tree know of the segments that were sent for the first time.
+    /// Enters segments that were sent for the first time into the tree.
     #[inline(always)]
     fn note_run(&self) {
         if self.run.get() != self.run_end.get() {
@@ -471,13 +472,13 @@ impl SendIndex {
 
     #[inline(always)]
     fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        // Mostly those before them were sent at the same moment.
+        // Usually the segments before them were sent at the same time.
         if !self.slots.knows_deadline(first, last, resendts) {
             self.slots.set_deadlines(first, last, resendts);
         }
     }
 
-    /// `segment` was sent. Where it was skipped before, that is forgotten when the tree is next brought up to date.
+    /// `segment` was sent. Its earlier skips no longer count once the tree is next renewed.
     #[inline(always)]
     pub(crate) fn sent(&self, segment: Segment) {
         if self.is_off() {
@@ -501,25 +502,25 @@ impl SendIndex {
         }
     }
 
-    /// True when a listed segment may never have been sent.
+    /// True if a listed segment may never have been sent.
     #[inline(always)]
     pub(crate) fn has_unsent(&self) -> bool {
         self.unsent.get() != self.next.get()
     }
 
-    /// Every listed segment before this one has been sent.
+    /// Every listed segment before this one was sent.
     pub(crate) fn unsent(&self) -> Sn {
         self.unsent.get()
     }
 
-    /// A flush has looked at every segment that was not sent before.
+    /// A flush has visited every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {
         self.note_run();
         self.unsent.set(self.next.get());
     }
 
-    /// A flush has come as far as `sn`.
+    /// A flush has got as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
         self.note_run();
         if sn.since(self.unsent.get()) > 0 {
@@ -527,13 +528,13 @@ impl SendIndex {
         }
     }
 
-    /// True when the tree holds for these parameters.
+    /// True if the tree holds for these parameters.
     #[inline(always)]
     pub(crate) fn holds_for(&self, fast: FastResend) -> bool {
         self.limit.get() == fast.limit
     }
 
-    /// True when no segment that was sent is due at `now`.
+    /// True if no segment that was sent is due at `now`.
     #[inline(always)]
     pub(crate) fn is_quiet(&self, now: Millis, fast: FastResend) -> bool {
         if !self.holds_for(fast) {
@@ -548,35 +549,35 @@ impl SendIndex {
     #[inline(never)]
     fn limit_changed(&self, limit: i32) {
         self.limit.set(limit);
-        self.settle_all();
+        self.refresh_all();
     }
 
-    /// A distance from `now` before which nothing is due, as far as the root can tell.
+    /// A distance from `now` before which nothing is due, according to the root.
     #[inline(always)]
     pub(crate) fn quiet_for(&self, now: Millis) -> i32 {
         self.slots.root().note.distance(now)
     }
 
-    /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`. Writes nothing.
+    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`. Writes nothing.
     pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
         self.slots.earliest(now, horizon)
     }
 
-    /// Makes the deadlines exact that are noted less than `horizon` from `now`.
+    /// Makes exact all recorded deadlines that are less than `horizon` away from `now`.
     pub(crate) fn narrow(&self, list: List<'_>, now: Millis, horizon: i32) {
         let last = now.plus(horizon.cast_unsigned().wrapping_sub(1));
-        self.slots.settle(Some(last), self.limit.get());
+        self.slots.refresh(Some(last), self.limit.get());
         self.stamp_ends(list);
     }
 
-    /// Ends a trimming period: the ring gets the size that was needed during it.
+    /// Ends a trimming period: resizes the ring to what was needed.
     pub(crate) fn trim(&self, list: List<'_>) {
         let peak = self.peak.replace(0);
         if self.is_off() || !self.slots.is_too_large(peak, self.window.get()) {
             return;
         }
         if self.count.get() <= FEW {
-            self.settle_all();
+            self.refresh_all();
             self.slots.free();
         } else {
             self.rebuild(list, self.count.get(), self.next.get());

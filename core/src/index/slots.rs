@@ -1,5 +1,5 @@
-//! The arrays of an index, in one allocation: a slot for each sequence number of a window, and a tree of nodes over the
-//! slots. Each node has up to [`FAN`] children and knows which of them hold segments, so empty ranges cost nothing.
+//! The arrays of an index, in one allocation: a slot for each sequence number of a window, and a tree over the slots. A node has
+//! up to [`FAN`] children and knows which of them hold segments, so empty ranges cost nothing.
 
 use core::cell::Cell;
 use core::iter;
@@ -11,36 +11,36 @@ use crate::memory::{allocate, deallocate};
 use crate::segment::Segment;
 use crate::seq::Sn;
 
-/// Bits of a slot's number that a level of the tree takes.
+/// Bits of a slot number per level of the tree.
 const BITS: u32 = 4;
-/// Slots below a node of the lowest level, and nodes below one of the others.
+/// Slots below a node of the lowest level, and child nodes of any other node.
 pub(super) const FAN: u32 = 1 << BITS;
 /// Slots of the smallest ring.
 const SMALLEST: u32 = 32;
-/// Slots of the largest ring that grows with what it holds. Beyond it a ring gets the size of the window at once: to fill
-/// another one is work that a single packet must not cause.
+/// Slots of the largest ring that grows with its contents. A larger ring is made for the whole window at once, so that no packet
+/// causes the work of filling another.
 const GROWING: u32 = 256;
-/// Slots of the largest ring. A wider window is walked.
+/// Slots of the largest ring. Wider windows are walked.
 const LARGEST: u32 = 1 << 24;
 
-/// A node of the tree, with what the index notes about the segments below it.
+/// A node of the tree, with what the index records about the segments below it.
 #[repr(C)]
 pub(super) struct Node<T> {
     pub(super) note: T,
-    /// Which of those below hold a segment. What is noted of a node where none does means nothing.
+    /// Which children hold a segment. If none does, `note` is meaningless.
     pub(super) live: Cell<u16>,
 }
 
 #[repr(C)]
 pub(super) struct Slots<T> {
-    /// The address of each slot's segment, and the beginning of the allocation.
+    /// The address of each slot's segment. The allocation begins here.
     pointers: Cell<*mut *mut IKCPSEG>,
-    /// The nodes, and the root. Each has the number of its first slot plus the capacity, less the bits below it: the levels
-    /// follow each other from the root on, with gaps between them.
+    /// The nodes, and the root. The number of a node is that of its first slot plus the capacity, shifted right by the bits below
+    /// it: levels follow each other from the root on, with gaps between them.
     nodes: Cell<*mut Node<T>>,
     root: Cell<*mut Node<T>>,
     leaves: Cell<*mut Node<T>>,
-    /// Slots less one, a power of two less one; meaningless without memory.
+    /// Number of slots less one, so all lower bits are 1; meaningless without memory.
     mask: Cell<u32>,
     /// The level of the root.
     top: Cell<u32>,
@@ -64,7 +64,7 @@ impl Slots<()> {
             self.free_memory();
             let memory = memory.as_ptr();
             self.pointers.set(memory.cast());
-            // SAFETY: inside the allocation, at multiples of 8 where nodes hold more than bits.
+            // SAFETY: inside the allocation, aligned to 8 bytes if nodes hold more than bits.
             let at = |number: u32| unsafe { memory.add(addresses + number as usize * node).cast() };
             self.nodes.set(at(0));
             self.root.set(at(capacity >> below(top)));
@@ -72,7 +72,7 @@ impl Slots<()> {
             self.mask.set(capacity - 1);
             self.top.set(top);
         }
-        // SAFETY: inside the allocation. The nodes say which slots are used, so addresses may be anything.
+        // SAFETY: inside the allocation. The nodes say which slots are in use, so the addresses need no value yet.
         unsafe { ptr::write_bytes(self.nodes.get().cast::<u8>(), 0, nodes) };
         true
     }
@@ -86,7 +86,7 @@ impl Slots<()> {
     fn free_memory(&self) {
         let memory = self.pointers.replace(ptr::null_mut());
         if !memory.is_null() {
-            // SAFETY: it came from `allocate`, and no reference into it is kept.
+            // SAFETY: it came from `allocate`, and no reference into it is left.
             unsafe { deallocate(memory.cast()) }
         }
     }
@@ -98,7 +98,7 @@ impl<T> Slots<T> {
         !self.pointers.get().is_null()
     }
 
-    /// Slots, 0 without memory.
+    /// Number of slots; 0 without memory.
     #[inline(always)]
     pub(super) fn capacity(&self) -> u32 {
         if self.is_allocated() {
@@ -108,12 +108,13 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Makes an empty ring for `span` consecutive sequence numbers of a `window`, in the memory at hand where that has the size.
+    /// Makes an empty ring for `span` consecutive sequence numbers of a `window`. It uses the present memory if the size is
+    /// right.
     pub(super) fn set_up(&self, span: u32, window: u32) -> bool {
         self.plain().set_up_with(size_of::<Node<T>>(), span, window)
     }
 
-    /// True when a ring that has to hold no more than `span` sequence numbers of a `window` is to be shrunk.
+    /// True if the ring should shrink when it has to hold at most `span` sequence numbers of a `window`.
     pub(super) fn is_too_large(&self, span: u32, window: u32) -> bool {
         self.plain().is_too_large_for(span, window)
     }
@@ -122,10 +123,10 @@ impl<T> Slots<T> {
         self.plain().free_memory();
     }
 
-    /// The same whatever its nodes note, so that there is one copy of what is rare.
+    /// The slots without their notes, so that rarely used code exists once.
     #[inline(always)]
     fn plain(&self) -> &Slots<()> {
-        // SAFETY: the layout is that of C, and all fields have the size of a pointer or a number.
+        // SAFETY: the layout is C's, and every field has the size of a pointer or a number.
         unsafe { &*ptr::from_ref(self).cast() }
     }
 
@@ -148,11 +149,11 @@ impl<T> Slots<T> {
     #[inline(always)]
     pub(super) fn node(&self, level: u32, slot: u32) -> &Node<T> {
         let at = (slot + self.mask.get() + 1) >> below(level);
-        // SAFETY: callers have memory, and name a slot and a level of it.
+        // SAFETY: callers have memory, and pass a slot and a level of it.
         unsafe { &*self.nodes.get().add(at as usize) }
     }
 
-    /// The node of the lowest level above `slot`.
+    /// The lowest node above `slot`.
     #[inline(always)]
     pub(super) fn leaf(&self, slot: u32) -> &Node<T> {
         // SAFETY: as for `node`.
@@ -165,7 +166,7 @@ impl<T> Slots<T> {
         unsafe { &*self.root.get() }
     }
 
-    /// Where the address in `slot` is. Until it is set for the first time there is no value: to fill a ring with some is work
+    /// The place of the address in `slot`. It has no value until it is set for the first time: initializing a whole ring is work
     /// that a single packet must not cause.
     #[inline(always)]
     fn place(&self, slot: u32) -> *mut *mut IKCPSEG {
@@ -173,21 +174,21 @@ impl<T> Slots<T> {
         unsafe { self.pointers.get().add(slot as usize) }
     }
 
-    /// The address in `slot`, which is live.
+    /// The address in `slot`, which is in use.
     #[inline(always)]
     pub(super) fn address(&self, slot: u32) -> *mut IKCPSEG {
         // SAFETY: inside the allocation, and set.
         unsafe { self.place(slot).read() }
     }
 
-    /// Sets the address in `slot`, without a look at what was there.
+    /// Sets the address in `slot` without reading the old one.
     #[inline(always)]
     pub(super) fn set_address(&self, slot: u32, segment: Segment<'_>) {
         // SAFETY: inside the allocation.
         unsafe { self.place(slot).write(segment.as_ptr()) }
     }
 
-    /// The same for the slots from that of `first` on.
+    /// Sets the addresses from the slot of `first` on.
     #[inline(always)]
     pub(super) fn set_addresses<'k>(&self, first: Sn, segments: impl Iterator<Item = Segment<'k>>) {
         let (mut sn, mask, pointers) = (first.0, self.mask.get(), self.pointers.get());
@@ -198,18 +199,18 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The segment in `slot`, which is live.
+    /// The segment in `slot`, which is in use.
     #[inline(always)]
     pub(super) fn segment(&self, slot: u32) -> Segment<'_> {
-        // SAFETY: a live slot holds a listed segment, as long as the stamp of the index matches the list.
+        // SAFETY: a slot in use holds a listed segment as long as the stamp of the index matches the list.
         unsafe { Segment::from_raw(NonNull::new_unchecked(self.address(slot))) }
     }
 
-    /// The segments below the lowest node above `slot`, which is full.
+    /// The segments below the lowest node above `slot`, all of whose slots are in use.
     #[inline(always)]
     pub(super) fn full_node(&self, slot: u32) -> &[Segment<'_>; FAN as usize] {
         let first = self.place(slot - slot % FAN);
-        // SAFETY: as for `segment`. A handle is an address, and one that is not NULL in each live slot.
+        // SAFETY: as for `segment`. A handle is an address, and the address in a slot in use is not NULL.
         unsafe { &*first.cast_const().cast() }
     }
 
@@ -218,7 +219,7 @@ impl<T> Slots<T> {
         self.leaf(slot).live.get() & bit(0, slot) != 0
     }
 
-    /// The segment in the slot of `sn`, which the caller knows to be inside the window.
+    /// The segment with number `sn`, which the caller knows to be inside the window.
     #[inline(always)]
     pub(super) fn get(&self, sn: Sn) -> Option<Segment<'_>> {
         let slot = self.slot(sn);
@@ -237,7 +238,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The lowest node above `slot` is not empty any more.
+    /// The lowest node above `slot` is no longer empty.
     #[inline(never)]
     fn set_above(&self, slot: u32) {
         self.climb(slot, 1, |node, bit| {
@@ -253,7 +254,7 @@ impl<T> Slots<T> {
         self.clear_bits(slot, bit(0, slot));
     }
 
-    /// Clears these slots of the lowest node above `slot`.
+    /// Clears some slots of the lowest node above `slot`.
     #[inline(always)]
     fn clear_bits(&self, slot: u32, bits: u16) {
         let live = &self.leaf(slot).live;
@@ -272,8 +273,8 @@ impl<T> Slots<T> {
         });
     }
 
-    /// Goes up through the nodes above `slot`, from those of `level` on, until `ends` says so of one, with the bit of what holds
-    /// the slot in it. The number of a node tells that of the one above it, and that of the root is 0 or 1.
+    /// Visits the nodes above `slot` from `level` upward until `ends` returns true; `ends` gets a node and the bit of its child
+    /// above `slot`. A node's number tells its parent's, and the root's number is 0 or 1.
     #[inline(always)]
     pub(super) fn climb(&self, slot: u32, level: u32, mut ends: impl FnMut(&Node<T>, u16) -> bool) {
         let mut at = (slot + self.mask.get() + 1) >> (level * BITS);
@@ -282,7 +283,7 @@ impl<T> Slots<T> {
             let bit = 1 << (below % FAN);
             at >>= BITS;
             below >>= BITS;
-            // SAFETY: callers have memory, and name a slot of it.
+            // SAFETY: callers have memory, and pass a slot of it.
             if ends(unsafe { &*self.nodes.get().add(at as usize) }, bit) || at <= 1 {
                 break;
             }
@@ -295,7 +296,7 @@ impl<T> Slots<T> {
         self.each_run(first, last, |at, bits| self.clear_bits(at, bits));
     }
 
-    /// Slots below a node of `level`, less one.
+    /// Number of slots below a node of `level`, less one.
     #[inline(always)]
     fn width(&self, level: u32) -> u32 {
         u32::MAX >> (32 - below(level)) & self.mask.get()
@@ -307,7 +308,8 @@ impl<T> Slots<T> {
         (slot & !self.width(level), slot | self.width(level))
     }
 
-    /// Calls `then` for the lowest nodes above the slots from `first` to `last`: with a slot under each and the bits concerned.
+    /// Calls `then` for each lowest node above the slots from `first` to `last`, with one of its slots and the bits of those in
+    /// the range.
     #[inline(always)]
     pub(super) fn each_run(&self, first: Sn, last: Sn, mut then: impl FnMut(u32, u16)) {
         let mut at = first;
@@ -324,13 +326,13 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Begins to load the segment in the slot of `sn` into the caches, if there is one.
+    /// Prefetches the segment with number `sn`, if there is one.
     #[inline(always)]
     pub(super) fn prefetch(&self, sn: Sn) {
         let place = self.place(self.slot(sn)).cast::<MaybeUninit<*const u8>>();
-        // SAFETY: inside the allocation. What was never set goes to the instruction as it is.
+        // SAFETY: inside the allocation. A place that was never set is passed to the instruction as it is.
         let address = unsafe { place.read() };
-        // SAFETY: a hint that faults on no address.
+        // SAFETY: a prefetch faults on no address.
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         unsafe {
             core::arch::asm!("prefetcht0 [{}]", in(reg) address,
@@ -346,7 +348,7 @@ impl<T> Slots<T> {
         let _ = address;
     }
 
-    /// The nearest segment before `sn`, not before `floor`.
+    /// The nearest segment before `sn`, but not before `floor`.
     #[inline(always)]
     pub(super) fn before(&self, sn: Sn, floor: Sn) -> Option<Segment<'_>> {
         let end = self.slot(sn);
@@ -358,12 +360,13 @@ impl<T> Slots<T> {
         (distance <= sn.since(floor).cast_unsigned()).then(|| self.segment(end - distance))
     }
 
-    /// The same where none of the slots just before it holds a segment.
+    /// The nearest segment before `sn` if none is below the same lowest node.
     #[inline(never)]
     fn far_before(&self, sn: Sn, floor: Sn) -> Option<Segment<'_>> {
         let end = self.slot(sn);
         let (mut bits, mut level, mut at) = (0, 0, end);
-        // Up to where something lies before it, at last around the end of the ring, and down to the last one there.
+        // Climbs until a node has a segment before `sn`, if necessary around the end of the ring, then descends to the last such
+        // segment.
         self.climb(end, 1, |node, bit| {
             level += 1;
             bits = node.live.get() & (bit - 1);
@@ -387,7 +390,7 @@ impl<T> Slots<T> {
     }
 }
 
-/// Slots of a ring for `span` sequence numbers of a `window`.
+/// Number of slots in a ring for `span` sequence numbers of a `window`.
 fn size(span: u32, window: u32) -> u32 {
     let span = if span > GROWING {
         span.max(window.min(LARGEST))
@@ -397,19 +400,19 @@ fn size(span: u32, window: u32) -> u32 {
     span.next_power_of_two()
 }
 
-/// Bits of a slot's number below those that tell nodes of `level` apart.
+/// Number of low bits of a slot number that nodes of `level` ignore.
 #[inline(always)]
 const fn below(level: u32) -> u32 {
     (level + 1) * BITS
 }
 
-/// The bit, in the node of `level` above it, of what holds `slot`.
+/// The bit of the child above `slot`, in the node of `level`.
 #[inline(always)]
 pub(super) const fn bit(level: u32, slot: u32) -> u16 {
     1 << ((slot >> (level * BITS)) % FAN)
 }
 
-/// The slots that these bits of the node of `level` above `slot` begin with.
+/// The first slot below each child in `bits`, for the node of `level` above `slot`.
 #[inline(always)]
 pub(super) fn each(level: u32, slot: u32, bits: u16) -> impl Iterator<Item = u32> {
     let mut bits = u32::from(bits);

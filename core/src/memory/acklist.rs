@@ -1,11 +1,11 @@
-//! `acklist`: the acknowledgements that the next flush owes the peer, as pairs of `sn` and `ts`.
+//! `acklist`: pending acknowledgements, as pairs of `sn` and `ts`, which the next flush sends.
 
 use core::ptr;
 
 use crate::kcp::Kcp;
 use crate::memory::{allocate, deallocate};
 
-/// Acknowledgements, in receive windows, that may be pending before duplicates are no longer acknowledged.
+/// When more acknowledgements than this many receive windows are pending, duplicates are no longer acknowledged.
 const PENDING_WINDOWS: u64 = 8;
 
 /// Pending acknowledgements.
@@ -16,7 +16,7 @@ pub(crate) struct PendingAcks {
 }
 
 impl PendingAcks {
-    /// `sn` and `ts` of number `n`.
+    /// `sn` and `ts` of acknowledgement number `n`.
     #[inline(always)]
     pub(crate) fn get(self, n: u32) -> Option<[u32; 2]> {
         // SAFETY: the list holds `len` pairs.
@@ -25,13 +25,13 @@ impl PendingAcks {
 }
 
 impl Kcp<'_> {
-    /// True when another acknowledgement can be noted without growing the list.
+    /// True if another acknowledgement fits without growing the list.
     #[inline(always)]
     pub(crate) fn has_room_for_ack(&self) -> bool {
         self.ackcount.get() < self.ackblock.get() && !self.acklist.get().is_null()
     }
 
-    /// Notes that `sn`, sent at `ts`, is to be acknowledged. There is room for it.
+    /// Adds the acknowledgement of `sn`, sent at `ts`. The list has room for it.
     #[inline(always)]
     pub(crate) fn push_ack(&self, sn: u32, ts: u32) {
         let count = self.ackcount.get();
@@ -39,7 +39,7 @@ impl Kcp<'_> {
         self.ackcount.set(count + 1);
     }
 
-    /// The same, and makes room. False when there is no memory to note it in.
+    /// Adds an acknowledgement and makes room for it. False without memory.
     pub(crate) fn try_push_ack(&self, sn: u32, ts: u32) -> bool {
         let noted = self.has_room_for_ack() || self.extend_acklist(self.ackcount.get());
         if noted {
@@ -60,20 +60,19 @@ impl Kcp<'_> {
         }
     }
 
-    /// Takes back the acknowledgement pushed last.
+    /// Removes the acknowledgement that was added last.
     pub(crate) fn pop_ack(&self) {
         self.ackcount.set(self.ackcount.get().saturating_sub(1));
     }
 
-    /// True when so many acknowledgements are pending that duplicates get none: a flood of them would otherwise grow
-    /// the list without bound.
+    /// True if so many acknowledgements are pending that duplicates get none. Otherwise a flood of duplicates would grow the list
+    /// without bound.
     #[inline(always)]
     pub(crate) fn acks_overflow(&self) -> bool {
         u64::from(self.ackcount.get()) >= PENDING_WINDOWS * u64::from(self.rcv_wnd.get())
     }
 
-    /// Removes the first `count` pending acknowledgements, which a flush has written. Those that came in meanwhile,
-    /// from a callback, stay.
+    /// Removes the first `count` pending acknowledgements, which a flush has written. Those that a callback added meanwhile stay.
     #[inline(always)]
     pub(crate) fn drop_acks(&self, count: u32) {
         if let Some(extras) = self.extras() {
@@ -98,7 +97,7 @@ impl Kcp<'_> {
         self.ackcount.set(left);
     }
 
-    /// Replaces `acklist` by one for `block` acknowledgements, keeping the pending ones. False without memory.
+    /// Replaces `acklist` by a list for `block` acknowledgements and keeps the pending ones. False without memory.
     #[cold]
     #[inline(never)]
     pub(crate) fn grow_acklist(&self, block: u32) -> bool {
@@ -107,7 +106,7 @@ impl Kcp<'_> {
         };
         let (old, new) = (self.acklist.get(), memory.cast::<u32>().as_ptr());
         if !old.is_null() {
-            // SAFETY: the old list holds `ackcount` pairs, fewer than the new one has room for.
+            // SAFETY: the old list holds `ackcount` pairs, and the new one has room for more.
             unsafe {
                 ptr::copy_nonoverlapping(old, new, self.ackcount.get() as usize * 2);
                 deallocate(old.cast());
@@ -118,7 +117,7 @@ impl Kcp<'_> {
         true
     }
 
-    /// The first `count` pending acknowledgements, or as many as there are. Good until one is noted or a callback runs.
+    /// The first `count` pending acknowledgements, or all if there are fewer. Valid until one is added or a callback runs.
     #[inline(always)]
     pub(crate) fn pending_acks(&self, count: u32) -> PendingAcks {
         let list = self.acklist.get();
@@ -133,7 +132,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// Writes the pending acknowledgement `n`, which is below `ackblock`.
+    /// Writes pending acknowledgement `n`; `n` is below `ackblock`.
     #[inline(always)]
     pub(crate) fn set_pending_ack(&self, n: u32, sn: u32, ts: u32) {
         debug_assert!(n < self.ackblock.get());

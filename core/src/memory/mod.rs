@@ -1,6 +1,6 @@
 //! Memory: the two allocator hooks, the segment pool, the packet buffer, the list of acknowledgements.
 //!
-//! Every byte of the library comes from the hooks, and is freed with the hook that is set at that moment.
+//! Every byte of the library comes from the hooks, and is freed with the hook that is set at that time.
 
 mod acklist;
 pub(crate) mod on_demand;
@@ -12,18 +12,19 @@ use core::mem;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// `malloc` of a program.
+/// A program's `malloc`.
 pub type Malloc = unsafe extern "C" fn(size: usize) -> *mut c_void;
-/// `free` of a program.
+/// A program's `free`.
 pub type Free = unsafe extern "C" fn(pointer: *mut c_void);
 
 static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 static FREE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// Installs the allocator for all objects; `None` stands for the C library's.
+/// Installs the allocator for all objects; `None` selects the C library's.
 ///
 /// # Safety
-/// The functions behave as `malloc` and `free` do, never call the library, and free what was allocated before them.
+/// The functions behave as `malloc` and `free`, never call the library, and can free what was allocated before they were
+/// installed.
 pub unsafe fn allocator(new_malloc: Option<Malloc>, new_free: Option<Free>) {
     let address = |f: Option<Malloc>| f.map_or(ptr::null_mut(), |f| f as *mut c_void);
     MALLOC.store(address(new_malloc), Ordering::Relaxed);
@@ -47,10 +48,10 @@ pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     NonNull::new(memory.cast())
 }
 
-/// Gives `memory` back.
+/// Frees `memory`.
 ///
 /// # Safety
-/// It came from `allocate`, and nothing uses it any more.
+/// `memory` came from `allocate`, and nothing uses it any more.
 #[inline(never)]
 pub(crate) unsafe fn deallocate(memory: *mut u8) {
     let hook = FREE.load(Ordering::Relaxed);

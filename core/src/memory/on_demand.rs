@@ -1,5 +1,5 @@
-//! Memory that a connection has only if its program asks for what is kept there. A build without extensions has nothing to ask for:
-//! there it is nothing, and so becomes all that looks into it.
+//! Memory that a connection has only if its program asks for what is kept there. In a build without extensions no program can
+//! ask, so the type is empty and the code that looks into it disappears.
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -9,26 +9,26 @@ use super::deallocate;
 use crate::extras::Extras;
 use crate::redundancy::Redundancy;
 
-/// Nothing, or a `T` in memory of the program's hooks. Zeroed memory is nothing.
+/// Nothing, or a `T` in memory from the program's hooks. Zeroed memory is nothing.
 pub(crate) struct OnDemand<T> {
     #[cfg(feature = "extensions")]
     at: Cell<*mut T>,
     life: PhantomData<Cell<T>>,
 }
 
-/// What may begin as zeroed memory.
+/// Types for which zeroed memory is a valid value.
 ///
 /// # Safety
-/// Zero is a value of each field.
+/// Zero is a valid value of each field.
 pub(crate) unsafe trait Zeroed {}
 
-// SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of a function that may be missing.
+// SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
 unsafe impl Zeroed for Extras {}
 // SAFETY: cells of numbers and booleans.
 unsafe impl Zeroed for Redundancy {}
 
 impl<T: Zeroed> OnDemand<T> {
-    /// Makes it of zeros if it is not there. `None` without memory.
+    /// The `T`, which is zeroed if it is new. `None` without memory.
     pub(crate) fn get_or_zeroed(&self) -> Option<&T> {
         // SAFETY: the promise of `Zeroed`.
         unsafe { self.get_or_write(|at| at.write_bytes(0, 1)) }
@@ -36,7 +36,7 @@ impl<T: Zeroed> OnDemand<T> {
 }
 
 impl<T> OnDemand<T> {
-    /// Where it is, or NULL.
+    /// The address of the `T`, or NULL.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut T {
         #[cfg(feature = "extensions")]
@@ -47,22 +47,22 @@ impl<T> OnDemand<T> {
 
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: NULL, or what `get_or_make` allocated, which `free` alone gives back.
+        // SAFETY: NULL, or allocated by `get_or_make`; only `free` frees it.
         unsafe { self.as_ptr().as_ref() }
     }
 
-    /// Makes it if it is not there. `None` without memory.
+    /// The `T`, made by `make` if it is new. `None` without memory.
     pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Option<&T> {
         // SAFETY: a `T` is written.
         unsafe { self.get_or_write(|at| at.write(make())) }
     }
 
     /// # Safety
-    /// `write` makes a `T` of the memory that it gets.
+    /// `write` initializes a `T` in the memory that it gets.
     #[cfg(feature = "extensions")]
     unsafe fn get_or_write(&self, write: impl FnOnce(NonNull<T>)) -> Option<&T> {
         if self.as_ptr().is_null() {
-            // Aligned for any C type.
+            // Memory from the hooks is aligned for any C type.
             let memory = super::allocate(size_of::<T>())?.cast::<T>();
             write(memory);
             self.at.set(memory.as_ptr());
@@ -75,16 +75,16 @@ impl<T> OnDemand<T> {
         None
     }
 
-    /// Gives it back, and what it holds.
+    /// Drops the `T` and frees its memory.
     ///
     /// # Safety
-    /// Nothing is borrowed from it.
+    /// Nothing borrows from the `T`.
     pub(crate) unsafe fn free(&self) {
         let at = self.as_ptr();
         if !at.is_null() {
             #[cfg(feature = "extensions")]
             self.at.set(ptr::null_mut());
-            // SAFETY: `get_or_make` allocated it and wrote it; the caller's promise.
+            // SAFETY: `get_or_make` allocated and initialized it; the caller's promise.
             unsafe {
                 ptr::drop_in_place(at);
                 deallocate(at.cast());

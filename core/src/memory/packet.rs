@@ -1,7 +1,7 @@
-//! The packet buffer: one packet under construction, and its hand-over to `output`.
+//! The packet buffer: the packet under construction, and its hand-over to `output`.
 //!
-//! A callback may change the MTU while it is sending a packet. The packet then stays where it is. Its buffer waits in `retired`
-//! until no callback is running or, after a flush took over, until the next buffer needs the place.
+//! A callback may change the MTU while `output` reads a packet. The packet then stays where it is: its buffer waits in `retired`
+//! until no callback is running. If another flush has taken over, it waits until the next buffer is retired.
 
 use core::cell::Cell;
 use core::ffi::c_char;
@@ -11,19 +11,19 @@ use super::{allocate, deallocate};
 use crate::segment::{Segment, copy};
 use crate::wire::{HEADER_LEN, RawHeader};
 
-/// State of the packet buffer. Its address is in the public `buffer`, which is passed to each method.
+/// State of the packet buffer, whose address is in the public `buffer`. Each method takes that field as an argument.
 pub(crate) struct Packet {
     capacity: Cell<u32>,
     /// Bytes written so far.
     filled: Cell<u32>,
-    /// The buffer that was handed to `output` last, as long as one may be reading it, or NULL.
+    /// The buffer that was last handed to `output`, while a callback may be reading it; otherwise NULL.
     handed_out: Cell<*mut c_char>,
     /// A buffer that was replaced while `output` might be reading it, or NULL.
     retired: Cell<*mut c_char>,
 }
 
-/// A packet under construction, in registers. It is good until a callback runs or the buffer is replaced, and what it wrote
-/// counts when the packet has taken it over.
+/// A packet under construction, in registers. Valid until a callback runs or the buffer is replaced. What it writes counts only
+/// after `take_over`.
 pub(crate) struct Writer {
     buffer: *mut u8,
     filled: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// True when a segment with `len` bytes of payload fits.
+    /// True if a segment with `len` bytes of payload fits.
     #[inline(always)]
     pub(crate) fn fits(&self, len: u32) -> bool {
         u64::from(self.filled) + u64::from(len) + HEADER_LEN as u64 <= u64::from(self.limit)
@@ -57,7 +57,7 @@ impl Writer {
         if !self.fits(len) {
             return;
         }
-        // SAFETY: the buffer has room for the header and `len` bytes, which is what a segment holds.
+        // SAFETY: the buffer has room for the header and `len` bytes, and a segment holds `len` bytes.
         unsafe {
             let to = self.buffer.add(self.filled as usize);
             to.cast::<RawHeader>().write_unaligned(*raw);
@@ -68,8 +68,8 @@ impl Writer {
 }
 
 impl Packet {
-    /// Replaces the buffer by one of `capacity` bytes at least, keeping the packet under construction. False, and
-    /// nothing changed, when there is no memory.
+    /// Replaces the buffer by one of at least `capacity` bytes and keeps the packet under construction. Without memory it returns
+    /// false and changes nothing.
     #[cold]
     #[inline(never)]
     pub(crate) fn resize(&self, buffer: &Cell<*mut c_char>, capacity: u32) -> bool {
@@ -79,7 +79,7 @@ impl Packet {
         };
         let old = buffer.replace(memory.as_ptr().cast());
         if !old.is_null() {
-            // SAFETY: `filled` bytes of the old buffer are written, and the new one is as large.
+            // SAFETY: `filled` bytes of the old buffer are written, and the new one holds as many.
             unsafe {
                 let filled = self.filled.get() as usize;
                 ptr::copy_nonoverlapping(old.cast(), memory.as_ptr(), filled);
@@ -96,7 +96,7 @@ impl Packet {
         true
     }
 
-    /// Gives all buffers back.
+    /// Frees all buffers.
     pub(crate) fn free(&self, buffer: &Cell<*mut c_char>) {
         self.free_retired();
         let old = buffer.replace(ptr::null_mut());
@@ -113,20 +113,20 @@ impl Packet {
         self.filled.get()
     }
 
-    /// True when a packet of `len` bytes fits into the buffer, after growing it if need be. It always does when the packet
-    /// stays within the MTU that `ikcp_setmtu` made room for; a segment queued under a larger MTU makes the buffer grow.
+    /// True if a packet of `len` bytes fits into the buffer, which grows if necessary. A packet within the MTU always fits,
+    /// because `ikcp_setmtu` made room; a segment that was queued under a larger MTU makes the buffer grow.
     #[inline(always)]
     pub(crate) fn can_hold(&self, buffer: &Cell<*mut c_char>, len: u32) -> bool {
         len <= self.capacity.get() || self.resize(buffer, len)
     }
 
-    /// True when a packet of one segment with `len` bytes of payload fits into the buffer as it is.
+    /// True if a packet with one segment of `len` bytes fits into the buffer as it is.
     #[inline(always)]
     pub(crate) fn holds_payload(&self, len: u32) -> bool {
         u64::from(len) + HEADER_LEN as u64 <= u64::from(self.capacity.get())
     }
 
-    /// Where `len` more bytes go, which count as written then. `None` without memory.
+    /// Makes the packet `len` bytes longer and returns where they go. `None` without memory.
     #[inline(always)]
     fn advance(&self, buffer: &Cell<*mut c_char>, len: u32) -> Option<*mut u8> {
         let filled = self.filled.get();
@@ -158,7 +158,7 @@ impl Packet {
         let len = segment.len.get();
         let need = len.saturating_add(HEADER_LEN as u32);
         match self.advance(buffer, need) {
-            // SAFETY: there is room for the header and `len` bytes, which is what a segment holds.
+            // SAFETY: there is room for the header and `len` bytes, and a segment holds `len` bytes.
             Some(to) => unsafe {
                 let raw = segment.header().emit();
                 to.cast::<RawHeader>().write_unaligned(raw);
@@ -169,7 +169,7 @@ impl Packet {
         }
     }
 
-    /// A writer on the packet, up to the MTU or what the buffer holds.
+    /// A writer on the packet, limited by the MTU and by the buffer.
     #[inline(always)]
     pub(crate) fn writer(&self, buffer: &Cell<*mut c_char>, mtu: u32) -> Writer {
         let mtu = mtu.cast_signed().max(0).unsigned_abs();
@@ -180,19 +180,19 @@ impl Packet {
         }
     }
 
-    /// Takes over what was written.
+    /// Makes what the writer wrote part of the packet.
     #[inline(always)]
     pub(crate) fn take_over(&self, writer: Writer) {
         self.filled.set(writer.filled);
     }
 
-    /// Takes the finished packet for `output` to read: its address and length. The next packet starts empty.
+    /// Hands the finished packet to `output`: its address and length. The next packet starts empty.
     pub(crate) fn hand_out(&self, buffer: &Cell<*mut c_char>) -> (*mut c_char, u32) {
         self.handed_out.set(buffer.get());
         (buffer.get(), self.filled.replace(0))
     }
 
-    /// No callback is out that might read a packet.
+    /// No callback is running that might read a packet.
     #[inline(always)]
     pub(crate) fn handed_back(&self) {
         self.handed_out.set(ptr::null_mut());

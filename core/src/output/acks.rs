@@ -5,13 +5,11 @@ use crate::consts::{
     IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD,
 };
 use crate::kcp::Kcp;
-use crate::probe::Prober;
-use crate::seq::Millis;
 use crate::ways;
 use crate::wire::Header;
 
-/// What all headers without payload have in common that a flush writes. Functions that are called take its fields one by one: as a
-/// whole it would be laid into memory by every flush.
+/// The fields that all headers without payload share in a flush. Functions that are not inlined take them one by one: a struct
+/// would be stored in memory at every flush.
 #[derive(Clone, Copy)]
 pub(super) struct Common {
     pub(super) conv: u32,
@@ -36,8 +34,8 @@ impl Common {
 }
 
 impl<'a> Kcp<'a> {
-    /// Writes the pending acknowledgements. Gives `sn` and `ts` of the last one, since the original goes on with its header: a
-    /// probe carries them.
+    /// Writes the pending acknowledgements. Returns `sn` and `ts` of the last, because the original reuses its header, so a probe
+    /// carries them.
     #[inline(always)]
     pub(super) fn flush_acks(self, common: Common) -> Result<(Kcp<'a>, [u32; 2]), Ended<'a>> {
         let (mut kcp, mut last, mut written) = (self, [0, 0], 0);
@@ -67,7 +65,7 @@ impl<'a> Kcp<'a> {
         Ok((kcp, last))
     }
 
-    /// Writes acknowledgements from number `written` on while they fit into the packet.
+    /// Writes acknowledgements, from number `written` on, while they fit into the packet.
     #[inline(always)]
     fn write_acks(
         &self,
@@ -90,7 +88,7 @@ impl<'a> Kcp<'a> {
         (written, last)
     }
 
-    /// Writes the acknowledgement number `n`, and gives it. `None` when a callback took it away, or without memory.
+    /// Writes acknowledgement number `n` and returns it. `None` if a callback has removed it, or without memory.
     #[inline(never)]
     fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<[u32; 2]> {
         let common = Common { conv, una, wnd };
@@ -100,7 +98,7 @@ impl<'a> Kcp<'a> {
         written.then_some(ack)
     }
 
-    /// Asks for the peer's window where that is due, and tells it ours where it asked.
+    /// Asks for the peer's window if that is due, and tells ours if the peer has asked.
     #[inline(never)]
     pub(super) fn flush_probes(
         self,
@@ -111,19 +109,7 @@ impl<'a> Kcp<'a> {
     ) -> Result<Kcp<'a>, Ended<'a>> {
         let common = Common { conv, una, wnd };
         let mut kcp = self;
-        if kcp.rmt_wnd.get() == 0 {
-            let prober = Prober {
-                ts_probe: Millis(kcp.ts_probe.get()),
-                probe_wait: kcp.probe_wait.get(),
-            };
-            let (prober, due) = prober.closed(kcp.now());
-            kcp.set_prober(prober);
-            if due {
-                kcp.probe.set(kcp.probe.get() | IKCP_ASK_SEND);
-            }
-        } else {
-            kcp.set_prober(Prober::IDLE);
-        }
+        kcp.watch_window();
         if kcp.probe.get() & IKCP_ASK_SEND != 0 {
             kcp = kcp.put_probe(common, IKCP_CMD_WASK, last)?;
         }

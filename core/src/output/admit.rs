@@ -1,4 +1,4 @@
-//! Admission: segments leave `snd_queue` for `snd_buf` while the window allows, and get their numbers.
+//! Admission: segments move from `snd_queue` to `snd_buf` while the window allows, and get their sequence numbers.
 
 use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
@@ -7,7 +7,7 @@ use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
-/// What got numbers: those before `sn`, up to the segment `last`.
+/// The segments that got numbers: all before `sn`; the last of them is `last`.
 struct Numbered<'k> {
     sn: Sn,
     last: Option<Segment<'k>>,
@@ -16,7 +16,7 @@ struct Numbered<'k> {
 }
 
 impl<'a> Kcp<'a> {
-    /// Segments that may be in flight.
+    /// How many segments may be in flight.
     #[inline(always)]
     pub(crate) fn send_window(&self) -> u32 {
         let window = self.snd_wnd.get().min(self.rmt_wnd.get());
@@ -32,8 +32,8 @@ impl<'a> Kcp<'a> {
         self.next_sn().before(Sn(self.snd_una.get()).plus(window))
     }
 
-    /// Moves segments from `snd_queue` to `snd_buf` while the window allows. No callback runs, so the lists and counters
-    /// are brought up to date once for all of them. Gives the first one.
+    /// Moves segments from `snd_queue` to `snd_buf` while the window allows, and returns the first. No callback runs meanwhile,
+    /// so lists and counters are updated once for all of them.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
@@ -68,8 +68,8 @@ impl<'a> Kcp<'a> {
         Some(self.bookmark(first))
     }
 
-    /// Gives the first segments of `snd_queue` their numbers, as far as the window allows. With `STAMPS` it looks at when each
-    /// was queued, which `send` has noted.
+    /// Numbers the first segments of `snd_queue` as far as the window allows. With `STAMPS` it adds up when they were queued,
+    /// which `send` has recorded.
     #[inline(always)]
     fn number<const STAMPS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
         let queue = self.snd_queue();
@@ -100,7 +100,7 @@ impl<'a> Kcp<'a> {
         Numbered { sn, last, queued }
     }
 
-    /// Tells the congestion control when the window is not full and nothing is left to fill it.
+    /// Tells the congestion control if the window is not full and there is no more data to fill it.
     #[cold]
     #[inline(never)]
     pub(super) fn report_app_limited(self) -> Result<Kcp<'a>, Ended<'a>> {

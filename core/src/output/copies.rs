@@ -1,7 +1,7 @@
-//! Redundancy: copies of segments in flight, in the room that packets leave, and, where one is worth it, in a packet of its own.
+//! Redundancy: copies of segments in flight, in the free room of packets and, if it is worth it, in a packet of their own.
 //!
-//! A copy has the segment's number and payload, and the time stamp of the moment, so that its acknowledgement is a round-trip
-//! sample. The segment itself is not touched: its timeouts and fast retransmissions are what they would be without.
+//! A copy has the segment's number and payload and the present time stamp, so its acknowledgement is a round-trip sample. The
+//! segment itself does not change: its timeouts and fast retransmissions are the same as without redundancy.
 
 use super::Round;
 use super::transmit::Walk;
@@ -13,18 +13,10 @@ use crate::wire::Header;
 
 impl Kcp<'_> {
     /// Puts copies into the packet under construction, if the program has asked for redundancy.
-    #[inline(always)]
     pub(super) fn add_copies(&self, walk: &mut Walk) {
         if let Some(redundancy) = self.redundancy() {
             self.copy_in_flight(redundancy, walk);
         }
-    }
-
-    /// True when a copy may be due although no segment is.
-    #[inline(always)]
-    pub(super) fn copies_wait(&self) -> bool {
-        self.redundancy()
-            .is_some_and(|redundancy| redundancy.wakes(self.now()))
     }
 
     #[cold]
@@ -76,14 +68,14 @@ impl Kcp<'_> {
         }
     }
 
-    /// What is in flight, which is not much.
+    /// The segments in flight, of which there are few.
     fn few_in_flight(&self) -> impl Iterator<Item = Segment<'_>> {
         let list = self.snd_buf();
         let from = list.first().map(|first| list.from(first));
         from.into_iter().flatten().take(TRACKED as usize)
     }
 
-    /// A copy for which there is room, and bytes that nothing needs more.
+    /// Writes a copy if there is room, and if no other copy needs the bytes more.
     fn ride(&self, redundancy: &Redundancy, walk: &mut Walk, segment: Segment<'_>) {
         if self.put_copy(redundancy, walk, segment, Reason::Room) {
             let now = walk.round.current;
@@ -91,7 +83,7 @@ impl Kcp<'_> {
         }
     }
 
-    /// Writes a copy into the packet, if it fits and its bytes are there.
+    /// Writes a copy into the packet if it fits and the budget covers it.
     fn put_copy(
         &self,
         redundancy: &Redundancy,

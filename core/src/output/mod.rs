@@ -1,48 +1,46 @@
-//! `ikcp_flush`: writes what is owed to the peer and what is due into packets, in the original's order.
-//!
-//! First acknowledgements (`acks`), then window probes. Then new segments are admitted to `snd_buf` (`admit`), and segments
-//! that are due are sent in order of `sn` (`transmit`). A packet is sent when the next segment does not fit, so a callback
-//! sees the object as it is then. `course` decides when one flush begins inside another.
+//! `ikcp_flush`: writes everything that is due into packets, in the original's order.
+//! First come acknowledgements (`acks`), then window probes. Then new segments are admitted to `snd_buf` (`admit`), and due
+//! segments are sent in the order of `sn` (`transmit`). A packet is sent when the next segment does not fit, so a callback sees
+//! the object as it is at that point. `nesting` decides what happens when one flush begins inside another.
 
 mod acks;
 mod admit;
 mod copies;
-mod course;
+mod nesting;
 mod transmit;
 
 use crate::callback::Released;
-use crate::congestion::Window;
-use crate::consts::{log_mask, profile};
+use crate::congestion::Loss;
+use crate::consts::log_mask;
 use crate::index::Bookmark;
 use crate::index::Scope;
 use crate::kcp::{Back, Kcp};
-use crate::probe::Prober;
-use crate::seq::{Millis, Sn};
+use crate::seq::Millis;
 use crate::ways;
-pub(crate) use course::{Course, Ended};
+pub(crate) use nesting::{Ended, Nesting};
 use transmit::Walk;
 
-/// How often unused memory is given back, ms.
+/// How often unused memory is freed, ms.
 pub(crate) const TRIM_PERIOD: u32 = 500;
 
-/// What a flush reads once.
+/// What a flush reads only once.
 #[derive(Clone, Copy)]
 struct Round {
     current: Millis,
-    /// What normal mode adds to the first deadline of a segment, ms.
+    /// In normal mode, an addition to a segment's first deadline, ms.
     rtomin: u32,
-    /// Skips from which on a segment is sent again.
+    /// A segment is retransmitted after this many skips.
     resent: u32,
-    /// Free segments of our receive queue, as all headers say.
+    /// Free segments of our receive window, as told in every header.
     wnd: u16,
 }
 
 /// What a flush may have to do with segments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
-    /// None may be admitted and none is due.
+    /// No segment can be admitted, and none is due.
     Nothing,
-    /// Some may be admitted, and none of those sent before is due.
+    /// Segments can be admitted; none that was sent before is due.
     Admission,
     Unclear,
 }
@@ -52,20 +50,20 @@ enum Work {
 enum Occasion {
     /// The program, or `ikcp_update`, asked for it.
     Call,
-    /// It was asked for during the one before.
+    /// It was requested during the last flush.
     Again,
-    /// The clock has moved on since the one before, which has not ended.
+    /// The last flush has not ended, but the clock has moved on.
     TakeOver,
 }
 
 impl<'a> Kcp<'a> {
-    /// Sends what is due at `current`.
+    /// Sends everything that is due at `current`.
     pub fn flush(self) {
-        // Released meanwhile or not, there is nothing left to do.
+        // Whether or not the object was released meanwhile, nothing is left to do.
         _ = self.request_flush();
     }
 
-    /// Flushes, or, inside a flush at the same clock, sees to it that another one follows.
+    /// Flushes; inside a flush at the same clock, arranges for another one after it.
     #[inline(always)]
     pub(crate) fn request_flush(self) -> Result<Kcp<'a>, Released> {
         self.flush_on(Occasion::Call)
@@ -80,7 +78,7 @@ impl<'a> Kcp<'a> {
         self.flush_on(Occasion::TakeOver)
     }
 
-    /// Flushes, and once more if that was asked for meanwhile. What asks during the second flush is not heard.
+    /// Flushes, and once more if that was requested meanwhile. Requests during the second flush are ignored.
     #[inline(never)]
     fn flush_on(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
         let work = if occasion == Occasion::Call {
@@ -90,10 +88,10 @@ impl<'a> Kcp<'a> {
             if self.private().flush.is_running() {
                 return self.flush_inside();
             }
-            // Decided before anything is written: with thousands of connections nearly all flushes end here.
+            // Decided before anything is written: with thousands of connections, nearly all flushes end here.
             let work = self.work();
             if work == Work::Nothing && self.owes_nothing() {
-                self.set_prober(Prober::IDLE);
+                self.stop_probing();
                 self.close_round();
                 return Ok(self);
             }
@@ -122,15 +120,15 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// The program may have edited segments and lists since a flush looked at them.
+    /// The program may have edited segments and lists since a flush last looked at them.
     #[inline(never)]
     fn look_again(&self) {
         self.sync_sent();
         self.private().sent.watch(self.snd_buf());
     }
 
-    /// Sends what a flush that is taken over had begun to send: the packet under construction, and a segment that waits
-    /// for room in one.
+    /// Finishes what the flush that was taken over had begun to send: the packet under construction, and a segment that waits for
+    /// room.
     #[cold]
     #[inline(never)]
     fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
@@ -156,7 +154,7 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Hands the packet under construction to `output`.
+    /// Passes the packet under construction to `output`.
     #[inline(always)]
     fn output_packet(self) -> Result<Kcp<'a>, Ended<'a>> {
         self.lend(Kcp::hand_out_packet)
@@ -185,14 +183,14 @@ impl<'a> Kcp<'a> {
         Ok(kcp.give_back())
     }
 
-    /// True when the packet under construction may take `need` more bytes.
+    /// True if the packet under construction has room for `need` more bytes within the MTU.
     #[inline(always)]
     fn fits(&self, need: u32) -> bool {
         let size = self.private().packet.len().wrapping_add(need);
         size.cast_signed() <= self.mtu.get().cast_signed()
     }
 
-    /// Hands out the packet under construction when `need` more bytes would make it larger than the MTU.
+    /// Sends the packet under construction if it has no room for `need` more bytes within the MTU.
     #[inline(always)]
     fn make_room(self, need: u32) -> Result<Kcp<'a>, Ended<'a>> {
         if self.fits(need) {
@@ -202,12 +200,12 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// What a flush has to do with segments, as far as can be told without looking at them. Nothing is the common case of a
-    /// connection that only answers, and of a program that flushes after every call.
+    /// What a flush has to do with segments, as far as the index and the windows tell. `Nothing` is the common case for a
+    /// connection that only answers, and for a program that flushes after every call.
     #[inline(always)]
     fn work(&self) -> Work {
         let nothing_due = self.snd_buf().is_empty() || self.finds_nothing_due();
-        if !ways::NOTHING_TO_SEND || self.has_ops() || !nothing_due || self.copies_wait() {
+        if !ways::NOTHING_TO_SEND || self.needs_general_ways() || !nothing_due {
             Work::Unclear
         } else if self.snd_queue().is_empty() {
             Work::Nothing
@@ -221,13 +219,13 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// True when none of the segments in flight is due.
+    /// True if no segment in flight is due.
     #[inline(always)]
     fn finds_nothing_due(&self) -> bool {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if !index.is_off() {
             if !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
-                // The program has edited the list, and all is looked at.
+                // The program has edited the list, so every segment is visited.
                 self.rebuild_sent();
                 return false;
             }
@@ -238,7 +236,7 @@ impl<'a> Kcp<'a> {
         self.walks_past_nothing_due(self.now())
     }
 
-    /// One pass, when `work` has just been told.
+    /// One pass, right after `work` was determined.
     #[inline(always)]
     fn flush_once(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Ended<'a>> {
         let (mut kcp, mut work) = (self, work);
@@ -259,7 +257,7 @@ impl<'a> Kcp<'a> {
         if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
             kcp = kcp.flush_probes(conv, una, wnd, last)?;
         } else {
-            kcp.set_prober(Prober::IDLE);
+            kcp.stop_probing();
         }
         if kcp.private().callbacks_run.get() != callbacks_run {
             kcp.look_again();
@@ -314,18 +312,25 @@ impl<'a> Kcp<'a> {
         if !walk.stopped {
             kcp.private().sent.flushed();
         }
-        kcp.add_copies(&mut walk);
+        if kcp.needs_general_ways() {
+            kcp.add_copies(&mut walk);
+        }
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }
         if walk.timed_out || walk.fast_retransmits > 0 {
-            kcp = kcp.react(&walk, prior_cwnd, window)?;
+            let loss = Loss {
+                fast_retransmits: walk.fast_retransmits,
+                resent: walk.round.resent,
+                timed_out: walk.timed_out,
+            };
+            kcp = kcp.react_to_loss(loss, prior_cwnd, window)?;
         }
         kcp.close_round();
         Ok(kcp)
     }
 
-    /// Which segments a flush has to look at, and the first of them.
+    /// Which segments a flush has to visit, and the first of them.
     #[inline(never)]
     fn look_for_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
         let scope = self.scope(current, resent);
@@ -335,7 +340,7 @@ impl<'a> Kcp<'a> {
         (scope, first.map(|first| self.bookmark(first)))
     }
 
-    /// Asks the congestion control for the bytes of payload that may be sent, `None` without limit.
+    /// Asks the congestion control how many bytes of payload may be sent; `None` means no limit.
     #[cold]
     #[inline(never)]
     fn ask_ops(self) -> Result<(Kcp<'a>, Option<u32>), Ended<'a>> {
@@ -345,7 +350,7 @@ impl<'a> Kcp<'a> {
         Ok((kcp, budget.filter(|budget| budget.cast_signed() >= 0)))
     }
 
-    /// The end of a flush that has nothing more to send than what is written: the last packet leaves.
+    /// Ends a flush that has nothing more to write: the last packet is sent.
     #[inline(always)]
     fn end_round(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
@@ -357,56 +362,13 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Lets the congestion control react to what had to be sent again: `prior_cwnd` was its window when the flush began, and `window`
-    /// segments might be in flight.
-    #[inline(never)]
-    fn react(self, walk: &Walk, prior_cwnd: u32, window: u32) -> Result<Kcp<'a>, Ended<'a>> {
-        let mut kcp = self;
-        let resent = walk.round.resent;
-        if walk.fast_retransmits > 0 {
-            let inflight = kcp.nsnd_buf.get();
-            let answer;
-            (kcp, answer) = kcp.on_fast_retransmit(walk.fast_retransmits, inflight, prior_cwnd)?;
-            if answer.is_none() {
-                let inflight = kcp.next_sn().since(Sn(kcp.snd_una.get())).cast_unsigned();
-                kcp.set_window(Window::fast_retransmitted(inflight, resent, kcp.mss.get()));
-            }
-        }
-        if walk.timed_out {
-            let answer;
-            (kcp, answer) = kcp.on_timeout(prior_cwnd)?;
-            if answer.is_none() {
-                let prior = if profile::CONGESTION_HOOKS {
-                    prior_cwnd
-                } else {
-                    window
-                };
-                kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
-            }
-        }
-        Ok(kcp)
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_window(&self, window: Window) {
-        self.cwnd.set(window.cwnd);
-        self.ssthresh.set(window.ssthresh);
-        self.incr.set(window.incr);
-    }
-
-    #[inline(always)]
-    fn set_prober(&self, prober: Prober) {
-        self.ts_probe.set(prober.ts_probe.0);
-        self.probe_wait.set(prober.probe_wait);
-    }
-
-    /// True when a flush would not have to send a header either.
+    /// True if a flush would not write a header without payload either.
     #[inline(always)]
     fn owes_nothing(&self) -> bool {
         self.ackcount.get() == 0 && self.probe.get() == 0 && self.rmt_wnd.get() != 0
     }
 
-    /// What every flush ends with.
+    /// The end of every flush.
     #[inline(always)]
     fn close_round(&self) {
         self.raise_window();
@@ -419,16 +381,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The congestion window is one segment at least.
-    #[inline(always)]
-    pub(crate) fn raise_window(&self) {
-        if self.cwnd.get() < 1 {
-            self.cwnd.set(1);
-            self.incr.set(self.mss.get());
-        }
-    }
-
-    /// Ends a trimming period: what was not needed during it goes back to the allocator, where that is much by several flushes.
+    /// Ends a trimming period: memory that was not needed is freed, over several flushes if there is much of it.
     #[cold]
     #[inline(never)]
     fn trim(&self) {
@@ -436,7 +389,9 @@ impl<'a> Kcp<'a> {
         if !private.pool.is_ageing() {
             self.begin_to_trim();
         }
-        private.pool.age(self.kept_segments());
+        // The windows limit what is in use, and the same number may be kept.
+        let kept = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
+        private.pool.age(kept);
         if !private.pool.is_ageing() {
             private.trimmed.set(self.now());
         }
@@ -453,7 +408,7 @@ impl<'a> Kcp<'a> {
         let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
         private.pool.begin_to_age(passed);
         let acks = private.ack_peak.replace(0);
-        // A list that is used and small stays, so that a message now and then does not allocate it each time.
+        // A small list in use is kept, so that a message now and then does not allocate it each time.
         let block = self.ackblock.get();
         if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
             self.free_acklist();

@@ -1,8 +1,8 @@
-//! The segments of a flush: why each is sent, its state afterwards, and writing segments in order of `sn`.
+//! The segments of a flush: why each is sent, its state afterwards, and writing them in the order of `sn`.
 //!
-//! Segments are written until a callback has to run: because the packet is full, or for a hook. Nothing borrowed from the object
-//! lives across the callback. A [`Bookmark`] names the segment that is marked as sent and has to be written next, and it
-//! opens only if nothing has changed.
+//! Segments are written until a callback must run, because the packet is full or for a hook. No borrow from the object lives
+//! across the callback. A [`Bookmark`] remembers the segment that is marked as sent but still has to be written; it opens only if
+//! nothing has changed.
 
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
@@ -24,18 +24,18 @@ enum Cause {
     FastRetransmit,
 }
 
-/// A flush on its way through `snd_buf`.
+/// The progress of a flush through `snd_buf`.
 pub(super) struct Walk {
     pub(super) round: Round,
-    /// Which segments it looks at.
+    /// Which segments it visits.
     pub(super) scope: Scope,
-    /// Bytes of payload that it may still send, without limit for `None`.
+    /// Bytes of payload that it may still send; `None` means no limit.
     pub(super) budget: Option<u32>,
-    /// Segments sent again because later ones were acknowledged.
+    /// Number of fast retransmissions.
     pub(super) fast_retransmits: u32,
-    /// Any segment was sent again after its timeout.
+    /// A segment was retransmitted after its timeout.
     pub(super) timed_out: bool,
-    /// It ended before the end: a segment that is due has to stay, for want of budget or memory.
+    /// It ended early: a due segment has to stay, because the budget or memory is used up.
     pub(super) stopped: bool,
 }
 
@@ -48,17 +48,17 @@ impl Walk {
     }
 }
 
-/// How far a run of first transmissions came.
+/// Where a run of first transmissions ended.
 enum Run<'k> {
-    /// There is something to decide about this one.
+    /// At this segment, which needs a decision.
     Special(Segment<'k>),
-    /// This one is marked, and the packet is full.
+    /// At this segment, which is marked but does not fit into the packet.
     Full(Segment<'k>),
-    /// Up to the end of the list.
+    /// At the end of the list.
     Ended,
 }
 
-/// What a segment that is sent for the first time gets.
+/// The fields of a segment that is sent for the first time.
 #[derive(Clone, Copy)]
 struct FirstTransmission {
     rto: u32,
@@ -69,7 +69,7 @@ struct FirstTransmission {
 }
 
 impl FirstTransmission {
-    /// Brings the fields of `segment` to the state after sending it.
+    /// Sets the fields of `segment` to their state after sending.
     #[inline(always)]
     fn mark(self, segment: Segment<'_>) {
         segment.xmit.set(1);
@@ -81,7 +81,7 @@ impl FirstTransmission {
     }
 }
 
-/// True when `segment` was never sent, and none behind it was acknowledged.
+/// True if `segment` was never sent and no later segment was acknowledged.
 #[inline(always)]
 fn is_fresh(segment: Segment<'_>) -> bool {
     segment.xmit.get() | segment.fastack.get() == 0
@@ -104,8 +104,8 @@ impl<'a> Kcp<'a> {
         Ok(kcp.give_back())
     }
 
-    /// Writes what is due, from `next` on, until a callback has to run. Gives the segment that is marked as sent and waits
-    /// for that; `None` at the end.
+    /// Writes what is due, from `next` on, until a callback must run. Returns the segment that is marked as sent and waits for
+    /// it; `None` at the end.
     #[inline(always)]
     fn write_until_callback<'k>(
         &'k self,
@@ -149,7 +149,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Writes segments that are sent for the first time, while they fit and there is nothing to decide about them.
+    /// Writes segments that are sent for the first time, while they fit and need no decision.
     #[inline(always)]
     fn write_fresh<'k>(&'k self, round: &Round, first: Segment<'k>) -> Run<'k> {
         let (list, packet) = (self.snd_buf(), &self.private().packet);
@@ -166,7 +166,7 @@ impl<'a> Kcp<'a> {
             if !writer.fits(len) {
                 break Run::Full(segment);
             }
-            // The fields just written, not read back: a wide load behind narrow stores waits for them.
+            // Uses the values instead of reading the fields back: a wide load after narrow stores has to wait for them.
             let header = Header {
                 wnd: fields.wnd,
                 ts: fields.ts.0,
@@ -191,7 +191,7 @@ impl<'a> Kcp<'a> {
         end
     }
 
-    /// What a segment that is sent for the first time gets now.
+    /// The fields of a segment that is sent for the first time now.
     #[inline(always)]
     fn first_transmission(&self, round: &Round) -> FirstTransmission {
         let rto = self.rx_rto.get().cast_unsigned();
@@ -204,7 +204,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// True when none of them is due at `current`, found without the index.
+    /// True if no segment is due at `current`; works without the index.
     #[inline(always)]
     pub(crate) fn walks_past_nothing_due(&self, current: Millis) -> bool {
         let resent = self.resent();
@@ -222,18 +222,16 @@ impl<'a> Kcp<'a> {
     fn cause(&self, segment: Segment<'_>, current: Millis, resent: u32) -> Option<Cause> {
         if segment.xmit.get() == 0 {
             Some(Cause::First)
-        } else if current.since(Millis(segment.resendts.get())) >= 0 {
+        } else if segment.has_timed_out(current) {
             Some(Cause::Timeout)
-        } else if segment.fastack.get() >= resent
-            && self.fast_resend(resent).allows(segment.xmit.get())
-        {
+        } else if self.fast_resend(resent).was_skipped(segment) {
             Some(Cause::FastRetransmit)
         } else {
             None
         }
     }
 
-    /// What becomes of a segment that is due. Where loss is told by time, a timeout is not the last word.
+    /// Decides about a due segment. With time-based loss detection a timeout need not lead to a retransmission.
     #[inline(always)]
     fn judged(&self, segment: Segment<'_>, cause: Cause) -> Option<Cause> {
         if cause != Cause::Timeout || !self.has_ops() {
@@ -246,7 +244,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Brings the segment's own fields, and the index, to the state after sending it.
+    /// Updates the segment's fields, and the index, to the state after sending.
     #[inline(always)]
     fn mark_sent(&self, segment: Segment<'_>, cause: Cause, walk: &mut Walk) {
         let rx_rto = self.rx_rto.get().cast_unsigned();
@@ -287,8 +285,8 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The timeout of a segment that timed out (RFC 6298, 5.5, doubles it): doubled at least in normal mode, one and a half
-    /// times in mode 1, half of the connection's more in mode 2.
+    /// The next timeout of a segment that timed out, which RFC 6298, 5.5 doubles. In normal mode it at least doubles; in mode 1
+    /// it grows by half; in mode 2 it grows by half the connection's timeout.
     #[inline(always)]
     fn backed_off(&self, rto: u32, rx_rto: u32) -> u32 {
         let step = match self.nodelay.get().cast_signed() {
@@ -299,7 +297,7 @@ impl<'a> Kcp<'a> {
         rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
     }
 
-    /// Runs the callbacks that a marked segment waits for: a hook hears of it, and the packet leaves if it is full.
+    /// Runs the callbacks that a marked segment waits for: a hook, and `output` if the packet is full.
     #[inline(always)]
     fn make_way(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
@@ -328,7 +326,7 @@ impl<'a> Kcp<'a> {
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }
 
-    /// Writes a marked segment after callbacks, and gives what comes next.
+    /// Writes a marked segment after callbacks and returns the next one.
     #[inline(always)]
     fn write_marked(&self, walk: &mut Walk, marked: Bookmark) -> Option<Segment<'_>> {
         match self.open(marked) {
@@ -341,7 +339,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The same where a callback has changed something: what comes behind the segment is decided again.
+    /// Writes a marked segment after a callback that has changed something; the next segment is determined again.
     #[inline(never)]
     fn write_changed(&self, walk: &mut Walk, at: Bookmark) -> Option<Segment<'_>> {
         let (index, list) = (&self.private().sent, self.snd_buf());
@@ -359,19 +357,19 @@ impl<'a> Kcp<'a> {
             let fast = self.fast_resend(resent);
             index.seek(list, walk.scope, Some(at.sn().plus(1)), current, fast)
         } else {
-            // Numbers do not say what comes later: going by them could go round in circles.
+            // The list is not in order of numbers, and following them could run in circles.
             walk.scope = Scope::All;
             index.behind(list, at)
         }
     }
 
-    /// True when the marks still hold for what fast retransmission depends on.
+    /// True if the parameters of fast retransmission are still those of the index.
     #[inline(always)]
     fn resends_as_before(&self, resent: u32) -> bool {
         self.private().sent.holds_for(self.fast_resend(resent))
     }
 
-    /// Writes a segment into the packet. Without memory it counts as lost on the way, and its deadline brings it back.
+    /// Writes a segment into the packet. Without memory the segment counts as lost, and its timeout sends it again.
     #[inline(always)]
     pub(super) fn write_segment(&self, segment: Segment<'_>) {
         self.private().packet.put_segment(&self.buffer, segment);
@@ -386,12 +384,12 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// Which segments have to be looked at.
+    /// Which segments must be visited.
     #[inline(never)]
     pub(super) fn scope(&self, current: Millis, resent: u32) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if index.is_watched() {
-            index.settle(list);
+            index.apply_skips(list);
             Scope::All
         } else if index.is_quiet(current, self.fast_resend(resent)) {
             Scope::Unsent
@@ -400,7 +398,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// The segment that the walk comes to behind `segment`.
+    /// The segment that the walk visits after `segment`.
     #[inline(always)]
     fn after<'k>(&'k self, walk: &Walk, segment: Segment<'k>) -> Option<Segment<'k>> {
         let fast = self.fast_resend(walk.round.resent);
@@ -414,7 +412,7 @@ impl<'a> Kcp<'a> {
         )
     }
 
-    /// Skips from which on a segment is sent again.
+    /// A segment is retransmitted after this many skips.
     #[inline(always)]
     pub(crate) fn resent(&self) -> u32 {
         match self.fastresend.get() {

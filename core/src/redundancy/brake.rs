@@ -1,40 +1,40 @@
-//! Less redundancy where it fills a queue: told by round-trip times whose minimum rises.
+//! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
-//! Jitter spreads round-trip times and hardly moves the minimum of many of them; a queue moves it. The share of the budget
-//! that is spent grows slowly from a fifth on. When the minimum of a short window is well above that of the last half minute,
-//! nothing is spent until it has come down, and then no more than somewhat less than what had filled the queue.
+//! Jitter spreads round-trip times and hardly moves the minimum of many; a queue moves it. The share of the budget that is spent
+//! begins at a fifth and grows slowly. When the minimum of a short window is well above that of the last half minute, nothing is
+//! spent until it has come down, and from then on less than the share that filled the queue.
 
 use core::cell::Cell;
 
 use crate::seq::Millis;
 
-/// A short window, ms, and the samples that it needs.
+/// Length of a short window, ms, and the least number of samples in it.
 const WINDOW: u32 = 500;
 const SAMPLES: u32 = 24;
 
-/// How long a minimum is believed at least, ms; twice that at most.
+/// How long a minimum is valid, ms: at least this, at most twice as long.
 const BELIEVED: u32 = 30_000;
 
-/// Of [`Brake::WHOLE`]: the share to begin with, how much it grows in a window, and how much the ceiling does, in each window
-/// after `HELD` ms without a queue.
+/// In units of which [`Brake::WHOLE`] is the whole budget: the first share, its growth per window, and the growth of the ceiling
+/// per window after `HELD` ms without a queue.
 const START: u32 = 48;
 const STEP: u32 = 16;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
 
-/// What a queue has to add to the minimum, ms, beside a quarter of that.
+/// A queue adds at least this to the minimum, ms, plus a quarter of the minimum.
 const QUEUE: u32 = 15;
 
-/// Zero is the first value of all of it; `begin` sets the rest.
+/// Zero is a valid state; `begin` sets the rest.
 #[derive(Default)]
 pub(super) struct Brake {
-    /// Of what the program allows.
+    /// Of the program's budget.
     share: Cell<u32>,
     ceiling: Cell<u32>,
-    /// When a queue was there last.
+    /// When a queue was last seen.
     queued_at: Cell<Millis>,
     window: Lowest,
-    /// Over `BELIEVED` ms, and over as much before.
+    /// The minimum of the last `BELIEVED` ms or less, and that of the period before.
     long: Lowest,
     before: Cell<u32>,
 }
@@ -76,7 +76,7 @@ impl Brake {
         self.window.count.set(0);
     }
 
-    /// The share of the budget that may be spent, of [`Brake::WHOLE`].
+    /// The share of the budget that may be spent; [`Brake::WHOLE`] is all of it.
     pub(super) fn share(&self) -> u32 {
         self.share.get()
     }
@@ -96,7 +96,7 @@ impl Brake {
         self.window.sample(rtt, now);
     }
 
-    /// A window is over, with a queue or without.
+    /// A window has ended, with a queue or without.
     fn judge(&self, queue: bool, now: Millis) {
         let (share, ceiling) = (self.share.get(), self.ceiling.get());
         if queue {
@@ -106,7 +106,7 @@ impl Brake {
             self.share.set(0);
             self.queued_at.set(now);
         } else if share == 0 {
-            // At least one: at 0 it would never grow again.
+            // At least 1, because a share of 0 would never grow again.
             self.share.set((ceiling / 2).max(1));
         } else if share < ceiling {
             self.share.set((share + STEP).min(ceiling));
@@ -116,12 +116,12 @@ impl Brake {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 
-    /// Samples every 20 ms from `start` for `seconds`, of what `rtt` gives for the time in ms. Gives the shares in time.
+    /// Takes a sample of `rtt(now)` every 20 ms, from `start` on for `seconds`. Returns the shares.
     fn play(
         brake: &Brake,
         start: u32,
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn jitter_alone_leaves_the_whole_budget_after_some_seconds() {
         let brake = begun();
-        // 60 to 125 ms in an order that repeats after 23 samples, across the wrap of the clock.
+        // 60 to 125 ms in an order that repeats after 23 samples; the clock wraps in between.
         let shares = play(&brake, u32::MAX - 10_000, 60, |now| {
             60 + (now / 20 * 7) % 23 * 65 / 22
         });
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(shares.last(), Some(&0));
         play(&brake, 23_000, 20, |_| 62);
         assert_eq!(brake.share(), Brake::WHOLE * 5 / 8);
-        // After a minute without a queue it asks for more.
+        // After a minute without a queue the share grows.
         play(&brake, 43_000, 60, |_| 62);
         assert!(brake.share() > Brake::WHOLE * 5 / 8);
     }

@@ -1,19 +1,19 @@
-//! Whether packets get lost: told by which transmission of a segment the peer acknowledges first.
+//! Whether packets get lost, judged by the transmission of a segment that the peer acknowledges first.
 //!
-//! A resend alone proves nothing: its timeout may have been too short. But when the acknowledgement echoes the time stamp of a
-//! resend or a copy, what left before it was lost, or its acknowledgement was.
+//! A retransmission alone proves nothing, because the timeout may have been too short. But if the acknowledgement echoes the time
+//! stamp of a retransmission or a copy, then an earlier transmission or its acknowledgement was lost.
 
 use core::cell::Cell;
 
-/// A moving average over some 256 segments of the share that was lost, in units of 2^-24.
+/// The share of segments that were lost, in units of 2^-24: a moving average over some 256 segments.
 #[derive(Default)]
 pub(super) struct Loss(Cell<u32>);
 
-/// One segment more or less.
+/// The weight of one segment is 2^-STEP.
 const STEP: u32 = 8;
 const ALL: u32 = 1 << 24;
 
-/// From here on losses are evident: one in 350 segments.
+/// Above this share losses are evident; one loss keeps it there for 350 segments.
 const EVIDENT: u32 = ALL / 1_000;
 
 impl Loss {
@@ -22,7 +22,7 @@ impl Loss {
         self.0.set(self.0.get() - (self.0.get() >> STEP));
     }
 
-    /// It did not.
+    /// The first transmission of a segment was lost.
     pub(super) fn lost(&self) {
         self.arrived();
         self.0.set(self.0.get() + (ALL >> STEP));
@@ -33,7 +33,7 @@ impl Loss {
     }
 }
 
-// Arithmetic without unsafe code, and long: nothing for Miri.
+// Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;

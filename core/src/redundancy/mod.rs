@@ -1,12 +1,13 @@
-//! What redundancy is spent on: which segments in flight go out once more, and for how many bytes.
+//! What redundancy spends its budget on: which segments in flight are copied into packets, and for how many bytes.
 //!
-//! `output/copies` asks here while it fills a packet. In order of what a byte buys:
+//! `output/copies` asks here while it fills a packet. Copies come in the order of what a byte gains:
 //!
-//! 1. A segment that was sent again goes out twice, [`REPEAT_AFTER`] apart: two losses of one segment make the latest messages.
-//! 2. One that should have been acknowledged by now, long enough ago to be worth a packet of its own.
-//! 3. In the room that a packet with payload leaves: late ones, then those that have left once, the newest first.
+//! 1. Of a segment that was retransmitted, [`REPEAT_AFTER`] ms later: the latest messages are those with a segment that was lost
+//!    twice.
+//! 2. Of a segment whose acknowledgement is so late that the copy is worth a packet of its own.
+//! 3. In the free room of a packet with payload: of late segments, then of those that were sent once, the newest first.
 //!
-//! Nothing is spent before something was lost (`loss`), and less where the copies fill a queue (`brake`).
+//! Nothing is spent before a loss (`loss`), and less where copies fill a queue (`brake`).
 
 mod brake;
 mod loss;
@@ -18,47 +19,47 @@ use crate::seq::{Millis, Sn};
 use brake::Brake;
 use loss::Loss;
 
-/// With more segments in flight than this the connection sends in bulk, and nothing is copied.
+/// With more segments in flight than this, the connection sends in bulk and nothing is copied.
 pub(crate) const TRACKED: u32 = 64;
 
-/// How long after a segment was sent again it goes out once more, ms: longer than most bursts of losses last.
+/// How long after its retransmission a segment is copied, ms: longer than most bursts of losses.
 const REPEAT_AFTER: u32 = 25;
 
-/// Of hundred packets with payload, so many more may leave for the sake of a copy. Each has the peer send one, too.
+/// Extra packets for the sake of a copy, in each hundred packets with payload. The peer answers each with a packet.
 const LONE_SHARE: u32 = 12;
 
-/// So many packets may be saved up, in hundredths.
+/// The most extra packets that can be saved up, in hundredths.
 const LONE_MOST: u32 = 2_000;
 
-/// So many bytes may be saved up, in segments of full size.
+/// The most bytes that can be saved up, in full segments.
 const CREDIT_MOST: u32 = 8;
 
-/// Copies that only ride along leave bytes for so many that are needed more.
+/// A copy that only uses free room leaves bytes for this many copies that are needed more.
 const RESERVE: u32 = 8;
 
 /// A segment in flight.
 #[derive(Clone, Copy)]
 struct Flight {
     sn: Sn,
-    /// When it left for the first time, and last, copies included.
+    /// When it was first sent, and last sent; `last` includes copies.
     first: Millis,
     last: Millis,
-    /// Transmissions that were no copies, 0 for none.
+    /// Transmissions without copies; 0 marks a free entry.
     xmit: u32,
     copied: bool,
-    /// It was sent again, and goes out once more.
+    /// It was retransmitted, and will be copied.
     repeats: bool,
 }
 
-/// What a connection remembers for its redundancy. Zero is the first value of all of it.
+/// What a connection records for its redundancy. Zeroed memory is a valid value.
 pub(crate) struct Redundancy {
-    /// The budget in percent of the payload that is sent for the first time; 0 is off.
+    /// The budget in percent of the payload, counted at first transmission; 0 is off.
     percent: Cell<u32>,
-    /// Bytes of payload that copies may take.
+    /// Bytes of payload that copies may still take.
     credit: Cell<u32>,
-    /// Hundredths of packets that may leave with nothing but copies.
+    /// Packets that may be sent with copies alone, in hundredths.
     lone: Cell<u32>,
-    /// From this time on a flush has something to look at, if anything `waits`.
+    /// When a flush has to look for copies again; valid if `waits`.
     wake: Cell<Millis>,
     waits: Cell<bool>,
     loss: Loss,
@@ -81,7 +82,7 @@ impl Flight {
         now.elapsed_since(self.last)
     }
 
-    /// At which age it is worth a packet of its own.
+    /// The age at which a copy is worth a packet of its own.
     fn due_at(self, lateness: Lateness) -> u32 {
         if self.repeats {
             REPEAT_AFTER
@@ -91,10 +92,10 @@ impl Flight {
     }
 }
 
-/// From which age on a segment counts as late, ms.
+/// The ages from which a segment counts as late, ms.
 #[derive(Clone, Copy)]
 pub(crate) struct Lateness {
-    /// Late enough to ride along.
+    /// Late enough for free room in a packet.
     ride: u32,
     /// Late enough for a packet of its own.
     alone: u32,
@@ -105,18 +106,18 @@ pub(crate) struct Lateness {
 pub(crate) enum Reason {
     /// It is worth a packet.
     Needed,
-    /// There is room.
+    /// The packet has room.
     Room,
 }
 
 impl Kcp<'_> {
-    /// What the program's redundancy remembers, if it has asked for any.
+    /// The connection's redundancy, if the program has asked for any.
     #[inline(always)]
     pub(crate) fn redundancy(&self) -> Option<&Redundancy> {
         self.private().redundancy.get()
     }
 
-    /// Spends up to `percent` of the payload on copies from now on; 0 is off. False for more than 100, and without memory.
+    /// Spends up to `percent` of the payload on copies from now on; 0 is off. False if `percent` exceeds 100, or without memory.
     #[must_use]
     pub fn set_redundancy(&self, percent: u32) -> bool {
         let redundancy = match percent {
@@ -126,13 +127,14 @@ impl Kcp<'_> {
         };
         if let Some(redundancy) = redundancy {
             redundancy.set(percent);
+            self.choose_ways();
         }
         percent == 0 || redundancy.is_some()
     }
 }
 
 impl Redundancy {
-    /// The budget from now on, in percent of the payload; 0 turns it off.
+    /// Sets the budget, in percent of the payload; 0 is off.
     pub(crate) fn set(&self, percent: u32) {
         if self.percent.replace(percent) == 0 {
             self.brake.begin();
@@ -140,13 +142,7 @@ impl Redundancy {
         self.waits.set(false);
     }
 
-    /// True when a flush has something to look at that the index does not know of.
-    #[inline(always)]
-    pub(crate) fn wakes(&self, now: Millis) -> bool {
-        self.waits.get() && now.since(self.wake.get()) >= 0
-    }
-
-    /// When that is, if anything waits.
+    /// When a flush has to look for copies again, if anything waits.
     pub(crate) fn wake(&self) -> Option<Millis> {
         self.waits.get().then(|| self.wake.get())
     }
@@ -166,8 +162,8 @@ impl Redundancy {
         (flight.sn == sn && flight.xmit > 0).then_some((cell, flight))
     }
 
-    /// A flush comes across a segment in flight of `len` bytes that left last, copies aside, at `ts`. True when that was in
-    /// this flush.
+    /// A flush visits a segment in flight of `len` bytes; `ts` is when it was last sent, without copies. True if this flush sent
+    /// it.
     pub(crate) fn meet(&self, sn: Sn, xmit: u32, ts: Millis, len: u32, mss: u32) -> bool {
         match self.find(sn) {
             None if xmit == 0 => false,
@@ -201,14 +197,14 @@ impl Redundancy {
         let earned = u64::from(len) * share / (100 * u64::from(Brake::WHOLE));
         let most = u64::from(CREDIT_MOST) * u64::from(mss);
         let credit = u64::from(self.credit.get());
-        // Lower than before only where the program has made its segments smaller.
+        // The cap falls only if the program makes its segments smaller.
         let credit = (credit + earned).min(most).min(u64::from(u32::MAX));
         self.credit.set(credit as u32);
         self.lone.set((self.lone.get() + LONE_SHARE).min(LONE_MOST));
     }
 
-    /// What counts as late, by the smoothed round-trip time and its variation. The larger the budget, the less certain need
-    /// a loss be.
+    /// When a segment counts as late, by the smoothed round-trip time and its variation. A larger budget copies at a lower
+    /// certainty of loss.
     pub(crate) fn lateness(&self, srtt: i32, rttval: i32) -> Lateness {
         let (srtt, rttval) = (srtt.max(1).unsigned_abs(), rttval.max(0).unsigned_abs());
         let percent = self.percent.get();
@@ -220,30 +216,30 @@ impl Redundancy {
         }
     }
 
-    /// True when copies help: something was lost of late.
+    /// True if copies help, because something was lost recently.
     pub(crate) fn helps(&self) -> bool {
         self.loss.is_evident()
     }
 
-    /// True when a copy of `sn` is worth a packet.
+    /// True if a copy of `sn` is worth a packet.
     pub(crate) fn needs(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
         self.find(sn)
             .is_some_and(|(_, flight)| flight.age(now) >= flight.due_at(lateness))
     }
 
-    /// True when a copy of `sn` may ride along for being late.
+    /// True if a copy of `sn` may use free room because the segment is late.
     pub(crate) fn is_late(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
         self.find(sn)
             .is_some_and(|(_, flight)| flight.age(now) >= lateness.ride)
     }
 
-    /// True when a copy of `sn` may ride along for having left once only.
+    /// True if a copy of `sn` may use free room because the segment was sent only once.
     pub(crate) fn left_once(&self, sn: Sn, now: Millis) -> bool {
         self.find(sn)
             .is_some_and(|(_, flight)| flight.xmit == 1 && !flight.copied && flight.age(now) > 0)
     }
 
-    /// True when there are bytes for a copy of `len`.
+    /// True if the budget covers a copy of `len` bytes.
     pub(crate) fn affords(&self, len: u32, reason: Reason) -> bool {
         let times = match reason {
             Reason::Needed => 1,
@@ -252,12 +248,12 @@ impl Redundancy {
         u64::from(self.credit.get()) >= times * u64::from(len)
     }
 
-    /// True when a packet may leave for the sake of a copy.
+    /// True if the budget covers an extra packet.
     pub(crate) fn affords_packet(&self) -> bool {
         self.lone.get() >= 100
     }
 
-    /// A copy of `sn` with `len` bytes is in the packet.
+    /// A copy of `sn` with `len` bytes was put into the packet.
     pub(crate) fn copied(&self, sn: Sn, now: Millis, len: u32, alone: bool) {
         self.credit.set(self.credit.get().saturating_sub(len));
         if alone {
@@ -273,17 +269,17 @@ impl Redundancy {
         }
     }
 
-    /// Nothing waits, as far as is known.
+    /// No segment waits for a copy, as far as is known.
     pub(crate) fn sleep(&self) {
         self.waits.set(false);
     }
 
-    /// `sn` stays in flight: a flush has to look at it when it is worth a packet.
+    /// `sn` stays in flight: a flush must look again when a copy is worth a packet.
     pub(crate) fn wait_for(&self, sn: Sn, now: Millis, lateness: Lateness) {
         let Some((_, flight)) = self.find(sn) else {
             return;
         };
-        // What it could not afford now it may a little later.
+        // At least 1 ms: what the budget does not cover now, it may cover a little later.
         let left = flight.due_at(lateness).saturating_sub(flight.age(now));
         let at = now.plus(left.max(1));
         if !self.waits.replace(true) || at.since(self.wake.get()) < 0 {
@@ -291,7 +287,7 @@ impl Redundancy {
         }
     }
 
-    /// The peer acknowledges that it received what left at `ts` as `sn`, `rtt` ms ago.
+    /// The peer acknowledges `sn` with the time stamp `ts`, after a round trip of `rtt` ms.
     pub(crate) fn acknowledged(&self, sn: Sn, ts: Millis, rtt: i32, now: Millis) {
         if !self.is_on() {
             return;

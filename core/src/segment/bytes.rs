@@ -7,7 +7,7 @@ use super::Segment;
 use crate::ways;
 use crate::wire::{HEADER_LEN, Header, RawHeader};
 
-/// Bytes the program sends; NULL stands for zeros.
+/// Bytes that the program sends; NULL means zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     pub(super) next: *const u8,
@@ -16,7 +16,7 @@ pub struct Source {
 
 impl Source {
     /// # Safety
-    /// As many bytes as the call it is passed to is told can be read from `bytes` during that call, unless it is NULL.
+    /// `bytes` is NULL, or the call that gets this source can read from it as many bytes as its length argument says.
     #[inline(always)]
     pub const unsafe fn new(bytes: *const c_char) -> Source {
         Source {
@@ -25,7 +25,7 @@ impl Source {
         }
     }
 
-    /// The same bytes, with the number that the call was told.
+    /// The same bytes with their number.
     #[inline(always)]
     pub(crate) const fn of_len(self, len: u32) -> Source {
         Source {
@@ -39,7 +39,7 @@ impl Source {
         self.left
     }
 
-    /// What is left behind the next `len` bytes.
+    /// The source without its next `len` bytes.
     #[inline(always)]
     pub(crate) fn behind(self, len: u32) -> Source {
         let len = len.min(self.left);
@@ -56,7 +56,7 @@ impl Source {
     }
 }
 
-/// Memory the program receives into; NULL stands for nowhere.
+/// Memory that the program receives into; NULL discards the bytes.
 #[derive(Debug)]
 pub struct Sink {
     next: *mut u8,
@@ -65,7 +65,7 @@ pub struct Sink {
 
 impl Sink {
     /// # Safety
-    /// As many bytes as the call it is passed to is told can be written to `bytes` during that call, unless it is NULL.
+    /// `bytes` is NULL, or the call that gets this sink can write to it as many bytes as its length argument says.
     #[inline(always)]
     pub const unsafe fn new(bytes: *mut c_char) -> Sink {
         Sink {
@@ -74,7 +74,7 @@ impl Sink {
         }
     }
 
-    /// The same memory, with the size that the call was told.
+    /// The same memory with its size.
     #[inline(always)]
     pub(crate) const fn of_len(self, len: u32) -> Sink {
         Sink {
@@ -89,18 +89,18 @@ impl Sink {
         self.append_as::<true>(segment);
     }
 
-    /// `append` where speed does not matter.
+    /// `append` for code where speed does not matter.
     pub(crate) fn cold_append(&mut self, segment: Segment) {
         self.append_as::<false>(segment);
     }
 
-    /// `IN_PLACE` when it pays to copy few bytes without a call.
+    /// With `IN_PLACE`, a few bytes are copied without a call.
     #[inline(always)]
     fn append_as<const IN_PLACE: bool>(&mut self, segment: Segment) {
         let len = segment.len.get().min(self.left);
         if !self.next.is_null() {
             let (from, size) = (segment.payload(), len as usize);
-            // SAFETY: `left` bytes can be written, and the program's memory is not the segment's.
+            // SAFETY: `left` bytes can be written, and the program's memory does not overlap the segment's.
             unsafe {
                 if IN_PLACE {
                     copy(from, self.next, size);
@@ -114,7 +114,7 @@ impl Sink {
     }
 }
 
-/// A packet as it came from the network. It stays raw, since a callback may lead to the program reusing its memory.
+/// A packet from the network. It is not parsed in advance, because the program may reuse its memory inside a callback.
 #[derive(Debug, Clone)]
 pub struct Datagram {
     next: *const u8,
@@ -123,8 +123,8 @@ pub struct Datagram {
 
 impl Datagram {
     /// # Safety
-    /// `size` bytes can be read from `data` during the call it is passed to, and nothing but a callback changes them, unless
-    /// `data` is NULL or `size` negative.
+    /// `data` is NULL, `size` is negative, or the call that gets this packet can read `size` bytes from `data`, which only a
+    /// callback changes meanwhile.
     #[inline(always)]
     pub const unsafe fn new(data: *const c_char, size: c_long) -> Datagram {
         Datagram {
@@ -133,7 +133,7 @@ impl Datagram {
         }
     }
 
-    /// The size as the original looks at it first: the low 32 bits.
+    /// The size as the original first reads it: its low 32 bits.
     #[inline(always)]
     #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)]
     pub(crate) const fn size(&self) -> i32 {
@@ -145,7 +145,7 @@ impl Datagram {
         self.next.is_null()
     }
 
-    /// The next header, where 24 bytes are left.
+    /// The next header, if 24 bytes are left.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Option<Header> {
         if self.left < HEADER_LEN as c_long {
@@ -154,7 +154,7 @@ impl Datagram {
         Some(HeaderAt(self.next.cast()).read())
     }
 
-    /// Takes the next header off the packet, where 24 bytes are left.
+    /// Takes the next header off the packet, if 24 bytes are left.
     #[inline(always)]
     pub(crate) fn header(&mut self) -> Option<HeaderAt> {
         const LEN: c_long = HEADER_LEN as c_long;
@@ -162,13 +162,13 @@ impl Datagram {
             return None;
         }
         let at = HeaderAt(self.next.cast::<RawHeader>());
-        // SAFETY: 24 bytes are left, by the promise given to `new`.
+        // SAFETY: 24 bytes are left, by the promise of `new`.
         unsafe { self.next = self.next.add(HEADER_LEN) };
         self.left -= LEN;
         Some(at)
     }
 
-    /// The next `len` bytes as a source, where they are left.
+    /// Takes the next `len` bytes off the packet as a source, if they are left.
     #[inline(always)]
     pub(crate) fn payload(&mut self, len: u32) -> Option<Source> {
         let len = i32::try_from(len).ok()?;
@@ -180,30 +180,30 @@ impl Datagram {
             next: self.next,
             left: len.unsigned_abs(),
         };
-        // SAFETY: `len` bytes are left, by the promise given to `new`.
+        // SAFETY: `len` bytes are left, by the promise of `new`.
         unsafe { self.next = self.next.add(len.unsigned_abs() as usize) };
         self.left -= step;
         Some(source)
     }
 }
 
-/// Where a header lies in a packet.
+/// The place of a header in a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeaderAt(*const RawHeader);
 
 impl HeaderAt {
-    /// Reads it. To be read again only while no callback has run, which might lead to the program reusing the memory.
+    /// Reads the header. It may be read again only if no callback has run, because the program may reuse the memory inside one.
     #[inline(always)]
     pub(crate) fn read(self) -> Header {
-        // SAFETY: `Datagram::header` has seen that the bytes are there, by the promise given to `Datagram::new`.
+        // SAFETY: `Datagram::header` has checked that the bytes are there, by the promise of `Datagram::new`.
         Header::parse(&unsafe { ptr::read_unaligned(self.0) })
     }
 }
 
-/// The conversation that a packet belongs to, 0 for NULL.
+/// The conversation that a packet belongs to; 0 for NULL.
 ///
 /// # Safety
-/// `packet` is NULL or has 4 bytes at least.
+/// `packet` is NULL or has at least 4 bytes.
 #[must_use]
 pub const unsafe fn getconv(packet: *const c_void) -> u32 {
     if packet.is_null() {
@@ -213,11 +213,11 @@ pub const unsafe fn getconv(packet: *const c_void) -> u32 {
     u32::from_le_bytes(unsafe { ptr::read_unaligned(packet.cast()) })
 }
 
-/// Payloads up to this are copied without a call, bytes.
+/// Payloads of up to this many bytes are copied without a call.
 pub(super) const SHORT: u32 = 64;
 
-/// Copies `len` bytes. Up to 64 of them are copied in place, in overlapping words: small messages are common, and for
-/// those the call of memcpy costs more than the copy.
+/// Copies `len` bytes. Up to 64 are copied in place, in overlapping words: small messages are common, and for them a call of
+/// memcpy costs more than the copy.
 ///
 /// # Safety
 /// Both ranges are valid and do not overlap.
@@ -263,10 +263,10 @@ pub(super) unsafe fn copy_bytes(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies one `T`, at any alignment, `at` bytes behind both addresses.
+/// Copies one `T`, with any alignment, `at` bytes after both addresses.
 ///
 /// # Safety
-/// It lies inside both ranges.
+/// The `T` is inside both ranges.
 #[inline(always)]
 pub(super) unsafe fn copy_word<T>(from: *const u8, to: *mut u8, at: usize) {
     // SAFETY: the caller's promise.

@@ -8,15 +8,16 @@ use core::ptr::{self, NonNull};
 
 use crate::abi::{IKCPSEG, IQUEUEHEAD, PAYLOAD_OFFSET};
 use crate::memory::deallocate;
+use crate::seq::Millis;
 use crate::wire::Header;
 pub use bytes::{Datagram, Sink, Source, getconv};
 pub(crate) use bytes::{HeaderAt, copy};
 use bytes::{SHORT, copy_bytes, copy_word};
 
-/// Handle on a segment that is in a list, or owned by somebody.
+/// A handle on a segment that is in a list or in an [`Owned`].
 ///
-/// It borrows what sees to that: the handle on the object, which calling out and taking segments out of lists consume or
-/// borrow exclusively, or the [`Owned`]. So it cannot be carried across a callback or a removal.
+/// It borrows from the handle on the object, or from the `Owned`. Calling out consumes the handle on the object, and removing
+/// segments from lists borrows it exclusively, so a segment's handle cannot be carried across either.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct Segment<'k>(NonNull<IKCPSEG>, PhantomData<&'k IKCPSEG>);
@@ -26,7 +27,7 @@ impl Deref for Segment<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &IKCPSEG {
-        // SAFETY: a handle names a live segment, and all its fields are cells.
+        // SAFETY: the segment of a handle is live, and all its fields are cells.
         unsafe { self.0.as_ref() }
     }
 }
@@ -47,15 +48,21 @@ impl<'k> Segment<'k> {
         Segment(unsafe { NonNull::new_unchecked(node.cast()) }, PhantomData)
     }
 
-    /// The four fields from `resendts` to `xmit`, to be compared with those of another one.
+    /// The four fields from `resendts` to `xmit`, for comparison with another segment's.
     #[inline(always)]
     pub(crate) fn timing(self) -> [u64; 2] {
-        // SAFETY: four fields of 32 bits, side by side in a live segment.
+        // SAFETY: four adjacent fields of 32 bits in a live segment.
         unsafe {
             (&raw const (*self.0.as_ptr()).resendts)
                 .cast::<[u64; 2]>()
                 .read_unaligned()
         }
+    }
+
+    /// True if its deadline has passed at `now`.
+    #[inline(always)]
+    pub(crate) fn has_timed_out(self, now: Millis) -> bool {
+        now.since(Millis(self.resendts.get())) >= 0
     }
 
     #[inline(always)]
@@ -73,7 +80,7 @@ impl<'k> Segment<'k> {
         self.0.as_ptr().cast()
     }
 
-    /// The header that it travels with.
+    /// The segment's header.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
     pub(crate) fn header(self) -> Header {
@@ -89,8 +96,8 @@ impl<'k> Segment<'k> {
         }
     }
 
-    /// Takes over a header but for its `len`, which is that of the payload and was set when that was copied: the packet may
-    /// say another by now, where somebody else can write to it.
+    /// Sets the fields from a header, except `len`. That was set when the payload was copied, and the packet may contain another
+    /// by now if somebody else writes to it.
     #[inline(always)]
     pub(crate) fn set_header(self, header: &Header) {
         self.conv.set(header.conv);
@@ -102,7 +109,7 @@ impl<'k> Segment<'k> {
         self.una.set(header.una);
     }
 
-    /// First byte of the payload. Derived from the whole allocation, not from the one-byte `data`.
+    /// First byte of the payload. The pointer is derived from the whole allocation, not from the one-byte `data`.
     #[inline(always)]
     pub(crate) const fn payload(self) -> *mut u8 {
         // SAFETY: the offset stays inside the segment's allocation.
@@ -110,17 +117,18 @@ impl<'k> Segment<'k> {
     }
 }
 
-/// A segment that is in no list. Whoever has it links it or frees it, and nothing else names it.
+/// A segment that is in no list. Its owner links it or frees it, and nothing else refers to it.
 #[must_use]
 pub(crate) struct Owned {
     segment: NonNull<IKCPSEG>,
-    /// Bytes of payload that it has room for, at least.
+    /// Bytes of payload that it has room for, or more.
     room: u32,
 }
 
 impl Owned {
     /// # Safety
-    /// `segment` is live, in no list, has room for `room` bytes of payload and for those it has, and nothing else names it.
+    /// `segment` is live, in no list, has room for `room` bytes of payload and at least for its `len`, and nothing else refers to
+    /// it.
     #[inline(always)]
     pub(crate) const unsafe fn from_raw(segment: NonNull<IKCPSEG>, room: u32) -> Owned {
         Owned { segment, room }
@@ -132,8 +140,8 @@ impl Owned {
     }
 
     #[inline(always)]
-    pub(crate) const fn roomy(&self) -> Roomy<'_> {
-        Roomy {
+    pub(crate) const fn with_room(&self) -> WithRoom<'_> {
+        WithRoom {
             segment: self.segment(),
             room: self.room,
         }
@@ -145,19 +153,19 @@ impl Owned {
     }
 }
 
-/// A segment with the payload it has room for, bytes. While that is known, payload may be appended.
+/// A segment whose room for payload is known, so that payload may be appended.
 #[derive(Clone, Copy)]
-pub(crate) struct Roomy<'k> {
+pub(crate) struct WithRoom<'k> {
     segment: Segment<'k>,
     room: u32,
 }
 
-impl<'k> Roomy<'k> {
+impl<'k> WithRoom<'k> {
     /// # Safety
     /// `segment` was allocated with room for `room` bytes of payload.
     #[inline(always)]
-    pub(crate) const unsafe fn new(segment: Segment<'k>, room: u32) -> Roomy<'k> {
-        Roomy { segment, room }
+    pub(crate) const unsafe fn new(segment: Segment<'k>, room: u32) -> WithRoom<'k> {
+        WithRoom { segment, room }
     }
 
     #[inline(always)]
@@ -170,12 +178,12 @@ impl<'k> Roomy<'k> {
         self.room
     }
 
-    /// Appends the next `len` bytes of `source`, or as many as there are and fit.
+    /// Appends the next `len` bytes of `source`, or fewer if the source or the room ends.
     #[inline(never)]
     pub(crate) fn append(self, source: &mut Source, len: u32) {
         let old = self.segment.len.get();
         let len = len.min(self.room.saturating_sub(old)).min(source.left);
-        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read unless it is NULL.
+        // SAFETY: the segment has `room` bytes, and `left` bytes of the source can be read unless it is NULL.
         unsafe {
             let to = self.segment.payload().add(old as usize);
             if source.next.is_null() {
@@ -189,11 +197,11 @@ impl<'k> Roomy<'k> {
         self.segment.len.set(old + len);
     }
 
-    /// Makes `source`, as much of it as fits, the whole payload.
+    /// Makes `source` the whole payload, or as much of it as fits.
     #[inline(always)]
     pub(crate) fn fill(self, source: Source) {
         let len = source.left.min(self.room);
-        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read unless it is NULL.
+        // SAFETY: the segment has `room` bytes, and `left` bytes of the source can be read unless it is NULL.
         unsafe {
             if source.next.is_null() {
                 ptr::write_bytes(self.segment.payload(), 0, len as usize);
@@ -204,7 +212,7 @@ impl<'k> Roomy<'k> {
         self.segment.len.set(len);
     }
 
-    /// The common case of `append` as a function that calls nothing: false where it is not that.
+    /// The common case of `append`, without calls; returns false in any other case.
     #[inline(always)]
     pub(crate) fn append_short(self, source: Source) -> bool {
         let (old, len) = (self.segment.len.get(), source.left);
@@ -212,9 +220,9 @@ impl<'k> Roomy<'k> {
         if source.next.is_null() || end > u64::from(self.room) {
             return false;
         }
-        // SAFETY: `room` bytes are the segment's, and `left` bytes of the source can be read.
+        // SAFETY: the segment has `room` bytes, and `left` bytes of the source can be read.
         unsafe {
-            // A few bytes first, as those who write to a stream often have.
+            // Very short appends come first, because programs that write streams often make them.
             if len == 1 {
                 copy_word::<u8>(source.next, self.segment.payload().add(old as usize), 0);
             } else if len > SHORT {
@@ -232,7 +240,7 @@ impl<'k> Roomy<'k> {
         true
     }
 
-    /// Takes over the payload of `from`, or as much of it as fits.
+    /// Copies the payload of `from`, or as much of it as fits.
     pub(crate) fn take_payload(self, from: Segment) {
         let mut source = Source {
             next: from.payload(),
@@ -243,7 +251,7 @@ impl<'k> Roomy<'k> {
     }
 }
 
-/// A segment that the program allocated and hands over.
+/// A segment that the program allocated and passes to the library.
 #[derive(Debug)]
 pub struct ForeignSegment(NonNull<IKCPSEG>);
 
@@ -251,8 +259,8 @@ impl ForeignSegment {
     /// `None` for NULL.
     ///
     /// # Safety
-    /// `segment` is NULL or was allocated with the program's `malloc` hook, holds `len` bytes of payload, is in no list,
-    /// and belongs to the library from here on.
+    /// `segment` is NULL; or it was allocated with the program's `malloc` hook, holds `len` bytes of payload, is in no list, and
+    /// belongs to the library from here on.
     #[must_use]
     pub const unsafe fn new(segment: *mut IKCPSEG) -> Option<ForeignSegment> {
         match NonNull::new(segment) {
@@ -261,7 +269,7 @@ impl ForeignSegment {
         }
     }
 
-    /// What a packet with this segment would have said.
+    /// The header that a packet with this segment would have.
     pub(crate) fn header(&self) -> Header {
         Segment(self.0, PhantomData).header()
     }
@@ -277,7 +285,7 @@ impl ForeignSegment {
 
 impl Drop for ForeignSegment {
     fn drop(&mut self) {
-        // SAFETY: the promise given to `new`.
+        // SAFETY: the promise of `new`.
         unsafe { deallocate(self.0.as_ptr().cast()) }
     }
 }

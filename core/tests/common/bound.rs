@@ -1,6 +1,6 @@
 //! The bytes that an object may own: the formula of `docs/memory.md`, term by term.
 
-/// What the formula depends on: the largest values that an object was given.
+/// The variables of the formula: the largest values that an object was given.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// `ikcp_setmtu`, bytes; the MTU of a new object counts too.
@@ -8,11 +8,11 @@ pub struct Limits {
     /// `ikcp_wndsize`, segments; those of a new object count too.
     pub snd_wnd: u32,
     pub rcv_wnd: u32,
-    /// Segments that the program let wait in `snd_queue` at most.
+    /// The most segments that the program let wait in `snd_queue`.
     pub queued: u32,
     /// Bytes of the largest packet given to `ikcp_input`.
     pub datagram: u32,
-    /// New segments that were taken in between two flushes, beyond the receive window.
+    /// New segments that the program received between two flushes, beyond the receive window.
     pub drained: u32,
 }
 
@@ -29,18 +29,18 @@ impl Default for Limits {
     }
 }
 
-/// Control block, public and private part.
+/// Control block, public and private parts.
 const CONTROL: u64 = 1024;
-/// Heads of the pool's lists.
+/// The pool's lists.
 const POOL_HEADS: u64 = 2064;
 /// Largest segment that the pool keeps.
 const POOLED: u64 = 2048;
-/// Before the payload of a segment.
+/// Size of a segment before its payload.
 const SEGMENT: u64 = 64;
-/// Bytes of a slot of the send ring, 10.14, and of the receive ring, 8.14, rounded up.
+/// Size of a slot of the send ring, 10.14 bytes, and of the receive ring, 8.14, rounded up.
 const SEND_SLOT: u64 = 11;
 const RECEIVE_SLOT: u64 = 9;
-/// What an allocator may add to a block to reach its own sizes; `malloc_usable_size` counts it.
+/// What an allocator may add to a block; `malloc_usable_size` counts it.
 const SLACK: u64 = 32;
 
 fn segment(payload: u64) -> u64 {
@@ -52,8 +52,8 @@ fn ring(slot: u64, window: u64) -> u64 {
 }
 
 impl Limits {
-    /// Bytes for what peer and program can fill together. A ring or the list of acknowledgements exists twice for a
-    /// moment while it grows, which adds half of it.
+    /// Bytes that peer and program can fill together. While a ring or the list of acknowledgements grows, it exists twice for a
+    /// moment, which adds half of it.
     pub fn bytes(&self) -> u64 {
         let (snd, rcv) = (u64::from(self.snd_wnd), u64::from(self.rcv_wnd));
         let payload = u64::from(self.mtu) - 24;
@@ -68,12 +68,12 @@ impl Limits {
             + (rings + acks) * 3 / 2
     }
 
-    /// Of these, what a peer's segments take: as many as two windows, each as large as a packet.
+    /// The part of these that a peer's segments take: two windows of them, each as large as a packet.
     pub fn received(&self) -> u64 {
         2 * u64::from(self.rcv_wnd) * segment(u64::from(self.datagram).saturating_sub(24))
     }
 
-    /// Of these, freed segments that are kept for the next ones.
+    /// The part of these that freed segments take, which are kept for the next ones.
     pub fn pool(&self) -> u64 {
         let largest = u64::from(self.datagram.max(self.mtu)).saturating_sub(24);
         let kept = u64::from(self.snd_wnd) + u64::from(self.rcv_wnd);

@@ -1,4 +1,4 @@
-//! An object with its program around it: what was sent, what was taken, and a clock of its own.
+//! An object with its program: what was sent and received, and a clock of its own.
 
 use std::ffi::c_int;
 
@@ -22,10 +22,10 @@ pub struct Settings {
 
 pub struct Endpoint {
     object: Object,
-    /// Distance of this endpoint's clock from the true time, ms.
+    /// Difference between this endpoint's clock and the true time, ms.
     pub clock: u32,
-    /// Names the pattern that this endpoint sends. The other endpoint of the session sends the one with the last bit
-    /// changed.
+    /// Selects the pattern that this endpoint sends. The other endpoint of the session sends the one that differs in the last
+    /// bit.
     pub pattern: u64,
     pub sent: u64,
     pub taken: u64,
@@ -70,12 +70,12 @@ impl Endpoint {
         self.object.kcp()
     }
 
-    /// The true time as this endpoint's clock shows it.
+    /// The true time, as this endpoint's clock shows it.
     pub fn at(&self, now: u64) -> u32 {
         (now as u32).wrapping_add(self.clock)
     }
 
-    /// Sends `len` bytes more of the pattern.
+    /// Sends the next `len` bytes of the pattern.
     pub fn send(&mut self, len: u64) {
         let bytes: Vec<u8> = (0..len)
             .map(|n| byte(self.pattern, self.sent + n))
@@ -95,7 +95,7 @@ impl Endpoint {
         self.limits.queued = self.limits.queued.max(self.kcp().nsnd_que.get());
     }
 
-    /// Takes all messages there are, which have to be what the peer, who sent `peer_sent` bytes so far, sent.
+    /// Receives all messages, which must be what the peer has sent in its first `peer_sent` bytes.
     pub fn take(&mut self, peer_sent: u64) {
         loop {
             let size = self.kcp().peeksize();

@@ -1,22 +1,22 @@
-//! Allocator hooks that count what is out, and refuse on demand.
+//! Allocator hooks that count allocated memory, and fail on demand.
 //!
-//! The hooks serve the whole process and the counts are the calling thread's own, so tests that run side by side do
-//! not see each other as long as each keeps its objects on its thread.
+//! The hooks serve the whole process, but each thread has its own counts, so tests that run side by side do not affect each other
+//! as long as each keeps its objects on its thread.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Once;
 
-/// No single allocation of a test is larger. Where hostile arguments ask for gigabytes, memory is short.
+/// No single allocation of a test is larger. If hostile arguments ask for gigabytes, the allocation fails.
 const LARGEST: usize = 64 << 20;
 
 struct Counts {
     bytes: Cell<usize>,
     peak: Cell<usize>,
     blocks: Cell<usize>,
-    /// Allocations until one is refused; `u64::MAX` for none.
+    /// Allocations until one fails; `u64::MAX` for never.
     countdown: Cell<u64>,
-    /// How many are refused from there on.
+    /// How many fail from there on.
     refusals: Cell<u64>,
 }
 
@@ -36,7 +36,7 @@ mod block {
     pub use libc::{free, malloc as allocate, malloc_usable_size as usable};
 }
 
-/// Miri has no `malloc_usable_size`: the size stands before the block.
+/// Miri has no `malloc_usable_size`: the size is stored before the block.
 #[cfg(miri)]
 mod block {
     use std::ffi::c_void;
@@ -87,7 +87,7 @@ unsafe extern "C" fn counted_free(memory: *mut c_void) {
         return;
     }
     COUNTS.with(|counts| {
-        // SAFETY: what is freed came from `counted_malloc`.
+        // SAFETY: every freed block came from `counted_malloc`.
         let usable = unsafe { block::usable(memory) };
         counts.bytes.set(counts.bytes.get() - usable);
         counts.blocks.set(counts.blocks.get() - 1);
@@ -123,7 +123,7 @@ pub fn install() {
     ONCE.call_once(|| unsafe { ikcp_core::allocator(Some(counted_malloc), Some(counted_free)) });
 }
 
-/// Refuses `times` allocations of this thread after the next `after`.
+/// Lets `times` allocations of this thread fail after the next `after`.
 pub fn refuse(after: u64, times: u64) {
     COUNTS.with(|counts| {
         counts.refusals.set(times);
@@ -133,28 +133,28 @@ pub fn refuse(after: u64, times: u64) {
     });
 }
 
-/// Bytes that are out on this thread.
+/// Bytes that are allocated on this thread.
 pub fn bytes() -> usize {
     COUNTS.with(|counts| counts.bytes.get())
 }
 
-/// Blocks that are out on this thread.
+/// Blocks that are allocated on this thread.
 pub fn blocks() -> usize {
     COUNTS.with(|counts| counts.blocks.get())
 }
 
-/// Most bytes that were out at once since the last call.
+/// The most bytes that were allocated at once since the last call.
 pub fn take_peak() -> usize {
     COUNTS.with(|counts| counts.peak.replace(counts.bytes.get()))
 }
 
-/// A block of a program that hands it over to the library.
+/// A block that a program passes to the library.
 pub fn allocate(size: usize) -> *mut c_void {
     // SAFETY: any size will do.
     unsafe { counted_malloc(size) }
 }
 
-/// What a program does with a segment that it took out of the lists.
+/// Frees a segment that a program removed from the lists.
 ///
 /// # Safety
 /// `memory` came from these hooks, and nothing uses it any more.

@@ -1,4 +1,4 @@
-//! One direction of a bad network, in virtual time, and the checksum that the layer below owes the protocol.
+//! One direction of a bad network, in virtual time, and the checksum that KCP requires of the layer below.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,9 +15,9 @@ pub struct Weather {
     /// Milliseconds of delay, and of delay that differs from packet to packet, which is what reorders them.
     pub delay: u64,
     pub jitter: u64,
-    /// When nothing gets through, ms.
+    /// When nothing arrives, ms.
     pub blackouts: Vec<Range<u64>>,
-    /// When the link becomes usable for good, ms: from then on it only delays.
+    /// When the link becomes usable for good, ms: from then on it only delays packets.
     pub clears: u64,
 }
 
@@ -27,7 +27,7 @@ pub struct Link {
     /// By arrival, then by order of sending.
     packets: BTreeMap<(u64, u64), Vec<u8>>,
     sent: u64,
-    /// What happened to packets, so that a test can say that it tested something.
+    /// Counts of packets, so that a test can check that it tested something.
     pub lost: u64,
     pub doubled: u64,
     pub corrupted: u64,
@@ -97,7 +97,7 @@ impl Link {
         self.packets.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// A packet that has arrived and is what was sent.
+    /// A packet that has arrived unchanged.
     pub fn receive(&mut self, now: u64) -> Option<Vec<u8>> {
         while self.next().is_some_and(|due| due <= now) {
             let (_, mut packet) = self.packets.pop_first()?;

@@ -1,4 +1,4 @@
-//! An object of the core, and the packets that one has given to `output`.
+//! An object of the core, and the packets that it has passed to `output`.
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -6,7 +6,7 @@ use std::slice;
 
 use ikcp_core::{Datagram, IKCPCB, Kcp};
 
-/// Where `output` puts packets. From a box; its address is an object's `user`.
+/// Where `output` puts packets. It is in a box, whose address is an object's `user`.
 pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
 
 impl Outbox {
@@ -18,7 +18,7 @@ impl Outbox {
         self.0.cast()
     }
 
-    /// The packets since somebody looked.
+    /// The packets since the last call.
     pub fn take(&self) -> Vec<Vec<u8>> {
         // SAFETY: it lives until the outbox is dropped.
         unsafe { (*self.0).take() }
@@ -72,7 +72,7 @@ impl Object {
         unsafe { Kcp::from_ptr(self.kcp) }.expect("an object")
     }
 
-    /// What callbacks and hooks are given.
+    /// The address, for callbacks and hooks.
     pub fn as_ptr(&self) -> *mut IKCPCB {
         self.kcp
     }

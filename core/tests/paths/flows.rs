@@ -1,4 +1,4 @@
-//! Several flows at one bottleneck, the traffic of a game, and everything that must not stop a control.
+//! Several flows at one bottleneck, the traffic of a game, and disturbances that must not stop a control.
 
 use std::collections::VecDeque;
 
@@ -56,7 +56,7 @@ fn bbr_and_cubic_live_beside_each_other() {
     assert!((25.0..75.0).contains(&share), "{share}");
 }
 
-/// Echo times of a message each 16 ms, in ms, over a path with loss.
+/// Echo times in ms, with a message every 16 ms, over a path with loss.
 fn echoes(control: Control, loss: u64, seed: u64) -> Vec<u64> {
     let plan = Plan {
         window: 128,
@@ -118,7 +118,7 @@ fn forged_acknowledgements_do_not_stop_a_control_for_good() {
         for control in [Control::Bbr, Control::Cubic, Control::Rack] {
             let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], random.next());
             net.run(3_000, |net| {
-                // One that guesses the connection's number, and often its sequence numbers.
+                // A forger that guesses the connection's number, and often its sequence numbers.
                 let kcp = net.flows[0].a.kcp();
                 let mut packet = Vec::new();
                 let (conv, una, now) = (kcp.conv.get(), kcp.snd_una.get(), kcp.current.get());
@@ -142,8 +142,8 @@ fn forged_acknowledgements_do_not_stop_a_control_for_good() {
                 "{control:?}: {}",
                 net.flows[0].offered
             );
-            // What was acknowledged in the peer's name is gone, so the stream is. But what is left is tried again and again, at
-            // the latest when the longest timeout of KCP is over, which forged time stamps may lead to.
+            // What was acknowledged in the peer's name is lost, and so is the stream. But the rest is retransmitted again and
+            // again, at the latest after KCP's longest timeout, which forged time stamps may cause.
             let before = net.flows[0].offered;
             net.run(150_000, |_| ());
             let more = net.flows[0].offered - before;
@@ -208,7 +208,7 @@ fn a_link_that_comes_back_is_filled_again() {
         net.run(4_000, |_| ());
         let offered = net.flows[0].offered;
         net.run(6_000, |_| ());
-        // Probes only, instead of all that is in flight over and over.
+        // Only probes, instead of everything in flight again and again.
         let probes = net.flows[0].offered - offered;
         assert!(probes < 200, "{control:?}: {probes} packets into the dark");
         net.path.loss = 0;

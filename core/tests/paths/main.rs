@@ -1,13 +1,13 @@
 //! Whole connections with a congestion control, in virtual time.
 //!
 //! - `net`: flows through a bottleneck
-//! - `table`: many kinds of path, and what each control carries there, as recorded
-//! - `flows`: several flows, traffic of a game, and programs and peers that behave badly
+//! - `table`: many kinds of path, and the recorded results of each control
+//! - `flows`: several flows, the traffic of a game, and programs and peers that misbehave
 
 //!
-//! `.ci/run paths` plays those too that a build without optimization is too slow for.
+//! `.ci/run paths` also plays those that are too slow for a build without optimization.
 
-// With a control there are no short ways to leave out.
+// With a control the short ways are not used.
 #![cfg(all(
     feature = "extensions",
     not(any(

@@ -1,5 +1,5 @@
 //! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps the order.
-//! A step is a millisecond, as KCP's clock.
+//! A step is a millisecond, like KCP's clock.
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
@@ -14,12 +14,12 @@ const HEADERS: u64 = 28;
 const MTU: u64 = 1400;
 pub const MSS: u64 = MTU - 24;
 
-/// What tells a flow how much to send.
+/// What controls how much a flow sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     Bbr,
     Cubic,
-    /// nc 1 with loss told by time.
+    /// nc 1 with time-based loss detection.
     Rack,
     /// nc 1, the window alone.
     Window,
@@ -35,9 +35,9 @@ pub struct Path {
     pub rtt: u64,
     /// Hundredths of the bandwidth-delay product.
     pub queue: u64,
-    /// Per 10,000 packets, of each direction.
+    /// Per 10,000 packets, in each direction.
     pub loss: u64,
-    /// Mean length of the spells in which everything is lost, ms; 0: at random.
+    /// Mean length of the spells during which everything is lost, ms; 0 means random loss.
     pub burst: u64,
     /// Percent of the round trip.
     pub jitter: u64,
@@ -86,7 +86,7 @@ impl End {
         let nc = c_int::from(plan.control != Control::BuiltIn);
         kcp.nodelay(1, 10, 2, nc);
         kcp.interval.set(plan.drive as u32);
-        // Early in the life of both kinds of number the circle closes.
+        // Both kinds of number wrap early in the life of a connection.
         for sn in [&kcp.snd_una, &kcp.snd_nxt, &kcp.rcv_nxt] {
             sn.set(u32::MAX - 3000);
         }
@@ -116,7 +116,7 @@ impl End {
         assert_eq!(unsafe { self.kcp().setcc(std::ptr::null()) }, 0);
     }
 
-    /// What the installed control says of itself.
+    /// The state of the installed control.
     pub fn info(&self) -> IKCPX_CCINFO {
         // SAFETY: numbers, and a pointer that may be NULL.
         let mut info: IKCPX_CCINFO = unsafe { std::mem::zeroed() };

@@ -27,13 +27,13 @@ impl Library {
     }
 }
 
-/// `struct IKCPX_CCINFO`: the state of a controller.
+/// `struct IKCPX_CCINFO`: the state of a congestion control.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Info {
     phase_name: *const c_char,
     pub phase: u32,
-    /// In bytes per second, as is `pacing_rate`.
+    /// In bytes per second, like `pacing_rate`.
     pub bandwidth: u32,
     pub pacing_rate: u32,
     pub min_rtt: u32,
@@ -47,18 +47,18 @@ pub struct Info {
 
 impl Info {
     pub fn phase_name(&self) -> &'static str {
-        // SAFETY: a name that stays for ever, or NULL.
+        // SAFETY: a string constant, or NULL.
         let name = unsafe { (!self.phase_name.is_null()).then(|| CStr::from_ptr(self.phase_name)) };
         name.and_then(|name| name.to_str().ok()).unwrap_or("")
     }
 }
 
 impl<O> Kcp<O> {
-    /// The state of the controller, where it is one of the library's own.
+    /// The state of the congestion control, if it is one of the library's own.
     pub fn info(&self) -> Option<Info> {
         let size = size_of::<Info>() as u32;
-        // SAFETY: the object is alive and its layout that of its library; the hook gets a buffer with its size, and a buffer of
-        // zeros is a value of `Info`.
+        // SAFETY: the object is alive and its layout is that of its library; the hook gets a buffer and its size, and a zeroed
+        // buffer is a valid `Info`.
         unsafe {
             let table = (*self.tail().ccops?).as_ref()?;
             let mut info: Info = std::mem::zeroed();

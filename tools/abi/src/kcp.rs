@@ -7,10 +7,10 @@ use crate::extensions::Setting;
 use crate::layout::{Ikcpcb, Ops, Prefix, Tail};
 use crate::library::Library;
 
-/// What takes the packets of a connection. Closures do; a type of its own implements it where the type must be named and a
-/// `Box<dyn FnMut>` would cost.
+/// Takes the packets of a connection. Closures do; a type of its own implements it if the type must be named and a `Box<dyn
+/// FnMut>` would cost time.
 pub trait Output {
-    /// Gets one packet; what it returns goes back to the library.
+    /// Takes one packet; the result goes back to the library.
     fn packet(&mut self, packet: &[u8]) -> i32;
 }
 
@@ -20,10 +20,10 @@ impl<F: FnMut(&[u8]) -> i32> Output for F {
     }
 }
 
-/// A connection and what takes its packets, so that a hot loop pays one call through C and no more.
+/// A connection and its output, so that a hot loop pays only one call through C.
 ///
-/// The output is called while a method of this `Kcp` runs. A program that wants to re-enter the object from it works with
-/// [`Kcp::raw`] and [`Library::functions`] and answers for what it does.
+/// The output is called while a method of this `Kcp` runs. A program that wants to re-enter the object from it uses [`Kcp::raw`]
+/// and [`Library::functions`], at its own risk.
 pub struct Kcp<O> {
     library: &'static Library,
     raw: NonNull<Ikcpcb>,
@@ -35,14 +35,14 @@ pub struct Kcp<O> {
 unsafe impl<O: Send> Send for Kcp<O> {}
 
 impl<O: FnMut(&[u8]) -> i32> Kcp<O> {
-    /// Creates a connection with a closure as its output, or `None` when the library has no memory for it.
+    /// Creates a connection with a closure as its output, or `None` if the library has no memory for it.
     pub fn new(library: &'static Library, conv: u32, output: O) -> Option<Kcp<O>> {
         Kcp::with_output(library, conv, output)
     }
 }
 
 impl<O: Output> Kcp<O> {
-    /// [`Kcp::new`] for an output that is no closure.
+    /// [`Kcp::new`] for an output that is not a closure.
     pub fn with_output(library: &'static Library, conv: u32, output: O) -> Option<Kcp<O>> {
         let output = Box::into_raw(Box::new(output));
         // SAFETY: create takes any user pointer, and setoutput gets the object just made with a function that fits `user`.
@@ -85,11 +85,11 @@ impl<O> Kcp<O> {
 
     /// Writes one field, as programs do: `kcp.edit(|fields| fields.rx_minrto = 10)`.
     pub fn edit(&mut self, change: impl FnOnce(&mut Prefix)) {
-        // SAFETY: as in `fields`; `self` is borrowed mutably, so no call into C is under way.
+        // SAFETY: as in `fields`; `self` is borrowed mutably, so no call into C is running.
         change(unsafe { &mut (*self.raw.as_ptr()).prefix });
     }
 
-    /// Where the fields behind the prefix are.
+    /// Where the fields after the prefix are.
     pub fn tail(&self) -> Tail {
         // SAFETY: the object is alive, and the layout is that of its library.
         unsafe { self.library.layout().tail(self.raw.as_ptr()) }
@@ -175,16 +175,16 @@ impl<O> Kcp<O> {
         unsafe { (self.library.functions.nodelay)(self.raw(), nodelay, interval, resend, nocwnd) }
     }
 
-    /// Installs a congestion control; -1 when the library has no `ikcp_setcc` or the control refuses.
+    /// Installs a congestion control; -1 if the library has no `ikcp_setcc` or the control refuses.
     pub fn setcc(&mut self, ops: &'static Ops) -> i32 {
         match self.library.functions.setcc {
-            // SAFETY: the object is alive, and so is the table for as long as it may be.
+            // SAFETY: the object is alive, and the table lives as long as the program.
             Some(setcc) => unsafe { setcc(self.raw(), ops) },
             None => -1,
         }
     }
 
-    /// Calls a function that the caller got from [`Library::setting`] of the same library.
+    /// Calls a function that [`Library::setting`] of the same library returned.
     pub fn set(&mut self, setting: Setting, value: i32) -> i32 {
         // SAFETY: the object is alive.
         unsafe { setting(self.raw(), value) }

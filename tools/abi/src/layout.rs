@@ -1,5 +1,5 @@
-//! The public structures of ikcp.h on a 64-bit machine. The first 216 bytes of the control block are the same in every
-//! version; what follows differs, hence [`Prefix`] and the three whole blocks built on it.
+//! The public structures of ikcp.h on a 64-bit machine. The first 216 bytes of the control block are the same in every version;
+//! the rest differs, hence [`Prefix`] and the three whole blocks built on it.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::{offset_of, size_of};
@@ -12,7 +12,7 @@ pub struct QueueHead {
     pub prev: *mut QueueHead,
 }
 
-/// `struct IKCPSEG`; the payload starts at `data` and goes on past the end of the structure.
+/// `struct IKCPSEG`; the payload begins at `data` and extends past the end of the structure.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Segment {
@@ -123,7 +123,7 @@ pub struct Block17 {
     pub writelog: Option<WriteLog>,
 }
 
-/// The original at 2.1.1: 296 bytes, everything from `user` on is displaced by `ackedlen`.
+/// The original at 2.1.1: 296 bytes; `ackedlen` displaces everything from `user` on.
 #[repr(C)]
 pub struct Block211 {
     pub prefix: Prefix,
@@ -173,7 +173,7 @@ pub enum Layout {
     Appended,
 }
 
-/// Where the fields behind the common prefix are in one control block. Fields that a layout lacks are `None`.
+/// Where the fields after the common prefix are in one control block. Fields that a layout lacks are `None`.
 #[derive(Debug, Clone, Copy)]
 pub struct Tail {
     pub user: *mut *mut c_void,
@@ -211,7 +211,7 @@ macro_rules! tail {
 }
 
 impl Layout {
-    /// The fields behind the prefix of `kcp`.
+    /// The fields after the prefix of `kcp`.
     ///
     /// # Safety
     /// `kcp` is a live control block of a library with this layout.

@@ -1,11 +1,11 @@
-//! The C interface of KCP as our tools use it: a shared library of any implementation is loaded by path, so that several of
-//! them run side by side in one process, each through the door that C programs use.
+//! The C interface of KCP for our tools. A shared library of any implementation is loaded by path, so several run side by side in
+//! one process, each through the same interface as C programs use.
 //!
 //! - [`layout`]: the public structures, as the C compiler sees them, in the three layouts in use
 //! - [`library`]: the table of functions of one loaded library
 //! - [`kcp`]: an owning wrapper for one connection
 //! - [`extensions`]: what only this project's library has
-//! - [`ours`]: builds this repository's own library and says where it is
+//! - [`ours`]: builds this repository's own library and returns its path
 
 pub mod extensions;
 pub mod kcp;

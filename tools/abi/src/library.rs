@@ -17,8 +17,8 @@ macro_rules! functions {
         required { $($name:ident: $type:ty,)* }
         optional { $($opt:ident: $opt_type:ty,)* }
     ) => {
-        /// The functions of ikcp.h without their prefix `ikcp_`, and those that are exported without being declared there.
-        /// Optional are those that some versions lack.
+        /// The functions of ikcp.h without their prefix `ikcp_`, and those that are exported without a declaration there.
+        /// Functions that some versions lack are optional.
         #[derive(Debug, Clone, Copy)]
         pub struct Functions {
             $(pub $name: $type,)*
@@ -27,7 +27,7 @@ macro_rules! functions {
 
         impl Functions {
             fn load(handle: &Handle) -> Result<Functions, libloading::Error> {
-                // SAFETY: the types are those of ikcp.h; that the library keeps to it is what loading it assumes.
+                // SAFETY: the types are those of ikcp.h, and loading a library assumes that it follows ikcp.h.
                 unsafe {
                     Ok(Functions {
                         $($name: *handle.get::<$type>(concat!("ikcp_", stringify!($name), "\0").as_bytes())?,)*
@@ -70,7 +70,7 @@ functions! {
     }
 }
 
-/// What drives a connection by what is due, of ikcpx.h.
+/// The functions of ikcpx.h that drive a connection by what is due.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
     pub next: unsafe extern "C" fn(*mut Ikcpcb, u32) -> u32,
@@ -89,14 +89,14 @@ impl Due {
     }
 }
 
-/// A loaded library. It is never unloaded, so that connections may keep it for as long as they live.
+/// A loaded library. It is never unloaded, so connections may keep a reference to it.
 #[derive(Debug)]
 pub struct Library {
     path: PathBuf,
     handle: Handle,
     layout: Layout,
     pub functions: Functions,
-    /// What libraries without extensions lack.
+    /// Libraries without extensions lack these.
     pub due: Option<Due>,
 }
 
@@ -104,7 +104,7 @@ impl Library {
     /// Loads the library at `path`. Its symbols stay local: several implementations can be open at once. Opening the same file
     /// twice gives the same library with the same allocator hooks; copy the file to have it twice.
     pub fn open(path: impl AsRef<Path>) -> Result<&'static Library, libloading::Error> {
-        // An absolute path, so that the loader neither searches nor takes a library of the same soname for this one.
+        // An absolute path, so that the loader does not search, and does not reuse another library with the same soname.
         let path =
             std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
         // SAFETY: loading runs the library's initialisers; implementations of KCP have none of their own.
@@ -125,10 +125,10 @@ impl Library {
         &self.path
     }
 
-    /// Whether it refuses an mtu of which the original's buffer size wraps to nothing (D7 in docs/deviations.md): this project's
-    /// library does, and the original does not.
+    /// Whether it refuses an MTU with which the original's buffer size wraps to nothing (D7 in docs/deviations.md). This
+    /// project's library does; the original does not.
     pub fn is_like_ours(&self) -> bool {
-        // SAFETY: a fresh object, which nothing is sent with before it is released.
+        // SAFETY: a fresh object, with which nothing is sent before it is released.
         unsafe {
             let kcp = (self.functions.create)(0, std::ptr::null_mut());
             let refused = !kcp.is_null() && (self.functions.setmtu)(kcp, 1_431_655_742) != 0;
@@ -152,7 +152,7 @@ impl Library {
         }
     }
 
-    /// The address of any symbol, for functions that are no part of ikcp.h.
+    /// The address of any symbol, for functions that are not in ikcp.h.
     pub fn symbol(&self, name: &str) -> Option<*mut c_void> {
         // SAFETY: only the address is taken.
         unsafe {
@@ -164,7 +164,7 @@ impl Library {
     }
 }
 
-/// What to say when a library that should be the original is not.
+/// The message if a library that should be the original is not.
 pub fn not_the_original(path: &Path) -> String {
     format!(
         "{} behaves as this project's library where the original does not, so it is not the original",
@@ -172,7 +172,7 @@ pub fn not_the_original(path: &Path) -> String {
     )
 }
 
-/// Finds the layout by experiment, since no library says which it has: where does `user` land in a new object?
+/// Finds the layout by an experiment, because no library names its layout: where is `user` in a new object?
 fn detect(functions: &Functions) -> Layout {
     let mut marker = 0u8;
     let user = (&raw mut marker).cast::<c_void>();

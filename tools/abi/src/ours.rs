@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the build made.
+/// The files that the build made.
 #[derive(Debug, Clone)]
 pub struct Artefacts {
     pub shared: PathBuf,
@@ -22,8 +22,8 @@ pub fn ours() -> io::Result<PathBuf> {
     Ok(ours_with(&[])?.shared)
 }
 
-/// Builds the library with these features. Every set has a target directory of its own, since cargo gives the artefacts of all of
-/// them the same name; they lie under the tools' target directory and never in the way of the root's own.
+/// Builds the library with these features. Each set of features has its own target directory under the tools' target directory,
+/// because cargo gives all their artefacts the same name. The root's own target directory is not touched.
 pub fn ours_with(features: &[&str]) -> io::Result<Artefacts> {
     let name = match features {
         [] => "default".to_string(),

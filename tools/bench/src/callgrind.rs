@@ -1,5 +1,5 @@
-//! Reads the profile that callgrind writes, as far as needed: the cost of every object (program or library) itself, without
-//! what it calls.
+//! Reads the profile that callgrind writes, as far as needed: the cost of each object (program or library) without the functions
+//! that it calls.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub fn self_cost(profile: &str) -> Result<BTreeMap<String, u64>> {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let mut costs: BTreeMap<String, u64> = BTreeMap::new();
     let mut object = "";
-    // The line after `calls=` is the cost of the callee, which has lines of its own.
+    // The line after `calls=` is the cost of the callee, which has its own lines.
     let mut of_callee = false;
     for line in profile.lines() {
         if let Some(name) = line.strip_prefix("ob=") {
@@ -36,7 +36,7 @@ pub fn self_cost(profile: &str) -> Result<BTreeMap<String, u64>> {
     Ok(costs)
 }
 
-/// Names appear as `(number) name` first and as `(number)` from then on.
+/// A name appears as `(number) name` first, then as `(number)`.
 fn resolve<'a>(text: &'a str, names: &mut BTreeMap<&'a str, &'a str>) -> Result<&'a str> {
     match text.split_once(' ') {
         Some((number, name)) => {

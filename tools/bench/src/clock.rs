@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU time this thread has used: waiting for the processor, which others share, does not count.
+/// CPU time of this thread. Waiting for the processor does not count.
 pub fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The name by which callgrind is told where to count.
+/// The name of the function in which callgrind counts.
 pub const MEASURED: &str = "kcp_bench_measured";
 
 /// Runs `work` as the measured region and returns its CPU time in nanoseconds. Never inlined and under a fixed name, so that

@@ -9,12 +9,12 @@ use kcp_abi::{Kcp, Library};
 
 use crate::link::Link;
 
-/// How an endpoint is set up; all of them get `nodelay(1, 10, 2, 1)`.
+/// How an endpoint is set up; all endpoints get `nodelay(1, 10, 2, 1)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     pub window: u32,
     pub stream: bool,
-    /// The longest message that will be sent, for those that allocate ahead.
+    /// The longest message that will be sent, for endpoints that allocate in advance.
     pub longest: usize,
 }
 
@@ -170,7 +170,7 @@ impl Endpoint for kcp::Kcp<ToWire> {
     }
 
     fn flush(&mut self) {
-        // Before the first update there is an error instead of nothing.
+        // Before the first update this returns an error, where the others do nothing.
         let _ = kcp::Kcp::flush(self);
     }
 

@@ -1,8 +1,8 @@
-//! The C heap in a known state, since three of four implementations live on it.
+//! Puts the C heap, which three of the four implementations use, into a known state.
 
-/// Pins the thresholds of the C library's heap to their initial values. Left alone they adapt to what was freed before, so that
-/// the figures of one run would depend on the runs before it: with a heap that never shrinks, the original takes two thirds of
-/// the time at a window of 128.
+/// Sets the thresholds of the C library's heap to their initial values. By default they adapt to what was freed before, and one
+/// run would affect the figures of the next: with a heap that never shrinks, the original takes two thirds of the time at a
+/// window of 128.
 pub fn pin() {
     #[cfg(target_env = "gnu")]
     {

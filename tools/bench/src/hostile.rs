@@ -1,5 +1,5 @@
-//! Single operations on a large window in the order that is worst for lists. The packets are made by hand, so this works for every
-//! implementation that speaks KCP.
+//! Single operations on a large window, in the order that is worst for lists. The packets are made by hand, so this works for
+//! every implementation of KCP.
 
 use std::hint::black_box;
 
@@ -14,7 +14,8 @@ pub enum Order {
     DuplicateOfOldest,
     /// A window is in flight, and its segments are acknowledged from the end.
     AcknowledgedFromTail,
-    /// A window is in flight, and a datagram of 64 KiB acknowledges 2,729 times a segment near its end that is already gone.
+    /// A window is in flight, and a datagram of 64 KiB acknowledges 2,729 times a segment near its end that was acknowledged
+    /// before.
     AcknowledgedIntoHole,
     /// `ikcp_peeksize` with a message of as many fragments as the window holds.
     Peek,
@@ -26,7 +27,7 @@ pub enum Order {
 pub struct Hostile {
     pub order: Order,
     pub window: u32,
-    /// How often it is done; [`Order::Reverse`] goes once through the window instead.
+    /// The number of operations; [`Order::Reverse`] goes once through the window instead.
     pub times: u32,
 }
 
@@ -46,7 +47,7 @@ struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// Sent at 0 ms by a peer that has received nothing.
+    /// The packet of a peer that sends at 0 ms and has received nothing.
     fn emit(&self) -> Vec<u8> {
         let mut packet = Vec::with_capacity(24 + self.payload.len());
         packet.extend_from_slice(&CONVERSATION.to_le_bytes());
@@ -136,7 +137,7 @@ pub fn run<I: Implementation>(implementation: &I, work: Hostile) -> (f64, u64) {
         }
         Order::Peek | Order::RefusedRecv => {
             for sequence in 0..work.window {
-                // More fragments to come than a message may have: the queue is searched to its end.
+                // More fragments follow than a message may have, so the queue is searched to its end.
                 let fragment = if sequence + 1 == work.window { 0 } else { 254 };
                 endpoint.input(&push(sequence, fragment));
             }

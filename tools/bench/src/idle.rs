@@ -1,4 +1,4 @@
-//! Many connections with segments in flight and nothing due: what a server pays for being connected.
+//! Many connections with segments in flight and nothing due: a server's cost for connected clients.
 
 use std::hint::black_box;
 
@@ -28,7 +28,7 @@ pub fn run<I: Implementation>(implementation: &I, work: Idle) -> (f64, u64) {
     let mut connections: Vec<_> = (0..work.connections)
         .map(|_| implementation.endpoint(settings, None))
         .collect();
-    // In turns, as on a server: the segments of one connection do not lie side by side.
+    // In turns, as on a server, so that the segments of one connection are not adjacent.
     for _ in 0..work.in_flight {
         for endpoint in &mut connections {
             endpoint.send(&[7; MESSAGE]);

@@ -1,6 +1,6 @@
-//! Instruction counts from callgrind: small fixed pieces of work, counted only inside the measured region. They do not depend on
-//! the machine's load, so that a change of a few per cent shows; they do depend on the compiler, so that a table of them binds only
-//! under the rustc that recorded it.
+//! Instruction counts from callgrind: small fixed pieces of work, counted only inside the measured region. The counts do not
+//! depend on the machine's load, so changes of a few percent show. They do depend on the compiler, so a table of counts is valid
+//! only for the rustc that recorded it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -135,7 +135,7 @@ fn pieces() -> Vec<(&'static str, Work)> {
                 milliseconds: 100,
             }),
         ),
-        // What a flush at the end of an interval looks at to see what the program has written there.
+        // The segments that a flush at the end of an interval checks for what the program has written to them.
         (
             "look-1024",
             Work::Idle(Idle {
@@ -164,9 +164,9 @@ fn pieces() -> Vec<(&'static str, Work)> {
 /// Instructions per message delivered, per write to a stream, or per operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Count {
-    /// In the library itself.
+    /// In the library.
     library: f64,
-    /// With what it calls, the link and the bench.
+    /// With everything that it calls, the link and the bench.
     total: f64,
 }
 
@@ -179,7 +179,7 @@ pub fn once(once: &Once) -> Result<()> {
         .with_context(|| format!("no piece of work is called {}", once.name))?;
     let units = match timed(&Shared(library), work, SEED) {
         Some(Outcome::Delivered(run)) => match work {
-            // What is read there are whole segments.
+            // A stream is read in whole segments.
             Work::Transfer(work) if work.stream => run.bytes / work.message as u64,
             _ => run.messages,
         },
@@ -277,7 +277,7 @@ fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Coun
                 return Ok(counts);
             };
             match count(library, name) {
-                // valgrind hears Ctrl-C too.
+                // valgrind receives Ctrl-C too.
                 _ if interrupt::requested() => return Ok(counts),
                 counted => counts.push((at, counted?)),
             }
@@ -305,7 +305,7 @@ fn count(library: &File, name: &str) -> Result<Count> {
     let directory = tempfile::tempdir()?;
     let profile = directory.path().join("profile");
     let output = Command::new("valgrind")
-        // The environment lies on the stack and would shift it.
+        // The environment is on the stack and would shift it.
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .args(["--tool=callgrind", "--quiet", "--collect-atstart=no"])

@@ -1,8 +1,8 @@
 //! One direction of a network on a virtual clock: delay, jitter, random loss.
 //!
-//! The memory is small and warm on purpose: packets lie in recycled slots, the one freed last is used first, and all that a
-//! run is expected to need is touched before it starts. A link that spreads packets over fresh memory adds cache misses to every
-//! implementation alike and so hides what they differ in.
+//! The memory is small and warm on purpose: packets are in recycled slots, the last freed slot is used first, and all memory that
+//! a run will need is touched before it starts. A link that spreads packets over fresh memory adds the same cache misses to every
+//! implementation, which hides their differences.
 
 use fastrand::Rng;
 
@@ -40,7 +40,7 @@ pub struct Traffic {
 
 pub struct Link {
     path: Path,
-    /// A packet is lost when the next 32 random bits are below this.
+    /// A packet is lost if the next 32 random bits are below this.
     threshold: u64,
     rng: Rng,
     now: u32,
@@ -50,7 +50,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link with room for `expected` packets under way; it grows when there are more.
+    /// A link with room for `expected` packets at a time; it grows if there are more.
     pub fn new(path: Path, expected: usize, seed: u64) -> Link {
         assert!(path.delay >= 1 && ((path.delay + path.jitter) as usize) < WHEEL);
         let mut link = Link {
@@ -73,7 +73,7 @@ impl Link {
         self.free.extend((0..CHUNK).map(|_| Box::new([0x55; SLOT])));
     }
 
-    /// Puts a packet on its way, or loses it.
+    /// Sends a packet, or loses it.
     pub fn push(&mut self, packet: &[u8]) {
         self.traffic.packets += 1;
         self.traffic.bytes += packet.len() as u64;
@@ -99,7 +99,7 @@ impl Link {
         });
     }
 
-    /// Moves the clock to `now`, which must be at most one step on, and takes the packets that arrive then.
+    /// Moves the clock to `now`, at most one step ahead, and takes the packets that arrive then.
     pub fn arrivals(&mut self, now: u32) -> Arrivals {
         debug_assert!(now.wrapping_sub(self.now) <= 1);
         self.now = now;
@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// Takes back what [`Link::arrivals`] gave out.
+    /// Takes back the memory of [`Link::arrivals`].
     pub fn recycle(&mut self, mut arrivals: Arrivals) {
         // The bucket is still empty: no delay is as long as the wheel.
         self.free
@@ -117,8 +117,8 @@ impl Link {
     }
 }
 
-/// The packets of one millisecond, in order of sending. They are out of the link while they are read, since reading them may
-/// send new ones.
+/// The packets of one millisecond, in order of sending. They leave the link before they are read, because reading them may send
+/// new ones.
 pub struct Arrivals {
     packets: Vec<Packet>,
 }

@@ -1,4 +1,4 @@
-//! What KCP costs: ours, the original, the crate `kcp` and the floor under all of them, on the same work in the same run.
+//! The cost of KCP: this library, the original, the crate `kcp` and a null protocol, on the same work in the same run.
 
 mod callgrind;
 mod clock;
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     heap::pin();
     let cli: Cli = kcp_cli::parse();
     kcp_cli::run("kcp-bench", || {
-        // Not for the single piece of work: it is to end with the process that counts it.
+        // Not for the single piece of work, which must end with the process that counts it.
         if !matches!(cli.command, Some(Command::Once(_))) {
             interrupt::watch()?;
         }

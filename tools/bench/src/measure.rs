@@ -1,5 +1,5 @@
-//! Repeats and interleaves: in every repetition all implementations take their turn on the same seed, so that what else the
-//! machine does falls on all of them, and ratios are taken within a repetition.
+//! Repeats and interleaves: in every repetition all implementations take turns on the same seed, so other work on the machine
+//! affects all of them, and ratios are formed within a repetition.
 
 use anyhow::{Result, ensure};
 use kcp_cli::{interrupt, progress};
@@ -13,7 +13,7 @@ pub struct Measured {
     pub outcomes: Vec<Vec<Outcome>>,
 }
 
-/// A median and how far the runs lie around it.
+/// A median, and the spread of the runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
     pub median: f64,
@@ -90,7 +90,7 @@ impl Plan {
         }
     }
 
-    /// After Ctrl-C: what was measured until then.
+    /// Runs the measurements; after Ctrl-C, returns those that are complete.
     pub fn run(self, subjects: &[Subject]) -> Result<Vec<Measured>> {
         let steps: usize = self
             .scenarios
@@ -106,7 +106,7 @@ impl Plan {
                     if interrupt::requested() {
                         break;
                     }
-                    // Another one begins each time: who runs after whom must not matter.
+                    // Each repetition begins with another subject, so that the order does not matter.
                     let index = (turn + repetition) % subjects.len();
                     bar.set_message(format!("{} / {}", scenario.name, subjects[index].name));
                     let again = outcomes[index].first();

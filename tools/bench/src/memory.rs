@@ -1,4 +1,4 @@
-//! Bytes that a library asks of its allocator hooks.
+//! Bytes that a library requests from its allocator hooks.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
@@ -98,8 +98,8 @@ fn silent(library: &'static Library) -> Kcp<impl FnMut(&[u8]) -> i32 + use<>> {
     Kcp::new(library, 1, |_: &[u8]| 0).expect("memory for a connection")
 }
 
-/// Bytes of two connections that were busy and have been idle since. With `checked` they are updated when `ikcp_check` says
-/// so, else every 10 ms.
+/// Bytes of two connections that were busy and have been idle since. With `checked` they are updated when `ikcp_check` says so,
+/// otherwise every 10 ms.
 fn after_burst(library: &'static Library, checked: bool) -> f64 {
     let packets = || Rc::new(RefCell::new(Vec::<Vec<u8>>::new()));
     let wires = [packets(), packets()];

@@ -1,8 +1,8 @@
-//! The floor: a protocol that does the four copies every protocol of this shape must do (into a send slot, into the packet,
-//! out of the packet into a receive slot, to the caller) and nothing else. Slots are recycled, the header is 24 bytes as KCP's is, one
-//! cumulative acknowledgement leaves per flush, nothing is ever sent twice. It works only where nothing is lost or reordered.
+//! The floor: a protocol that makes only the four copies that every such protocol must make (into a send slot, into the packet,
+//! out of the packet into a receive slot, to the caller). Slots are recycled, the header has 24 bytes like KCP's, one cumulative
+//! acknowledgement is sent per flush, and nothing is retransmitted. It works only without loss and reordering.
 //!
-//! Its cost is the bench's own cost plus the copying. No call is inlined: those of a library are not either.
+//! Its cost is the bench's own cost and the copying. No call is inlined, because calls of a library are not either.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::link::MTU;
 const HEADER: usize = 24;
 const PUSH: u8 = 81;
 const ACK: u8 = 82;
-/// What `nodelay(1, 10, 2, 1)` gives the others.
+/// The interval that `nodelay(1, 10, 2, 1)` gives the others.
 const INTERVAL: u32 = 10;
 
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ struct Message {
     length: usize,
 }
 
-/// Equal slots; the one freed last is used first, while it is warm.
+/// Slots of equal size. The last freed slot is used first, while it is warm.
 struct Slots {
     size: usize,
     memory: Vec<Box<[u8]>>,
@@ -99,7 +99,7 @@ pub struct NullEndpoint {
     wire: ToWire,
 }
 
-/// A header in KCP's shape, of which only these fields mean something.
+/// A header in KCP's shape; only these fields have a meaning.
 fn header(command: u8, sequence: u32, length: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[4] = command;

@@ -33,7 +33,7 @@ const PANELS: [(&str, &str, Path); 2] = [
         },
     ),
 ];
-/// Left and right ends of the panels; the names of the curves stand to the right of each.
+/// Left and right ends of the panels; the names of the curves are to the right of each.
 const SIDES: [[i32; 2]; 2] = [[84, 350], [530, 796]];
 
 /// Measures the windows and writes the picture; the two largest windows under loss are left out of quick runs.
@@ -166,7 +166,7 @@ fn draw(results: &[Measured], subjects: &[Subject], svg: &File) -> Result<()> {
     canvas.finish()
 }
 
-/// Grey for what is not an implementation, else one for each in their order.
+/// Grey for what is not an implementation; otherwise one colour each, in order.
 fn color(subjects: &[Subject], index: usize) -> RGBColor {
     let before = subjects[..index].iter();
     match subjects[index].role {

@@ -42,18 +42,18 @@ impl Per {
     }
 }
 
-/// What ours must not exceed.
+/// The limit for this library.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
     /// Reported for comparison only.
     None,
-    /// So many times the null protocol.
+    /// A multiple of the null protocol's figure.
     Null(f64),
-    /// So many times the null protocol's figure in another scenario.
+    /// A multiple of the null protocol's figure in another scenario.
     NullIn(&'static str, f64),
-    /// So many times the original.
+    /// A multiple of the original's figure.
     Original(f64),
-    /// So many times our own figure in another scenario.
+    /// A multiple of our own figure in another scenario.
     OwnIn(&'static str, f64),
     /// This figure.
     AtMost(f64),
@@ -144,7 +144,7 @@ fn transfer(name: &'static str, work: Transfer, title: &'static str, target: Tar
     scenario(name, Work::Transfer(work), title, Per::Kib, target)
 }
 
-/// Targets: not behind the original.
+/// The target is to be no slower than the original.
 fn trickle(name: &'static str, message: usize, title: &'static str) -> Scenario {
     scenario(
         name,
@@ -175,7 +175,7 @@ fn hostile(
     scenario(name, work, title, Per::Operation, Target::AtMost(most))
 }
 
-/// The table, in its order.
+/// All scenarios, in the table's order.
 pub fn all() -> Vec<Scenario> {
     use Target::{AtMost, NullIn, OwnIn};
     let clean = |message, window, total| messages(message, window, CLEAN, total);
@@ -400,7 +400,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-/// All scenarios whose name contains one of `filters` (all of them without a filter), and those that their targets refer to.
+/// All scenarios whose name contains one of `filters` (without filters, all), and those that their targets refer to.
 pub fn selected(filters: &[String], quick: bool) -> Vec<Scenario> {
     let all = all();
     let named = |scenario: &Scenario| {

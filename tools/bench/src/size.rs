@@ -1,4 +1,4 @@
-//! Bytes of code that a user of the library ships.
+//! Bytes of code that users of the library ship.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 pub enum Code {
     /// The shared library, stripped.
     Shared,
-    /// What linking the archive with --gc-sections adds to a program that calls every function.
+    /// Text that the archive adds to a program that calls every function, linked with --gc-sections.
     Static,
 }
 
-/// Calls every function of ikcp.h; with `STUBS` it brings empty ones along and so is the program without a library.
+/// Calls every function of ikcp.h. With `STUBS` it defines empty ones, and so is the program without a library.
 const PROGRAM: &str = r#"
 #include <stddef.h>
 #ifdef STUBS
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 }
 "#;
 
-/// The size of the shared library without what only debuggers read.
+/// The size of the shared library without debug information.
 pub fn shared(library: &Path) -> Result<f64> {
     let directory = tempfile::tempdir()?;
     let stripped = directory.path().join("stripped.so");
@@ -69,7 +69,7 @@ pub fn shared(library: &Path) -> Result<f64> {
     Ok(std::fs::metadata(&stripped)?.len() as f64)
 }
 
-/// The text of a program with the archive less that of the same program with empty functions.
+/// The text of a program with the archive, less that of the same program with empty functions.
 pub fn added_text(archive: &Path) -> Result<f64> {
     let directory = tempfile::tempdir()?;
     let source = directory.path().join("program.c");

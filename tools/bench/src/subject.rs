@@ -1,4 +1,4 @@
-//! Who is measured.
+//! The implementations and libraries that are measured.
 
 use std::path::PathBuf;
 
@@ -40,11 +40,11 @@ enum Kind {
     },
 }
 
-/// What one run of one piece of work gave.
+/// The result of one run of one piece of work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
     Delivered(Delivered),
-    /// Nanoseconds of so many operations.
+    /// Nanoseconds for a number of operations.
     Operations(f64, u64),
     Bytes(f64),
 }
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// Whether both did the same: the same packets at the same virtual times, as far as counters show.
+    /// Whether both runs sent the same packets at the same virtual times, as far as counters show.
     pub fn same_traffic(&self, other: &Outcome) -> bool {
         match (self, other) {
             (Outcome::Delivered(ours), Outcome::Delivered(theirs)) => {
@@ -78,7 +78,7 @@ impl Outcome {
         }
     }
 
-    /// Whether a second run can give another figure.
+    /// Whether another run may give another figure.
     pub fn varies(&self) -> bool {
         !matches!(self, Outcome::Bytes(_))
     }
@@ -115,7 +115,7 @@ impl Subject {
         })
     }
 
-    /// Does `work` once; `None` where it does not apply.
+    /// Does `work` once; `None` if it does not apply.
     pub fn run(&self, work: Work, seed: u64) -> Result<Option<Outcome>> {
         Ok(match &self.kind {
             Kind::Null => match work {

@@ -9,15 +9,15 @@ use crate::measure::{Measured, ratio};
 use crate::scenarios::{Line, Target};
 use crate::subject::{Outcome, Role, Subject};
 
-/// How ours stands in one line.
+/// This library's result in one line.
 #[derive(Debug, Clone, PartialEq)]
 struct Verdict {
     target: String,
-    /// What was reached in the target's terms, and whether that is enough.
+    /// The result in terms of the target, and whether it is met.
     reached: Option<(String, bool)>,
-    /// Ours over the best of the others.
+    /// This library's figure over the best of the others.
     best: Option<f64>,
-    /// Ours sent other packets than the original did.
+    /// This library sent other packets than the original.
     other_packets: bool,
 }
 
@@ -91,7 +91,7 @@ fn figure(measured: &Measured, subject: usize, line: &Line) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-/// Three significant digits, thousands apart.
+/// Three significant digits, with separators for thousands.
 fn number(value: f64) -> String {
     if value < 10.0 {
         return format!("{value:.2}");
@@ -121,7 +121,7 @@ fn judge(results: &[Measured], measured: &Measured, line: &Line, subjects: &[Sub
     let find = |role| subjects.iter().position(|subject| subject.role == role);
     let other_scenario = |name| results.iter().find(|result| result.scenario.name == name);
     let ours = find(Role::Ours);
-    // The ratio of ours to `subject` in `scenario`, and whether it is within `limit`.
+    // The ratio of this library to `subject` in `scenario`, and whether it is within `limit`.
     let against = |scenario: Option<&Measured>, subject: Option<usize>, limit: f64| {
         let upper = (measured, ours?, line.per);
         let value = ratio(upper, (scenario?, subject?, line.per))?;

@@ -28,8 +28,8 @@ pub struct Transfer {
     pub total: u64,
 }
 
-/// What the measured part of a run did, warm-up excluded. On the same seed equal implementations give equal numbers, but for the
-/// time.
+/// The result of the measured part of a run, without the warm-up. On the same seed equal implementations give equal numbers,
+/// except for the time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delivered {
     pub nanoseconds: f64,
@@ -42,7 +42,7 @@ pub struct Delivered {
 
 /// Payload of a segment at the default MTU.
 const MSS: usize = MTU - 24;
-/// Without any delivery for this long the implementation is stuck.
+/// After this time without a delivery the implementation is stuck.
 const STUCK: u32 = 120_000;
 
 struct Session<E> {
@@ -60,7 +60,7 @@ struct Session<E> {
     buffer: Vec<u8>,
 }
 
-/// Runs `work` and measures all of it but the first fifth.
+/// Runs `work` and measures all but the first fifth.
 pub fn run<I: Implementation>(implementation: &I, work: Transfer, seed: u64) -> Delivered {
     let mut session = Session::new(implementation, work, seed);
     session.advance(work.total / 5);
@@ -96,7 +96,7 @@ impl<E: Endpoint> Session<E> {
             longest: work.message,
         };
         let link = |expected, seed| Rc::new(RefCell::new(Link::new(work.path, expected, seed)));
-        // Small messages share packets; of acknowledgements, 58 fit into one.
+        // Small messages share packets; 58 acknowledgements fit into one.
         let forth = link(work.window as usize * work.message.max(64) / MSS + 64, seed);
         let back = link(work.window as usize / 58 + 64, seed ^ 0x9e37_79b9_7f4a_7c15);
         Session {
@@ -126,7 +126,7 @@ impl<E: Endpoint> Session<E> {
         }
     }
 
-    /// Goes on until `target` bytes have been delivered since the start.
+    /// Runs until `target` bytes have been delivered since the start.
     fn advance(&mut self, target: u64) {
         while self.delivered < target {
             self.step();
@@ -165,7 +165,7 @@ impl<E: Endpoint> Session<E> {
         for packet in arrivals.iter() {
             self.receiver.input(packet);
             if self.work.flush == Flush::AfterSendAndInput {
-                // Read first, as programs do that flush here: a full queue would advertise a closed window.
+                // Read before flushing, as programs do, because a full queue would advertise a closed window.
                 self.read();
                 self.receiver.flush();
             }
@@ -181,7 +181,8 @@ impl<E: Endpoint> Session<E> {
                 return;
             }
             let length = length as usize;
-            // A message carries its number, a stream the low byte of its offset: enough to notice loss, doubling and disorder.
+            // A message carries its number, a stream the low byte of its offset: enough to notice loss, duplication and
+            // reordering.
             if self.work.stream {
                 assert_eq!(
                     self.buffer[0], self.delivered as u8,
@@ -210,7 +211,7 @@ impl<E: Endpoint> Session<E> {
         };
         for _ in 0..writes {
             if self.work.stream {
-                // The first byte tells; filling the rest anew would cost more than what is measured.
+                // The first byte is enough; filling the rest would cost more than the measured work.
                 self.message[0] = self.sent as u8;
                 self.sent += self.work.message as u64;
             } else {

@@ -1,4 +1,4 @@
-//! Many connections with a message now and then, as of a game server: nothing is in the caches when its turn comes.
+//! Many connections with a message now and then, as on a game server: none of them is in the caches when its turn comes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::link::{Link, Path};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trickle {
-    /// Connections, both ends of which are in this process.
+    /// Connections; both ends of each are in this process.
     pub connections: usize,
     /// Payload of a message, one segment.
     pub message: usize,
@@ -19,7 +19,7 @@ pub struct Trickle {
 
 const PERIOD: u32 = 10;
 
-/// One direction. Its clock goes on by a step for each handing over, whatever the time of the endpoints.
+/// One direction. Its clock advances a step with each transfer, independent of the endpoints' clock.
 struct Way {
     wire: Wire,
     step: u32,

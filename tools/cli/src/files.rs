@@ -1,4 +1,5 @@
-//! Where results go. A tool asks before it measures, since a minute of measuring must not end in a folder that it cannot write to.
+//! Checks that results can be written. A tool checks before it measures, because a minute of measuring must not end at a folder
+//! that it cannot write to.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -7,7 +8,7 @@ use anyhow::Result;
 
 use crate::{OrRefuse, demand};
 
-/// Makes a folder, and a file in it to see that it can.
+/// Makes a folder, and a test file in it.
 pub fn writable_folder(folder: &Path) -> Result<()> {
     let shown = || format!("cannot write to the folder {}", folder.display());
     fs::create_dir_all(folder).or_refuse(shown())?;
@@ -15,7 +16,7 @@ pub fn writable_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file for writing and leaves it as it is. A file that was not there before is not there afterwards.
+/// Opens a file for writing without changing it. A file that did not exist is removed again.
 pub fn writable_file(file: &Path) -> Result<()> {
     let shown = || format!("cannot write the file {}", file.display());
     let before = file.try_exists().or_refuse(shown())?;

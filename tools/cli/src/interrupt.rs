@@ -1,4 +1,4 @@
-//! Ctrl-C. The first one asks the tool to stop measuring and to show what it has. The second one ends the process.
+//! Ctrl-C. The first one asks the tool to stop measuring and show its results. The second one ends the process.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use signal_hook::flag;
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From here on Ctrl-C is a request. No thread is started, so a tool may still fork.
+/// From now on Ctrl-C is a request. This starts no thread, so a tool may still fork.
 pub fn watch() -> io::Result<()> {
     let requested = REQUESTED.get_or_init(Arc::default);
     // In this order: the first signal finds the flag unset, and sets it.
@@ -24,7 +24,7 @@ pub fn requested() -> bool {
         .is_some_and(|requested| requested.load(Ordering::Relaxed))
 }
 
-/// Says, after Ctrl-C, of how much the figures are that follow.
+/// After Ctrl-C, says how much of the work the figures below are for.
 pub fn tell(done: impl std::fmt::Display) {
     if requested() {
         println!("Interrupted after {done}. What was measured until then:");

@@ -1,7 +1,7 @@
 //! What the tools share at the command line.
 //!
 //! - [`parse`] and [`run`]: from the arguments to the exit code
-//! - [`values`]: parsers that say no to values without a meaning
+//! - [`values`]: parsers that refuse meaningless values
 //! - [`files`]: checks, before anything is measured, that the results can be written
 //! - [`interrupt`]: Ctrl-C ends the measuring and keeps what was measured
 //! - [`progress`]: how much is left
@@ -23,7 +23,7 @@ pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// `--loss -3` gets the answer of the option's parser, which names the range. Otherwise clap takes -3 for an option.
+/// With this, the parser of the option answers `--loss -3` and names the range. Otherwise clap takes -3 for an option.
 fn negative_numbers_are_values(command: Command) -> Command {
     command
         .mut_args(|arg| match arg.get_action().takes_values() {
@@ -33,7 +33,7 @@ fn negative_numbers_are_values(command: Command) -> Command {
         .mut_subcommands(negative_numbers_are_values)
 }
 
-/// A wrong usage that shows only after parsing: it ends the tool with exit code 2.
+/// A usage error that is found after parsing. It ends the tool with exit code 2.
 #[derive(Debug)]
 pub struct Refused(pub String);
 
@@ -55,7 +55,7 @@ macro_rules! demand {
     };
 }
 
-/// Turns any error into a refusal, for what is done before the measuring begins.
+/// Turns any error before the measuring begins into a refusal.
 pub trait OrRefuse<T> {
     fn or_refuse(self, what: impl fmt::Display) -> Result<T>;
 }
@@ -66,7 +66,7 @@ impl<T, E: Into<anyhow::Error>> OrRefuse<T> for std::result::Result<T, E> {
     }
 }
 
-/// Runs a tool. Exit code: what `work` says; 130 after Ctrl-C, as shells have it; 2 when the usage was wrong; 1 for other errors.
+/// Runs a tool. Its exit code is that of `work`; 130 after Ctrl-C, as in shells; 2 for wrong usage; 1 for other errors.
 pub fn run(name: &str, work: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     match work() {
         Ok(_) if interrupt::requested() => ExitCode::from(130),
@@ -76,7 +76,7 @@ pub fn run(name: &str, work: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
             let refused = error.chain().any(|cause| cause.is::<Refused>());
             ExitCode::from(match refused {
                 true => 2,
-                // Ctrl-C that came before the first figure is still Ctrl-C.
+                // Ctrl-C before the first figure counts as well.
                 false if interrupt::requested() => 130,
                 false => 1,
             })

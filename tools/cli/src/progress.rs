@@ -1,4 +1,4 @@
-//! A line on the terminal that says how much is left. It is gone when the work is over, also when that ends in an error.
+//! A line on the terminal that says how much is left. It disappears when the work ends, also by an error.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::TypedValueParser;
 
-/// A number within a range. NaN is in none.
+/// A number within a range; NaN is out of every range.
 pub fn number<T>(range: RangeInclusive<T>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
@@ -48,12 +48,12 @@ pub fn seed() -> impl TypedValueParser<Value = u64> {
     number(0..=u64::MAX / 2)
 }
 
-/// A file that is there.
+/// An existing file.
 pub fn file() -> impl TypedValueParser<Value = PathBuf> {
     |text: &str| existing(text)
 }
 
-/// A name and a file that is there.
+/// A name and an existing file.
 pub fn named_file() -> impl TypedValueParser<Value = (String, PathBuf)> {
     |text: &str| match text.split_once('=') {
         Some((name, path)) if !name.is_empty() => Ok((name.to_string(), existing(path)?)),

@@ -9,7 +9,7 @@ pub type Digests = [u64; 3];
 
 pub const DIGEST_NAMES: [&str; 3] = ["wire", "scalars", "lists"];
 
-/// Function pointers in the order of `struct session_api`; null where the library has none.
+/// Function pointers in the order of `struct session_api`; null if the library lacks the function.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Api(pub [*const c_void; API_SYMBOLS.len()]);
@@ -37,7 +37,7 @@ pub const API_SYMBOLS: [&str; 20] = [
     "ikcp_parse_data",
 ];
 
-/// What the library may lack: congestion control came with 2.x, the other two are in no header.
+/// Functions that a library may lack: congestion control came with 2.x, the other two are in no header.
 pub const OPTIONAL_SYMBOLS: [&str; 3] = ["ikcp_setcc", "ikcp_interval", "ikcp_parse_data"];
 
 type SkipFn = unsafe extern "C" fn(*mut c_void, u32, u32) -> c_int;
@@ -77,10 +77,10 @@ unsafe extern "C" {
     static session_driver_211: Driver;
 }
 
-/// The layouts that tell themselves apart by where `user` is.
+/// The layouts, which differ in the offset of `user`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Layout {
-    /// The 272 bytes of 1.4 to 1.7.1, whatever follows them.
+    /// The 272 bytes of 1.4 to 1.7.1, and anything after them.
     #[value(name = "prefix272")]
     Prefix272,
     /// The 296 bytes of 2.1.1.
@@ -121,7 +121,7 @@ pub fn class_steps(class: u32, steps: u32) -> u32 {
     unsafe { (Layout::Prefix272.driver().class_steps)(class, steps) }
 }
 
-/// What identifies a session, apart from the steps that are played of it.
+/// What identifies a session, whichever of its steps are played.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     pub class: u32,
@@ -159,17 +159,17 @@ impl TraceKind {
     }
 }
 
-/// Gets each line that a traced session tells.
+/// Gets each line of a traced session.
 pub type Trace<'a> = dyn FnMut(TraceKind, &str) + 'a;
 
-/// A call that a session makes: in which step, and which of the step's.
+/// A call of a session: its step, and its number in the step.
 pub type CallId = (u32, u32);
 
-/// Who looks on and who interferes.
+/// Observers of a session, which may also interfere.
 #[derive(Default)]
 pub struct Watch<'a> {
     pub trace: Option<&'a mut Trace<'a>>,
-    /// Asked before each call whether to leave it out.
+    /// Asked before each call whether to skip it.
     pub skip: Option<&'a mut Skip<'a>>,
 }
 
@@ -253,8 +253,8 @@ impl<'a> Session<'a> {
         digests
     }
 
-    /// Releases both objects and tells the digests after it. A session that is only dropped leaves its memory behind, which is
-    /// what one wants of a library that has just shown to be wrong.
+    /// Releases both objects and returns the digests after it. A session that is dropped without this leaks its memory on
+    /// purpose, because a library that has just been wrong cannot be trusted to free it.
     pub fn close(self) -> Digests {
         let mut digests = [0; 3];
         // SAFETY: `raw` is not used after this, `self` is gone.

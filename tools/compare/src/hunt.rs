@@ -15,7 +15,7 @@ pub struct Plan {
     pub steps: u32,
     pub jobs: usize,
     pub list_every: u32,
-    /// Sessions that differ after which the hunt is over.
+    /// The hunt ends after this many sessions that differ.
     pub enough: usize,
 }
 
@@ -28,7 +28,7 @@ const STARTED: u8 = 0;
 const FINISHED: u8 = 1;
 const DIFFERS: u8 = 2;
 
-/// What a worker writes to the pipe: small enough that writes of several workers do not mix.
+/// What a worker writes to the pipe, small enough that writes of several workers do not mix.
 #[derive(Clone, Copy)]
 struct Record {
     kind: u8,
@@ -111,7 +111,7 @@ impl Plan {
                 position: 0,
                 seed: identity.seed,
             };
-            // A worker hears Ctrl-C as well.
+            // A worker receives Ctrl-C too.
             if interrupt::requested() || !tell(record) {
                 return;
             }
@@ -143,12 +143,12 @@ impl Plan {
     }
 }
 
-/// Plays the plan. `progress` hears of every finished session. Tells how many were played and which of them differ.
+/// Plays the plan. Each finished session is reported to `progress`. Returns the number of sessions played, and those that differ.
 pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Vec<Found>) {
     let jobs = plan.jobs as u64;
     let mut played = 0;
     let mut found = Vec::new();
-    // Where each worker begins; one that died begins again after the session that killed it.
+    // Where each worker begins. A worker that died is restarted after the session that killed it.
     let mut begin: Vec<Option<u64>> = (0..jobs).map(Some).collect();
     while found.len() < plan.enough && !interrupt::requested() && begin.iter().any(Option::is_some)
     {
@@ -165,7 +165,7 @@ pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Ve
             })
             .collect();
         drop(write);
-        // The session each worker is at, and its number.
+        // Each worker's present session, and its number.
         let mut at: Vec<Option<(Identity, u64)>> = vec![None; plan.jobs];
         let mut bytes = [0; Record::SIZE];
         while found.len() < plan.enough
@@ -205,7 +205,7 @@ pub fn hunt(pair: &Pair, plan: &Plan, mut progress: impl FnMut(u64)) -> (u64, Ve
             if let (false, Ended::Signal(signal), Some((identity, number))) =
                 (enough, ended, at[worker])
             {
-                // Which library it was nobody knows yet: B, unless shortening the session shows otherwise.
+                // Which library it was is not known yet; B is assumed until shortening the session shows otherwise.
                 let difference = Difference {
                     position: 0,
                     kind: Kind::DiedInB(signal),

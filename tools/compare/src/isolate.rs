@@ -1,6 +1,6 @@
-//! Running a closure in a process of its own, so that a library that crashes or hangs takes only that process with it.
+//! Runs a closure in a process of its own, so that a library that crashes or hangs takes only that process with it.
 //!
-//! This program has one thread, so that a forked child may do as it likes.
+//! This program has one thread, so a forked child may do anything.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// Forks. The child runs `work` and is gone; the parent gets its process id.
+/// Forks. The child runs `work` and exits; the parent gets its process id.
 pub fn spawn(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: one thread, see above.
     let pid = unsafe { libc::fork() };
@@ -20,7 +20,7 @@ pub fn spawn(work: impl FnOnce()) -> libc::pid_t {
         return pid;
     }
     let fine = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
-    // SAFETY: nothing of the parent's is to be run or flushed here.
+    // SAFETY: nothing of the parent's must run or be flushed here.
     unsafe { libc::_exit(if fine { 0 } else { 1 }) }
 }
 
@@ -52,7 +52,7 @@ pub fn kill(pid: libc::pid_t) {
 /// Both ends of a pipe: to read from, to write to.
 pub fn pipe() -> (File, File) {
     let mut ends = [0; 2];
-    // SAFETY: pipe fills both, and each becomes the property of one file.
+    // SAFETY: pipe fills both, and each file owns one.
     unsafe {
         assert_eq!(
             libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC),
@@ -64,7 +64,7 @@ pub fn pipe() -> (File, File) {
     }
 }
 
-/// This process has so many seconds left, unless it asks again.
+/// This process ends after this many seconds, unless it calls this again.
 pub fn die_after(seconds: u32) {
     // SAFETY: sets a timer.
     unsafe {
@@ -84,7 +84,7 @@ pub fn signal_name(signal: i32) -> String {
     }
 }
 
-/// Runs `work` in a child; what it wrote, and how it ended. Nothing is buffered, so that what was written before a crash arrives.
+/// Runs `work` in a child; returns what it wrote, and how it ended. Nothing is buffered, so output before a crash arrives.
 pub fn run(patience: u32, work: impl FnOnce(&mut dyn Write)) -> (Ended, Vec<u8>) {
     let (mut read, write) = pipe();
     let pid = spawn(|| {

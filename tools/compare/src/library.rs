@@ -1,4 +1,5 @@
-//! Loading a library: its functions, the layout of its public struct, its behaviour profile; and the proof that two are two.
+//! Loading a library: its functions, the layout of its public struct, its behaviour profile; and the proof that two libraries are
+//! two.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::driver::{API_SYMBOLS, Api, Layout, OPTIONAL_SYMBOLS};
 
-/// What a library's answers tell of its behaviour.
+/// The behaviour of a library, according to what its functions return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     #[value(name = "2.1.1")]
@@ -84,13 +85,13 @@ impl Api {
 }
 
 impl Library {
-    /// Loads the library and asks it what it is. A layout that is given is taken at its word.
+    /// Loads the library and determines what it is. A layout that is given is trusted.
     pub fn load(path: &Path, layout: Option<Layout>) -> Result<Library> {
         let path = path
             .canonicalize()
             .with_context(|| format!("no library at {}", path.display()))?;
-        // SAFETY: loading runs the library's initialisers, which is what the user asked for. Local, so that neither library
-        // sees the other's symbols; now, so that what is missing shows here.
+        // SAFETY: loading runs the library's initialisers, as the user asked for. RTLD_LOCAL, so that neither library sees the
+        // other's symbols; RTLD_NOW, so that missing symbols show here.
         let handle = unsafe {
             libloading::os::unix::Library::open(Some(&path), libc::RTLD_NOW | libc::RTLD_LOCAL)
                 .with_context(|| format!("cannot load {}", path.display()))?
@@ -121,10 +122,10 @@ impl Library {
 }
 
 impl Library {
-    /// Whether it refuses an mtu of which the original's buffer size wraps to nothing (D7 in docs/deviations.md): this project's
-    /// library does, and the original does not.
+    /// Whether it refuses an MTU with which the original's buffer size wraps to nothing (D7 in docs/deviations.md). This
+    /// project's library does; the original does not.
     pub fn is_like_ours(&self) -> bool {
-        // SAFETY: a fresh object, which nothing is sent with before it is released.
+        // SAFETY: a fresh object, with which nothing is sent before it is released.
         unsafe {
             let kcp = self.api.create()(1, std::ptr::null_mut());
             let refused = !kcp.is_null() && self.api.setmtu()(kcp, 1_431_655_742) != 0;
@@ -134,11 +135,11 @@ impl Library {
     }
 }
 
-/// `user` is handed to `ikcp_create` and stands at a different offset in each layout.
+/// `user` is an argument of `ikcp_create`, and has a different offset in each layout.
 fn detect_layout(api: &Api) -> Result<Layout> {
     let mut mark = 0u8;
     let user: *mut c_void = (&raw mut mark).cast();
-    // SAFETY: an object is larger than any of the offsets, and a pointer stands at both.
+    // SAFETY: an object is larger than any of the offsets, and both places hold a pointer.
     unsafe {
         let kcp = api.create()(1, user);
         ensure!(!kcp.is_null(), "ikcp_create gives no object");
@@ -162,7 +163,7 @@ fn detect_layout(api: &Api) -> Result<Layout> {
 }
 
 fn detect_profile(api: &Api) -> Profile {
-    // SAFETY: calls as any program does them.
+    // SAFETY: calls that any program may make.
     unsafe {
         let kcp = api.create()(1, std::ptr::null_mut());
         let has_cc = api
@@ -191,7 +192,7 @@ extern "C" fn give<const SLOT: usize>(block: *mut c_void) {
     unsafe { libc::free(block) }
 }
 
-/// The file that the dynamic linker says an address lies in.
+/// The file that contains an address, according to the dynamic linker.
 fn file_of(address: *const c_void) -> Option<PathBuf> {
     // SAFETY: dladdr fills the struct or returns 0.
     unsafe {
@@ -204,8 +205,8 @@ fn file_of(address: *const c_void) -> Option<PathBuf> {
     }
 }
 
-/// A comparison of a library with itself finds nothing, so this comes first: two files, each function in the file it was asked
-/// of, and two sets of allocator hooks.
+/// Two files, each function in its own file, and two sets of allocator hooks: proved first, because a library never differs from
+/// itself.
 pub fn prove_two(a: &Library, b: &Library) -> Result<()> {
     let (file_a, file_b) = (a.path.metadata()?, b.path.metadata()?);
     ensure!(
@@ -232,7 +233,7 @@ pub fn prove_two(a: &Library, b: &Library) -> Result<()> {
             "both libraries give the same {name}"
         );
     }
-    // SAFETY: calls as any program does them.
+    // SAFETY: calls that any program may make.
     unsafe {
         a.api.allocator()(Some(take::<0>), Some(give::<0>));
         b.api.allocator()(Some(take::<1>), Some(give::<1>));

@@ -12,7 +12,7 @@ pub struct Pair {
     pub a: Library,
     pub b: Library,
     pub has_cc: bool,
-    /// Seconds after which a session counts as hanging.
+    /// A session counts as hanging after this many seconds.
     pub patience: u32,
 }
 
@@ -33,7 +33,7 @@ pub enum Kind {
     DiedInB(i32),
 }
 
-/// Where two sessions part.
+/// Where two sessions begin to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Position in the list of steps; the list's length for the release at the end.
@@ -45,7 +45,7 @@ fn first_difference(a: &Digests, b: &Digests) -> Option<usize> {
     a.iter().zip(b).position(|(x, y)| x != y)
 }
 
-/// A skip function for a set of calls, or none for none.
+/// A skip function for a set of calls; `None` if the set is empty.
 fn skipping(left_out: &BTreeSet<CallId>) -> Option<impl FnMut(CallId) -> bool> {
     (!left_out.is_empty()).then_some(|call| left_out.contains(&call))
 }
@@ -55,8 +55,8 @@ impl Pair {
         if slot == 0 { &self.a } else { &self.b }
     }
 
-    /// Plays the steps on both and stops at the first that differs. Runs in this process: a crash is a crash. `before` hears of
-    /// each step and the library that is about to play it.
+    /// Plays the steps on both and stops at the first that differs. Runs in this process, so a crash ends it. `before` gets each
+    /// step and the library that is about to play it.
     pub fn play(
         &self,
         identity: Identity,
@@ -101,12 +101,12 @@ impl Pair {
         })
     }
 
-    /// The same in a process of its own, which may crash or hang. Compares the lists after every step.
+    /// Does the same in a process of its own, which may crash or hang. Compares the lists after every step.
     pub fn play_isolated(&self, identity: Identity, excerpt: &Excerpt) -> Option<Difference> {
         const FOUND: u8 = 2;
         let (ended, told) = isolate::run(self.patience, |pipe| {
             let mut mark = |tag: u8, number: usize| {
-                // When the parent is gone, nobody wants to know.
+                // If the parent is gone, nothing needs the result.
                 let _ =
                     pipe.write_all(&[tag, (number >> 16) as u8, (number >> 8) as u8, number as u8]);
             };
@@ -145,7 +145,7 @@ impl Pair {
         }
     }
 
-    /// The calls that library A gets in the excerpt, those left out included.
+    /// The calls that library A gets in the excerpt, including those that are left out.
     pub fn calls(&self, identity: Identity, excerpt: &Excerpt) -> Vec<CallId> {
         let (_, told) = isolate::run(self.patience, |pipe| {
             let mut note = |(step, call): CallId| {
@@ -224,7 +224,7 @@ impl Pair {
 /// A line of a traced session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Position in the list of steps, and 0 for what comes before the first.
+    /// Position in the list of steps; 0 before the first.
     pub position: usize,
     pub kind: TraceKind,
     pub text: String,

@@ -1,5 +1,5 @@
-//! Plays the same random sessions on two shared libraries in lock step. At the first difference it stops, names seed, class, step
-//! and both values, and shortens the session to few calls.
+//! Plays the same random sessions on two shared libraries in lock step. At the first difference it stops, prints seed, class,
+//! step and both values, and shortens the session to few calls.
 
 mod driver;
 mod hunt;
@@ -76,7 +76,7 @@ struct Options {
     patience: u32,
 }
 
-/// More than a machine plays in its life; so many times the number of classes is still a number of 64 bits.
+/// More than any machine can play; multiplied by the number of classes, it still fits into 64 bits.
 const MOST_SEEDS: u64 = 1 << 48;
 
 fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>> {
@@ -101,7 +101,7 @@ fn parse_class(name: &str) -> Result<u32> {
     Ok(number as u32)
 }
 
-/// Both libraries, proved to be two and of one behaviour.
+/// Loads both libraries and proves that they are two, with the same behaviour.
 fn load(options: &Options) -> Result<Pair> {
     let a = Library::load(&options.a, options.layout_a).or_refuse("library A")?;
     let b = Library::load(&options.b, options.layout_b).or_refuse("library B")?;
@@ -139,7 +139,7 @@ fn load(options: &Options) -> Result<Pair> {
     })
 }
 
-/// Of the sessions that differ, the one that takes the fewest calls to show it.
+/// Of the sessions that differ, the one that shows it with the fewest calls.
 fn shortest(
     pair: &mut Pair,
     options: &Options,
@@ -155,7 +155,8 @@ fn shortest(
         if (number > 0 && left.is_zero()) || interrupt::requested() {
             break;
         }
-        // A session takes milliseconds, so what takes a second hangs; the patience of the hunt allows for a busy machine.
+        // A session takes milliseconds, so one second is enough to recognize a hang; the hunt waits longer because the machine
+        // may be busy.
         pair.patience = if matches!(found.difference.kind, Kind::Digest(_)) {
             10
         } else {
@@ -186,7 +187,7 @@ fn tell_tally(differing: &[Found]) {
     }
 }
 
-/// True when no session differs.
+/// True if no session differs.
 fn run(options: &Options) -> Result<bool> {
     let mut pair = load(options)?;
     let plan = Plan {
@@ -230,7 +231,7 @@ fn run(options: &Options) -> Result<bool> {
     );
     bar.tick();
     if !options.tally && matches!(differing[0].difference.kind, Kind::Digest(_)) {
-        // Some sessions come down to fewer calls than others, above all those that differ early.
+        // Some sessions can be shortened to fewer calls than others, above all those that differ early.
         let first = differing[0].identity.seed;
         for (steps, more_seeds) in [(options.steps.min(300), 30), (options.steps, 10)] {
             let more = Plan {
@@ -243,7 +244,7 @@ fn run(options: &Options) -> Result<bool> {
             differing.extend(hunt(&pair, &more, |_| ()).1);
         }
     }
-    // What differs early is shortened quickly, and is shorter to begin with.
+    // Sessions that differ early are shorter, and quickly shortened.
     differing.sort_by_key(|found| (found.difference.position, found.identity.seed));
     differing.truncate(options.candidates);
     let shortest = shortest(&mut pair, options, &differing, &bar);

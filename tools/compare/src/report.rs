@@ -1,11 +1,11 @@
-//! Tells a person where two libraries part, and after which calls.
+//! Explains where two libraries differ, and after which calls.
 
 use crate::driver::{DIGEST_NAMES, Identity, TraceKind, class_names};
 use crate::isolate::signal_name;
 use crate::lockstep::{Difference, Kind, Line, Pair};
 use crate::shrink::Minimal;
 
-/// One line on a difference, fit for a list of them.
+/// One line about a difference, for a list of them.
 pub fn headline(identity: Identity, steps: u32, difference: &Difference) -> String {
     let class = class_names()[identity.class as usize];
     let what = match difference.kind {
@@ -25,7 +25,7 @@ pub fn headline(identity: Identity, steps: u32, difference: &Difference) -> Stri
     format!("class {class}, seed {}, {place}: {what}", identity.seed)
 }
 
-/// Packets of many segments make long lines; their beginning will do.
+/// Packets of many segments make long lines; the beginning is enough.
 fn shortened(text: &str) -> String {
     const LONG: usize = 240;
     match text.char_indices().nth(LONG) {
@@ -34,7 +34,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The calls of a minimal session with what they lead to, then the first line that is not the same for both.
+/// The calls of a minimal session with their results, then the first line that differs.
 pub fn explain(pair: &Pair, minimal: &Minimal) -> String {
     let steps = &minimal.excerpt.steps;
     let release = minimal.difference.position >= steps.len();

@@ -1,5 +1,5 @@
-//! Shortens a session to few calls that still tell the two libraries apart (delta debugging): first whole steps are left out, then
-//! single calls of the steps that remain.
+//! Shortens a session to few calls that still show a difference between the two libraries (delta debugging): leaves out first
+//! whole steps, then single calls of the steps that remain.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -21,13 +21,13 @@ struct Shrinking<'a> {
     pair: &'a Pair,
     identity: Identity,
     deadline: Instant,
-    /// What a session must at least show.
+    /// What a session must show.
     wanted: Kind,
 }
 
 impl Shrinking<'_> {
-    /// Any difference will do, not only the one found first: a shorter session for another is as good a find. But a session in
-    /// which A dies says nothing about B.
+    /// Any difference will do, not only the one found first: a shorter session for another is as good. But a session in which A
+    /// dies says nothing about B.
     fn test(&self, excerpt: &Excerpt) -> Option<Difference> {
         let found = self.pair.play_isolated(self.identity, excerpt)?;
         let acceptable =
@@ -39,12 +39,12 @@ impl Shrinking<'_> {
         Instant::now() >= self.deadline || interrupt::requested()
     }
 
-    /// Leaves out what can be left out of `items`. `test` tells whether the rest still differs, and may shorten it further.
+    /// Leaves out as many of `items` as possible. `test` tells whether the rest still differs, and may shorten it further.
     fn minimize<T: Copy>(&self, items: &mut Vec<T>, mut test: impl FnMut(&[T]) -> Option<usize>) {
         let mut chunk = items.len().div_ceil(2).max(1);
         loop {
             let mut removed = false;
-            // From the end: what comes late depends on what comes early.
+            // From the end, because later steps depend on earlier ones.
             let mut end = items.len();
             while end > 0 && !self.is_over() {
                 let start = end.saturating_sub(chunk);
@@ -107,8 +107,8 @@ impl Shrinking<'_> {
     }
 }
 
-/// Stops where it is when `limit` is over: where the difference is that a library hangs, every test that shows it takes
-/// [`Pair::patience`]. `None` when the session, played again, does not differ.
+/// Stops after `limit`: if a library hangs, every test that shows it takes [`Pair::patience`]. `None` if the session, played
+/// again, does not differ.
 pub fn shrink(pair: &Pair, identity: Identity, steps: u32, limit: Duration) -> Option<Minimal> {
     let mut excerpt = Excerpt {
         steps: (0..steps).collect(),
@@ -123,7 +123,7 @@ pub fn shrink(pair: &Pair, identity: Identity, steps: u32, limit: Duration) -> O
     };
     shrinking.steps(&mut excerpt);
     shrinking.calls(&mut excerpt);
-    // A step that lost its calls may now go, and with it what it was needed for.
+    // A step that lost its calls may now be left out, with everything that it was needed for.
     shrinking.steps(&mut excerpt);
     shrinking.calls(&mut excerpt);
     let difference = pair.play_isolated(identity, &excerpt)?;

@@ -1,4 +1,4 @@
-//! A state machine without socket, of either crate.
+//! A state machine without a socket, of either crate.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use ikcp_connection::{Config, Connection};
 use tokio::net::UdpSocket;
 
-/// Segments, of both windows.
+/// Segments in each window.
 pub const WINDOW: u16 = 256;
 
-/// Where packets go. One that does not go out at once is lost.
+/// Where packets go. A packet that the socket does not take at once is lost.
 #[derive(Clone)]
 pub struct Wire {
     pub socket: Arc<UdpSocket>,

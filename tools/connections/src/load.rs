@@ -1,4 +1,4 @@
-//! What the clients send, and what is counted.
+//! What the clients send, and the counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,18 +10,18 @@ use tokio::net::UdpSocket;
 #[derive(Clone, Copy)]
 pub struct Load {
     pub connections: usize,
-    /// Of each message.
+    /// Size of each message.
     pub bytes: usize,
     pub pace: Pace,
 }
 
 #[derive(Clone, Copy)]
 pub enum Pace {
-    /// So many messages whose echo has not come, at any time.
+    /// At most this many messages wait for their echo.
     Outstanding(usize),
-    /// A message each so often.
+    /// One message per period.
     Each(Duration),
-    /// One, and nothing afterwards.
+    /// One message only.
     Once,
 }
 
@@ -33,7 +33,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Clients with a pace begin one after the other.
+    /// Clients with a period start one after the other.
     pub fn new(load: Load, number: usize) -> Sender {
         let offset = match load.pace {
             Pace::Each(period) => period * number as u32 / load.connections as u32,
@@ -46,7 +46,7 @@ impl Sender {
         }
     }
 
-    /// True when another message is to be sent now, which counts as sent then.
+    /// True if another message may be sent now; it then counts as sent.
     pub fn takes_one(&mut self, now: Instant) -> bool {
         let takes = match self.pace {
             Pace::Outstanding(most) => self.outstanding < most,
@@ -62,20 +62,20 @@ impl Sender {
         takes
     }
 
-    /// An echo came.
+    /// An echo arrived.
     pub fn echoed(&mut self) {
         if !matches!(self.pace, Pace::Once) {
             self.outstanding -= 1;
         }
     }
 
-    /// When there is something to send without an echo.
+    /// When the next message can be sent without waiting for an echo.
     pub fn next(&self) -> Option<Instant> {
         matches!(self.pace, Pace::Each(_)).then_some(self.next)
     }
 }
 
-/// What the clients have got back.
+/// What the clients have received.
 #[derive(Clone, Default)]
 pub struct Counts(Arc<Both>);
 
@@ -86,7 +86,7 @@ struct Both {
 }
 
 impl Counts {
-    /// A client got a message back.
+    /// A client received an echo.
     pub fn echoed(&self, is_first: bool) {
         self.0.messages.fetch_add(1, Ordering::Relaxed);
         self.0
@@ -103,7 +103,7 @@ impl Counts {
     }
 }
 
-/// A socket on loopback with room for a burst of all clients, where the system allows it.
+/// A socket on loopback with buffers for a burst of all clients, if the system allows it.
 pub async fn socket() -> Result<UdpSocket> {
     use std::os::fd::AsRawFd;
     let socket = UdpSocket::bind("127.0.0.1:0").await?;

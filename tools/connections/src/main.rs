@@ -1,12 +1,12 @@
-//! Rust programs over KCP with tokio: `ikcp-connection` beside the crates `kcp` and `tokio_kcp`.
+//! Programs in Rust over KCP with tokio: `ikcp-connection` beside the crates `kcp` and `tokio_kcp`.
 //!
-//! One process, one thread, clients and a server over loopback, which sends every message back. `ikcp-connection` and `kcp` have the
-//! same driver around them (`driver`), `tokio_kcp` is its own. All have the same settings and flush at once.
+//! One process with one thread runs the clients and a server over loopback, which echoes every message. `ikcp-connection` and
+//! `kcp` use the same driver (`driver`); `tokio_kcp` has its own. All have the same settings and flush at once.
 //!
 //! - `engine`: a state machine of either crate
 //! - `driver`: a client and a server with tokio around such a machine
 //! - `streams`: the same with `tokio_kcp`
-//! - `load`: what the clients send, and what is counted
+//! - `load`: what the clients send, and the counters
 //! - `usage`: CPU time of the process, bytes on the loopback interface
 
 mod driver;
@@ -81,7 +81,7 @@ fn scenarios() -> Vec<(&'static str, Load)> {
     ]
 }
 
-/// One run: what was echoed, what it cost.
+/// The result of one run.
 #[derive(Clone, Copy)]
 struct Outcome {
     messages: u64,

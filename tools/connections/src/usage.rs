@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 pub struct Usage {
     pub user: Duration,
     pub system: Duration,
-    /// Headers of UDP, IP and the interface (42 bytes a packet) included.
+    /// Including the headers of UDP, IP and the interface (42 bytes per packet).
     pub bytes: u64,
 }
 
 impl Usage {
     pub fn now() -> Result<Usage> {
-        // SAFETY: all zeros is a value of the struct, and the call fills it.
+        // SAFETY: the struct may be all zeros, and the call fills it.
         let usage = unsafe {
             let mut usage = std::mem::zeroed();
             libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);

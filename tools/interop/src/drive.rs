@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, WINDOW};
 use crate::link::is_harmless;
 use crate::transfer::{Report, Transfer};
 
-/// How the sides learn of each other's end: a side that is done goes on acknowledging until the other is, too.
+/// How each side learns that the other has finished: a side that has finished keeps acknowledging until the other has too.
 #[derive(Default)]
 pub struct Finish {
     done: AtomicU32,
@@ -19,7 +19,7 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// One side is done.
+    /// One side has finished.
     pub fn done(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
@@ -54,7 +54,7 @@ impl Side {
         Ok(self.socket.try_clone()?)
     }
 
-    /// Waits for the first packet and gives the number of its conversation. The packet stays in the socket.
+    /// Waits for the first packet and returns its conversation number. The packet stays in the socket.
     pub fn learn_conv(&self, library: &Library) -> Result<u32> {
         let mut packet = [0; 2048];
         self.socket.set_read_timeout(Some(self.limit))?;
@@ -64,7 +64,7 @@ impl Side {
         Ok(unsafe { (library.functions.getconv)(packet.as_ptr().cast()) })
     }
 
-    /// Transfers everything, and ends when the other side has done so as well.
+    /// Transfers everything, and returns when the other side has finished too.
     pub fn run(mut self, mut endpoint: Box<dyn Endpoint>, finish: &Finish) -> Result<Report> {
         let mut done = false;
         loop {
@@ -91,7 +91,7 @@ impl Side {
         }
     }
 
-    /// Sends what the window takes, sleeps until there is something to do, and takes what has arrived.
+    /// Sends what the window allows, sleeps until there is something to do, and processes what has arrived.
     fn turn(&mut self, endpoint: &mut dyn Endpoint) -> Result<()> {
         while endpoint.waiting() < 2 * usize::from(WINDOW)
             && let Some(message) = self.transfer.next_message()
@@ -104,7 +104,7 @@ impl Side {
         self.socket
             .set_read_timeout(Some(Duration::from_millis(sleep.into())))?;
         let mut buffer = [0; 65536];
-        // A bound, so that a flood does not keep the clock from being told.
+        // Bounded, so that a flood of packets does not delay the clock.
         for _ in 0..64 {
             match self.socket.recv(&mut buffer) {
                 Ok(length) => endpoint.input(&buffer[..length])?,

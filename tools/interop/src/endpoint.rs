@@ -15,20 +15,20 @@ pub const WINDOW: u16 = 256;
 /// One side of a connection.
 pub trait Endpoint {
     fn send(&mut self, message: &[u8]) -> Result<()>;
-    /// The length of the next message, now at the start of `buffer`.
+    /// Receives the next message to the start of `buffer` and returns its length.
     fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>>;
     fn input(&mut self, packet: &[u8]) -> Result<()>;
-    /// Flushes when it is time.
+    /// Flushes if it is time.
     fn update(&mut self, now: u32) -> Result<()>;
-    /// When it will be.
+    /// When the next update is due.
     fn check(&self, now: u32) -> u32;
-    /// Segments that are not acknowledged yet.
+    /// Number of segments that are not yet acknowledged.
     fn waiting(&self) -> usize;
 }
 
 struct Ours<O>(kcp_abi::Kcp<O>);
 
-/// A connection of a library in C: ours.
+/// A connection of this project's C library.
 pub fn ours(
     library: &'static Library,
     conv: u32,
@@ -37,7 +37,7 @@ pub fn ours(
 ) -> Result<Box<dyn Endpoint>> {
     let output = move |packet: &[u8]| {
         i32::try_from(packet.len()).map_or(-1, |length| {
-            // What cannot be sent is lost, as on any link.
+            // A packet that cannot be sent is lost, as on any link.
             socket.send(packet).map_or(-1, |_| length)
         })
     };

@@ -1,4 +1,4 @@
-//! kcp-go as the distribution ships it: the program in `go/`, a child process.
+//! kcp-go, as packaged by the distribution: the program in `go/`, a child process.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -17,14 +17,14 @@ use crate::transfer::{Digest, Mode, Report};
 /// Where Debian's packages put the sources of Go libraries.
 const GOPATH: &str = "/usr/share/gocode";
 
-/// What of kcp-go is used, and which side speaks first.
+/// Which part of kcp-go is used, and which side speaks first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Its protocol alone, which takes messages of many fragments.
+    /// Its protocol alone, which accepts messages of many fragments.
     Core,
     /// Its sessions, accepted by a listener.
     Listen,
-    /// Its sessions, which choose the number of the conversation.
+    /// Its sessions, which choose the conversation number.
     Dial,
 }
 
@@ -48,13 +48,13 @@ impl fmt::Display for Role {
     }
 }
 
-/// The program, built.
+/// The program, after building.
 pub struct Go {
     program: PathBuf,
     _folder: TempDir,
 }
 
-/// What the program is asked to do.
+/// The program's task.
 pub struct Job {
     pub role: Role,
     pub mode: Mode,
@@ -133,7 +133,7 @@ impl Go {
     }
 }
 
-/// The program at work.
+/// The running program.
 pub struct Peer {
     child: Child,
     lines: Receiver<String>,
@@ -159,7 +159,7 @@ impl Peer {
         }
     }
 
-    /// Waits until it has sent and received everything; it goes on acknowledging.
+    /// Waits until the program has sent and received everything; it keeps acknowledging.
     pub fn report(&mut self, limit: Duration) -> Result<Report> {
         let line = self.line(Instant::now() + limit)?;
         let words: Vec<_> = line.split(' ').collect();
@@ -176,7 +176,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends by itself when its input is closed; this is for one that hangs.
+        // The program ends when its input is closed; this is for a program that hangs.
         drop(self.child.stdin.take());
         let end = Instant::now() + Duration::from_secs(2);
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {

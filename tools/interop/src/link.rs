@@ -13,21 +13,21 @@ use anyhow::Result;
 
 #[derive(Clone, Copy)]
 pub struct Quality {
-    /// Datagrams that are lost, 0 to 1.
+    /// Share of the datagrams that are lost, 0 to 1.
     pub loss: f64,
-    /// How long a datagram is under way at least, and how much longer at random.
+    /// The shortest delay of a datagram, and the longest random addition to it.
     pub delay: Duration,
     pub jitter: Duration,
 }
 
-/// What went over the link, both ways together.
+/// Traffic over the link, in both directions together.
 #[derive(Clone, Copy, Default)]
 pub struct Traffic {
     pub datagrams: u64,
     pub lost: u64,
 }
 
-/// The link at work. Each end is a socket that a side sends to and receives from.
+/// The running link. Each end is a socket that a side sends to and receives from.
 pub struct Link {
     near: SocketAddr,
     far: SocketAddr,
@@ -36,11 +36,11 @@ pub struct Link {
     ways: Vec<JoinHandle<Result<Traffic>>>,
 }
 
-/// One way of the link.
+/// One direction of the link.
 struct Way {
     from: UdpSocket,
     to: UdpSocket,
-    /// Who sends on this way, learned from the first datagram unless known.
+    /// The sender in this direction, learned from the first datagram unless known.
     sender: Arc<OnceLock<SocketAddr>>,
     receiver: Arc<OnceLock<SocketAddr>>,
     quality: Quality,
@@ -49,7 +49,7 @@ struct Way {
 }
 
 impl Link {
-    /// Starts a link for the program at `near` and the one at `far`; unless given, that is whoever sends first.
+    /// Starts a link between the programs at `near` and `far`; an address that is not given is that of whoever sends first.
     pub fn start(
         near: SocketAddr,
         far: Option<SocketAddr>,
@@ -96,7 +96,7 @@ impl Link {
         self.far
     }
 
-    /// Tells where the far side receives, unless it has sent already.
+    /// Sets the far side's address, unless the far side has sent already.
     pub fn set_far_side(&self, address: SocketAddr) {
         self.far_side.get_or_init(|| address);
     }
@@ -135,7 +135,7 @@ impl Way {
                 .map_or(Duration::MAX, |Reverse((due, ..))| {
                     due.saturating_duration_since(now)
                 });
-            // Not 0, which would be for ever, and short enough to see the end.
+            // Not 0, which would mean for ever, and short enough to notice the end.
             let wait = wait.clamp(Duration::from_micros(100), Duration::from_millis(20));
             self.from.set_read_timeout(Some(wait))?;
             let (length, sender) = match self.from.recv_from(&mut datagram) {
@@ -144,7 +144,7 @@ impl Way {
                 Err(error) => return Err(error.into()),
             };
             if *self.sender.get_or_init(|| sender) != sender {
-                continue; // of another program
+                continue; // from another program
             }
             traffic.datagrams += 1;
             if self.random.f64() < self.quality.loss {
@@ -165,7 +165,7 @@ impl Way {
 
     fn hand_over(&self, datagram: &[u8]) -> Result<()> {
         let Some(receiver) = self.receiver.get() else {
-            return Ok(()); // nobody there yet
+            return Ok(()); // no receiver yet
         };
         match self.to.send_to(datagram, receiver) {
             Err(error) if !is_harmless(error.kind()) => Err(error.into()),
@@ -174,7 +174,7 @@ impl Way {
     }
 }
 
-/// What a UDP socket reports when there is nothing to read, no room to write, or when the other side has gone.
+/// What a UDP socket reports if there is nothing to read, no room to write, or the other side has gone.
 pub fn is_harmless(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -208,7 +208,7 @@ mod tests {
         far.set_read_timeout(Some(Duration::from_millis(500)))
             .unwrap();
         let (mut arrived, mut buffer) = (0, [0; 16]);
-        // A few at a time, since the sockets of a busy machine fill up.
+        // A few at a time, because the sockets of a busy machine fill up.
         for _ in 0..20 {
             let sent = Instant::now();
             for byte in 0..50 {

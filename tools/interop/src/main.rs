@@ -149,7 +149,7 @@ fn transfer_all(cli: &Cli) -> Result<ExitCode> {
     })
 }
 
-/// What came of a transfer.
+/// The result of a transfer.
 struct Outcome {
     ours: Report,
     theirs: Report,
@@ -193,7 +193,7 @@ fn run(
 ) -> Result<Outcome> {
     let bytes = cli.megabytes * 1_000_000;
     let limit = Duration::from_secs(cli.limit);
-    // Messages of kcp-go's sessions are one segment each; elsewhere they are cut into many.
+    // Messages of kcp-go's sessions are one segment each; others have many.
     let longest = match peer {
         Peer::Go(Role::Listen | Role::Dial) => 1300,
         _ => 60_000,
@@ -233,8 +233,8 @@ fn run(
         }
         Peer::Go(role) => {
             let go = go.context("kcp-go was not built")?;
-            // Its address is known once it runs, and it must be told the link's: so the link learns it from a packet,
-            // or is told afterwards.
+            // The program's address is known only after it starts, and it must be given the link's. So the link learns the
+            // address from a packet, or is told afterwards.
             let link = Link::start(near.local_addr()?, None, quality, seed)?;
             near.connect(link.near())?;
             let mut child = go.start(&Job {
@@ -250,7 +250,7 @@ fn run(
                 link.set_far_side(address);
             }
             let ours = Side::new(near, Transfer::new(mode, bytes, longest, seed ^ 1), limit);
-            // Who dials chooses the number of the conversation, and the other learns it.
+            // The side that dials chooses the conversation number, and the other learns it.
             let conv = (role != Role::Dial).then_some(conv);
             let (ours, theirs) = thread::scope(|scope| {
                 let ours = scope.spawn(|| run_ours(library, ours, conv, mode, &finish));
@@ -274,7 +274,7 @@ fn run(
     })
 }
 
-/// Our side; without `conv` it answers whoever sends first.
+/// This project's side; without `conv` it answers whoever sends first.
 fn run_ours(
     library: &'static Library,
     side: Side,

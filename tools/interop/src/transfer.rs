@@ -19,12 +19,12 @@ impl Mode {
     }
 }
 
-/// SHA-256 in hexadecimal: in message mode of each message's length (32 bits, little-endian) and contents, in stream
-/// mode of the contents alone.
+/// SHA-256 in hexadecimal: in message mode over each message's length (32 bits, little-endian) and contents, in stream mode over
+/// the contents alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest(pub String);
 
-/// What one side says at the end.
+/// The result of one side.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub sent: Digest,
@@ -57,7 +57,7 @@ impl Transfer {
         }
     }
 
-    /// The next message to send, until all bytes were.
+    /// The next message to send; `None` when all bytes were sent.
     pub fn next_message(&mut self) -> Option<&[u8]> {
         if self.to_send == 0 {
             return None;
@@ -70,19 +70,19 @@ impl Transfer {
         Some(&self.message)
     }
 
-    /// Takes a message, or a piece of a stream, that arrived.
+    /// Accounts for a message, or a piece of a stream, that arrived.
     pub fn take(&mut self, message: &[u8]) {
-        // Too much shows in the digest.
+        // Extra bytes show in the digest.
         self.to_receive = self.to_receive.saturating_sub(message.len());
         add(&mut self.received, self.mode, message);
     }
 
-    /// Everything was sent, and as many bytes arrived as should.
+    /// True if all bytes were sent, and as many as expected arrived.
     pub fn complete(&self) -> bool {
         self.to_send == 0 && self.to_receive == 0
     }
 
-    /// Bytes that are still to be sent and to be received.
+    /// Bytes still to send and to receive.
     pub fn left(&self) -> (usize, usize) {
         (self.to_send, self.to_receive)
     }

@@ -1,5 +1,5 @@
-//! Several flows through one link: KCP alone in virtual time, with the kernel's TCP among them in real time. Each flow sends without
-//! end in one direction.
+//! Several flows through one link: KCP alone in virtual time, or with the kernel's TCP in real time. Each flow sends without end
+//! in one direction.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::table::Summary;
 use crate::tally::{Arrivals, Tally};
 use crate::tcp;
 
-/// What a flow sends by.
+/// How a flow sends.
 #[derive(Debug, Clone)]
 pub enum Protocol {
     Kcp {
@@ -32,13 +32,13 @@ pub enum Protocol {
 /// The length of time for which figures are kept.
 pub const BIN: Micros = 100_000;
 
-/// What became of the flows.
+/// The result for all flows.
 pub struct Outcome {
-    /// For each flow what it did in each [`BIN`] from the start of the run.
+    /// For each flow, its figures in each [`BIN`] from the start of the run.
     pub flows: Vec<Vec<Tally>>,
-    /// How long the run was.
+    /// Length of the run.
     pub length: Micros,
-    /// In real time: how late this process was with the packets, in microseconds at p50 and p99.
+    /// In real time: how late this process handled packets, in microseconds at p50 and p99.
     pub late: Option<[Micros; 2]>,
 }
 
@@ -78,7 +78,7 @@ struct KcpFlow {
 }
 
 impl KcpFlow {
-    /// Its two ends flush at times of their own, somewhere in a period after `start`.
+    /// The two ends flush at different times, somewhere in a period after `start`.
     fn new(
         library: &'static Library,
         mode: &Mode,
@@ -123,7 +123,7 @@ impl KcpFlow {
                 end.kcp.input(packet);
             }
             if side == CLIENT {
-                // Twice the window waiting: the sender never has nothing to send.
+                // Twice the window is queued, so the sender always has something to send.
                 while end.kcp.waitsnd() < 2 * self.window {
                     ensure!(end.kcp.send(&self.message) >= 0, "ikcp_send failed");
                 }
@@ -154,7 +154,7 @@ struct Flow {
 }
 
 impl Flow {
-    /// `tick`: a millisecond has begun.
+    /// `tick`: a new millisecond begins.
     fn turn(&mut self, flow: usize, now: Micros, tick: bool, link: &mut Bottleneck) -> Result<()> {
         if now < self.start {
             return Ok(());
@@ -181,7 +181,7 @@ impl Flow {
     }
 }
 
-/// Runs flows, each from its own start, for a time. `progress` is told the time now and then.
+/// Runs flows, each from its own start, for a time, and reports the present time to `progress`.
 pub fn run(
     library: &'static Library,
     flows: &[(Protocol, Micros)],
@@ -227,7 +227,7 @@ pub fn run(
     while now < length && !interrupt::requested() {
         let tick = now >= next_tick;
         if tick {
-            // Otherwise the first flow would find the most room in the queue in each millisecond.
+            // Otherwise the first flow would find the most room in the queue in every millisecond.
             order.shuffle(&mut random);
             next_tick = now - now % TICK + TICK;
             progress(now);

@@ -1,4 +1,4 @@
-//! `contend`: several flows through one bottleneck, and what each of them gets.
+//! `contend`: several flows through one bottleneck, and each flow's share.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::table::Table;
 use crate::tally::Tally;
 use crate::tcp;
 
-/// More than this many make neither a table nor a picture.
+/// The most flows that fit a table and a picture.
 const MOST: usize = 64;
 
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ pub struct Contend {
     out: PathBuf,
 }
 
-/// What `--flow` names.
+/// What `--flow` selects.
 #[derive(Debug, Clone)]
 struct Flows {
     count: usize,
@@ -111,22 +111,22 @@ pub struct Flow {
     pub start: Micros,
 }
 
-/// What the table and the picture show.
+/// The data of the table and the picture.
 pub struct Race {
     pub flows: Vec<Flow>,
     pub outcome: Outcome,
     pub link: Config,
-    /// From here on the figures count.
+    /// Figures count from this time on.
     pub from: Micros,
 }
 
 impl Race {
-    /// How many whole bins there are.
+    /// Number of whole bins.
     pub fn bins(&self) -> usize {
         (self.outcome.length / BIN) as usize
     }
 
-    /// What a flow did in some of the bins.
+    /// The figures of a flow in some of the bins.
     pub fn tally(&self, flow: usize, bins: std::ops::Range<usize>) -> Tally {
         let own = &self.outcome.flows[flow];
         Tally::sum(own.iter().take(bins.end).skip(bins.start))
@@ -143,7 +143,7 @@ impl Race {
     }
 }
 
-/// Jain's index: 1 when all are equal, 1/n when one has everything.
+/// Jain's index: 1 if all rates are equal, 1/n if one flow has everything.
 pub fn fairness(rates: &[f64]) -> Option<f64> {
     let sum: f64 = rates.iter().sum();
     let squares: f64 = rates.iter().map(|rate| rate * rate).sum();
@@ -205,7 +205,7 @@ impl Contend {
         interrupt::tell(format!("{seconds:.1} s"));
         let race = Race {
             flows,
-            // After Ctrl-C the half that there is.
+            // After Ctrl-C, half of the part that was run.
             from: match outcome.length {
                 ended if ended < from + BIN => ended / 2,
                 _ => from,
@@ -220,7 +220,7 @@ impl Contend {
         self.report(&race)
     }
 
-    /// Each flow with a name of its own, in the order of their starts.
+    /// Each flow with its own name, in the order of their starts.
     fn flows(&self) -> Result<Vec<Flow>> {
         let wanted = match self.flow.is_empty() {
             true => vec!["2xbbr".parse()?],
@@ -308,7 +308,7 @@ impl Contend {
     }
 }
 
-/// Leaves out the TCP that this machine cannot run, and says why.
+/// Leaves out TCP flows that this machine cannot run, and says why.
 fn without_missing(flows: Vec<Flow>) -> Result<Vec<Flow>> {
     let mut wanted: Vec<String> = flows
         .iter()
@@ -337,7 +337,7 @@ fn without_missing(flows: Vec<Flow>) -> Result<Vec<Flow>> {
     Ok(left)
 }
 
-/// The figures of each flow, and of all.
+/// The figures of each flow, and of all together.
 fn table(race: &Race) -> Table {
     let mut table = Table::new(&[
         "flow",
@@ -488,7 +488,7 @@ mod tests {
         let told = |seed| format!("{:?}", table(&race(&both, seed, 4_000_000)));
         assert_eq!(told(1), told(1));
         assert_ne!(told(1), told(2));
-        // Windows that link and queue hold: nothing is dropped, and each flow has what its window gives.
+        // The link and its queue hold both windows: nothing is dropped, and each flow gets the rate that its window allows.
         let race = race(&[("0,1,0,1@10", 0), ("0,1,0,1@30", 0)], 1, 4_000_000);
         let rates = race.rates(20..40);
         assert!(
@@ -536,9 +536,9 @@ mod tests {
         let tcp = format!("tcp-{control}");
         let race = race(&[("normal@24", 0), (&tcp, 200_000)], 1, 1_500_000);
         assert!(race.outcome.late.is_some());
-        // From the start: in a part of the run what the queue held before would count as well.
+        // From the start: in a part of the run, data that was in the queue before would count as well.
         let rates = race.rates(0..15);
-        // Either gets at least a twentieth, and both together no more than there is.
+        // Each gets at least a twentieth, and both together no more than the link carries.
         assert!(rates.iter().all(|rate| *rate > 1e6), "{rates:?}");
         assert!(rates.iter().sum::<f64>() < 20e6, "{rates:?}");
     }

@@ -14,19 +14,20 @@ use crate::tally::Tally;
 
 const TOP: i32 = 118;
 const LEFT: i32 = 76;
-/// The names of the curves stand to the right of it.
+/// Right end of the panels; the names of the curves are to the right of it.
 const RIGHT: i32 = 690;
 const RATES: i32 = 240;
 const LOWER: i32 = 110;
 const GAP: i32 = 46;
-/// A name beside a curve is as high as this.
+/// Height of a name beside a curve.
 const NAME: i32 = 15;
-/// So many points make a curve, or fewer: half a second each, if that is not more.
+/// The most points of a curve: half a second each, or longer.
 const POINTS: usize = 150;
 
-const NOTE: &str = "After the vertical dashes the figures of the table count; the rates beside the curves are theirs.";
+const NOTE: &str =
+    "The table is for the time after the vertical dashes, and so are the rates beside the curves.";
 
-/// A stretch of the run that is one point of each curve.
+/// A stretch of the run, which is one point of each curve.
 struct Step {
     second: f64,
     rates: Vec<f64>,
@@ -84,13 +85,13 @@ pub fn draw(path: &Path, race: &Race, subtitle: &str) -> Result<()> {
     canvas.finish()
 }
 
-/// The dashes from which on the figures count.
+/// A dashed line at the time from which figures count.
 fn begin(canvas: &Canvas, panel: &Panel, race: &Race) -> Result<()> {
     let x = panel.at(race.from as f64 / 1e6, 0.0).0;
     canvas.dashed((x, panel.top), (x, panel.bottom), plot::FAINT.to_rgba(), 1)
 }
 
-/// A horizontal line of dashes with a name beside it.
+/// A horizontal dashed line with its name.
 fn limit(canvas: &Canvas, panel: &Panel, value: f64, name: &str) -> Result<Label> {
     let end = panel.at(panel.x.ends().1, value);
     canvas.dashed((panel.left, end.1), end, plot::TEXT.to_rgba(), 1)?;
@@ -101,7 +102,7 @@ fn limit(canvas: &Canvas, panel: &Panel, value: f64, name: &str) -> Result<Label
     })
 }
 
-/// A curve with its name beside its end.
+/// A curve with its name at its end.
 fn curve(
     canvas: &Canvas,
     panel: &Panel,
@@ -123,7 +124,7 @@ fn rates(
     steps: &[Step],
     panel: impl Fn(Axis) -> Panel,
 ) -> Result<()> {
-    // What the headers of full packets leave.
+    // The share of full packets that is payload.
     let payload = 1376.0 / (1400 + UDP_IP_HEADERS) as f64;
     let capacity = race.link.bandwidth.unwrap_or(0) as f64 / 1e6 * payload;
     let highest = steps

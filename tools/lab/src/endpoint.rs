@@ -45,7 +45,7 @@ pub enum Drive {
     Check,
 }
 
-/// How a connection is set up: the arguments of `ikcp_nodelay`, and what programs do beside it.
+/// How a connection is set up: the arguments of `ikcp_nodelay`, and what programs set besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mode {
     pub name: String,
@@ -65,10 +65,10 @@ pub struct Mode {
     pub redundancy: i32,
 }
 
-/// What `ikcp_send` takes with the default mtu: 127 fragments.
+/// The longest message that `ikcp_send` accepts with the default MTU: 127 fragments.
 pub const LONGEST_MESSAGE: usize = 127 * 1376;
 
-/// A window in segments. Packets have 16 bits for it.
+/// A window in segments; the header has 16 bits for it.
 pub fn window() -> impl clap::builder::TypedValueParser<Value = i32> {
     number(1..=65_535)
 }
@@ -162,7 +162,7 @@ impl FromStr for Mode {
     }
 }
 
-/// The budget that `20%` names.
+/// The budget that a word like `20%` names.
 fn percent(word: &str) -> Result<i32> {
     word.strip_suffix('%')
         .and_then(|number| number.parse().ok())
@@ -188,7 +188,7 @@ impl FromStr for Drive {
 }
 
 impl Mode {
-    /// The longer of its periods: a program may start anywhere in it.
+    /// The longer of its two periods: a program may start anywhere in it.
     pub fn period(&self) -> Micros {
         let interval = self.interval as Micros * TICK;
         match self.drive {
@@ -197,12 +197,12 @@ impl Mode {
         }
     }
 
-    /// Whether a segment may be sent again before its timer without being skipped as often as `resend` says.
+    /// Whether a segment may be retransmitted before its timer has run out, although it was skipped less often than `resend`.
     pub fn tells_loss_by_time(&self) -> bool {
         self.rack || self.controller.is_some()
     }
 
-    /// The functions of ikcpx.h that it calls, with their values.
+    /// The functions of ikcpx.h that the mode calls, with their values.
     fn settings(&self) -> impl Iterator<Item = (&'static str, i32)> {
         let all = [
             ("ikcpx_rack", i32::from(self.rack)),
@@ -211,7 +211,7 @@ impl Mode {
         all.into_iter().filter(|(_, value)| *value != 0)
     }
 
-    /// Refuses a library that lacks what the mode asks for.
+    /// An error if the library lacks something that the mode needs.
     pub fn demand_of(&self, library: &Library) -> Result<()> {
         let lacks = |function: &str| {
             format!(
@@ -234,8 +234,8 @@ impl Mode {
     }
 }
 
-/// Packets that an end has handed out, until they are given to the link. Kept flat so that the output callback costs a copy and
-/// nothing else where the library's time is measured.
+/// Packets that an end has handed out, until the link takes them. They are in one buffer, so that the output callback costs only
+/// a copy where the library's time is measured.
 #[derive(Default)]
 struct Outbox {
     bytes: Vec<u8>,
@@ -301,7 +301,7 @@ impl Endpoint {
         })
     }
 
-    /// Whether its program calls `ikcp_update` now. To be asked each millisecond.
+    /// Whether the end's program calls `ikcp_update` now. Call this once per millisecond.
     pub fn is_due(&mut self, now: Micros) -> bool {
         if now < self.next_update {
             return false;
@@ -312,12 +312,12 @@ impl Endpoint {
                 self.next_update += (missed + 1) * period;
                 true
             }
-            // What a program does that sleeps, and asks again after each send and input.
+            // A program that sleeps, and asks again after each send and input.
             Drive::Check => self.kcp.check(millis(now)) == millis(now),
         }
     }
 
-    /// Hands what the end has put out to `sink`.
+    /// Passes the packets that the end has handed out to `sink`.
     pub fn emit(&mut self, mut sink: impl FnMut(&[u8])) {
         let mut outbox = self.outbox.borrow_mut();
         let mut start = 0;
@@ -331,25 +331,25 @@ impl Endpoint {
     }
 }
 
-/// KCP counts in milliseconds.
+/// The time in milliseconds, as KCP counts.
 pub fn millis(now: Micros) -> u32 {
     (now / 1000) as u32
 }
 
-/// A packet that is put on the wire.
+/// A packet that is sent over the link.
 pub struct Sent<'a> {
     pub at: Micros,
     pub side: usize,
     pub packet: &'a [u8],
-    /// How long it waits in the queue, if that has room for it.
+    /// How long it waits in the queue, if the queue has room for it.
     pub waits: Micros,
     pub fate: Fate,
 }
 
-/// Called for each packet that is put on the wire.
+/// Called for each packet that is sent over the link.
 pub type Tap = Box<dyn FnMut(Sent)>;
 
-/// A connection with the link between its ends.
+/// A connection, with the link between its ends.
 pub struct KcpPair {
     pub ends: [Endpoint; 2],
     pub pipes: [Pipe; 2],
@@ -358,7 +358,7 @@ pub struct KcpPair {
 }
 
 impl KcpPair {
-    /// `stream` tells apart sessions of one run; `first_update` is where each end's flush clock starts.
+    /// `stream` distinguishes sessions of one run; `first_update` is the start of each end's flush clock.
     pub fn new(
         library: &'static Library,
         mode: &Mode,
@@ -384,7 +384,7 @@ impl KcpPair {
         self.tap = Some(tap);
     }
 
-    /// Puts what an end has handed out on the wire.
+    /// Sends the packets of one end over the link.
     pub fn emit(&mut self, side: usize, now: Micros) {
         let pipe = &mut self.pipes[side];
         let tap = &mut self.tap;
@@ -403,7 +403,7 @@ impl KcpPair {
         });
     }
 
-    /// Runs the timer of one end, if its program does so now.
+    /// Updates one end, if its program does so now.
     pub fn update_end(&mut self, side: usize, now: Micros) {
         if self.ends[side].is_due(now) {
             self.ends[side].kcp.update(millis(now));
@@ -460,7 +460,7 @@ impl Pair for KcpPair {
     }
 
     fn broken(&self) -> Option<&'static str> {
-        // The library only reports a dead link; it goes on working, and so does the session.
+        // The library only reports a dead link; it keeps working, and so does the session.
         None
     }
 }
@@ -470,7 +470,7 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    /// In which of the first 100 milliseconds a connection without traffic is updated.
+    /// The milliseconds, of the first 100, in which a connection without traffic is updated.
     fn updates(mode: &str, first: Micros) -> Vec<u32> {
         let mode: Mode = mode.parse().unwrap();
         let mut end = Endpoint::new(testing::library(), 1, &mode, 32, first).unwrap();

@@ -1,5 +1,5 @@
-//! ENet in virtual time: Debian's libenet, loaded at run time, over real UDP sockets on the loopback whose datagrams go through
-//! the emulated link. Its clock is ours, see [`gettimeofday`], so that a run is exact from its seed like those of KCP.
+//! ENet in virtual time: Debian's libenet, loaded at run time, over real UDP sockets on the loopback interface, whose datagrams
+//! go through the emulated link. [`gettimeofday`] gives it our clock, so a run is reproducible from its seed, like those of KCP.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -13,15 +13,15 @@ use crate::link::{Config, Count, Link, Micros, Pipe, UDP_IP_HEADERS};
 use crate::session::{CLIENT, Pair, SERVER, TICK};
 
 thread_local! {
-    /// The time that ENet is told on this thread, in milliseconds; `None` is the machine's.
+    /// The time that this thread tells ENet, in milliseconds; `None` is the machine's time.
     static CLOCK: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Takes the place of the C library's function of this name in this process. ENet knows no other clock, so this makes its time
-/// virtual; on threads that run no ENet it tells the machine's time.
+/// Replaces the C library's function of this name in this process. ENet uses no other clock, so its time is virtual; on threads
+/// without ENet this returns the machine's time.
 ///
 /// # Safety
-/// `time` is null or points to a `timeval`, as the C library demands.
+/// `time` is null or points to a `timeval`, as the C library requires.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut c_void) -> c_int {
     let mut now = libc::timespec {
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut c_vo
     0
 }
 
-/// ENet takes a time of 0 for "not set", so its virtual time starts well after.
+/// ENet uses the time 0 for "not set", so its virtual time starts much later.
 const EPOCH_MILLIS: u64 = 1_000_000;
 
 fn set_clock(now: Micros) {
@@ -113,7 +113,7 @@ impl Enet {
     /// Loads the library of the distribution.
     pub fn load() -> Result<Rc<Enet>> {
         const NAMES: [&str; 2] = ["libenet.so.7", "libenet.so"];
-        // SAFETY: libenet's initialisers do nothing out of the ordinary.
+        // SAFETY: libenet's initialisers do nothing unusual.
         let library = NAMES
             .iter()
             .find_map(|name| unsafe { libloading::Library::new(name) }.ok())
@@ -177,7 +177,7 @@ struct End {
     enet: Rc<Enet>,
     host: *mut Host,
     peer: *mut c_void,
-    /// The socket between this end and the link, and where the end's own socket is.
+    /// The socket between this end and the link, and the address of the end's own socket.
     proxy: UdpSocket,
     address: SocketAddr,
     received: std::collections::VecDeque<Vec<u8>>,
@@ -229,7 +229,7 @@ impl End {
         Ok(())
     }
 
-    /// Lets ENet work until it has nothing more to say. Returns whether it reported that the connection is made.
+    /// Lets ENet work until it has nothing more to do. Returns whether the connection was established meanwhile.
     fn service(&mut self) -> bool {
         let mut connected = false;
         loop {
@@ -250,7 +250,7 @@ impl End {
                     connected = true;
                 }
                 EVENT_DISCONNECT => self.broken = true,
-                // SAFETY: a receive event owns a packet of `length` bytes, which is destroyed once read.
+                // SAFETY: a receive event owns a packet of `length` bytes, which is destroyed after it is read.
                 EVENT_RECEIVE => unsafe {
                     let packet = &*event.packet;
                     let data = std::slice::from_raw_parts(packet.data, packet.length);
@@ -270,7 +270,7 @@ pub struct EnetPair {
 }
 
 impl EnetPair {
-    /// Connects, and returns the pair with the time at which both ends knew of it.
+    /// Connects, and returns the pair and the time at which both ends were connected.
     pub fn connect(
         enet: &Rc<Enet>,
         link: Config,
@@ -306,7 +306,7 @@ impl EnetPair {
         connected
     }
 
-    /// Moves what an end has sent into the link. Datagrams on the loopback are with the receiver when the sender's call returns.
+    /// Moves an end's datagrams into the link. On the loopback interface a datagram has arrived when the sender's call returns.
     fn take(&mut self, side: usize, now: Micros) {
         let mut datagram = [0; 65_536];
         while let Ok((length, from)) = self.ends[side].proxy.recv_from(&mut datagram) {
@@ -321,7 +321,7 @@ impl EnetPair {
         for side in [SERVER, CLIENT] {
             while let Some(datagram) = self.pipes[1 - side].pop(now) {
                 let end = &self.ends[side];
-                // A full socket buffer would lose it, as it may on any path of UDP; the session is far from that.
+                // A full socket buffer would lose it, as on any UDP path; the session never comes near that.
                 let _ = end.proxy.send_to(&datagram, end.address);
             }
         }
@@ -343,7 +343,7 @@ impl Pair for EnetPair {
 
     fn send(&mut self, side: usize, now: Micros, message: &[u8]) -> Result<()> {
         let end = &mut self.ends[side];
-        // SAFETY: ENet copies the bytes; the peer lives as long as its host; a packet that is not taken stays ours.
+        // SAFETY: ENet copies the bytes; the peer lives as long as its host; a packet that ENet refuses stays ours.
         unsafe {
             let packet =
                 (end.enet.packet_create)(message.as_ptr().cast(), message.len(), FLAG_RELIABLE);

@@ -153,7 +153,7 @@ fn row(trace: &Trace, index: usize) -> Vec<String> {
     ]
 }
 
-/// Every transmission.
+/// A table of all transmissions.
 fn segments(trace: &Trace) -> Table {
     let mut table = Table::new(&HEADINGS);
     for index in 0..trace.transmissions.len() {
@@ -162,7 +162,7 @@ fn segments(trace: &Trace) -> Table {
     table
 }
 
-/// Those that were not the first of their segment.
+/// A table of the retransmissions.
 fn retransmissions(trace: &Trace) -> Table {
     let mut table = Table::new(&HEADINGS);
     for (index, one) in trace.transmissions.iter().enumerate() {

@@ -1,5 +1,5 @@
 //! The picture of `explain`: the packets between two lifelines, the life of each segment by `sn`, and the sender's windows and
-//! timers, all over the same time axis.
+//! timers, over one time axis.
 
 use std::path::Path;
 
@@ -18,9 +18,9 @@ const LIFELINES: [i32; 2] = [180, 310];
 const ROWS_TOP: i32 = 370;
 const ROW: i32 = 14;
 const CHART: i32 = 100;
-/// For the names above a chart.
+/// Room for the names above a chart.
 const CHART_GAP: i32 = 44;
-/// The phases of a congestion control, and the gap below them.
+/// Height of the congestion control's phases, and the gap below them.
 const PHASES: i32 = 26 + CHART_GAP;
 
 const FIRST: RGBColor = plot::BLUE;
@@ -101,17 +101,17 @@ impl View<'_> {
         (from..=to).contains(&millis(at))
     }
 
-    /// Signs and what they mean, in lines.
+    /// The legend: signs and their meanings.
     fn legend(&self, mode: &Mode) -> Result<()> {
         let canvas = &self.canvas;
         let small = |at, text| canvas.text(at, text, plot::SMALL, plot::TEXT, Anchor::Left);
         let (mut left, mut y) = (20, LEGEND);
         let mut signs = vec![(Some(FIRST), "sent for the first time")];
-        // Loss told by time may leave a timer that has run out alone.
+        // With time-based loss detection, a segment may stay unsent when its timer has run out.
         signs.extend(match mode.tells_loss_by_time() {
             true => [
-                (Some(EARLY), "sent again, told lost by time"),
-                (Some(TIMEOUT), "the same after its timeout had passed"),
+                (Some(EARLY), "sent again: found lost by time"),
+                (Some(TIMEOUT), "sent again: its timeout had passed"),
             ],
             false => [
                 (Some(TIMEOUT), "sent again: its timer ran out"),
@@ -158,7 +158,7 @@ impl View<'_> {
         let mut free_from = [i32::MIN; 3];
         for one in sent().filter(|t| t.cause != Cause::First) {
             self.arrow(one.at, one.fate, [0, 1], color(one.cause), 2)?;
-            // The segment's number stands on the first of three lines that has room.
+            // The segment's number is in the first of three lines that has room.
             let x = self.x(one.at);
             let text = format!("{}", one.sn);
             let half = plot::width(&text, plot::SMALL) / 2;
@@ -186,7 +186,7 @@ impl View<'_> {
             Fate::Arrives(arrival) => {
                 let mut end = (self.x(arrival), LIFELINES[to]);
                 if !self.shows(arrival) {
-                    // Beyond the picture: the line is cut at the edge.
+                    // The packet arrives beyond the picture: the line is cut at the edge.
                     let share = (self.time.ends().1 - millis(at)) / millis(arrival - at);
                     end.1 = start.1 + (share * f64::from(end.1 - start.1)) as i32;
                 }
@@ -259,7 +259,7 @@ impl View<'_> {
             }
         }
 
-        // Why it was sent again: behind its row, or before it where the picture ends.
+        // Why it was retransmitted: to the right of its row, or to the left at the end of the picture.
         let causes: Vec<String> = own[1..]
             .iter()
             .map(|&(index, one)| {
@@ -289,7 +289,7 @@ impl View<'_> {
                 Anchor::Right,
             )
         } else {
-            Ok(()) // the signs on the row have to do
+            Ok(()) // no room: the signs on the row must do
         }
     }
 
@@ -315,7 +315,7 @@ impl View<'_> {
             let color = plot::SERIES[control.phase as usize % plot::SERIES.len()];
             let corners = [(left, top), (right, top + 26)];
             canvas.rectangle(corners, color.mix(0.3))?;
-            // The whole name, or its last word, or none.
+            // The whole name, its last word, or nothing.
             let name = control.phase_name();
             let last = name.rsplit(' ').next().unwrap_or(name);
             let fits = |name: &&str| plot::width(name, plot::SMALL) + 4 <= right - left;
@@ -342,7 +342,7 @@ impl View<'_> {
                 f64::from(s.waiting)
             }),
         ];
-        // What the mode ignores would only mislead.
+        // A line that the mode ignores would mislead.
         if mode.nocwnd == 0 || mode.controller.is_some() {
             segments.push((plot::AMBER, "cwnd (congestion window)", |s| {
                 f64::from(s.cwnd)

@@ -1,4 +1,5 @@
-//! `latency`: the echo time of messages on a clock, by KCP in several modes, ENet, and the kernel's TCP, over the same link.
+//! `latency`: echo times of messages sent at a fixed pace, with KCP in several modes, ENet, and the kernel's TCP, over the same
+//! link.
 
 use std::path::PathBuf;
 
@@ -142,7 +143,7 @@ impl Series {
     }
 }
 
-/// Where the message clock of a session starts against the protocol's, and each end's flush clock.
+/// When the message clock of a session starts relative to the protocol's clock, and when each end's flush clock starts.
 struct Phases {
     message: Micros,
     update: [Micros; 2],
@@ -156,7 +157,7 @@ fn phases(seed: u64, session: u64, period: Micros) -> Phases {
     }
 }
 
-/// Sessions in virtual time, exact from the seed.
+/// Sessions in virtual time, reproducible from the seed.
 struct Virtual<'a> {
     link: Config,
     seed: u64,
@@ -166,7 +167,7 @@ struct Virtual<'a> {
 }
 
 impl Virtual<'_> {
-    /// Plays sessions to the last one or to Ctrl-C.
+    /// Plays all sessions, or until Ctrl-C.
     fn play(&self, session: impl Fn(u64) -> Result<Session>) -> Result<Vec<Session>> {
         (0..self.sessions)
             .take_while(|_| !interrupt::requested())
@@ -284,7 +285,7 @@ impl Latency {
         traffic: Traffic,
         series: &mut Vec<Series>,
     ) -> Result<()> {
-        // All sessions of all controls at once: the time is real.
+        // All sessions of all controls run at once, because they take real time.
         let plans: Vec<tcp::Plan> = controls
             .iter()
             .flat_map(|congestion| {
@@ -374,7 +375,7 @@ fn millis(micros: f64) -> String {
     format!("{:.1}", micros / 1000.0)
 }
 
-/// The figures of each protocol. Echo times in milliseconds; bytes with IP headers, both directions.
+/// The figures of each protocol: echo times in milliseconds, bytes with IP headers in both directions.
 pub fn summary_table(series: &[Series], size: usize) -> Table {
     let mut table = Table::new(&[
         "protocol",

@@ -1,5 +1,5 @@
-//! The picture of `latency`: a row for each protocol with the echo time of every message of one session, and beside it the
-//! distribution over all sessions.
+//! The picture of `latency`: a row for each protocol, with the echo time of every message of one session and the distribution
+//! over all sessions.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const GAP: i32 = 18;
 /// Left and right end of the strips and of the distributions.
 const STRIPS: [i32; 2] = [240, 590];
 const DISTRIBUTIONS: [i32; 2] = [634, 876];
-/// Where the figures of a protocol end.
+/// Right ends of a protocol's figures.
 const FIGURES: [i32; 3] = [62, 122, 182];
 
 pub fn draw(path: &Path, series: &[Series], title: &str, subtitle: &str) -> Result<()> {
@@ -60,7 +60,7 @@ fn headings(canvas: &Canvas) -> Result<()> {
     Ok(())
 }
 
-/// The name of a protocol and the figures that the claims are about.
+/// The name of a protocol, and its main figures.
 fn names(canvas: &Canvas, one: &Series, top: i32) -> Result<()> {
     canvas.text(
         (20, top + 16),
@@ -93,7 +93,7 @@ fn names(canvas: &Canvas, one: &Series, top: i32) -> Result<()> {
     Ok(())
 }
 
-/// A panel in one row; the last one has the axis of all.
+/// A panel in one row; the last row has the common axis.
 fn panel(index: usize, count: usize, [left, right]: [i32; 2], x: Axis, y: Axis) -> Panel {
     let top = TOP + (ROW + GAP) * index as i32;
     Panel {
@@ -110,7 +110,7 @@ fn panel(index: usize, count: usize, [left, right]: [i32; 2], x: Axis, y: Axis) 
     }
 }
 
-/// The echo times of the first session of each.
+/// The echo times of each protocol's first session.
 fn strips(canvas: &Canvas, series: &[Series]) -> Result<()> {
     let firsts = || series.iter().filter_map(|one| one.sessions.first());
     let lasted = firsts()
@@ -122,7 +122,7 @@ fn strips(canvas: &Canvas, series: &[Series]) -> Result<()> {
         .max()
         .map_or(1.0, |&worst| worst as f64 / 1e3);
     for (index, one) in series.iter().enumerate() {
-        // The last message may be sent a moment after the round number of seconds.
+        // The last message may be sent a moment after the full second.
         let x = Axis::linear(0.0, lasted * 0.99, 6, "time of sending, s");
         let columns = f64::from(STRIPS[1] - STRIPS[0]) / x.ends().1;
         let panel = panel(
@@ -141,8 +141,8 @@ fn strips(canvas: &Canvas, series: &[Series]) -> Result<()> {
     Ok(())
 }
 
-/// Seconds and milliseconds of one session; where several messages fall into one column of `width` seconds, the worst of them,
-/// for that is what the player felt.
+/// Seconds and milliseconds of one session. If several messages fall into one column of `width` seconds, it shows the worst,
+/// because that is what the player felt.
 fn worst_of_columns(sent: &[Micros], rtt: &[Micros], width: f64) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     let mut column = -1;

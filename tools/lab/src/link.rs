@@ -1,6 +1,6 @@
-//! One direction of an emulated link: delay, jitter, reordering, loss at random or in bursts, bandwidth with a queue. Pure and
-//! seeded: it knows no socket and no clock, is told the time, and answers what becomes of a packet. Virtual and real time, KCP,
-//! ENet and the kernel's TCP all go through this one piece of code.
+//! One direction of an emulated link: delay, jitter, reordering, loss at random or in bursts, bandwidth with a queue. It is pure
+//! and seeded, without socket or clock: it gets the time, and returns what happens to a packet. KCP, ENet and the kernel's TCP
+//! all use this code, in virtual and real time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,11 +11,11 @@ use rand_pcg::Pcg64Mcg;
 /// Microseconds since the start of a run.
 pub type Micros = u64;
 
-/// What an IPv4 header and a UDP header add to a datagram. Counted for everything that runs over UDP, so that bytes on the wire
-/// compare with those of TCP, whose packets are counted from the IP header on.
+/// Size of an IPv4 header and a UDP header. It is counted for everything over UDP, so that bytes on the wire compare with those
+/// of TCP, whose packets are counted with their IP headers.
 pub const UDP_IP_HEADERS: usize = 28;
 
-/// How long the jitter keeps a value.
+/// How long the jitter keeps one value.
 pub const JITTER_SPELL: Micros = 5_000;
 
 /// How packets get lost.
@@ -23,9 +23,9 @@ pub const JITTER_SPELL: Micros = 5_000;
 pub enum Loss {
     /// Each packet on its own, with this probability.
     Random(f64),
-    /// Gilbert-Elliott with two states: in the good one nothing is lost, in the bad one everything is. Given by what one can
-    /// measure: the share of the time that is bad and the mean length of a bad spell. The states follow the clock and not the
-    /// packets: a sender that waits out the spell is not punished for its silence, and all protocols meet the same weather.
+    /// Gilbert-Elliott with two states: nothing is lost in the good state, everything in the bad state. The parameters can be
+    /// measured: the share of time in the bad state, and the mean length of a bad spell. The states follow the clock, not the
+    /// packets: a sender that waits out a spell has no disadvantage, and all protocols meet the same spells.
     Burst { share: f64, length: Micros },
 }
 
@@ -51,23 +51,23 @@ impl Loss {
 pub struct Config {
     /// One-way delay that every packet has.
     pub delay: Micros,
-    /// Added to the delay, uniform in `0..jitter`, another value every [`JITTER_SPELL`]. It follows the clock, so packets sent
-    /// together travel together: with a value for each packet, one that follows another closely would wait for the slower of two
-    /// draws, and protocols that send more packets would seem slower. Jitter alone never changes the order, as in a queue.
+    /// Added to the delay, uniform in `0..jitter`, with a new value every [`JITTER_SPELL`]. It follows the clock, so packets sent
+    /// together travel together. With a value per packet, a packet right after another would wait for the slower of the two, and
+    /// protocols that send more packets would seem slower. Jitter alone never changes the order, as in a queue.
     pub jitter: Micros,
     pub loss: Loss,
-    /// Share of packets that are held back by `reorder_by` while later ones overtake them.
+    /// Share of packets that are delayed by `reorder_by`, so that later ones overtake them.
     pub reorder: f64,
     pub reorder_by: Micros,
     /// Bits per second; `None` is no limit.
     pub bandwidth: Option<u64>,
-    /// What the queue in front of a bandwidth limit holds, in microseconds at full rate. A packet that finds it full is dropped.
+    /// Size of the queue in front of a bandwidth limit, in microseconds at full rate. A packet that finds it full is dropped.
     pub queue: Micros,
 }
 
 impl Config {
-    /// The same way with nothing in it but the delay: what handshakes go over. KCP has none, so those of the others shall neither
-    /// fail nor leave the measured part with what they met.
+    /// The same direction with its delay only, for handshakes. KCP has no handshake, so those of others must not fail, and must
+    /// not affect the measured part.
     pub fn undisturbed(self) -> Config {
         Config {
             jitter: 0,
@@ -79,7 +79,7 @@ impl Config {
     }
 }
 
-/// What becomes of a packet.
+/// The fate of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Arrives(Micros),
@@ -94,7 +94,7 @@ pub enum Cause {
     Queue,
 }
 
-/// What a link has been given so far.
+/// What a link has been given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
     pub packets: u64,
@@ -103,7 +103,7 @@ pub struct Count {
     pub dropped: u64,
 }
 
-/// The two-state model of [`Loss::Burst`], with random numbers of its own so that it does not depend on the packets.
+/// The two-state model of [`Loss::Burst`]. It has its own random numbers, so that it does not depend on the packets.
 struct Weather {
     random: Pcg64Mcg,
     bad: bool,
@@ -127,7 +127,7 @@ impl Weather {
         weather
     }
 
-    /// The length of a spell of the present state: exponential, as a spell has no memory.
+    /// The length of a spell in the present state: exponentially distributed, because spells have no memory.
     fn spell(&mut self) -> Micros {
         let mean = if self.bad {
             self.mean_bad
@@ -153,7 +153,7 @@ pub struct Link {
     seed: u64,
     random: Pcg64Mcg,
     weather: Option<Weather>,
-    /// When the packets in the queue will have been put on the wire.
+    /// When all packets in the queue will have been sent.
     busy_until: Micros,
     /// When the last packet that kept its place arrives.
     last_arrival: Micros,
@@ -161,9 +161,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// `stream` tells apart the links that share a seed: the two directions, the sessions of one run.
+    /// `stream` distinguishes links with the same seed: the two directions, the sessions of one run.
     pub fn new(config: Config, seed: u64, stream: u64) -> Link {
-        // The multiplier spreads neighbouring streams over the seed space; the generator's own mixing does the rest.
+        // The multiplier spreads neighbouring streams over the seed space; the generator mixes the rest.
         let seed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Link {
             config,
@@ -185,14 +185,14 @@ impl Link {
         self.count
     }
 
-    /// How long a packet that is handed over at time `now` waits for those before it.
+    /// How long a packet that is sent at `now` waits for those before it.
     pub fn waiting(&self, now: Micros) -> Micros {
         self.busy_until.saturating_sub(now)
     }
 
-    /// Hands a packet of `bytes` (with all headers) to the link at time `now`, which never goes back.
+    /// Sends a packet of `bytes` (with all headers) at time `now`, which never goes back.
     ///
-    /// Every packet draws the same two numbers, whatever becomes of it, so that the fate of the n-th packet depends on the seed
+    /// Every packet draws the same two numbers, whatever happens to it, so that the fate of the n-th packet depends on the seed
     /// and not on what the protocol did before.
     pub fn offer(&mut self, now: Micros, bytes: usize) -> Fate {
         let for_loss: f64 = self.random.random();
@@ -220,18 +220,18 @@ impl Link {
         Fate::Arrives(self.last_arrival)
     }
 
-    /// The jitter of the spell that `now` is in: a hash of the spell's number, so that it needs no state.
+    /// The jitter at `now`: a hash of the spell's number, so it needs no state.
     fn jitter_at(&self, now: Micros) -> Micros {
         // The finaliser of SplitMix64.
         let mut mixed = self.seed ^ (now / JITTER_SPELL).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
-        // The product of two 64-bit numbers, of which the upper half is a fair share of `jitter`.
+        // The upper half of the product of two 64-bit numbers: a fair share of `jitter`.
         ((u128::from(mixed) * u128::from(self.config.jitter)) >> 64) as Micros
     }
 
-    /// When the last bit of the packet has left, or `None` when the queue has no room for it.
+    /// When the last bit of the packet has left; `None` if the queue has no room for it.
     fn transmit(&mut self, now: Micros, bytes: usize) -> Option<Micros> {
         let Some(rate) = self.config.bandwidth else {
             return Some(now);
@@ -439,7 +439,7 @@ mod tests {
         assert!((49_900..50_000).contains(high), "{high}");
         let mean = delays.iter().sum::<u64>() / delays.len() as u64;
         assert!((39_800..40_200).contains(&mean), "{mean}");
-        // Packets sent together travel together.
+        // Packets that are sent together travel together.
         let mut link = Link::new(config, 9, 0);
         for n in 0..1_000 {
             let now = n * JITTER_SPELL;

@@ -1,4 +1,4 @@
-//! The links that the subcommands know by name, and the options that change them.
+//! The links that subcommands know by name, and the options that change them.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// One direction; both are alike.
+    /// One direction; both are the same.
     fn direction(self) -> Config {
         let none = Config {
             delay: 500,
@@ -70,7 +70,7 @@ impl Preset {
                 bandwidth: Some(50_000_000),
                 queue: 100_000,
             },
-            // Half of the round trip's loss and delay in each direction, as that test has it.
+            // Each direction has half of the round trip's loss and delay, as in that test.
             Preset::Loss10 => Config {
                 delay: 30_000,
                 jitter: 32_500,
@@ -139,7 +139,7 @@ fn micros(milliseconds: f64) -> Micros {
 }
 
 impl LinkArgs {
-    /// One direction of the link asked for.
+    /// One direction of the selected link.
     pub fn direction(&self) -> Config {
         let mut config = self.link.direction();
         if let Some(rtt) = self.rtt {

@@ -1,7 +1,7 @@
-//! Keeping time on a busy machine: what runs in real time goes before all ordinary work, if it may. Otherwise packets that the link
-//! delivers late would be held against TCP, and a server would be measured that hardly ran. These threads sleep most of the time.
+//! Keeping time on a busy machine: real-time measurements run before all ordinary work, if permitted. Otherwise late packets of
+//! the link would count against TCP, and a server would be measured that hardly ran. These threads sleep most of the time.
 
-/// While it lives, its thread goes before ordinary work.
+/// While this value lives, its thread runs before ordinary work.
 pub struct Punctual;
 
 impl Punctual {
@@ -9,12 +9,12 @@ impl Punctual {
         // SAFETY: all-zero is a valid `sched_param`.
         let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
         parameters.sched_priority = priority;
-        // Where it is not allowed the figures say so: late packets, long echo times.
+        // If it is not permitted, the figures show it: late packets, long echo times.
         // SAFETY: thread 0 is the caller, the parameters are valid.
         unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     }
 
-    /// Raises the thread that calls it.
+    /// Raises the priority of the calling thread.
     pub fn new() -> Punctual {
         Punctual::set(libc::SCHED_FIFO, 1);
         Punctual

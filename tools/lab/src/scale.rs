@@ -1,4 +1,4 @@
-//! `scale`: many connections in one process over real UDP sockets, and what it costs to drive their timers.
+//! `scale`: the cost of many connections in one process over real UDP sockets, and of their timers.
 
 use std::cell::RefCell;
 use std::net::UdpSocket;
@@ -92,7 +92,7 @@ impl Strategy {
     }
 }
 
-/// What `ikcpx_next` answers, as a distance, when nothing is due.
+/// The distance that `ikcpx_next` returns if nothing is due.
 const NEVER: u32 = 0x7fff_ffff;
 
 /// How far ahead a sleeping thread looks for its next timer, in ms.
@@ -105,7 +105,7 @@ pub struct Point {
     pub connections: usize,
     pub strategy: Strategy,
     pub updates_per_second: f64,
-    /// Share of a core that the server's thread takes: in the library with the timers around it, and with its sockets.
+    /// Share of a core that the server's thread takes: in the library and the timers around it, and with its sockets.
     pub in_library: f64,
     pub thread: f64,
     /// The least and the greatest share in the library of any second.
@@ -131,7 +131,7 @@ impl Scale {
         let mut points = Vec::new();
         for &interval in &self.interval {
             for &connections in &self.connections {
-                // Side by side in time: what is compared runs under the same load of the machine.
+                // In turns, so that the compared runs have the same other load on the machine.
                 for strategy in Strategy::ALL {
                     for (name, library) in &libraries {
                         if strategy == Strategy::Next && library.due.is_none() {
@@ -172,7 +172,7 @@ impl Scale {
         table.print();
         table.write_csv(&self.out.join("scale.csv"))?;
         let subtitle = format!(
-            "One server thread, real UDP on the loopback; each connection echoes {} bytes every {} ms",
+            "One server thread, real UDP sockets on loopback; each connection echoes {} bytes every {} ms",
             self.size, self.every
         );
         scale_plot::draw(&self.out.join("scale.svg"), &points, &subtitle, self.sweep)?;
@@ -216,7 +216,7 @@ fn table(points: &[Point]) -> Table {
     table
 }
 
-/// What one measurement is of.
+/// The parameters of one measurement.
 struct Run<'a> {
     library: &'a &'static Library,
     interval: i32,
@@ -228,14 +228,14 @@ struct Run<'a> {
     measured: Duration,
 }
 
-/// What the server's thread used in the measured time.
+/// What the server's thread used during the measurement.
 #[derive(Default, Clone)]
 struct Used {
     thread: Duration,
     library: Duration,
     updates: u64,
     wall: Duration,
-    /// Share in the library of each second.
+    /// Share in the library during each second.
     seconds: Vec<f64>,
 }
 
@@ -276,7 +276,7 @@ impl Side {
         })
     }
 
-    /// Gives every packet that is there to its connection, then the connection to `then`.
+    /// Passes every waiting packet to its connection, then the connection to `then`.
     fn receive(&mut self, mut then: impl FnMut(u32, &mut Kcp<Sink>)) -> Result<Duration> {
         let mut in_library = Duration::ZERO;
         while self.incoming.receive(&self.socket)? {
@@ -302,7 +302,7 @@ impl Side {
 
     fn sleep(&self, pause: Duration) {
         let mut descriptors = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        // An interrupted sleep is a short sleep.
+        // An interrupted sleep is just a short sleep.
         let _ = ppoll(&mut descriptors, Some(TimeSpec::from_duration(pause)), None);
     }
 }
@@ -322,15 +322,15 @@ fn is_idle(kcp: &Kcp<Sink>) -> bool {
 struct Timers {
     wheel: Wheel,
     set: Vec<bool>,
-    /// When each of these is due, where `ikcpx_next` says it.
+    /// When each connection is due according to `ikcpx_next`.
     at: Vec<u32>,
     due: Vec<u32>,
     park: bool,
 }
 
 impl Timers {
-    /// Every connection's first turn is somewhere in its interval, as connections come and go. `salt` keeps the clocks of one
-    /// connection (its flushes at both ends, its messages) from being in step with each other.
+    /// Each connection's first turn is somewhere in its interval, as connections come and go. `salt` keeps the clocks of one
+    /// connection (its flushes at both ends, its messages) from running in step.
     fn new(connections: usize, interval: u32, now: u32, park: bool, salt: u32) -> Timers {
         let mut wheel = Wheel::new(now);
         for connection in 0..connections as u32 {
@@ -346,7 +346,7 @@ impl Timers {
         }
     }
 
-    /// Puts a connection back that was taken off for having nothing to do.
+    /// Puts a connection back on the wheel that had nothing to do.
     fn wake(&mut self, connection: u32, kcp: &Kcp<Sink>, now: u32) {
         let set = &mut self.set[connection as usize];
         if !*set {
@@ -355,8 +355,8 @@ impl Timers {
         }
     }
 
-    /// Sends what a connection has to send now, and sets its timer if it needs one. A timer that comes too early stays on the
-    /// wheel, and is passed over.
+    /// Sends what a connection has to send now, and sets its timer if it needs one. A timer that fires too early is ignored and
+    /// stays on the wheel.
     fn send_due(&mut self, connection: u32, kcp: &mut Kcp<Sink>, now: u32) {
         kcp.update_due(now);
         let wait = kcp.next(now).map_or(NEVER, |next| next.wrapping_sub(now));
@@ -364,13 +364,13 @@ impl Timers {
         let sooner = !self.set[index] || (self.at[index].wrapping_sub(now) as i32) > wait as i32;
         if wait < NEVER && sooner {
             self.set[index] = true;
-            // The wheel does not reach further; what comes too early asks again.
+            // The wheel reaches no further; a timer that fires too early is set again.
             self.at[index] = now.wrapping_add(wait.min(8000));
             self.wheel.set(connection, self.at[index]);
         }
     }
 
-    /// Sends what is due by time. Returns the number of updates.
+    /// Sends what is due by now. Returns the number of updates.
     fn send_all_due(&mut self, connections: &mut [Kcp<Sink>], now: u32) -> u64 {
         self.due.clear();
         self.wheel.take(now, &mut self.due);
@@ -386,7 +386,7 @@ impl Timers {
         updates
     }
 
-    /// Updates what is due and asks when it is due again. Returns the number of updates.
+    /// Updates the connections that are due and asks when they are due again. Returns the number of updates.
     fn run(&mut self, connections: &mut [Kcp<Sink>], now: u32) -> u64 {
         self.due.clear();
         self.wheel.take(now, &mut self.due);
@@ -466,7 +466,7 @@ impl Run<'_> {
         let mut next_sweep = clock();
         let mut used = Used::default();
         let mut measuring: Option<(Instant, Duration)> = None;
-        // When the present second began, and the time in the library until then.
+        // When the present second began, and the time spent in the library until then.
         let mut second = (started, Duration::ZERO);
         while !interrupt::requested() {
             let elapsed = started.elapsed();
@@ -531,7 +531,8 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// The other side: sends the messages and times the echoes. Always driven by timers with parking, whatever is measured.
+    /// The other side: sends the messages and measures the echoes. It always uses timers and parks connections, whatever is
+    /// measured.
     fn clients(
         &self,
         socket: UdpSocket,
@@ -544,7 +545,7 @@ impl Run<'_> {
         let clock = || started.elapsed().as_millis() as u32;
         let count = side.connections.len();
         let mut timers = Timers::new(count, self.interval as u32, clock(), true, 0xC11E);
-        // The wheel of the messages: each connection's clock has its own phase.
+        // The wheel of the messages. Each connection's message clock has its own phase.
         let mut messages = Timers::new(count, self.every, clock(), false, 0x3E55);
         let mut buffer = vec![0; self.size.max(64)];
         let mut echoes = Vec::new();

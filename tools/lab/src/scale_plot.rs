@@ -9,7 +9,7 @@ use crate::scale::{Point, Strategy};
 
 const TOP: i32 = 166;
 const PANEL: i32 = 300;
-/// To the right of each panel, for the names of its curves.
+/// Room for the names of the curves, to the right of each panel.
 const NAMES: i32 = 150;
 
 fn color(strategy: Strategy) -> RGBColor {
@@ -53,8 +53,8 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str, sweep: u32) -> Result
         &format!(
             "update: ikcp_update on each connection every {sweep} ms. check: when ikcp_check says so."
         ),
-        "park: check, without the connections that have nothing to do. next: when ikcpx_next says so, sent at once.",
-        "Bars: the cheapest and the dearest second.",
+        "park: check, but idle connections have no timer. next: when ikcpx_next says so, sent at once.",
+        "Bars: from the lowest second to the highest.",
     ];
     let canvas = Canvas::new(path, TOP + rows * row - 30, title, &lines)?;
     let step = (plot::WIDTH - 20) / columns;

@@ -1,5 +1,5 @@
-//! What a protocol must offer to be measured in virtual time, and one session of messages on a clock that are echoed: the
-//! traffic of a game.
+//! What a protocol needs to be measured in virtual time, and one session of messages at a fixed pace that are echoed: the traffic
+//! of a game.
 
 use anyhow::{Result, bail};
 use kcp_cli::interrupt;
@@ -21,11 +21,11 @@ pub trait Pair {
     fn receive(&mut self, side: usize, buffer: &mut [u8]) -> Option<usize>;
     /// What each direction of the link has carried.
     fn wire(&self) -> [Count; 2];
-    /// Why the connection can do no more, if that is so.
+    /// Why the connection can do no more, if it is broken.
     fn broken(&self) -> Option<&'static str>;
 }
 
-/// Messages of `size` bytes, one every `every`, echoed by the server.
+/// Messages of `size` bytes, one every `every`, which the server echoes.
 #[derive(Debug, Clone, Copy)]
 pub struct Traffic {
     pub size: usize,

@@ -1,4 +1,4 @@
-//! Tables: one set of rows, printed for people and written as CSV for programs. And the figures of a distribution.
+//! Tables: one set of rows, printed for people and written as CSV for programs; and the figures of a distribution.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Exact percentiles (nearest rank) of sorted samples; `None` of no samples.
+    /// Exact percentiles (nearest rank) of sorted samples; `None` without samples.
     pub fn of(sorted: &[u64]) -> Option<Summary> {
         let max = *sorted.last()?;
         let rank = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];

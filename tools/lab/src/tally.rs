@@ -1,4 +1,4 @@
-//! What one flow does to a bottleneck, and what it gets through it.
+//! What one flow sends into a bottleneck, and what arrives.
 
 use std::collections::HashSet;
 
@@ -10,17 +10,17 @@ use crate::wire::{COMMAND_PUSH, headers};
 #[derive(Default)]
 pub struct Tally {
     pub packets: u64,
-    /// Lost as the link loses packets of everybody.
+    /// Lost at random by the link.
     pub lost: u64,
-    /// Dropped by the full queue: the loss that a sender makes itself.
+    /// Dropped by the full queue: losses that the senders cause.
     pub dropped: u64,
-    /// Segments that had arrived before.
+    /// Segments that arrived again.
     pub repeated: u64,
     /// Segments that arrived for the first time.
     pub fresh: u64,
     /// Bytes given to the program.
     pub bytes: u64,
-    /// How long each packet waited in the queue, but for those that were dropped.
+    /// How long each packet waited in the queue, except for dropped ones.
     pub waits: Vec<Micros>,
 }
 
@@ -38,7 +38,7 @@ impl Tally {
         self.waits.push(waits);
     }
 
-    /// Counts what another has counted.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Tally) {
         self.packets += other.packets;
         self.lost += other.lost;
@@ -49,19 +49,19 @@ impl Tally {
         self.waits.extend(&other.waits);
     }
 
-    /// The sum of several.
+    /// The sum of several tallies.
     pub fn sum<'a>(all: impl IntoIterator<Item = &'a Tally>) -> Tally {
         let mut sum = Tally::default();
         all.into_iter().for_each(|one| sum.add(one));
         sum
     }
 
-    /// The share of its packets that the full queue dropped.
+    /// The share of the flow's packets that the full queue dropped.
     pub fn own_loss(&self) -> f64 {
         self.dropped as f64 / self.packets.max(1) as f64
     }
 
-    /// What was sent beyond what was lost and delivered, as a share of what was delivered.
+    /// Bytes sent beyond those lost and delivered, as a share of those delivered.
     pub fn needless(&self) -> f64 {
         self.repeated as f64 / self.fresh.max(1) as f64
     }

@@ -1,6 +1,6 @@
-//! The kernel's TCP through the emulated link, in real time. Each connection has two network namespaces of its own, each with a TUN
-//! device whose packets this process carries to the other one through the link. So nothing of the machine's network is touched,
-//! no route or metric is shared between them, and everything vanishes with the process.
+//! The kernel's TCP through the emulated link, in real time. Each connection has two network namespaces of its own, each with a
+//! TUN device; this process carries the packets between the devices through the link. The machine's network is not touched,
+//! connections share no route or metric, and everything disappears with the process.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -38,14 +38,14 @@ pub fn available() -> Result<Vec<String>> {
     Ok(list.split_whitespace().map(str::to_string).collect())
 }
 
-/// The name of a congestion control, as the kernel has them.
+/// The name of a congestion control in the kernel.
 pub fn control(text: &str) -> Result<String> {
     let named = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty();
     ensure!(named, "expected a name such as cubic");
     Ok(text.to_string())
 }
 
-/// The controls asked for that this kernel has; says which it lacks.
+/// The requested controls that this kernel has; prints those that it lacks.
 pub fn usable(wanted: &[String]) -> Result<Vec<String>> {
     let kernel = available()?;
     let (usable, missing): (Vec<_>, Vec<_>) = wanted
@@ -61,7 +61,8 @@ pub fn usable(wanted: &[String]) -> Result<Vec<String>> {
     Ok(usable)
 }
 
-/// Runs `work` on a thread in a fresh network namespace. What it opens there stays there, whichever thread uses it later.
+/// Runs `work` on a thread in a new network namespace. Sockets that it opens stay in that namespace, whichever thread uses them
+/// later.
 fn in_new_namespace<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         scope
@@ -85,7 +86,7 @@ fn tun(side: usize) -> Result<SyncDevice> {
     Ok(device)
 }
 
-/// Sets what is asked for in the namespace of this thread.
+/// Makes the requested settings in the namespace of this thread.
 fn tune(sysctl: &[String]) -> Result<()> {
     for setting in sysctl {
         let (name, value) = setting.split_once('=').context("a setting is name=value")?;
@@ -110,18 +111,19 @@ struct End {
     pending: Vec<u8>,
 }
 
-/// A connection between two namespaces. Its packets come out of the devices at both ends, and whoever has it carries them.
+/// A connection between two namespaces. Its packets come out of the devices at both ends, and the owner of the connection carries
+/// them.
 pub struct Connection {
     ends: [End; 2],
     /// The client's socket until it connects.
     client: Option<Socket>,
     listener: TcpListener,
-    /// The way of the handshake: with the delay of the link, and nothing else of it.
+    /// The link of the handshake, which only has the delay of the real one.
     setup: [Pipe; 2],
 }
 
 impl Connection {
-    /// Both ends, not connected yet. `sysctl` has settings below /proc/sys/net/ipv4 for their namespaces, as name=value.
+    /// Both ends, not yet connected. `sysctl` has settings below /proc/sys/net/ipv4 for their namespaces, as name=value.
     pub fn open(congestion: &str, sysctl: &[String], link: Config) -> Result<Connection> {
         let (server_device, listener) = in_new_namespace(|| {
             tune(sysctl)?;
@@ -189,7 +191,7 @@ impl Connection {
         }
     }
 
-    /// Gives `packets` what has come out at each end, and the handshake its packets.
+    /// Passes the packets that have come out at each end to `packets`, and those of the handshake to the other end.
     pub fn carry(&mut self, now: Micros, mut packets: impl FnMut(usize, &[u8])) -> Result<()> {
         let established = self.ends[SERVER].stream.is_some();
         let mut packet = [0; MTU as usize + 64];
@@ -218,7 +220,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends bytes from one end; what the socket does not take now goes with the next call.
+    /// Sends bytes from one end; what the socket does not take now is sent in the next call.
     fn write(&mut self, side: usize, bytes: &[u8]) -> Result<()> {
         let End {
             stream, pending, ..
@@ -246,7 +248,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives `sink` the bytes that have arrived at one end.
+    /// Passes the bytes that have arrived at one end to `sink`.
     pub fn read(&mut self, side: usize, mut sink: impl FnMut(&[u8])) -> Result<()> {
         let Some(stream) = &mut self.ends[side].stream else {
             return Ok(());
@@ -262,7 +264,7 @@ impl Connection {
         }
     }
 
-    /// What becomes readable when there is something to do.
+    /// The descriptors that become readable when there is something to do.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listening = self.ends[SERVER]
             .stream
@@ -284,7 +286,7 @@ impl Connection {
     }
 }
 
-/// One session: a connection, its link, and how far the messages are.
+/// One session: a connection, its link, and the progress of its messages.
 struct Flow {
     connection: Connection,
     pipes: [Pipe; 2],
@@ -294,7 +296,7 @@ struct Flow {
     echoed: Vec<u8>,
     session: Session,
     done: bool,
-    /// The worst delay of a packet beyond what the link asked for: how well this process keeps time.
+    /// Delays of packets beyond what the link asked for: how well this process keeps time.
     late: Vec<Micros>,
 }
 
@@ -357,7 +359,7 @@ impl Flow {
         }
         let sending_ends = self.phase + traffic.every * traffic.messages as u64;
         self.done |= now - start > sending_ends + traffic.patience;
-        // What the sockets have sent meanwhile goes on its way at once.
+        // What the sockets have sent meanwhile leaves at once.
         self.carry(now)
     }
 
@@ -382,7 +384,7 @@ impl Flow {
         self.phase + traffic.every * self.session.sent.len() as u64
     }
 
-    /// When there is something to do even if no descriptor becomes ready.
+    /// When there is something to do, even if no descriptor becomes ready.
     fn next_event(&self, traffic: Traffic) -> Micros {
         let sending = self
             .start
@@ -408,13 +410,13 @@ pub struct Plan {
     pub phase: Micros,
 }
 
-/// The sessions of a run and how late this process was with the packets of all of them, in microseconds at p50 and p99.
+/// The sessions of a run, and how late this process handled their packets, in microseconds at p50 and p99.
 pub struct Outcome {
     pub sessions: Vec<Session>,
     pub late: [Micros; 2],
 }
 
-/// Runs all sessions side by side, in real time. `progress` is told the share that is done.
+/// Runs all sessions side by side, in real time. `progress` gets the share that is done.
 pub fn run(
     plans: &[Plan],
     link: Config,
@@ -433,7 +435,7 @@ pub fn run(
     while flows.iter().any(|flow| !flow.done) && !interrupt::requested() {
         let now = clock.elapsed();
         for flow in flows.iter_mut().filter(|flow| !flow.done) {
-            // Each flow by its own reading of the clock: with many of them the first would make the last late.
+            // Each flow reads the clock itself; with one reading for many flows, the first would make the last late.
             flow.work(clock.elapsed().as_micros() as Micros, traffic)?;
         }
         if now > connecting_until {

@@ -1,4 +1,4 @@
-//! The library that the tests run on: the one that KCP_LAB_LIBRARY names, else this repository's own, built once.
+//! The library that the tests use: the one that KCP_LAB_LIBRARY names, or else this repository's own, built once.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -16,7 +16,7 @@ pub fn library() -> &'static Library {
     })
 }
 
-/// Whether that library has congestion controls. One that is built without extensions, or another implementation, lacks them.
+/// Whether that library has congestion controls. A build without extensions lacks them, and so do other implementations.
 pub fn has_controls() -> bool {
     let has_them = library().controller("ikcpx_bbr").is_some();
     if !has_them {

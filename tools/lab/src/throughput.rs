@@ -1,4 +1,4 @@
-//! `throughput`: what one connection carries, and what it costs, against window, loss and round-trip time.
+//! `throughput`: what one connection delivers and costs, by window, loss and round-trip time.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -95,13 +95,13 @@ pub struct Point {
     pub delivered: f64,
     /// window * mss * (1 - loss) / RTT
     pub formula: f64,
-    /// What the bandwidth leaves for payload, if it is limited.
+    /// The payload that the bandwidth allows, if it is limited.
     pub capacity: Option<f64>,
-    /// The sender's smoothed round-trip time at the end: the link's, its queue's, and both ends' waits for their flush.
+    /// The sender's smoothed round-trip time at the end. It includes the link, its queue, and the wait for both ends' flushes.
     pub srtt: i32,
     /// Packets from sender to receiver beyond what the payload needed, as a share of that.
     pub extra: f64,
-    /// The same without those that replaced a lost one.
+    /// `extra` without the packets that replaced lost ones.
     needless: f64,
     /// The share of the packets that the full queue dropped.
     own_loss: f64,
@@ -111,23 +111,23 @@ pub struct Point {
     rise: Option<Micros>,
     /// Time in the library, both ends, for each KiB delivered.
     pub nanos_per_kib: f64,
-    /// The same as a share of one core.
+    /// Time in the library as a share of one core.
     pub core: f64,
-    /// From the same to that of the cheapest run as a whole.
+    /// The cost in each millisecond's cheapest run, and in the cheapest whole run.
     pub spread: (f64, f64),
     /// `nanos_per_kib` of the second library.
     pub original: Option<f64>,
 }
 
 impl Point {
-    /// All times that a picture shows.
+    /// All costs that a picture shows.
     pub fn costs(&self) -> impl Iterator<Item = f64> {
         [self.spread.0, self.spread.1]
             .into_iter()
             .chain(self.original)
     }
 
-    /// The least of what limits it, in bytes per second.
+    /// The tightest limit, in bytes per second.
     fn bound(&self) -> f64 {
         self.capacity.unwrap_or(f64::INFINITY).min(self.formula)
     }
@@ -213,7 +213,7 @@ impl Throughput {
         Ok(())
     }
 
-    /// Everything that is asked for.
+    /// All cases that the options select.
     fn cases(&self) -> Vec<Case<'_>> {
         let mut cases = Vec::new();
         for &rtt in &self.rtt {
@@ -305,7 +305,7 @@ impl Throughput {
     }
 }
 
-/// When the mean of `span` milliseconds first comes to `wanted` bytes each.
+/// When the mean of `span` milliseconds first reaches `wanted` bytes per millisecond.
 fn rise(progress: &[u64], wanted: f64, span: usize) -> Option<Micros> {
     progress
         .windows(span)
@@ -338,7 +338,7 @@ impl fmt::Display for Case<'_> {
     }
 }
 
-/// What a transfer came to in its measured part.
+/// The result of a transfer in its measured part.
 struct Bulk {
     tally: Tally,
     mss: u32,
@@ -350,7 +350,7 @@ struct Bulk {
 }
 
 impl Bulk {
-    /// Of two runs of the same, the lesser time of each millisecond.
+    /// Of two equal runs, the lower time of each millisecond.
     fn cheapest(mut self, other: Bulk) -> Bulk {
         for (own, other) in self.busy.iter_mut().zip(other.busy) {
             *own = other.min(*own);
@@ -391,7 +391,7 @@ fn bulk(
         }
         let mut tick = Duration::ZERO;
         for side in [CLIENT, SERVER] {
-            // The arrivals first, outside of the measured time.
+            // Arrivals come first, outside of the measured time.
             arrived.clear();
             while let Some(packet) = pair.pipes[1 - side].pop(now) {
                 arrived.push(packet);
@@ -413,7 +413,7 @@ fn bulk(
                 kcp.input(packet);
             }
             if side == CLIENT {
-                // Twice the window waiting: the sender never has nothing to send.
+                // Twice the window is queued, so the sender always has something to send.
                 while kcp.waitsnd() < 2 * window {
                     ensure!(kcp.send(&message) >= 0, "ikcp_send failed");
                 }

@@ -1,4 +1,4 @@
-//! The picture of `throughput`: a row for each round-trip time; left what is delivered against the window, right what it costs.
+//! The picture of `throughput`: a row for each round-trip time; on the left the rate against the window, on the right the cost.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::throughput::Point;
 const TOP: i32 = 116;
 const ROW: i32 = 200;
 const GAP: i32 = 78;
-/// Left and right ends of the two columns; the names of the curves stand to the right of each.
+/// Left and right ends of the two columns; the names of the curves are to the right of each.
 const RATE: [i32; 2] = [80, 352];
 const COST: [i32; 2] = [522, 764];
 const COLORS: [RGBColor; 6] = [
@@ -22,8 +22,7 @@ const COLORS: [RGBColor; 6] = [
     plot::CYAN,
 ];
 
-const NOTE: &str =
-    "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cheapest run as a whole.";
+const NOTE: &str = "Left, thin dashes: window * (1 - loss) / RTT. Right, bars: up to the cost of the cheapest whole run.";
 
 fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
@@ -32,7 +31,7 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// Each value once, as they first come.
+/// Each value once, in the order of first appearance.
 fn in_order<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut kept: Vec<T> = Vec::new();
     for value in values {
@@ -99,7 +98,7 @@ pub fn draw(path: &Path, points: &[Point], subtitle: &str) -> Result<()> {
             });
         }
         for &(mode, loss) in &kinds {
-            // Several modes are told apart by their colours, and their losses by the names beside them.
+            // Colours distinguish several modes; the names beside the curves distinguish their losses.
             let (number, name) = match modes.len() {
                 1 => (
                     losses.iter().position(|one| *one == loss),
@@ -161,7 +160,7 @@ fn dots(canvas: &Canvas, panel: &Panel, curve: &[(f64, f64)], color: RGBColor) -
     Ok(())
 }
 
-/// window * (1 - loss) / RTT, as far as the panel goes: a straight line on logarithmic axes.
+/// window * (1 - loss) / RTT, up to the edge of the panel: a straight line on logarithmic axes.
 fn formula(canvas: &Canvas, panel: &Panel, curve: &[(f64, f64)], color: RGBColor) -> Result<()> {
     let (Some(&first), Some(&last)) = (curve.first(), curve.last()) else {
         return Ok(());

@@ -1,5 +1,5 @@
-//! What happened in one session, segment by segment, from the outside: the packets on the link and the public fields of the
-//! sender before and after each call. Nothing is asked of the library that every program could not see.
+//! What happened in one session, segment by segment, seen from outside: the packets on the link, and the sender's public fields
+//! before and after each call. Any program could see as much.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,13 +20,13 @@ use crate::wire::{COMMAND_ACK, COMMAND_PUSH, after, headers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     First,
-    /// Its timer, as it was set when the segment was sent, had run out.
+    /// Its timer had run out, as it was set when the segment was last sent.
     Timeout,
-    /// Later segments were acknowledged this often while it was not.
+    /// Later segments were acknowledged this often while this one was not.
     Fast {
         skips: u32,
     },
-    /// Before its timer had run out, where loss is told by time: told lost, or sent to make the peer answer.
+    /// Before its timer had run out, with time-based loss detection: found lost, or sent as a probe.
     Early,
 }
 
@@ -42,12 +42,12 @@ impl fmt::Display for Cause {
     }
 }
 
-/// One segment of payload put on the wire.
+/// One segment of payload that was sent over the link.
 #[derive(Debug, Clone)]
 pub struct Transmission {
     pub at: Micros,
     pub sn: u32,
-    /// 1 for the first time.
+    /// 1 for the first transmission.
     pub xmit: u32,
     pub cause: Cause,
     /// The segment's timer after this transmission, in ms.
@@ -80,7 +80,7 @@ pub struct Sample {
     pub waiting: u32,
     pub rto: i32,
     pub srtt: i32,
-    /// The state of the congestion control, where the library's own is installed.
+    /// The state of the congestion control, if it is one of the library's own.
     pub control: Option<Info>,
 }
 
@@ -90,20 +90,20 @@ pub struct Trace {
     pub acknowledgements: Vec<Acknowledgement>,
     pub skips: Vec<Skip>,
     pub samples: Vec<Sample>,
-    /// When the sender learned that a segment had arrived.
+    /// When the sender learned that each segment had arrived.
     pub acknowledged: BTreeMap<u32, Micros>,
-    /// When the receiving program was given a segment's message.
+    /// When the receiving program got each segment's message.
     pub delivered: BTreeMap<u32, Micros>,
 }
 
-/// What became of the transmission before a retransmission, and thus whether it was needed.
+/// What happened to the transmission before a retransmission, and so whether the retransmission was needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The segment was lost.
     Lost,
-    /// The segment had arrived; every acknowledgement of it so far was lost.
+    /// The segment had arrived, but all acknowledgements of it were lost so far.
     AckLost,
-    /// The segment or its acknowledgement was still on its way.
+    /// The segment or its acknowledgement was still in flight.
     Early,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Need {
 }
 
 impl Trace {
-    /// Whether retransmission number `index` of `transmissions` was needed, as only the link can know.
+    /// Whether retransmission number `index` of `transmissions` was needed, which only the link can know.
     pub fn need(&self, index: usize) -> Need {
         let this = &self.transmissions[index];
         let arrived = self.transmissions[..index]
@@ -128,7 +128,7 @@ impl Trace {
         if !arrived {
             return Need::Lost;
         }
-        // Later packets carry `una` as well, so any of them that gets through would have told.
+        // Later packets carry `una` as well, so any of them that arrives would have acknowledged it.
         let mut told = self
             .acknowledgements
             .iter()
@@ -143,7 +143,7 @@ impl Trace {
     }
 }
 
-/// What is remembered of a segment in `snd_buf`.
+/// What is recorded of a segment in `snd_buf`.
 #[derive(Clone, Copy)]
 struct Seen {
     xmit: u32,
@@ -151,7 +151,7 @@ struct Seen {
     ts: u32,
 }
 
-/// The sender's `snd_buf`, walked by its public links.
+/// The sender's `snd_buf`, read through its public links.
 fn send_buffer(end: &Endpoint) -> BTreeMap<u32, (Seen, u32)> {
     let mut found = BTreeMap::new();
     // SAFETY: the object is alive, no call into it is under way, and its lists are circular lists of live segments.
@@ -186,15 +186,15 @@ struct Observer {
     wire: Rc<RefCell<Vec<Wire>>>,
     known: BTreeMap<u32, Seen>,
     skips: BTreeMap<u32, u32>,
-    /// When the timer of each segment runs out, as it was set when the segment was sent: who tells loss by time may set it
-    /// forward.
+    /// When the timer of each segment runs out, as it was set when the segment was last sent; time-based loss detection may move
+    /// it.
     timers: BTreeMap<u32, u32>,
-    /// Whether the mode tells loss by time.
+    /// Whether the mode uses time-based loss detection.
     by_time: bool,
 }
 
 impl Observer {
-    /// To be called after each call that may have sent or acknowledged something.
+    /// Call it after each call that may have sent or acknowledged something.
     fn look(&mut self, pair: &KcpPair, now: Micros) {
         let buffer = send_buffer(&pair.ends[CLIENT]);
         let current = pair.ends[CLIENT].kcp.fields().current;
@@ -214,7 +214,7 @@ impl Observer {
                         let timer = self.timers.get(&header.sn);
                         let ran_out = timer.is_none_or(|timer| after_or_at(current, *timer));
                         let cause = match before {
-                            // A congestion control may have held back what was in the list.
+                            // A congestion control may have held back a segment that was in the list.
                             None | Some(Seen { xmit: 0, .. }) => Cause::First,
                             Some(_) if ran_out => Cause::Timeout,
                             Some(_) if self.by_time => Cause::Early,
@@ -223,7 +223,7 @@ impl Observer {
                         if let Some((seen, _)) = after {
                             self.timers.insert(header.sn, seen.resendts);
                         }
-                        // A timeout leaves the count, the two others start it anew.
+                        // A timeout keeps the count; the other causes reset it.
                         if cause != Cause::Timeout {
                             self.skips.insert(header.sn, 0);
                         }
@@ -257,8 +257,8 @@ impl Observer {
             .collect();
     }
 
-    /// Counts the skips of one packet given to the sender, by the rule of the 1.7.1 and 2.1.1 behaviour: once for each packet, by
-    /// the acknowledgement with the highest `sn` among those with the newest `ts`, and only for segments not sent after that.
+    /// Counts the skips of one packet that the sender received, by the rule of 1.7.1 and 2.1.1: once per packet, by the
+    /// acknowledgement with the highest `sn` among those with the newest `ts`, and only for segments that were not sent after it.
     fn count_skips(&mut self, packet: &[u8], now: Micros) {
         let mut newest: Option<(u32, u32)> = None;
         let headers: Vec<_> = headers(packet).collect();
@@ -274,7 +274,7 @@ impl Observer {
             .known
             .iter()
             .filter(|(own, seen)| after(sn, **own) && !after(seen.ts, ts))
-            // What this packet itself acknowledges is gone before the skips are counted.
+            // Segments that this packet itself acknowledges are removed before skips are counted.
             .filter(|(own, _)| !headers.iter().any(|h| after(h.una, **own)))
             .filter(|(own, _)| !acks().any(|h| h.sn == **own))
         {
@@ -461,7 +461,7 @@ mod tests {
                     .find(|t| t.sn == one.sn && t.xmit == one.xmit - 1)
                     .unwrap();
                 let grown = if double {
-                    // By itself, or by the estimate where that is larger.
+                    // Doubled, or taken from the estimate if that is larger.
                     one.rto >= 2 * before.rto
                 } else {
                     one.rto == before.rto + before.rto / 2

@@ -1,5 +1,5 @@
-//! Two UDP sockets on the loopback, connected to each other, with many datagrams to a system call: so that the sockets do not
-//! drown what is to be measured.
+//! Two UDP sockets on the loopback interface, connected to each other. They move many datagrams per system call, so that the
+//! sockets do not hide what is measured.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -21,7 +21,7 @@ pub fn pair() -> Result<[UdpSocket; 2]> {
         let own: &UdpSocket = &sockets[own];
         own.connect(sockets[other].local_addr()?)?;
         own.set_nonblocking(true)?;
-        // As much as the system allows; less only means that a burst may lose something, which KCP resends.
+        // As much as the system allows. With less, a burst may lose datagrams, which KCP retransmits.
         let _ = SockRef::from(own).set_recv_buffer_size(8 << 20);
         let _ = SockRef::from(own).set_send_buffer_size(8 << 20);
     }
@@ -41,7 +41,7 @@ impl Outgoing {
         self.ends.push(self.bytes.len());
     }
 
-    /// Sends everything. What the socket does not take is lost, as on any network. Returns how many were.
+    /// Sends everything, and returns how many datagrams the socket took. The others are lost, as on any network.
     pub fn send(&mut self, socket: &UdpSocket) -> usize {
         let mut start = 0;
         let mut lost = 0;
@@ -95,7 +95,7 @@ impl Incoming {
         }
     }
 
-    /// Takes what is there, at most a batch; whether there was anything.
+    /// Receives what is there, at most a batch. False if there was nothing.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         let mut parts: [libc::iovec; BATCH] = [EMPTY; BATCH];
         // SAFETY: all-zero is a valid `mmsghdr`.

@@ -1,7 +1,7 @@
-//! A timer wheel with a slot for each millisecond: what a server with many connections keeps the answers of `ikcp_check` in.
-//! Setting a timer and taking the due ones cost the same whatever the number of connections.
+//! A timer wheel with a slot for each millisecond, in which a server with many connections keeps the answers of `ikcp_check`.
+//! Setting a timer and taking the due ones cost the same, whatever the number of connections.
 
-/// `ikcp_check` never answers later than one interval ahead, and intervals end at 5,000 ms.
+/// `ikcp_check` never answers later than one interval ahead, and an interval is at most 5,000 ms.
 const SLOTS: u32 = 8192;
 
 pub struct Wheel {
@@ -18,7 +18,7 @@ impl Wheel {
         }
     }
 
-    /// Wakes `connection` at `due`, or at the next turn when that is past. A connection is set again only after it was due.
+    /// Wakes `connection` at `due`, or at the next turn if that has passed. A connection is set again only after it was due.
     pub fn set(&mut self, connection: u32, due: u32) {
         let ahead = due.wrapping_sub(self.next) as i32;
         let at = self
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(due, [1]);
         wheel.take(at(5_000), &mut due);
         assert_eq!(due, [1, 2, 3]);
-        // A time that has passed means the next turn.
+        // A time in the past means the next turn.
         wheel.set(4, at(4_000));
         due.clear();
         wheel.take(at(5_001), &mut due);

@@ -1,4 +1,4 @@
-//! KCP's packets, read from the outside.
+//! KCP's packets, parsed independently of the library.
 
 pub const COMMAND_PUSH: u8 = 81;
 pub const COMMAND_ACK: u8 = 82;
@@ -30,7 +30,7 @@ pub fn headers(packet: &[u8]) -> impl Iterator<Item = Header> {
     })
 }
 
-/// Whether one sequence number or clock is after another, as the protocol counts.
+/// Whether one sequence number or clock is after another, as the protocol compares them.
 pub fn after(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) > 0
 }

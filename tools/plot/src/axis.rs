@@ -10,7 +10,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// A linear axis with about `ticks` round ticks, of which the first and the last are its ends.
+    /// A linear axis with about `ticks` round ticks; its ends are the first and the last.
     pub fn linear(low: f64, high: f64, ticks: usize, label: &str) -> Axis {
         let high = if high > low { high } else { low + 1.0 };
         let rough = (high - low) / ticks.max(1) as f64;
@@ -26,7 +26,7 @@ impl Axis {
         Axis::with_ticks(values, false, label)
     }
 
-    /// A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at the decades alone when there are many. It ends on ticks.
+    /// A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at the decades alone if there are many. It ends on ticks.
     pub fn logarithmic(low: f64, high: f64, label: &str) -> Axis {
         let low = low.max(1e-9);
         let high = high.max(low * 1.5);
@@ -69,7 +69,7 @@ impl Axis {
         }
     }
 
-    /// Keeps the grid lines and leaves the texts away, for panels that share an axis with the one below.
+    /// Keeps the grid lines and omits the labels, for panels that share an axis with the panel below.
     pub fn without_labels(mut self) -> Axis {
         for (_, label) in &mut self.ticks {
             label.clear();
@@ -83,7 +83,7 @@ impl Axis {
         (self.low, self.high)
     }
 
-    /// Where a value lies, 0 at the low end and 1 at the high one.
+    /// The position of a value: 0 at the low end, 1 at the high end.
     pub fn share(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
             (value.max(1e-12) / self.low).ln() / (self.high / self.low).ln()
@@ -94,7 +94,7 @@ impl Axis {
     }
 }
 
-/// A number as one would write it on a slide.
+/// A number in the shortest form that reads well.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1000.0 && value.fract() == 0.0 {

@@ -1,7 +1,7 @@
-//! Pictures for the documents, drawn with plotters into SVG: the axes are our own, since they are to end on a round tick, on
-//! logarithmic scales as well, and labels stand beside what they name.
+//! Pictures for the documents, drawn with plotters into SVG. The axes are our own, because they must end on a round tick, also on
+//! logarithmic scales, and labels stand beside what they name.
 //!
-//! All pictures are [`WIDTH`] wide and none has a text smaller than [`SMALL`], so that they can be read in a column of 850 pixels.
+//! All pictures are [`WIDTH`] wide, and no text is smaller than [`SMALL`], so they are readable in a column of 850 pixels.
 
 pub mod axis;
 pub mod palette;
@@ -36,12 +36,12 @@ pub enum Anchor {
     Right,
 }
 
-/// About how wide a text is, in a wide font.
+/// Approximate width of a text in a wide font.
 pub fn width(text: &str, size: u32) -> i32 {
     (text.chars().count() as f64 * f64::from(size) * 0.61).ceil() as i32
 }
 
-/// As much of a text as there is room for.
+/// A text, cut to the available room.
 fn shortened(text: &str, size: u32, room: i32) -> String {
     if width(text, size) <= room {
         return text.to_string();
@@ -61,7 +61,7 @@ pub struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    /// A title, and lines below it that say what is shown. The rest begins below `54 + 20 * lines`.
+    /// A title, with lines below it that say what is shown. Everything else begins below `54 + 20 * lines`.
     pub fn new(path: &'a Path, height: i32, title: &str, lines: &[&str]) -> Result<Canvas<'a>> {
         let area = SVGBackend::new(path, (WIDTH as u32, height as u32)).into_drawing_area();
         area.fill(&BACKGROUND).map_err(|e| anyhow!("{e}"))?;
@@ -84,8 +84,8 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// Text with its baseline's middle at the point. What would reach beyond the picture is moved into it, or cut if it is too long:
-    /// a measurement must not be lost for a long name.
+    /// Text; the point is the middle of its baseline. Text that would reach beyond the picture is moved into it, or cut if it is
+    /// too long: a long name must not discard a measurement.
     pub fn text(
         &self,
         at: (i32, i32),
@@ -106,7 +106,7 @@ impl<'a> Canvas<'a> {
         self.styled_text((x, y), &text, size, color, anchor, FontTransform::None)
     }
 
-    /// Small text that reads upwards.
+    /// Small text, reading upwards.
     pub fn text_upwards(&self, at: (i32, i32), text: &str, color: RGBColor) -> Result<()> {
         let text = shortened(text, SMALL, self.height);
         let half = width(&text, SMALL) / 2;
@@ -132,7 +132,7 @@ impl<'a> Canvas<'a> {
             Anchor::Middle => HPos::Center,
             Anchor::Right => HPos::Right,
         };
-        // The SVG backend writes a 1.24th of the size that it is given.
+        // The SVG backend divides the size by 1.24.
         let style = ("sans-serif", f64::from(size) * 1.24)
             .into_font()
             .transform(transform)

@@ -1,9 +1,9 @@
-//! The colours of all pictures. A picture is drawn for light pages; a style sheet in it swaps each colour for its counterpart
-//! where the reader's scheme is dark.
+//! The colours of all pictures. Pictures are drawn for light pages; a style sheet in each replaces every colour by its
+//! counterpart if the reader's scheme is dark.
 
 use plotters::style::RGBColor;
 
-/// What a colour is on a dark page.
+/// A colour on a light page, and on a dark page.
 struct Pair(RGBColor, RGBColor);
 
 macro_rules! colors {

@@ -23,7 +23,7 @@ pub struct Label {
 }
 
 impl Panel {
-    /// Where a point lies on the canvas; what is beyond the axes is put on the edge.
+    /// The place of a point on the canvas; points beyond the axes are moved to the edge.
     pub fn at(&self, x: f64, y: f64) -> (i32, i32) {
         let width = f64::from(self.right - self.left);
         let height = f64::from(self.bottom - self.top);
@@ -33,7 +33,7 @@ impl Panel {
         )
     }
 
-    /// The background, the grid, the ticks and the labels. A tick whose number would touch the one before it has none.
+    /// The background, the grid, the ticks and the labels. A label that would touch the one before it is left out.
     pub fn frame(&self, canvas: &Canvas, title: &str) -> Result<()> {
         let corners = [(self.left, self.top), (self.right, self.bottom)];
         canvas.rectangle(corners, PANEL.to_rgba())?;
@@ -113,7 +113,7 @@ impl Panel {
         Ok(())
     }
 
-    /// How far the measurements of one point lie apart.
+    /// The spread of the measurements of one point.
     pub fn spread(
         &self,
         canvas: &Canvas,
@@ -146,7 +146,7 @@ impl Panel {
     }
 }
 
-/// Rows for texts that want to stand at ascending heights: no two overlap, and all are within the bounds if there is room.
+/// Rows for texts at ascending heights: no two overlap, and all are within the bounds if there is room.
 fn spread_out(wanted: impl Iterator<Item = i32>, top: i32, bottom: i32) -> Vec<i32> {
     const ROW: i32 = 15;
     let mut rows: Vec<i32> = Vec::new();

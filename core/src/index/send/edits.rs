@@ -1,7 +1,7 @@
-//! What programs write to `xmit`, `fastack` and `resendts` of segments in `snd_buf`.
+//! Noticing what programs write to `xmit`, `fastack` and `resendts` of segments in `snd_buf`.
 //!
-//! In a small window each flush looks at all segments. In a larger window a flush sees what was written to the first or the
-//! last segment. For the others a scan goes around the window, some segments after each interval.
+//! In a small window each flush checks all segments. In a larger window a flush notices writes to the first or last segment. A
+//! scan goes through the others, some segments per interval.
 
 use super::SendIndex;
 use crate::index::slots::FAN;
@@ -9,51 +9,51 @@ use crate::list::List;
 use crate::segment::Segment;
 use crate::seq::Sn;
 
-/// Slots that one look takes in.
+/// Slots that the scan checks at a time.
 const LOOK: u32 = 64;
 
-/// `xmit` and `fastack` in one number, which the program is not likely to leave as it is when it writes them.
+/// `xmit` and `fastack` in one number, which almost any write to them changes.
 #[inline(always)]
 pub(super) fn counts(segment: Segment) -> u32 {
     segment.xmit.get().rotate_left(16) ^ segment.fastack.get()
 }
 
 impl SendIndex {
-    /// Lets all segments of a window that is watched know of their skips, before they are looked at one by one.
+    /// Applies pending skips to all segments before each is visited.
     #[inline(always)]
-    pub(crate) fn settle(&self, list: List<'_>) {
-        if !self.is_off() && self.unsettled.get() {
-            self.settle_now(list);
+    pub(crate) fn apply_skips(&self, list: List<'_>) {
+        if !self.is_off() && self.skips_pending.get() {
+            self.apply_skips_now(list);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_now(&self, list: List<'_>) {
-        self.settle_all();
+    fn apply_skips_now(&self, list: List<'_>) {
+        self.refresh_all();
         self.stamp_ends(list);
     }
 
-    /// A flush begins: sees what the program has written where all is looked at.
+    /// A flush begins: checks all segments if there are few.
     #[inline(always)]
     pub(crate) fn watch(&self, list: List<'_>) {
         if !self.is_off()
             && self.is_watched()
             && let Some((first, last)) = list.ends()
         {
-            self.settle(list);
+            self.apply_skips(list);
             self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
         }
     }
 
-    /// Looks at some segments of a window in which not all are looked at by each flush. False when the program has written to
-    /// the first or the last, and so perhaps to many.
+    /// Checks some segments of a window that is too large to check all at each flush. False if the program has written to the
+    /// first or last segment, and so perhaps to many.
     #[inline(always)]
     pub(crate) fn look_around(&self, list: List<'_>) -> bool {
         let Some((first, last)) = list.ends() else {
             return true;
         };
-        // What was found to be out of order, or found no memory, has lost its index.
+        // A list that was out of order, or that found no memory, has lost its index.
         if self.is_off() {
             return true;
         }
@@ -72,7 +72,7 @@ impl SendIndex {
         true
     }
 
-    /// Takes over what the program has written to the segments from `at` to `end`, and to those that share their nodes.
+    /// Takes over what the program has written to the segments from `at` to `end`, and to others below the same nodes.
     #[inline(never)]
     fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
@@ -83,7 +83,7 @@ impl SendIndex {
         }
     }
 
-    /// The same where the first node has to be looked at one by one.
+    /// Does the same if the segments below the first node must be checked one by one.
     #[inline(never)]
     fn look_closer(&self, list: List<'_>, at: Sn, end: Sn) {
         let (unsent, limit) = (self.unsent.get(), self.limit.get());

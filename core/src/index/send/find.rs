@@ -1,4 +1,4 @@
-//! Finding segments: by sequence number, and the next one that a flush has to look at.
+//! Finding segments: by sequence number, and the next one that a flush has to visit.
 
 use super::{Due, Scope, Seek, SendIndex, Span};
 use crate::index::Bookmark;
@@ -9,7 +9,7 @@ use crate::seq::{Millis, Sn};
 use super::FastResend;
 
 impl SendIndex {
-    /// The listed segment with this `sn`.
+    /// The listed segment with number `sn`.
     #[inline(always)]
     pub(crate) fn find<'k>(&'k self, list: List<'k>, sn: Sn) -> Option<Segment<'k>> {
         if list.is_empty() {
@@ -35,7 +35,7 @@ impl SendIndex {
         None
     }
 
-    /// Begins to load the segment with this `sn` into the caches.
+    /// Prefetches the segment with number `sn`.
     #[inline(always)]
     pub(crate) fn prefetch(&self, sn: Sn) {
         if !self.is_off() {
@@ -43,8 +43,8 @@ impl SendIndex {
         }
     }
 
-    /// The same for a segment that was listed before a callback, also where the list is not in order and a search for
-    /// it would end early.
+    /// The segment `sn`, if it is still listed after a callback. It is found even if the list is out of order, where `find` would
+    /// end early.
     #[inline(never)]
     pub(crate) fn find_again<'k>(&'k self, list: List<'k>, sn: Sn) -> Option<Segment<'k>> {
         if !self.is_off() {
@@ -59,7 +59,7 @@ impl SendIndex {
         at
     }
 
-    /// What is behind the segment of this bookmark, looked for in the order of the list; nothing where that is not listed any more.
+    /// The segment after that of the bookmark, in the order of the list; `None` if that is no longer listed.
     pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Segment<'k>> {
         let mut next = list.first();
         while let Some(segment) = next {
@@ -71,14 +71,14 @@ impl SendIndex {
         next
     }
 
-    /// True when the list is in order of `sn`.
+    /// True if the list is in order of `sn`.
     pub(crate) fn finds_order(&self, list: List<'_>) -> bool {
         let Some(first) = list.first().filter(|_| self.is_off()) else {
             return true;
         };
         let mut at = first;
         while let Some(next) = list.next(at) {
-            // Steps that all lead forward may lead all around the circle.
+            // Even if each step leads forward, all steps together may lead around the circle.
             let (low, sn) = (Sn(first.sn.get()), Sn(next.sn.get()));
             if !Sn(at.sn.get()).before(sn) || sn.before(low) {
                 return false;
@@ -88,7 +88,7 @@ impl SendIndex {
         true
     }
 
-    /// The first segment of the scope that is not before `from`; the first of all for `None`.
+    /// The first segment of the scope that is not before `from`; for `None`, the first of the scope.
     #[inline(never)]
     pub(crate) fn seek<'k>(
         &'k self,
@@ -123,7 +123,7 @@ impl SendIndex {
         self.first_from(list, from)
     }
 
-    /// The first segment that is not before `from`, mostly one of the last that are listed.
+    /// The first segment that is not before `from`. It is usually among the last.
     #[inline(never)]
     fn first_from<'k>(&'k self, list: List<'k>, from: Sn) -> Option<Segment<'k>> {
         if let Some(found) = list
@@ -148,7 +148,7 @@ impl SendIndex {
         found
     }
 
-    /// The segment of the scope behind `segment`.
+    /// The segment of the scope after `segment`.
     #[inline(always)]
     pub(crate) fn after<'k>(
         &'k self,
@@ -183,8 +183,8 @@ impl SendIndex {
             .or_else(|| self.next_due_from(list, next, due))
     }
 
-    /// The first due segment that is not before `sn`, whose slot is `slot`, or one beyond the ring; or else the first that was
-    /// never sent. Nothing is pending there then.
+    /// The first due segment that is not before `sn`, or else the first that was never sent. `slot` is the slot of `sn`, or one
+    /// beyond the ring. Nothing is pending for the segment that is returned.
     #[inline(never)]
     fn next_due_from<'k>(
         &'k self,
@@ -198,7 +198,7 @@ impl SendIndex {
         let root = self.slots.root_level();
         let find = |from, to| self.slots.find_due(root, 0, &(Span { from, to }, due));
         let mut found = None;
-        // Just behind the last one nothing is found, and what was pending before it is brought up to date.
+        // One past the last segment there is nothing to find, but nodes before it are renewed.
         let ahead = last.since(sn);
         if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.may_be_below(root, 0, due) {
             let to_end = (ring_end + 1).wrapping_sub(slot);

@@ -1,4 +1,4 @@
-//! The index beside what it stands for: a walk over all segments, as the original does it.
+//! Compares the index with a walk over all segments, as in the original.
 
 use core::ffi::{c_char, c_int, c_void};
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ use crate::wire::Header;
 
 const ACK: u8 = 82;
 const WINS: u8 = 84;
-/// Numbers of the segments that were sent, as the wire shows them.
+/// Numbers of the segments that were sent, as seen in the packets.
 type Sent = RefCell<Vec<u32>>;
 
 unsafe extern "C" fn output(
@@ -23,7 +23,7 @@ unsafe extern "C" fn output(
     _kcp: *mut IKCPCB,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: that is what the library hands out, and `user` is a list of numbers.
+    // SAFETY: the library hands out such a packet, and `user` is a list of numbers.
     let (packet, sent) = unsafe {
         let packet = slice::from_raw_parts(packet.cast::<u8>(), len.unsigned_abs() as usize);
         (packet, &*user.cast::<Sent>())
@@ -58,7 +58,7 @@ fn listed<'k>(kcp: &'k Kcp<'_>) -> Vec<Segment<'k>> {
         .map_or(Vec::new(), |first| list.from(first).collect())
 }
 
-/// What the library should hold and do, kept by walking.
+/// What the library should hold and do, computed by walking.
 struct Model<'a> {
     object: *mut IKCPCB,
     sent: &'a Sent,
@@ -66,13 +66,13 @@ struct Model<'a> {
     now: u32,
     /// `sn` and `fastack` of the segments in flight.
     skips: Vec<(u32, u32)>,
-    /// The program has written to segments, and no flush has seen that yet.
+    /// The program has written to segments, and no flush has noticed yet.
     written: bool,
 }
 
 /// A handle for one call.
 fn handle<'k>(object: *mut IKCPCB) -> Kcp<'k> {
-    // SAFETY: objects of these tests are used by one thread, and not after their release.
+    // SAFETY: one thread uses the objects of these tests, and never after their release.
     unsafe { Kcp::from_ptr(object) }.expect("an object")
 }
 
@@ -90,7 +90,7 @@ impl Model<'_> {
 
     fn send(&mut self, count: u32) {
         for _ in 0..count {
-            // SAFETY: NULL stands for zeros.
+            // SAFETY: NULL means zeros.
             self.kcp()
                 .send(unsafe { Source::new(core::ptr::null()) }, 1);
         }
@@ -108,12 +108,12 @@ impl Model<'_> {
             len: 0,
         };
         let packet = header.emit();
-        // SAFETY: a header.
+        // SAFETY: the packet is one header.
         self.kcp()
             .input(unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) });
     }
 
-    /// An acknowledgement, and what it skips.
+    /// An acknowledgement, and the segments that it skips.
     fn acknowledge(&mut self, sn: u32, ts: u32, una: u32) {
         self.input(ACK, sn, ts, una);
         let kcp = self.kcp();
@@ -135,11 +135,11 @@ impl Model<'_> {
         }
     }
 
-    /// A flush, with the clock as it is, sends what a walk finds due, in that order.
+    /// A flush at the present time sends the segments that a walk finds due, in that order.
     fn flush(&mut self) {
         let kcp = self.kcp();
         let resent = kcp.resent();
-        let fast = kcp.fast_resend(resent);
+        let limit = kcp.fastlimit.get();
         let now = Millis(kcp.current.get());
         let mut due = Vec::new();
         for segment in listed(&kcp) {
@@ -147,7 +147,7 @@ impl Model<'_> {
             let skips = self.skips_of(sn).expect("in flight");
             if segment.xmit.get() == 0 || now.since(Millis(segment.resendts.get())) >= 0 {
                 due.push(sn);
-            } else if *skips >= resent && fast.allows(segment.xmit.get()) {
+            } else if *skips >= resent && (limit <= 0 || segment.xmit.get() <= limit as u32) {
                 *skips = 0;
                 due.push(sn);
             }
@@ -164,11 +164,11 @@ impl Model<'_> {
         assert_eq!(*self.sent.borrow(), due);
     }
 
-    /// Every count is what a walk made it, once it is settled.
+    /// After the skips are applied, every count equals the one computed by walking.
     fn compare(&mut self) {
         let kcp = self.kcp();
         let (index, list) = (&kcp.private().sent, kcp.snd_buf());
-        index.settle(list);
+        index.apply_skips(list);
         for segment in listed(&kcp) {
             let sn = segment.sn.get();
             let skips = *self.skips_of(sn).expect("in flight");
@@ -185,7 +185,7 @@ impl Model<'_> {
         }
     }
 
-    /// The program writes to some segment. Where all are looked at, the next flush sees it.
+    /// The program writes to a segment. If every segment is checked, the next flush notices.
     fn write(&mut self) {
         let kcp = self.kcp();
         let segments = listed(&kcp);
@@ -270,13 +270,13 @@ impl Model<'_> {
     }
 }
 
-/// Windows with and without a ring, whole and full of holes, numbers that wrap, a clock that jumps, times of
-/// acknowledgements from everywhere, parameters that change, and segments that the program writes to.
+/// Windows with and without a ring, whole and full of holes; numbers that wrap; a clock that jumps; acknowledgements with any
+/// time stamp; parameters that change; segments that the program writes to.
 #[test]
 fn the_index_does_what_a_walk_over_all_segments_does() {
     let seeds = match std::env::var("IKCP_SEED") {
         Ok(seed) => std::vec![seed.parse().expect("a number")],
-        // Miri takes a thousand times as long.
+        // Miri is a thousand times slower.
         Err(_) => (1..=if cfg!(miri) { 1 } else { 40 }).collect::<Vec<u64>>(),
     };
     for seed in seeds {
@@ -317,7 +317,7 @@ fn the_index_does_what_a_walk_over_all_segments_does() {
     }
 }
 
-/// What the program writes in the middle of a large window is seen after as many intervals as it has times 64 numbers.
+/// A write in the middle of a large window is noticed after one interval for each 64 numbers of the window.
 #[test]
 fn a_write_in_the_middle_of_a_large_window_was_seen_37_seconds_later() {
     for window in if cfg!(miri) {
@@ -335,7 +335,7 @@ fn a_write_in_the_middle_of_a_large_window_was_seen_37_seconds_later() {
             kcp.nodelay(1, 10, 2, 1);
             kcp.rx_rto.set(60_000);
             for _ in 0..window {
-                // SAFETY: NULL stands for zeros.
+                // SAFETY: NULL means zeros.
                 handle(object).send(unsafe { Source::new(core::ptr::null()) }, 1);
             }
             let mut now = 1000;
@@ -371,22 +371,22 @@ fn in_flight(count: i32) -> *mut IKCPCB {
     kcp.nodelay(1, 10, 2, 1);
     kcp.rx_rto.set(60_000);
     for _ in 0..count {
-        // SAFETY: NULL stands for zeros.
+        // SAFETY: NULL means zeros.
         handle(object).send(unsafe { Source::new(core::ptr::null()) }, 1);
     }
     handle(object).update(1000);
     object
 }
 
-/// An update looks at some segments of a large window. Where the list was out of order by then, it did so through an index whose
-/// memory it had just given back.
+/// An update checks some segments of a large window. If the list was out of order by then, it used an index whose memory it had
+/// just freed.
 #[test]
 fn an_update_looked_at_segments_through_an_index_that_was_gone() {
     let object = in_flight(100);
     let kcp = handle(object);
     let head = &kcp.snd_buf;
-    // The first one goes to the end, as a program may do by hand.
-    // SAFETY: the links of a list.
+    // The first segment moves to the end, which a program may do by hand.
+    // SAFETY: links of a valid list.
     unsafe {
         let first = head.next.get();
         let (second, last) = ((*first).next.get(), head.prev.get());
@@ -405,8 +405,8 @@ fn an_update_looked_at_segments_through_an_index_that_was_gone() {
     handle(object).release();
 }
 
-/// With a line of the log for each acknowledgement, `una` took segments out one by one, by their numbers. One that had been given
-/// another number was never found, and `ikcp_input` never came back.
+/// With logging of acknowledgements on, `una` removed segments one by one, by their numbers. A segment with a changed number was
+/// never found, and `ikcp_input` never returned.
 #[test]
 fn una_went_round_a_segment_with_another_number_for_ever() {
     unsafe extern "C" fn writelog(_: *const c_char, _: *mut IKCPCB, _: *mut c_void) {}
@@ -426,7 +426,7 @@ fn una_went_round_a_segment_with_another_number_for_ever() {
         len: 0,
     };
     let packet = header.emit();
-    // SAFETY: a header.
+    // SAFETY: the packet is one header.
     let datagram = unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) };
     assert_eq!(handle(object).input(datagram), 0);
     handle(object).release();

@@ -1,7 +1,7 @@
 //! What the nodes over `snd_buf` record: how often segments were skipped, and their deadlines.
 //!
-//! A skip that concerns all segments below a node is recorded in the node, and moves down when something else has to be done
-//! below. So an acknowledgement costs a few nodes on each level, whatever the window.
+//! A skip of all segments below a node is recorded in the node, and moves down only when something else must change below. An
+//! acknowledgement therefore touches a few nodes on each level, whatever the window.
 
 use core::cell::Cell;
 
@@ -13,22 +13,22 @@ use crate::index::slots::{FAN, Node, Slots, bit, each};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
-/// How far ahead segments are loaded into the caches.
+/// How many segments ahead the caches are filled.
 pub(super) const AHEAD: u32 = 4;
 
-/// What a node notes about the segments below it.
+/// What a node records about the segments below it.
 pub(super) struct Timing {
-    /// Skips of all of them that what is below does not know of yet.
+    /// Skips of all segments below that their own nodes do not know yet.
     pending: Cell<u32>,
-    /// No segment that fast retransmission may repeat was skipped as often as this; 0 where there is none.
+    /// A bound on the skips: every segment below that may be retransmitted was skipped less often. 0 if there is none.
     above: Cell<u32>,
-    /// When each was last sent, or admitted.
+    /// When the segments below were last sent, or admitted.
     sent: Cell<Arc>,
-    /// Deadlines of those that were sent.
+    /// Deadlines of the segments that were sent.
     due: Cell<Option<Arc>>,
 }
 
-/// An acknowledgement that skipped what lies before it: its `sn` and the `ts` it echoes.
+/// An acknowledgement that skipped all segments before it: its `sn`, and the `ts` that it echoes.
 #[derive(Clone, Copy)]
 pub(super) struct Skip {
     pub(super) sn: Sn,
@@ -40,11 +40,11 @@ pub(super) struct Count {
     pub(super) span: Span,
     pub(super) skip: Skip,
     pub(super) limit: i32,
-    /// In the segments, and otherwise wherever it counts for all below a node, which may then be unsettled.
+    /// True: count in each segment. False: count in a node that it concerns as a whole, where it stays pending.
     pub(super) at_once: bool,
 }
 
-/// Slots in a row.
+/// Consecutive slots.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) from: u32,
@@ -58,14 +58,14 @@ impl Span {
     }
 }
 
-/// What a search through the tree is for.
+/// The purpose of a search through the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seek {
-    /// A due segment.
+    /// Find a due segment.
     Due,
-    /// Nothing: the nodes where one may be due are to be brought up to date.
+    /// Renew the nodes that may have a due segment.
     Stale,
-    /// Nothing: all nodes are.
+    /// Renew all nodes.
     All,
 }
 
@@ -82,14 +82,13 @@ impl Due {
     fn includes(self, segment: Segment) -> bool {
         self.seek == Seek::Due
             && (segment.xmit.get() == 0
-                || self.now.since(Millis(segment.resendts.get())) >= 0
-                || (segment.fastack.get() >= self.fast.resent
-                    && self.fast.allows(segment.xmit.get())))
+                || segment.has_timed_out(self.now)
+                || self.fast.was_skipped(segment))
     }
 }
 
 impl Timing {
-    /// Something sent at `ts` comes, where nothing is yet or besides what is noted.
+    /// Adds a segment sent at `ts`; `first` if there was none below this node.
     #[inline(never)]
     fn take_sent(&self, ts: Millis, first: bool) {
         if first {
@@ -111,10 +110,10 @@ impl Timing {
         }
     }
 
-    /// False when nothing below is due for sure.
+    /// False if nothing below is due.
     #[inline(always)]
     pub(super) fn may_be(&self, due: Due) -> bool {
-        // Where it is off, 2^32 - 1 skips would do, as in the original.
+        // Even when fast retransmission is off, 2^32 - 1 skips cause it, as in the original.
         self.above.get() > due.fast.resent.min(u32::MAX - 1)
             || self
                 .due
@@ -122,17 +121,33 @@ impl Timing {
                 .is_some_and(|arc| arc.is_past(due.now) != Some(false))
     }
 
-    /// No deadline is less than this from `now`.
+    /// A lower bound on the distance of deadlines from `now`.
     #[inline(always)]
     pub(super) fn distance(&self, now: Millis) -> i32 {
         self.due.get().map_or(i32::MAX, |arc| arc.distance(now))
     }
 
-    /// True when what is noted holds for `segment`, which was sent.
+    /// True if the record is right for `segment`, which was sent.
     #[inline(always)]
     fn holds_for(&self, segment: Segment, limit: i32) -> bool {
-        let room = self.above.get().saturating_sub(self.pending.get());
-        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= room
+        self.has_deadline(Millis(segment.resendts.get())) && above(segment, limit) <= self.room()
+    }
+
+    /// Does the same for a segment that may not have been sent yet, which is possible from `unsent` on.
+    #[cold]
+    #[inline(never)]
+    fn explains(&self, segment: Segment, unsent: Sn, limit: i32) -> bool {
+        if segment.xmit.get() == 0 {
+            !Sn(segment.sn.get()).before(unsent)
+        } else {
+            self.holds_for(segment, limit)
+        }
+    }
+
+    /// The highest value that [`above`] may return for a segment, not counting its pending skips.
+    #[inline(always)]
+    fn room(&self) -> u32 {
+        self.above.get().saturating_sub(self.pending.get())
     }
 
     #[inline(always)]
@@ -147,7 +162,7 @@ impl Timing {
     }
 }
 
-/// One more than the skips of a segment that may be repeated.
+/// One more than the skips of a segment that may be retransmitted, or else 0.
 #[inline(always)]
 fn above(segment: Segment, limit: i32) -> u32 {
     if FastResend::allows_under(limit, segment.xmit.get()) {
@@ -157,14 +172,14 @@ fn above(segment: Segment, limit: i32) -> u32 {
     }
 }
 
-/// True when `skip` passed over a segment `sn` last sent at `ts`.
+/// True if `skip` passed over segment `sn`, which was last sent at `ts`.
 #[inline(always)]
 pub(super) fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
     skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
 }
 
 impl Slots<Timing> {
-    /// Lets what is below the node of `level` above `slot` know of its skips.
+    /// Moves pending skips of the node of `level` above `slot` one level down.
     #[inline(always)]
     fn push(&self, level: u32, slot: u32) {
         if self.node(level, slot).note.pending.get() != 0 {
@@ -186,7 +201,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// The same for all nodes above the slot of `sn`.
+    /// Moves pending skips of all nodes above `sn` down to the segments.
     #[inline(never)]
     pub(super) fn push_to(&self, sn: Sn) {
         let slot = self.slot(sn);
@@ -195,7 +210,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// Skips that the segment in `slot` does not know of yet.
+    /// Skips that are pending for the segment in `slot`.
     #[cold]
     #[inline(never)]
     pub(super) fn pending(&self, slot: u32) -> u32 {
@@ -207,7 +222,7 @@ impl Slots<Timing> {
         skips
     }
 
-    /// Notes anew what a node with nothing pending should, from what is below it.
+    /// Renews the record of a node without pending skips from what is below it.
     #[inline(never)]
     fn renew(&self, level: u32, slot: u32, limit: i32) {
         let node = self.node(level, slot);
@@ -219,7 +234,7 @@ impl Slots<Timing> {
                 (note.above.get(), note.sent.get(), note.due.get())
             } else {
                 let segment = self.segment(at);
-                // Most are as the one before.
+                // Most segments have the timing of the one before.
                 let timing = (segment.ts.get(), segment.timing());
                 if timing == seen {
                     continue;
@@ -245,7 +260,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// Brings the nodes above `slot`, on which nothing is pending, up to date.
+    /// Renews the nodes above `slot`, which have no pending skips.
     #[inline(always)]
     pub(super) fn renew_above(&self, slot: u32, limit: i32) {
         for level in 0..=self.root_level() {
@@ -253,7 +268,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// Puts the consecutive `segments` from `first` to `last`, sent at `ts`, behind those that are there.
+    /// Appends the consecutive `segments` from `first` to `last`, sent at `ts`.
     #[inline(always)]
     pub(super) fn append<'k>(
         &self,
@@ -269,13 +284,13 @@ impl Slots<Timing> {
         });
     }
 
-    /// The lowest node above `slot` notes something new of a segment sent at `ts`.
+    /// Records a segment sent at `ts` in the nodes above the lowest one.
     #[inline(never)]
     fn take_in_above(&self, slot: u32, ts: Millis) {
         self.climb(slot, 1, |node, bit| Self::take_in(node, bit, ts));
     }
 
-    /// Takes segments sent at `ts` in below a node. True when it notes nothing new of them.
+    /// Adds segments sent at `ts` below a node. True if its record needs no change.
     #[inline(always)]
     fn take_in(node: &Node<Timing>, bits: u16, ts: Millis) -> bool {
         let (live, note) = (node.live.get(), &node.note);
@@ -287,13 +302,13 @@ impl Slots<Timing> {
         known
     }
 
-    /// True when it is noted already that those from `first` to `last`, which are few, are to be sent again at `resendts`.
+    /// True if the segments from `first` to `last` are few and their deadline `resendts` is recorded already.
     #[inline(always)]
     pub(super) fn knows_deadline(&self, first: Sn, last: Sn, resendts: Millis) -> bool {
         first.0 / FAN == last.0 / FAN && self.leaf(self.slot(first)).note.has_deadline(resendts)
     }
 
-    /// Those from `first` to `last` were sent, and are to be sent again at `resendts`.
+    /// The segments from `first` to `last` were sent, with the deadline `resendts`.
     #[inline(never)]
     pub(super) fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
         self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
@@ -306,7 +321,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// Notes a deadline in all nodes above `slot`.
+    /// Records a deadline in all nodes above `slot`.
     #[inline(never)]
     fn take_deadline(&self, slot: u32, resendts: Millis) {
         self.climb(slot, 0, |node, _| {
@@ -318,11 +333,11 @@ impl Slots<Timing> {
         });
     }
 
-    /// The segment of `sn` was sent at `ts`, and is to be sent again at `resendts`.
+    /// Segment `sn` was sent at `ts`, with the deadline `resendts`.
     #[inline(always)]
     pub(super) fn set_sent(&self, sn: Sn, ts: Millis, resendts: Millis) {
         let slot = self.slot(sn);
-        // Not there: the program has given it another number.
+        // The slot is empty if the program has changed the segment's number.
         if !self.is_live(slot) {
             return;
         }
@@ -332,7 +347,7 @@ impl Slots<Timing> {
         self.set_deadline(slot, resendts);
     }
 
-    /// Counts skips for what is below a node.
+    /// Counts a skip for the segments below a node.
     pub(super) fn count(&self, level: u32, slot: u32, what: &Count) {
         let Count {
             span,
@@ -377,7 +392,7 @@ impl Slots<Timing> {
         node.note.above.set(most);
     }
 
-    /// Which of those below a node hold segments, and a slot that is not before `from` or behind `to`.
+    /// The children of a node that hold segments and overlap the slots from `from` to `to`.
     #[inline(never)]
     fn within(&self, level: u32, slot: u32, from: u32, to: u32) -> u16 {
         let (first, last) = self.extent(level, slot);
@@ -391,14 +406,14 @@ impl Slots<Timing> {
         bits
     }
 
-    /// True when a node has to be looked below.
+    /// True if the search must visit the children of this node.
     #[inline(always)]
     pub(super) fn may_be_below(&self, level: u32, slot: u32, due: Due) -> bool {
         due.seek == Seek::All || self.node(level, slot).note.may_be(due)
     }
 
-    /// The first due segment in `span` below a node that has to be looked below. What is passed is brought up to date, beginning with
-    /// the slot before.
+    /// The first due segment in `span` below a node whose children must be visited. Renews the nodes that it passes, from the
+    /// slot before `span` on.
     pub(super) fn find_due(&self, level: u32, slot: u32, what: &(Span, Due)) -> Option<u32> {
         let (span, due) = *what;
         self.push(level, slot);
@@ -422,8 +437,8 @@ impl Slots<Timing> {
         None
     }
 
-    /// The next due segment behind `sn`, on which nothing is pending, below the same lowest node. The window may begin there as
-    /// well as end.
+    /// The next due segment after `sn` below the same lowest node, where nothing is pending. That node may hold both ends of the
+    /// window.
     #[inline(always)]
     pub(super) fn next_due(&self, sn: Sn, due: Due) -> Option<Segment<'_>> {
         let slot = self.slot(sn);
@@ -433,7 +448,7 @@ impl Slots<Timing> {
             .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.includes(*segment))
     }
 
-    /// The earliest deadline that comes before `horizon`, both as distances from `now`; otherwise `horizon`.
+    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`.
     pub(super) fn earliest(&self, now: Millis, horizon: i32) -> i32 {
         let root = self.root();
         if root.live.get() == 0 || root.note.distance(now) >= horizon {
@@ -443,7 +458,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// The same below a node where there may be one.
+    /// The same, below a node that may have one.
     fn earliest_below(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
         let mut earliest = horizon;
         for at in each(level, slot, self.node(level, slot).live.get()) {
@@ -456,9 +471,9 @@ impl Slots<Timing> {
         earliest
     }
 
-    /// Brings up to date every node that notes a deadline up to `now`, or all of them.
+    /// Renews every node with a deadline up to `now`, or all nodes.
     #[inline(never)]
-    pub(super) fn settle(&self, now: Option<Millis>, limit: i32) {
+    pub(super) fn refresh(&self, now: Option<Millis>, limit: i32) {
         let due = Due {
             now: now.unwrap_or(Millis(0)),
             fast: FastResend {
@@ -480,8 +495,8 @@ impl Slots<Timing> {
         }
     }
 
-    /// True when what the lowest node above `slot` notes holds for all its segments, as far as can be told at once: the node is
-    /// full of segments that are alike.
+    /// True if a quick check shows that the record of the lowest node above `slot` is right: the node is full, and its segments
+    /// are alike.
     #[inline(always)]
     pub(super) fn holds(&self, slot: u32, limit: i32) -> bool {
         let node = self.leaf(slot);
@@ -493,31 +508,26 @@ impl Slots<Timing> {
         }
     }
 
-    /// The same for any node, those of its segments before `unsent` being sent: the program has written none of them behind the
-    /// library's back.
+    /// True if the record of the lowest node above `slot` is right for each segment, and those before `unsent` were sent: the
+    /// program has not written to them.
     #[inline(always)]
     pub(super) fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
-        // Most segments are as the one before.
-        let mut seen = [u64::MAX; 2];
-        for at in each(0, slot, node.live.get()) {
+        // Without deadlines in the record, no segment may count as sent.
+        let (due, room) = match node.note.due.get() {
+            Some(due) => (due, node.note.room()),
+            None => (Arc::of(Millis(0)), 0),
+        };
+        each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);
-            let timing = segment.timing();
-            if timing != seen {
-                if segment.xmit.get() != 0 {
-                    if !node.note.holds_for(segment, limit) {
-                        return false;
-                    }
-                    seen = timing;
-                } else if Sn(segment.sn.get()).before(unsent) {
-                    return false;
-                }
-            }
-        }
-        true
+            let plain = due.has(Millis(segment.resendts.get()))
+                && segment.fastack.get() < room
+                && segment.xmit.get() != 0;
+            plain || node.note.explains(segment, unsent, limit)
+        })
     }
 
-    /// The first segment below the lowest node above `slot` that lies before `unsent` and was never sent, as the program says.
+    /// The first segment below the lowest node above `slot` that is before `unsent` but, by its fields, was never sent.
     pub(super) fn first_unsent(&self, slot: u32, mut unsent: Sn) -> Option<Sn> {
         let mut found = None;
         for at in each(0, slot, self.leaf(slot).live.get()) {

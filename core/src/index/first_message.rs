@@ -6,22 +6,21 @@ use crate::abi::IKCPSEG;
 use crate::list::List;
 use crate::segment::Segment;
 
-pub(crate) struct Front {
+pub(crate) struct FirstMessage {
     // The stamp: what the queue looked like.
     count: Cell<u32>,
     first: Cell<*mut IKCPSEG>,
     last: Cell<*mut IKCPSEG>,
 
-    /// Payload of the message's fragments that are in the queue, bytes. A peer may send lengths that add up to more
-    /// than 32 bits hold.
+    /// Bytes in the fragments of the message that are in the queue. A peer may send lengths whose sum exceeds 32 bits.
     len: Cell<u64>,
     /// Its last fragment is in the queue.
     complete: Cell<bool>,
 }
 
-impl Front {
-    /// Payload of the first message, as far as it is `known` here, or else measured: of its fragments up to the last one, or
-    /// up to the end of the queue.
+impl FirstMessage {
+    /// Bytes in the first message, up to its last fragment or the end of the queue. The cache is used if it is `known` to be in
+    /// use and describes the queue; otherwise the message is measured.
     #[inline(always)]
     pub(crate) fn len(&self, queue: List<'_>, count: u32, known: bool) -> u64 {
         if known && self.describes(queue, count) {
@@ -38,7 +37,7 @@ impl Front {
             && self.last.get() == queue.last_address()
     }
 
-    /// Measures the first message anew.
+    /// Measures the first message again.
     #[inline(never)]
     pub(crate) fn restart(&self, queue: List<'_>, count: u32) {
         self.stamp(queue, count);
@@ -47,8 +46,8 @@ impl Front {
         self.complete.set(complete);
     }
 
-    /// `segment` was appended to the queue, which held `count` before and is described, if that is `known`. True when the queue
-    /// is described now.
+    /// `segment` was appended to the queue, which held `count` segments before. `known`: the cache described the queue until now.
+    /// True if it does so afterwards.
     #[inline(never)]
     pub(crate) fn appended(
         &self,
@@ -59,7 +58,7 @@ impl Front {
     ) -> bool {
         if queue.first() == Some(segment) {
             if segment.frg.get() == 0 {
-                // A single segment: nothing need be known of it.
+                // A message of one segment needs no cache.
                 return false;
             }
             self.first.set(segment.as_ptr());

@@ -1,9 +1,9 @@
-//! One flush inside another, and flushes that never end.
+//! Flushes inside flushes, and flushes that never end.
 //!
-//! A callback of a flush may lead to another flush. The first flush may continue afterwards, be parked, or never come back.
-//! The clock decides. At the same clock the request waits until the running flush ends, which then runs once more. When the
-//! clock has moved on, the new flush takes over: it finishes what the old flush had begun to send. If the old flush comes
-//! back, it finds another number and ends. So at most one flush has work to do, whichever comes back.
+//! A callback of a flush may start another flush. The first flush may continue afterwards, be parked, or never return. The clock
+//! decides what happens. At the same clock the request waits until the running flush ends, which then runs once more. If the
+//! clock has moved on, the new flush takes over and finishes what the old one had begun to send. If the old flush returns, it
+//! finds another number and ends. So at most one flush has work to do, whichever returns.
 
 use core::cell::Cell;
 use core::ffi::c_void;
@@ -13,14 +13,14 @@ use crate::callback::Released;
 use crate::kcp::Kcp;
 use crate::seq::{Millis, Sn};
 
-/// Flushes inside each other from which on another one waits for the clock to move on. Those that were left for good count
-/// too, until one has waited.
+/// At this depth of flushes inside flushes, the next one waits for the clock to move on. Flushes that never returned count as
+/// well, until one has waited.
 const DEEPEST: u8 = 16;
 
 /// Why a flush ends early.
 pub(crate) enum Ended<'a> {
     Released,
-    /// Another flush does what is left of it.
+    /// Another flush does the rest of its work.
     TakenOver(Kcp<'a>),
 }
 
@@ -30,44 +30,44 @@ impl From<Released> for Ended<'_> {
     }
 }
 
-/// Of a new object, which is zeroed memory, it is the first.
+/// The first state is that of a new object, whose memory is zeroed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum State {
     Ended,
     Running,
-    /// Running, and another one was asked for at the same clock.
+    /// Running, and another flush was requested at the same clock.
     WantedAgain,
 }
 
-/// The flush that is running, or ran last.
+/// The flush that is running, or that ran last.
 #[repr(C)]
-pub(crate) struct Course {
-    /// Flushes that began so far.
+pub(crate) struct Nesting {
+    /// Number of flushes that have begun.
     number: Cell<u32>,
-    /// The object's clock when this one began, or called out last.
+    /// The object's clock when this flush began, or when it last called out.
     clock: Cell<Millis>,
-    /// Since when a flush waits for being too deep, if one `waits`.
+    /// When a flush was found too deep; valid if one `waits`.
     waits_since: Cell<Millis>,
-    /// Acknowledgements that it has written while they are still in the list.
+    /// Acknowledgements that were written but are still in the list.
     acks: Cell<u32>,
-    /// The segment that is marked as sent and waits for room in a packet, if one is `unwritten`.
+    /// The segment that is marked as sent but waits for room in a packet; valid if `unwritten`.
     unwritten_sn: Cell<Sn>,
     unwritten: Cell<bool>,
     waits: Cell<bool>,
     state: Cell<State>,
-    /// Flushes around it that have not ended either, and itself.
+    /// Number of flushes that have not ended, this one included.
     depth: Cell<u8>,
 }
 
-impl Course {
-    /// True when the flush has not ended.
+impl Nesting {
+    /// True if the flush has not ended.
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {
         self.state.get() != State::Ended
     }
 
-    /// True when it is at work at this moment of the object's clock, so that a request waits for its end.
+    /// True if the flush is running at the same clock, so that a request waits until it ends.
     pub(super) fn defers(&self, now: Millis) -> bool {
         let same = self.clock.get() == now;
         if same {
@@ -76,7 +76,7 @@ impl Course {
         same
     }
 
-    /// Enters a flush. False when it has to wait.
+    /// Enters a flush. False if it has to wait.
     #[inline(always)]
     pub(super) fn enter(&self, now: Millis) -> bool {
         let enters = self.depth.get() < DEEPEST || self.has_waited(now);
@@ -86,7 +86,7 @@ impl Course {
         enters
     }
 
-    /// True when a flush that is too deep has waited, and no callback came back meanwhile to the one before it.
+    /// True if a flush that was too deep has waited long enough, and no callback has returned to the flush before it.
     #[cold]
     #[inline(never)]
     fn has_waited(&self, now: Millis) -> bool {
@@ -109,45 +109,45 @@ impl Course {
         self.state.set(State::Running);
     }
 
-    /// True when another flush was asked for meanwhile.
+    /// True if another flush was requested meanwhile.
     #[inline(always)]
     pub(super) fn is_wanted_again(&self) -> bool {
         self.state.get() == State::WantedAgain
     }
 
-    /// It has done all.
+    /// The flush has done all its work.
     #[inline(always)]
     pub(super) fn end(&self) {
         self.state.set(State::Ended);
     }
 
-    /// It leaves, having ended or been taken over.
+    /// The flush has ended or was taken over.
     #[inline(always)]
     pub(super) fn leave(&self) {
         self.depth.set(self.depth.get().saturating_sub(1));
     }
 
-    /// Notes that the first `written` acknowledgements of the list are in packets.
+    /// The first `written` acknowledgements of the list are in packets.
     #[inline(always)]
     pub(super) fn note_acks(&self, written: u32) {
         self.acks.set(written);
     }
 
-    /// Acknowledgements that are in packets and still in the list, which has `listed`.
+    /// Number of acknowledgements that are in packets but still in the list of `listed`.
     pub(super) fn take_acks(&self, listed: u32) -> u32 {
         let written = self.acks.replace(0);
-        // A program that reset the connection has emptied the list.
+        // A program that has reset the connection has emptied the list.
         if listed >= written { written } else { 0 }
     }
 
-    /// Notes that `sn` is marked as sent and not yet written.
+    /// `sn` is marked as sent but not yet written.
     #[inline(always)]
     pub(super) fn note_unwritten(&self, sn: Sn) {
         self.unwritten_sn.set(sn);
         self.unwritten.set(true);
     }
 
-    /// It is written, or found to be gone.
+    /// The segment was written, or found to be gone.
     #[inline(always)]
     pub(super) fn note_written(&self) {
         self.unwritten.set(false);
@@ -162,7 +162,7 @@ impl Course {
 }
 
 impl<'a> Kcp<'a> {
-    /// Runs a callback of a flush, which may have been taken over when it comes back.
+    /// Runs a callback of a flush. When it returns, another flush may have taken over.
     #[inline(always)]
     pub(crate) fn call_out_of_flush<R>(
         self,
@@ -173,7 +173,7 @@ impl<'a> Kcp<'a> {
         Ok((kcp.continue_flush(number)?, result))
     }
 
-    /// A flush is about to call out. Gives its number.
+    /// The number of this flush, which is about to call out.
     #[inline(always)]
     pub(super) fn flush_number(&self) -> u32 {
         let flush = &self.private().flush;
@@ -181,14 +181,14 @@ impl<'a> Kcp<'a> {
         flush.number.get()
     }
 
-    /// A callback came back to the flush of this number.
+    /// A callback returned to flush `number`.
     #[inline(always)]
     pub(super) fn continue_flush(self, number: u32) -> Result<Kcp<'a>, Ended<'a>> {
         let flush = &self.private().flush;
         if flush.number.get() != number {
             return Err(Ended::TakenOver(self));
         }
-        // It is alive.
+        // The flush is alive.
         flush.waits.set(false);
         Ok(self)
     }
