@@ -126,6 +126,15 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 
 static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
 
+static void set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET6) {
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+    } else {
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+    }
+}
+
 /* The socket for UDP, to the port that the server named: where it goes to, or NULL if the session has to do without. */
 static const struct sockaddr *open_udp(struct client *client, uint16_t port, socklen_t *size)
 {
@@ -142,11 +151,7 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     } else {
         *address = config->address;
         *size = config->address_size;
-        if (address->ss_family == AF_INET6) {
-            ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-        } else {
-            ((struct sockaddr_in *)address)->sin_port = htons(port);
-        }
+        set_port(address, port);
     }
     if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
     udp_room(&client->udp, UDP_BUFFER);
@@ -231,6 +236,7 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     client->has_session = 1;
     if (client->config.way_count > 0) take_token(client);
     client->port = welcome.port;
+    client->again = welcome.again;
     join(client);
     client->config.on_open(client->config.user);
 }
@@ -305,7 +311,9 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
 static void begin(struct client *client)
 {
     const struct client_config *config = &client->config;
-    int fd = network_open(config->address.ss_family, SOCK_STREAM);
+    struct sockaddr_storage address = config->address;
+    int fd = network_open(address.ss_family, SOCK_STREAM);
+    if (client->has_session && client->again != 0) set_port(&address, client->again);
     client->state = CLIENT_CONNECTING;
     client->since = client->now;
     client->refusal = 0;
@@ -316,7 +324,7 @@ static void begin(struct client *client)
         return;
     }
     network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
-    if (network_connect(fd, (const struct sockaddr *)&config->address, config->address_size) < 0) {
+    if (network_connect(fd, (const struct sockaddr *)&address, config->address_size) < 0) {
         fail(client, SESSION_CUT);
     }
 }

@@ -97,7 +97,8 @@ struct client {
     int has_cookie;   /* the server was crowded, and wants to see it */
     int agains;       /* how often in a row it said so */
     unsigned char cookie[COOKIE_SIZE];
-    uint16_t port;   /* of the server's UDP */
+    uint16_t port;   /* of the server's UDP, */
+    uint16_t again;  /* and of TCP, where the session is resumed; 0: the usual one */
     int way;            /* through that one UDP goes, */
     uint32_t way_taken; /* since then */
     uint32_t joined; /* when the session's connection was made */

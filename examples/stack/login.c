@@ -62,6 +62,7 @@ size_t login_write_welcome(const struct login_welcome *welcome, unsigned char *b
     put_u32(bytes + 20, welcome->heartbeat);
     put_u32(bytes + 24, welcome->silence);
     put_u32(bytes + 28, welcome->dead);
+    put_u16(bytes + 32, welcome->again);
     return LOGIN_WELCOME_SIZE;
 }
 
@@ -79,5 +80,6 @@ int login_read_welcome(struct login_welcome *welcome, const unsigned char *bytes
     welcome->heartbeat = get_u32(bytes + 20);
     welcome->silence = get_u32(bytes + 24);
     welcome->dead = get_u32(bytes + 28);
+    welcome->again = get_u16(bytes + 32);
     return welcome_is_valid(welcome) ? 0 : -1;
 }

@@ -24,7 +24,7 @@ extern "C" {
 
 /* Room for each message. */
 #define LOGIN_REQUEST_SIZE (3 + LOGIN_NAME + 2 + LOGIN_TOKEN)
-#define LOGIN_WELCOME_SIZE 32
+#define LOGIN_WELCOME_SIZE 34
 #define LOGIN_RESUME_SIZE (4 + 16 + 4) /* id, ticket of keys.h, position of bulk.h */
 
 /* Error correction of the packets over UDP. */
@@ -50,6 +50,7 @@ struct login_request {
 struct login_welcome {
     uint32_t id, key;
     uint16_t port;       /* of UDP; 0: the server has none */
+    uint16_t again;      /* of TCP, where the session is resumed; 0: where it began */
     uint16_t mtu;        /* bytes of a UDP packet, at most */
     uint8_t correction;  /* login_correction */
     uint8_t cipher;      /* seal_cipher of the packets over UDP: the server's choice, of what the client can do */

@@ -73,8 +73,9 @@ struct server {
     int epoll;    /* of UDP, the sessions and `doors` */
     int doors;    /* another, of the listener and what is half open: it has its turn when the sessions have had theirs */
     int listener;
+    int own_listener; /* of a server that shares the other's port; or -1 */
     int listens, receives; /* epoll waits for connections, for UDP */
-    uint16_t port, udp_port;
+    uint16_t port, own_port, udp_port;
     uint32_t now;
     struct server_counts counts;
 };

@@ -39,6 +39,12 @@ struct server_config {
     uint32_t renew_time;  /* milliseconds after which a session's keys are renewed, */
     uint64_t renew_bytes; /* or so many bytes */
     uint32_t login_time; /* milliseconds for a login, and for the last words of a session */
+    /*
+     * Several servers on one port, each in a thread of its own: one for each core. The system gives each a share of the clients, who
+     * stay with it: it has a UDP port of its own, and a second one for TCP, where its clients resume their sessions. `per_host` and
+     * `per_name` are for each server.
+     */
+    int shares_port;
     int without_udp;     /* everything goes over TCP */
     int without_aes;     /* ChaCha20-Poly1305 for all, although this machine has the instructions for AES */
     struct login_welcome settings; /* mtu, correction and times; the rest is the server's choice */
