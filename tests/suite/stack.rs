@@ -3,8 +3,9 @@
 
 use std::env;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crate::library::{self, DEFAULT, root};
@@ -32,7 +33,7 @@ const SANITIZED: Build = Build {
 const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
-    let [gcc, _, clang, _] = COMPILERS;
+    let [gcc, gxx, clang, _] = COMPILERS;
     let tests = tests();
     // The tests mostly wait for packets and timeouts, so each build and each compiler occurs once.
     for (compiler, build) in [(gcc, PLAIN), (clang, SANITIZED)] {
@@ -68,9 +69,20 @@ pub fn add(suite: &mut Suite) {
         alone,
     );
     suite.test_unless(
-        lack,
+        lack.clone(),
         "stack: README.md has the figures that fec prints",
         figures,
+    );
+    suite.test_unless(
+        lack.or_else(|| gxx.missing()),
+        "stack: every header serves C++, whose client talks to the server",
+        from_cxx,
+    );
+    suite.test_in(
+        Extent::Full,
+        lacks_any(gcc, PLAIN).or_else(|| lacks(&["mcs", "mono"])),
+        "stack: a client in C# talks to the server",
+        from_csharp,
     );
 }
 
@@ -256,6 +268,102 @@ fn alone() -> Outcome {
     }
     assert!(count > 20, "only {count} units");
     Ok(())
+}
+
+/// Builds a target of the Makefile that is not built with the rest.
+fn make(target: &str) -> Result<PathBuf, String> {
+    let [gcc, gxx, ..] = COMPILERS;
+    let to = built(gcc.command, PLAIN)?;
+    run(Command::new("make")
+        .arg("-C")
+        .arg(folder())
+        .arg(to.join(target))
+        .arg(format!("CC={}", gcc.command))
+        .arg(format!("CXX={}", gxx.command))
+        .arg(format!("CFLAGS={}", PLAIN.flags))
+        .arg(format!("KCP_LIBS={}", DEFAULT.library()?.archive.display()))
+        .arg(format!("BUILD={}", to.display()))
+        .env_remove("MAKEFLAGS")
+        .env_remove("MFLAGS"))?;
+    Ok(to)
+}
+
+/// A server of the programs on a port of its own, which ends with this.
+struct Chat {
+    server: Child,
+    port: u16,
+    key: String,
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Chat {
+    fn start(programs: &Path, name: &str) -> Result<Chat, String> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| error.to_string())?
+            .port();
+        let file = programs.join(format!("{name}.key"));
+        let _ = fs::remove_file(&file);
+        let key = run(Command::new(programs.join("server")).arg("key").arg(&file))?;
+        let server = Command::new(programs.join("server"))
+            .arg(port.to_string())
+            .arg(&file)
+            .arg("sesame")
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let key = key.trim().to_string();
+        Ok(Chat { server, port, key })
+    }
+
+    /// Runs a client that logs in, and succeeds when each channel has brought back what it said.
+    fn talk(&self, client: &mut Command) -> Outcome {
+        run(client.arg("127.0.0.1").arg(self.port.to_string()).args([
+            self.key.as_str(),
+            "somebody",
+            "sesame",
+        ]))?;
+        Ok(())
+    }
+}
+
+/// All headers in one file of C++, and the client that is written in it.
+fn from_cxx() -> Outcome {
+    let [_, gxx, ..] = COMPILERS;
+    let programs = make("talk")?;
+    let mut all = String::new();
+    for file in fs::read_dir(folder())? {
+        let name = file?.file_name().into_string().unwrap_or_default();
+        if name.ends_with(".h") {
+            all += &format!("#include \"{name}\"\n");
+        }
+    }
+    let source = programs.join("headers.cpp");
+    fs::write(&source, all)?;
+    run(Command::new(gxx.command)
+        .args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
+        .arg(format!("-I{}", root().join("include").display()))
+        .arg(format!("-I{}", folder().display()))
+        .arg(source))?;
+    let chat = Chat::start(&programs, "cxx")?;
+    chat.talk(&mut Command::new(programs.join("talk")))
+}
+
+fn from_csharp() -> Outcome {
+    make("libstackclient.so")?;
+    let programs = make("Talk.exe")?;
+    let chat = Chat::start(&programs, "csharp")?;
+    chat.talk(
+        Command::new("mono")
+            .env("LD_LIBRARY_PATH", &programs)
+            .arg(programs.join("Talk.exe")),
+    )
 }
 
 /// The tables of the README: everything between their first and last line is what the program prints.
