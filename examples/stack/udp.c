@@ -357,6 +357,7 @@ static void write_run(const struct udp *udp, int at, int count, struct msghdr *m
     if (count > 1) {
         uint16_t segment = (uint16_t)first->size;
         struct cmsghdr *header = control;
+        memset(control, 0, control_size);
         message->msg_control = control;
         message->msg_controllen = control_size;
         header->cmsg_level = SOL_UDP;
