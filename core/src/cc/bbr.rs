@@ -28,17 +28,23 @@ const UP_GAIN: u32 = 125;
 /// The pipe is full when the rate has grown by less than this percentage in `FULL_ROUNDS` round trips (5.3.1.2).
 const FULL_GROWTH: u32 = 125;
 const FULL_ROUNDS: u32 = 3;
-/// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, 2 %).
-const EXCESS: u32 = 20;
+/// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, which 2 % are at a round trip of 50 ms). It is
+/// larger on longer paths, where `una` stands still for longer: more segments count as lost of which only the acknowledgement was.
+const EXCESS: u32 = 14;
 /// Highest share of loss, in 1024ths, that counts as usual.
 const MOST_MADE_UP: u32 = 64;
-/// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted.
-const FLOOD: u32 = 150;
-const FLOODS: u32 = 3;
+/// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is larger on longer paths too.
+const FLOOD: u32 = 95;
+const FLOODS: u32 = 2;
 /// How long a shortest round trip is valid, ms (5.3.4: 5 s), and how long ProbeRTT looks for a new one (200 ms).
 const MIN_RTT_LASTS: u32 = 5_000;
-/// How long it is valid where it is measured again and again, ms.
-const MIN_RTT_PROVED: u32 = 20_000;
+/// How long it is valid where it is measured again and again, ms: at first, since a flow that joins others measures their queue, and later.
+const PROOF_FIRST: u32 = 2_500;
+const PROOF_LAST: u32 = 20_000;
+/// How long after a ProbeRTT without a round trip as short the next one comes, ms.
+const LOOK_AGAIN: u32 = 1_000;
+/// A flow whose own queue drops segments begins a ProbeRTT at once, so that all flows do so together, but this long after the last, ms.
+const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_LASTS: u32 = 200;
 /// No bound on the segments in flight.
 const UNBOUNDED: u32 = u32::MAX;
@@ -65,6 +71,14 @@ pub(crate) struct Bbr {
     min_rtt_at: u32,
     /// When a standing queue of other flows was last ruled out; with one, all round trips are alike.
     proved_at: u32,
+    /// When it is to be ruled out again, ms after that.
+    proof: u32,
+    /// Shortest round trip ever. Each ProbeRTT raises it by an eighth of what `min_rtt` is above it.
+    lowest: u32,
+    /// More was lost than usual since the last ProbeRTT.
+    overflowed: bool,
+    /// The last ProbeRTT found only longer round trips than `min_rtt`.
+    failed: bool,
     /// Shortest round trip of this ProbeRTT.
     probed_rtt: u32,
     /// The round trip ends when something is acknowledged that was sent from this time on.
@@ -100,6 +114,10 @@ impl Bbr {
             min_rtt: 0,
             min_rtt_at: now,
             proved_at: now,
+            proof: PROOF_FIRST,
+            lowest: u32::MAX,
+            overflowed: false,
+            failed: false,
             probed_rtt: 0,
             round_began: now,
             rounds: 0,
@@ -157,11 +175,18 @@ impl Bbr {
         self.meter.waits()
     }
 
+    /// The part of it that the shortest round trip does not include, ms.
+    fn slack(&self) -> u32 {
+        let waits = self.waits();
+        waits.min(2 + waits / 4)
+    }
+
     fn take_rtt(&mut self, tick: Tick, rtt: u32) {
         self.round_rtt = self.round_rtt.max(rtt);
         if self.phase == Phase::ProbeRtt {
             self.probed_rtt = self.probed_rtt.min(rtt.max(1));
         }
+        self.lowest = self.lowest.min(rtt.max(1));
         if self.min_rtt == 0 || rtt < self.min_rtt {
             self.proved_at = tick.now;
         }
@@ -196,25 +221,48 @@ impl Bbr {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
         let all = lost.saturating_add(delivered);
-        let expected = scale(all, 2 * self.usual_loss + EXCESS, 1024);
+        let expected = scale(all, 2 * self.usual_loss + EXCESS + self.min_rtt / 8, 1024);
         lost > expected.saturating_add(3) && (self.has_queue() || self.usual_loss_known)
     }
 
+    /// True when ruling out a queue of other flows is due, or one `part`th of the time until then has passed.
+    fn is_unproved(&self, now: u32, part: u32) -> bool {
+        elapsed(now, self.proved_at) > self.proof.max(self.min_rtt.saturating_mul(32)) / part
+    }
+
+    /// True when clearly shorter round trips than `min_rtt` were measured earlier.
+    fn is_doubtful(&self) -> bool {
+        let near = self.lowest.saturating_add(self.lowest / 8);
+        self.min_rtt > near.saturating_add(self.waits() / 4)
+    }
+
+    /// True when a round trip of this round was longer than the shortest, by more than what both ends may keep waiting for.
     fn has_queue(&self) -> bool {
-        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits() / 8 + 1
+        // Startup ends for good, so it takes more.
+        let part = if self.phase == Phase::Startup { 2 } else { 8 };
+        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits() / part + 1
     }
 
     fn end_round(&mut self, tick: Tick) {
         self.rounds = self.rounds.saturating_add(1);
-        self.floods = if self.loss(tick) > FLOOD {
-            self.floods.saturating_add(1)
-        } else {
-            0
-        };
+        let flood =
+            self.loss(tick) > FLOOD + self.min_rtt / 4 && tick.lost.wrapping_sub(self.lost) > 4;
+        let overflows = self.usual_loss_known && self.overflows(tick);
+        self.overflowed |= flood || overflows;
+        self.floods =
+            if flood || (overflows && (self.is_doubtful() || self.is_unproved(tick.now, 2))) {
+                self.floods.saturating_add(1)
+            } else {
+                0
+            };
         // Segments that are acknowledged in the first round trip of a cruise were sent slowly, so this flow's queue did not cause
         // their loss.
-        if self.phase == Phase::Cruise && self.rounds == 1 && !self.has_queue() {
-            let loss = self.loss(tick).min(MOST_MADE_UP);
+        let loss = self.loss(tick).min(MOST_MADE_UP);
+        if self.phase == Phase::Cruise
+            && self.rounds == 1
+            && !self.has_queue()
+            && (!self.usual_loss_known || loss < self.usual_loss || !self.is_doubtful())
+        {
             self.usual_loss = if self.usual_loss_known {
                 (self.usual_loss * 7 + loss + 4) / 8
             } else {
@@ -294,20 +342,23 @@ impl Bbr {
             Phase::Down if (drained && self.rounds >= 1) || self.rounds >= 4 => {
                 self.enter(Phase::Cruise, tick);
             }
-            Phase::Cruise if self.floods >= FLOODS => self.draw_back(tick),
+            Phase::Cruise
+                if self.floods >= FLOODS && elapsed(tick.now, self.proved_at) > FLOOD_LASTS =>
+            {
+                self.draw_back(tick);
+            }
             Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
             Phase::Refill if self.rounds >= 1 => {
                 self.full_rate = self.rate();
                 self.enter(Phase::Up, tick);
             }
-            Phase::Up => self.probe(tick, waits),
+            Phase::Up => self.probe(tick, self.slack()),
             Phase::ProbeRtt => self.probe_rtt(tick),
             _ => {}
         }
         if self.phase != Phase::ProbeRtt
             && self.min_rtt != 0
-            && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS
-                || elapsed(tick.now, self.proved_at) > MIN_RTT_PROVED)
+            && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS || self.is_unproved(tick.now, 1))
         {
             self.probed_rtt = u32::MAX;
             self.enter(Phase::ProbeRtt, tick);
@@ -324,7 +375,7 @@ impl Bbr {
         if self.rounds < 1 || !(full || self.rounds >= 3) {
             return;
         }
-        self.bound = self.bound.saturating_add(self.bound / 8 + 1);
+        self.bound = self.bound.saturating_add(self.bound / 4 + 1);
         let grows = self.rate() >= scale(self.full_rate, 110, 100);
         self.full_rate = self.rate();
         if grows && !self.has_queue() {
@@ -337,22 +388,44 @@ impl Bbr {
     /// The queue overflows: in-flight data is bounded below the present amount (5.5.10.2).
     fn draw_back(&mut self, tick: Tick) {
         // With that much loss, even the shortest round trip may include a queue that other flows keep full.
-        let percent = if self.floods >= FLOODS { 50 } else { 100 };
+        let flooded = self.floods >= FLOODS;
+        let percent = if flooded { 50 } else { 100 };
         self.floods = 0;
         let least = self.path(tick, percent, self.waits() / 2);
         self.bound = scale(tick.pipe, 85, 100).max(least);
         self.begin_cycle(tick);
+        if flooded {
+            self.failed = false;
+            self.probed_rtt = u32::MAX;
+            self.enter(Phase::ProbeRtt, tick);
+        }
     }
 
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         if elapsed(tick.now, self.phase_at) >= PROBE_RTT_LASTS.max(self.min_rtt) && self.rounds >= 1
         {
-            if self.probed_rtt != u32::MAX {
-                self.min_rtt = self.probed_rtt;
-            }
+            let below = self.min_rtt.saturating_sub(self.lowest);
+            self.lowest += below / 8;
+            self.proof = if self.is_doubtful() {
+                PROOF_FIRST
+            } else {
+                (self.proof * 2).min(PROOF_LAST)
+            };
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;
+            // A longer one is accepted when two ProbeRTT find it and no queue overflows, since other flows may keep the queue full.
+            let longer = self.probed_rtt > self.min_rtt.saturating_add(self.min_rtt / 8 + 1);
+            if longer && (self.overflowed || !self.failed) {
+                self.failed = true;
+                self.min_rtt_at = tick.now.wrapping_sub(MIN_RTT_LASTS - LOOK_AGAIN);
+            } else {
+                self.failed = false;
+                if self.probed_rtt != u32::MAX {
+                    self.min_rtt = self.probed_rtt;
+                }
+            }
+            self.overflowed = false;
             if self.full_rounds >= FULL_ROUNDS {
                 self.begin_cycle(tick);
             } else {
@@ -369,14 +442,17 @@ impl Bbr {
                 rate: 0,
             };
         }
-        let waits = self.waits();
+        let waits = self.slack();
         let (gain, inflight) = match self.phase {
-            Phase::Startup => (STARTUP_GAIN, self.path(tick, 200, waits).max(INITIAL)),
+            Phase::Startup => (
+                STARTUP_GAIN,
+                self.path(tick, 200, self.waits()).max(INITIAL),
+            ),
             Phase::Drain => (DRAIN_GAIN, self.path(tick, 100, waits)),
             Phase::Down => (DOWN_GAIN, self.path(tick, 110, waits)),
             Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + MORE),
             Phase::Up => (UP_GAIN, self.path(tick, 135, waits) + 1),
-            Phase::ProbeRtt => (100, self.path(tick, 50, waits / 2)),
+            Phase::ProbeRtt => (100, self.path(tick, 30, waits)),
         };
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         Allowance {

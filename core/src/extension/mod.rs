@@ -4,8 +4,8 @@
 //! that wants loss detection or redundancy without a control gets a table without hooks.
 //!
 //! The controls use the hooks that any program can use. What hooks do not provide, or only with a call for each segment, comes
-//! from `State`: segments in flight, bytes sent and delivered, the shortest round trip since the last flush, and when the newest
-//! transmission that arrived was sent. A packet's acknowledgements are processed before its `una`, so that no segment is removed
+//! from `State`: segments in flight, bytes sent and delivered, and when the newest transmission that arrived was sent.
+//! A packet's acknowledgements are processed before its `una`, so that no segment is removed
 //! without a sample.
 //!
 //! - `info`: what a program can read about a control
@@ -36,8 +36,7 @@ pub(crate) struct Extension(OnDemand<State>);
 struct State {
     rack: Rack,
     log: Ring<Sent>,
-    /// Since a control last asked: the shortest round trip, and when the newest transmission that arrived was sent.
-    rtt: Option<u32>,
+    /// When the newest transmission was sent that arrived since a control last asked.
     newest: Option<Millis>,
     /// Bytes sent, and bytes acknowledged at a known time, headers included; segments acknowledged; all wrap.
     sent: u32,
@@ -109,7 +108,6 @@ impl State {
         State {
             rack: Rack::new(now),
             log: Ring::new(),
-            rtt: None,
             newest: None,
             sent: 0,
             size: 0,
@@ -133,7 +131,6 @@ impl State {
     }
 
     fn heard(&mut self, sample: Sample) {
-        self.rtt = Some(self.rtt.map_or(sample.rtt, |rtt| rtt.min(sample.rtt)));
         if self.newest.is_none_or(|newest| newest.before(sample.sent)) {
             self.newest = Some(sample.sent);
         }

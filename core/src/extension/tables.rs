@@ -9,7 +9,7 @@ use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
 use crate::cc::pacer::Pacer;
-use crate::cc::{Allowance, Tick};
+use crate::cc::{Allowance, Tick, elapsed, shift};
 use crate::consts::{IKCP_OVERHEAD, profile};
 use crate::kcp::Kcp;
 use crate::memory::{allocate, deallocate};
@@ -84,6 +84,8 @@ struct Control {
     free: bool,
     /// The clock when the control was last asked.
     asked: u32,
+    /// Random numbers that differ from those of other flows.
+    random: u32,
 }
 
 impl Control {
@@ -175,8 +177,13 @@ impl Hooked<'_> {
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
             tick.pipe = state.rack.pipe;
-            tick.rtt = state.rtt.take();
             tick.newest = state.newest.take().map(|newest| newest.0);
+            // The round trip from a flush to this one, which includes what both ends wait.
+            // Where the clock jumps in between, there is none.
+            let most = state.rack.latest_rtt.saturating_add(1_000);
+            let sent = tick.newest.filter(|_| !tick.went_back);
+            let rtt = sent.map(|sent| elapsed(tick.now, sent));
+            tick.rtt = rtt.filter(|rtt| *rtt <= most);
             tick.app_limited = state.queue_empty && unsent == 0;
             state.is_thin(in_flight)
         });
@@ -193,6 +200,20 @@ impl Hooked<'_> {
         let cwnd = span.saturating_add(room);
         self.kcp.cwnd.set(cwnd);
         self.kcp.incr.set(cwnd.saturating_mul(self.kcp.mss.get()));
+    }
+
+    /// Flows that flush on one grid of time meet the same queue at each flush, and for some of them that is always the longest one. So the
+    /// next flush comes earlier by a random time, up to half an interval.
+    fn leave_the_grid(&mut self) {
+        let kcp = &self.kcp;
+        let (now, interval) = (Millis(kcp.current.get()), kcp.interval.get());
+        let until = Millis(kcp.ts_flush.get()).since(now);
+        if self.control.free || until <= (interval / 2).cast_signed() {
+            return;
+        }
+        self.control.random = shift(self.control.random);
+        let earlier = self.control.random % (interval / 2).max(1);
+        kcp.ts_flush.set(kcp.ts_flush.get().wrapping_sub(earlier));
     }
 
     /// Bytes of payload that this flush may send.
@@ -243,6 +264,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
         },
         free: true,
         asked: now,
+        random: (kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now) | 1,
     };
     // SAFETY: the allocation was just made with that size.
     unsafe { at.write(control) };
@@ -281,6 +303,7 @@ unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
     // SAFETY: the library calls it.
     if let Some(mut hooked) = unsafe { hooked(kcp) } {
         hooked.tick();
+        hooked.leave_the_grid();
     }
 }
 

@@ -26,6 +26,29 @@ fn two_flows_come_to_share_alike() {
     );
 }
 
+/// The interval is 10 ms, and each flow begins at another point of it: on a grid each would meet the same queue again and again, some of
+/// them always the longest.
+#[test]
+fn flows_with_one_interval_come_to_share_alike() {
+    let plans = [0, 3_001, 6_003, 9_006].map(|start| Plan {
+        start,
+        interval: 10,
+        ..Plan::new(Control::Bbr)
+    });
+    let mut net = Net::new(Path::new(20, 50), &plans, 1);
+    net.run(25_000, |_| ());
+    net.measure();
+    net.run(40_000, |_| ());
+    let outcomes = [0, 1, 2, 3].map(|flow| net.outcome(flow, 15_000));
+    let shares = outcomes.map(|outcome| outcome.share);
+    let index = fairness(&shares);
+    assert!(index > 0.9, "{index}: {shares:?}");
+    assert!(
+        outcomes.iter().all(|outcome| outcome.own_loss < 1.0),
+        "{outcomes:?}"
+    );
+}
+
 #[test]
 fn a_program_sees_what_a_control_does() {
     for control in [Control::Bbr, Control::Cubic] {

@@ -13,6 +13,8 @@ use crate::common::random::Random;
 const HEADERS: u64 = 28;
 const MTU: u64 = 1400;
 pub const MSS: u64 = MTU - 24;
+/// The number of the first segment.
+const FIRST: u32 = u32::MAX - 3000;
 
 /// What controls how much a flow sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +62,9 @@ impl Path {
 pub struct Plan {
     pub control: Control,
     pub window: i32,
-    /// Milliseconds between two calls of `update`, and the interval.
+    /// Milliseconds between two calls of `update`, and the interval where that is not longer.
     pub drive: u64,
+    pub interval: u64,
     pub start: u64,
 }
 
@@ -71,6 +74,7 @@ impl Plan {
             control,
             window: 4096,
             drive: 1,
+            interval: 1,
             start: 0,
         }
     }
@@ -85,10 +89,10 @@ impl End {
         kcp.wndsize(plan.window, plan.window);
         let nc = c_int::from(plan.control != Control::BuiltIn);
         kcp.nodelay(1, 10, 2, nc);
-        kcp.interval.set(plan.drive as u32);
+        kcp.interval.set(plan.drive.max(plan.interval) as u32);
         // Both kinds of number wrap early in the life of a connection.
         for sn in [&kcp.snd_una, &kcp.snd_nxt, &kcp.rcv_nxt] {
-            sn.set(u32::MAX - 3000);
+            sn.set(FIRST);
         }
         end
     }
@@ -171,7 +175,10 @@ pub struct Flow {
     pub offered: u64,
     pub dropped: u64,
     pub lost: u64,
-    /// Their number when measuring began.
+    /// Segments that arrived again, and which ones have arrived, by their distance from the first.
+    again: u64,
+    arrived: Vec<bool>,
+    /// What was offered, dropped, delivered and arrived again when measuring began.
     mark: [u64; 4],
 }
 
@@ -180,8 +187,25 @@ impl Flow {
         u64::from(self.taken)
     }
 
+    /// Notes which segments a packet brings.
+    fn count(&mut self, packet: &[u8]) {
+        let mut rest = packet;
+        while let Some((header, data)) = rest.split_at_checked(24) {
+            let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("4"));
+            if header[4] == 81 {
+                let number = word(12).wrapping_sub(FIRST) as usize;
+                if self.arrived.len() <= number {
+                    self.arrived.resize(number + 1, false);
+                }
+                self.again += u64::from(self.arrived[number]);
+                self.arrived[number] = true;
+            }
+            rest = &data[word(20) as usize..];
+        }
+    }
+
     fn measure(&mut self) {
-        self.mark = [self.offered, self.dropped, self.lost, self.delivered()];
+        self.mark = [self.offered, self.dropped, self.delivered(), self.again];
     }
 }
 
@@ -213,7 +237,7 @@ pub struct Net {
 pub struct Outcome {
     /// Percent of the link.
     pub share: f64,
-    /// Percent sent in addition to what was delivered or lost.
+    /// Percent that arrived again, of what was delivered.
     pub needless: f64,
     /// Percent that the queue dropped.
     pub own_loss: f64,
@@ -245,6 +269,8 @@ impl Net {
                     offered: 0,
                     dropped: 0,
                     lost: 0,
+                    again: 0,
+                    arrived: Vec::new(),
                     mark: [0; 4],
                 }
             })
@@ -315,6 +341,7 @@ impl Net {
             let at = now * 1000;
             while flow.there.front().is_some_and(|(due, _)| *due <= at) {
                 let (_, packet) = flow.there.pop_front().expect("one");
+                flow.count(&packet);
                 flow.b.input(&packet);
             }
             let mut buffer = [0; MSS as usize];
@@ -396,11 +423,11 @@ impl Net {
     /// The results of flow `number` in the `ms` since `measure`.
     pub fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
         let flow = &self.flows[number];
-        let [offered, dropped, lost, delivered] = [
+        let [offered, dropped, delivered, again] = [
             flow.offered - flow.mark[0],
             flow.dropped - flow.mark[1],
-            flow.lost - flow.mark[2],
-            flow.delivered() - flow.mark[3],
+            flow.delivered() - flow.mark[2],
+            flow.again - flow.mark[3],
         ]
         .map(|count| count as f64);
         let capacity = (self.path.rate * 1000 * ms / 8) as f64 / (MTU + HEADERS) as f64;
@@ -410,7 +437,7 @@ impl Net {
         Outcome {
             rise,
             share: delivered / capacity * 100.0,
-            needless: (offered - dropped - lost - delivered) / delivered.max(1.0) * 100.0,
+            needless: again / delivered.max(1.0) * 100.0,
             own_loss: dropped / offered.max(1.0) * 100.0,
             queueing: f64::from(self.waits.get(worst).copied().unwrap_or(0)) / 1000.0,
         }

@@ -12,7 +12,7 @@ use crate::net::{Control, Outcome, Path, Plan, alone};
 
 const HEAD: &str = "\
 # control, Mbit/s, RTT ms, queue in % of the path, loss in 1/100 %, mean burst ms, jitter in % of RTT, window, driven each ms:
-# % of the link, % sent for nothing, % dropped by the queue, queueing delay p99 ms, ms to 90 % of that
+# % of the link, % that arrived again, % dropped by the queue, queueing delay p99 ms, ms to 90 % of that
 ";
 
 #[derive(Clone, Copy)]
