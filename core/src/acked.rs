@@ -3,7 +3,6 @@
 use crate::callback::Released;
 use crate::index::Found;
 use crate::kcp::{Kcp, Private};
-use crate::rtt::Estimate;
 use crate::segment::Owned;
 use crate::seq::{Millis, Sn};
 
@@ -194,31 +193,6 @@ impl<'a> Kcp<'a> {
             .first()
             .map_or(self.snd_nxt.get(), |first| first.sn.get());
         self.snd_una.set(una);
-    }
-
-    #[inline(always)]
-    fn estimate(&self) -> Estimate {
-        Estimate {
-            srtt: self.rx_srtt.get(),
-            rttval: self.rx_rttval.get(),
-        }
-    }
-
-    /// Takes a round-trip sample of `rtt` ms.
-    #[inline(always)]
-    pub(crate) fn sample_rtt(&self, rtt: i32) {
-        let estimate = self.estimate().sample(rtt);
-        self.rx_srtt.set(estimate.srtt);
-        self.rx_rttval.set(estimate.rttval);
-    }
-
-    /// Computes the timeout from the samples.
-    #[inline(always)]
-    pub(crate) fn set_rto(&self) {
-        let rto = self
-            .estimate()
-            .rto(self.interval.get(), self.rx_minrto.get());
-        self.rx_rto.set(rto);
     }
 
     /// `sn` is the latest segment that an `ikcp_input` acknowledged: every earlier segment was skipped, unless it was sent after

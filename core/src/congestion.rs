@@ -1,6 +1,10 @@
 //! The built-in congestion control.
 
-use crate::consts::IKCP_THRESH_MIN;
+use crate::callback::Released;
+use crate::consts::{IKCP_THRESH_MIN, profile};
+use crate::kcp::Kcp;
+use crate::output::Ended;
+use crate::seq::Sn;
 
 /// The built-in control's state: the public fields of the same names. `cwnd` and `ssthresh` count segments, `incr` is
 /// `cwnd` in bytes.
@@ -63,6 +67,92 @@ impl Window {
             ssthresh: (prior_cwnd / 2).max(IKCP_THRESH_MIN),
             incr: mss,
         }
+    }
+}
+
+/// What a flush had to retransmit.
+pub(crate) struct Loss {
+    /// Segments retransmitted because they were skipped `resent` times.
+    pub(crate) fast_retransmits: u32,
+    pub(crate) resent: u32,
+    /// One or more timed out.
+    pub(crate) timed_out: bool,
+}
+
+impl<'a> Kcp<'a> {
+    /// `snd_una` has advanced from `prior_una`.
+    #[inline(never)]
+    pub(crate) fn grow_window(self, prior_una: Sn, prior_in_flight: u32) -> Result<(), Released> {
+        let acked = Sn(self.snd_una.get()).since(prior_una).unsigned_abs();
+        let ackedlen = self.ackedlen.get();
+        let (kcp, answer) = self.on_ack(acked, ackedlen, prior_in_flight)?;
+        if answer.is_none() {
+            kcp.set_window(kcp.window().acked(kcp.rmt_wnd.get(), kcp.mss.get()));
+        }
+        Ok(())
+    }
+
+    /// Lets the congestion control react to retransmissions. `prior_cwnd` was its window when the flush began; up to `window`
+    /// segments could be in flight.
+    #[inline(never)]
+    pub(crate) fn react_to_loss(
+        self,
+        loss: Loss,
+        prior_cwnd: u32,
+        window: u32,
+    ) -> Result<Kcp<'a>, Ended<'a>> {
+        let mut kcp = self;
+        if loss.fast_retransmits > 0 {
+            let inflight = kcp.nsnd_buf.get();
+            let answer;
+            (kcp, answer) = kcp.on_fast_retransmit(loss.fast_retransmits, inflight, prior_cwnd)?;
+            if answer.is_none() {
+                let inflight = kcp.next_sn().since(Sn(kcp.snd_una.get())).cast_unsigned();
+                kcp.set_window(Window::fast_retransmitted(
+                    inflight,
+                    loss.resent,
+                    kcp.mss.get(),
+                ));
+            }
+        }
+        if loss.timed_out {
+            let answer;
+            (kcp, answer) = kcp.on_timeout(prior_cwnd)?;
+            if answer.is_none() {
+                let prior = if profile::CONGESTION_HOOKS {
+                    prior_cwnd
+                } else {
+                    window
+                };
+                kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
+            }
+        }
+        Ok(kcp)
+    }
+
+    /// The congestion window is at least one segment.
+    #[inline(always)]
+    pub(crate) fn raise_window(&self) {
+        if self.cwnd.get() < 1 {
+            self.cwnd.set(1);
+            self.incr.set(self.mss.get());
+        }
+    }
+
+    #[inline(always)]
+    fn window(&self) -> Window {
+        Window {
+            cwnd: self.cwnd.get(),
+            ssthresh: self.ssthresh.get(),
+            incr: self.incr.get(),
+        }
+    }
+
+    #[inline(always)]
+    fn set_window(&self, window: Window) {
+        self.cwnd.set(window.cwnd);
+        self.ssthresh.set(window.ssthresh);
+        self.incr.set(window.incr);
     }
 }
 

@@ -3,7 +3,6 @@
 use core::ffi::c_int;
 
 use crate::callback::Released;
-use crate::congestion::Window;
 use crate::consts::{
     IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_PUSH, IKCP_CMD_WASK, IKCP_CMD_WINS, log_mask, profile,
 };
@@ -153,8 +152,11 @@ impl<'a> Kcp<'a> {
                 self.acknowledge_before(Sn(header.una));
             }
             match u32::from(header.cmd) {
-                IKCP_CMD_PUSH if self.take_next(at, payload) => {}
-                IKCP_CMD_PUSH => self.take_push(&at.read(), payload, true),
+                IKCP_CMD_PUSH => {
+                    if !self.take_next(at, payload) {
+                        self.take_push(&at.read(), payload, true);
+                    }
+                }
                 IKCP_CMD_ACK => {
                     let (sn, ts) = (Sn(header.sn), Millis(header.ts));
                     let rtt = self.now().since(ts);
@@ -220,7 +222,8 @@ impl<'a> Kcp<'a> {
         // With time-based loss detection, all acknowledgements of a packet come before any `una`, which would remove their
         // segments.
         let by_time = kcp.tells_by_time();
-        let quietly = by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
+        let quietly =
+            ways::ACKS_BY_TIME && by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
         let mut only_acks = by_time;
         let mut rest = packet.clone();
         let answer = loop {
@@ -352,27 +355,6 @@ impl<'a> Kcp<'a> {
         self.sync_sent();
         if self.private().received.holds_addresses() {
             self.sync_received();
-        }
-    }
-
-    /// `snd_una` has advanced from `prior_una`.
-    #[inline(never)]
-    fn grow_window(self, prior_una: Sn, prior_in_flight: u32) -> Result<(), Released> {
-        let acked = Sn(self.snd_una.get()).since(prior_una).unsigned_abs();
-        let ackedlen = self.ackedlen.get();
-        let (kcp, answer) = self.on_ack(acked, ackedlen, prior_in_flight)?;
-        if answer.is_none() {
-            kcp.set_window(kcp.window().acked(kcp.rmt_wnd.get(), kcp.mss.get()));
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn window(&self) -> Window {
-        Window {
-            cwnd: self.cwnd.get(),
-            ssthresh: self.ssthresh.get(),
-            incr: self.incr.get(),
         }
     }
 }

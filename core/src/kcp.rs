@@ -184,6 +184,15 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// Releases the object, also inside one of its callbacks. From here on only the congestion control's `release` is called, and
+    /// nothing is sent.
+    pub fn release(self) {
+        self.private().ending.set(true);
+        if let Ok(kcp) = self.leave_cc() {
+            kcp.destroy();
+        }
+    }
+
     /// Frees the object and everything that it owns. No handle on it may be used afterwards.
     pub(crate) fn destroy(self) {
         let block = self.block();

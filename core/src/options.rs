@@ -87,13 +87,4 @@ impl Kcp<'_> {
     pub fn keeps_segments(&self) -> bool {
         self.private().pool.is_set_up()
     }
-
-    /// Releases the object, also inside one of its callbacks. From here on only the congestion control's `release` is called, and
-    /// nothing is sent.
-    pub fn release(self) {
-        self.private().ending.set(true);
-        if let Ok(kcp) = self.leave_cc() {
-            kcp.destroy();
-        }
-    }
 }

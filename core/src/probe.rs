@@ -1,6 +1,7 @@
 //! Probing of a zero window (RFC 9293, 3.8.6.1): when to ask the peer whether it has room again.
 
-use crate::consts::{IKCP_PROBE_INIT, IKCP_PROBE_LIMIT};
+use crate::consts::{IKCP_ASK_SEND, IKCP_PROBE_INIT, IKCP_PROBE_LIMIT};
+use crate::kcp::Kcp;
 use crate::seq::Millis;
 
 /// The prober's state: the public fields `ts_probe` and `probe_wait`.
@@ -36,6 +37,55 @@ impl Prober {
             ts_probe: current.plus(probe_wait),
             probe_wait,
         }
+    }
+}
+
+impl Kcp<'_> {
+    /// A flush looks at the peer's window, and asks for it from time to time while it is closed.
+    #[inline(always)]
+    pub(crate) fn watch_window(&self) {
+        if self.rmt_wnd.get() != 0 {
+            self.stop_probing();
+            return;
+        }
+        let (prober, due) = self.prober().closed(self.now());
+        self.set_prober(prober);
+        if due {
+            self.probe.set(self.probe.get() | IKCP_ASK_SEND);
+        }
+    }
+
+    /// The peer's window is open.
+    #[inline(always)]
+    pub(crate) fn stop_probing(&self) {
+        self.set_prober(Prober::IDLE);
+    }
+
+    /// Until a closed window is to be probed, ms from `now`; `None` while it is open.
+    pub(crate) fn until_probe(&self, now: Millis) -> Option<i32> {
+        let Prober {
+            ts_probe,
+            probe_wait,
+        } = self.prober();
+        match (self.rmt_wnd.get(), probe_wait) {
+            (0, 0) => Some(0),
+            (0, _) => Some(ts_probe.since(now)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn prober(&self) -> Prober {
+        Prober {
+            ts_probe: Millis(self.ts_probe.get()),
+            probe_wait: self.probe_wait.get(),
+        }
+    }
+
+    #[inline(always)]
+    fn set_prober(&self, prober: Prober) {
+        self.ts_probe.set(prober.ts_probe.0);
+        self.probe_wait.set(prober.probe_wait);
     }
 }
 

@@ -48,14 +48,14 @@ impl Kcp<'_> {
             return;
         }
         let is_new = sn.since(next) >= 0;
-        let unheard = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
+        let no_ack = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
         // Without memory for the segment or for its acknowledgement, the segment counts as lost.
-        if unheard || self.try_push_ack(header.sn, header.ts) {
+        if no_ack || self.try_push_ack(header.sn, header.ts) {
             if !is_new {
                 self.note_duplicate();
             }
             let stored = !is_new || self.store(header, payload);
-            if !stored && !unheard {
+            if !stored && !no_ack {
                 self.pop_ack();
             }
         }

@@ -1,6 +1,7 @@
 //! Round-trip time and retransmission timeout (the estimator of RFC 6298 with the original's constants).
 
 use crate::consts::IKCP_RTO_MAX;
+use crate::kcp::Kcp;
 
 /// The estimator's state: the public fields of the same names, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,33 @@ impl Estimate {
         rto.max(minrto.cast_unsigned())
             .min(IKCP_RTO_MAX)
             .cast_signed()
+    }
+}
+
+impl Kcp<'_> {
+    #[inline(always)]
+    fn estimate(&self) -> Estimate {
+        Estimate {
+            srtt: self.rx_srtt.get(),
+            rttval: self.rx_rttval.get(),
+        }
+    }
+
+    /// Takes a round-trip sample of `rtt` ms.
+    #[inline(always)]
+    pub(crate) fn sample_rtt(&self, rtt: i32) {
+        let estimate = self.estimate().sample(rtt);
+        self.rx_srtt.set(estimate.srtt);
+        self.rx_rttval.set(estimate.rttval);
+    }
+
+    /// Computes the timeout from the samples.
+    #[inline(always)]
+    pub(crate) fn set_rto(&self) {
+        let rto = self
+            .estimate()
+            .rto(self.interval.get(), self.rx_minrto.get());
+        self.rx_rto.set(rto);
     }
 }
 

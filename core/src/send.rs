@@ -26,7 +26,8 @@ struct NoMemory;
 impl Kcp<'_> {
     /// Queues `len` bytes. Returns the number of bytes queued, -1 for a negative length, or -2 if nothing was queued.
     ///
-    /// All memory is allocated before anything is queued, so a failed call has no effect.
+    /// All memory is allocated before anything is queued: a call that runs out of memory has no effect, or only fills the last
+    /// segment of a stream. In profile 1.7 a write to a stream that is refused for too many fragments has filled it, too.
     #[inline(always)]
     pub fn send(mut self, source: Source, len: c_int) -> c_int {
         let source = source.of_len(len.cast_unsigned());

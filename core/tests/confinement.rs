@@ -1,4 +1,4 @@
-//! `unsafe` stays in the modules that ARCHITECTURE.md names.
+//! `unsafe` stays in the modules that `core/src/lib.rs` names.
 //!
 //! The compiler enforces the rest: the crate denies `unsafe_code` except in these modules, each block says what it relies on
 //! (`clippy::undocumented_unsafe_blocks`), and an unsafe function still marks its unsafe operations.

@@ -19,7 +19,7 @@ impl Kcp<'_> {
         } else {
             self.sync_listed();
             self.wait_for_segments(now)
-                .min(self.wait_for_probe(now))
+                .min(self.until_probe(now).unwrap_or(NEVER))
                 .min(self.wait_for_link(now))
                 .min(self.wait_for_copies(now))
         };
@@ -52,17 +52,6 @@ impl Kcp<'_> {
             || self.probe.get() != 0
             || (!self.snd_queue().is_empty()
                 && (self.admits(self.send_window()) || self.cwnd.get() == 0))
-    }
-
-    /// Time until a closed window is probed.
-    fn wait_for_probe(&self, now: Millis) -> i32 {
-        if self.rmt_wnd.get() != 0 {
-            NEVER
-        } else if self.probe_wait.get() == 0 {
-            0
-        } else {
-            Millis(self.ts_probe.get()).since(now)
-        }
     }
 
     /// Time until a segment may be copied.

@@ -47,10 +47,11 @@ pub(crate) struct FastResend {
 }
 
 impl FastResend {
-    /// True if a segment that was sent `xmit` times may be retransmitted because of skips.
+    /// True if `segment` was skipped often enough to be retransmitted.
     #[inline(always)]
-    pub(crate) fn allows(self, xmit: u32) -> bool {
-        FastResend::allows_under(self.limit, xmit)
+    pub(crate) fn was_skipped(self, segment: Segment) -> bool {
+        segment.fastack.get() >= self.resent
+            && FastResend::allows_under(self.limit, segment.xmit.get())
     }
 
     #[inline(always)]

@@ -5,8 +5,6 @@ use crate::consts::{
     IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD,
 };
 use crate::kcp::Kcp;
-use crate::probe::Prober;
-use crate::seq::Millis;
 use crate::ways;
 use crate::wire::Header;
 
@@ -111,19 +109,7 @@ impl<'a> Kcp<'a> {
     ) -> Result<Kcp<'a>, Ended<'a>> {
         let common = Common { conv, una, wnd };
         let mut kcp = self;
-        if kcp.rmt_wnd.get() == 0 {
-            let prober = Prober {
-                ts_probe: Millis(kcp.ts_probe.get()),
-                probe_wait: kcp.probe_wait.get(),
-            };
-            let (prober, due) = prober.closed(kcp.now());
-            kcp.set_prober(prober);
-            if due {
-                kcp.probe.set(kcp.probe.get() | IKCP_ASK_SEND);
-            }
-        } else {
-            kcp.set_prober(Prober::IDLE);
-        }
+        kcp.watch_window();
         if kcp.probe.get() & IKCP_ASK_SEND != 0 {
             kcp = kcp.put_probe(common, IKCP_CMD_WASK, last)?;
         }

@@ -10,13 +10,12 @@ mod nesting;
 mod transmit;
 
 use crate::callback::Released;
-use crate::congestion::Window;
-use crate::consts::{log_mask, profile};
+use crate::congestion::Loss;
+use crate::consts::log_mask;
 use crate::index::Bookmark;
 use crate::index::Scope;
 use crate::kcp::{Back, Kcp};
-use crate::probe::Prober;
-use crate::seq::{Millis, Sn};
+use crate::seq::Millis;
 use crate::ways;
 pub(crate) use nesting::{Ended, Nesting};
 use transmit::Walk;
@@ -92,7 +91,7 @@ impl<'a> Kcp<'a> {
             // Decided before anything is written: with thousands of connections, nearly all flushes end here.
             let work = self.work();
             if work == Work::Nothing && self.owes_nothing() {
-                self.set_prober(Prober::IDLE);
+                self.stop_probing();
                 self.close_round();
                 return Ok(self);
             }
@@ -258,7 +257,7 @@ impl<'a> Kcp<'a> {
         if kcp.probe.get() != 0 || kcp.rmt_wnd.get() == 0 {
             kcp = kcp.flush_probes(conv, una, wnd, last)?;
         } else {
-            kcp.set_prober(Prober::IDLE);
+            kcp.stop_probing();
         }
         if kcp.private().callbacks_run.get() != callbacks_run {
             kcp.look_again();
@@ -320,7 +319,12 @@ impl<'a> Kcp<'a> {
             kcp = kcp.output_packet()?;
         }
         if walk.timed_out || walk.fast_retransmits > 0 {
-            kcp = kcp.react(&walk, prior_cwnd, window)?;
+            let loss = Loss {
+                fast_retransmits: walk.fast_retransmits,
+                resent: walk.round.resent,
+                timed_out: walk.timed_out,
+            };
+            kcp = kcp.react_to_loss(loss, prior_cwnd, window)?;
         }
         kcp.close_round();
         Ok(kcp)
@@ -358,49 +362,6 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Lets the congestion control react to retransmissions. `prior_cwnd` was its window when the flush began; up to `window`
-    /// segments could be in flight.
-    #[inline(never)]
-    fn react(self, walk: &Walk, prior_cwnd: u32, window: u32) -> Result<Kcp<'a>, Ended<'a>> {
-        let mut kcp = self;
-        let resent = walk.round.resent;
-        if walk.fast_retransmits > 0 {
-            let inflight = kcp.nsnd_buf.get();
-            let answer;
-            (kcp, answer) = kcp.on_fast_retransmit(walk.fast_retransmits, inflight, prior_cwnd)?;
-            if answer.is_none() {
-                let inflight = kcp.next_sn().since(Sn(kcp.snd_una.get())).cast_unsigned();
-                kcp.set_window(Window::fast_retransmitted(inflight, resent, kcp.mss.get()));
-            }
-        }
-        if walk.timed_out {
-            let answer;
-            (kcp, answer) = kcp.on_timeout(prior_cwnd)?;
-            if answer.is_none() {
-                let prior = if profile::CONGESTION_HOOKS {
-                    prior_cwnd
-                } else {
-                    window
-                };
-                kcp.set_window(Window::timed_out(prior, kcp.mss.get()));
-            }
-        }
-        Ok(kcp)
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_window(&self, window: Window) {
-        self.cwnd.set(window.cwnd);
-        self.ssthresh.set(window.ssthresh);
-        self.incr.set(window.incr);
-    }
-
-    #[inline(always)]
-    fn set_prober(&self, prober: Prober) {
-        self.ts_probe.set(prober.ts_probe.0);
-        self.probe_wait.set(prober.probe_wait);
-    }
-
     /// True if a flush would not write a header without payload either.
     #[inline(always)]
     fn owes_nothing(&self) -> bool {
@@ -417,15 +378,6 @@ impl<'a> Kcp<'a> {
             .cast_unsigned();
         if elapsed >= TRIM_PERIOD {
             self.trim();
-        }
-    }
-
-    /// The congestion window is at least one segment.
-    #[inline(always)]
-    pub(crate) fn raise_window(&self) {
-        if self.cwnd.get() < 1 {
-            self.cwnd.set(1);
-            self.incr.set(self.mss.get());
         }
     }
 

@@ -226,11 +226,9 @@ impl<'a> Kcp<'a> {
     fn cause(&self, segment: Segment<'_>, current: Millis, resent: u32) -> Option<Cause> {
         if segment.xmit.get() == 0 {
             Some(Cause::First)
-        } else if current.since(Millis(segment.resendts.get())) >= 0 {
+        } else if segment.has_timed_out(current) {
             Some(Cause::Timeout)
-        } else if segment.fastack.get() >= resent
-            && self.fast_resend(resent).allows(segment.xmit.get())
-        {
+        } else if self.fast_resend(resent).was_skipped(segment) {
             Some(Cause::FastRetransmit)
         } else {
             None

@@ -8,6 +8,7 @@ use core::ptr::{self, NonNull};
 
 use crate::abi::{IKCPSEG, IQUEUEHEAD, PAYLOAD_OFFSET};
 use crate::memory::deallocate;
+use crate::seq::Millis;
 use crate::wire::Header;
 pub use bytes::{Datagram, Sink, Source, getconv};
 pub(crate) use bytes::{HeaderAt, copy};
@@ -56,6 +57,12 @@ impl<'k> Segment<'k> {
                 .cast::<[u64; 2]>()
                 .read_unaligned()
         }
+    }
+
+    /// True if its deadline has passed at `now`.
+    #[inline(always)]
+    pub(crate) fn has_timed_out(self, now: Millis) -> bool {
+        now.since(Millis(self.resendts.get())) >= 0
     }
 
     #[inline(always)]

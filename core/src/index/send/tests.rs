@@ -139,7 +139,7 @@ impl Model<'_> {
     fn flush(&mut self) {
         let kcp = self.kcp();
         let resent = kcp.resent();
-        let fast = kcp.fast_resend(resent);
+        let limit = kcp.fastlimit.get();
         let now = Millis(kcp.current.get());
         let mut due = Vec::new();
         for segment in listed(&kcp) {
@@ -147,7 +147,7 @@ impl Model<'_> {
             let skips = self.skips_of(sn).expect("in flight");
             if segment.xmit.get() == 0 || now.since(Millis(segment.resendts.get())) >= 0 {
                 due.push(sn);
-            } else if *skips >= resent && fast.allows(segment.xmit.get()) {
+            } else if *skips >= resent && (limit <= 0 || segment.xmit.get() <= limit as u32) {
                 *skips = 0;
                 due.push(sn);
             }

@@ -82,9 +82,8 @@ impl Due {
     fn includes(self, segment: Segment) -> bool {
         self.seek == Seek::Due
             && (segment.xmit.get() == 0
-                || self.now.since(Millis(segment.resendts.get())) >= 0
-                || (segment.fastack.get() >= self.fast.resent
-                    && self.fast.allows(segment.xmit.get())))
+                || segment.has_timed_out(self.now)
+                || self.fast.was_skipped(segment))
     }
 }
 
