@@ -1,4 +1,4 @@
-/* CHECK for the test programs: goes on after a failure, so that one run shows all of them. */
+/* CHECK for the test programs. It continues after a failure, so that one run shows all failures. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -15,7 +15,7 @@ static int check_count, check_failures;
         }                                                                                                              \
     } while (0)
 
-/* For numbers: shows what was found. */
+/* CHECK for numbers: prints the number found. */
 #define CHECK_INT(found, expected)                                                                                     \
     do {                                                                                                               \
         long check_found = (long)(found), check_expected = (long)(expected);                                           \
@@ -26,7 +26,7 @@ static int check_count, check_failures;
         }                                                                                                              \
     } while (0)
 
-/* What main() returns. */
+/* The return value of main(). */
 static inline int check_result(void)
 {
     printf("%d checks, %d failed\n", check_count, check_failures);

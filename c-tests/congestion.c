@@ -1,4 +1,4 @@
-/* Pluggable congestion control: every hook at its point, in its order, and what happens without it. */
+/* Pluggable congestion control: when each hook runs, in which order, and what happens without it. */
 #include "check.h"
 #include "wire.h"
 
@@ -149,20 +149,20 @@ static void every_hook_has_its_place(void)
     CHECK(saw(".pl"));
     send_messages(a, 0, 6);
     ikcp_flush(a);
-    CHECK(saw(".pssss")); /* four fit the window that init set, two wait */
+    CHECK(saw(".pssss")); /* four fit in the window that init set, two wait */
     CHECK_INT(seen[2], 1);
     CHECK_INT(a->nsnd_que, 2);
     CHECK_INT(a->cwnd, 4);
 
     a->current = 30;
     ack(a, 0, 0, 10);
-    CHECK(saw("mka")); /* sample, segment, then the whole call */
+    CHECK(saw("mka")); /* the sample, the segment, then the whole call */
     CHECK_INT(rtt_seen, 20);
     CHECK_INT(rtt_acked, 20);
     CHECK_INT(seen[0], 1);
     CHECK_INT(seen[1], 100);
     CHECK_INT(seen[2], 4);
-    CHECK_INT(a->cwnd, 4); /* the built-in would have opened it */
+    CHECK_INT(a->cwnd, 4); /* the built-in control would have raised it */
 
     ack(a, 3, 1, 10);
     ack(a, 3, 1, 10);
@@ -173,7 +173,7 @@ static void every_hook_has_its_place(void)
     CHECK_INT(seen[0], 1);
     CHECK_INT(a->cwnd, 4);
 
-    ack(a, 9, 5, 1000); /* una takes two; a time stamp from the future is no sample */
+    ack(a, 9, 5, 1000); /* una acknowledges two; a time stamp from the future gives no sample */
     CHECK(saw("kka"));
     CHECK_INT(rtt_acked, -1);
     CHECK_INT(seen[0], 4);
@@ -192,7 +192,7 @@ static void every_hook_has_its_place(void)
     CHECK(saw(""));
 }
 
-/* Without hooks for them, acknowledgement, fast retransmission and timeout do what the built-in control does. */
+/* Without a hook for it, an acknowledgement, a fast retransmission or a timeout does what the built-in control does. */
 static void missing_hooks_run_the_built_in_action(void)
 {
     static const struct IKCPOPS some = {"some", NULL, on_release, NULL, NULL, NULL, NULL,
@@ -213,7 +213,7 @@ static void missing_hooks_run_the_built_in_action(void)
     ack(a, 5, 1, 0);
     ikcp_flush(a); /* 1 and 2 were skipped often enough */
     CHECK_INT(a->ssthresh, 3); /* half of the 7 between snd_una and snd_nxt */
-    CHECK_INT(a->cwnd, 5);     /* and fastresend on top */
+    CHECK_INT(a->cwnd, 5);     /* ssthresh plus fastresend */
     CHECK_INT(a->incr, 5 * 1376);
     a->current = 10000;
     ikcp_flush(a);

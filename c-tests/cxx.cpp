@@ -1,4 +1,5 @@
-// The C interface from C++: lambdas as callbacks, owners that release, containers as buffers, list macros on const objects.
+// The C interface from C++: lambdas as callbacks, owners that release connections, containers as buffers, list macros on const
+// objects.
 #include "ikcp.h"
 
 #include <memory>

@@ -1,4 +1,4 @@
-/* What programs do to the public structs behind the library's back, each as public code that embeds KCP does it. */
+/* What programs do to the public structs behind the library's back. Each test does what public code that embeds KCP does. */
 #include <setjmp.h>
 
 #include "check.h"
@@ -11,7 +11,7 @@ static struct IKCPSEG *first(iqueue_head *head)
     return iqueue_entry(head->next, struct IKCPSEG, node);
 }
 
-/* Statistics: bytes and transmissions in flight, straight from the list. */
+/* Statistics: bytes and transmissions in flight, directly from the list. */
 static void lists_can_be_walked(void)
 {
     ikcpcb *a = wire_endpoint(1, &to_b, 0);
@@ -100,7 +100,7 @@ static void a_connection_can_be_emptied_by_hand(void)
         }
         ikcp_update(a, now + 10);
         ikcp_update(b, now + 10);
-        to_a.length[3] = to_b.length[3] = 1; /* damaged, so that what follows has to wait for it */
+        to_a.length[3] = to_b.length[3] = 1; /* damaged, so that later segments have to wait */
         wire_deliver(&to_b, b);
         wire_deliver(&to_a, a);
         CHECK(a->nsnd_que > 0 && a->nsnd_buf > 0 && a->nrcv_que > 0 && a->nrcv_buf > 0 && a->ackcount > 0);
@@ -138,7 +138,7 @@ static void a_connection_can_be_emptied_by_hand(void)
     ikcp_release(b);
 }
 
-/* A session that goes on where another object stopped. */
+/* A session that continues where another object stopped. */
 static void sequence_numbers_can_be_set(void)
 {
     ikcpcb *a = wire_endpoint(4, &to_b, 0);
@@ -226,7 +226,7 @@ static void callbacks_can_be_left_by_longjmp(void)
     }
 }
 
-/* In-process tests and engines: the packet goes straight into the peer, which answers at once. */
+/* In-process tests and engines: the packet goes directly to the peer, which answers at once. */
 static int straight_output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     ikcpcb *peer = *(ikcpcb **)user;
@@ -262,7 +262,7 @@ static void fields_are_read_where_they_are_used(void)
 {
     ikcpcb *a = wire_endpoint(8, &to_b, 0);
     int i;
-    a->interval = 1; /* below what ikcp_nodelay() allows */
+    a->interval = 1; /* less than ikcp_nodelay() allows */
     ikcp_update(a, 10);
     CHECK_INT(a->ts_flush, 11);
     a->interval = 0;

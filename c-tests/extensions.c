@@ -1,4 +1,4 @@
-/* ikcpx.h: controls are installed, say what they do, and give back what they held. */
+/* ikcpx.h: controls are installed, report their state, and free their memory. */
 #include <string.h>
 
 #include "check.h"

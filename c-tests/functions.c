@@ -4,7 +4,7 @@
 
 static struct wire to_b, to_a;
 
-/* What ikcp_send() returns for `len` bytes taken. */
+/* What ikcp_send() returns after accepting `len` bytes. */
 static int taken(int len)
 {
     return IKCP_PROFILE == 170 ? 0 : len;
@@ -124,7 +124,7 @@ static void a_message_arrives(void)
     CHECK_INT(ikcp_peeksize(b), 3000);
     CHECK_INT(ikcp_recv(b, buffer, 2999), -3);
     CHECK_INT(ikcp_recv(b, buffer, -2999), -3);
-    CHECK_INT(ikcp_recv(b, buffer, -4000), 3000); /* looks, but leaves it */
+    CHECK_INT(ikcp_recv(b, buffer, -4000), 3000); /* peeks, removes nothing */
     CHECK(memcmp(buffer, message, 3000) == 0);
     memset(buffer, 0, sizeof buffer);
     CHECK_INT(ikcp_recv(b, buffer, 3000), 3000);
@@ -138,7 +138,7 @@ static void a_message_arrives(void)
     CHECK_INT(to_b.count, 1); /* three messages in one packet */
     CHECK_INT(to_b.length[0], 3 * 24 + 30);
     wire_deliver(&to_b, b);
-    CHECK_INT(ikcp_recv(b, NULL, 10), 10); /* taken and dropped */
+    CHECK_INT(ikcp_recv(b, NULL, 10), 10); /* received and dropped */
     CHECK_INT(ikcp_peeksize(b), 0);
     CHECK_INT(ikcp_recv(b, buffer, 0), 0);
     CHECK_INT(ikcp_recv(b, buffer, 20), 20);
@@ -181,7 +181,7 @@ static void input_refuses_bad_packets(void)
     CHECK_INT(b->nrcv_que, 0);
     CHECK_INT(b->ackcount, 0);
 
-    /* A good segment before a bad one has effect; a rest shorter than a header is ignored. */
+    /* A good segment before a bad one takes effect; a remainder shorter than a header is ignored. */
     memcpy(wire_header(packet, 9, 81, 0, 77, 0, 0, 0, 4), "abcd", 4);
     wire_header(packet + 28, 9, 99, 0, 55, 0, 1, 0, 0);
     CHECK_INT(ikcp_input(b, packet, 52), -3);
@@ -204,7 +204,7 @@ static void update_and_check_keep_the_clock(void)
     ikcp_flush(kcp);
     CHECK_INT(to_b.count, 0); /* nothing is sent before the first update */
     ikcp_update(kcp, 5000);
-    CHECK_INT(to_b.count, 0); /* cwnd is 0 in the first flush, 1 from then on */
+    CHECK_INT(to_b.count, 0); /* cwnd is 0 in the first flush, 1 afterwards */
     CHECK_INT(kcp->ts_flush, 5100);
     CHECK(ikcp_check(kcp, 5000) == 5100);
     CHECK(ikcp_check(kcp, 5040) == 5100);

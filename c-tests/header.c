@@ -1,5 +1,4 @@
-/* Included by every dialect of C and C++: the header beside another project's copy of its typedefs, twice, and the stub
- * after it. */
+/* Compiled in every dialect of C and C++: the header twice, next to another project's copy of its typedefs, then the stub. */
 #define __IUINT32_DEFINED
 typedef unsigned int IUINT32;
 #define __IQUEUE_DEF__

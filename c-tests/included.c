@@ -1,9 +1,9 @@
-/* A program that says #include "ikcp.c", as the original's own test does. It gets what includers of the original got. */
+/* A program that says #include "ikcp.c", as the original's own test does. It gets what the original gave such programs. */
 #include "ikcp.c"
 
 #include "check.h"
 
-/* Some say this instead, beside the header. */
+/* Some programs declare this themselves, besides including the header. */
 extern const IUINT32 IKCP_OVERHEAD;
 
 static char packet_sent[2000];
@@ -72,7 +72,7 @@ static void the_three_other_functions_are_there(void)
     ikcp_parse_data(kcp, segment);
     segment = (IKCPSEG *)malloc(sizeof(IKCPSEG));
     memset(segment, 0, sizeof(IKCPSEG));
-    ikcp_parse_data(kcp, segment); /* outside the window: it is freed */
+    ikcp_parse_data(kcp, segment); /* outside the window, so the library frees it */
     CHECK_INT(kcp->nrcv_buf, 0);
     CHECK_INT(kcp->rcv_nxt, 2);
     CHECK_INT(ikcp_recv(kcp, buffer, 10), 4);

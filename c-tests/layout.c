@@ -1,5 +1,5 @@
-/* Prints where each member of the public structs is and how long it is, and uses each through a live object, so that
- * library and header agree on what is where. */
+/* Prints offset and size of each member of the public structs, and uses each member through a live object to see that library and
+ * header agree. */
 #include <stddef.h>
 #include <stdio.h>
 

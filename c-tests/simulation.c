@@ -1,17 +1,18 @@
 /*
- * Sessions between two endpoints in virtual time over links that lose, duplicate, delay and reorder packets. Each side
- * sends messages, and checks that those of the other arrive complete, once, and in order, byte for byte.
+ * Sessions between two endpoints in virtual time over links that lose, duplicate, delay and reorder packets. Each side sends
+ * messages, and checks that those of the other side arrive complete, once, in order, and unchanged.
  *
  *   simulation MODE SEED SESSIONS
  *
- * MODE is one of those below. Session n is made from SEED + n alone: windows, mtu, link and load. A failure names its
- * seed; `simulation MODE SEED 1` repeats it.
+ * MODE is one of those below. SEED + n determines session n: windows, mtu, link and load. A failure names its seed;
+ * `simulation MODE SEED 1` repeats it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ikcp.h"
+#include "lists.h"
 
 struct mode {
     const char *name;
@@ -92,11 +93,11 @@ struct side {
     struct link link;
     struct side *peer;
     const struct mode *mode;
-    struct chance lengths;  /* of the messages it sends */
-    struct chance expected; /* a copy of the peer's, drawn from as messages arrive */
+    struct chance lengths;  /* of the messages that this side sends */
+    struct chance expected; /* a copy of the peer's `lengths`, used as messages arrive */
     unsigned long messages, sent, received; /* in stream mode sent and received count bytes */
     int eager;              /* calls ikcp_flush() after each send and input */
-    int largest;            /* message */
+    int largest;            /* bytes of a message */
     IUINT32 now;
     unsigned long offset; /* of the payload sent */
     int broken;
@@ -112,7 +113,7 @@ struct side {
         (side)->broken = 1;                                                                                            \
     } while (0)
 
-/* The byte at a place of everything that one side sends. */
+/* The byte at this place in everything that a side sends. */
 static char pattern(unsigned long place)
 {
     return (char)(unsigned char)((place * 2654435761UL >> 13 ^ place) & 0xff);
@@ -194,34 +195,6 @@ static void side_receive(struct side *side, unsigned long *place)
     }
 }
 
-/* The four lists are closed both ways and as long as they say. */
-static void check_lists(struct side *side)
-{
-    const iqueue_head *heads[4];
-    unsigned long counts[4];
-    int i;
-    heads[0] = &side->kcp->snd_queue, counts[0] = side->kcp->nsnd_que;
-    heads[1] = &side->kcp->snd_buf, counts[1] = side->kcp->nsnd_buf;
-    heads[2] = &side->kcp->rcv_queue, counts[2] = side->kcp->nrcv_que;
-    heads[3] = &side->kcp->rcv_buf, counts[3] = side->kcp->nrcv_buf;
-    for (i = 0; i < 4; i++) {
-        const iqueue_head *node, *before = heads[i];
-        unsigned long count = 0;
-        iqueue_foreach_entry(node, heads[i])
-        {
-            if (node->prev != before) {
-                FAIL(side, "list %d is broken", i);
-                return;
-            }
-            before = node;
-            ++count;
-        }
-        if (heads[i]->prev != before || count != counts[i]) {
-            FAIL(side, "list %d has %lu members and says %lu", i, count, counts[i]);
-        }
-    }
-}
-
 static void side_open(struct side *side, struct side *peer, const struct mode *mode, struct chance *chance)
 {
     static const int windows[] = {4, 16, 32, 128, 256, 1024};
@@ -239,7 +212,7 @@ static void side_open(struct side *side, struct side *peer, const struct mode *m
     ikcp_wndsize(side->kcp, window, window);
     ikcp_setmtu(side->kcp, mtu);
     side->kcp->stream = mode->stream;
-    /* A message must fit the receiver's window, which is 128 segments at least, and the 127 of a message. */
+    /* A message must fit in the receiver's window, which is 128 segments at least, and in 127 segments. */
     side->largest = 20 * (mtu - 24) < LARGEST ? 20 * (mtu - 24) : LARGEST;
     side->messages = 10 + draw(chance, mtu == 1400 && window > 32 ? 150 : 30);
     side->eager = (int)draw(chance, 2);
@@ -255,7 +228,7 @@ static void side_open(struct side *side, struct side *peer, const struct mode *m
     }
 }
 
-/* Hands over what has arrived, in any order: the last packet takes the place of the one that leaves. */
+/* Delivers the packets that have arrived, in any order: the last packet takes the place of a delivered one. */
 static void side_deliver(struct side *side)
 {
     struct link *link = &side->link;
@@ -277,7 +250,7 @@ static void side_deliver(struct side *side)
     }
 }
 
-/* The next time at which anything happens. */
+/* The next time at which something happens. */
 static IUINT32 next_event(const struct side *sides, IUINT32 now)
 {
     IUINT32 next = now + 1000;
@@ -311,7 +284,7 @@ static int session(const struct mode *mode, unsigned long seed)
     static struct side sides[2];
     struct chance chance = chance_of(seed);
     unsigned long place[2] = {0, 0};
-    /* Some sessions see their clock pass 2^32. */
+    /* In some sessions the clock passes 2^32. */
     IUINT32 start = (IUINT32)(draw(&chance, 2) == 0 ? 0xffffffffUL - draw(&chance, 20000) : draw(&chance, 100000));
     IUINT32 now = start, rest;
     long steps = 0;
@@ -331,8 +304,8 @@ static int session(const struct mode *mode, unsigned long seed)
             ikcp_update(sides[i].kcp, now);
             side_deliver(&sides[i]);
             side_receive(&sides[1 - i], &place[1 - i]);
-            if (++steps % 16 == 0) {
-                check_lists(&sides[i]);
+            if (++steps % 16 == 0 && !lists_are_whole(sides[i].kcp)) {
+                FAIL(&sides[i], "a list is broken");
             }
         }
         if (now - start > VIRTUAL_LIMIT) {
@@ -341,7 +314,7 @@ static int session(const struct mode *mode, unsigned long seed)
         }
         now = next_event(sides, now);
     }
-    /* What is still on its way changes nothing. */
+    /* Packets that are still on their way change nothing. */
     for (rest = 0; rest < 1000 && !sides[0].broken && !sides[1].broken; rest += 50) {
         for (i = 0; i < 2; i++) {
             sides[i].now = now + rest;

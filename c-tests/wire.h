@@ -1,4 +1,4 @@
-/* Packets on their way between endpoints in one program. Each endpoint's `user` is the wire it sends into. */
+/* Packets on their way between endpoints in one program. Each endpoint's `user` is the wire to which it sends. */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -21,7 +21,7 @@ static inline int wire_output(const char *buf, int len, ikcpcb *kcp, void *user)
     struct wire *wire = (struct wire *)user;
     (void)kcp;
     if (wire->count == WIRE_PACKETS || len > WIRE_BYTES) {
-        abort(); /* the test is wrong */
+        abort(); /* a mistake of the test */
     }
     memcpy(wire->packet[wire->count], buf, (size_t)len);
     wire->length[wire->count++] = len;
@@ -39,7 +39,7 @@ static inline int wire_deliver(struct wire *wire, ikcpcb *kcp)
     return result;
 }
 
-/* An endpoint that flushes every 10 ms without congestion window, told the time `now`. */
+/* An endpoint that flushes every 10 ms, without a congestion window; its clock shows `now`. */
 static inline ikcpcb *wire_endpoint(IUINT32 conv, struct wire *wire, IUINT32 now)
 {
     ikcpcb *kcp = ikcp_create(conv, wire);
@@ -53,7 +53,7 @@ static inline ikcpcb *wire_endpoint(IUINT32 conv, struct wire *wire, IUINT32 now
     return kcp;
 }
 
-/* Writes the header of a segment, least significant byte first on every machine. Returns what follows it. */
+/* Writes the header of a segment, least significant byte first on every machine. Returns the address after it. */
 static inline char *wire_header(char *at, IUINT32 conv, int cmd, int frg, int wnd, IUINT32 ts, IUINT32 sn, IUINT32 una,
                          IUINT32 len)
 {
@@ -71,6 +71,13 @@ static inline char *wire_header(char *at, IUINT32 conv, int cmd, int frg, int wn
         }
     }
     return at;
+}
+
+/* A field of a header. */
+static inline IUINT32 wire_word(const char *at)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
 }
 
 #endif

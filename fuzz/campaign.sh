@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs every fuzz target for a share of SECONDS, with one process at a time, and adds up what was executed.
+# Runs every fuzz target for a share of SECONDS, one process at a time, and adds up the executions.
 #
 #   fuzz/campaign.sh SECONDS
 #
-# Needs a nightly toolchain and cargo-fuzz. What libFuzzer finds interesting is kept in fuzz/campaign/<target>, on top of
-# the committed fuzz/corpus/<target>; the figures are in fuzz/campaign/log. Ends with 1 at the first finding, whose
-# input is in fuzz/artifacts.
+# Needs a nightly toolchain and cargo-fuzz. Inputs that libFuzzer finds interesting go to fuzz/campaign/<target>, in addition to the
+# committed fuzz/corpus/<target>; the figures go to fuzz/campaign/log. The first finding ends the script with 1; its input is in
+# fuzz/artifacts.
 #
-# `input` and `calls` run with the segment pool and without it: recycled memory hides errors from AddressSanitizer.
+# `input` and `calls` run with and without the segment pool, because reused memory hides errors from AddressSanitizer.
 set -eu
 cd "$(dirname "$0")"
 total=${1:?how many seconds}
@@ -17,7 +17,7 @@ round=$((total / 8))
 target=${CARGO_TARGET_DIR:-$PWD/target}
 mkdir -p campaign artifacts
 
-# Tracing comparisons halves the speed and finds little here: the inputs are choices, not magic numbers.
+# Tracing comparisons halves the speed and finds little here, because the inputs are choices, not magic numbers.
 build() {
 	# shellcheck disable=SC2086
 	if ! cargo +nightly fuzz build --fuzz-dir . --no-trace-compares --target-dir "$target/$1" $2 >campaign/last 2>&1; then
@@ -50,7 +50,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	run no-pool input 256 $((round * 2))
 	run pool calls 256 $((round * 2))
 	run no-pool calls 256 $((round * 2))
-	# A hundred times as fast as the others, and soon done with all there is to try.
+	# A hundred times as fast as the others, and soon exhausted.
 	run pool header 48 $((round / 10 + 1))
 done
 echo "executions since the log was begun:"

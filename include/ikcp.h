@@ -532,7 +532,10 @@ struct IKCPSEG {
     /* When it is retransmitted unless it is acknowledged first, and the timeout that led to that time. */
     IUINT32 resendts;
     IUINT32 rto;
-    /* How often a later segment was acknowledged. Updated only when it matters, so it may lag. */
+    /*
+     * How often a later segment was acknowledged. Updated only when it matters, so it may lag. With ikcpx_rack() or a control of
+     * ikcpx.h, bit 31 marks a segment that was found lost.
+     */
     IUINT32 fastack;
     /* Transmissions so far. */
     IUINT32 xmit;

@@ -67,7 +67,7 @@ struct IKCPX_STATS {
     /* Acknowledgements of single segments. */
     IUINT64 acks_sent;
     IUINT64 acks_received;
-    /* Window probes, and the answers that tell the window. */
+    /* Window probes, and the answers that announce the window. */
     IUINT64 probes_sent;
     IUINT64 probes_received;
     IUINT64 windows_sent;

@@ -1,10 +1,11 @@
-/* One connection without a peer, for what may happen in its callbacks: its packets are taken apart and counted. Nothing is ever
- * acknowledged, and the timeout is longer than any test unless a test sets another. */
+/* One connection without a peer, for tests of its callbacks: its packets are parsed and counted. Nothing is ever acknowledged, and
+ * the timeout is longer than any test unless a test sets another. */
 #ifndef CALLBACKS_ALONE_HPP
 #define CALLBACKS_ALONE_HPP
 
 #include "check.h"
 #include "ikcp.h"
+#include "wire.h"
 
 #include "callbacks/books.h"
 #include "callbacks/strand.hpp"
@@ -15,31 +16,25 @@
 
 #define INTERVAL 10
 
-/* Compared with the original: without what is ours alone. */
+/* The test runs with the original, so it leaves out what only we promise. */
 static bool original;
 
 static ikcpcb *kcp;
 static IUINT32 now;
-static int packets;         /* handed to output */
-static int written[10000];  /* how often each segment was among them, by its number */
+static int packets;         /* passed to output */
+static int written[10000];  /* how often each segment was in them, by its number */
 static int highest_written; /* one more than the highest number seen */
 
-/* What a test does in output, which has counted the packet before. */
+/* What a test does in output, after the packet was counted. */
 static void (*in_output)(void);
 static void (*in_log)(const char *line);
-
-static inline IUINT32 word_at(const char *at)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
-}
 
 static inline int alone_output(const char *buf, int len, ikcpcb *, void *)
 {
     const char *end = buf + len;
     packets++;
     while (end - buf >= 24) {
-        IUINT32 sn = word_at(buf + 12), size = word_at(buf + 20);
+        IUINT32 sn = wire_word(buf + 12), size = wire_word(buf + 20);
         if (buf[4] == 81 && sn < 10000) {
             written[sn]++;
             highest_written = (int)sn >= highest_written ? (int)sn + 1 : highest_written;
@@ -92,22 +87,12 @@ static inline void alone_send(int len)
 static inline void alone_push(IUINT32 sn, int frg, const char *text)
 {
     char packet[24 + 100];
-    IUINT32 word[6];
-    int i, size = (int)strlen(text);
-    word[0] = 7;
-    word[1] = 81 | (IUINT32)frg << 8 | (IUINT32)128 << 16;
-    word[2] = 0;
-    word[3] = sn;
-    word[4] = 0;
-    word[5] = (IUINT32)size;
-    for (i = 0; i < 24; i++) {
-        packet[i] = (char)(unsigned char)(word[i / 4] >> (8 * (i % 4)) & 0xff);
-    }
-    memcpy(packet + 24, text, (size_t)size);
+    int size = (int)strlen(text);
+    memcpy(wire_header(packet, 7, 81, frg, 128, 0, sn, 0, (IUINT32)size), text, (size_t)size);
     CHECK_INT(ikcp_input(kcp, packet, 24 + size), 0);
 }
 
-/* Released, it holds nothing but, where a callback was left for good, an anchor. */
+/* After its release the connection holds nothing, or only an anchor if a callback was left for good. */
 static inline void alone_close(bool left)
 {
     ikcp_release(kcp);
@@ -116,7 +101,7 @@ static inline void alone_close(bool left)
     books_sweep();
 }
 
-/* Line by line, so that a report from a small stack needs little of it. */
+/* Line by line, so that a report needs little of a small stack. */
 static inline void alone_begin(int argc, char **argv)
 {
     static char buffer[4096];

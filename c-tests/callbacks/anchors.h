@@ -1,5 +1,5 @@
-/* Allocator hooks over those of heap.h, for tests that leave callbacks for good: one block of 32 bytes at most may stay behind for
- * each connection of which one was left. It can be asked for and given back. */
+/* Allocator hooks over those of heap.h, for tests that leave callbacks for good: each connection whose callback was left may leave
+ * one block of up to 32 bytes behind. A test can ask for these blocks and free them. */
 #ifndef CALLBACKS_ANCHORS_H
 #define CALLBACKS_ANCHORS_H
 
@@ -33,7 +33,7 @@ static inline void anchor_free(void *block)
     heap_free(block);
 }
 
-/* `connections` were released of which a callback was left for good. Gives back what stayed behind of them. */
+/* `connections` whose callbacks were left for good have been released. Frees what they left behind. */
 static inline void sweep_anchors(int connections)
 {
     CHECK(anchor_count <= connections);

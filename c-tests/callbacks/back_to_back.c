@@ -1,4 +1,4 @@
-/* Two objects wired back to back: each one's output hands the packet straight to the other's ikcp_input and flushes it. */
+/* Two objects wired back to back: the output of each passes the packet directly to ikcp_input of the other, then flushes it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
     if (++depth > deepest) {
         deepest = depth;
     }
-    if (depth < 50) { /* what recurses without end is to fail, not to crash */
+    if (depth < 50) { /* endless recursion should fail the test, not crash it */
         CHECK_INT(ikcp_input(peer, buf, len), 0);
         if (updates) {
             ikcp_update(peer, now);
@@ -36,7 +36,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
         ikcp_flush(peer);
     }
     depth--;
-    if (kcp->current == clock) { /* a flush at a later clock may use its memory */
+    if (kcp->current == clock) { /* a flush at a later clock may overwrite the packet */
         CHECK(memcmp(copy, buf, (size_t)len) == 0);
     }
     return 0;
@@ -97,9 +97,9 @@ static void transfer(int mtu, int loss, int with_update, int burst)
     }
     CHECK_INT(received[0], count);
     CHECK_INT(received[1], count);
-    CHECK(deepest <= (with_update ? 6 : 4)); /* at each value of the clock two of each object */
+    CHECK(deepest <= (with_update ? 6 : 4)); /* two of each object at each value of the clock */
     if (loss == 0) {
-        CHECK_INT(ends[0]->xmit, 0); /* nothing was ever repeated */
+        CHECK_INT(ends[0]->xmit, 0); /* nothing was retransmitted */
         CHECK_INT(ends[1]->xmit, 0);
     }
     ikcp_release(ends[0]);

@@ -1,5 +1,5 @@
 /* Allocator hooks that keep a list of the blocks, each with its owner, so that a test can ask what a connection still holds and
- * give back what was left behind. */
+ * free what it left behind. */
 #ifndef CALLBACKS_BOOKS_H
 #define CALLBACKS_BOOKS_H
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What may stay behind of a connection: one block of so many bytes, and only when a callback was left for good. */
+/* A connection whose callback was left for good may leave one block of so many bytes behind. */
 #define ANCHOR_MAX 32
 
 struct book_entry {
@@ -17,7 +17,7 @@ struct book_entry {
 };
 
 static struct book_entry books = {&books, &books, NULL, 0};
-static const void *books_owner; /* of what is allocated from now on */
+static const void *books_owner; /* of blocks that are allocated from now on */
 
 static inline void *books_malloc(size_t size)
 {
@@ -31,7 +31,7 @@ static inline void *books_malloc(size_t size)
     entry->next = &books;
     books.prev->next = entry;
     books.prev = entry;
-    /* What nobody wrote must not look like zeros. */
+    /* Memory that nobody has written must not look like zeros. */
     return memset(entry + 1, 0xa5, size);
 }
 
@@ -47,7 +47,7 @@ static inline void books_free(void *block)
     free(entry);
 }
 
-/* Blocks that this owner holds; the size of the largest. */
+/* The number of blocks that this owner holds, and the size of the largest. */
 static inline int books_held(const void *owner, size_t *largest)
 {
     const struct book_entry *entry;
@@ -62,7 +62,7 @@ static inline int books_held(const void *owner, size_t *largest)
     return count;
 }
 
-/* True when this owner holds nothing, or, where it is allowed, an anchor. */
+/* True if this owner holds nothing, or only an anchor where that is allowed. */
 static inline int books_balance(const void *owner, int anchor_allowed)
 {
     size_t largest;
@@ -70,7 +70,7 @@ static inline int books_balance(const void *owner, int anchor_allowed)
     return count == 0 || (anchor_allowed && count == 1 && largest <= ANCHOR_MAX);
 }
 
-/* Frees what is left. Nothing of the library may run afterwards with it. */
+/* Frees the remaining blocks. The library must not use them afterwards. */
 static inline void books_sweep(void)
 {
     while (books.next != &books) {

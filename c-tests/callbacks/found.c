@@ -1,4 +1,4 @@
-/* Faults that were found by reading and by trying things out, each as a test named after what went wrong. */
+/* Faults that were found by reading and by experiment, each as a test named after what went wrong. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,9 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "memory/heap.h"
+#include "wire.h"
 
 #ifndef IKCP_PROFILE
 #define IKCP_PROFILE 211
@@ -47,26 +49,14 @@ static void send_full(ikcpcb *kcp, int count)
     while (count-- > 0) CHECK(ikcp_send(kcp, payload, MSS) >= 0);
 }
 
-static void put_u32(unsigned char *to, IUINT32 value)
+static void input_at(ikcpcb *kcp, int cmd, IUINT32 sn, IUINT32 ts, IUINT32 una, int len)
 {
-    int i;
-    for (i = 0; i < 4; ++i) to[i] = (unsigned char)(value >> 8 * i);
+    char packet[24 + 100] = {0};
+    wire_header(packet, 1, cmd, 0, 128, ts, sn, una, (IUINT32)len);
+    CHECK_INT(ikcp_input(kcp, packet, 24 + len), 0);
 }
 
-static void input_at(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 ts, IUINT32 una, int len)
-{
-    unsigned char packet[24 + 100] = {0};
-    put_u32(packet, 1);
-    packet[4] = (unsigned char)cmd;
-    packet[6] = 128; /* wnd */
-    put_u32(packet + 8, ts);
-    put_u32(packet + 12, sn);
-    put_u32(packet + 16, una);
-    put_u32(packet + 20, (IUINT32)len);
-    CHECK_INT(ikcp_input(kcp, (const char *)packet, 24 + len), 0);
-}
-
-static void input(ikcpcb *kcp, IUINT32 cmd, IUINT32 sn, IUINT32 una, int len)
+static void input(ikcpcb *kcp, int cmd, IUINT32 sn, IUINT32 una, int len)
 {
     input_at(kcp, cmd, sn, 1000, una, len);
 }
@@ -83,7 +73,7 @@ static void acknowledge_and_update(ikcpcb *kcp)
     }
 }
 
-/* What the flush had sent so far was not counted among what has a deadline, and was never sent again. */
+/* The segments that the flush had already sent were not recorded as having a deadline, so they were never sent again. */
 static void what_a_flush_had_sent_was_forgotten_by_an_update_inside_output(void)
 {
     ikcpcb *kcp = connection();
@@ -102,7 +92,7 @@ static void what_a_flush_had_sent_was_forgotten_by_an_update_inside_output(void)
     ikcp_release(kcp);
 }
 
-/* The same without a call from output: each deadline is at once, so it was looked for at each packet. */
+/* The same without a call from output: each deadline is immediate, so the index looked for it at each packet. */
 static void with_a_timeout_of_zero_nothing_was_sent_again(void)
 {
     ikcpcb *kcp = connection();
@@ -121,7 +111,7 @@ static void with_a_timeout_of_zero_nothing_was_sent_again(void)
 
 /* ---- a program that takes segments out of rcv_buf and puts others in ---------------------------------------------- */
 
-/* The calls in between saw no reason to look at rcv_buf, and then its count and its ends were as before. */
+/* The calls in between had no reason to look at rcv_buf, and afterwards its count and its ends were as before. */
 static void a_segment_that_the_program_had_freed_was_followed(void)
 {
     ikcpcb *kcp = connection();
@@ -131,7 +121,7 @@ static void a_segment_that_the_program_had_freed_was_followed(void)
     for (n = 0; n < 40; ++n) input(kcp, PUSH, 2 + 2 * (IUINT32)n, 0, 10);
     CHECK_INT(kcp->nrcv_buf, 40);
     for (n = 0, node = head->next; n < 20; ++n) node = node->next;
-    old = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+    old = segment_of(node);
     other = (struct IKCPSEG *)heap_malloc(sizeof *other + 100);
     if (other == NULL) abort();
     memcpy((void *)other, (void *)old, offsetof(struct IKCPSEG, data) + 10);
@@ -160,7 +150,7 @@ static void a_segment_that_the_program_had_freed_was_followed(void)
     ikcp_release(kcp);
 }
 
-/* A program that raises rcv_nxt leaves an older segment at the front, and nothing passes it, as in the original. */
+/* A program that raises rcv_nxt leaves an older segment at the front, which blocks all others, as in the original. */
 static void a_segment_overtook_one_that_the_program_had_left_behind(void)
 {
     ikcpcb *kcp = connection();
@@ -173,7 +163,7 @@ static void a_segment_overtook_one_that_the_program_had_left_behind(void)
     ikcp_release(kcp);
 }
 
-/* ---- hooks that change what a flush goes by ------------------------------------------------------------------------ */
+/* ---- hooks that change the inputs of a flush ----------------------------------------------------------------------- */
 
 static IUINT32 pace_once(ikcpcb *kcp)
 {
@@ -207,7 +197,7 @@ static void wide(ikcpcb *kcp)
     kcp->incr = 100 * kcp->mss;
 }
 
-/* The rest of the flush went out whatever it cost. */
+/* The rest of the flush went out without any limit. */
 static void hooks_removed_during_a_flush_took_its_budget_with_them(void)
 {
     ikcpcb *kcp = connection();
@@ -241,38 +231,33 @@ static void a_hook_that_sets_the_clock_changed_the_times_of_its_own_flush(void)
     send_full(kcp, 1);
     ikcp_flush(kcp);
     CHECK_INT(kcp->nsnd_buf, 1);
-    first = (const struct IKCPSEG *)(const void *)((char *)kcp->snd_buf.next - offsetof(struct IKCPSEG, node));
+    first = segment_of(kcp->snd_buf.next);
     CHECK_INT(first->ts, 1000);
     CHECK_INT(kcp->current, 5000);
     ikcp_release(kcp);
 }
 
-static unsigned char shared[24 + 100];
+static char shared[24 + 100];
 
-/* Stands for somebody else who can write to the packet. */
+/* Simulates another thread that writes to the packet. */
 static void *malloc_while_the_packet_changes(size_t size)
 {
-    put_u32(shared + 20, 5000);
+    shared[20] = (char)0x88, shared[21] = 0x13; /* 5000 bytes */
     return heap_malloc(size);
 }
 
-/* Room and copy went by the length as it was first, the segment's length by what the packet said then. */
+/* Allocation and copy used the length that was read first; the segment got the length that the packet had later. */
 static void a_packet_that_changed_under_way_lent_memory_to_its_segment(void)
 {
     ikcpcb *kcp = connection();
     static char got[10000];
     int sn;
-    /* The first and the next in order, and two that are not. */
+    /* Two segments in order, and two out of order. */
     static const IUINT32 order[] = {0, 1, 5, 4};
     for (sn = 0; sn < 4; ++sn) {
-        memset(shared, 0, sizeof shared);
-        put_u32(shared, 1);
-        shared[4] = PUSH;
-        shared[6] = 128;
-        put_u32(shared + 12, order[sn]);
-        put_u32(shared + 20, 100);
+        wire_header(shared, 1, PUSH, 0, 128, 0, order[sn], 0, 100);
         ikcp_allocator(malloc_while_the_packet_changes, heap_free);
-        CHECK_INT(ikcp_input(kcp, (char *)shared, sizeof shared), 0);
+        CHECK_INT(ikcp_input(kcp, shared, sizeof shared), 0);
         ikcp_allocator(heap_malloc, heap_free);
     }
     CHECK_INT(ikcp_recv(kcp, got, sizeof got), 100);
@@ -292,7 +277,7 @@ static void lifts_the_limit(ikcpcb *kcp)
     kcp->fastlimit = 0;
 }
 
-/* What the flush had passed under the old limit was taken for settled under the new one. */
+/* Segments that the flush had passed under the old limit were not considered again under the new one. */
 static void a_limit_lifted_in_output_was_forgotten_for_what_came_before(void)
 {
     ikcpcb *kcp = connection();
@@ -306,12 +291,12 @@ static void a_limit_lifted_in_output_was_forgotten_for_what_came_before(void)
     send_full(kcp, 40);
     ikcp_update(kcp, now += 10);
     CHECK_INT(kcp->nsnd_buf, 40);
-    /* Two later ones have arrived: the first 20 are sent again, which is as often as the limit allows. */
+    /* Two later ones have arrived, so the first 20 are sent again; the limit allows no more. */
     for (sn = 20; sn < 22; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
     packets = 0;
     ikcp_update(kcp, now += 10);
     CHECK_INT(packets, 20);
-    /* And twice more; of those behind it is the first time. */
+    /* Two more have arrived. The segments after the first 20 are sent again for the first time. */
     for (sn = 30; sn < 32; ++sn) input_at(kcp, ACK, sn, now, 0, 0);
     packets = 0;
     in_output = lifts_the_limit;

@@ -1,12 +1,12 @@
-/* Callbacks that are left by longjmp, as bindings do on a script's error. The object goes on working and completes the transfer.
+/* Callbacks that are left by longjmp, as bindings do when a script fails. The object keeps working and completes the transfer.
  *
  * Arguments: first seed, steps of a session. */
 #include "callbacks/session.h"
 
-/* What the callback did before it was left. */
+/* What the callback does before it is left. */
 enum before { JUST_LEAVES, SETMTU, ASKS_FOR_FLUSHES, INPUT_FIRST, SENDS, FROM_DEEPER, BEFORES };
 
-/* Where the program calls from afterwards. */
+/* From where the program calls afterwards. */
 enum after { SAME_LEVEL, FROM_A_DEEP_FUNCTION, AFTERS };
 
 static jmp_buf out;
@@ -60,7 +60,7 @@ static void inside(struct endpoint *e, enum place place)
     leave(place);
 }
 
-/* What was running above the callback is gone. */
+/* The calls that were running above the callback are gone. */
 static void clean_up(void)
 {
     int i, n;
@@ -92,7 +92,7 @@ static void traffic(int n)
     step();
 }
 
-/* Calls from so far below that a mark left further up could be taken for a callback that is running. */
+/* Calls from so deep in the stack that a mark left further up could be mistaken for a running callback. */
 static void deep_traffic(int n)
 {
     volatile char frame[20000];
@@ -117,8 +117,8 @@ static void session(unsigned long long seed, enum after after)
             can_leave = 0;
         } else {
             clean_up();
-            check_lists(&ends[0]);
-            check_lists(&ends[1]);
+            CHECK(lists_are_whole(ends[0].kcp));
+            CHECK(lists_are_whole(ends[1].kcp));
             if (after == FROM_A_DEEP_FUNCTION) {
                 deep_traffic(n);
                 deep_traffic(n);
@@ -217,7 +217,7 @@ static int leaving_output(const char *buf, int len, ikcpcb *kcp, void *user)
     longjmp(out, 1);
 }
 
-/* A packet buffer that was replaced while an output was left with it was never given back. */
+/* A packet buffer that was replaced after an output that used it was left was never freed. */
 static void a_packet_that_was_left_with_leaked(int (*output)(const char *, int, ikcpcb *, void *))
 {
     struct endpoint *e = &ends[0];
@@ -246,7 +246,7 @@ static void release_from_below(ikcpcb *kcp)
     CHECK_INT(frame[100], 1);
 }
 
-/* A release from a deep function after a callback was left waited for ever for that callback to return. */
+/* After a callback was left, a release from a deep function waited forever for that callback to return. */
 static void a_release_waited_for_a_callback_that_was_left(void)
 {
     struct endpoint *e = &ends[0];
@@ -276,7 +276,7 @@ int main(int argc, char **argv)
     a_release_waited_for_a_callback_that_was_left();
 
     printf("seed %llu\n", seed);
-    small_messages = 1; /* a message of several fragments that was received in part is the program's loss */
+    small_messages = 1; /* a partly received message of several fragments is lost to the program */
     for (place = 0; place < PLACES; place++) {
         if (IKCP_PROFILE != 211 && place >= IN_INIT) {
             break;

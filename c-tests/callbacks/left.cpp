@@ -1,7 +1,7 @@
-/* A callback is left for good, by longjmp, by an exception, by the end of its thread, or as part of a coroutine that is never
- * resumed. Then the connection is used from somewhere else, and goes on at once.
+/* A callback is left for good: by longjmp, by an exception, by the end of its thread, or in a coroutine that is never resumed. Then
+ * the connection is used from somewhere else, and works at once.
  *
- * With the argument "original" it holds for the original too, but for what the original leaves to a timeout:
+ * With the argument "original" the tests hold for the original too, except for segments that the original leaves to a timeout:
  *     cc -c ORIGINAL/ikcp.c -o original.o
  *     c++ -I ORIGINAL -I c-tests c-tests/callbacks/left.cpp original.o -pthread && ./a.out original */
 #include <setjmp.h>
@@ -20,7 +20,7 @@ struct left_by_exception {};
 
 static enum how how;
 static jmp_buf way_out;
-static int armed; /* the how many-th callback is left */
+static int armed; /* which callback is left, counted from now on */
 static int unwound;
 
 static void leave(void)
@@ -36,7 +36,7 @@ static void leave(void)
     case BY_THREAD_EXIT:
         strand_exit();
     default:
-        strand_park(); /* from where nobody takes it on */
+        strand_park(); /* and is never resumed */
         CHECK(!"resumed");
     }
 }
@@ -99,7 +99,7 @@ static void elsewhere(enum where where, void (*go_on)(void *))
     }
 }
 
-/* Runs to_be_left() on this stack, or on one beside that of the coroutine which goes on; then that stack is gone. */
+/* Runs to_be_left() on this stack, or on a stack next to the one where the test continues, which then disappears. */
 static void leave_it(bool here, enum stack_end end)
 {
     struct strand s;
@@ -145,14 +145,14 @@ static void turns(void *)
     }
 }
 
-/* Late by more than an interval or a tick, or a segment of the flush that was left waits for its timeout. */
+/* The next flush came more than an interval or a tick late, or a segment of the flush that was left waited for its timeout. */
 static void flush_left(enum callback callback, bool here, enum stack_end end, enum where where, IUINT32 hz, int which)
 {
     int n;
     alone_open();
     step = 1000 / hz;
     for (n = 0; n < 5; n++) {
-        alone_send(1000); /* one to a packet */
+        alone_send(1000); /* one per packet */
     }
     in_output = callback == IN_OUTPUT ? leave : NULL;
     in_log = callback == IN_LOG_OF_OUTPUT ? leave_log : NULL;
@@ -210,7 +210,7 @@ static void receive_all(void *)
     }
 }
 
-/* The fragments whose lines were written are gone, the others and the other messages come in order. */
+/* The fragments whose lines were written are gone; the other fragments and messages come in order. */
 static void recv_left(bool here, enum stack_end end, enum where where, int line)
 {
     static const char *const expected[] = {"onetwothree m2 m3 x m4 ", "twothree m2 m3 x m4 ", "three m2 m3 x m4 "};

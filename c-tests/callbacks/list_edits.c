@@ -1,6 +1,5 @@
-/* Programs that edit the lists behind the library's back, between calls and inside callbacks: the connection reset that unlinks
- * and frees every segment and zeroes the counters, "resend everything now" after a change of network, the resumption that sets
- * sequence numbers.
+/* Programs that edit the lists behind the library's back, between calls and inside callbacks: a reset that unlinks and frees every
+ * segment and zeroes the counters, "resend everything now" after a change of network, a resumption that sets sequence numbers.
  *
  * Arguments: sessions, first seed. */
 #include "callbacks/session.h"
@@ -14,12 +13,12 @@ static void empty(struct IQUEUEHEAD *head)
         struct IQUEUEHEAD *node = head->next;
         node->next->prev = node->prev;
         node->prev->next = node->next;
-        heap_free((char *)node - offsetof(struct IKCPSEG, node));
+        heap_free(segment_of(node));
     }
 }
 
 /* A new conversation on the same objects, without ikcp_release. Its numbers come after the old ones: an ikcp_input whose callback
- * does this goes on with the segment it had begun, which must not pass for one of the new conversation. */
+ * does this finishes the segment that it had begun, which must not look like one of the new conversation. */
 static void reset(void)
 {
     IUINT32 number[2];
@@ -49,13 +48,13 @@ static void reset(void)
     }
 }
 
-/* All that is in flight is due now. */
+/* All segments in flight are due now. */
 static void hurry(struct endpoint *e)
 {
     struct IQUEUEHEAD *head = &e->kcp->snd_buf, *at;
     hurries++;
     for (at = head->next; at != head; at = at->next) {
-        struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
+        struct IKCPSEG *seg = segment_of(at);
         seg->rto = 50 + random_below(100);
         seg->resendts = e->kcp->current - random_below(3);
     }
@@ -68,7 +67,7 @@ static void edit(struct endpoint *e)
     } else {
         hurry(e);
     }
-    check_lists(e);
+    CHECK(lists_are_whole(e->kcp));
     switch (random_below(4)) {
     case 0:
         do_flush(e);

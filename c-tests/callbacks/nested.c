@@ -1,8 +1,8 @@
-/* Flushes inside of flushes: at one value of the clock there are two at most, with a clock that callbacks move never more than with
- * the original, and all messages arrive.
+/* Flushes inside flushes: at most two at one value of the clock, and never more than with the original if callbacks move the clock.
+ * All messages arrive.
  *
- * The argument "original" leaves out what the original does not survive, and checks the depths that stand here for it (its deepest
- * takes more stack than a program has by default):
+ * The argument "original" leaves out what the original does not survive, and checks the depths that are noted here for the original
+ * (the deepest takes more stack than a program has by default):
  *     cc -I ORIGINAL -I c-tests c-tests/callbacks/nested.c ORIGINAL/ikcp.c && (ulimit -s 200000; ./a.out original) */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "ikcp.h"
 
 #define LINK 65536
-/* As many flushes may be nested anyway. */
+/* So many nested flushes are always allowed. */
 #define LIMIT 16
 
 struct packet {
@@ -74,8 +74,8 @@ static void deliver(int to)
     }
 }
 
-/* `count` messages of `size` bytes, `burst` every 10 ms; back when all have arrived, or after a while. The original nests `most` deep,
- * 0 where it does not survive. */
+/* Sends `count` messages of `size` bytes, `burst` every 10 ms; returns when all have arrived, or after a while. The original nests
+ * `most` deep; 0 where it does not survive. */
 static void transfer(int window, int count, int burst, int size, int (*callback)(ikcpcb *), int most)
 {
     static char message[3000];
@@ -142,7 +142,7 @@ static int flushes(ikcpcb *kcp)
     return 0;
 }
 
-/* It once was taken for one that had been left, since its caller was so far up the stack, until the stack was full. */
+/* This callback was mistaken for one that had been left, because its caller was so far up the stack, until the stack was full. */
 static int flushes_with_a_big_frame(ikcpcb *kcp)
 {
     volatile char frame[70000];
@@ -159,7 +159,7 @@ static int moves_the_clock(ikcpcb *kcp)
     return 0;
 }
 
-/* More than one request for each value of the clock. */
+/* More than one request at each value of the clock. */
 static int does_both(ikcpcb *kcp)
 {
     ikcp_flush(kcp);

@@ -1,5 +1,5 @@
-/* A callback is parked: its coroutine yields inside, or its thread gives the lock away. The connection is used meanwhile; later the
- * callback goes on and returns, in any order with others, or the connection is released before.
+/* A callback is parked: its coroutine yields inside it, or its thread gives the lock away. Meanwhile the connection is used. Later
+ * the callbacks continue and return, in any order, or the connection is released before that.
  *
  * The argument "original" leaves out what the original does not survive:
  *     cc -c ORIGINAL/ikcp.c -o original.o
@@ -11,7 +11,7 @@
 #define STRANDS 40
 
 static struct strand strands[STRANDS];
-static int to_park; /* so many callbacks are parked from now on */
+static int to_park; /* the number of callbacks to park from now on */
 
 static void park(void)
 {
@@ -46,7 +46,7 @@ static void tick(IUINT32 step)
     ikcp_flush(kcp);
 }
 
-/* All that was sent has left, and nothing has left twice. */
+/* Everything sent was output, each segment once. */
 static void check_each_once(void)
 {
     int n;
@@ -59,7 +59,7 @@ static void check_each_once(void)
 
 /* ---- parked for a while ------------------------------------------------------------------------------------------ */
 
-/* Answers waited until the parked callback returned. */
+/* Replies waited until the parked callback returned. */
 static void answers_meanwhile(enum strand_kind kind, int parked_at, bool in_log_line, IUINT32 hz, bool flush_only)
 {
     IUINT32 step = 1000 / hz, began, first = 0;
@@ -93,7 +93,7 @@ static void answers_meanwhile(enum strand_kind kind, int parked_at, bool in_log_
     }
     CHECK(first != 0 && first - began <= (step > INTERVAL ? step : INTERVAL));
     if (!original) {
-        /* The segment that was marked and not yet written as well. */
+        /* Also the segment that was marked as sent but not yet written. */
         CHECK_INT(highest_written, kcp->snd_nxt);
         for (n = 0; n < (int)kcp->snd_nxt; n++) {
             CHECK_INT(written[n], 1);
@@ -157,7 +157,7 @@ static void resumed_in_any_order(void)
     }
 }
 
-/* However many are parked, what is due leaves within an interval. */
+/* However many callbacks are parked, whatever is due is sent within an interval. */
 static void many_parked(bool come_back)
 {
     int n;
@@ -259,14 +259,14 @@ static void released_while_parked(void (*body)(void *), int mask, enum strand_ki
     CHECK(books_balance(&strands[0], true)); /* the anchor, for the callback that may come back */
     if (reused) {
         books_owner = NULL;
-        other = ikcp_create(7, NULL); /* where the released one lay, perhaps */
+        other = ikcp_create(7, NULL); /* perhaps in the memory of the released one */
         other->output = alone_output;
         ikcp_nodelay(other, 1, INTERVAL, 0, 1);
         ikcp_update(other, now);
         CHECK(ikcp_send(other, "hello", 5) >= 0);
         books_owner = &strands[0];
     }
-    to_park = 100; /* a callback now would not come back */
+    to_park = 100; /* a callback now would not return */
     if (comes_back) {
         strand_resume(&strands[0]);
         CHECK(strands[0].finished);
@@ -406,7 +406,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Answers took five times as long. */
+/* Replies took five times as long. */
 static void a_lock_given_away_in_output(void)
 {
     pthread_t threads[2];
@@ -454,7 +454,7 @@ int main(int argc, char **argv)
             for (rate = 0; rate < 3; rate++) {
                 int failures = check_failures;
                 if (original && (n & 2)) {
-                    continue; /* another flush writes over the packet that the log line is about */
+                    continue; /* another flush overwrites the packet that the log line describes */
                 }
                 answers_meanwhile((n & 1) ? THREAD : COROUTINE, at, n & 2, rates[rate], n & 4);
                 if (check_failures != failures) {

@@ -11,7 +11,7 @@ enum place {
     IN_LOG_ACK,
     IN_LOG_PROBE,
     IN_LOG_WINS,
-    /* From here on only 2.x. */
+    /* The rest exist only in 2.x. */
     IN_INIT,
     IN_RELEASE,
     IN_ACK,
@@ -24,7 +24,7 @@ enum place {
     IN_PKT_ACKED,
     IN_PACING_RATE,
     PLACES,
-    IN_OWN_LOG = PLACES /* a line of the program's own, by ikcp_log() */
+    IN_OWN_LOG = PLACES /* a line that the program itself logs with ikcp_log() */
 };
 
 static const char *const place_names[PLACES + 1] = {

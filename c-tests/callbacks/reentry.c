@@ -1,5 +1,4 @@
-/* Every callback does everything: each of the calls inside of each of the callbacks, and random ones in all of them, also while
- * memory is short.
+/* Every callback does everything: each call inside each callback, and random calls in all callbacks, also while memory is short.
  *
  * Arguments: sessions of the random part, first seed, steps of the sessions of the other part. */
 #include "callbacks/session.h"
@@ -26,7 +25,7 @@ static const char *const action_names[ACTIONS] = {"send",  "receive",  "input", 
 static enum place chosen_place;
 static enum action chosen_action;
 static int random_part, nesting, deepest;
-static long shortage; /* every how many-th allocation fails */
+static long shortage; /* one in so many allocations fails */
 
 static void act(struct endpoint *e, enum action action)
 {
@@ -59,7 +58,7 @@ static void act(struct endpoint *e, enum action action)
         later = now;
         do_update(e, later);
         if (alive(e)) {
-            CHECK((int)(e->kcp->current - later) >= 0); /* what it called may have gone further */
+            CHECK((int)(e->kcp->current - later) >= 0); /* a call inside may have moved the clock further */
         }
         break;
     case SETMTU:
@@ -79,7 +78,7 @@ static void act(struct endpoint *e, enum action action)
         WITH(e, (void)ikcp_peeksize(kcp));
         WITH(e, (void)ikcp_waitsnd(kcp));
         n = 0;
-        WITH(e, n = ikcp_recv(kcp, message, -(int)sizeof message)); /* looks and takes nothing */
+        WITH(e, n = ikcp_recv(kcp, message, -(int)sizeof message)); /* peeks, removes nothing */
         CHECK(n == -1 || n == -2 || n == -3 || n <= 8);
         WITH(e, ikcp_log(kcp, 1 << 20, "the program's own"));
         break;
@@ -129,7 +128,7 @@ static void session(unsigned long long seed, int steps)
             do_send(&ends[i % 2]);
         }
         if (n % 16 == 8 && alive(&ends[0])) {
-            ends[0].kcp->probe |= 3; /* so that probes and their answers are seen */
+            ends[0].kcp->probe |= 3; /* so that probes and their answers occur */
         }
         if (n % 32 == 16 && !output_only) {
             do_setcc(&ends[n / 32 % 2], 3);

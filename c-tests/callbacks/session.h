@@ -1,5 +1,5 @@
-/* Two endpoints with numbered messages between them, over a bad link in virtual time, whose callbacks do what a test tells them
- * to. Both directions are checked: what is received is what was sent, in order, whatever the callbacks did. */
+/* Two endpoints exchange numbered messages over a bad link in virtual time. Their callbacks do what a test tells them to. Both
+ * directions are checked: what is received is what was sent, in order, whatever the callbacks did. */
 #ifndef CALLBACKS_SESSION_H
 #define CALLBACKS_SESSION_H
 
@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "callbacks/anchors.h"
 #include "callbacks/places.h"
 #include "callbacks/random.h"
@@ -40,13 +41,13 @@ struct endpoint {
     int released; /* by a callback; nothing may be called from then on */
     int left;     /* a callback was left for good */
     IUINT32 sent, received;
-    int receiving;                  /* ikcp_recv() calls among them */
-    int interrupted;                /* one of these was called inside of another */
-    IUINT32 newest;                 /* one more than the highest message that was received */
-    unsigned char taken[TAKEN_MAX]; /* the messages that were */
-    char *in_hand[16]; /* packets of the ikcp_input() calls among them */
+    int receiving;                  /* ikcp_recv() calls of these */
+    int interrupted;                /* one ikcp_recv() was called inside another */
+    IUINT32 newest;                 /* one more than the highest message received */
+    unsigned char taken[TAKEN_MAX]; /* which messages were received */
+    char *in_hand[16]; /* packets of the running ikcp_input() calls, by depth */
     IUINT32 conv;
-    /* On their way to this endpoint. */
+    /* Packets on their way to this endpoint. */
     struct packet link[LINK_MAX];
     int on_link;
 };
@@ -55,7 +56,7 @@ static struct endpoint ends[2];
 static IUINT32 now;
 static int quiet;           /* the storm is over: the link is good and callbacks do nothing */
 static int small_messages;  /* one segment each */
-static int output_only;     /* no log, no hooks: the way that is made fast */
+static int output_only;     /* no log, no hooks: the fast path */
 static long visits[PLACES]; /* how often each callback ran */
 
 /* What the test does inside a callback. */
@@ -80,33 +81,6 @@ static int make_message(char *to, IUINT32 number)
 }
 
 /* ---- what must always hold -------------------------------------------------------------------------------------- */
-
-static int in_order(const struct IQUEUEHEAD *head, IUINT32 count, int numbered)
-{
-    const struct IQUEUEHEAD *at;
-    const struct IKCPSEG *previous = NULL;
-    IUINT32 n = 0;
-    for (at = head->next; at != head; at = at->next, n++) {
-        const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
-        if (at->next->prev != at || at->prev->next != at || n > count) {
-            return 0;
-        }
-        if (numbered && previous != NULL && (int)(seg->sn - previous->sn) <= 0) {
-            return 0;
-        }
-        previous = seg;
-    }
-    return n == count;
-}
-
-static void check_lists(const struct endpoint *e)
-{
-    const ikcpcb *kcp = e->kcp;
-    CHECK(in_order(&kcp->snd_queue, kcp->nsnd_que, 0));
-    CHECK(in_order(&kcp->snd_buf, kcp->nsnd_buf, 1));
-    CHECK(in_order(&kcp->rcv_queue, kcp->nrcv_que, 1));
-    CHECK(in_order(&kcp->rcv_buf, kcp->nrcv_buf, 1));
-}
 
 /* Whether the object may be used. */
 static int alive(const struct endpoint *e)
@@ -153,8 +127,8 @@ static void do_send(struct endpoint *e)
     }
 }
 
-/* The message that this is, from number `oldest` on; or, where a call inside of another may have taken its first fragments, whose
- * end. */
+/* The number of this message, `oldest` or later. Where a call inside another may have taken the first fragments, the number of the
+ * message that ends like this. */
 static IUINT32 number_of(const struct endpoint *e, const char *message, int len, IUINT32 oldest)
 {
     char expected[MESSAGE_MAX];
@@ -175,7 +149,7 @@ static IUINT32 number_of(const struct endpoint *e, const char *message, int len,
     return e->peer->sent;
 }
 
-/* Each message comes once. One that a log line receives may be the message that the outer call was taking, or the one after it. */
+/* Each message comes once. A call inside a log line may get the message that the outer call was taking, or the next one. */
 static int do_recv(struct endpoint *e)
 {
     char message[MESSAGE_MAX];
@@ -190,7 +164,7 @@ static int do_recv(struct endpoint *e)
     if (result < 0) {
         return 0;
     }
-    if (e->conv != conv) { /* the program has begun another conversation meanwhile; this is of the one before */
+    if (e->conv != conv) { /* the program has begun a new conversation meanwhile; this message is of the old one */
         char expected[MESSAGE_MAX];
         CHECK_INT(result, make_message(expected, next));
         CHECK(memcmp(message, expected, (size_t)result) == 0);
@@ -211,7 +185,7 @@ static int do_recv(struct endpoint *e)
     return 1;
 }
 
-/* Takes packet `n` off the link to this endpoint. */
+/* Removes packet `n` from the link and gives it to this endpoint. */
 static void do_input(struct endpoint *e, int n)
 {
     struct packet packet;
@@ -225,7 +199,7 @@ static void do_input(struct endpoint *e, int n)
     WITH(e, result = ikcp_input(kcp, packet.data, packet.len));
     free(packet.data);
     e->in_hand[depth] = NULL;
-    /* A callback may have begun another conversation while a flush had segments of the old one in its packet. */
+    /* A callback may have begun a new conversation while a flush had segments of the old one in its packet. */
     CHECK(result == 0 || (result == -1 && e->conv != CONV));
 }
 
@@ -260,10 +234,10 @@ static struct endpoint *visited(ikcpcb *kcp, void *user, enum place place)
     CHECK(e->depth > 0);
     CHECK(!e->released);
     if (alive(e)) {
-        check_lists(e);
+        CHECK(lists_are_whole(e->kcp));
         inside(e, place);
         if (alive(e)) {
-            check_lists(e);
+            CHECK(lists_are_whole(e->kcp));
         }
     }
     return e;
@@ -291,7 +265,7 @@ static int on_output(const char *buf, int len, ikcpcb *kcp, void *user)
     }
     memcpy(copy, buf, (size_t)len);
     visited(kcp, user, IN_OUTPUT);
-    /* A flush at a later clock may have used its memory, and release has freed it. */
+    /* A flush at a later clock may have overwritten the packet, and a release has freed it. */
     if (alive(e) && kcp->current == clock) {
         CHECK(memcmp(copy, buf, (size_t)len) == 0);
     }
@@ -325,7 +299,7 @@ static void on_writelog(const char *log, ikcpcb *kcp, void *user)
     strncpy(line, log, sizeof line - 1);
     line[sizeof line - 1] = '\0';
     visited(kcp, user, place_of(log));
-    CHECK(strcmp(line, log) == 0); /* the line is intact until it was handed over */
+    CHECK(strcmp(line, log) == 0); /* the line stays intact while the callback runs */
 }
 
 static int hook_init(ikcpcb *kcp)
@@ -463,18 +437,18 @@ static void step(void)
         while (do_recv(e)) {
         }
         if (alive(e)) {
-            check_lists(e);
+            CHECK(lists_are_whole(e->kcp));
         }
     }
 }
 
-/* The link is good from here on: all that was sent must arrive. */
+/* The link is good from now on: everything sent must arrive. */
 static void finish(void)
 {
     int i, steps;
     quiet = 1;
     for (i = 0; i < 2; i++) {
-        /* The clock may have been moved, and a callback may have left settings that are slow. */
+        /* A callback may have moved the clock, or left slow settings behind. */
         struct endpoint *e = &ends[i];
         if (!alive(e) || !alive(e->peer)) {
             return;
@@ -498,7 +472,7 @@ static void finish(void)
     CHECK_INT(ikcp_waitsnd(ends[1].kcp), 0);
 }
 
-/* The books balance. */
+/* All memory is back. */
 static void close_session(void)
 {
     int i;

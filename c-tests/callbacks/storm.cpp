@@ -1,13 +1,14 @@
-/* Random programs around callbacks: strands (coroutines with small stacks side by side, threads that take turns, and the stack of the
- * scheduler) use two connected ends in any order. A callback returns, calls anything of the library, is parked and resumed later in
- * any order, or is left for good by longjmp, an exception, the end of its thread, or a coroutine that is never resumed; connections
- * are released whatever is running or parked. The link is free of loss or not, time is virtual, and what happens is held against
- * a model of what may happen (see "what must hold").
+/* Random programs around callbacks. Strands (coroutines with small adjacent stacks, threads that take turns, and the stack of the
+ * scheduler) use two connected ends in any order. A callback returns, calls any library function, is parked and later resumed
+ * in any order, or is left for good: by longjmp, an exception, the end of its thread, or a coroutine that is never resumed.
+ * Connections are released whatever is running or parked. The link may lose packets, time is virtual, and the results are compared
+ * with a model of what may happen (see "what must hold").
  *
- * Arguments: how many programs, the first seed (or IKCP_SEED, or one from the clock). IKCP_STORM=n plays n times as many. With
+ * Arguments: the number of programs, the first seed (or IKCP_SEED, or one from the clock). IKCP_STORM=n plays n times as many. With
  * "original" as third argument, the programs leave out what the original does not survive (ikcp_input, ikcp_setmtu and ikcp_release
  * while a callback is running or parked; ikcp_recv in the log line of ikcp_recv; a flush while a packet is under construction, or
- * while another strand is parked in ikcp_input), and the model what is ours alone. So the model can be tried with the original:
+ * while another strand is parked in ikcp_input), and the model leaves out what only we promise. So the model can be checked against
+ * the original:
  *     cc -c ORIGINAL/ikcp.c -o original.o
  *     c++ -I ORIGINAL -I c-tests c-tests/callbacks/storm.cpp original.o -pthread && ./a.out 1000 1 original */
 #include <setjmp.h>
@@ -15,6 +16,8 @@
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
+#include "wire.h"
 
 #include "callbacks/books.h"
 #include "callbacks/random.h"
@@ -31,12 +34,12 @@
 #define PACKET_MAX 1500
 #define LINK_MAX 512
 #define STRANDS 6
-#define FRAMES_MAX 24 /* calls and callbacks, in turn, of one strand */
+#define FRAMES_MAX 24 /* calls and callbacks, alternating, of one strand */
 #define SMALL_FRAMES_MAX 8 /* as many as a stack of 16 KB holds */
 #define TICK 10
-/* With so many flushes that have not come back, another one may wait. */
+/* While so many flushes have not returned, another one may have to wait. */
 #define NESTED_MAX 16
-/* A timeout that ends after all else. */
+/* A timeout longer than anything else. */
 #define NEVER 60000
 
 static bool original;
@@ -50,14 +53,14 @@ static bool one_in(unsigned n)
 
 enum message_state { SENT, TAKEN };
 
-/* A fragment, by the number of its segment. */
+/* A fragment; its index is the number of its segment. */
 struct fragment {
     int message;
     int number; /* in its message */
     int offset;
 };
 
-/* What of a message may come alone, since the fragments before are gone. */
+/* A part of a message that may come alone, because the fragments before it are gone. */
 struct tail {
     int message;
     int number;
@@ -73,24 +76,24 @@ struct endpoint {
     ikcpcb *kcp;
     struct endpoint *peer;
     bool released;
-    bool callback_left; /* for good, so that an anchor may stay behind */
-    long calls;         /* how many have begun, or gone on after they were parked */
-    /* What it sent: messages, and fragments by number. */
+    bool callback_left; /* a callback was left for good, so an anchor may stay behind */
+    long calls;         /* how many calls have begun, or continued after they were parked */
+    /* What this endpoint sent: messages, and fragments by number. */
     int messages, fragments;
     unsigned char state[MESSAGES_MAX]; /* as the peer sees it */
     struct fragment fragment[FRAGMENTS_MAX];
-    unsigned char written[FRAGMENTS_MAX]; /* how often each was handed to output */
-    IUINT32 written_ts[FRAGMENTS_MAX];    /* and its time stamp then */
-    /* What it received of the peer's. */
-    int completed; /* one more than the last message that was taken */
+    unsigned char written[FRAGMENTS_MAX]; /* how often each was passed to output */
+    IUINT32 written_ts[FRAGMENTS_MAX];    /* and its time stamp the last time */
+    /* What this endpoint received from the peer. */
+    int completed; /* one more than the last message received */
     struct tail tails[256];
     int tail_count;
-    /* What should have left, and since when. */
+    /* What should have been sent, and since when. */
     int overdue;
     IUINT32 overdue_since, overdue_at;
-    int overdue_ticks; /* values of the clock at which it was seen */
-    int flushes_left;  /* for good */
-    /* Packets on their way to it. */
+    int overdue_ticks; /* the number of clock values at which this was seen */
+    int flushes_left;  /* flushes that were left for good */
+    /* Packets on their way to this endpoint. */
     struct packet link[LINK_MAX];
     int on_link;
 };
@@ -99,21 +102,21 @@ enum function { SEND, RECV, PEEK, INPUT, FLUSH, UPDATE, SETMTU, SETCC, SETTINGS,
 
 enum kind { A_CALL, OUTPUT, LOG_OUTPUT, LOG_RECV, LOG_INPUT, LOG_OWN, HOOK, BUILDING };
 
-/* A call of the library, or a callback, that has not come back. */
+/* A call of the library, or a callback, that has not returned. */
 struct frame {
     struct endpoint *e;
     enum kind kind;
-    enum function function; /* of a call, or of the call that made the callback */
-    IUINT32 clock;          /* of the connection when the call began; a callback has that of its call */
+    enum function function; /* the function of this call, or of the call that made the callback */
+    IUINT32 clock;          /* of the connection when the call began; a callback has the clock of its call */
     bool clock_moved;       /* since then */
     /* of ikcp_recv */
     int completed_before;
-    long calls; /* of the endpoint, this one included, as long as nothing else of it runs */
-    int message, number; /* whose log line was written last, -1 before */
+    long calls; /* of the endpoint, this one included; differs when another call of the endpoint has run */
+    int message, number; /* the fragment whose log line was written last, -1 before */
     /* of ikcp_input */
     char *data;
     int len;
-    /* of output */
+    /* of output() */
     char copy[PACKET_MAX];
     jmp_buf way_out;
 };
@@ -131,15 +134,15 @@ static struct player players[STRANDS + 1]; /* the last is the scheduler */
 static struct player *player = &players[STRANDS];
 static IUINT32 now;
 static unsigned long long seed;
-static bool quiet;      /* callbacks do nothing any more */
-static bool closing;    /* strands come to their end */
-static bool loss_free;  /* every packet arrives, and nothing is sent again for its timeout */
-static bool may_wait;   /* something was lost for good reason, perhaps, so that it is sent again after a timeout */
+static bool quiet;      /* callbacks do nothing from now on */
+static bool closing;    /* strands should end */
+static bool loss_free;  /* every packet arrives, and no timeout makes a segment go again */
+static bool may_wait;   /* something may have been lost for a good reason, and is sent again after a timeout */
 static long leaves, parks, nested_calls, releases_inside, takeovers;
 static long tails_taken;
 static long failures_shown;
 
-/* Fails with the seed. */
+/* Like CHECK, and prints the seed. */
 #define MUST(condition)                                                                                                \
     do {                                                                                                               \
         ++check_count;                                                                                                 \
@@ -156,7 +159,7 @@ static bool alive(const struct endpoint *e)
     return e->kcp != NULL && !e->released;
 }
 
-/* How many frames of this endpoint are running or parked, in all strands. */
+/* The number of frames of this endpoint that are running or parked, in all strands. */
 template <typename Test> static int frames_of(const struct endpoint *e, Test test)
 {
     int s, f, count = 0;
@@ -174,7 +177,7 @@ static int callbacks_of(const struct endpoint *e)
     return frames_of(e, [](const struct frame *f) { return f->kind != A_CALL; });
 }
 
-/* A packet is under construction, or complete and not yet in the hands of output. */
+/* A packet is under construction, or complete and not yet passed to output. */
 static int building(const struct endpoint *e)
 {
     return frames_of(e, [](const struct frame *f) { return f->kind == LOG_OUTPUT || f->kind == BUILDING; });
@@ -190,7 +193,7 @@ static int flushing(const struct endpoint *e)
     return frames_of(e, [](const struct frame *f) { return f->kind == A_CALL && (f->function == FLUSH || f->function == UPDATE); });
 }
 
-/* Another strand is parked inside ikcp_input, which goes on to free segments. */
+/* Another strand is parked inside ikcp_input, which will free segments when it continues. */
 static bool input_is_parked(const struct endpoint *e)
 {
     int s, f;
@@ -244,27 +247,6 @@ static bool is_message(const char *bytes, int len, int number, int offset)
 
 /* ---- what must hold ----------------------------------------------------------------------------------------------- */
 
-static bool list_is_whole(const struct IQUEUEHEAD *list, IUINT32 count)
-{
-    const struct IQUEUEHEAD *at;
-    IUINT32 n = 0;
-    for (at = list->next; at != list; at = at->next, n++) {
-        if (at->next->prev != at || at->prev->next != at || n > count) {
-            return false;
-        }
-    }
-    return n == count;
-}
-
-static void check_lists(const struct endpoint *e)
-{
-    const ikcpcb *kcp = e->kcp;
-    MUST(list_is_whole(&kcp->snd_queue, kcp->nsnd_que));
-    MUST(list_is_whole(&kcp->snd_buf, kcp->nsnd_buf));
-    MUST(list_is_whole(&kcp->rcv_queue, kcp->nrcv_que));
-    MUST(list_is_whole(&kcp->rcv_buf, kcp->nrcv_buf));
-}
-
 static int offset_of(const struct endpoint *from, int message, int number)
 {
     int n;
@@ -276,7 +258,7 @@ static int offset_of(const struct endpoint *from, int message, int number)
     return 0;
 }
 
-/* The fragments before the one whose line was written last are gone; what is behind may come alone. */
+/* The fragments before the one whose line was written last are gone; the rest of the message may come alone. */
 static void allow_tail(struct endpoint *e, const struct frame *f)
 {
     if (f->function == RECV && f->number > 0 && e->tail_count < 256) {
@@ -286,8 +268,8 @@ static void allow_tail(struct endpoint *e, const struct frame *f)
     }
 }
 
-/* What was received is a whole message, or what was left of one; no message comes twice, nor after a later one that had come before
- * this call began. */
+/* A received message is whole, or the rest of one. No message comes twice, nor after a later one that had come before this call
+ * began. */
 static void check_received(struct endpoint *e, const struct frame *f, const char *bytes, int len)
 {
     struct endpoint *from = e->peer;
@@ -318,7 +300,7 @@ static void check_received(struct endpoint *e, const struct frame *f, const char
     }
 }
 
-/* What should have left and has not, after a flush in which nothing else happened. */
+/* What should have been sent and was not, after a flush in which nothing else happened. */
 static int owed(const struct endpoint *e)
 {
     const ikcpcb *kcp = e->kcp;
@@ -336,25 +318,25 @@ static int owed(const struct endpoint *e)
         what |= 2;
     }
     for (at = kcp->snd_buf.next; at != &kcp->snd_buf; at = at->next) {
-        const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
+        const struct IKCPSEG *seg = segment_of(at);
         if (seg->xmit == 0 || (int)(kcp->current - seg->resendts) >= 0) {
             what |= 4;
         }
         if (!original && seg->xmit > 0 && seg->sn < FRAGMENTS_MAX &&
             (e->written[seg->sn] == 0 || (int)(e->written_ts[seg->sn] - seg->ts) < 0)) {
-            what |= 8; /* it was marked as sent, and was not written since */
+            what |= 8; /* the segment was marked as sent, but has not been written since */
         }
     }
     return what;
 }
 
-/* So many flushes have not come back that another one may wait. */
+/* So many flushes have not returned that another one may have to wait. */
 static bool may_be_too_deep(const struct endpoint *e)
 {
     return e->flushes_left + flushing(e) >= NESTED_MAX;
 }
 
-/* After a flush that this endpoint was asked for, in which nothing else was called. */
+/* After a flush of this endpoint in which nothing else was called. */
 static void check_owed(struct endpoint *e)
 {
     int what = owed(e);
@@ -370,7 +352,7 @@ static void check_owed(struct endpoint *e)
         e->overdue_ticks++;
     }
     e->overdue_at = e->kcp->current;
-    /* Where very many flushes have not come back, it waits for one more tick. */
+    /* Where very many flushes have not returned, it may take one more tick. */
     if ((int)(e->kcp->current - e->overdue_since) > (int)e->kcp->interval + TICK &&
         e->overdue_ticks > (may_be_too_deep(e) ? 1 : 0)) {
         MUST(!"what is due leaves within an interval");
@@ -378,14 +360,13 @@ static void check_owed(struct endpoint *e)
     }
 }
 
-/* Nothing is sent more often than it was due. */
+/* No segment is sent more often than it was due. */
 static void check_packet(struct endpoint *e, const char *buf, int len)
 {
     const char *end = buf + len;
     while (end - buf >= 24) {
         const unsigned char *p = (const unsigned char *)buf;
-        IUINT32 sn = (IUINT32)p[12] | (IUINT32)p[13] << 8 | (IUINT32)p[14] << 16 | (IUINT32)p[15] << 24;
-        IUINT32 size = (IUINT32)p[20] | (IUINT32)p[21] << 8 | (IUINT32)p[22] << 16 | (IUINT32)p[23] << 24;
+        IUINT32 sn = wire_word(buf + 12), size = wire_word(buf + 20);
         MUST(p[0] == CONV && p[1] == 0 && p[4] >= 81 && p[4] <= 84);
         MUST(size <= (IUINT32)(end - buf) - 24);
         if (size > (IUINT32)(end - buf) - 24) {
@@ -400,9 +381,9 @@ static void check_packet(struct endpoint *e, const char *buf, int len)
             if (e->written[sn] < 255) {
                 e->written[sn]++;
             }
-            e->written_ts[sn] = (IUINT32)p[8] | (IUINT32)p[9] << 8 | (IUINT32)p[10] << 16 | (IUINT32)p[11] << 24;
+            e->written_ts[sn] = wire_word(buf + 8);
             for (at = list->next; at != list; at = at->next) {
-                const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)at - offsetof(struct IKCPSEG, node));
+                const struct IKCPSEG *seg = segment_of(at);
                 if (seg->sn == sn) {
                     MUST(e->written[sn] <= seg->xmit || seg->xmit >= 250);
                     break;
@@ -417,10 +398,10 @@ static void check_packet(struct endpoint *e, const char *buf, int len)
 /* ---- leaving and parking ------------------------------------------------------------------------------------------ */
 
 struct thrown {
-    int frames; /* of the strand when it is caught */
+    int frames; /* the strand's frames when the exception is caught */
 };
 
-/* The frames of a strand from `count` on are gone for good. */
+/* The frames of a strand from number `count` on are gone for good. */
 static void frames_left(struct player *p, int count)
 {
     while (p->frames > count) {
@@ -464,7 +445,7 @@ static void park(void)
     }
 }
 
-/* Does not come back. */
+/* Leaves some of this strand's calls; does not return. */
 static void leave(void)
 {
     struct player *me = player;
@@ -495,7 +476,7 @@ static void leave(void)
 
 typedef void (*body)(struct frame *f);
 
-/* True when it came back by itself. */
+/* True if the call returned by itself. */
 __attribute__((noinline)) static bool came_back(struct frame *f, int frames, body call)
 {
     if (setjmp(f->way_out) != 0) {
@@ -525,7 +506,7 @@ static struct frame *push(struct endpoint *e, enum kind kind, enum function func
     return f;
 }
 
-static int result; /* of the call that came back last */
+static int result; /* of the call that returned last */
 
 static int argument;
 
@@ -539,7 +520,7 @@ static void check_memory(struct endpoint *e)
     MUST(books_balance(e, e->callback_left || callbacks_of(e) > 0));
 }
 
-/* What its callbacks had in hand may be used again. */
+/* The memory that the callbacks of this call were using may be reused. */
 static void clock_moves(const struct endpoint *e)
 {
     int s, f;
@@ -550,7 +531,7 @@ static void clock_moves(const struct endpoint *e)
     }
 }
 
-/* True when it may be called: it is survived, and there is room for another frame. */
+/* True if the function may be called: the library survives it, and there is room for another frame. */
 static bool may_call(struct endpoint *e, enum function function)
 {
     if (!alive(e) || player->frames + 2 > (strand_now == NULL ? FRAMES_MAX : SMALL_FRAMES_MAX) || e->messages + 1 >= MESSAGES_MAX || e->fragments + 100 >= FRAGMENTS_MAX) {
@@ -588,14 +569,14 @@ static bool call(struct endpoint *e, enum function function, body what)
     f->completed_before = e->completed;
     f->calls = ++e->calls;
     if (function == FLUSH || function == UPDATE) {
-        e->overdue = 0; /* what is due has its flush, even if that is parked */
+        e->overdue = 0; /* this flush covers what is due, even if it is parked */
     }
     owner_is(e);
     returned = came_back(f, frames, what);
     owner_is(owner_before);
     player = me;
     if (returned && alive(e)) {
-        check_lists(e);
+        MUST(lists_are_whole(e->kcp));
         if (e->calls == f->calls && (function == FLUSH || function == UPDATE)) {
             e->overdue = overdue;
             if (function == FLUSH || e->kcp->ts_flush != ts_flush) {
@@ -640,7 +621,7 @@ static bool do_recv(struct endpoint *e, bool peek)
     if (!may_call(e, RECV)) {
         return false;
     }
-    /* Whoever is in the middle of a message may find that the rest of it has gone. */
+    /* A call that is in the middle of a message may find that the rest of the message is gone. */
     for (s = 0; s <= STRANDS; s++) {
         for (i = 0; i < players[s].frames; i++) {
             if (players[s].frame[i].e == e && players[s].frame[i].kind == A_CALL) {
@@ -652,7 +633,7 @@ static bool do_recv(struct endpoint *e, bool peek)
     if (!call(e, peek ? PEEK : RECV, [](struct frame *f) {
             char *room = message_room();
             int len = ikcp_recv(f->e->kcp, room, f->function == PEEK ? -MESSAGE_MAX : MESSAGE_MAX);
-            /* What was only looked at may have been taken meanwhile. */
+            /* A message that was only peeked at may have been received meanwhile. */
             if (len >= 0 && !f->e->released && (f->function == RECV || f->e->calls == f->calls)) {
                 check_received(f->e, f, room, len);
             }
@@ -733,7 +714,7 @@ static void do_release(struct endpoint *e)
     check_memory(e);
 }
 
-/* No segment is outside of the peer's window, and so dropped there. */
+/* Windows that never make the peer drop a segment. */
 static void set_windows(ikcpcb *kcp)
 {
     int send = 8 + (int)random_below(120), receive = 128 + (int)random_below(200);
@@ -773,7 +754,7 @@ static void do_log(struct endpoint *e)
 
 static void do_setcc(struct endpoint *e);
 
-/* Something of all that a program may call. */
+/* A random one of all calls that a program may make. */
 static void do_anything(struct endpoint *e)
 {
     if (one_in(5)) {
@@ -874,9 +855,9 @@ static struct frame *enter(ikcpcb *kcp, void *user, enum kind kind)
 static void come_out(struct frame *f)
 {
     if (alive(f->e)) {
-        check_lists(f->e);
+        MUST(lists_are_whole(f->e->kcp));
         if ((f->function == FLUSH || f->function == UPDATE) && may_be_too_deep(f->e)) {
-            /* A flush goes on: one that is too deep waits anew, since it may be inside of a callback of that one. */
+            /* This flush continues. A flush that is too deep waits anew, because it may be inside a callback of this one. */
             f->e->overdue_since = f->e->overdue_at = f->e->kcp->current;
             f->e->overdue_ticks = 0;
         }
@@ -918,7 +899,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
     }
     memcpy(f->copy, buf, (size_t)len);
     inside(e, false);
-    /* While flushes are put off, the packet stays as it is. */
+    /* While flushes are deferred, the packet stays intact. */
     if (!original && alive(e) && !f->clock_moved) {
         MUST(memcmp(f->copy, buf, (size_t)len) == 0);
     }
@@ -1078,7 +1059,7 @@ static bool nothing_is_parked(void)
     return true;
 }
 
-/* Strand `n` goes on, or is dropped where it is parked. */
+/* Strand `n` continues, or is dropped where it is parked. */
 static void go_on_or_drop(int n)
 {
     if (players[n].strand.live) {
@@ -1177,7 +1158,7 @@ static bool all_arrived(void)
     return true;
 }
 
-/* Callbacks do nothing any more, and the link is good: what was sent arrives. Parked callbacks go on meanwhile, or never. */
+/* From now on callbacks do nothing and the link is good, so everything sent arrives. Parked callbacks continue now, or never. */
 static void finish(void)
 {
     IUINT32 began, last = 0;
@@ -1196,7 +1177,7 @@ static void finish(void)
     for (n = 0; n < 4000 && alive(&ends[0]) && alive(&ends[1]); n++) {
         now += n < 800 ? TICK : 200;
         if (n == 400) {
-            /* One that has a message in hand, perhaps. */
+            /* A parked call may hold a message. */
             while (!nothing_is_parked()) {
                 go_on_or_drop((int)random_below(STRANDS));
             }
@@ -1226,7 +1207,7 @@ static void finish(void)
     }
 }
 
-/* Release frees all at once, whatever is parked; what comes back later finds nothing, and touches nothing. */
+/* Release frees everything at once, whatever is parked. A callback that returns later touches no freed memory. */
 static void close_program(void)
 {
     ikcpcb *other = NULL;
@@ -1246,7 +1227,7 @@ static void close_program(void)
     }
     if (one_in(2)) {
         owner_is(NULL);
-        other = ikcp_create(CONV, NULL); /* where one of them lay, perhaps */
+        other = ikcp_create(CONV, NULL); /* perhaps in the memory of a released one */
         if (other == NULL) {
             abort();
         }
@@ -1298,8 +1279,8 @@ int main(int argc, char **argv)
         close_program();
     }
     strand_close();
-    printf("%ld callbacks left for good, %ld parked, %ld calls inside of callbacks, %ld updates past a callback, %ld released there, "
-           "%ld messages less their first fragments\n",
+    printf("%ld callbacks left for good, %ld parked, %ld calls inside callbacks, %ld updates past a callback, "
+           "%ld releases inside callbacks, %ld messages without their first fragments\n",
            leaves, parks, nested_calls, takeovers, releases_inside, tails_taken);
     return check_result();
 }

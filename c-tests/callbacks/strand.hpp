@@ -1,7 +1,8 @@
-/* Strands: coroutines (ucontext) and threads that take turns. One runs at a time, so whoever resumes them decides the order, and
- * a program is the same in every run. A parked thread is one that gave a lock away, a parked coroutine one that yielded.
+/* Strands: coroutines (ucontext) and threads that take turns. One runs at a time, so the code that resumes them decides the order,
+ * and every run of a program is the same. A parked thread stands for one that gave a lock away, a parked coroutine for one that
+ * yielded.
  *
- * The coroutines' stacks lie side by side. AddressSanitizer and valgrind are told about them. */
+ * The coroutines' stacks are adjacent. AddressSanitizer and valgrind are told about them. */
 #ifndef CALLBACKS_STRAND_HPP
 #define CALLBACKS_STRAND_HPP
 
@@ -47,16 +48,16 @@
 
 enum strand_kind { COROUTINE, THREAD };
 
-/* What becomes of the stack of a coroutine that is never resumed. */
+/* What happens to the stack of a coroutine that is never resumed. */
 enum stack_end { UNMAPPED, PROTECTED, REUSED, STACK_ENDS };
 
 struct strand {
     enum strand_kind kind;
     void (*body)(void *);
     void *argument;
-    bool live;     /* it was begun, and may be resumed */
-    bool finished; /* its body came to its end */
-    bool ending;   /* a thread that unwinds of itself */
+    bool live;     /* it has begun and can be resumed */
+    bool finished; /* its body has returned */
+    bool ending;   /* a thread that unwinds by itself */
     /* of a coroutine */
     size_t slot;
     size_t stack_size;
@@ -68,7 +69,7 @@ struct strand {
     sem_t go;
 };
 
-static struct strand *strand_now; /* NULL: whoever resumes */
+static struct strand *strand_now; /* NULL: the code that resumes strands */
 static ucontext_t strand_home;
 static sem_t strand_back;
 #ifdef STRAND_ASAN
@@ -91,7 +92,7 @@ static inline void strand_fail(const char *what)
     abort();
 }
 
-/* Room for `count` stacks, one behind the other. */
+/* Room for `count` adjacent stacks. */
 static inline void strand_open(size_t count, size_t stack_size)
 {
     void *arena;
@@ -129,7 +130,7 @@ static inline void strand_close(void)
     sem_destroy(&strand_back);
 }
 
-/* Nothing is known of what a stack holds. */
+/* The contents of a stack are undefined from now on. */
 static inline void stack_forget(char *stack)
 {
 #ifdef STRAND_ASAN
@@ -138,7 +139,7 @@ static inline void stack_forget(char *stack)
     (void)VALGRIND_MAKE_MEM_UNDEFINED(stack, strand_stack_size);
 }
 
-/* Whatever became of this stack, it is one again; elsewhere, when something else lies there by now. */
+/* Makes this stack usable again; at another address if something else has been mapped there. */
 static inline void stack_renew(size_t slot)
 {
     char *stack = strand_stack(slot);
@@ -174,7 +175,7 @@ static inline void stack_give_up(size_t slot, enum stack_end end)
     }
 }
 
-/* The test's own mistake: the stack was too small for what the test does on it. */
+/* Detects a mistake of the test: its stack is too small. */
 static inline void stack_check(size_t slot)
 {
     const char *stack = strand_stack(slot);
@@ -260,7 +261,7 @@ static inline void strand_bury(struct strand *s, enum stack_end end)
     s->live = false;
 }
 
-/* Runs it until it parks or ends. */
+/* Runs a strand until it parks or ends. */
 static inline void strand_resume(struct strand *s)
 {
     struct strand *before = strand_now;
@@ -287,7 +288,7 @@ static inline void strand_resume(struct strand *s)
     }
 }
 
-/* The strand that runs goes back to whoever resumed it. */
+/* The running strand returns to the code that resumed it. */
 static inline void strand_park(void)
 {
     struct strand *s = strand_now;
@@ -305,7 +306,7 @@ static inline void strand_park(void)
     }
 }
 
-/* The thread that runs ends here: everything above is unwound. */
+/* The running thread ends here: everything above is unwound. */
 __attribute__((noreturn)) static inline void strand_exit(void)
 {
     strand_now->ending = true;
@@ -313,7 +314,7 @@ __attribute__((noreturn)) static inline void strand_exit(void)
     pthread_exit(NULL);
 }
 
-/* A parked strand is never resumed: a thread is cancelled where it waits, the stack of a coroutine goes. */
+/* Ends a parked strand that is never resumed: a thread is cancelled where it waits, a coroutine loses its stack. */
 static inline void strand_drop(struct strand *s, enum stack_end end)
 {
     if (s->kind == THREAD) {

@@ -1,7 +1,7 @@
-/* A C++ exception, or the end of a thread, from each kind of callback through each function: it arrives at the caller, what lies
- * between is unwound, and the connection goes on.
+/* A C++ exception, or the end of a thread, from each kind of callback through each function: it reaches the caller, the frames
+ * between are unwound, and the connection continues.
  *
- * The argument "original" leaves out what is ours alone:
+ * The argument "original" leaves out what only we promise:
  *     cc -c ORIGINAL/ikcp.c -o original.o
  *     c++ -I ORIGINAL -I c-tests c-tests/callbacks/thrown.cpp original.o -pthread && ./a.out original */
 #include "callbacks/alone.hpp"
@@ -12,8 +12,8 @@ struct thrown {
 };
 
 static place chosen;
-static bool by_thread; /* the thread ends in the callback, instead */
-static int armed;      /* the how many-th callback of that kind does it */
+static bool by_thread; /* the thread ends in the callback instead of a throw */
+static int armed;      /* which callback of that kind does it, counted from now on */
 static int thrown_count, arrived, unwound;
 
 static void at(place where)
@@ -22,7 +22,7 @@ static void at(place where)
         return;
     }
     if (by_thread && strand_now == NULL) {
-        armed = 1; /* not now: nobody could end here */
+        armed = 1; /* not now: this thread must not end here */
         return;
     }
     thrown_count++;
@@ -32,7 +32,7 @@ static void at(place where)
     throw thrown{where};
 }
 
-/* ---- two ends and a wire that loses some --------------------------------------------------------------------------- */
+/* ---- two ends and a wire that loses packets ------------------------------------------------------------------------ */
 
 static ikcpcb *ends[2];
 static struct {
@@ -168,7 +168,7 @@ static void turn(int end)
     }
 }
 
-/* What a program does in its loop; every function that calls back is among it. */
+/* What a program does in its loop, with every function that makes callbacks. */
 static void loop(void)
 {
     static const char message[2500] = {0};
@@ -245,7 +245,7 @@ static void rounds(place where, bool ends_thread)
     CHECK_INT(arrived, by_thread ? 0 : thrown_count);
     CHECK_INT(unwound, 200);
 
-    /* The connection goes on: all that is on its way arrives, and twenty more. */
+    /* The connection continues: all messages on their way arrive, and twenty more. */
     armed = 0;
     lossy = false;
     for (n = 0; n < 2000 && (n < 1 || ikcp_waitsnd(ends[0]) > 0 || ikcp_waitsnd(ends[1]) > 0); n++) {
@@ -287,7 +287,7 @@ static void release_first(void *)
     (void)w;
 }
 
-/* Through ikcp_release, whose hook counts as having run: the second call completes the first. */
+/* Through ikcp_release, whose hook counts as run: the second call completes the first. */
 static void through_release(bool ends_thread)
 {
     alone_open();

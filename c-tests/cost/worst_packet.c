@@ -1,14 +1,14 @@
-/* What a single packet can cost: a search over random patterns of packets that a hostile peer sends.
+/* The cost of a single packet at worst: a search over random patterns of packets that a hostile peer sends.
  *
- * A pattern is a connection with a window full of segments in flight, some of them acknowledged, and a few hundred packets: one
- * acknowledgement, 58 of them, or 58 segments of payload, by numbers and time stamps that go up, down, to and fro or anywhere, with
- * and without a flush behind each. Each pattern is played several times, and of each packet the least time counts, so that what else
- * the machine does is left out. From it go 6 ns for every byte that was sent meanwhile: to send is a cost of its own. The clock never
- * comes to the end of a trimming period of 500 ms, at which unused memory is given back, and what arrives is acknowledged every 16
- * packets: both are work of the program's own time, which no packet causes.
+ * A pattern is a connection with a window full of segments in flight, some of them acknowledged, and a few hundred packets. Each
+ * has one acknowledgement, 58 of them, or 58 segments of payload. Their numbers and time stamps go up, down, to and fro or
+ * anywhere, and a flush follows each packet or does not. Each pattern is played several times, and the shortest time of each packet
+ * counts, which excludes other work of the machine. 6 ns for every byte that was sent meanwhile are subtracted, because sending has
+ * a cost of its own. The clock never reaches the end of a trimming period of 500 ms, when unused memory is freed, and received
+ * segments are acknowledged every 16 packets: no packet causes that work.
  *
- *     worst_packet [SEED [PATTERNS]]     prints the dearest packet of each kind at four windows
- *     worst_packet --check               fails where the dearest grows with the window
+ *     worst_packet [SEED [PATTERNS]]     prints the most expensive packet of each kind at four windows
+ *     worst_packet --check               fails if its cost grows with the window
  */
 #define _POSIX_C_SOURCE 199309L
 #include <stdint.h>
@@ -17,12 +17,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "ikcp.h"
+#include "wire.h"
 
 enum { PACKETS = 250, PLAYS = 5, SEGMENTS = 58, KINDS = 4 };
 
 static const char *const kinds[KINDS] = {"one acknowledgement", "the same and a flush", "58 segments", "the same and a flush"};
-/* What is promised, ns. */
+/* The promised maximum, ns. */
 static const double promised[KINDS] = {1000, 2000, 6000, 7000};
 
 static uint32_t state;
@@ -43,8 +43,8 @@ static int output(const char *packet, int len, ikcpcb *kcp, void *user)
     return 0;
 }
 
-/* A check asks for time of the processor: a flush that sends a whole window again takes so long that on a busy machine something else
- * runs meanwhile, each time. For single figures that clock is too slow. */
+/* A check measures CPU time: a flush that sends a whole window again takes so long that on a busy machine it is interrupted each
+ * time. To print single figures, that clock is too slow to read. */
 static clockid_t the_clock = CLOCK_MONOTONIC;
 
 static double now_ns(void)
@@ -54,31 +54,14 @@ static double now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static void put_u32(char *p, uint32_t value)
-{
-    int i;
-    for (i = 0; i < 4; i++) p[i] = (char)(value >> (8 * i));
-}
-
-static int put_segment(char *p, int cmd, uint32_t ts, uint32_t sn)
-{
-    put_u32(p, 1);
-    p[4] = (char)cmd, p[5] = 0, p[6] = (char)0xff, p[7] = (char)0xff;
-    put_u32(p + 8, ts);
-    put_u32(p + 12, sn);
-    put_u32(p + 16, 0);
-    put_u32(p + 20, 0);
-    return 24;
-}
-
 struct pattern {
     uint32_t kind, seed;
     uint32_t bursts;   /* how many times a part of the window was sent */
-    uint32_t removed;  /* of 16 segments so many are acknowledged beforehand */
+    uint32_t removed;  /* so many of 16 segments are acknowledged beforehand */
     uint32_t numbers, times, clock, limit;
 };
 
-/* A number of the window, by the pattern's manner. */
+/* The n-th segment number of the pattern. */
 static uint32_t number(const struct pattern *p, uint32_t window, uint32_t n)
 {
     switch (p->numbers) {
@@ -126,21 +109,21 @@ static void play(const struct pattern *p, uint32_t window, double least[PACKETS]
     ikcp_flush(kcp);
     for (n = 1; !pushes && n < window; n++) {
         if (below(16) >= p->removed) continue;
-        put_segment(packet, 82, now + 1000000, n);
+        wire_header(packet, 1, 82, 0, 0xffff, now + 1000000, n, 0, 0);
         ikcp_input(kcp, packet, 24);
     }
     for (n = 0; n < PACKETS; n++) {
-        int len = 0;
+        char *end = packet;
         double begun;
         for (i = 0; i < count; i++) {
             uint32_t sn = number(p, window, n * count + i);
-            len += put_segment(packet + len, pushes ? 81 : 82, time_stamp(p, now, n + i), sn);
+            end = wire_header(end, 1, pushes ? 81 : 82, 0, 0xffff, time_stamp(p, now, n + i), sn, 0, 0);
         }
         if (p->clock && below(p->clock * 8) == 0) kcp->current = now += 1;
         if (p->kind % 2 == 0 && n % 16 == 0) ikcp_flush(kcp);
         sent = 0;
         begun = now_ns();
-        ikcp_input(kcp, packet, len);
+        ikcp_input(kcp, packet, end - packet);
         if (p->kind % 2) ikcp_flush(kcp);
         begun = now_ns() - begun - 6.0 * (double)sent;
         if (begun < least[n]) least[n] = begun;
@@ -148,7 +131,7 @@ static void play(const struct pattern *p, uint32_t window, double least[PACKETS]
     ikcp_release(kcp);
 }
 
-/* The dearest packet of a pattern; what the mean was goes to `mean`. */
+/* The cost of the most expensive packet of a pattern; `mean` gets the mean. */
 static double dearest(const struct pattern *p, uint32_t window, double *mean)
 {
     double least[PACKETS], worst = 0, sum = 0;
@@ -188,7 +171,7 @@ static void search(uint32_t seed, int patterns, uint32_t window, double worst[KI
 
 static const uint32_t windows[] = {128, 1024, 8192, 32768};
 
-/* Searches once, and prints what it finds. With `check`: how many kinds grow with the window. */
+/* Searches once, and prints the result. With `check`, returns how many kinds grow with the window. */
 static int table(uint32_t seed, int patterns, int check)
 {
     double worst[4][KINDS], mean[4][KINDS];
@@ -198,7 +181,7 @@ static int table(uint32_t seed, int patterns, int check)
         printf("%-22s", kinds[k]);
         for (w = 0; w < 4; w++) printf(" | %6lu: %8.0f %8.0f", (unsigned long)windows[w], worst[w][k], mean[w][k]);
         printf("\n");
-        /* A machine that is shared or slow takes four times what is promised; what grows with the window, thirty times as much. */
+        /* A shared or slow machine may take four times the promise. A cost that grows with the window is thirty times as high. */
         for (w = 2; check && w < 4; w++) {
             if (worst[w][k] > 4 * promised[k] && worst[w][k] > 6 * worst[1][k]) {
                 printf("above: %s at %lu\n", kinds[k], (unsigned long)windows[w]);
@@ -215,8 +198,9 @@ int main(int argc, char **argv)
     uint32_t seed = !check && argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
     int patterns = check ? 32 : argc > 2 ? atoi(argv[2]) : 64;
     if (check) the_clock = CLOCK_THREAD_CPUTIME_ID;
-    printf("seed %lu, %d patterns; ns of the dearest packet, and of the mean of the dearest pattern\n", (unsigned long)seed, patterns);
-    /* What really grows does so each time; what the machine did meanwhile does not. */
+    printf("seed %lu, %d patterns; ns of the most expensive packet, and of the mean of the most expensive pattern\n",
+           (unsigned long)seed, patterns);
+    /* A cost that really grows does so in each search; a disturbance by other work does not repeat. */
     for (tries = check ? 3 : 1; tries > 0; tries--) {
         if (table(seed, patterns, check) == 0) {
             return 0;

@@ -1,4 +1,4 @@
-/* D1: ikcp_setmtu so small that a queued segment has len > 3 * mtu + 48, then a flush. The segment is sent whole. */
+/* D1: ikcp_setmtu with an mtu so small that a queued segment has len > 3 * mtu + 48, then a flush. The segment is sent whole. */
 #include "deviation.h"
 
 static struct wire wire;
@@ -13,7 +13,7 @@ static ikcpcb *endpoint(void)
     return wire_endpoint(CONV, &wire, 0);
 }
 
-/* Each of `count` packets from `from` on holds one segment of the old size, as it was sent. */
+/* Each of `count` packets from number `from` on holds one segment of the old size. */
 static void whole(int from, int count)
 {
     int i;
@@ -59,7 +59,7 @@ static void after_acknowledgements(void)
     }
     ikcp_setmtu(kcp, 50);
     ikcp_flush(kcp);
-    CHECK_INT(wire.count, 4); /* two acknowledgements fit 50 bytes */
+    CHECK_INT(wire.count, 4); /* two acknowledgements fit in 50 bytes */
     CHECK_INT(wire.length[0], 48);
     CHECK_INT(wire.length[1], 48);
     CHECK_INT(wire.length[2], 24);
@@ -68,7 +68,7 @@ static void after_acknowledgements(void)
     ikcp_release(kcp);
 }
 
-/* What is queued later has the new size, and one byte more or less than the limit makes no difference. */
+/* Messages queued later have the new size; one byte more or less than the limit makes no difference. */
 static void around_the_limit(void)
 {
     int len;

@@ -2,9 +2,9 @@
 #include "deviation.h"
 #include "memory/heap.h"
 
-/* Flushes that may be nested, each at a clock of its own. */
+/* How many flushes may be nested, each at its own value of the clock. */
 #define NESTED_MAX 16
-/* What may stay behind of a released connection while a callback runs: one block of so many bytes. */
+/* A released connection may leave one block of so many bytes behind while a callback runs. */
 #define ANCHOR_MAX 32
 
 static struct wire wire;
@@ -21,7 +21,7 @@ static ikcpcb *endpoint(int (*output)(const char *, int, ikcpcb *, void *))
     return kcp;
 }
 
-/* Every output of this program begins and ends with these, so that endless recursion ends and shows. */
+/* Every output of this program begins and ends with these, so that endless recursion ends and is noticed. */
 static int enter(void)
 {
     ++calls;
@@ -37,7 +37,7 @@ static int leave(const char *buf, int len, ikcpcb *kcp, void *user)
     return wire_output(buf, len, kcp, user);
 }
 
-/* The segments that went out, by `sn`, as text. */
+/* The numbers of the segments that were sent, as text. */
 static const char *sent(void)
 {
     static char text[600];
@@ -91,7 +91,7 @@ static void acknowledged_meanwhile(void)
     ikcp_flush(kcp);
     CHECK_TEXT(sent(), "0 2 4 5 ");
     CHECK_INT(kcp->nsnd_buf, 4);
-    CHECK(is_consistent(kcp));
+    CHECK(lists_are_whole(kcp));
     ikcp_release(kcp);
 }
 
@@ -140,7 +140,7 @@ static int output_skips(const char *buf, int len, ikcpcb *kcp, void *user)
     return leave(buf, len, kcp, user);
 }
 
-/* Every segment behind is decided upon again: those that the acknowledgements skipped twice are sent in the same flush. */
+/* All later segments are considered again: those that the acknowledgements skipped twice are sent in the same flush. */
 static void decided_again(void)
 {
     ikcpcb *kcp = six_segments(wire_output);
@@ -151,13 +151,13 @@ static void decided_again(void)
     put_push(kcp, 0, "x");
     kcp->current = 150;
     nth(&kcp->snd_buf, 0)->resendts = 150;
-    ikcp_flush(kcp); /* the acknowledgement leaves alone, since segment 0 does not fit with it */
+    ikcp_flush(kcp); /* the acknowledgement goes alone, because segment 0 does not fit in its packet */
     CHECK_TEXT(sent(), "0 1 2 3 ");
     CHECK_INT(nth(&kcp->snd_buf, 3)->xmit, 2);
     ikcp_release(kcp);
 }
 
-/* The packet that an input inside of output brings is acknowledged by the flush after it, not forgotten. */
+/* A segment that arrives in an ikcp_input inside output is acknowledged by the next flush, not forgotten. */
 static int output_pushes(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     if (enter() && calls == 1) {
@@ -257,7 +257,7 @@ static void more_acknowledgements_than_a_packet_holds(void)
     CHECK_INT(deepest, 1);
     CHECK_INT(calls, 3);
     count = look(&wire);
-    CHECK_INT(count, 120); /* each once */
+    CHECK_INT(count, 120); /* each segment once */
     for (i = 0; i < count; i++) {
         CHECK_INT(seen[i].sn, i);
     }
@@ -289,7 +289,8 @@ static void nothing_twice_and_no_packet_rewritten(void)
     ikcp_release(kcp);
 }
 
-/* Each packet makes the callback send another byte and ask for ten flushes: one follows, and what asks in that is dropped. */
+/* For each packet the callback sends another byte and calls ikcp_flush ten times: one flush follows, and requests in that one are
+ * dropped. */
 static int output_sends_and_flushes(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     int i;
@@ -349,13 +350,13 @@ static void update_sets_the_clock(void)
     size_t i;
     for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         ikcpcb *kcp = endpoint(output_updates);
-        kcp->rx_minrto = kcp->rx_rto = 50000; /* so that the clock makes nothing due */
+        kcp->rx_minrto = kcp->rx_rto = 50000; /* so that no timeout becomes due */
         ikcp_send(kcp, "now", 3);
         step = steps[i];
         ikcp_update(kcp, 10);
         CHECK_INT(nth(&kcp->snd_buf, 1)->sn, 1);
         if (step < 50000) {
-            /* The other flush goes by the new clock, inside of this one or after it. */
+            /* The other flush uses the new clock, inside this one or after it. */
             const char *order = sent();
             int other = seen[0].sn == 1 ? 0 : 1;
             CHECK(deepest <= 2);
@@ -420,11 +421,11 @@ static void log_receives(const char *log, ikcpcb *kcp, void *user)
     }
 }
 
-/* Which call gets which message is open; none is lost, doubled, or comes after a later one that had come before the call. */
+/* Which call gets which message is open. None is lost, comes twice, or comes after a later one that had come before the call. */
 static void recv_inside_recv_takes_each_message_once(void)
 {
     static const char *const possible[] = {
-        /* an inner call takes what the outer one had in hand, which goes on with the next, or with none */
+        /* an inner call takes the message that the outer one had begun; the outer call gets the next one, or none */
         "aabbcc ddee ff gg ",
         /* an inner call takes the message after it */
         "ff ddee aabbcc gg ",
@@ -445,10 +446,10 @@ static void recv_inside_recv_takes_each_message_once(void)
     taken[0] = '\0';
     take(kcp);
     CHECK_INT(nested, 2);
-    CHECK(is_consistent(kcp));
+    CHECK(lists_are_whole(kcp));
     while (take(kcp) >= 0) {
     }
-    CHECK(logs >= 7); /* of each fragment */
+    CHECK(logs >= 7); /* one for each fragment */
     for (i = 0; i < sizeof possible / sizeof possible[0]; i++) {
         found |= strcmp(taken, possible[i]) == 0;
     }
@@ -575,7 +576,7 @@ static void release_in_writelog(void)
     ikcp_allocator(NULL, NULL);
 }
 
-/* The log line of an input inside output inside a flush. */
+/* In the log line of an ikcp_input inside output inside a flush. */
 static void log_releases_deep(const char *log, ikcpcb *kcp, void *user)
 {
     if (strncmp(log, "input psh", 9) == 0) {
@@ -618,7 +619,7 @@ static void on_release(ikcpcb *kcp)
     ikcp_send(kcp, "too late", 8);
     ikcp_flush(kcp);
     ikcp_update(kcp, kcp->current + 10000);
-    CHECK_INT(wire.count, before); /* nothing is sent any more */
+    CHECK_INT(wire.count, before); /* nothing is sent after the release */
 }
 
 static void on_event(ikcpcb *kcp)
@@ -662,7 +663,7 @@ static void the_control_is_released_at_once(void)
     CHECK_INT(wire.count, 1);
     CHECK_INT(heap.blocks, 0);
 
-    /* From outside the same holds. */
+    /* The same for a release outside callbacks. */
     kcp = six_segments(wire_output);
     ikcp_setcc(kcp, &watching);
     after_release = releases = 0;
@@ -699,7 +700,7 @@ static void input_inside_on_pkt_acked(void)
     put_ack(kcp, 0, 0, 0);
     CHECK_INT(kcp->nsnd_buf, 3);
     CHECK_INT(kcp->snd_una, 3);
-    CHECK(is_consistent(kcp));
+    CHECK(lists_are_whole(kcp));
     ikcp_release(kcp);
 }
 #endif

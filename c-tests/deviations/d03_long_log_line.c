@@ -11,7 +11,7 @@ static void keep(const char *log, ikcpcb *kcp, void *user)
     memcpy(line, log, strlen(log) + 1);
 }
 
-/* Logs `len` bytes; the line must have `expected` of them. */
+/* Logs `len` bytes; the line must have the first `expected` of them. */
 static void logged(size_t len, size_t expected)
 {
     static char text[70001];

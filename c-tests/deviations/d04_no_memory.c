@@ -1,5 +1,5 @@
-/* D4: an allocation fails. Nothing that was acknowledged or reported as taken is lost, and what a failed call was given is not
- * half taken. */
+/* D4: an allocation fails. No byte that was acknowledged or reported as accepted is lost, and a call that fails accepts none of its
+ * bytes. */
 #include "deviation.h"
 #include "memory/heap.h"
 
@@ -22,7 +22,7 @@ static void end(void)
     ikcp_allocator(NULL, NULL);
 }
 
-/* All that `a` has queued goes to a new peer, which must get `count` messages of these lengths from `data`. */
+/* A new peer gets all that `a` has queued: `count` messages of these lengths from `data`. */
 static void arrives(ikcpcb *a, const int *from, const int *len, int count)
 {
     ikcpcb *b = wire_endpoint(CONV, &to_a, 0);
@@ -39,7 +39,7 @@ static void arrives(ikcpcb *a, const int *from, const int *len, int count)
 
 /* ---- ikcp_send -------------------------------------------------------------------------------------------------- */
 
-/* Whichever of the five allocations fails. */
+/* For each of the five allocations: it fails. */
 static void send_message(void)
 {
     static const int from[] = {0, 100}, len[] = {10, 20};
@@ -53,7 +53,7 @@ static void send_message(void)
         CHECK_INT(ikcp_send(a, data, 5 * 1376), -2);
         heap_recover();
         CHECK_INT(a->nsnd_que, 1);
-        CHECK(is_consistent(a));
+        CHECK(lists_are_whole(a));
         CHECK(ikcp_send(a, data + 100, 20) >= 0);
         arrives(a, from, len, 2);
         ikcp_release(a);
@@ -61,7 +61,7 @@ static void send_message(void)
     end();
 }
 
-/* The last segment of a stream has room: it takes what it can, and that is the answer. Profile 1.7 cannot say so. */
+/* The last segment of a stream has room: it takes what fits, and ikcp_send returns that count. Profile 1.7 cannot say so. */
 static void send_stream(void)
 {
     ikcpcb *a;
@@ -83,7 +83,7 @@ static void send_stream(void)
     CHECK_INT(ikcp_send(a, data + 1376, 5100 - 1376), 5100 - 1376);
 #endif
     CHECK_INT(a->nsnd_que, 4);
-    CHECK(is_consistent(a));
+    CHECK(lists_are_whole(a));
     ikcp_flush(a);
     count = look(&to_b);
     for (i = 0; i < count; i++) {
@@ -96,7 +96,7 @@ static void send_stream(void)
     end();
 }
 
-/* Segments of messages have no room. No memory for a larger one: nothing is taken. */
+/* Segments of messages have no room. No memory for a larger one: nothing is accepted. */
 static void send_stream_without_room(void)
 {
     static const int from[] = {0}, len[] = {700};
@@ -118,7 +118,7 @@ static void send_stream_without_room(void)
     end();
 }
 
-/* Nothing queued yet: nothing can take anything. */
+/* Nothing is queued, so there is no segment with room. */
 static void send_first_of_stream(void)
 {
     ikcpcb *a;
@@ -130,14 +130,14 @@ static void send_first_of_stream(void)
     CHECK_INT(ikcp_send(a, data, 3000), -2);
     heap_recover();
     CHECK_INT(ikcp_waitsnd(a), 0);
-    CHECK(is_consistent(a));
+    CHECK(lists_are_whole(a));
     ikcp_release(a);
     end();
 }
 
 /* ---- ikcp_input ------------------------------------------------------------------------------------------------- */
 
-/* One packet with the segments from `sn` to `last`, each the byte of its number. */
+/* One packet with the segments from `sn` to `last`; the payload of each is its number in one byte. */
 static int packet_of(ikcpcb *kcp, IUINT32 sn, IUINT32 last)
 {
     char packet[1400], *at = packet;
@@ -171,20 +171,20 @@ static void input_counts_it_as_lost(void)
     CHECK_INT(b->nrcv_que, 1);
     CHECK_INT(b->nrcv_buf, 2);
     CHECK_INT(b->ackcount, 3);
-    CHECK(is_consistent(b));
+    CHECK(lists_are_whole(b));
     ikcp_flush(b);
     CHECK_INT(look(&to_a), 3);
     CHECK_INT(seen[0].sn, 0);
     CHECK_INT(seen[1].sn, 2);
     CHECK_INT(seen[2].sn, 3);
-    packet_of(b, 1, 1); /* sent again, since nobody acknowledged it */
+    packet_of(b, 1, 1); /* sent again, because it was not acknowledged */
     CHECK_INT(b->rcv_nxt, 4);
     receives(b, 4);
     ikcp_release(b);
     end();
 }
 
-/* Where there is no memory for the list, first and when it grows, nothing is stored either. */
+/* Without memory for the list of acknowledgements, at first or when it grows, no segment is stored either. */
 static void input_without_room_for_the_acknowledgement(void)
 {
     static const IUINT32 full[] = {0, 8, 16, 32};
@@ -211,7 +211,7 @@ static void input_without_room_for_the_acknowledgement(void)
     end();
 }
 
-/* The rest of a packet counts: the acknowledgements in it, the window, the probe. */
+/* The rest of the packet has effect: its acknowledgements, its window, its probe. */
 static void the_rest_of_the_packet_goes_on(void)
 {
     char packet[200], *at = packet;
@@ -295,7 +295,7 @@ static void flush_signals_no_loss(void)
     end();
 }
 
-/* ---- ikcp_create and ikcp_setmtu, as the original --------------------------------------------------------------- */
+/* ---- ikcp_create and ikcp_setmtu, as in the original ------------------------------------------------------------ */
 
 static void create_and_setmtu(void)
 {

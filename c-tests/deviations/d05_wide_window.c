@@ -1,4 +1,4 @@
-/* D5: rcv_wnd above 65535. The window that is advertised is 65535 at most. */
+/* D5: rcv_wnd above 65535. The advertised window is at most 65535. */
 #include "deviation.h"
 
 static struct wire wire;
@@ -44,7 +44,7 @@ static void above(void)
     advertised(INT_MAX, 65535);
 }
 
-/* A peer with such a window gets data across: in the original it reads 0 and stalls. */
+/* An object with such a window receives data. With the original, its peer reads a window of 0 and stalls. */
 static void the_peer_goes_on(void)
 {
     static struct wire back;

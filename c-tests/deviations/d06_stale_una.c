@@ -1,9 +1,9 @@
-/* D6: a packet whose una lies beyond snd_nxt. That una is ignored, the rest of the segment is processed. */
+/* D6: a packet whose una lies beyond snd_nxt. That una is ignored; the rest of the segment is processed. */
 #include "deviation.h"
 
 static struct wire wire;
 
-/* Five segments in flight, from `sn` on. */
+/* Five segments in flight, from number `sn` on. */
 static ikcpcb *in_flight(IUINT32 sn)
 {
     ikcpcb *kcp = wire_endpoint(CONV, &wire, 0);
@@ -29,7 +29,7 @@ static void nothing_is_dropped_from(IUINT32 sn)
         CHECK_INT(ikcp_waitsnd(kcp), 5);
         CHECK_INT(kcp->snd_una, sn);
         CHECK_INT(kcp->ackedlen, 0);
-        CHECK(is_consistent(kcp));
+        CHECK(lists_are_whole(kcp));
         ikcp_release(kcp);
     }
 }

@@ -22,7 +22,7 @@ ON_NULL(input, CHECK_INT(ikcp_input(NULL, buffer, 8), -1))
 ON_NULL(flush, ikcp_flush(NULL))
 ON_NULL(peeksize, CHECK_INT(ikcp_peeksize(NULL), -1))
 ON_NULL(setmtu, CHECK_INT(ikcp_setmtu(NULL, 1000), -1))
-ON_NULL(wndsize, CHECK_INT(ikcp_wndsize(NULL, 64, 64), 0)) /* as the original */
+ON_NULL(wndsize, CHECK_INT(ikcp_wndsize(NULL, 64, 64), 0)) /* as in the original */
 ON_NULL(waitsnd, CHECK_INT(ikcp_waitsnd(NULL), -1))
 ON_NULL(nodelay, CHECK_INT(ikcp_nodelay(NULL, 1, 10, 2, 1), -1))
 ON_NULL(setcc, CHECK_INT(ikcp_setcc(NULL, NULL), -1))
@@ -35,7 +35,7 @@ static void count_line(const char *log, ikcpcb *kcp, void *user)
     ++*(int *)user;
 }
 
-/* A line without a format is none. */
+/* A log line without a format is not written. */
 static void null_format(void)
 {
     int lines = 0;
@@ -49,7 +49,7 @@ static void null_format(void)
     ikcp_release(kcp);
 }
 
-/* Without output packets are dropped, and everything else goes on: timers, transmissions, the dead link. */
+/* Without an output callback packets are dropped, and everything else works: timers, transmissions, the dead link. */
 static void null_output(void)
 {
     ikcpcb *kcp = ikcp_create(CONV, NULL);
@@ -109,7 +109,7 @@ static void recv_int_min(void)
     CHECK_INT(ikcp_recv(kcp, buffer, INT_MIN), -3);
     CHECK_INT(ikcp_recv(kcp, NULL, INT_MIN), -3);
     CHECK(memcmp(buffer, "1234567", 8) == 0);
-    CHECK_INT(ikcp_recv(kcp, buffer, INT_MIN + 1), 4); /* looks at it */
+    CHECK_INT(ikcp_recv(kcp, buffer, INT_MIN + 1), 4); /* peeks */
     CHECK(memcmp(buffer, "four567", 8) == 0);
     CHECK_INT(kcp->nrcv_que, 1);
     CHECK_INT(ikcp_recv(kcp, buffer, INT_MAX), 4);

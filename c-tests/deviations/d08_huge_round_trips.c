@@ -1,5 +1,5 @@
-/* D8: round-trip samples from 268,435,456 ms on. The estimator computes as gcc compiles the original on LP64, on every machine:
- * products and the sum for rx_srtt wrap in 32 bits, the sum for rx_rttval has 64. */
+/* D8: round-trip samples of 268,435,456 ms and more. On every machine the estimator computes what the original does if gcc compiles
+ * it on LP64: products and the sum for rx_srtt wrap in 32 bits, the sum for rx_rttval has 64 bits. */
 #include "deviation.h"
 
 static struct wire wire;
@@ -26,7 +26,7 @@ static void samples(const struct step *steps, size_t count)
     static const struct step steps[] = {__VA_ARGS__};                                                                 \
     samples(steps, sizeof steps / sizeof steps[0])
 
-/* The first sample is taken whole: rttval is half of it, and four times that may wrap. */
+/* The first sample is srtt, and half of it rttval; four times rttval may wrap. */
 static void first_sample(void)
 {
     SAMPLES({0x10000000, 0x10000000, 0x8000000, 60000});
@@ -56,7 +56,7 @@ static void the_rttval_sum_does_not_wrap(void)
     SAMPLES({0x55555554, 0x55555554, 0x2aaaaaaa, 60000}, {1, 0x5555554d / 8, 894784852, 60000});
 }
 
-/* Below the limit nothing wraps: what is the original's on every machine. */
+/* Below the limit nothing wraps: the original's values on every machine. */
 static void below_the_limit(void)
 {
     SAMPLES({80, 80, 40, 240}, {120, 85, 40, 245}, {0, 74, 51, 278});

@@ -38,7 +38,7 @@ static const struct IKCPOPS paced = {"paced",    NULL, NULL, NULL, on_fast_retra
 
 #define UNLIMITED 0x80000000U
 
-/* `count` messages of 100 bytes, none sent. */
+/* `count` messages of 100 bytes, all queued, none sent. */
 static ikcpcb *endpoint(int count)
 {
     ikcpcb *kcp = wire_endpoint(CONV, &wire, 0);
@@ -53,7 +53,7 @@ static ikcpcb *endpoint(int count)
     return kcp;
 }
 
-/* Flushes at `now` with this budget; gives the number of segments with data, which are in `seen`. */
+/* Flushes at `now` with this budget. Returns the number of segments with data, which are in `seen`. */
 static int flush(ikcpcb *kcp, IUINT32 now, IUINT32 allowed)
 {
     wire.count = 0;
@@ -94,7 +94,7 @@ static void a_budget_below_one_segment(void)
     CHECK_INT(kcp->xmit, 0);
     CHECK_INT(kcp->state, 0);
     CHECK_INT(timeouts, 0);
-    CHECK_INT(flush(kcp, now, 100), 1); /* at once, when it is enough */
+    CHECK_INT(flush(kcp, now, 100), 1); /* as soon as the budget is enough */
     CHECK_INT(nth(&kcp->snd_buf, 0)->xmit, 1);
     CHECK_INT(kcp->state, 0);
     ikcp_release(kcp);
@@ -115,7 +115,7 @@ static void a_timeout_that_does_not_fit(void)
     CHECK_INT(kcp->xmit, 0);
     CHECK_INT(flush(kcp, 1010, 150), 1);
     CHECK_INT(seen[0].sn, 0);
-    CHECK_INT(timeouts, 1); /* for the one that was sent */
+    CHECK_INT(timeouts, 1); /* one, for the segment that was sent */
     CHECK_INT(kcp->xmit, 1);
     CHECK_INT(second->xmit, 1);
     CHECK_INT(second->resendts, resendts);
@@ -192,7 +192,7 @@ static void unlimited(void)
     }
 }
 
-/* What was withheld is due at the next flush, not now. */
+/* A withheld segment is due at the next flush, not now. */
 static void check_does_not_say_now(void)
 {
     ikcpcb *kcp = endpoint(4);
@@ -211,7 +211,7 @@ static void check_does_not_say_now(void)
     CHECK_INT(ikcp_check(kcp, 150), 210);
     ikcp_update(kcp, 210);
     CHECK_INT(kcp->ts_flush, 310);
-    /* The first two are due at 300, and that was not so when the flush withheld. */
+    /* The first two become due at 300; they were not yet due when the flush withheld the others. */
     CHECK_INT(ikcp_check(kcp, 211), 300);
     CHECK_INT(ikcp_check(kcp, 299), 300);
     CHECK_INT(ikcp_check(kcp, 301), 301);
@@ -225,7 +225,7 @@ static void check_does_not_say_now(void)
     ikcp_release(kcp);
 }
 
-/* The same with more segments than are walked. */
+/* The same with more segments than a flush walks. */
 static void many_segments(void)
 {
     ikcpcb *kcp = endpoint(200);

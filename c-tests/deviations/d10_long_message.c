@@ -8,7 +8,7 @@
 
 static struct wire wire;
 
-/* The segments are made by the program, so that no gigabytes are needed: `len` is what counts. */
+/* The program makes the segments, so that no gigabytes are needed: only `len` matters. */
 static void linked(void)
 {
     ikcpcb *kcp = wire_endpoint(CONV, &wire, 0);
@@ -23,7 +23,7 @@ static void linked(void)
     nth(&kcp->rcv_queue, 1)->len = 0x40000000;
     nth(&kcp->rcv_queue, 2)->len = 0x40000000;
     nth(&kcp->rcv_queue, 3)->len = 0x40000000; /* together 2^32, which is 0 in 32 bits */
-    kcp->nrcv_que = 5;                         /* the library must not go by what it has added up before */
+    kcp->nrcv_que = 5;                         /* the library must not use a sum that it has computed before */
     CHECK_INT(ikcp_peeksize(kcp), -1);
     CHECK_INT(ikcp_recv(kcp, buffer, sizeof buffer), -2);
     CHECK_INT(ikcp_recv(kcp, buffer, -(int)sizeof buffer), -2);
@@ -38,7 +38,7 @@ static void linked(void)
 
 #if defined(__unix__) && defined(__LP64__)
 
-/* Large blocks share 16 MiB of memory behind their first page, so that a message of gigabytes costs none. */
+/* The pages of large blocks after the first all map the same 16 MiB, so that a message of gigabytes takes no gigabytes. */
 #define PAGE 4096
 #define SHARED ((size_t)16 << 20)
 
@@ -116,7 +116,7 @@ static void received(void)
     fclose(shared);
 }
 
-/* INT_MAX itself is a size like any other. */
+/* INT_MAX itself is a valid size. */
 static void just_possible(void)
 {
     ikcpcb *kcp = wire_endpoint(CONV, &wire, 0);

@@ -5,7 +5,7 @@
 static struct wire wire;
 static const char zeros[5000];
 
-/* All payload that went over the wire so far, in one piece. */
+/* All payload sent so far, in one piece. */
 static int sent(char *to)
 {
     int i, count = look(&wire), len = 0;
@@ -21,7 +21,7 @@ static int sent(char *to)
 static ikcpcb *endpoint(int stream)
 {
     ikcpcb *kcp;
-    ikcp_allocator(heap_malloc, heap_free); /* whose memory is full of other bytes */
+    ikcp_allocator(heap_malloc, heap_free); /* these fill memory with bytes other than zero */
     kcp = wire_endpoint(CONV, &wire, 0);
     kcp->stream = stream;
     return kcp;
@@ -52,7 +52,7 @@ static void stream(void)
     ikcp_send(kcp, "abc", 3);
     ikcp_send(kcp, NULL, 10); /* into the last segment */
     ikcp_send(kcp, "def", 3);
-    ikcp_send(kcp, NULL, 3000); /* there, and into two more */
+    ikcp_send(kcp, NULL, 3000); /* into the last segment, and two more */
     ikcp_send(kcp, "ghi", 3);
     ikcp_flush(kcp);
     CHECK_INT(sent(got), 3019);
@@ -62,7 +62,7 @@ static void stream(void)
     done(kcp);
 }
 
-/* In segments that were used before. */
+/* In reused segments. */
 static void recycled(void)
 {
     static char full[5000];

@@ -1,6 +1,6 @@
-/* D12: a program writes to segments inside snd_buf and leaves count, ends and the ends' resendts as they were. Up to 64 segments in
- * flight the next flush sees it, as in the original. In a larger window a look that goes around sees it, 64 numbers after each
- * interval. */
+/* D12: a program writes to segments inside snd_buf and leaves count, ends and the ends' resendts as they were. With up to 64
+ * segments in flight the next flush sees this, as in the original. In a larger window a scan finds it that covers 64 numbers after
+ * each interval. */
 #include "deviation.h"
 
 static struct wire wire;
@@ -44,7 +44,7 @@ static void timers_in_a_short_list(void)
     }
 }
 
-/* Without a change of the clock: skipped often enough, and as if it had never been sent. */
+/* Without a change of the clock: `fastack` says skipped often enough, or `xmit` says never sent. */
 static void counts_in_a_short_list(void)
 {
     int count;
@@ -63,7 +63,7 @@ static void counts_in_a_short_list(void)
     }
 }
 
-/* One in the middle of 150: after three intervals at the latest. */
+/* One in the middle of 150 is found after three intervals at the latest. */
 static void in_a_long_list(void)
 {
     int what;
@@ -89,7 +89,7 @@ static void in_a_long_list(void)
     }
 }
 
-/* What programs do after a change of network is seen at once, as in the original: all timers, so the ends' too. */
+/* After a change of network, programs set all timers, also those of the ends. That is seen at once, as in the original. */
 static void all_of_them(int count)
 {
     ikcpcb *kcp = in_flight(count);
@@ -104,7 +104,7 @@ static void all_of_them(int count)
     CHECK_INT(look(&wire), count);
     for (i = 0; i < count; i++) {
         CHECK_INT(nth(&kcp->snd_buf, i)->xmit, 2);
-        CHECK_INT(nth(&kcp->snd_buf, i)->resendts, 65); /* half of rto more, with nodelay 1 */
+        CHECK_INT(nth(&kcp->snd_buf, i)->resendts, 65); /* now + rto + half of rto, with nodelay 1 */
     }
     ikcp_release(kcp);
 }

@@ -1,5 +1,5 @@
-/* D13: a flood of duplicates between two flushes. Past 8 * rcv_wnd pending acknowledgements, segments that were already received
- * are no longer acknowledged until a flush. */
+/* D13: a flood of duplicates between two flushes. Beyond 8 * rcv_wnd pending acknowledgements, segments that were received before
+ * are not acknowledged until a flush. */
 #include "deviation.h"
 #include "memory/heap.h"
 
@@ -12,7 +12,7 @@ static void flood(ikcpcb *kcp, IUINT32 sn, int times)
     }
 }
 
-/* Delivered already, and waiting in rcv_buf for the one before. */
+/* A segment already delivered, and one that waits in rcv_buf for its predecessor. */
 static void the_list_is_bounded(void)
 {
     long before;
@@ -25,7 +25,7 @@ static void the_list_is_bounded(void)
     flood(kcp, 0, 1000);
     CHECK_INT(kcp->ackcount, 1002);
     flood(kcp, 7, 22);
-    CHECK_INT(kcp->ackcount, 1024); /* up to there as the original */
+    CHECK_INT(kcp->ackcount, 1024); /* up to this count as in the original */
     before = heap.bytes;
     flood(kcp, 7, 50000);
     CHECK_INT(kcp->ackcount, 1024);

@@ -1,5 +1,5 @@
-/* What the tests of the register share. Each program tests one entry, in parts that can be run one by one: one that the
- * original does not survive hides those behind it. Every check states what we do. */
+/* Shared by the tests of the register. Each program tests one entry, in parts that can be run one by one, because a part that the
+ * original does not survive hides the later ones. Every check states what we do. */
 #ifndef DEVIATION_H
 #define DEVIATION_H
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "lists.h"
 #include "wire.h"
 
 #ifndef IKCP_PROFILE
@@ -57,7 +58,7 @@ static inline int put_push(ikcpcb *kcp, IUINT32 sn, const char *text)
     return put(kcp, 81, 0, 0, sn, 0, text, (IUINT32)strlen(text));
 }
 
-/* A segment as it went over the wire. */
+/* A segment as it was sent. */
 struct seen {
     int packet;
     int cmd;
@@ -69,13 +70,7 @@ struct seen {
 
 static struct seen seen[WIRE_PACKETS * 64];
 
-static inline IUINT32 seen_word(const char *at)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    return (IUINT32)p[0] | (IUINT32)p[1] << 8 | (IUINT32)p[2] << 16 | (IUINT32)p[3] << 24;
-}
-
-/* Takes the packets of a wire apart, into `seen`. Gives the number of segments, -1 for a packet that is none. */
+/* Parses the packets of a wire into `seen`. Returns the number of segments, or -1 if a packet is malformed. */
 static inline int look(const struct wire *wire)
 {
     int i, count = 0;
@@ -87,10 +82,10 @@ static inline int look(const struct wire *wire)
             s->cmd = (unsigned char)at[4];
             s->frg = (unsigned char)at[5];
             s->wnd = (unsigned)((unsigned char)at[6] | (unsigned char)at[7] << 8);
-            s->ts = seen_word(at + 8);
-            s->sn = seen_word(at + 12);
-            s->una = seen_word(at + 16);
-            s->len = seen_word(at + 20);
+            s->ts = wire_word(at + 8);
+            s->sn = wire_word(at + 12);
+            s->una = wire_word(at + 16);
+            s->len = wire_word(at + 20);
             s->data = at + 24;
             if ((IUINT32)(end - s->data) < s->len) {
                 return -1;
@@ -104,7 +99,7 @@ static inline int look(const struct wire *wire)
     return count;
 }
 
-/* Segments of this command among the first `count` of `seen`. */
+/* The number of segments of this command among the first `count` of `seen`. */
 static inline int how_many(int count, int cmd)
 {
     int i, found = 0;
@@ -121,24 +116,7 @@ static inline struct IKCPSEG *nth(struct IQUEUEHEAD *head, int n)
     while (n-- > 0) {
         at = at->next;
     }
-    return (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
-}
-
-static inline int length_of(const struct IQUEUEHEAD *head)
-{
-    const struct IQUEUEHEAD *at;
-    int n = 0;
-    for (at = head->next; at != head; at = at->next) {
-        n++;
-    }
-    return n;
-}
-
-/* Counters and lists agree. */
-static inline int is_consistent(const ikcpcb *kcp)
-{
-    return length_of(&kcp->snd_queue) == (int)kcp->nsnd_que && length_of(&kcp->snd_buf) == (int)kcp->nsnd_buf &&
-           length_of(&kcp->rcv_queue) == (int)kcp->nrcv_que && length_of(&kcp->rcv_buf) == (int)kcp->nrcv_buf;
+    return segment_of(at);
 }
 
 #endif

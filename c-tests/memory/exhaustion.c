@@ -1,13 +1,14 @@
-/* Memory runs out: the allocator fails at its Nth call, for every N up to the end of a rich session, once and for some calls on
- * end. No crash, no leak, the books balance; and when memory is back the session completes with every byte intact.
+/* Memory runs out: the allocator fails at its Nth call, for every N up to the end of a varied session, once and for some calls in a
+ * row. Nothing crashes or leaks, and when memory is back the session completes with every byte intact.
  *
- * Arguments: every how many-th N is tried (1: all), loss pattern. */
+ * Arguments: the distance between two N that are tried (1: all), loss pattern. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "ikcp.h"
+#include "lists.h"
 #include "memory/heap.h"
 
 #ifndef IKCP_PROFILE
@@ -29,7 +30,7 @@ struct packet {
 struct endpoint {
     ikcpcb *kcp;
     struct endpoint *peer;
-    struct packet link[LINK_MAX]; /* on their way to this endpoint */
+    struct packet link[LINK_MAX]; /* packets on their way to this endpoint */
     int on_link;
     long sent, received; /* bytes of the stream, or messages */
 };
@@ -42,7 +43,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     struct endpoint *to = ((struct endpoint *)user)->peer;
     (void)kcp;
-    /* Bursts are lost, so that there are holes, and now and then a single one. */
+    /* Bursts of packets are lost, which leaves holes, and now and then a single packet. */
     packets++;
     if ((!good_link && packets % lost_of < lost_of / 4) || to->on_link == LINK_MAX) {
         return 0;
@@ -68,26 +69,6 @@ static int message(char *to, long number)
         to[i] = (char)(number * 11 + i);
     }
     return len;
-}
-
-static int is_consistent(const ikcpcb *kcp)
-{
-    const struct IQUEUEHEAD *heads[4], *at;
-    IUINT32 counts[4], n;
-    int i;
-    heads[0] = &kcp->snd_queue, counts[0] = kcp->nsnd_que;
-    heads[1] = &kcp->snd_buf, counts[1] = kcp->nsnd_buf;
-    heads[2] = &kcp->rcv_queue, counts[2] = kcp->nrcv_que;
-    heads[3] = &kcp->rcv_buf, counts[3] = kcp->nrcv_buf;
-    for (i = 0; i < 4; i++) {
-        for (n = 0, at = heads[i]->next; at != heads[i]; at = at->next) {
-            n++;
-        }
-        if (n != counts[i]) {
-            return 0;
-        }
-    }
-    return 1;
 }
 
 static int open_endpoint(struct endpoint *e, struct endpoint *peer)
@@ -207,15 +188,15 @@ static void step(int n)
         if (n % 4 == 0) {
             ikcp_flush(e->kcp);
         }
-        CHECK(is_consistent(e->kcp));
+        CHECK(lists_are_whole(e->kcp));
     }
-    /* The reader pauses, so that the windows fill. */
+    /* At first the reader pauses now and then, so that the windows fill. */
     if (n % 40 > 12 || n > 400) {
         receive();
     }
 }
 
-/* Gives the calls to the allocator. */
+/* Returns the number of calls to the allocator. */
 static long session(long fail_at, long fail_for)
 {
     int n;
@@ -228,7 +209,7 @@ static long session(long fail_at, long fail_for)
         a.kcp->stream = 1;
         for (n = 0; n < 20000; n++) {
             if (n == 1500) {
-                /* Timeouts have grown so long that the calls that are to fail hardly come any more. */
+                /* Timeouts have grown so long that the calls which should fail would hardly come. */
                 heap_recover();
                 good_link = 1;
             }

@@ -1,5 +1,5 @@
-/* Allocator hooks that keep books and fail on demand: from the `fail_at`th call on, `fail_for` calls get NULL; and every
- * `fail_every`th call does. */
+/* Allocator hooks that count blocks and fail on demand: from call number `fail_at` on, `fail_for` calls get NULL, and so does every
+ * `fail_every`th call. */
 #ifndef HEAP_H
 #define HEAP_H
 
@@ -7,7 +7,7 @@
 #include <string.h>
 
 static struct {
-    long blocks; /* handed out and not given back */
+    long blocks; /* allocated and not freed */
     long bytes;
     long most_bytes;
     long calls;
@@ -43,7 +43,7 @@ static inline void *heap_malloc(size_t size)
     if (heap.bytes > heap.most_bytes) {
         heap.most_bytes = heap.bytes;
     }
-    /* What nobody wrote must not look like zeros. */
+    /* Memory that nobody has written must not look like zeros. */
     return memset(header + 1, 0xa5, size);
 }
 

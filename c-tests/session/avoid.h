@@ -1,7 +1,7 @@
 /*
- * The register of deviations: inputs on which a safe implementation must differ from the original. The driver sees them
- * coming from the public fields and alters the input, so that both can be compared on everything else. Each function names the
- * entry that it keeps away from.
+ * The register of deviations: inputs on which a safe implementation must differ from the original. The driver recognises them from
+ * the public fields and alters the input, so that both can be compared on everything else. Each function names the entry that it
+ * avoids.
  */
 #ifndef KCP_SESSION_AVOID_H
 #define KCP_SESSION_AVOID_H
@@ -21,7 +21,7 @@ static void wire_set_u32(unsigned char *p, uint32_t value)
 	p[3] = (unsigned char)(value >> 24);
 }
 
-/* Of the payloads that are queued or in flight: all bytes, and the longest. */
+/* The payloads that are queued or in flight: returns their bytes, and sets the length of the longest. */
 static uint32_t unacknowledged(const struct endpoint *e, uint32_t *longest)
 {
 	const struct IQUEUEHEAD *heads[2];
@@ -33,8 +33,7 @@ static uint32_t unacknowledged(const struct endpoint *e, uint32_t *longest)
 	for (i = 0; i < 2; i++) {
 		const struct IQUEUEHEAD *node;
 		for (node = heads[i]->next; node != heads[i]; node = node->next) {
-			const struct IKCPSEG *seg =
-				(const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
+			const struct IKCPSEG *seg = segment_of(node);
 			total += (uint32_t)seg->len;
 			if (seg->len > *longest) *longest = (uint32_t)seg->len;
 		}
@@ -42,17 +41,17 @@ static uint32_t unacknowledged(const struct endpoint *e, uint32_t *longest)
 	return total;
 }
 
-/* D1: the smallest mtu whose buffer still holds every queued segment. */
+/* D1: raises a small mtu to the smallest whose buffer holds every queued segment. */
 static int avoid_small_mtu(const struct endpoint *e, int mtu)
 {
 	uint32_t longest;
 	int least;
 	unacknowledged(e, &longest);
 	least = longest > 48 ? (int)((longest - 48 + 2) / 3) : 0;
-	return mtu < 50 || mtu >= least ? mtu : least; /* what is refused anyway may stay */
+	return mtu < 50 || mtu >= least ? mtu : least; /* a value that is refused anyway may stay */
 }
 
-/* D6, D8: brings each `una` and each acknowledged `ts` of a packet into range, segment by segment as the receiver will parse it.
+/* D6, D8: brings each `una` and each acknowledged `ts` of a packet into range, segment by segment, as the receiver will parse it.
  * D13: returns 0 for a packet that must not be delivered now, because acknowledgements would pile up. */
 static int avoid_in_packet(const struct endpoint *e, unsigned char *data, long size)
 {
@@ -76,7 +75,7 @@ static int avoid_in_packet(const struct endpoint *e, unsigned char *data, long s
 }
 
 #ifndef SESSION_NO_CC
-/* D9: payload bytes that a flush starting now can send at most, so that a budget of as much never runs out. */
+/* D9: the most payload bytes that a flush starting now can send. A budget of so many never runs out. */
 static uint32_t avoid_small_budget(const struct endpoint *e)
 {
 	uint32_t longest;
@@ -84,14 +83,12 @@ static uint32_t avoid_small_budget(const struct endpoint *e)
 }
 #endif
 
-/* D12: whether an edit of every timer to `resendts` can be told from no edit by looking at the ends of the list. */
+/* D12: whether the ends of the list show that every timer was set to `resendts`. */
 static int edit_is_visible(const struct endpoint *e, uint32_t resendts)
 {
 	const struct IQUEUEHEAD *head = &e->kcp->snd_buf;
-	const struct IKCPSEG *first =
-		(const struct IKCPSEG *)(const void *)((const char *)head->next - offsetof(struct IKCPSEG, node));
-	const struct IKCPSEG *last =
-		(const struct IKCPSEG *)(const void *)((const char *)head->prev - offsetof(struct IKCPSEG, node));
+	const struct IKCPSEG *first = segment_of(head->next);
+	const struct IKCPSEG *last = segment_of(head->prev);
 	if (head->next == head || e->timers_edited) return 0;
 	return (uint32_t)first->resendts != resendts && (uint32_t)last->resendts != resendts;
 }

@@ -1,5 +1,5 @@
-/* What the library calls: output, writelog and the congestion hooks. Each records its arguments and what the object looks like
- * from inside, and in some sessions calls back in the ways that the original survives. */
+/* What the library calls: output, writelog and the congestion hooks. Each records its arguments and the state of the object, and in
+ * some sessions calls back in the ways that the original survives. */
 #ifndef KCP_SESSION_CALLBACKS_H
 #define KCP_SESSION_CALLBACKS_H
 
@@ -30,7 +30,7 @@ static void write_window(struct endpoint *e, struct rng *r)
 		break;
 	default:
 		window *= rng_range(r, 1, 1500);
-		/* Often just before the next whole segment. */
+		/* Often a little less than the next whole segment. */
 		if (rng_below(r, 2) == 0) window = (uint32_t)((kcp->cwnd + 1) * kcp->mss) - rng_below(r, (uint32_t)kcp->mss / 4 + 2);
 		kcp->incr = (IUINT32)window;
 		note(e->session, SESSION_TRACE_CALL, "%c.incr <- %lu", name_of(e), (unsigned long)window);
@@ -38,7 +38,7 @@ static void write_window(struct endpoint *e, struct rng *r)
 	}
 }
 
-/* One call back into the object whose callback this is; see D2 for those that are left out. */
+/* One call back into the object whose callback this is; D2 names those that are left out. */
 static void reenter(struct endpoint *e)
 {
 	struct session *s = e->session;
@@ -128,7 +128,7 @@ static int on_output_b(const char *buf, int len, ikcpcb *kcp, void *user)
 {
 	(void)kcp;
 	on_output(buf, len, user, 1);
-	return -1; /* which must not matter */
+	return -1; /* must not matter */
 }
 
 static void on_writelog(const char *log, ikcpcb *kcp, void *user)
@@ -200,7 +200,7 @@ static struct endpoint *hooked(ikcpcb *kcp, enum hook hook, uint32_t a, uint32_t
 	return e;
 }
 
-/* The end of every hook: sometimes the window gets written, sometimes the library is called. */
+/* The end of every hook: sometimes it writes the window, sometimes it calls the library. */
 static void unhook(struct endpoint *e)
 {
 	if (rng_permille(&e->session->callback, e->session->manner.hook_writes)) write_window(e, &e->session->callback);
@@ -324,7 +324,7 @@ static uint32_t ops_index(const struct IKCPOPS *ops)
 	return 99;
 }
 
-/* A negative number stands for the built-in. */
+/* A negative number means the built-in control. */
 static void call_setcc(struct endpoint *e, int table)
 {
 	struct session *s = e->session;

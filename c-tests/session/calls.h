@@ -1,4 +1,4 @@
-/* Every call into the library: told to whoever looks on, its result recorded, its arguments kept off the register. */
+/* Every call into the library: it is traced, its result is recorded, and its arguments avoid the deviations. */
 #ifndef KCP_SESSION_CALLS_H
 #define KCP_SESSION_CALLS_H
 
@@ -128,7 +128,7 @@ static void describe_packet(struct session *s, const unsigned char *data, long s
 	}
 }
 
-/* `size` may be any number; `avoid_in_packet` looks at no more than what the receiver will. */
+/* `size` may be any number; `avoid_in_packet` reads no more than the receiver does. */
 static int call_input_raw(struct endpoint *e, const unsigned char *data, long size)
 {
 	struct session *s = e->session;
@@ -249,7 +249,7 @@ static void call_release(struct endpoint *e)
 	returned_nothing(e);
 }
 
-/* Hands over all packets that are due, or as many as asked for. */
+/* Delivers all packets that are due, or as many of them as asked for. */
 static void deliver(struct endpoint *to, uint32_t most)
 {
 	struct session *s = to->session;

@@ -1,4 +1,4 @@
-/* What sets the classes of session apart: the manner in which a session is played, and how often each kind of step comes. */
+/* The classes of session: how a session of each class is played, and how often each kind of step occurs in it. */
 #ifndef KCP_SESSION_CLASSES_H
 #define KCP_SESSION_CLASSES_H
 
@@ -8,7 +8,7 @@ static const char *const class_names[CLASS_COUNT] = {
 	"messages", "stream", "congest", "wrap", "flip", "bulk", "clock",
 	"settings", "fields", "edits", "idle", "api", "reenter", "mixed", "writes"};
 
-/* Windows of thousands cost the original thousands of list steps for each packet. */
+/* With windows of thousands, each packet costs the original thousands of list steps. */
 static uint32_t class_steps(uint32_t class_id, uint32_t steps)
 {
 	return class_id == CLASS_BULK ? steps / 16 + 8 : steps;
@@ -29,7 +29,7 @@ static uint32_t sometimes_below(struct rng *r, uint32_t n)
 
 static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 {
-	/* Multiples of 24 among them: headers alone then fill a packet to the last byte. */
+	/* With the multiples of 24, headers alone fill a packet to the last byte. */
 	static const int mtus[] = {50, 64, 72, 96, 100, 120, 160, 256, 576, 1400};
 	static const int intervals[] = {10, 10, 20, 40, 100};
 	static const int windows[] = {4, 32, 32, 64, 128, 256};
@@ -115,7 +115,7 @@ static void choose_manner(struct manner *m, struct rng *r, uint32_t class_id)
 		m->poke = 5;
 		break;
 	case CLASS_WRITES:
-		/* In flight are no more than every flush looks at. */
+		/* No more segments in flight than every flush looks at. */
 		m->sndwnd = chosen(r, narrow, 4);
 		m->resend = (int)rng_below(r, 3);
 		break;
@@ -144,7 +144,7 @@ enum {
 struct operation {
 	void (*run)(struct session *s);
 	uint32_t weight;
-	uint32_t classes; /* in which it occurs with this weight; the same operation may come twice */
+	uint32_t classes; /* the classes in which it has this weight; an operation may be listed twice */
 };
 
 static const struct operation operations[] = {
@@ -210,7 +210,7 @@ static void choose_weights(struct session *s)
 	}
 }
 
-/* The first steps of a session, each for both ends. */
+/* The first steps of a session, each at both ends. */
 static void set_up(struct session *s, uint32_t index)
 {
 	const struct manner *m = &s->manner;
@@ -248,7 +248,7 @@ static void set_up(struct session *s, uint32_t index)
 		break;
 	default:
 		if (s->config.class_id == CLASS_BULK) {
-			/* What thousands of packets need to be heard of at all. */
+			/* Without these, thousands of packets could not be in flight at once. */
 			for (i = 0; i < 2; i++, e = e->peer) call_update(e, s->now);
 			for (i = 0; i < 2; i++, e = e->peer) e->kcp->rmt_wnd = (IUINT32)m->rcvwnd;
 			note(s, SESSION_TRACE_CALL, "a, b.rmt_wnd <- %d", m->rcvwnd);

@@ -25,7 +25,7 @@ static uint64_t rng_next(struct rng *r)
 	return mix64(r->state);
 }
 
-/* A stream of its own for every (seed, class, step, purpose). */
+/* Every (seed, class, step, purpose) has a stream of its own. */
 static struct rng rng_at(uint64_t seed, uint32_t class_id, uint32_t step, uint32_t purpose)
 {
 	struct rng r;
@@ -70,7 +70,7 @@ static uint64_t load_le64(const unsigned char *p)
 	       (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
-/* Four lanes, since one lane would wait for its own multiplication at every word. */
+/* Four lanes, because a single lane would wait for its own multiplication at every word. */
 static void digest_bytes(uint64_t *digest, const void *data, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)data;

@@ -36,7 +36,7 @@ static struct session *session_open(const struct session_api *api, const struct 
 			for (byte = 0; byte < 8; byte++) s->payload[i + (uint32_t)byte] = (unsigned char)(word >> (8 * byte));
 		}
 	}
-	/* Below the size from which allocators ask the system for every block. */
+	/* Smaller than the blocks for which allocators ask the system each time. */
 	s->scratch_size = 0x1c000;
 	s->scratch = (char *)malloc(s->scratch_size);
 	if (s->scratch == NULL) abort();
@@ -88,7 +88,7 @@ static void session_close(struct session *s, uint64_t digests[SESSION_DIGESTS])
 	observe_lists(&s->endpoint[0]);
 	observe_lists(&s->endpoint[1]);
 	for (i = 0; i < 2; i++) call_release(&s->endpoint[i]);
-	/* Every block that came from the hooks is back. */
+	/* Every block from the hooks has been freed. */
 	if (heaps[s->config.slot].live != 0) {
 		record(&s->endpoint[0], EVENT_LEAK, (uint32_t)heaps[s->config.slot].live);
 		note(s, SESSION_TRACE_WIRE, "leaked %ld blocks", heaps[s->config.slot].live);

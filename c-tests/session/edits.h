@@ -1,5 +1,4 @@
-/* What programs do behind the library's back: writing public fields, editing the lists; and what an attacker does: making up
- * packets. */
+/* What programs do behind the library's back: write public fields, edit the lists. And what an attacker does: forge packets. */
 #ifndef KCP_SESSION_EDITS_H
 #define KCP_SESSION_EDITS_H
 
@@ -99,7 +98,7 @@ static void op_resend_all(struct session *s)
 	note(s, SESSION_TRACE_CALL, "%c.snd_buf: rto <- %lu, resendts <- %lu in every segment", name_of(e), (unsigned long)rto,
 	     (unsigned long)resendts);
 	for (node = head->next; node != head; node = node->next) {
-		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		struct IKCPSEG *seg = segment_of(node);
 		seg->rto = (IUINT32)rto;
 		seg->resendts = (IUINT32)resendts;
 	}
@@ -107,9 +106,9 @@ static void op_resend_all(struct session *s)
 	if (rng_below(&s->rng, 2) == 0) call_flush(e);
 }
 
-/* What programs write to segments in flight: `xmit` against the dead link, `fastack` or `resendts` to have one sent again. Some of
- * them, or all; then the flush that acts on it, with the clock as it is or moved. `fastack` is written where skips of the last
- * packets are still to be acted on, too. */
+/* What programs write to segments in flight: `xmit` to avoid the dead link, `fastack` or `resendts` to have a segment sent again.
+ * Some segments are written, or all; then comes the flush that acts on them, with the clock moved or not. `fastack` is also written
+ * while skips from the last packets still wait for a flush. */
 static void op_write_segments(struct session *s)
 {
 	static const uint32_t xmits[] = {0, 1, 1, 2, 3, 5, 6, 30};
@@ -122,10 +121,10 @@ static void op_write_segments(struct session *s)
 	uint32_t moved = rng_below(r, 2) == 0 ? 0 : rng_range(r, 1, 30), n = 0;
 	struct IQUEUEHEAD *node, *head = &e->kcp->snd_buf;
 	if (left_out(s)) return;
-	/* What ikcp_check says of a timer that no flush has seen yet is not fixed. */
+	/* What ikcp_check says about a timer that no flush has seen yet is unspecified. */
 	if ((what & 4) != 0 && (e->kcp->updated == 0 || flushes == 0)) what &= 3;
 	for (node = head->next; node != head; node = node->next, n++) {
-		struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)node - offsetof(struct IKCPSEG, node));
+		struct IKCPSEG *seg = segment_of(node);
 		if (share != 0 && rng_below(r, share * 8) != 0) continue;
 		if ((what & 1) != 0) seg->xmit = (IUINT32)xmit;
 		if ((what & 2) != 0) seg->fastack = (IUINT32)fastack;
@@ -148,7 +147,7 @@ static void drop_list(struct session *s, struct IQUEUEHEAD *head)
 		struct IQUEUEHEAD *node = head->next;
 		node->next->prev = node->prev;
 		node->prev->next = node->next;
-		heap_free((int)s->config.slot, (char *)node - offsetof(struct IKCPSEG, node));
+		heap_free((int)s->config.slot, segment_of(node));
 	}
 }
 
@@ -181,7 +180,7 @@ static void op_reset(struct session *s)
 	uint32_t back = rng_below(&s->rng, 2) == 0 ? 0 : (uint32_t)rng_next(&s->rng);
 	uint32_t kind = rng_below(&s->rng, 6);
 	if (kind == 0) {
-		reset_lists(e, 0, 0); /* one end only, and the peer's packets no longer fit */
+		reset_lists(e, 0, 0); /* one end only, so the peer's packets no longer fit */
 		return;
 	}
 	reset_lists(e, forth, back);
@@ -205,7 +204,7 @@ static void furnish(struct endpoint *e)
 	kcp->stream = m->stream;
 }
 
-/* Released and created anew, sometimes after a creation that failed for want of memory. */
+/* Releases the objects and creates new ones, sometimes after a creation that fails for lack of memory. */
 static void op_recreate(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -220,8 +219,7 @@ static void op_recreate(struct session *s)
 	}
 }
 
-/* No memory for a larger packet buffer. Only sizes that were never asked for before, since an implementation may keep the
- * buffer that it has. */
+/* No memory for a larger packet buffer. The size is always new, because an implementation may keep the buffer that it has. */
 static void op_setmtu_fails(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -276,7 +274,7 @@ static void op_forge(struct session *s)
 	call_input(e, data, size);
 }
 
-/* Sizes that only a `long` can hold are replaced by what they amount to where it cannot. */
+/* Sizes for which `long` is too small here are replaced by what they are truncated to. */
 static void op_input_odd(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -290,11 +288,11 @@ static void op_input_odd(struct session *s)
 		if (sizeof(long) > 4) call_input_raw(e, s->payload, (long)((uint64_t)1 << 32) + 10);
 		else call_input_raw(e, s->payload, 10);
 		break;
-	default: call_input_raw(e, s->payload, 24); break; /* another conversation's */
+	default: call_input_raw(e, s->payload, 24); break; /* of another conversation */
 	}
 }
 
-/* Some programs parse packets themselves and hand over the segment, which is the library's from then on. */
+/* Some programs parse packets themselves and pass the segment to the library, which then owns it. */
 static void op_parse_data(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);

@@ -1,6 +1,6 @@
 /*
- * The allocator hooks: blocks that remember their size, filled when handed out and when given back, so that whoever reads
- * what was never written or is no longer there gets values that differ from heap to heap.
+ * The allocator hooks: blocks that remember their size and are filled when allocated and when freed, so that memory that was never
+ * written or is already free reads differently from heap to heap.
  *
  * The hooks take no context, so this is the driver's only global state. There are two heaps, for two libraries.
  */
@@ -13,7 +13,7 @@
 static struct heap {
 	long live;
 	int exhausted;
-	int plain; /* the library was given no hooks, so its blocks are malloc's */
+	int plain; /* the library has no hooks, so its blocks come from malloc */
 } heaps[2];
 
 union heap_header {
@@ -64,7 +64,7 @@ static void heap_give_1(void *block)
 	heap_give(1, block);
 }
 
-/* For blocks that a program makes and the library frees, and the other way round. */
+/* For blocks that a program allocates and the library frees, and vice versa. */
 static void *heap_make(int slot, size_t size)
 {
 	void *block;

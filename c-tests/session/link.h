@@ -1,4 +1,4 @@
-/* The random link between the endpoints: delay, jitter and with it reordering, loss, duplicates, flipped bytes. */
+/* The random link between the endpoints: delay, jitter (hence reordering), loss, duplicates, flipped bytes. */
 #ifndef KCP_SESSION_LINK_H
 #define KCP_SESSION_LINK_H
 
@@ -21,7 +21,7 @@ static void link_put(struct session *s, struct link *link, const void *data, int
 	if (rng_permille(&s->callback, s->manner.flip)) {
 		uint32_t flips = rng_range(&s->callback, 1, 3);
 		while (flips-- > 0) {
-			/* Headers rather than payload: there a flip means something. */
+			/* Mostly headers, where a flip has more effects than in payload. */
 			uint32_t reach = size < 48 || rng_permille(&s->callback, 200) ? (uint32_t)size : 48;
 			uint32_t at = rng_below(&s->callback, reach);
 			packet->data[at] ^= (unsigned char)(1u << rng_below(&s->callback, 8));
@@ -38,7 +38,7 @@ static void link_send(struct session *s, struct link *link, const void *data, in
 	if (rng_permille(&s->callback, s->manner.duplicate)) link_put(s, link, data, size);
 }
 
-/* Removes the packets that `deliver` has taken, marked by NULL. */
+/* Removes the packets that `deliver` has taken, which are marked by NULL. */
 static void link_compact(struct link *link)
 {
 	uint32_t from, to = 0;

@@ -19,12 +19,12 @@ static const struct session_api linked = {
 #endif
 	ikcp_log,       ikcp_allocator, ikcp_getconv, ikcp_interval, ikcp_parse_data};
 
-/* Classes that "all" takes in turn. What came after them is recorded by its name, so that no recorded seed changes its class. */
+/* The classes through which "all" cycles. Later classes are recorded by name, so that no recorded seed changes its class. */
 enum { CLASSES_IN_TURN = 14 };
 
 struct options {
-	uint32_t class_id; /* the driver's class count: every class in turn, by seed */
-	uint64_t first, last; /* seeds, the last not included */
+	uint32_t class_id; /* equal to the driver's class count: the seed selects the class */
+	uint64_t first, last; /* seeds, without `last` */
 	uint32_t steps;
 	uint32_t has_cc;
 	const char *check;
@@ -66,7 +66,7 @@ static void play(const struct options *o, uint64_t seed, uint64_t digests[SESSIO
 	session_driver.close(session, digests);
 }
 
-/* Half of each digest is written down: enough to notice, and a file of thousands stays small. */
+/* Half of each digest is recorded: enough to notice a difference, and a file of thousands stays small. */
 static unsigned long written(uint64_t digest)
 {
 	return (unsigned long)(digest >> 32);
@@ -82,7 +82,7 @@ static void print_all(const struct options *o)
 	}
 }
 
-/* Plays what a file of the format above tells, as far as the seeds asked for, and compares. */
+/* Plays the sessions of a file in the format above, within the seeds asked for, and compares. */
 static int check_file(struct options *o)
 {
 	static const char *const digest_names[SESSION_DIGESTS] = {"wire", "scalars", "lists"};

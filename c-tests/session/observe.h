@@ -1,4 +1,4 @@
-/* Digests of what a program can see between two calls: the public scalars, and the lists behind the public heads. */
+/* Digests of what a program can see between two calls: the public scalars, and the lists from the public heads. */
 #ifndef KCP_SESSION_OBSERVE_H
 #define KCP_SESSION_OBSERVE_H
 
@@ -15,7 +15,7 @@ static uint32_t ops_index(const struct IKCPOPS *ops);
 static uint32_t output_index(const ikcpcb *kcp);
 static uint32_t writelog_index(const ikcpcb *kcp);
 
-/* Pointers are told by which of the driver's they are; 9 stands for one that it never gave out. */
+/* A pointer is recorded as its number among the driver's pointers; 9 is one that the driver never gave out. */
 static uint32_t user_index(const struct endpoint *e, const ikcpcb *kcp)
 {
 	if (kcp->user == (const void *)&e->cookie[0]) return 0;
@@ -76,8 +76,8 @@ static void observe_scalars(struct endpoint *e)
 	}
 }
 
-/* What a segment holds depends on the list it is in: before admission only length, fragment and payload are set, and a received
- * one carries what its packet said. `fastack` is left out, an implementation may settle it later. */
+/* The fields of a segment that are set depend on its list: before admission only length, fragment and payload, and in a received
+ * segment those of its packet. `fastack` is left out, because an implementation may update it later. */
 enum list_kind { LIST_QUEUED, LIST_SENT, LIST_RECEIVED };
 
 static void observe_list(struct endpoint *e, const char *name, const struct IQUEUEHEAD *head, enum list_kind kind)
@@ -87,7 +87,7 @@ static void observe_list(struct endpoint *e, const char *name, const struct IQUE
 	const struct IQUEUEHEAD *node, *before = head;
 	uint32_t count = 0;
 	for (node = head->next; node != head; node = node->next) {
-		const struct IKCPSEG *seg = (const struct IKCPSEG *)(const void *)((const char *)node - offsetof(struct IKCPSEG, node));
+		const struct IKCPSEG *seg = segment_of(node);
 		uint32_t ends = (uint32_t)seg->len < 8 ? (uint32_t)seg->len : 8;
 		if (node->prev != before) digest_word(digest, 0xbad);
 		digest_pair(digest, (uint32_t)seg->len, (uint32_t)seg->frg);
@@ -100,7 +100,7 @@ static void observe_list(struct endpoint *e, const char *name, const struct IQUE
 			digest_pair(digest, (uint32_t)seg->resendts, (uint32_t)seg->rto);
 			digest_word(digest, (uint64_t)seg->xmit);
 		}
-		/* The whole payload has been or will be on the wire; here its two ends tell whose it is. */
+		/* The wire digest covers the whole payload; here its two ends identify it. */
 		if (ends == 8) {
 			digest_word(digest, load_le64((const unsigned char *)seg->data));
 			digest_word(digest, load_le64((const unsigned char *)seg->data + seg->len - 8));

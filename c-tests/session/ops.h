@@ -1,7 +1,7 @@
 /*
- * The steps of a session. Each draws what it needs from its own random stream, so that leaving one out changes no other.
+ * The steps of a session. Each draws from its own random stream, so that leaving one out changes no other.
  *
- * No expression draws twice: compilers differ in which operand they evaluate first.
+ * No expression draws twice, because compilers differ in the order in which they evaluate operands.
  */
 #ifndef KCP_SESSION_OPS_H
 #define KCP_SESSION_OPS_H
@@ -13,7 +13,7 @@ static struct endpoint *some_endpoint(struct session *s)
 	return &s->endpoint[rng_below(&s->rng, 2)];
 }
 
-/* `size` bytes of payload, different ones at different times. */
+/* `size` bytes of payload, which differ from time to time. */
 static const void *some_payload(struct session *s, uint32_t size)
 {
 	uint32_t at = rng_below(&s->rng, 1024);
@@ -78,7 +78,7 @@ static void op_pump(struct session *s)
 	}
 }
 
-/* Flushing after whatever happened, the way to the lowest latency: packets go back and forth and no time passes. */
+/* A flush after every call, for the lowest latency: packets go back and forth while no time passes. */
 static void op_exchange(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -141,7 +141,7 @@ static void op_flush(struct session *s)
 	call_flush(some_endpoint(s));
 }
 
-/* Sleeps as long as ikcp_check allows and updates then, as most programs do. */
+/* Sleeps as long as ikcp_check allows, then updates, as most programs do. */
 static void op_check(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -162,7 +162,7 @@ static void op_check_odd(struct session *s)
 	call_check(e, kind < 15 ? base + offsets[kind] : (uint32_t)rng_next(&s->rng));
 }
 
-/* Just before, at and just after the moments at which ikcp_update decides, or the probe for a window is due. */
+/* Just before, at and just after the times at which ikcp_update flushes or starts over, or a window probe is due. */
 static void op_update_odd(struct session *s)
 {
 	static const uint32_t offsets[] = {0, 1, 0xffffffffu, 9999, 10000, 10001, 0xffffd8f1u, 0xffffd8f0u, 0xffffd8efu, 0x7fffffff, 0x80000000u};
@@ -171,7 +171,7 @@ static void op_update_odd(struct session *s)
 	if (e->kcp->probe_wait != 0 && rng_below(&s->rng, 2) == 0) {
 		current = (uint32_t)e->kcp->ts_probe + rng_below(&s->rng, 3) - 1;
 	}
-	if (rng_below(&s->rng, 2) == 0) s->now = current; /* else a call out of the blue */
+	if (rng_below(&s->rng, 2) == 0) s->now = current; /* else the call is at odds with the clock */
 	call_update(e, current);
 }
 
@@ -189,7 +189,7 @@ static void op_peek(struct session *s)
 	struct endpoint *e = some_endpoint(s);
 	int size = call_peeksize(e);
 	if (size >= 0 && (uint32_t)size <= s->scratch_size) {
-		/* A negative length looks without taking. */
+		/* A negative length peeks. */
 		call_recv(e, rng_below(&s->rng, 4) == 0 ? NULL : s->scratch, size == 0 ? 0 : -size);
 	}
 }
@@ -246,7 +246,7 @@ static void op_send_odd(struct session *s)
 	}
 }
 
-/* In stream mode: all but the last byte of the tail segment, then that byte and more than one send can take. */
+/* In stream mode: fills the tail segment up to its last byte, then sends that byte and more than one call accepts. */
 static void op_send_tail(struct session *s)
 {
 	struct endpoint *e = some_endpoint(s);
@@ -255,7 +255,7 @@ static void op_send_tail(struct session *s)
 	uint32_t over = rng_below(&s->rng, 3);
 	uint32_t capacity;
 	if (last == &e->kcp->snd_queue || e->kcp->stream == 0 || mss > 1500 || !may_send(e)) return;
-	capacity = (uint32_t)((const struct IKCPSEG *)(const void *)((const char *)last - offsetof(struct IKCPSEG, node)))->len;
+	capacity = (uint32_t)segment_of(last)->len;
 	capacity = capacity < mss ? mss - capacity : 0;
 	if (capacity > 1) call_send(e, s->payload, (int)capacity - 1);
 	call_send(e, some_payload(s, 128 * mss), (int)(127 * mss + over));
@@ -355,7 +355,7 @@ static void op_logmask(struct session *s)
 	     e->kcp->writelog == NULL ? "NULL" : "set");
 }
 
-/* The clock of one program only: time jumps, or runs backwards. */
+/* The clock of one program jumps, or runs backwards. */
 static void op_jump(struct session *s)
 {
 	static const uint32_t jumps[] = {
@@ -367,7 +367,7 @@ static void op_jump(struct session *s)
 	note(s, SESSION_TRACE_CALL, "clock jumps to %lu", (unsigned long)s->now);
 }
 
-/* Long silence: what timers far away do. */
+/* Long silence, for distant timers. */
 static void op_idle(struct session *s)
 {
 	uint32_t rounds = rng_range(&s->rng, 1, 12);

@@ -1,11 +1,11 @@
 /*
  * A random session of two endpoints over a random link, played from a seed against any implementation of KCP.
  *
- * The driver (driver.c) knows nothing of a library but its public header and reaches it through the table below, so the
- * same file serves a program that links one library and a tool that loads two and plays the same session on both.
+ * The driver (driver.c) knows only the public header of a library and calls the library through the table below. So the same file
+ * serves a program that links one library, and a tool that loads two and plays the same session on both.
  *
- * A session is a list of steps, and what step i does follows from (seed, class, i) and the public state alone. So any subset of
- * the steps is a session too, which is what makes shrinking one possible.
+ * A session is a list of steps, and what step i does depends only on (seed, class, i) and the public state. So any subset of the
+ * steps is a session too, and a session can be shrunk.
  */
 #ifndef KCP_SESSION_H
 #define KCP_SESSION_H
@@ -17,8 +17,8 @@
 
 struct IKCPOPS; /* unknown to headers without congestion hooks */
 
-/* The library under test. `setcc` may be NULL where there is no congestion control; `interval` and `parse_data` are not in the
- * public header, though programs call them, and may be NULL as well. */
+/* The library under test. `setcc` may be NULL where there are no congestion hooks. `interval` and `parse_data` may be NULL as well:
+ * programs call them although they are not in the public header. */
 struct session_api {
 	ikcpcb *(*create)(IUINT32 conv, void *user);
 	void (*release)(ikcpcb *kcp);
@@ -44,13 +44,13 @@ struct session_api {
 
 enum { SESSION_WIRE, SESSION_SCALARS, SESSION_LISTS, SESSION_DIGESTS };
 
-/* What a traced line tells. The first three are compared between libraries, calls are there to be read. */
+/* What a traced line is about. The first three are compared between libraries; calls are for the reader. */
 enum { SESSION_TRACE_WIRE, SESSION_TRACE_SCALAR, SESSION_TRACE_LIST, SESSION_TRACE_CALL };
 
 struct session_config {
 	uint64_t seed;
 	uint32_t class_id;   /* below the driver's class count */
-	uint32_t list_every; /* walk the lists after every so many steps; 0: the class's own rhythm, that of golden digests */
+	uint32_t list_every; /* walk the lists after every so many steps; 0: as the class does, and golden digests need */
 	uint32_t has_cc;     /* the library has congestion hooks (behaviour 2.1.1) */
 	uint32_t slot;       /* 0 or 1: which of the driver's two heaps the library allocates from */
 	void (*trace)(void *context, int what, const char *line); /* NULL: no trace */
@@ -63,11 +63,11 @@ struct session_config {
 struct session;
 
 struct session_driver {
-	size_t control_size;       /* of the public struct in the layout this driver was compiled for */
-	size_t offset_user;        /* what tells the layouts apart */
+	size_t control_size;       /* of the public struct in the layout for which this driver was compiled */
+	size_t offset_user;        /* differs between the layouts */
 	uint32_t class_count;
 	const char *const *class_names;
-	uint32_t (*class_steps)(uint32_t class_id, uint32_t steps); /* costly classes play fewer steps than asked for */
+	uint32_t (*class_steps)(uint32_t class_id, uint32_t steps); /* expensive classes play fewer steps than asked for */
 	struct session *(*open)(const struct session_api *api, const struct session_config *config);
 	void (*step)(struct session *session, uint32_t index);
 	void (*close)(struct session *session, uint64_t digests[SESSION_DIGESTS]); /* releases both objects and the session */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lists.h"
 #include "session.h"
 
 #include "digest.h"
@@ -33,7 +34,7 @@ enum session_class {
 struct endpoint;
 struct session;
 
-/* What `user` points to. Two for each endpoint, so that a program's write to `user` shows. */
+/* What `user` points to. Two for each endpoint, so that a program's write to `user` is visible. */
 struct cookie {
 	struct endpoint *endpoint;
 	uint32_t which;
@@ -64,30 +65,30 @@ struct endpoint {
 	uint32_t receiving;  /* ... of which ikcp_recv */
 	uint32_t inputting;  /* ... of which ikcp_input */
 	uint32_t installing; /* ... of which ikcp_setcc */
-	int closing;         /* inside of ikcp_release */
+	int closing;         /* inside ikcp_release */
 	int timers_edited;   /* resendts written by the program, no flush since */
 	int ops;             /* the table installed last, for messages only */
-	int congest[4];      /* what `congest` may point to */
+	int congest[4];      /* targets for `congest` */
 	uint32_t max_mtu;    /* the largest ever set */
-	uint32_t next_check; /* what ikcp_check said last */
+	uint32_t next_check; /* the last answer of ikcp_check */
 };
 
 /* How a session is played; fixed by seed and class. */
 struct manner {
 	uint32_t loss, duplicate, flip;  /* permille of packets */
 	uint32_t delay, jitter;          /* ms */
-	uint32_t flight;                 /* packets the link holds at most */
+	uint32_t flight;                 /* maximum of packets on the link */
 	uint32_t mtu;
-	uint32_t message;                /* bytes, the usual most */
-	uint32_t backlog;                /* segments waiting at which a send is left out */
-	uint32_t burst;                  /* sends in a burst at most */
-	uint32_t tick;                   /* ms between steps at most */
+	uint32_t message;                /* usual maximum, bytes */
+	uint32_t backlog;                /* no send while so many segments wait */
+	uint32_t burst;                  /* maximum of sends in a burst */
+	uint32_t tick;                   /* maximum of ms between steps */
 	uint32_t reenter;                /* permille of callbacks that call back */
-	uint32_t direct;                 /* permille of packets handed straight to the peer */
+	uint32_t direct;                 /* permille of packets passed directly to the peer */
 	uint32_t hook_writes;            /* permille of hook calls that write to the congestion window */
 	uint32_t list_every;
 	uint32_t hoard;                  /* permille of receives left out, so that windows fill up */
-	uint32_t poke;                   /* lists are walked inside of callbacks, permille */
+	uint32_t poke;                   /* permille of callbacks in which the lists are walked */
 	int nodelay, interval, resend, nc;
 	int sndwnd, rcvwnd;
 	int stream, logmask;
@@ -103,13 +104,13 @@ struct session {
 	struct endpoint endpoint[2];
 	uint64_t digest[SESSION_DIGESTS];
 	uint32_t now;     /* the clock the library sees */
-	uint64_t elapsed; /* the link's, which never jumps */
+	uint64_t elapsed; /* the clock of the link, which never jumps */
 	uint32_t step;
 	uint32_t calls; /* in this step so far, left out or not */
 	struct rng rng;      /* decides what the step does */
-	struct rng callback; /* decides what callbacks and the link do meanwhile */
+	struct rng callback; /* decides what callbacks and the link do during it */
 	uint32_t conv;
-	unsigned char *large; /* payload for messages longer than `payload`, made when first needed */
+	unsigned char *large; /* payload for messages longer than `payload`, allocated when first needed */
 	char *scratch;        /* what ikcp_recv writes to */
 	uint32_t scratch_size;
 	uint32_t pick_count;
@@ -117,7 +118,7 @@ struct session {
 	unsigned char payload[PAYLOAD_SIZE + 8];
 };
 
-/* A line for whoever looks on; sessions without an onlooker pay one test. */
+/* A line for the trace; sessions without a trace pay one test. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
@@ -132,7 +133,7 @@ static void note(struct session *s, int what, const char *format, ...)
 	s->config.trace(s->config.trace_context, what, line);
 }
 
-/* Asked before each call that is no answer to a callback. */
+/* Asked before each call that is not made inside a callback. */
 static int left_out(struct session *s)
 {
 	uint32_t call;

@@ -1,21 +1,21 @@
-/* The functions that take a const object write nothing: many threads ask about an object that nobody changes meanwhile, in every
- * state it passes through, also when a program has edited the lists so that no index describes them.
+/* Functions that take a const object write nothing: many threads query an object that nobody changes meanwhile, in every state of a
+ * session, also after a program has edited the lists so that no index describes them.
  *
  * Arguments: rounds. */
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ikcp.h"
+#include "lists.h"
 
 #define READERS 4
 
 static ikcpcb *ends[2];
 static IUINT32 now;
 
-/* What the object answers, asked by the one thread that changes it. */
+/* The object's answers, asked by the only thread that changes it. */
 static struct answers {
     int peeksize, waitsnd;
     IUINT32 check[3];
@@ -23,7 +23,7 @@ static struct answers {
 
 static int faults[READERS];
 
-/* A gate on POSIX threads alone; pthread_barrier is optional there. */
+/* A gate made of basic POSIX threads, in which pthread_barrier is optional. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
 static int waiting, turn, over;
@@ -89,13 +89,13 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
     return 0;
 }
 
-/* Timers changed, and then a segment unlinked, so that caches are stale when the readers look. */
+/* Changes timers, then unlinks a segment, so that caches are stale when the readers look. */
 static void edit(ikcpcb *kcp, int round)
 {
     struct IQUEUEHEAD *head = &kcp->snd_buf, *at;
     if (round % 3 == 0) {
         for (at = head->next; at != head; at = at->next) {
-            struct IKCPSEG *seg = (struct IKCPSEG *)(void *)((char *)at - offsetof(struct IKCPSEG, node));
+            struct IKCPSEG *seg = segment_of(at);
             seg->resendts = now + (IUINT32)(round % 40);
         }
     }
@@ -103,7 +103,7 @@ static void edit(ikcpcb *kcp, int round)
         at = kcp->rcv_queue.next;
         at->next->prev = at->prev;
         at->prev->next = at->next;
-        free((char *)at - offsetof(struct IKCPSEG, node));
+        free(segment_of(at));
         kcp->nrcv_que--;
     }
 }
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
             expected[i] = ask(ends[i]);
         }
         gate(); /* the readers begin */
-        gate(); /* they have ended */
+        gate(); /* the readers have finished */
         asked += READERS * 2 * 5;
     }
     over = 1;

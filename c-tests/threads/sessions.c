@@ -1,4 +1,4 @@
-/* Objects are independent: hundreds of sessions on eight threads at once, with allocator hooks that all of them share.
+/* Objects are independent: hundreds of sessions on eight threads at once, with shared allocator hooks.
  *
  * Arguments: sessions per thread. */
 #include <pthread.h>
@@ -85,7 +85,7 @@ static int message(char *to, int number, unsigned seed)
     return len;
 }
 
-/* Gives 0, or what went wrong. */
+/* Returns NULL, or what went wrong. */
 static const char *session(unsigned seed)
 {
     struct endpoint *ends = (struct endpoint *)calloc(2, sizeof *ends);

@@ -1,5 +1,5 @@
-/* Rust's compiler is newer than many a C compiler's ThreadSanitizer and asks for these three of it. The C library's functions,
- * which every version watches, stand in for them; where the sanitizer has its own, those are taken. */
+/* rustc calls these three functions of ThreadSanitizer, which older versions in C compilers lack. The C library's functions, which
+ * every version watches, replace them. They are weak, so a sanitizer that has its own uses those. */
 #include <string.h>
 
 void *__attribute__((weak)) __tsan_memcpy(void *to, const void *from, size_t len);

@@ -1,4 +1,4 @@
-//! What each call answers, and what it refuses.
+//! What each call returns, and what it refuses.
 
 mod common;
 
@@ -203,7 +203,7 @@ fn an_empty_message_is_one() {
     connection
         .input(&packet(5, PUSH, 0, 0, 0, b""), now)
         .expect("a good packet");
-    // The core would take it for a look with no room.
+    // The core would treat this as a peek without room.
     assert_eq!(connection.peek(&mut []), Ok(Some(0)));
     assert_eq!(connection.peek_size(), Some(0));
     assert_eq!(connection.recv_into(&mut []), Ok(Some(0)));
@@ -293,7 +293,7 @@ fn without_memory_each_call_says_so_and_the_connection_goes_on() {
     };
     assert_eq!(connection.configure(&large), Err(ConfigError::OutOfMemory));
     assert_eq!(connection.config(), &Config::fast());
-    // A packet that arrives is lost then.
+    // A packet that arrives then is lost.
     heap::refuse(0, 1);
     let arrives = packet(5, PUSH, 0, 0, 1, b"a");
     assert_eq!(connection.input(&arrives, Instant::now()), Ok(()));
@@ -323,7 +323,7 @@ fn it_tells_of_its_link() {
     );
     assert_eq!(stats.rtt, None);
     assert_eq!(stats.rto, Duration::from_millis(200));
-    // An acknowledgement of the first segment, sent at 0 ms, after 40.
+    // The first segment, sent at 0 ms, is acknowledged after 40 ms.
     let ack = packet(5, 82, 0, 0, 0, b"");
     connection
         .input(&ack, start + Duration::from_millis(40))
@@ -331,7 +331,7 @@ fn it_tells_of_its_link() {
     let stats = connection.stats();
     assert_eq!((stats.in_flight, stats.peer_window), (2, 128));
     let rtt = stats.rtt.expect("a sample").as_millis();
-    // The connection's clock began a little before.
+    // The connection's clock began a little earlier.
     assert!((39..=41).contains(&rtt), "{rtt}");
     assert!(!connection.is_dead());
     for _ in 0..500 {
@@ -354,7 +354,7 @@ fn a_clock_may_jump() {
     let mut connection = Connection::new(5, &config, start).expect("a connection");
     let day = Duration::from_secs(86_400);
     connection.send(b"hello").expect("it is not too long");
-    // Forth by years, past the end of a clock of 32 bits, and back, also before the beginning.
+    // Ahead by years, past the end of a 32-bit clock, and back, also to before the beginning.
     for now in [
         start + day,
         start + day * 4000,

@@ -1,4 +1,4 @@
-//! Closures that take packets, and what they may do.
+//! Closures that receive packets, and what they may do.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,7 +63,7 @@ fn a_panic_leaves_the_connection_as_it_should_be() {
     let message = caught.expect_err("it panicked");
     assert_eq!(message.downcast_ref(), Some(&"the third packet"));
     assert_eq!(calls, 3, "it was called again after the panic");
-    // All five count as sent, and are sent again after their timeout, to a closure that is good.
+    // All five count as sent. After their timeout they are sent again, to a closure that does not fail.
     assert_eq!(connection.stats().in_flight, 5);
     let later = now + Duration::from_secs(1);
     let mut packets = 0;

@@ -1,5 +1,5 @@
-//! Packets that a peer would not send: noise, and good packets with some bytes changed. Whatever arrives, each call comes to an
-//! end, memory stays within bounds, and all of it is given back.
+//! Packets that no peer would send: noise, and good packets with some bytes changed. Whatever arrives, each call returns, and
+//! memory stays within bounds and is freed in the end.
 
 mod common;
 
@@ -33,7 +33,7 @@ fn packet(random: &mut Random, good: &[Vec<u8>]) -> Vec<u8> {
     packet.truncate(1400);
     for _ in 0..random.below(6) {
         if packet.len() > 24 {
-            // Mostly in the header, where it means something.
+            // Mostly in the header, where a change has more effects.
             let at = if random.chance(80) {
                 4 + random.below(20)
             } else {

@@ -1,4 +1,4 @@
-//! A connection that has nothing to do: its memory, and its timeouts.
+//! A connection that has nothing to do: its memory and its timeouts.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::heap;
 use ikcp_connection::{Config, Connection};
 
-/// Carries packets between both ends until nothing is on the way, and takes the messages.
+/// Carries packets between both ends until none is on the way, and receives the messages.
 fn settle(ends: &mut [Connection; 2], now: Instant) {
     loop {
         let mut moved = false;
@@ -54,7 +54,7 @@ fn after_a_burst_it_gives_memory_back_and_sleeps() {
             calls += 1;
             assert!(calls <= 60, "it does not come to rest");
         }
-        // Small lists stay.
+        // Small lists are kept.
         let kept = heap::bytes().saturating_sub(idle);
         assert!(kept < 1024, "{kept} bytes after burst {burst}");
         now += Duration::from_secs(3600);
@@ -79,7 +79,7 @@ fn what_is_sent_after_an_hour_leaves_at_once() {
     assert!(connection.poll_transmit().is_some());
 }
 
-/// The round-trip time was taken by the clock of the last `update`, which an idle connection does not call.
+/// The round-trip time was measured with the clock of the last `update`, which an idle connection does not call.
 #[test]
 fn a_round_trip_after_an_hour_is_measured() {
     heap::install();
@@ -89,7 +89,7 @@ fn a_round_trip_after_an_hour_is_measured() {
     connection.send(b"hello").expect("it is not too long");
     connection.flush(now);
     let mut packet = connection.poll_transmit().expect("a packet").to_vec();
-    // Its acknowledgement: the same header, without the payload.
+    // The acknowledgement: the same header without the payload.
     packet.truncate(24);
     packet[4] = 82;
     packet[20] = 0;
@@ -126,7 +126,7 @@ fn what_is_owed_to_the_peer_is_due_within_the_interval() {
     assert!(due(&ends[1]));
     assert_eq!(carry(&mut ends, 1), 1);
     assert_eq!(ends[1].recv().as_deref(), Some(&b"hello"[..]));
-    // The news that a full window has room again.
+    // The announcement that a full window has room again.
     for _ in 0..128 {
         ends[0].send(&[1; 1000]).expect("it is not too long");
     }

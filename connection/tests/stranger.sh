@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A program that depends on the crate by its path, in an empty folder, written from its README. Nothing is compiled but the crate, the core and
-# libc, and no C compiler is asked for: `cc` only links the program.
+# A program in an empty folder that depends on the crate by its path, written from the README. Only the crate, the core and libc are
+# compiled, and no C compiler is needed: `cc` only links the program.
 set -euo pipefail
 crate=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)

@@ -1,4 +1,4 @@
-//! A connection that several threads use in turn. (The tests with counted memory keep theirs on one thread.)
+//! A connection that several threads use in turn. (Tests that count memory keep their connections on one thread.)
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -29,7 +29,7 @@ fn a_connection_moves_between_threads() {
     for thread in threads {
         thread.join().expect("no thread panics");
     }
-    // Dropped on another thread than it was made.
+    // Dropped on a thread other than the one that created it.
     let connection = Arc::into_inner(shared).expect("the last one");
     thread::spawn(move || drop(connection))
         .join()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The lines of examples/tokio/README.md, as they are written: all messages come back, in order.
+# The commands of examples/tokio/README.md, as written: all messages come back, in order.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 lines=$(sed -n '/^```sh$/,/^```$/p' examples/tokio/README.md | sed '/^```/d')

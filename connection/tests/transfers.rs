@@ -1,7 +1,7 @@
-//! Transfers in both directions over a bad link, in virtual time. Each end is called when its time has come or a packet has
-//! arrived, and at no other time.
+//! Transfers in both directions over a bad link, in virtual time. Each end is called only when its time has come or a packet has
+//! arrived.
 //!
-//! With `IKCP_LIBRARY` the other end is in that library.
+//! With `IKCP_LIBRARY`, the other end is in that library.
 
 mod common;
 mod peer;
@@ -51,7 +51,7 @@ fn weather(random: &mut Random) -> Weather {
     }
 }
 
-/// One direction: what is sent, and what came of it.
+/// One direction: what is sent, and what has arrived.
 struct Way {
     /// Messages, last first.
     to_send: Vec<Vec<u8>>,
@@ -108,7 +108,7 @@ fn transfer(random: &mut Random) {
     };
     let flushes = random.chance(50);
     let mut ends: [Box<dyn End>; 2] = [Box::new(ours), peer(9, &configs[1], start, flushes)];
-    // A message has to fit the peer's receive window, of 128 segments at least.
+    // A message must fit in the peer's receive window, which has at least 128 segments.
     let mut ways = configs.map(|config| Way::new(random, u64::from(config.mtu - 24) * 100));
     let (mut now, mut calls) = (0, 0);
     loop {
@@ -145,7 +145,7 @@ fn transfer(random: &mut Random) {
         let [sent, received] = &way.ends;
         assert!((n == 0 && stream) || sent == received, "other messages");
     }
-    // It has come to rest: a few more calls, and then none.
+    // The connection is idle: a few more calls, and then none.
     for _ in 0..200 {
         while let Some(at) = ways[1].link.next() {
             let packet = ways[1].link.receive(at);

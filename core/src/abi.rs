@@ -53,7 +53,8 @@ pub struct IKCPSEG {
     /// When it is retransmitted unless it is acknowledged first, and the timeout that led to that time.
     pub resendts: Cell<IUINT32>,
     pub rto: Cell<IUINT32>,
-    /// How often a later segment was acknowledged. Updated only when it matters, so it may lag.
+    /// How often a later segment was acknowledged. Updated only when it matters, so it may lag. With ikcpx_rack() or a control of
+    /// ikcpx.h, bit 31 marks a segment that was found lost.
     pub fastack: Cell<IUINT32>,
     /// Transmissions so far.
     pub xmit: Cell<IUINT32>,

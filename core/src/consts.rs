@@ -14,7 +14,7 @@ pub const IKCP_CMD_PUSH: u32 = 81;
 pub const IKCP_CMD_ACK: u32 = 82;
 /// Command: window probe, asks the peer for its window.
 pub const IKCP_CMD_WASK: u32 = 83;
-/// Command: tells the peer our window.
+/// Command: announces our window.
 pub const IKCP_CMD_WINS: u32 = 84;
 /// Bit of `probe`: a `WASK` is due at the next flush.
 pub const IKCP_ASK_SEND: u32 = 1;

@@ -4,7 +4,7 @@ use crate::kcp::Kcp;
 use crate::seq::Millis;
 use crate::ways;
 
-/// If the clock is further than this from the next flush, ms, it was set anew, and the interval starts again.
+/// If the clock is further than this from the next flush, ms, it was reset, and the interval starts again.
 const CLOCK_JUMP: i32 = 10_000;
 
 impl Kcp<'_> {

@@ -118,7 +118,7 @@ impl Chaos {
             report.overtaken += link.overtaken;
         }
         drop(ends);
-        assert_eq!(heap::bytes(), before, "memory is missing");
+        assert_eq!(heap::bytes(), before, "memory leaked");
         report
     }
 

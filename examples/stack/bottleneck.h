@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet. */
+/* Can be taken alone, with layer, network, packet. */
 /*
  * A slow and lossy link, as a layer: for trying out what a program does when the network takes less than it makes. Packets
  * leave one after the other at the link's rate and arrive after its delay; those that would have to wait too long for their
@@ -11,6 +11,10 @@
 #define BOTTLENECK_H
 
 #include "layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define BOTTLENECK_HEADERS 28 /* bytes of IPv4 and UDP that a packet has on a link */
 
@@ -38,5 +42,9 @@ void bottleneck_cross(struct bottleneck *one, struct bottleneck *other);
 
 /* Drops what is under way. */
 void bottleneck_destroy(struct bottleneck *bottleneck);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with frames, layer, packet, seal, stream; needs libsodium. */
+/* Can be taken alone, with frames, layer, network, packet, seal, stream; needs libsodium. */
 /*
  * Channel 0: messages in pieces over a stream, all of them and in order, even if the connection below ends and another takes
  * its place: a piece is kept until the other end says that it has it, and what it did not get is sent again.
@@ -9,6 +9,10 @@
 #define BULK_H
 
 #include "stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define BULK_HEADER 3 /* of a piece as it is kept: size and kind */
 
@@ -51,5 +55,9 @@ int bulk_resume(struct bulk *bulk, uint32_t position);
 int bulk_piece(struct bulk *bulk, struct packet *packet, int is_last, bulk_message message, void *user);
 
 void bulk_destroy(struct bulk *bulk);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, frames, layer, packet, reliable, seal, stream; needs KCP and libsodium. */
+/* Can be taken alone, with bulk, frames, layer, network, packet, reliable, seal, stream; needs KCP and libsodium. */
 /*
  * Three ways for messages behind one call: channels_send(channels, channel, bytes, size).
  *
@@ -16,6 +16,10 @@
 
 #include "bulk.h"
 #include "reliable.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum channel { CHANNEL_BULK, CHANNEL_RELIABLE, CHANNEL_UNRELIABLE, CHANNELS };
 
@@ -78,5 +82,9 @@ int channels_piece(struct channels *channels, struct packet *packet, int is_last
 
 void channels_flush(struct channels *channels, uint32_t now);
 void channels_destroy(struct channels *channels);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,15 +2,13 @@
 #include "clock.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
+#define TRIES 3     /* handshakes in vain before another way is taken */
 #define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
+#define UDP_BUFFER (1 << 20)
 #define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
 #define SPARE 16    /* packets that are always kept */
 
@@ -36,26 +34,41 @@ static void fail(struct client *client, enum session_end why)
     if (client->lost == SESSION_OPEN) client->lost = why;
 }
 
-static int watch(struct client *client, int operation, int fd, uint32_t events)
+/* The stream that there is. */
+static struct stream *stream_of(struct client *client)
 {
-    struct epoll_event event;
-    memset(&event, 0, sizeof event);
-    event.events = events;
-    event.data.fd = fd;
-    return epoll_ctl(client->epoll, operation, fd, &event);
+    return client->state == CLIENT_OPEN ? &client->stream : &client->door;
 }
+
+/* Has the program let go of a socket, before it is closed. */
+static void unwatch(struct client *client, int which)
+{
+    int fd = client->watched[which].fd;
+    if (fd >= 0 && client->config.on_watch != NULL) client->config.on_watch(client->config.user, fd, 0);
+    client->watched[which].fd = -1;
+}
+
+/* Tells the program which sockets there are, and what to wait for. */
+static void watch(struct client *client, int which, int fd, int events)
+{
+    if (client->watched[which].fd == fd && client->watched[which].events == events) return;
+    client->watched[which].fd = fd;
+    client->watched[which].events = events;
+    if (client->config.on_watch != NULL) client->config.on_watch(client->config.user, fd, events);
+}
+
+enum { TCP, UDP };
 
 static void close_stream(struct client *client, struct stream *stream)
 {
-    /* To close it would do, but for a program that forks: there the socket lives on, and epoll tells of it. */
-    if (stream_is_open(stream)) epoll_ctl(client->epoll, EPOLL_CTL_DEL, stream->frames.fd, NULL);
+    if (stream_is_open(stream)) unwatch(client, TCP); /* of both streams only one is open at a time */
     stream_close(stream);
 }
 
 static void close_udp(struct client *client)
 {
     if (!client->has_udp) return;
-    epoll_ctl(client->epoll, EPOLL_CTL_DEL, client->udp.fd, NULL);
+    unwatch(client, UDP);
     udp_close(&client->udp);
     client->has_udp = 0;
 }
@@ -66,7 +79,6 @@ static void hang_up(struct client *client)
     keys_destroy(&client->keys);
     close_stream(client, &client->door);
     close_stream(client, &client->stream);
-    client->wants_write = 0;
 }
 
 /* Lets go of all that belongs to a session, or to a try. */
@@ -114,32 +126,59 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 
 static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
 
+static void set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET6) {
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+    } else {
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+    }
+}
+
 /* The socket for UDP, to the port that the server named: where it goes to, or NULL if the session has to do without. */
 static const struct sockaddr *open_udp(struct client *client, uint16_t port, socklen_t *size)
 {
     const struct client_config *config = &client->config;
     struct sockaddr_storage *address = &client->udp_address;
     if (config->without_udp || port == 0) return NULL;
-    if (config->udp_address.ss_family != 0) {
+    if (config->way_count > 0) {
+        *address = config->ways[client->way].address;
+        *size = config->ways[client->way].address_size;
+        client->way_taken = client->now;
+    } else if (config->udp_address.ss_family != 0) {
         *address = config->udp_address;
         *size = config->udp_address_size;
     } else {
         *address = config->address;
         *size = config->address_size;
-        if (address->ss_family == AF_INET6) {
-            ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-        } else {
-            ((struct sockaddr_in *)address)->sin_port = htons(port);
-        }
+        set_port(address, port);
     }
     if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
+    udp_room(&client->udp, UDP_BUFFER);
     layer_join(&client->above_udp, &client->udp.layer);
-    if (watch(client, EPOLL_CTL_ADD, client->udp.fd, EPOLLIN) < 0) {
-        udp_close(&client->udp);
-        return NULL;
-    }
     client->has_udp = 1;
     return (struct sockaddr *)address;
+}
+
+/* The proxy's, for all that is sent from now on. */
+static void take_token(struct client *client)
+{
+    const struct client_way *way = &client->config.ways[client->way];
+    path_token(&client->session.path, way->token, way->token_size);
+}
+
+/* UDP does not get through, or not any more: through another proxy, of which the server learns by what comes from there. */
+static void take_next_way(struct client *client)
+{
+    const struct sockaddr *address;
+    socklen_t size = 0;
+    client->way = (client->way + 1) % client->config.way_count;
+    client->way_taken = client->now;
+    close_udp(client);
+    address = open_udp(client, client->port, &size);
+    take_token(client);
+    client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
+    if (address != NULL) path_begin(&client->session.path, address, size);
 }
 
 static void receive_answer(struct client *client, const struct packet *packet)
@@ -155,6 +194,7 @@ static void receive_answer(struct client *client, const struct packet *packet)
         memcpy(bytes + 4, client->session.ticket, KEYS_TICKET);
         put_u32(bytes + 4 + KEYS_TICKET, session_position(&client->session));
     } else {
+        client->config.request.abilities = !client->config.without_aes && seal_has_aes() ? LOGIN_AES : 0;
         size = login_write_request(&client->config.request, bytes);
     }
     if (stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
@@ -182,7 +222,8 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     const struct sockaddr *address;
     socklen_t size = 0;
     program.user = client;
-    if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0) {
+    if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
+        (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0)) {
         fail(client, SESSION_BROKEN);
         return;
     }
@@ -193,7 +234,9 @@ static void receive_welcome(struct client *client, const struct packet *packet)
         return;
     }
     client->has_session = 1;
+    if (client->config.way_count > 0) take_token(client);
     client->port = welcome.port;
+    client->again = welcome.again;
     join(client);
     client->config.on_open(client->config.user);
 }
@@ -268,19 +311,20 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
 static void begin(struct client *client)
 {
     const struct client_config *config = &client->config;
-    int on = 1, fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_storage address = config->address;
+    int fd = network_open(address.ss_family, SOCK_STREAM);
+    if (client->has_session && client->again != 0) set_port(&address, client->again);
     client->state = CLIENT_CONNECTING;
     client->since = client->now;
     client->refusal = 0;
     stream_init(&client->door, fd, &client->pool, receive_frame, client);
     client->door.frames.single = 1;
-    if (fd < 0 || watch(client, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT) < 0) {
+    if (fd < 0) {
         fail(client, SESSION_CUT);
         return;
     }
-    client->wants_write = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
-    if (connect(fd, (const struct sockaddr *)&config->address, config->address_size) < 0 && errno != EINPROGRESS) {
+    network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
+    if (network_connect(fd, (const struct sockaddr *)&address, config->address_size) < 0) {
         fail(client, SESSION_CUT);
     }
 }
@@ -289,9 +333,7 @@ static void begin(struct client *client)
 static void connected(struct client *client)
 {
     unsigned char hello[KEYS_HELLO + COOKIE_SIZE];
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(client->door.frames.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0) {
+    if (network_error(client->door.frames.fd) != 0) {
         fail(client, SESSION_CUT);
         return;
     }
@@ -305,12 +347,6 @@ static void connected(struct client *client)
     }
     client->has_cookie = 0;
     client->state = CLIENT_HELLO;
-}
-
-/* The stream that there is. */
-static struct stream *stream_of(struct client *client)
-{
-    return client->state == CLIENT_OPEN ? &client->stream : &client->door;
 }
 
 /* The connection ended, or something came over it that should not. */
@@ -335,16 +371,20 @@ static int is_well(const struct client *client)
 
 static void handle_events(struct client *client)
 {
-    struct epoll_event events[2];
-    int i, count = epoll_wait(client->epoll, events, 2, 0);
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int i, count = client_sockets(client, sockets);
+    if (count == 0 || network_poll(sockets, count, 0) <= 0) return;
     for (i = 0; i < count; ++i) {
-        if (client->has_udp && events[i].data.fd == client->udp.fd) {
+        int fd = (int)sockets[i].fd;
+        if (sockets[i].revents == 0) continue;
+        if (client->has_udp && fd == client->udp.fd) {
             udp_poll(&client->udp, PACKETS); /* without UDP there is TCP */
             continue;
         }
+        if (!stream_is_open(stream_of(client)) || fd != stream_of(client)->frames.fd) continue; /* closed meanwhile */
         if (client->state == CLIENT_CONNECTING) connected(client);
         /* Only the door's frames are read one by one, and it may have become the session's stream by that. */
-        if (is_well(client) && (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+        if (is_well(client) && (sockets[i].revents & ~POLLOUT) != 0) {
             enum client_state state = client->state;
             if (stream_read(stream_of(client)) < 0 && state == client->state) disconnected(client);
         }
@@ -375,6 +415,10 @@ static void handle_time(struct client *client)
     if (client->has_session && session_check(&client->session, client->now) == 0) {
         over(client, session_update(&client->session, client->now));
     }
+    if (client->has_session && client->config.way_count > 1 && client->port != 0 && !session_has_udp(&client->session) &&
+        client->now - client->way_taken >= TRIES * client->session.path.times.handshake) {
+        take_next_way(client);
+    }
     if (client->now - client->trimmed >= TRIM) {
         packet_pool_trim(&client->pool, SPARE);
         client->trimmed = client->now;
@@ -384,21 +428,12 @@ static void handle_time(struct client *client)
 static void flush(struct client *client)
 {
     struct stream *stream = stream_of(client);
-    int wanted;
     if (client->has_session && client->session.is_touched) over(client, session_flush(&client->session, client->now));
     if (client->state != CLIENT_OPEN && client->state != CLIENT_CONNECTING && stream_is_open(stream) &&
         stream_flush(stream) < 0) {
         disconnected(client);
     }
     if (client->has_udp) udp_flush(&client->udp);
-    if (!stream_is_open(stream) || client->state == CLIENT_CONNECTING) return;
-    wanted = stream_queued(stream) > 0;
-    if (wanted != client->wants_write) {
-        client->wants_write = wanted;
-        if (watch(client, EPOLL_CTL_MOD, stream->frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0) {
-            fail(client, SESSION_EXHAUSTED);
-        }
-    }
 }
 
 /* Plans the next try: later than the last time, unless the connection had been there for a while. */
@@ -435,11 +470,11 @@ static void finish(struct client *client)
 int client_init(struct client *client, const struct client_config *config)
 {
     memset(client, 0, sizeof *client);
-    client->epoll = -1;
+    client->watched[TCP].fd = client->watched[UDP].fd = -1;
     client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
         config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
-        config->limits.bulk_message == 0 || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        config->limits.bulk_message == 0 || config->way_count < 0 || config->way_count > CLIENT_WAYS || config->retry_most > 1u << 30 || sodium_init() < 0) {
         errno = EINVAL;
         return -1;
     }
@@ -447,13 +482,32 @@ int client_init(struct client *client, const struct client_config *config)
     client->above_udp.ops = &above_udp_ops;
     packet_pool_init(&client->pool, 0);
     client->now = client->since = clock_ms();
-    client->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return client->epoll < 0 ? -1 : 0;
+    return 0;
 }
 
-int client_fd(const struct client *client)
+int client_sockets(const struct client *client, struct pollfd sockets[CLIENT_SOCKETS])
 {
-    return client->epoll;
+    const struct stream *stream = client->state == CLIENT_OPEN ? &client->stream : &client->door;
+    int count = 0, is_writing = client->state == CLIENT_CONNECTING || stream_queued(stream) > 0;
+    memset(sockets, 0, sizeof *sockets * CLIENT_SOCKETS);
+    if (stream_is_open(stream)) {
+        sockets[count].fd = stream->frames.fd;
+        sockets[count++].events = is_writing ? POLLIN | POLLOUT : POLLIN;
+    }
+    if (client->has_udp) {
+        sockets[count].fd = client->udp.fd;
+        sockets[count++].events = POLLIN;
+    }
+    return count;
+}
+
+void client_run(struct client *client, int most)
+{
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int wait = client_wait(client), count = client_sockets(client, sockets);
+    if (wait < 0 || (most >= 0 && wait > most)) wait = most;
+    network_poll(sockets, count, wait);
+    client_step(client);
 }
 
 /* What is due first of the connection and the session. */
@@ -474,12 +528,19 @@ int client_wait(const struct client *client)
 
 void client_step(struct client *client)
 {
+    struct pollfd sockets[CLIENT_SOCKETS];
+    int i, count;
     client->now = clock_ms();
     if (client->state == CLIENT_STOPPED) return;
     handle_events(client);
     if (is_well(client)) handle_time(client);
     if (is_well(client)) flush(client);
     if (!is_well(client)) finish(client);
+    count = client_sockets(client, sockets);
+    for (i = 0; i < count; ++i) {
+        int fd = (int)sockets[i].fd;
+        watch(client, client->has_udp && fd == client->udp.fd ? UDP : TCP, fd, sockets[i].events);
+    }
 }
 
 int client_send(struct client *client, int channel, const void *bytes, size_t size)
@@ -512,8 +573,6 @@ void client_stop(struct client *client)
 void client_destroy(struct client *client)
 {
     clear(client);
-    if (client->epoll >= 0) close(client->epoll);
-    client->epoll = -1;
     packet_pool_destroy(&client->pool);
     sodium_memzero(&client->config, sizeof client->config);
 }

@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, packet, parity, path,
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, network, packet, parity, path,
    reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
  * A client: logs in over TCP, has three channels (channels.h), takes up its session again when only the connection ends, and logs
@@ -7,10 +7,11 @@
  *     client_defaults(&config);
  *     config.address = ...; config.server_key = ...; and the callbacks
  *     client_init(&client, &config);
- *     for (;;) {
- *         poll client_fd(&client) for POLLIN, at most client_wait(&client) milliseconds
- *         client_step(&client);
- *     }
+ *     for (;;) client_run(&client, 1000);
+ *
+ * client_run waits until there is something to do, and does it. A program with a loop of its own calls client_step instead, when one of
+ * client_sockets is ready or client_wait has passed; one with epoll or the like is told by on_watch which sockets there are. A game
+ * calls client_step once in each frame, and needs none of these.
  *
  * All calls are for one thread. Callbacks run inside client_step and may call everything but client_step and client_destroy.
  */
@@ -21,14 +22,32 @@
 #include "session.h"
 #include "udp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CLIENT_WAYS 4
+
+/* A way for UDP to the server that leads through a proxy, which finds the server by a token in front of each packet. */
+struct client_way {
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    unsigned char token[PATH_TOKEN];
+    size_t token_size; /* bytes of it; 0: the proxy wants none */
+};
+
 struct client_config {
     struct sockaddr_storage address; /* the server's TCP */
     socklen_t address_size;
     struct sockaddr_storage udp_address; /* family 0: the address above with the port that the server names */
     socklen_t udp_address_size;
+    struct client_way ways[CLIENT_WAYS]; /* instead: so many proxies; when one fails the session goes on through the
+                                            next. A token makes packets longer than `mtu` of server.h says */
+    int way_count;
     unsigned char server_key[KEYS_PUBLIC];
     struct login_request request; /* name and token */
     int without_udp;
+    int without_aes; /* as in server.h */
     uint32_t login_time;             /* milliseconds for connecting and logging in */
     uint32_t retry_least, retry_most; /* milliseconds before another try: more from one to the next, and random, so that the
                                          clients of a server that was started again do not come all at once */
@@ -44,7 +63,11 @@ struct client_config {
      * try unless client_stop is called.
      */
     void (*on_close)(void *user, enum session_end end, int refusal);
+    /* May be NULL. From now on a socket is to be watched for POLLIN and POLLOUT as `events` has them; 0: no longer, it is being closed. */
+    void (*on_watch)(void *user, int fd, int events);
 };
+
+#define CLIENT_SOCKETS 2 /* at most, of TCP and UDP */
 
 /* Of the connection: there may be a session meanwhile. CLIENT_LOGIN: its login, or the session's ticket, is with the server. */
 enum client_state { CLIENT_WAITING, CLIENT_CONNECTING, CLIENT_HELLO, CLIENT_LOGIN, CLIENT_OPEN, CLIENT_STOPPED };
@@ -62,7 +85,10 @@ struct client {
     struct keys_client exchange;
     struct keys keys;
     struct sockaddr_storage udp_address; /* where this session's UDP goes */
-    int epoll, wants_write, has_udp, is_stopping;
+    struct {
+        int fd, events;
+    } watched[CLIENT_SOCKETS]; /* what on_watch was told; fd -1: nothing */
+    int has_udp, is_stopping;
     uint32_t now;
     uint32_t since; /* when the try began, or the wait for the next */
     uint32_t retry; /* how long that is */
@@ -71,7 +97,10 @@ struct client {
     int has_cookie;   /* the server was crowded, and wants to see it */
     int agains;       /* how often in a row it said so */
     unsigned char cookie[COOKIE_SIZE];
-    uint16_t port;   /* of the server's UDP */
+    uint16_t port;   /* of the server's UDP, */
+    uint16_t again;  /* and of TCP, where the session is resumed; 0: the usual one */
+    int way;            /* through that one UDP goes, */
+    uint32_t way_taken; /* since then */
     uint32_t joined; /* when the session's connection was made */
     enum session_end end;  /* of the session, or of a try to get one, to be reported; SESSION_OPEN: none */
     enum session_end lost; /* why the connection is over, without that the session is */
@@ -84,8 +113,11 @@ void client_defaults(struct client_config *config);
 /* Begins at the next client_step. The struct stays where it is. 0, or -1 with errno. */
 int client_init(struct client *client, const struct client_config *config);
 
-/* One file descriptor for as long as the client lives: readable when client_step has something to do. */
-int client_fd(const struct client *client);
+/* Waits for `most` milliseconds at most (-1: until something happens), and does what there is to do. */
+void client_run(struct client *client, int most);
+
+/* The sockets that there are now, and what to wait for, for poll: how many. */
+int client_sockets(const struct client *client, struct pollfd sockets[CLIENT_SOCKETS]);
 
 /* Milliseconds until client_step has something to do by the clock; -1: nothing. */
 int client_wait(const struct client *client);
@@ -106,5 +138,9 @@ void client_stop(struct client *client);
 
 /* Frees everything. Without client_stop before it the server is not told. */
 void client_destroy(struct client *client);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

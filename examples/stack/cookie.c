@@ -1,6 +1,5 @@
 #include "cookie.h"
 
-#include <netinet/in.h>
 #include <sodium.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, login, packet, parity, repeat, sequence. */
+/* Can be taken alone, with layer, login, network, packet, parity, repeat, sequence. */
 /*
  * The error correction of a session, as the login agreed on it: none, repeat.h or parity.h. A session without has no memory
  * for it.
@@ -8,6 +8,10 @@
 
 #include "layer.h"
 #include "login.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct correction {
     enum login_correction kind;
@@ -24,5 +28,9 @@ void correction_join(struct correction *correction, struct layer *above, struct 
 size_t correction_mtu(struct correction *correction, size_t link_mtu);
 
 void correction_destroy(struct correction *correction);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

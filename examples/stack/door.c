@@ -128,6 +128,7 @@ static int ask_program(struct peer *peer, struct login_request *request)
     peer->id = table_add(&server->table, peer);
     if (peer->id == 0) return LOGIN_FULL;
     memcpy(peer->name, request->name, sizeof peer->name);
+    peer->abilities = request->abilities;
     peer->identity = tally_slot(&server->identities, peer->name, strlen(peer->name));
     request->address = peer->address;
     request->id = peer->id;

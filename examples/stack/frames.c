@@ -2,11 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #define READ_SIZE 16384 /* so much is read at once, of however many frames */
-#define WRITE_COUNT 32  /* and so many frames written */
 
 static void frames_send(struct layer *layer, struct packet *packet)
 {
@@ -86,10 +83,10 @@ static int take_content(struct frames *frames, const unsigned char *bytes, size_
 static int read_some(struct frames *frames, size_t most)
 {
     unsigned char bytes[READ_SIZE];
-    ssize_t size, at = 0;
+    long size, at = 0;
     if (frames->fd < 0 || frames->failed) return -1;
     do {
-        size = recv(frames->fd, bytes, most, 0);
+        size = network_read(frames->fd, bytes, most);
     } while (size < 0 && errno == EINTR);
     if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
     if (size == 0) return -1;
@@ -135,21 +132,18 @@ int frames_flush(struct frames *frames)
 {
     if (frames->fd < 0 || frames->failed) return -1;
     while (frames->first != NULL) {
-        struct iovec parts[WRITE_COUNT];
-        struct msghdr message;
+        struct network_piece pieces[NETWORK_PIECES];
         struct packet *packet;
-        size_t count = 0, offered = 0;
-        ssize_t size;
-        for (packet = frames->first; packet != NULL && count < WRITE_COUNT; packet = packet->next) {
-            parts[count].iov_base = packet->data;
-            parts[count].iov_len = packet->size;
+        size_t offered = 0;
+        int count = 0;
+        long size;
+        for (packet = frames->first; packet != NULL && count < NETWORK_PIECES; packet = packet->next) {
+            pieces[count].bytes = packet->data;
+            pieces[count].size = packet->size;
             offered += packet->size;
             count += 1;
         }
-        memset(&message, 0, sizeof message);
-        message.msg_iov = parts;
-        message.msg_iovlen = count;
-        size = sendmsg(frames->fd, &message, MSG_NOSIGNAL);
+        size = network_write(frames->fd, pieces, count);
         if (size < 0) {
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN ? 0 : -1;
@@ -171,6 +165,6 @@ void frames_close(struct frames *frames)
     frames->queued = 0;
     packet_free(frames->part);
     frames->part = NULL;
-    if (frames->fd >= 0) close(frames->fd);
+    if (frames->fd >= 0) network_close(frames->fd);
     frames->fd = -1;
 }

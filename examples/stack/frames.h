@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet. */
+/* Can be taken alone, with layer, network, packet. */
 /*
  * Packets over a TCP connection: each goes as a frame, its size in 2 bytes and then the packet. The bottom of a stack of
  * layers, as udp.h is for UDP; but what is sent here arrives, in order, or the connection ends.
@@ -11,6 +11,10 @@
 #define FRAMES_H
 
 #include "layer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define FRAMES_HEADER 2
 #define FRAMES_LARGEST 1600 /* bytes of a packet in a frame; a frame that claims more ends the connection */
@@ -45,5 +49,9 @@ int frames_flush(struct frames *frames);
 
 /* Closes the socket and drops the queue. Does nothing if that was done before. */
 void frames_close(struct frames *frames);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet, seal; needs libsodium. */
+/* Can be taken alone, with layer, network, packet, seal; needs libsodium. */
 /*
  * Keys for a session, from an exchange at login: Noise_NK_25519_ChaChaPoly_SHA256 of the Noise Protocol Framework. The client
  * knows the server's public key beforehand (pinned in the program), so nobody else can answer for the server; both sides also
@@ -15,6 +15,10 @@
 #define KEYS_H
 
 #include "seal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define KEYS_PUBLIC 32
 #define KEYS_SECRET 32
@@ -61,5 +65,9 @@ void keys_client_destroy(struct keys_client *client);
 
 /* Wipes the keys: do it when the seals have their copies. */
 void keys_destroy(struct keys *keys);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with packet. */
+/* Can be taken alone, with network, packet. */
 /*
  * One shape for every unit of the stack: a layer is sent packets by the one above it and passes them on to the one below,
  * and the other way round for what arrives. Units that have this shape stack in any order that makes sense:
@@ -18,6 +18,10 @@
 #include <stdint.h>
 
 #include "packet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What layer_check answers when nothing is due on the layer's own account. */
 #define LAYER_IDLE 60000
@@ -58,5 +62,9 @@ uint32_t layer_check(struct layer *top, uint32_t now);
 
 /* The largest packet that the layer may be sent so that what leaves the bottom is no larger than `link_mtu`. */
 size_t layer_mtu(const struct layer *layer, size_t link_mtu);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

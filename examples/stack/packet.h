@@ -1,4 +1,4 @@
-/* Can be taken alone. */
+/* Can be taken alone, with network. */
 /*
  * A packet on its way through the layers, and the pool that it comes from.
  *
@@ -16,7 +16,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
+
+#include "network.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PACKET_HEADROOM 128 /* bytes that the layers may put in front of what a packet is made with */
 #define PACKET_ROOM 2048    /* bytes of a packet's memory, the headroom among them */
@@ -110,5 +115,9 @@ static inline uint64_t get_u64(const unsigned char *at)
 {
     return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet, sequence. */
+/* Can be taken alone, with layer, network, packet, sequence. */
 /*
  * Error correction by parity: after each group of packets one more is sent, the exclusive or of all in the group, and any one
  * of them that is lost is made from the others. It costs one packet in each group however large the packets are; for small
@@ -23,6 +23,10 @@
 
 #include "layer.h"
 #include "sequence.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PARITY_MOST 32        /* packets in a group */
 #define PARITY_INTERLEAVE 8   /* groups in turn */
@@ -78,5 +82,9 @@ int parity_init(struct parity *parity, uint32_t group, uint32_t interleave, uint
 
 /* Gives back the packets that it holds. */
 void parity_destroy(struct parity *parity);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

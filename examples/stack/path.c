@@ -37,7 +37,7 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
     write_link(path, link);
     if (header != NULL) *header = (unsigned char)kind;
     if (header != NULL && seal_close(&path->seal, packet, link, sizeof link) == 0) {
-        header = packet_push(packet, PATH_LINK);
+        header = packet_push(packet, PATH_LINK + path->token_size);
     } else {
         header = NULL;
     }
@@ -45,7 +45,8 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
         packet_free(packet);
         return;
     }
-    memcpy(header, link, PATH_LINK);
+    memcpy(header, path->token, path->token_size);
+    memcpy(header + path->token_size, link, PATH_LINK);
     memcpy(&packet->address, &place->address, place->size);
     packet->address_size = place->size;
     path->sent = path->now;
@@ -134,7 +135,7 @@ static int is_home(const struct path *path, const void *address)
 static void take_place(struct path_place *place, const struct packet *packet)
 {
     memset(place, 0, sizeof *place);
-    place->size = packet->address_size <= sizeof place->address ? packet->address_size : 0;
+    place->size = (size_t)packet->address_size <= sizeof place->address ? packet->address_size : 0;
     memcpy(&place->address, &packet->address, place->size);
     randombytes_buf(place->number, sizeof place->number);
 }
@@ -275,11 +276,17 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size)
 {
     memset(&path->at, 0, sizeof path->at);
-    if (size > sizeof path->at.address) return;
+    if ((size_t)size > sizeof path->at.address) return;
     memcpy(&path->at.address, address, size);
     path->at.size = size;
     path->may_handshake = 1;
     path->next_handshake = path->now;
+}
+
+void path_token(struct path *path, const void *token, size_t size)
+{
+    path->token_size = size <= PATH_TOKEN ? size : 0;
+    memcpy(path->token, token, path->token_size);
 }
 
 int path_header(struct packet *packet, uint32_t *id, uint32_t *key)

@@ -1,7 +1,8 @@
-/* Can be taken alone, with layer, packet, seal; needs libsodium. */
+/* Can be taken alone, with layer, network, packet, seal; needs libsodium. */
 /*
  * The UDP side of a session: whether it can be used, where the other end is, and that NATs on the way do not forget it.
  *
+ *     token                 of a client behind a proxy that wants one; the proxy takes it off
  *     id         4 bytes    by which the server finds the session; in the clear, since they only select
  *     key        4 bytes
  *     counter    8 bytes    seal.h, which also authenticates id and key
@@ -22,12 +23,15 @@
 #ifndef PATH_H
 #define PATH_H
 
-#include <netinet/in.h>
-
 #include "seal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PATH_LINK 8 /* id and key */
 #define PATH_OVERHEAD (1 + SEAL_OVERHEAD + PATH_LINK)
+#define PATH_TOKEN 16 /* bytes in front for a proxy, at most */
 #define PATH_NUMBER 8 /* bytes of what the server asks for */
 
 /* In milliseconds, each at least 1. */
@@ -54,6 +58,8 @@ struct path {
     struct path_times times;
     int is_server;
     uint32_t id, key;
+    unsigned char token[PATH_TOKEN];
+    size_t token_size;
     int usable;
     int may_handshake;       /* client: the server has UDP at all */
     struct path_place at;    /* where the other end is */
@@ -84,6 +90,9 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 /* The server's address, for a client: handshakes begin. */
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size);
 
+/* What goes in front of every packet, outside of all that is authenticated: a proxy on the way finds the server by it. */
+void path_token(struct path *path, const void *token, size_t size);
+
 /* Takes id and key off a packet: 0, or -1 for a packet too short to be one of a session. */
 int path_header(struct packet *packet, uint32_t *id, uint32_t *key);
 
@@ -109,5 +118,9 @@ enum path_event path_update(struct path *path, uint32_t now);
 uint32_t path_check(const struct path *path, uint32_t now);
 
 void path_destroy(struct path *path);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -149,6 +149,8 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     welcome.id = peer->id;
     welcome.key = randombytes_random();
     welcome.port = server->udp_port;
+    welcome.again = server->own_port;
+    welcome.cipher = (peer->abilities & LOGIN_AES) != 0 && !server->config.without_aes && seal_has_aes() ? SEAL_AES : SEAL_CHACHA;
     size = login_write_welcome(&welcome, bytes);
     peer->session = malloc(sizeof *peer->session);
     if (peer->session == NULL || size == 0 ||

@@ -13,6 +13,10 @@
 #include "udp.h"
 #include "wheel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What may come over a connection next. */
 enum peer_state {
     PEER_HELLO,   /* the client's part of the key exchange */
@@ -42,6 +46,7 @@ struct peer {
     struct session *session;
     int budget;        /* genuine UDP packets that it may send now; more are not looked at */
     uint32_t budgeted; /* when that was reckoned */
+    uint8_t abilities; /* of the client */
     void *data;
     char name[LOGIN_NAME + 1];
 };
@@ -68,8 +73,9 @@ struct server {
     int epoll;    /* of UDP, the sessions and `doors` */
     int doors;    /* another, of the listener and what is half open: it has its turn when the sessions have had theirs */
     int listener;
+    int own_listener; /* of a server that shares the other's port; or -1 */
     int listens, receives; /* epoll waits for connections, for UDP */
-    uint16_t port, udp_port;
+    uint16_t port, own_port, udp_port;
     uint32_t now;
     struct server_counts counts;
 };
@@ -126,5 +132,9 @@ void peer_leave(struct peer *peer);
 
 /* Frees what has ended, and tells the program. */
 void peer_free(struct peer *peer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

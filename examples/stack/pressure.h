@@ -17,6 +17,10 @@
 
 #include "ikcp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * As many packets as go over a link of that rate in that time, at least 1: from the delay that is still acceptable to the limit
  * to be set. With ikcp_setmtu called before.
@@ -75,5 +79,9 @@ void pressure_game_init(struct pressure_game *game, int limit, uint32_t patience
  * four times the limit waits, however short a time; or KCP gave it up. To be asked regularly, say with each tick of the game.
  */
 int pressure_game_gives_up(struct pressure_game *game, const ikcpcb *kcp, uint32_t now);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FORGETS 100 /* milliseconds, in which a sixteenth of the longest round trip is forgotten */
+
 static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
 {
     struct reliable *reliable = user;
@@ -51,8 +53,29 @@ static void receive_packet(struct layer *layer, struct packet *packet)
     deliver(reliable);
 }
 
+static void heed_variation(struct reliable *reliable, uint32_t now)
+{
+    ikcpcb *kcp = reliable->kcp;
+    if (ikcp_waitsnd(kcp) <= RELIABLE_MANY) {
+        if (reliable->longest > 0) kcp->rx_minrto = reliable->least_timeout;
+        reliable->longest = 0;
+        return;
+    }
+    if (reliable->longest == 0) {
+        reliable->least_timeout = kcp->rx_minrto;
+        reliable->forgot = now;
+    } else if (now - reliable->forgot >= FORGETS) {
+        reliable->longest -= reliable->longest / 16;
+        reliable->forgot = now;
+    }
+    if (kcp->rx_srtt >= reliable->longest) reliable->longest = kcp->rx_srtt + 1;
+    kcp->rx_minrto = reliable->longest * 2 > reliable->least_timeout ? reliable->longest * 2 : reliable->least_timeout;
+    if (kcp->rx_rto < kcp->rx_minrto) kcp->rx_rto = kcp->rx_minrto;
+}
+
 static void update(struct layer *layer, uint32_t now)
 {
+    heed_variation((struct reliable *)layer, now);
     ikcp_update(((struct reliable *)layer)->kcp, now);
 }
 
@@ -64,11 +87,12 @@ static uint32_t check(struct layer *layer, uint32_t now)
     if (kcp->updated == 0) return 0;
     /*
      * Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. But
-     * it has it for a while, since acknowledgements may arrive twice, and KCP measures those too, with its own time.
+     * it has it for a while, since acknowledgements may arrive twice, and KCP measures those too, with its own time; unless it
+     * is told the time with each.
      */
     if (ikcp_waitsnd(kcp) > 0 || kcp->ackcount > 0 || kcp->probe != 0) {
         reliable->busy = now;
-    } else if (now - reliable->busy >= RELIABLE_QUIET) {
+    } else if (reliable->is_told || now - reliable->busy >= RELIABLE_QUIET) {
         return LAYER_IDLE;
     }
     /* A segment is due, but ikcp_update sends it only with the next flush: to come back at once would be in vain. */
@@ -111,11 +135,34 @@ int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }
 
+/* Nothing waits, nothing is under way, nothing is to be acknowledged: a flush would do nothing. */
+static int has_nothing(const ikcpcb *kcp)
+{
+    return kcp->nsnd_buf == 0 && kcp->nsnd_que == 0 && kcp->ackcount == 0 && kcp->probe == 0 && kcp->rmt_wnd != 0;
+}
+
+void reliable_tell(struct reliable *reliable, uint32_t now)
+{
+    reliable->is_told = 1;
+    if (reliable->kcp->updated) {
+        reliable->kcp->current = now;
+    } else {
+        ikcp_update(reliable->kcp, now);
+    }
+}
+
 void reliable_push(struct reliable *reliable, uint32_t now)
 {
+    ikcpcb *kcp = reliable->kcp;
+    uint32_t due = kcp->ts_flush;
+    heed_variation(reliable, now);
+    if (kcp->updated && has_nothing(kcp)) {
+        kcp->current = now;
+        return;
+    }
     /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
-    ikcp_update(reliable->kcp, now);
-    ikcp_flush(reliable->kcp);
+    ikcp_update(kcp, now);
+    if (kcp->ts_flush == due) ikcp_flush(kcp); /* or it has just done so */
 }
 
 void reliable_flush(struct reliable *reliable, uint32_t now)

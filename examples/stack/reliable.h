@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet; needs KCP. */
+/* Can be taken alone, with layer, network, packet; needs KCP. */
 /*
  * KCP as a layer: messages of any size (up to 127 packets) go down as packets of KCP, and packets that arrive become messages
  * again, in order, none missing.
@@ -17,10 +17,21 @@
 #include "ikcp.h"
 #include "layer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Milliseconds after which a connection with nothing to do wants no time any more. */
 #define RELIABLE_QUIET 2000
 
 #define RELIABLE_FRAGMENTS 127 /* packets of a message, at most */
+
+/*
+ * With more packets than these under way, or waiting to be, KCP's own timeout is too short: it takes each acknowledgement for a measurement, so those
+ * that come together make it forget how much the round trip varies. A round trip of a few hundred milliseconds, as that of many who
+ * send at once to one server, then makes it send everything twice. So the timeout is at least twice the longest round trip of late.
+ */
+#define RELIABLE_MANY 128
 
 struct reliable;
 
@@ -40,7 +51,11 @@ struct reliable {
     size_t room;
     size_t largest;        /* message, either way */
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
+    int is_told;           /* by reliable_tell, with each packet that arrives */
     uint32_t busy;         /* when there was something to do last */
+    int32_t longest;       /* round trip while many packets are under way, forgotten by and by; 0: there are few */
+    int32_t least_timeout; /* KCP's own, while that is so */
+    uint32_t forgot;       /* when the longest was made a little less */
     unsigned long refused; /* packets that KCP did not understand, or of another conversation */
     unsigned long starved; /* packets not sent, since the pool had none */
 };
@@ -65,11 +80,21 @@ void reliable_flush(struct reliable *reliable, uint32_t now);
 void reliable_push(struct reliable *reliable, uint32_t now);
 
 /*
+ * Tells KCP the time, for what arrives now, and nothing more: for an owner that does so before every packet, and calls reliable_push
+ * after some. Then a connection with nothing to do wants no time from then on, not even for RELIABLE_QUIET.
+ */
+void reliable_tell(struct reliable *reliable, uint32_t now);
+
+/*
  * 1 when the other end has not answered for so long that KCP gave it up: one packet was sent dead_link times, 20, which with
  * the settings here takes a quarter of an hour. Who wants to know sooner has a heartbeat.
  */
 int reliable_is_dead(const struct reliable *reliable);
 
 void reliable_destroy(struct reliable *reliable);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

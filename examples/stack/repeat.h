@@ -1,4 +1,4 @@
-/* Can be taken alone, with layer, packet, sequence. */
+/* Can be taken alone, with layer, network, packet, sequence. */
 /*
  * Error correction by repetition: each packet carries, behind itself, copies of those before it, F(n) = (P(n), P(n-1), P(n-2)).
  * What is lost arrives with the next packet, as soon as that is sent. For small packets that are sent all the time (a game's);
@@ -20,6 +20,10 @@
 
 #include "layer.h"
 #include "sequence.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define REPEAT_DEPTH 3
 #define REPEAT_SLOTS 4 /* a power of two, so that numbers may wrap */
@@ -66,5 +70,9 @@ int repeat_init(struct repeat *repeat, uint32_t depth, struct packet_pool *pool)
  *     reliable_mtu(&reliable, repeat_mtu(&repeat, link_mtu));
  */
 size_t repeat_mtu(struct repeat *repeat, size_t link_mtu);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,7 @@
-/* Can be taken alone, with layer, packet; needs libsodium. */
+/* Can be taken alone, with layer, network, packet; needs libsodium. */
 /*
- * Encryption unit: authenticated encryption of every packet (ChaCha20-Poly1305 of libsodium), with a window against replay.
+ * Encryption unit: authenticated encryption of every packet (libsodium's ChaCha20-Poly1305, or AES-256-GCM where both ends have
+ * the instructions for it), with a window against replay.
  *
  * Adds SEAL_OVERHEAD bytes: in front 2 bytes that say how often the key was renewed and 6 of a counter, which is the nonce, and a
  * 16-byte tag behind. The keys are different for each direction and each session (keys.h), so a counter never meets the same key
@@ -16,6 +17,10 @@
 
 #include "layer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SEAL_KEY 32
 #define SEAL_OVERHEAD 24
 #define SEAL_WINDOW 2048 /* counters: one this far or further behind the highest is too old */
@@ -24,6 +29,10 @@
 #define SEAL_MOST_PACKETS ((uint64_t)1 << 48)
 #define SEAL_MOST_FORGED ((uint64_t)1 << 36)
 #define SEAL_MOST_RENEWALS 0xffff
+#define SEAL_MOST_AES ((uint64_t)1 << 28) /* packets under one key of AES */
+
+/* Packets are alike, and so are keys; only what is done with them differs. */
+enum seal_cipher { SEAL_CHACHA, SEAL_AES };
 
 struct seal {
     struct layer layer;
@@ -31,6 +40,9 @@ struct seal {
     unsigned char before[SEAL_KEY], after[SEAL_KEY]; /* of receiving: for packets that come late, and for those to come */
     uint32_t send_renewals, receive_renewals;        /* how often these were renewed */
     int has_after;
+    enum seal_cipher cipher;
+    void *expanded;   /* keys of AES, prepared for use once there is enough to do: memory of its own, or NULL */
+    uint64_t renewed; /* the first counter under the present key */
     uint64_t bytes; /* sent and received since the last renewal */
     uint64_t sent;    /* counter of the next packet */
     uint64_t highest; /* the highest counter received, plus one */
@@ -51,6 +63,15 @@ enum seal_opened {
 
 /* 0; -1 if libsodium cannot be used, or the two keys are equal. The keys are copied. */
 int seal_init(struct seal *seal, const unsigned char send_key[SEAL_KEY], const unsigned char receive_key[SEAL_KEY]);
+
+/* 1 if this machine has the instructions for AES-256-GCM: without them it would be slow, and tell time to who listens. */
+int seal_has_aes(void);
+
+/*
+ * The cipher, which both ends must have alike: before the first packet. ChaCha20-Poly1305 if nobody says. 0, or -1 if this machine
+ * does not have it.
+ */
+int seal_choose(struct seal *seal, enum seal_cipher cipher);
 
 /*
  * Encrypts a packet where it is. 0, or -1 if there is no room for SEAL_OVERHEAD or the keys are spent: then the packet is as it
@@ -73,5 +94,9 @@ int seal_is_spent(const struct seal *seal);
 
 /* Wipes the keys. */
 void seal_destroy(struct seal *seal);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -84,38 +84,44 @@ static uint16_t get_port(const struct sockaddr_storage *address)
                                                 : ((const struct sockaddr_in *)address)->sin_port);
 }
 
-static int open_tcp(struct server *server)
+/* A socket that listens at a port of the server's address, 0 for any, and which port that is. -1 with errno. */
+static int listen_at(struct server *server, uint16_t port, int is_shared, int *listener, uint16_t *bound_port)
 {
-    const struct server_config *config = &server->config;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage address = server->config.address, bound;
     socklen_t size = sizeof bound;
-    int on = 1, off = 0, fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    server->listener = fd;
+    int fd = *listener = network_open(address.ss_family, SOCK_STREAM);
     if (fd < 0) return -1;
     /* A server that is started again finds connections of the one before, on their way out. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return -1;
-    if (config->address.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, (const struct sockaddr *)&config->address, config->address_size) < 0 || listen(fd, SOMAXCONN) < 0 ||
+    if (network_set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0) return -1;
+    if (is_shared && network_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0) return -1;
+    if (address.ss_family == AF_INET6) network_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    set_port(&address, port);
+    if (bind(fd, (const struct sockaddr *)&address, server->config.address_size) < 0 || listen(fd, SOMAXCONN) < 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
         return -1;
     }
-    server->port = get_port(&bound);
-    return watch(server->doors, fd, &server->listener);
+    *bound_port = get_port(&bound);
+    return watch(server->doors, fd, listener);
+}
+
+static int open_tcp(struct server *server)
+{
+    const struct server_config *config = &server->config;
+    if (listen_at(server, get_port(&config->address), config->shares_port, &server->listener, &server->port) < 0) return -1;
+    return config->shares_port ? listen_at(server, 0, 0, &server->own_listener, &server->own_port) : 0;
 }
 
 static int open_udp(struct server *server)
 {
     struct sockaddr_storage address = server->config.address;
     socklen_t size = server->config.address_size;
-    int buffer = UDP_BUFFER;
-    set_port(&address, server->port);
+    set_port(&address, server->config.shares_port ? 0 : server->port); /* no two get packets of one port */
     if (udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) {
         set_port(&address, 0);
         if (errno != EADDRINUSE || udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) return -1;
     }
     /* Thousands of clients may send in the same moment. What the system does not give is no reason not to start. */
-    setsockopt(server->udp.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    setsockopt(server->udp.fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    udp_room(&server->udp, UDP_BUFFER);
     layer_join(&server->above_udp, &server->udp.layer);
     if (udp_address(&server->udp, &address, &size) < 0) return -1;
     server->udp_port = get_port(&address);
@@ -166,7 +172,7 @@ struct server *server_open(const struct server_config *config)
     server->config = *config;
     server->above_udp.ops = &above_udp_ops;
     heed_descriptors(&server->config);
-    server->listener = server->udp.fd = server->epoll = server->doors = -1;
+    server->listener = server->own_listener = server->udp.fd = server->epoll = server->doors = -1;
     server->listens = server->receives = 1; /* those that there are */
     server->now = clock_ms();
     packet_pool_init(&server->pool, 0);
@@ -197,14 +203,31 @@ static void pause_watching(struct server *server, int epoll, int fd, int *watche
     wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
+/* UDP packets that have come. The time is looked up again and again, since all this may take long, and KCP measures with it. */
+static void receive_packets(struct server *server)
+{
+    int total = 0, count = 0;
+    do {
+        server->now = clock_ms();
+        count = udp_poll(&server->udp, UDP_BATCH);
+        total += count;
+    } while (count >= UDP_BATCH && total < PACKETS);
+    if (count < 0) pause_watching(server, server->epoll, server->udp.fd, &server->receives);
+}
+
 static void watch_again(struct server *server)
 {
-    if (!server->listens) server->listens = watch(server->doors, server->listener, &server->listener) == 0;
+    if (!server->listens) {
+        server->listens = watch(server->doors, server->listener, &server->listener) == 0 &&
+                          (server->own_listener < 0 || watch(server->doors, server->own_listener, &server->own_listener) == 0);
+    }
     if (!server->receives) server->receives = watch(server->epoll, server->udp.fd, &server->udp) == 0;
+    /* Of what it had received before, the socket does not tell. */
+    if (server->receives && udp_has_left(&server->udp)) receive_packets(server);
     if (!server->listens || !server->receives) wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
-static void accept_some(struct server *server)
+static void accept_some(struct server *server, int listener)
 {
     int i, on = 1;
     for (i = 0; i < ACCEPTS; ++i) {
@@ -212,7 +235,7 @@ static void accept_some(struct server *server)
         socklen_t size = sizeof address;
         int fd;
         memset(&address, 0, sizeof address);
-        fd = accept4(server->listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
             door_accept(server, fd, &address);
@@ -221,6 +244,7 @@ static void accept_some(struct server *server)
         } else if (!is_passing(errno) && door_displace(server) < 0) {
             /* Out of file descriptors, and every one is a session's. */
             pause_watching(server, server->doors, server->listener, &server->listens);
+            if (server->own_listener >= 0) epoll_ctl(server->doors, EPOLL_CTL_DEL, server->own_listener, NULL);
             return;
         }
     }
@@ -241,8 +265,8 @@ static void timer_due(struct wheel_timer *timer, uint32_t now, void *user)
 
 static void handle(struct server *server, const struct epoll_event *event)
 {
-    if (event->data.ptr == &server->listener) {
-        accept_some(server);
+    if (event->data.ptr == &server->listener || event->data.ptr == &server->own_listener) {
+        accept_some(server, *(const int *)event->data.ptr);
     } else {
         struct peer *peer = event->data.ptr;
         if (event->events & ~(uint32_t)EPOLLOUT) peer_read(peer); /* errors show in reading */
@@ -265,9 +289,7 @@ static void handle_sessions(struct server *server, const struct epoll_event *eve
         if (events[i].data.ptr == &server->udp) has_packets = 1;
         if (events[i].data.ptr == &server->doors) is_knocked = 1;
     }
-    if (has_packets && server->udp.fd >= 0 && server->receives && udp_poll(&server->udp, PACKETS) < 0) {
-        pause_watching(server, server->epoll, server->udp.fd, &server->receives);
-    }
+    if (has_packets && server->udp.fd >= 0 && server->receives) receive_packets(server);
     for (i = 0; i < count; ++i) {
         if (events[i].data.ptr != &server->udp && events[i].data.ptr != &server->doors) handle(server, &events[i]);
     }
@@ -282,6 +304,7 @@ static void flush_touched(struct server *server)
     while (peer != NULL) {
         struct peer *next = peer->next_touched;
         peer->is_touched = 0;
+        server->now = clock_ms();
         peer_flush(peer);
         peer = next;
     }
@@ -448,6 +471,7 @@ void server_close(struct server *server)
     free_ended(server);
     if (server->udp.fd >= 0) udp_close(&server->udp);
     if (server->listener >= 0) close(server->listener);
+    if (server->own_listener >= 0) close(server->own_listener);
     if (server->doors >= 0) close(server->doors);
     if (server->epoll >= 0) close(server->epoll);
     tally_destroy(&server->hosts);

@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, packet, parity,
+/* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, network, packet, parity,
    path, peer, reliable, repeat, seal, sequence, session, stream, table, tally, udp, wheel; needs KCP and libsodium. */
 /*
  * A server for thousands of sessions, in one thread with one epoll: clients log in over TCP and then have three channels
@@ -18,6 +18,10 @@
 
 #include "session.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct server;
 struct peer; /* a client that is logged in */
 
@@ -35,8 +39,15 @@ struct server_config {
     uint32_t renew_time;  /* milliseconds after which a session's keys are renewed, */
     uint64_t renew_bytes; /* or so many bytes */
     uint32_t login_time; /* milliseconds for a login, and for the last words of a session */
+    /*
+     * Several servers on one port, each in a thread of its own: one for each core. The system gives each a share of the clients, who
+     * stay with it: it has a UDP port of its own, and a second one for TCP, where its clients resume their sessions. `per_host` and
+     * `per_name` are for each server.
+     */
+    int shares_port;
     int without_udp;     /* everything goes over TCP */
-    struct login_welcome settings; /* mtu, correction and times; the rest is the server's own */
+    int without_aes;     /* ChaCha20-Poly1305 for all, although this machine has the instructions for AES */
+    struct login_welcome settings; /* mtu, correction and times; the rest is the server's choice */
     struct channels_limits limits;
 
     void *user; /* for the callbacks */
@@ -59,7 +70,7 @@ struct server_config {
 struct server_counts {
     size_t sessions, half_open;
     size_t most_sessions, most_half_open; /* what the settings and the limit of file descriptors allow */
-    size_t packets;             /* out of the pool: in queues, and UDP_BATCH to receive into */
+    size_t packets;             /* out of the pool: in queues */
     size_t packets_made;        /* packets there is memory for */
     unsigned long logins;       /* since the beginning */
     unsigned long refused;      /* logins */
@@ -129,5 +140,9 @@ void server_count(const struct server *server, struct server_counts *counts);
 
 /* Ends all sessions (on_close is called for each), tells the clients as far as that goes at once, and frees everything. */
 void server_close(struct server *server);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

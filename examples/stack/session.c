@@ -21,7 +21,7 @@ static void tell_time(struct session *session, uint32_t now)
 {
     if (now == session->now) return;
     session->now = session->path.now = now;
-    session->channels.reliable.layer.ops->update(&session->channels.reliable.layer, now);
+    reliable_tell(&session->channels.reliable, now);
 }
 
 /* Something is about to happen. */
@@ -56,6 +56,10 @@ int session_init(struct session *session, int is_server, const struct login_welc
                   now) < 0) {
         return -1;
     }
+    if (seal_choose(&session->path.seal, (enum seal_cipher)welcome->cipher) < 0) {
+        path_destroy(&session->path);
+        return -1;
+    }
     if (correction_init(&session->correction, (enum login_correction)welcome->correction, pool) < 0) {
         path_destroy(&session->path);
         return -1;
@@ -74,7 +78,7 @@ int session_init(struct session *session, int is_server, const struct login_welc
         session_destroy(session);
         return -1;
     }
-    session->channels.reliable.layer.ops->update(&session->channels.reliable.layer, now);
+    reliable_tell(&session->channels.reliable, now);
     if (address != NULL) path_begin(&session->path, address, address_size);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, packet, parity, path, reliable, repeat,
+/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, network, packet, parity, path, reliable, repeat,
    seal, sequence, stream; needs KCP and libsodium. */
 /*
  * A session, from login to its end: the same unit in the server, many times, and in the client.
@@ -31,6 +31,10 @@
 #include "keys.h"
 #include "login.h"
 #include "path.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Why a session ended, or none came about. */
 enum session_end {
@@ -126,5 +130,9 @@ void session_destroy(struct session *session);
 
 /* A few words for a log. */
 const char *session_end_text(enum session_end end);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -59,6 +59,7 @@ void stream_move(struct stream *to, struct stream *from, void *user)
     layer_join(&to->layer, &to->frames.layer);
     frames_init(&from->frames, -1, from->frames.pool);
     layer_join(&from->layer, &from->frames.layer);
+    from->seal.expanded = NULL; /* that is `to`'s, too */
     if (from->sealed) seal_destroy(&from->seal);
     from->sealed = 0;
 }

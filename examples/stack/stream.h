@@ -1,4 +1,4 @@
-/* Can be taken alone, with frames, layer, packet, seal; needs libsodium. */
+/* Can be taken alone, with frames, layer, network, packet, seal; needs libsodium. */
 /*
  * The TCP side of a session: frames, each of a kind, and sealed from the key exchange on.
  *
@@ -16,6 +16,10 @@
 
 #include "frames.h"
 #include "seal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define STREAM_OVERHEAD (1 + SEAL_OVERHEAD + FRAMES_HEADER)
 #define STREAM_LARGEST PACKET_LARGEST /* bytes of a frame's content */
@@ -79,5 +83,9 @@ size_t stream_queued(const struct stream *stream);
 
 /* Closes the socket, drops the queue and wipes the keys. Does nothing if that was done before. */
 void stream_close(struct stream *stream);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TABLE_MOST (1u << 20)
 
 struct table_slot {
@@ -37,5 +41,9 @@ void *table_find(const struct table *table, uint32_t id);
 
 void table_remove(struct table *table, uint32_t id);
 void table_destroy(struct table *table);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct tally {
     uint32_t *counts;
     uint32_t mask;
@@ -25,5 +29,9 @@ uint32_t tally_slot(const struct tally *tally, const void *bytes, size_t size);
 uint32_t tally_host(const struct tally *tally, const struct sockaddr_storage *address);
 
 void tally_destroy(struct tally *tally);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,12 +1,36 @@
 #include "udp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+
+#ifdef __linux__
+#include <netinet/udp.h>
 #include <sys/uio.h>
-#include <unistd.h>
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#define UDP_GRO 104
+#endif
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+#define MANY 32 /* buffers to receive into: of a socket for all peers, */
+#define FEW 4   /* and of one for one peer */
+#else
+#define MANY 1 /* datagrams come and go one by one */
+#define FEW 1
+#endif
 
 #define RETRY 1 /* milliseconds until a socket that was full is tried again */
+#define RUN_BYTES 65507 /* of a run, at most: the largest packet of UDP over IPv4 */
+
+struct udp_buffer {
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    size_t size, done;           /* what came, and how much of it was cut off */
+    size_t segment;              /* bytes of each packet in it but the last */
+    unsigned char bytes[RUN_BYTES + 20]; /* of IPv6 it can be so much more */
+};
 
 static void send_layer(struct layer *layer, struct packet *packet)
 {
@@ -37,22 +61,26 @@ static const struct layer_ops ops = {send_layer, receive_layer, update_layer, ch
 
 static int open_socket(struct udp *udp, int family, struct packet_pool *pool)
 {
-    int omit = IP_PMTUDISC_OMIT;
     memset(udp, 0, sizeof *udp);
     udp->layer.ops = &ops;
     udp->pool = pool;
-    udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    udp->fd = network_open(family, SOCK_DGRAM);
     if (udp->fd < 0) return -1;
+#ifdef __linux__
     /* What ICMP says of a way's MTU anybody can say who sees a packet; where it cannot be ignored, it is heeded. */
-    setsockopt(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof omit);
-    if (family == AF_INET6) setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof omit);
+    network_set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    if (family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    /* A kernel without it would take a run for one large packet, so it is asked first. */
+    udp->segments = network_set(udp->fd, SOL_UDP, UDP_SEGMENT, 0) == 0;
+    network_set(udp->fd, SOL_UDP, UDP_GRO, 1);
+#endif
     return 0;
 }
 
 static int fail(struct udp *udp)
 {
     int kept = errno;
-    close(udp->fd);
+    network_close(udp->fd);
     udp->fd = -1;
     errno = kept;
     return -1;
@@ -60,10 +88,9 @@ static int fail(struct udp *udp)
 
 int udp_bind(struct udp *udp, const struct sockaddr *address, socklen_t size, struct packet_pool *pool)
 {
-    int off = 0;
     if (open_socket(udp, address->sa_family, pool) < 0) return -1;
     /* Systems differ in what an IPv6 socket does when nobody says. Where it cannot be said, IPv6 alone will do. */
-    if (address->sa_family == AF_INET6) setsockopt(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (address->sa_family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     return bind(udp->fd, address, size) < 0 ? fail(udp) : 0;
 }
 
@@ -71,7 +98,7 @@ int udp_connect(struct udp *udp, const struct sockaddr *peer, socklen_t size, st
 {
     if (open_socket(udp, peer->sa_family, pool) < 0) return -1;
     udp->connected = 1;
-    return connect(udp->fd, peer, size) < 0 ? fail(udp) : 0;
+    return network_connect(udp->fd, peer, size) < 0 ? fail(udp) : 0;
 }
 
 int udp_address(const struct udp *udp, struct sockaddr_storage *address, socklen_t *size)
@@ -87,7 +114,9 @@ static int is_of_peer(int error)
     case ECONNREFUSED:
     case ECONNRESET:
     case EHOSTUNREACH:
+#ifdef EHOSTDOWN
     case EHOSTDOWN:
+#endif
     case ENETUNREACH:
     case ENETDOWN:
     case ENOPROTOOPT:
@@ -105,84 +134,161 @@ static int is_of_peer(int error)
     }
 }
 
-/* Makes sure of packets to receive into: how many there are. */
-static int prepare(struct udp *udp, struct mmsghdr *messages, struct iovec *vectors)
+void udp_room(struct udp *udp, int bytes)
 {
-    int i;
-    while (udp->empties < UDP_BATCH) {
-        struct packet *packet = packet_new(udp->pool);
-        if (packet == NULL) break;
-        udp->empty[udp->empties++] = packet;
-    }
-    memset(messages, 0, sizeof *messages * UDP_BATCH);
-    for (i = 0; i < udp->empties; ++i) {
-        struct packet *packet = udp->empty[i];
-        vectors[i].iov_base = packet->data;
-        vectors[i].iov_len = packet_tailroom(packet);
-        messages[i].msg_hdr.msg_iov = &vectors[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-        messages[i].msg_hdr.msg_name = &packet->address;
-        messages[i].msg_hdr.msg_namelen = sizeof packet->address;
-    }
-    return udp->empties;
+    network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, bytes);
+    network_set(udp->fd, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
-/* Passes on those that arrived whole: how many. */
-static int take(struct udp *udp, const struct mmsghdr *messages, int arrived, struct packet *packets[UDP_BATCH])
+static int buffers_of(const struct udp *udp)
 {
-    int i, count = 0;
-    for (i = 0; i < arrived; ++i) {
-        struct packet *packet = udp->empty[i];
-        if (messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
-            udp->dropped += 1;
-            packet_free(packet);
-            continue;
-        }
-        packet->size = messages[i].msg_len;
-        packet->address_size = messages[i].msg_hdr.msg_namelen;
-        packets[count++] = packet;
+    return udp->connected ? FEW : MANY;
+}
+
+/* The next packet of a buffer; NULL when it was larger than any, or the pool has none: then it stays. */
+static struct packet *cut(struct udp *udp, struct udp_buffer *buffer)
+{
+    size_t size = buffer->size - buffer->done;
+    struct packet *packet = NULL;
+    if (size > buffer->segment) size = buffer->segment;
+    if (size > PACKET_ROOM - PACKET_HEADROOM) {
+        udp->dropped += 1;
+    } else {
+        packet = packet_from(udp->pool, buffer->bytes + buffer->done, size);
+        if (packet == NULL) return NULL;
+        memcpy(&packet->address, &buffer->address, buffer->address_size);
+        packet->address_size = buffer->address_size;
     }
-    udp->empties -= arrived;
-    memmove(udp->empty, udp->empty + arrived, sizeof udp->empty[0] * (size_t)udp->empties);
+    buffer->done += size;
+    udp->at += buffer->done >= buffer->size;
+    return packet;
+}
+
+/* Cuts up what was received: how many packets, or -1 if the pool has none for the first. */
+static int take(struct udp *udp, struct packet *packets[UDP_BATCH])
+{
+    int count = 0;
+    while (udp->at < udp->filled && count < UDP_BATCH) {
+        unsigned long dropped = udp->dropped;
+        struct packet *packet = cut(udp, &udp->buffers[udp->at]);
+        if (packet != NULL) {
+            packets[count++] = packet;
+        } else if (udp->dropped == dropped) {
+            errno = ENOBUFS;
+            if (count == 0) return -1;
+            break;
+        }
+    }
     udp->received += (unsigned long)count;
     return count;
 }
 
+#ifdef __linux__
+
+/* The size of the packets in what was received as one. */
+static size_t segment_of(struct msghdr *message, size_t size)
+{
+    struct cmsghdr *control;
+    int segment = 0;
+    for (control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) memcpy(&segment, CMSG_DATA(control), sizeof segment);
+    }
+    return segment > 0 ? (size_t)segment : size;
+}
+
+/* One system call: how many buffers it filled, or -1. */
+static int fill(struct udp *udp)
+{
+    struct mmsghdr messages[MANY];
+    struct iovec vectors[MANY];
+    struct {
+        size_t aligned[(CMSG_SPACE(sizeof(int)) + sizeof(size_t) - 1) / sizeof(size_t)];
+    } control[MANY];
+    int i, arrived, count = buffers_of(udp);
+    memset(messages, 0, sizeof *messages * (size_t)count);
+    for (i = 0; i < count; ++i) {
+        struct udp_buffer *buffer = &udp->buffers[i];
+        struct msghdr *message = &messages[i].msg_hdr;
+        vectors[i].iov_base = buffer->bytes;
+        vectors[i].iov_len = sizeof buffer->bytes;
+        message->msg_iov = &vectors[i];
+        message->msg_iovlen = 1;
+        message->msg_name = &buffer->address;
+        message->msg_namelen = sizeof buffer->address;
+        message->msg_control = &control[i];
+        message->msg_controllen = sizeof control[i];
+    }
+    arrived = recvmmsg(udp->fd, messages, (unsigned)count, 0, NULL);
+    udp->at = udp->filled = 0;
+    udp->dry = arrived < count;
+    for (i = 0; i < arrived; ++i) {
+        struct udp_buffer *buffer = &udp->buffers[i];
+        buffer->size = messages[i].msg_len;
+        buffer->done = 0;
+        buffer->segment = segment_of(&messages[i].msg_hdr, buffer->size);
+        buffer->address_size = messages[i].msg_hdr.msg_namelen;
+    }
+    if (arrived > 0) udp->filled = arrived;
+    return arrived;
+}
+
+#else
+
+static int fill(struct udp *udp)
+{
+    struct udp_buffer *buffer = udp->buffers;
+    long size;
+    buffer->address_size = sizeof buffer->address;
+    udp->at = udp->filled = 0;
+    size = network_receive(udp->fd, buffer->bytes, sizeof buffer->bytes, (struct sockaddr *)&buffer->address, &buffer->address_size);
+    if (size < 0) return -1;
+    buffer->size = buffer->segment = (size_t)size;
+    buffer->done = 0;
+    udp->filled = 1;
+    return 1;
+}
+
+#endif
+
 int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
 {
-    struct mmsghdr messages[UDP_BATCH];
-    struct iovec vectors[UDP_BATCH];
     int calls;
+    if (udp->buffers == NULL) udp->buffers = malloc(sizeof *udp->buffers * (size_t)buffers_of(udp));
+    if (udp->buffers == NULL) {
+        errno = ENOBUFS;
+        return -1;
+    }
     /* Not for ever, lest a flood of errors or of packets that are too large keep the program from its timers. */
     for (calls = 0; calls < UDP_BATCH; ++calls) {
-        int arrived, count;
-        if (prepare(udp, messages, vectors) == 0) {
-            errno = ENOBUFS;
-            return -1;
-        }
-        arrived = recvmmsg(udp->fd, messages, (unsigned)udp->empties, 0, NULL);
-        if (arrived < 0) {
+        int count;
+        if (udp->at == udp->filled && fill(udp) < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
             /* To be told of an error clears it; packets may be behind it. */
             if (errno != EINTR && !is_of_peer(errno)) return -1;
             continue;
         }
-        count = take(udp, messages, arrived, packets);
-        if (count > 0) return count;
+        count = take(udp, packets);
+        if (count != 0) return count;
     }
     return 0;
+}
+
+int udp_has_left(const struct udp *udp)
+{
+    return udp->at < udp->filled;
 }
 
 int udp_poll(struct udp *udp, int most)
 {
     struct packet *packets[UDP_BATCH];
     int total = 0;
-    while (total < most) {
+    while (total < most || udp_has_left(udp)) {
         int i, count = udp_receive(udp, packets);
         if (count < 0) return total > 0 ? total : -1;
         if (count == 0) break;
         for (i = 0; i < count; ++i) layer_up(&udp->layer, packets[i]);
         total += count;
+        if (udp->dry && !udp_has_left(udp)) break;
     }
     return total;
 }
@@ -203,35 +309,103 @@ static void remove_first(struct udp *udp, int count)
     int i;
     for (i = 0; i < count; ++i) packet_free(udp->waiting[i]);
     udp->waits -= count;
+    udp->singly = udp->singly > count ? udp->singly - count : 0;
     memmove(udp->waiting, udp->waiting + count, sizeof udp->waiting[0] * (size_t)udp->waits);
 }
 
-/* One system call: as many as it takes, or -1. */
-static int send_batch(const struct udp *udp)
+#ifdef __linux__
+
+static int goes_to_same(const struct udp *udp, const struct packet *one, const struct packet *other)
+{
+    return udp->connected ||
+           (one->address_size == other->address_size && memcmp(&one->address, &other->address, one->address_size) == 0);
+}
+
+/* How many of those that wait make a run from number `at` on. */
+static int run_from(const struct udp *udp, int at)
+{
+    const struct packet *first = udp->waiting[at], *packet;
+    size_t bytes = first->size;
+    int end = at + 1;
+    if (!udp->segments || at < udp->singly || first->size == 0) return 1;
+    for (; end < udp->waits; ++end) {
+        packet = udp->waiting[end];
+        bytes += packet->size;
+        if (packet->size > first->size || packet->size == 0 || bytes > RUN_BYTES || !goes_to_same(udp, first, packet)) break;
+        if (packet->size < first->size) return end + 1 - at;
+    }
+    return end - at;
+}
+
+/* A message of a run: its parts, where it goes, and how long its packets are. */
+static void write_run(const struct udp *udp, int at, int count, struct msghdr *message, struct iovec *vectors,
+                      void *control, size_t control_size)
+{
+    struct packet *first = udp->waiting[at];
+    int i;
+    for (i = 0; i < count; ++i) {
+        vectors[i].iov_base = udp->waiting[at + i]->data;
+        vectors[i].iov_len = udp->waiting[at + i]->size;
+    }
+    memset(message, 0, sizeof *message);
+    message->msg_iov = vectors;
+    message->msg_iovlen = (size_t)count;
+    if (!udp->connected && first->address.ss_family != 0) {
+        message->msg_name = &first->address;
+        message->msg_namelen = first->address_size;
+    }
+    if (count > 1) {
+        uint16_t segment = (uint16_t)first->size;
+        struct cmsghdr *header = control;
+        message->msg_control = control;
+        message->msg_controllen = control_size;
+        header->cmsg_level = SOL_UDP;
+        header->cmsg_type = UDP_SEGMENT;
+        header->cmsg_len = CMSG_LEN(sizeof segment);
+        memcpy(CMSG_DATA(header), &segment, sizeof segment);
+    }
+}
+
+/* One system call: how many packets it took, or -1, and then how many the first message has. */
+static int send_batch(const struct udp *udp, int *first)
 {
     struct mmsghdr messages[UDP_BATCH];
     struct iovec vectors[UDP_BATCH];
-    int i;
-    memset(messages, 0, sizeof messages);
-    for (i = 0; i < udp->waits; ++i) {
-        struct packet *packet = udp->waiting[i];
-        vectors[i].iov_base = packet->data;
-        vectors[i].iov_len = packet->size;
-        messages[i].msg_hdr.msg_iov = &vectors[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-        if (!udp->connected && packet->address.ss_family != 0) {
-            messages[i].msg_hdr.msg_name = &packet->address;
-            messages[i].msg_hdr.msg_namelen = packet->address_size;
-        }
+    struct {
+        size_t aligned[(CMSG_SPACE(sizeof(uint16_t)) + sizeof(size_t) - 1) / sizeof(size_t)];
+    } control[UDP_BATCH];
+    int runs[UDP_BATCH], at = 0, count = 0, sent, packets = 0, i;
+    for (; at < udp->waits; at += runs[count++]) {
+        runs[count] = run_from(udp, at);
+        write_run(udp, at, runs[count], &messages[count].msg_hdr, &vectors[at], &control[count], sizeof control[count]);
     }
-    return sendmmsg(udp->fd, messages, (unsigned)udp->waits, 0);
+    sent = sendmmsg(udp->fd, messages, (unsigned)count, 0);
+    *first = runs[0];
+    if (sent < 0) return -1;
+    for (i = 0; i < sent; ++i) packets += runs[i];
+    return packets;
 }
+
+#else
+
+static int send_batch(const struct udp *udp, int *first)
+{
+    const struct packet *packet = udp->waiting[0];
+    int has_address = !udp->connected && packet->address.ss_family != 0;
+    *first = 1;
+    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
+                        has_address ? packet->address_size : 0) < 0
+               ? -1
+               : 1;
+}
+
+#endif
 
 int udp_flush(struct udp *udp)
 {
     int refused = 0; /* how often the packet at the front was */
     while (udp->waits > 0) {
-        int sent = send_batch(udp);
+        int first, sent = send_batch(udp, &first);
         if (sent == 0) break; /* it never does */
         if (sent > 0) {
             /* Fewer than there were: the next call tells why. */
@@ -241,11 +415,15 @@ int udp_flush(struct udp *udp)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
             break;
         } else if (errno != EINTR) {
+            if (first > 1 && (errno == EINVAL || errno == EIO || errno == EMSGSIZE)) {
+                udp->singly = first;
+                continue;
+            }
             udp->error = errno;
             /* ECONNREFUSED tells of an earlier packet, and this one was not tried: again, once. */
             if (errno == ECONNREFUSED && refused++ == 0) continue;
-            udp->failed += 1;
-            remove_first(udp, 1);
+            udp->failed += (unsigned long)first;
+            remove_first(udp, first);
             refused = 0;
         }
     }
@@ -255,7 +433,9 @@ int udp_flush(struct udp *udp)
 void udp_close(struct udp *udp)
 {
     remove_first(udp, udp->waits);
-    while (udp->empties > 0) packet_free(udp->empty[--udp->empties]);
-    if (udp->fd >= 0) close(udp->fd);
+    free(udp->buffers);
+    udp->buffers = NULL;
+    udp->at = udp->filled = 0;
+    if (udp->fd >= 0) network_close(udp->fd);
     udp->fd = -1;
 }

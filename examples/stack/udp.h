@@ -1,6 +1,6 @@
-/* Can be taken alone, with layer, packet. */
+/* Can be taken alone, with layer, network, packet. */
 /*
- * UDP unit: a non-blocking socket that takes and gives many packets per system call, straight out of and into packets.
+ * UDP unit: a non-blocking socket that takes and gives many packets per system call.
  *
  * In a server: one socket for all peers. udp_receive gives packets with the address they came from; udp_send sends each to
  * the address in it.
@@ -12,14 +12,26 @@
  * network does. Errors that a peer or a network can cause (an ICMP error, no route, a packet too large) cost the packet that
  * they are about and nothing else.
  *
- * The socket's buffers are the system's; a server for many wants more than those: setsockopt(udp.fd, SOL_SOCKET, SO_RCVBUF...).
+ * Where the kernel has segmentation offload (UDP_SEGMENT, Linux 4.18), packets to one address that follow each other go through
+ * it as one, a run: all as long as the first, but for the last, which may be shorter. A run that is refused, since its packets
+ * are larger than a link or the device cannot do it, is sent packet by packet; the next one is tried as a run again. What other
+ * senders' runs, or the device, hand over as one (UDP_GRO, Linux 5.0) is cut into packets again. So packets are received into
+ * buffers of the unit, 64 KB of addresses each, of which a page takes memory when it is used first.
+ *
+ * The socket's buffers are made as large as the system lets a program make them, up to what udp_room asks for.
  */
 #ifndef UDP_H
 #define UDP_H
 
 #include "layer.h"
 
-#define UDP_BATCH 32
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define UDP_BATCH 64
+
+struct udp_buffer;
 
 struct udp {
     struct layer layer;
@@ -30,8 +42,11 @@ struct udp {
     int waits;
     int full;       /* the last update left some, */
     uint32_t tried; /* at this time */
-    struct packet *empty[UDP_BATCH]; /* to be received into */
-    int empties;
+    int segments;   /* runs may be sent */
+    int singly;     /* so many of those that wait have been refused as a run */
+    struct udp_buffer *buffers; /* received, and not yet cut up: */
+    int at, filled;             /* those from `at` to `filled` */
+    int dry;                    /* the last system call found fewer than it had room for */
     unsigned long sent, received;
     unsigned long dropped; /* not sent, since there was no room, or received larger than a packet */
     unsigned long failed;  /* not sent, since the system refused: the last reason is in `error` */
@@ -47,13 +62,23 @@ int udp_connect(struct udp *udp, const struct sockaddr *peer, socklen_t size, st
 /* The socket's own address. 0, or -1 with errno. */
 int udp_address(const struct udp *udp, struct sockaddr_storage *address, socklen_t *size);
 
+/* Makes room in the socket for so many bytes each way, or for as many as the system allows. */
+void udp_room(struct udp *udp, int bytes);
+
 /*
  * Up to UDP_BATCH packets that have arrived, which are the caller's now. How many; 0 when there is none; -1 with errno when
- * the socket is unusable, or with ENOBUFS when the pool has no packet.
+ * the socket is unusable, or with ENOBUFS when the pool has no packet: then nothing is lost. After one system call there may be
+ * more packets than that, of which the socket does not tell any more: call it until it returns 0, or ask udp_has_left.
  */
 int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH]);
 
-/* Receives and hands to the layer above: up to `most` packets, rounded up to batches. How many, or -1 as udp_receive. */
+/* 1 if packets have been received that udp_receive has not returned yet. */
+int udp_has_left(const struct udp *udp);
+
+/*
+ * Receives and hands to the layer above: up to `most` packets, and those that came in one piece with the last. How many, or -1 as
+ * udp_receive. It stops when the socket seems to be empty, without asking it a second time.
+ */
 int udp_poll(struct udp *udp, int most);
 
 /* Takes a packet to be sent, to the peer or, of a socket that is not connected, to the address in the packet. */
@@ -64,5 +89,9 @@ int udp_flush(struct udp *udp);
 
 /* Drops what has not been sent and closes the socket. */
 void udp_close(struct udp *udp);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

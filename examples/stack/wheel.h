@@ -23,6 +23,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define WHEEL_LEVELS 4  /* one for each byte of the time */
 #define WHEEL_SLOTS 256 /* one for each value of the byte */
 
@@ -78,5 +82,9 @@ int wheel_next(const struct wheel *wheel, uint32_t now);
  * time before that of the last call counts as that of the last call.
  */
 uint32_t wheel_advance(struct wheel *wheel, uint32_t now, wheel_callback callback, void *user);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-//! The fuzzer's input, read as a sequence of choices. What is missing at its end reads as 0.
+//! The fuzzer's input, read as a sequence of choices. Beyond its end it reads as 0.
 
 use std::cell::Cell;
 
@@ -51,7 +51,7 @@ impl<'a> Bytes<'a> {
         taken
     }
 
-    /// A number that is likely to sit at a limit.
+    /// A number that is often at a limit.
     pub fn number(&self) -> u32 {
         const LIMITS: [u32; 40] = [
             0,

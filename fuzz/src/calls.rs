@@ -9,11 +9,11 @@ use crate::check::{self, walk};
 use crate::world::{EMPTY, End, Object, PACING, WATCHING, World, dead_link, output, pattern};
 use crate::{forge, heap};
 
-/// Bytes that one `ikcp_send` of the fuzzer has at most, to keep an execution cheap.
+/// The most bytes of one `ikcp_send` of the fuzzer, to keep an execution cheap.
 const LONGEST: u32 = 8192;
 
 impl World<'_> {
-    /// Settings that sessions have in common, from the first bytes of the input.
+    /// Settings of the session, from the first bytes of the input.
     pub fn set_up(&self) {
         let choice = self.bytes.u8();
         self.now.set(match self.bytes.below(4) {
@@ -29,7 +29,7 @@ impl World<'_> {
         };
         for end in &self.ends {
             let Some(kcp) = end.handle() else { continue };
-            // A session may begin anywhere on the circle of sequence numbers.
+            // A session may begin at any sequence number.
             kcp.snd_una.set(first);
             kcp.snd_nxt.set(first);
             kcp.rcv_nxt.set(first);
@@ -168,7 +168,7 @@ impl World<'_> {
         }
     }
 
-    /// Many small messages, so that indexes come into being.
+    /// Many small messages, so that indexes are created.
     fn burst(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
         for _ in 0..self.bytes.below(80) {
@@ -178,7 +178,7 @@ impl World<'_> {
 
     fn send_oddly(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
-        // SAFETY: NULL is allowed, and so is a length below 0 with anything.
+        // SAFETY: NULL is allowed, and so is any pointer with a length below 0.
         let (zeros, nothing) = unsafe { (Source::new(ptr::null()), Source::new(c"".as_ptr())) };
         match self.bytes.below(3) {
             0 => assert_eq!(kcp.call().send(nothing, -1), -1),
@@ -191,10 +191,10 @@ impl World<'_> {
         }
     }
 
-    /// Takes a message, and compares it with what the peer sent when nothing was forged.
+    /// Receives a message and, if no packet was forged, compares it with what the peer sent.
     pub fn receive(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
-        // Which of two calls inside each other gets what is compared by c-tests/callbacks/storm.cpp.
+        // Which of two nested calls gets which message is checked by c-tests/callbacks/storm.cpp.
         if end.receiving.get() > 0 {
             return;
         }
@@ -224,16 +224,16 @@ impl World<'_> {
         let sender = self.peer(end);
         assert!(end.taken.get() <= sender.sent.get(), "more than was sent");
         for (n, byte) in bytes.iter().enumerate() {
-            assert_eq!(*byte, pattern(sender.id, from + n as u64), "another byte");
+            assert_eq!(*byte, pattern(sender.id, from + n as u64), "a wrong byte");
         }
     }
 
-    /// The program has taken a message of `len` bytes.
+    /// The program has received a message of `len` bytes.
     fn take(&self, end: &End, len: usize) {
         end.taken.set(end.taken.get() + len as u64);
         let message = end.messages.borrow_mut().pop_front();
         if self.honest.get() && !self.peer(end).streamed.get() {
-            assert_eq!(message, Some(len), "another message");
+            assert_eq!(message, Some(len), "the wrong message");
         }
     }
 
@@ -248,7 +248,7 @@ impl World<'_> {
         }
         let armed = self.armed.replace(0);
         let mut bytes = vec![0u8; size.max(1).unsigned_abs() as usize];
-        // SAFETY: the vector has as much room as the calls are told, and NULL is allowed.
+        // SAFETY: the vector has as much room as the calls are told; NULL is allowed.
         let mut sink = || unsafe { Sink::new(bytes.as_mut_ptr().cast()) };
         match self.bytes.below(4) {
             0 if size > 0 => assert_eq!(kcp.call().recv(sink(), size - 1), -3),
@@ -276,7 +276,7 @@ impl World<'_> {
 
     // ---- packets -------------------------------------------------------------------------------------------------
 
-    /// Hands `packet` to the endpoint, in memory that ends where it ends.
+    /// Gives `packet` to the endpoint, in memory that ends where the packet ends.
     pub fn input(&self, end: &End, packet: &[u8]) -> c_int {
         let Some(kcp) = end.handle() else { return 0 };
         let segments = u32::try_from(packet.len() / 24).unwrap_or(u32::MAX);
@@ -390,7 +390,7 @@ impl World<'_> {
         }
     }
 
-    /// What `ikcpx.h` has beside congestion control.
+    /// The functions of `ikcpx.h` other than congestion control.
     fn extras(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
         let now = self.now.get();
@@ -398,7 +398,7 @@ impl World<'_> {
             0 => {
                 let mut room = vec![0u8; self.bytes.u8().into()];
                 let at: *mut IKCPX_STATS = room.as_mut_ptr().cast();
-                // SAFETY: so many bytes are there.
+                // SAFETY: the memory has so many bytes.
                 unsafe { kcp.call().stats(at, room.len()) };
             }
             1 => {
@@ -432,7 +432,7 @@ impl World<'_> {
         }
     }
 
-    /// The functions that write nothing: they answer as a walk over the lists does, and write nothing.
+    /// The functions that write nothing: they give the answer of a walk over the lists, and write nothing.
     fn ask(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
         let before = image(&kcp);
@@ -459,8 +459,8 @@ impl World<'_> {
         );
     }
 
-    /// Lets some of the next allocations fail. What a flush cannot send for want of memory is not due before the next one,
-    /// so `ikcp_check` is not what a walk says.
+    /// Lets some of the next allocations fail. Segments that a flush cannot send for lack of memory are not due before the next
+    /// flush, so `ikcp_check` differs from a walk.
     fn refuse_memory(&self) {
         heap::refuse(u64::from(self.bytes.u8()), u64::from(self.bytes.below(4)));
         for end in &self.ends {
@@ -606,7 +606,7 @@ impl World<'_> {
             let end = ptr::from_ref(head).cast_mut();
             while head.next.get() != end {
                 let node = head.next.get();
-                // SAFETY: a listed segment; the program unlinks it and frees it with the hook in force.
+                // SAFETY: a listed segment; the program unlinks it and frees it with the current hook.
                 unsafe {
                     let next = (*node).next.get();
                     head.next.set(next);
@@ -639,7 +639,7 @@ impl World<'_> {
         }
     }
 
-    /// When nothing was forged, a link that works brings everything across.
+    /// If nothing was forged, everything arrives over a link that works.
     pub fn finish(&self) {
         if !self.honest.get() {
             return;
@@ -666,7 +666,7 @@ impl World<'_> {
             if done {
                 return;
             }
-            // Deadlines may lie far away: the program hurries them, and the clock jumps for the probes.
+            // Deadlines may be distant, so the program brings them forward, and the clock jumps ahead for the probes.
             let step = if round % 16 == 15 { 130_000 } else { 10 };
             self.now.set(self.now.get().wrapping_add(step));
             for end in &self.ends {
@@ -701,6 +701,6 @@ impl World<'_> {
 
 /// The public struct as its bytes.
 fn image(kcp: &IKCPCB) -> Vec<u8> {
-    // SAFETY: the struct is that large, its padding included, and no cell is written while the slice lives.
+    // SAFETY: the struct is that large, including its padding, and no cell is written while the slice lives.
     unsafe { slice::from_raw_parts(ptr::from_ref(kcp).cast::<u8>(), size_of::<IKCPCB>()) }.to_vec()
 }

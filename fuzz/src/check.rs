@@ -1,4 +1,4 @@
-//! What must hold after every call, and at every callback, found by walking the public lists.
+//! What must hold after every call and in every callback, found by walking the public lists.
 
 use std::ptr;
 
@@ -6,17 +6,21 @@ use ikcp_core::{IKCPCB, IKCPSEG, IQUEUEHEAD};
 
 use crate::world::End;
 
-/// Calls `visit` with each segment of a list, in order, after a look at its links. Gives their number.
+/// Calls `visit` with each segment of a list, in order, after checking its links. Returns the number of segments.
 pub fn walk(head: &IQUEUEHEAD, mut visit: impl FnMut(&IKCPSEG)) -> u32 {
     let end = ptr::from_ref(head).cast_mut();
     let mut count = 0;
     let mut previous = end;
     let mut node = head.next.get();
     while node != end {
-        // SAFETY: what the circle links, other than its head, is a live segment; that is what is under test, and
+        // SAFETY: every node of the circle other than its head is a live segment; that is under test, and
         // AddressSanitizer watches the access.
         let segment = unsafe { &*node.cast::<IKCPSEG>() };
-        assert_eq!(segment.node.prev.get(), previous, "a link leads astray");
+        assert_eq!(
+            segment.node.prev.get(),
+            previous,
+            "a link points to the wrong node"
+        );
         visit(segment);
         count += 1;
         previous = node;
@@ -30,7 +34,7 @@ fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
-/// A list by number: its links, its length, and its first and last `sn`, after a look at their order.
+/// Checks the links, the length and the order of a list; returns its first and last `sn`.
 fn ends_of(head: &IQUEUEHEAD, count: u32, ordered: bool) -> Option<(u32, u32)> {
     let mut ends: Option<(u32, u32)> = None;
     let walked = walk(head, |segment| {
@@ -41,11 +45,11 @@ fn ends_of(head: &IQUEUEHEAD, count: u32, ordered: bool) -> Option<(u32, u32)> {
         });
         ends = Some((first, sn));
     });
-    assert_eq!(walked, count, "a list has another length");
+    assert_eq!(walked, count, "a list has the wrong length");
     ends
 }
 
-/// The lists are closed circles of the stated lengths, in order; and, between two calls, what holds then only.
+/// The lists are closed circles of the stated lengths, in order. Between two calls, also checks what holds only then.
 pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
     let ordered = !end.renumbered.get();
     let sent = ends_of(&kcp.snd_buf, kcp.nsnd_buf.get(), ordered);
@@ -55,7 +59,7 @@ pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
     let limit = end.widest_rcv.get();
     assert!(kcp.nrcv_que.get() <= limit);
     if !ordered {
-        // What a program leaves behind by raising `rcv_nxt` stays in `rcv_buf`, beside what its window lets in.
+        // Segments that a program skips by raising `rcv_nxt` stay in `rcv_buf`, besides those that its window admits.
         return;
     }
     assert!(kcp.nrcv_buf.get() <= limit);
@@ -84,7 +88,7 @@ pub fn object(end: &End, kcp: &IKCPCB, between_calls: bool) {
     }
 }
 
-/// The most numbers that were in flight so far, which the bound on memory depends on.
+/// The most sequence numbers in flight so far, on which the memory bound depends.
 pub fn note_flight(end: &End, kcp: &IKCPCB) {
     if !end.renumbered.get() {
         let flight = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
@@ -92,7 +96,7 @@ pub fn note_flight(end: &End, kcp: &IKCPCB) {
     }
 }
 
-/// `sn`, `resendts` and `xmit` of what is in flight, for messages.
+/// `sn`, `resendts` and `xmit` of the segments in flight, for messages.
 pub fn in_flight(kcp: &IKCPCB) -> Vec<[u32; 3]> {
     let mut all = Vec::new();
     walk(&kcp.snd_buf, |segment| {
@@ -101,7 +105,7 @@ pub fn in_flight(kcp: &IKCPCB) -> Vec<[u32; 3]> {
     all
 }
 
-/// What `ikcp_check` has to answer, from a walk over `snd_buf`.
+/// The correct answer of `ikcp_check`, from a walk over `snd_buf`.
 pub fn expected_check(kcp: &IKCPCB, current: u32) -> u32 {
     if kcp.updated.get() == 0 {
         return current;
@@ -130,7 +134,7 @@ pub fn expected_check(kcp: &IKCPCB, current: u32) -> u32 {
     current.wrapping_add(wait.min(kcp.interval.get()))
 }
 
-/// What `ikcp_peeksize` has to answer, from a walk over `rcv_queue`.
+/// The correct answer of `ikcp_peeksize`, from a walk over `rcv_queue`.
 pub fn expected_peeksize(kcp: &IKCPCB) -> i32 {
     let mut lengths = Vec::new();
     walk(&kcp.rcv_queue, |segment| {
@@ -151,7 +155,7 @@ pub fn expected_peeksize(kcp: &IKCPCB) -> i32 {
     i32::try_from(size).unwrap_or(-1)
 }
 
-/// Bytes that one object may own: the formula of docs/memory.md, with the largest values that it had so far.
+/// Bytes that one object may own: the formula of docs/memory.md, with the largest values that the object had so far.
 pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     const CONTROL: usize = 1024;
     /// What `ikcpx.h` remembers once it is asked for anything, and for redundancy and stubs.
@@ -164,8 +168,8 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
     let segment = |len: usize| 64 + len.next_multiple_of(16) + SLACK;
 
     let mut listed = 0;
-    // The last segment of a stream has room for a whole `mss`, and keeps it where the program leaves stream mode, so that
-    // another one gets behind it.
+    // The last segment of a stream has room for a whole `mss`. It keeps that room when the program leaves stream mode, so that
+    // other segments can follow it.
     let whole = segment(end.widest_mtu.get() as usize);
     for head in [&kcp.snd_queue, &kcp.snd_buf] {
         walk(head, |at| {
@@ -181,7 +185,7 @@ pub fn memory_bound(end: &End, kcp: &IKCPCB) -> usize {
         walk(head, |at| listed += segment(at.len.get() as usize));
     }
     let windows = u64::from(end.widest_snd.get()) + u64::from(end.widest_rcv.get());
-    // Where a window is as good as unlimited, the length of an input is what limits the pool.
+    // Where a window is practically unlimited, the length of the input limits the pool.
     let pooled = usize::try_from(windows.min(4096)).unwrap_or(0);
     let ring = |span: u64, slot: usize| 512 + slot * power(span.max(64));
     let acks = u64::from(end.widest_rcv.get()) * 8 + u64::from(end.stored.get());

@@ -33,7 +33,7 @@ pub fn mutate(bytes: &Bytes<'_>, packet: &mut Vec<u8>) {
     }
 }
 
-/// A packet of a few segments, whose numbers lie near those of the object.
+/// A packet of a few segments, whose numbers are near those of the object.
 pub fn packet(bytes: &Bytes<'_>, kcp: &IKCPCB) -> Vec<u8> {
     let mut packet = Vec::new();
     for _ in 0..=bytes.below(6) {
@@ -90,14 +90,14 @@ impl World<'_> {
             kcp.call().update(self.now.get());
             kcp.call().set_output(None);
             for _ in 0..in_flight {
-                // SAFETY: NULL stands for zeros.
+                // SAFETY: NULL means zeros.
                 kcp.call()
                     .send(unsafe { ikcp_core::Source::new(std::ptr::null()) }, 1);
             }
             kcp.call().flush();
             kcp.call().set_output(Some(output));
         }
-        // Segments out of order: none, a list of them, a ring; and messages that nobody takes.
+        // Segments out of order: none, a list of them, a ring; and messages that are not received.
         let waiting = [0, 4, 24, 24][usize::from(state >> 5 & 3)];
         let mut packet = Vec::with_capacity(waiting as usize * 25);
         for n in 0..waiting {
@@ -123,7 +123,7 @@ impl World<'_> {
         self.verify(end);
     }
 
-    /// Hands the next bytes of the input over as a packet, mostly with the right conversation number.
+    /// Delivers the next bytes of the input as a packet, mostly with the right conversation number.
     pub fn take_raw_packet(&self) {
         let end = &self.ends[0];
         let choice = self.bytes.u8();

@@ -5,7 +5,7 @@
 //! - `calls`: what a program may do to them
 //! - `forge`: packets that no peer would send
 //! - `check`: what must hold
-//! - `heap`: allocator hooks that count, and refuse on demand
+//! - `heap`: allocator hooks that count, and fail on demand
 
 mod bytes;
 mod calls;
@@ -18,7 +18,7 @@ mod world;
 
 use world::World;
 
-/// Plays a sequence of calls on two endpoints, then finishes the session if nothing was forged.
+/// Plays a sequence of calls on two endpoints, then completes the session if nothing was forged.
 pub fn calls(data: &[u8]) {
     World::play(data, |world| {
         world.set_up();
@@ -29,7 +29,7 @@ pub fn calls(data: &[u8]) {
     });
 }
 
-/// Hands raw bytes to an endpoint in one of many states.
+/// Gives raw bytes to an endpoint in one of many states.
 pub fn input(data: &[u8]) {
     World::play(data, |world| {
         world.enter_state();

@@ -12,22 +12,22 @@ use ikcp_core::{IKCPCB, IKCPOPS, Kcp};
 use crate::bytes::Bytes;
 use crate::{check, heap};
 
-/// Packets on the way to one endpoint at most; what comes on top is lost.
+/// The most packets on the way to one endpoint; further ones are lost.
 const LINK: usize = 96;
-/// Callbacks inside callbacks that act.
+/// How deeply callbacks that act may be nested.
 const DEEPEST: u32 = 3;
 pub const CONV: u32 = 0x1234_5678;
 
 pub struct End {
     world: Cell<*const World<'static>>,
     pub id: usize,
-    /// Objects made and released so far: an address alone may be that of the next one.
+    /// Objects created and released so far. The address alone identifies no object, because the next one may reuse it.
     pub changes: Cell<u32>,
-    /// The object, or NULL when it is released.
+    /// The object, or NULL after its release.
     pub kcp: Cell<*mut IKCPCB>,
     /// Packets on the way to this endpoint.
     pub arriving: RefCell<VecDeque<Vec<u8>>>,
-    /// Bytes that the program sent, and took: positions in one endless pattern.
+    /// Bytes that the program sent and received: positions in one endless pattern.
     pub sent: Cell<u64>,
     pub taken: Cell<u64>,
     /// Lengths of messages on the way to this endpoint, as long as nothing was sent in stream mode.
@@ -37,26 +37,26 @@ pub struct End {
     pub shortened: Cell<bool>,
     /// Calls of `ikcp_recv` on the stack.
     pub receiving: Cell<u32>,
-    /// The program wrote sequence numbers, so that order means nothing.
+    /// The program wrote sequence numbers, so their order means nothing.
     pub renumbered: Cell<bool>,
-    /// A hook limits what a flush sends, or timers were edited so that `ikcp_check` may see it late.
+    /// A hook limits what a flush sends, or timers were edited in a way that `ikcp_check` may notice late.
     pub unclear_timers: Cell<bool>,
-    /// The largest that the object has been told so far.
+    /// The largest settings of the object so far.
     pub widest_snd: Cell<u32>,
     pub widest_rcv: Cell<u32>,
     pub widest_mtu: Cell<u32>,
     pub widest_flight: Cell<u32>,
-    /// Segments that came in, an upper bound.
+    /// An upper bound of the segments received.
     pub stored: Cell<u32>,
 }
 
-/// An object that is not released. A call takes a handle of its own, and may release it.
+/// An object that is not released. A call takes a handle of its own, and may release the object.
 #[derive(Clone, Copy)]
 pub struct Object(NonNull<IKCPCB>);
 
 impl Object {
     pub fn call(self) -> Kcp<'static> {
-        // SAFETY: `End::handle` gives no object that is released, and the fuzzer has one thread.
+        // SAFETY: `End::handle` returns no released object, and the fuzzer has one thread.
         unsafe { Kcp::from_ptr(self.0.as_ptr()) }.expect("not NULL")
     }
 }
@@ -74,10 +74,10 @@ pub struct World<'a> {
     pub bytes: Bytes<'a>,
     pub ends: [End; 2],
     pub now: Cell<u32>,
-    /// Callbacks that are still to act.
+    /// How many more callbacks act.
     pub armed: Cell<u32>,
     pub depth: Cell<u32>,
-    /// Nothing was forged: what is delivered is what was sent.
+    /// Nothing was forged, so the delivered bytes are those sent.
     pub honest: Cell<bool>,
     /// How often `verify` was called.
     looks: Cell<u32>,
@@ -117,7 +117,7 @@ impl End {
         unsafe { &*self.world.get() }
     }
 
-    /// Makes the object anew. Without memory there is none.
+    /// Creates the object anew. Without memory there is none.
     pub fn create(&self, world: &World<'_>) {
         self.world
             .set(ptr::from_ref(world).cast::<World<'static>>());
@@ -137,9 +137,9 @@ impl End {
     pub fn release(&self) {
         let changes = self.changes.get();
         if let Some(kcp) = self.handle() {
-            // The hook `release` may still run, and sees the object.
+            // The hook `release` may still run and see the object.
             kcp.call().release();
-            // The hook may have released it too, and made another one.
+            // The hook may also have released the object and created another one.
             if self.changes.get() == changes {
                 self.kcp.set(ptr::null_mut());
                 self.changes.set(changes + 1);
@@ -148,14 +148,14 @@ impl End {
     }
 }
 
-/// What byte `position` of everything an endpoint sends is.
+/// The byte at `position` in everything that an endpoint sends.
 pub fn pattern(id: usize, position: u64) -> u8 {
     let mixed = (position + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ id as u64;
     (mixed >> 56) as u8
 }
 
 impl World<'_> {
-    /// Builds a world, lets `play` do what `data` says, and looks whether all memory came back.
+    /// Builds a world, lets `play` do what `data` says, and checks that all memory came back.
     pub fn play(data: &[u8], play: impl FnOnce(&World<'_>)) {
         heap::install();
         heap::refuse(0, 0);
@@ -177,14 +177,15 @@ impl World<'_> {
         for end in &world.ends {
             end.release();
         }
-        assert_eq!((heap::blocks(), heap::bytes()), (0, 0), "memory is missing");
+        assert_eq!((heap::blocks(), heap::bytes()), (0, 0), "memory leaked");
     }
 
     pub fn peer(&self, end: &End) -> &End {
         &self.ends[1 - end.id]
     }
 
-    /// Looks whether what must hold does. Long lists are walked at every eighth call only: a walk costs more than most calls.
+    /// Checks everything that must hold. Long lists are walked only at every eighth call, because a walk costs more than most
+    /// calls.
     pub fn verify(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
         check::note_flight(end, &kcp);
@@ -198,7 +199,7 @@ impl World<'_> {
         }
     }
 
-    /// The memory that is out, beside what may be. Between two calls.
+    /// Compares the memory in use with the bound. Between two calls.
     pub fn weigh(&self) {
         let mut bound = 0;
         for end in &self.ends {
@@ -210,10 +211,13 @@ impl World<'_> {
             }
         }
         let out = heap::bytes();
-        assert!(out <= bound, "{out} bytes are out, {bound} may be");
+        assert!(
+            out <= bound,
+            "{out} bytes are allocated, {bound} are allowed"
+        );
     }
 
-    /// A callback runs: it looks around and, when armed, acts.
+    /// A callback runs: it checks the object and, when armed, acts.
     fn called_back(&self, end: &End, kcp: *mut IKCPCB) {
         assert_eq!(end.kcp.get(), kcp, "a callback after the release");
         self.depth.set(self.depth.get() + 1);
@@ -226,7 +230,7 @@ impl World<'_> {
     }
 }
 
-/// The endpoint that a callback was made for.
+/// The endpoint of a callback.
 unsafe fn end_of<'a>(user: *mut c_void) -> &'a End {
     // SAFETY: `user` is what `create` was given, and the program does not change it.
     unsafe { &*user.cast::<End>() }
@@ -255,9 +259,9 @@ pub unsafe extern "C" fn output(
         let clock = |kcp: *mut IKCPCB| unsafe { (*kcp).current.get() };
         let (copy, before, changes) = (bytes.to_vec(), clock(kcp), end.changes.get());
         world.called_back(end, kcp);
-        // A flush at another clock may use its memory, and a release has freed it.
+        // A flush at another clock may have overwritten the packet, and a release has freed it.
         if end.changes.get() == changes && clock(kcp) == before {
-            assert!(bytes == copy, "the packet changed under its callback");
+            assert!(bytes == copy, "the packet changed during its callback");
         }
     } else {
         world.called_back(end, kcp);
@@ -265,7 +269,7 @@ pub unsafe extern "C" fn output(
     0
 }
 
-/// A packet is whole segments.
+/// A packet consists of whole segments.
 fn assert_packet(mut packet: &[u8]) {
     assert!(!packet.is_empty());
     while !packet.is_empty() {
@@ -336,13 +340,13 @@ unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> u32 {
     budget
 }
 
-/// Shareable, since its only pointer is NULL.
+/// A table that can be shared, because its only pointer is NULL.
 pub struct Ops(pub IKCPOPS);
 
 // SAFETY: the table is never written, and `name` is NULL.
 unsafe impl Sync for Ops {}
 
-/// All hooks but the one that paces.
+/// All hooks except the one that paces.
 pub static WATCHING: Ops = Ops(IKCPOPS {
     init: Some(init),
     release: Some(release),
@@ -357,7 +361,7 @@ pub static WATCHING: Ops = Ops(IKCPOPS {
     ..IKCPOPS::without_hooks(ptr::null())
 });
 
-/// The one that paces, and the built-in actions.
+/// The hook that paces, and the built-in actions.
 pub static PACING: Ops = Ops(IKCPOPS {
     release: Some(release),
     on_pkt_sent: Some(on_pkt_sent),
@@ -365,5 +369,5 @@ pub static PACING: Ops = Ops(IKCPOPS {
     ..IKCPOPS::without_hooks(ptr::null())
 });
 
-/// No hook at all.
+/// No hooks.
 pub static EMPTY: Ops = Ops(IKCPOPS::without_hooks(ptr::null()));

@@ -1,7 +1,7 @@
-//! Plays the committed corpora, and random inputs, without a fuzzer, on any toolchain.
+//! Plays the committed corpora and random inputs, without a fuzzer, on any toolchain.
 //!
-//! `IKCP_FUZZ_INPUT=file` plays that one as well, with the target that `IKCP_FUZZ_TARGET` names. `IKCP_FUZZ_RANDOM=n` makes n random
-//! inputs for each target, and `IKCP_SEED=n` begins with that one.
+//! `IKCP_FUZZ_INPUT=file` also plays that file, with the target that `IKCP_FUZZ_TARGET` names. `IKCP_FUZZ_RANDOM=n` makes n random
+//! inputs for each target, and `IKCP_SEED=n` begins with number n.
 
 use std::path::Path;
 use std::{env, fs};
@@ -44,7 +44,7 @@ fn header() {
     corpus("header");
 }
 
-/// Input number `seed`: random bytes, of which some repeat what came before, as calls in a row do.
+/// Input number `seed`: random bytes, some of which repeat earlier ones, as repeated calls do.
 fn random(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -80,7 +80,7 @@ fn random_inputs() {
     }
 }
 
-/// Tells what was being played when it panics.
+/// If a panic unwinds, prints which input was played.
 struct Named(&'static str, u64);
 
 impl Drop for Named {

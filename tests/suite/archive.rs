@@ -1,5 +1,5 @@
-//! What `pack` writes: a small static library that links as it is and whole, by every linker, into programs and shared
-//! objects, beside other Rust; a prefix for all symbols; and the interface against a record, by abidiff.
+//! What `pack` writes: a small static library that every linker links, as usual and whole, into programs and shared objects,
+//! together with other Rust; a prefix for all symbols; and the interface, which abidiff compares with a record.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const LINKERS: [&str; 4] = ["bfd", "gold", "lld", "mold"];
 const PREFIX: &str = "mygame_";
 
 pub fn add(suite: &mut Suite) {
-    // Each flavour is a build of its own, and each linker does the same with the same files.
+    // Each flavour takes a build, and all linkers do the same with the same files.
     let short = |wanted: bool| if wanted { Extent::Short } else { Extent::Full };
     let elf = || symbols::missing().or(lacks(&["gcc"]));
     for flavour in ALL {
@@ -123,7 +123,7 @@ fn archive(flavour: Flavour, prefix: &'static str) -> Result<PathBuf, String> {
     Ok(packed(flavour, prefix)?.join("lib/libkcp.a"))
 }
 
-/// gcc with strict warnings, and the packed headers before those of the source.
+/// gcc with strict warnings and the packed headers before those of the source.
 fn gcc(packed: &Path) -> Command {
     let mut command = Command::new("gcc");
     command
@@ -142,7 +142,7 @@ fn gcc(packed: &Path) -> Command {
     command
 }
 
-/// All of an archive, used or not.
+/// Links all of an archive, used or not.
 fn whole(command: &mut Command, archives: &[&Path]) {
     command
         .arg("-Wl,--whole-archive")
@@ -179,7 +179,7 @@ fn members(data: &[u8]) -> Result<Vec<String>, object::Error> {
         .collect()
 }
 
-/// What CMake does where it cannot make one object of the archive, as on macOS.
+/// What CMake does where it cannot combine the archive into one object, as on macOS.
 fn small_without_gnu_ld() -> Outcome {
     let to = folder()?.join("without-gnu-ld.a");
     let mut command = Command::new("cmake");
@@ -241,7 +241,7 @@ fn whole_shared_object(linker: &str) -> Outcome {
     runs(&program, Some(&folder))
 }
 
-/// A static library of Rust with `std` in it, which panics and catches that: its unwinder must stay its own.
+/// A static library in Rust with `std`, which panics and catches the panic: it must keep its own unwinder.
 fn other_rust() -> Result<PathBuf, String> {
     static OTHER: Memo<(), Result<PathBuf, String>> = Memo::new();
     OTHER.get((), || {
@@ -262,7 +262,7 @@ fn other_rust() -> Result<PathBuf, String> {
     })
 }
 
-/// Ours whole, and both whole, in either order.
+/// Our library whole, then both libraries whole, in either order.
 fn beside_other_rust(linker: &str) -> Outcome {
     let packed = packed(DEFAULT, "")?;
     let ours = packed.join("lib/libkcp.a");
@@ -295,7 +295,7 @@ fn beside_other_rust(linker: &str) -> Outcome {
     Ok(())
 }
 
-/// Two copies of the library in one program: a connection of each, and their allocators are apart.
+/// Two copies of the library in one program: a connection of each, and separate allocators.
 fn beside_a_prefix(linker: &str) -> Outcome {
     let (plain, prefixed) = (packed(DEFAULT, "")?, packed(PROFILE_17, PREFIX)?);
     let folder = folder()?.join(format!("two-{linker}"));
@@ -335,8 +335,8 @@ fn beside_a_prefix(linker: &str) -> Outcome {
     runs(&program, None)
 }
 
-/// The archive before the objects, as some build systems have it: a shared object is made without the library and fails
-/// when it is loaded, unless it is made with `-z defs`.
+/// The archive before the objects, as some build systems order them: the shared object lacks the library and fails when it is
+/// loaded. `-z defs` makes that an error of the linker.
 fn nothing_linked() -> Outcome {
     let packed = packed(DEFAULT, "")?;
     let source = folder()?.join("plug.c");
@@ -369,8 +369,8 @@ fn nothing_linked() -> Outcome {
     Ok(())
 }
 
-/// With the stub ikcp.c compiled for a shared object the linker says by itself that the library is not there, or stands in
-/// the wrong place of the link; Python and others cannot use `-z defs`. For libkcp.so there is IKCP_SHARED.
+/// If the stub ikcp.c is compiled into a shared object, the linker itself reports that the library is missing or in the wrong
+/// place; Python and others cannot use `-z defs`. For libkcp.so there is IKCP_SHARED.
 fn stub_misses_the_library(linker: &str) -> Outcome {
     for prefix in ["", PREFIX] {
         let packed = packed(DEFAULT, prefix)?;
@@ -398,7 +398,7 @@ fn stub_misses_the_library(linker: &str) -> Outcome {
         for files in [&[&*stub][..], &[&archive, &stub]] {
             match link(files) {
                 Err(text) if text.contains("libkcp_a_is_not_linked") => {}
-                // lld looks at archives again, so that it finds the library in either place.
+                // lld searches archives again, so it finds the library in either place.
                 Ok(_) if linker != "bfd" && linker != "gold" && files.len() == 2 => {}
                 other => return Err(format!("{files:?}: {other:?}").into()),
             }
@@ -409,7 +409,7 @@ fn stub_misses_the_library(linker: &str) -> Outcome {
     Ok(())
 }
 
-/// Every symbol has the prefix, in both files, and programs in C and C++ that say nothing of it work with both.
+/// Every symbol has the prefix, in both files, and programs in C and C++ that do not mention the prefix work with both.
 fn prefixed(flavour: Flavour) -> Outcome {
     let packed = packed(flavour, PREFIX)?;
     let archive = packed.join("lib/libkcp.a");
@@ -448,7 +448,7 @@ fn prefixed(flavour: Flavour) -> Outcome {
     Ok(())
 }
 
-/// examples/changed/changed.h with one change or with none, by itself and where the header renames functions too.
+/// examples/changed/changed.h with one change or none, by itself and with a header that renames functions too.
 fn changed(change: &str) -> Outcome {
     for (flavour, prefix) in [(DEFAULT, ""), (LAYOUT_211, PREFIX)] {
         let packed = packed(flavour, prefix)?;
@@ -470,8 +470,8 @@ fn changed(change: &str) -> Outcome {
     Ok(())
 }
 
-/// A shared object for abidw: the library, whole, and a pointer to each function with the type that the header gives it.
-/// abidw reads debug information of C only, and a pointer has all of a function's types behind it.
+/// A shared object for abidw: the whole library, and a pointer to each function with the type that the header gives it. abidw reads
+/// only debug information of C, and through the pointers it reaches all types of the functions.
 fn doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let packed = packed(flavour, "")?;
     let golden = symbols::golden()?;
@@ -486,7 +486,7 @@ fn doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
     fs::write(&source, text)?;
     let shared = source.with_extension("so");
     let mut command = gcc(&packed);
-    // The record names the file, and not the folder of this machine.
+    // The record names the file without the folder of this machine.
     command.arg(format!("-fdebug-prefix-map={}=.", folder()?.display()));
     command
         .args(["-g", "-shared", "-fPIC", "-Wl,-soname,doors.so"])
@@ -513,7 +513,7 @@ fn same_interface(flavour: Flavour) -> Outcome {
     Ok(())
 }
 
-/// The other layout against this record.
+/// The other layout differs from this record.
 fn other_interface() -> Outcome {
     match run(Command::new("abidiff")
         .arg(record(DEFAULT))

@@ -1,6 +1,6 @@
-//! Those who use the library through its build: CMake projects, pkg-config, and a source tree without network.
+//! Projects that use the library through its build: with CMake, with pkg-config, and from a source tree without network.
 //!
-//! `IKCP_CMAKES` names more versions of CMake than the one in the search path: paths of `cmake`, with colons between.
+//! `IKCP_CMAKES` names more versions of CMake than the one in the search path: paths of `cmake`, separated by colons.
 
 use std::env;
 use std::fs;
@@ -14,15 +14,15 @@ use crate::memo::Memo;
 use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
-/// Builds wait for cargo, and for other tests' builds.
+/// Long, because builds wait for cargo and for the builds of other tests.
 const LONG: Duration = Duration::from_secs(600);
 
-/// One way to configure the library; the first kind is what `kcp::kcp` is.
+/// One way to configure the library. `kcp::kcp` is the first of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Setup {
     name: &'static str,
     options: &'static [&'static str],
-    /// What the program of the consumers says of the library.
+    /// What the consumers' program prints about the library.
     says: &'static str,
 }
 
@@ -51,7 +51,7 @@ const OTHER: Setup = Setup {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cmake {
     path: PathBuf,
-    /// For names of tests and folders; the first one is the machine's own.
+    /// For names of tests and folders; number 0 is the machine's own.
     number: usize,
 }
 
@@ -64,7 +64,7 @@ pub fn add(suite: &mut Suite) {
     let mut test = |extent, name: String, test: Box<dyn FnOnce() -> Outcome + Send>| {
         suite.test_in(extent, need_cmake(), format!("consumers: {name}"), test);
     };
-    // Each setup builds the library anew: the short run has one of each way to use it.
+    // Each setup builds the library anew, so the short run has one setup for each way to use it.
     let short = |wanted: bool| if wanted { Extent::Short } else { Extent::Full };
 
     for cmake in std::iter::once(own.clone()).chain(more) {
@@ -126,7 +126,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// Runs a command as a user's shell would, without what cargo sets for tests; what it wrote.
+/// Runs a command as a user's shell would, without the variables that cargo sets for tests; returns its output.
 pub fn plain(command: &mut Command) -> Result<String, String> {
     for name in ["LD_LIBRARY_PATH", "MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS"] {
         command.env_remove(name);
@@ -135,7 +135,7 @@ pub fn plain(command: &mut Command) -> Result<String, String> {
 }
 
 impl Cmake {
-    /// That of the search path.
+    /// The version in the search path.
     pub fn own() -> Self {
         Cmake {
             path: "cmake".into(),
@@ -178,7 +178,7 @@ impl Cmake {
         )
     }
 
-    /// Runs the tests of a build; what they wrote.
+    /// Runs the tests of a build; returns their output.
     fn tests(&self, build: &Path) -> Result<String, String> {
         let ctest = self.path.with_file_name("ctest");
         let wrote = plain(Command::new(ctest).arg("-V").current_dir(build))?;
@@ -188,7 +188,7 @@ impl Cmake {
         }
     }
 
-    /// The build and the prefix of one setup, made as a user makes them, unless a test has done so before.
+    /// The build and the prefix of one setup, made as a user makes them, by the first test that asks.
     pub fn installed(&self, setup: Setup) -> Result<(PathBuf, PathBuf), String> {
         static INSTALLED: Memo<(Cmake, Setup), Result<(PathBuf, PathBuf), String>> = Memo::new();
         INSTALLED.get((self.clone(), setup), || {
@@ -260,7 +260,7 @@ fn builds_once(cmake: &Cmake) -> Outcome {
     }
 }
 
-/// A copy of the sources with its crates beside them, and a cargo that knows of no others.
+/// A copy of the sources with the crates next to it, and a cargo that knows no other crates.
 fn vendored(cmake: &Cmake) -> Outcome {
     let folder = cmake.folder("vendored");
     fs::remove_dir_all(&folder).ok();
@@ -272,7 +272,7 @@ fn vendored(cmake: &Cmake) -> Outcome {
             .arg(source.join("vendor"))
             .current_dir(&source),
     )?;
-    // What cargo vendor says to write.
+    // As `cargo vendor` tells users to write.
     let config = "[source.crates-io]\nreplace-with = \"vendored-sources\"\n\n\
                   [source.vendored-sources]\ndirectory = \"vendor\"\n";
     fs::create_dir_all(source.join(".cargo"))?;
@@ -310,7 +310,7 @@ fn pkg_config(cmake: &Cmake, setup: Setup) -> Outcome {
             .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")),
     )?;
     let mut program = Command::new(build.join("consumer"));
-    // The static one must not need it, the shared one cannot do without.
+    // A program with the static library must not need libkcp.so; one with the shared library must.
     program.env_remove("LD_LIBRARY_PATH");
     if setup == SHARED {
         if run(&mut program).is_ok() {

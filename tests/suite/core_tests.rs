@@ -1,5 +1,5 @@
-//! The unit tests of the protocol, in every flavour, and the tests of the crate for Rust over it. They run from here so that the list of what did not run is the last
-//! that a test run shows.
+//! The unit tests of the protocol, in every flavour, and the tests of the crate for Rust. They run from here so that the list of
+//! tests that did not run ends the output.
 
 use crate::library::{self, ALL, DEFAULT, Flavour, GENERAL};
 use crate::suite::{Extent, Outcome, Suite};

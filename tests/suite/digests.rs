@@ -1,6 +1,6 @@
-//! Random sessions whose digests were recorded from the original: packets, return values, public fields and lists are
-//! those of the original, bit for bit, on every machine. c-tests/session/README.md says what a session is, and how the
-//! digests are recorded anew after a change of the driver.
+//! Random sessions whose digests were recorded from the original: packets, return values, public fields and lists are those of the
+//! original, bit for bit, on every machine. c-tests/session/README.md says what a session is, and how to record the digests anew
+//! after a change of the driver.
 
 use crate::library::{self, DEFAULT, Flavour, GENERAL, LAYOUT_211, PROFILE_17, PROFILE_171};
 use crate::suite::{Outcome, Suite};

@@ -1,5 +1,5 @@
-//! The documents: what is made from the source is fresh, tables are what programs print, commands run as they are written,
-//! links lead somewhere, and both languages of the README say the same.
+//! The documents: generated pages are fresh, tables are what programs print, commands run as written, links lead somewhere, and
+//! both languages agree.
 
 mod api;
 
@@ -14,7 +14,7 @@ use crate::library::{DEFAULT, root};
 use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Linkage, compare_with_file, lacks, run_within};
 
-/// The project of migrating.md, with the original's files as it has them before; theirs must not be compiled.
+/// The project of migrating.md before the change, with the original's files; those must not be compiled.
 const VENDORED: &str = "rm -rf ../game && mkdir ../game && cp app.c ../game/main.c\n\
                         echo '#error the old one' | tee ../game/ikcp.h > ../game/ikcp.c\n";
 const PACKAGE: &str = "rm -rf ../game ../kcp && mkdir ../game && cp app.c ../game/main.c\n\
@@ -22,7 +22,7 @@ const PACKAGE: &str = "rm -rf ../game ../kcp && mkdir ../game && cp app.c ../gam
                        'find_package(kcp CONFIG REQUIRED)' 'add_executable(game main.c)' \\\n  \
                        'target_link_libraries(game PRIVATE kcp::kcp)' > ../game/CMakeLists.txt\n";
 
-/// The sections of migrating.md on build systems, the project in tests/consumers/builds of each, and what it takes.
+/// The sections of migrating.md on build systems, with the project of each in tests/consumers/builds and the commands it needs.
 const BUILDS: [(&str, &str, &[&str]); 9] = [
     ("### Make", "make", &["make", "nm"]),
     ("### configure", "configure", &["make", "autoreconf"]),
@@ -39,7 +39,7 @@ const BUILDS: [(&str, &str, &[&str]); 9] = [
     ("### Cargo build scripts", "cargo", &[]),
 ];
 
-/// What a build needs beside commands.
+/// What a build needs besides commands.
 fn missing_parts(project: &str) -> Option<String> {
     let (there, part) = match project {
         "setuptools" => {
@@ -145,7 +145,7 @@ fn api_is_fresh() -> Outcome {
     Ok(compare_with_file(&root().join("docs/api.md"), &page)?)
 }
 
-/// A line of a document, and whether it is within a code block (its fences included).
+/// Each line of a document, and whether it is in a code block (including the fences).
 fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let mut code = false;
     text.lines().map(move |line| {
@@ -162,16 +162,17 @@ fn headings(text: &str) -> impl Iterator<Item = &str> {
         .map(|(line, _)| line)
 }
 
-/// Pages in English with a Chinese one beside them.
-const TRANSLATED: [&str; 5] = [
+/// English pages that have a Chinese one.
+const TRANSLATED: [&str; 6] = [
     "README",
     "docs/api",
     "docs/connection",
+    "docs/doctor",
     "docs/migrating",
     "docs/tuning",
 ];
 
-/// Both languages have headings of the same levels, the same code, and tables with the same numbers.
+/// Both languages have the same levels of headings, the same code, and the same numbers in tables.
 fn languages_agree() -> Outcome {
     for name in TRANSLATED {
         let english = read(&format!("{name}.md"))?;
@@ -202,7 +203,7 @@ fn agree(english: &str, chinese: &str) -> Result<(), String> {
                     .map(|part| part.trim_matches('.'))
                     .filter(|part| !part.is_empty())
                     .collect();
-                numbers.sort_unstable(); // the languages have their own order of words
+                numbers.sort_unstable(); // the order of words differs between the languages
                 numbers.join(" ")
             })
             .collect()
@@ -246,7 +247,7 @@ fn documents() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(found)
 }
 
-/// What GitHub makes of a heading.
+/// The anchor that GitHub makes of a heading.
 fn anchor(heading: &str) -> String {
     heading
         .trim_start_matches('#')
@@ -295,7 +296,7 @@ fn links_lead_somewhere() -> Outcome {
     }
 }
 
-/// Its first version is that of the package.
+/// The first version of the changelog is that of the package.
 fn changelog() -> Outcome {
     let text = read("CHANGELOG.md")?;
     let version = env!("CARGO_PKG_VERSION");
@@ -305,7 +306,7 @@ fn changelog() -> Outcome {
     }
 }
 
-/// Rows of the README, in their order, and those of performance.md that they are made of.
+/// The rows of performance.md from which the rows of the README are made, in the README's order.
 const FIRST_SCREEN: [&str; 5] = [
     "1,376 B, no loss, 20 ms, window 1,024",
     "1,376 B, 1 % loss, 20 to 40 ms, window 1,024",
@@ -314,7 +315,7 @@ const FIRST_SCREEN: [&str; 5] = [
     "stripped libkcp.so",
 ];
 
-/// Ratios are rounded up by at most a third, kilobytes to the nearest. The Chinese table has the numbers of this one.
+/// Ratios are rounded up by at most a third, kilobytes to the nearest. The Chinese table has the same numbers (see `agree`).
 fn first_screen() -> Outcome {
     let (readme, performance) = (read("README.md")?, read("docs/performance.md")?);
     let cells = |line: &str| -> Vec<String> {
@@ -350,14 +351,14 @@ fn first_screen() -> Outcome {
     Ok(())
 }
 
-/// Each `target/tuning NAME` is followed by the table that it prints.
+/// After each `target/tuning NAME` comes the table that this command prints.
 fn tuning() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let program = gcc.link(&["../examples/tuning/tuning.c"], DEFAULT, Linkage::Static)?;
     let text = read("docs/tuning.md")?;
     let mut found = String::new();
-    let mut printed: Option<String> = None; // to be put where the next table is
-    let mut replacing = false; // the lines of a table that is put elsewhere
+    let mut printed: Option<String> = None; // replaces the next table
+    let mut replacing = false; // within a table that was replaced
     let mut tables = 0;
     for (line, code) in lines(&text) {
         if let (Some(arguments), true) = (line.strip_prefix("target/tuning "), code) {
@@ -385,7 +386,7 @@ fn tuning() -> Outcome {
     Ok(compare_with_file(&root().join("docs/tuning.md"), &found)?)
 }
 
-/// Runs the commands of one section, as they are written, in a fresh copy of the sources.
+/// Runs the commands of one section, as written, in a fresh copy of the sources.
 fn commands(document: &str, section: &str, before: &str) -> Outcome {
     let text = read(document)?;
     let (_, section) = text

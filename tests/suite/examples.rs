@@ -1,42 +1,19 @@
-//! The echo clients in examples: the lines of each README are run as they are written, in a fresh copy of the sources.
+//! The echo client in C++: the lines of its README run as written, in a fresh copy of the sources. packages/try.py runs the
+//! clients in other languages, which need a package.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::checkout::checkout;
 use crate::suite::{Outcome, Suite};
-use crate::tools::{lacks, run, run_within};
-
-/// A folder of examples, and the commands that its lines need beside cargo and cc.
-const EXAMPLES: [(&str, &[&str]); 7] = [
-    ("cpp", &["c++"]),
-    ("python", &["python3"]),
-    ("luajit", &["luajit"]),
-    ("go", &["go"]),
-    ("csharp", &["mcs", "mono"]),
-    ("node", &["node", "npm"]),
-    ("java", &["java"]),
-];
+use crate::tools::{lacks, run_within};
 
 pub fn add(suite: &mut Suite) {
-    for (name, needs) in EXAMPLES {
-        let missing = lacks(&[&["cc", "bash"], needs].concat()).or_else(|| lacks_module(name));
-        suite.test_unless(missing, format!("examples: {name}"), move || echoes(name));
-    }
-}
-
-/// What has no command of its own to ask for.
-fn lacks_module(example: &str) -> Option<String> {
-    match example {
-        "luajit" => run(Command::new("luajit").args(["-e", "require 'socket'"]))
-            .is_err()
-            .then(|| "no LuaSocket".to_string()),
-        "java" => (!Path::new("/usr/share/java/jna.jar").exists()).then(|| "no JNA".to_string()),
-        _ => None,
-    }
+    suite.test_unless(lacks(&["cc", "c++", "bash"]), "examples: cpp", || {
+        echoes("cpp")
+    });
 }
 
 /// The code block of a README: the three lines that run the example.
@@ -57,7 +34,7 @@ fn echoes(name: &str) -> Outcome {
     let lines = lines(&fs::read_to_string(
         tree.join("examples").join(name).join("README.md"),
     )?)?;
-    // A user stops the server by hand. The number of the port is the README's, so another run of these tests may have it.
+    // A user stops the server by hand. The port number is the README's, so another run of these tests may be using the port.
     let script = format!("{lines}status=$?\nkill $(jobs -p)\nwait\nexit $status\n");
     for _ in 0..20 {
         let wrote = run_within(
@@ -77,7 +54,7 @@ fn echoes(name: &str) -> Outcome {
     Err("the port of the example is never free".into())
 }
 
-/// All echoes came back equal, and over a link that did lose packets.
+/// All echoes came back unchanged, over a link that lost packets.
 fn check(wrote: &str) -> Outcome {
     if !wrote.contains("100 echoes, all equal") {
         return Err(wrote.into());

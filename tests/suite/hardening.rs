@@ -1,6 +1,6 @@
-//! The programs that try to break the library: the register of deviations, callbacks that do everything, that are left or
-//! parked, memory that runs out, threads. Each runs plain, under AddressSanitizer with the library instrumented as well, and under valgrind; those
-//! with threads under ThreadSanitizer and helgrind.
+//! The programs that try to break the library: the register of deviations, callbacks that do everything or are left or parked,
+//! memory that runs out, threads. Each runs plain, under AddressSanitizer with the library instrumented as well, and under
+//! valgrind; those with threads also run under ThreadSanitizer and helgrind.
 
 use std::env::consts;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::memo::Memo;
 use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, run};
 
-/// A program in c-tests and what it is told, where it runs as it is, instrumented, and emulated.
+/// A program in c-tests and its arguments when it runs plain, instrumented, and emulated.
 struct Program {
     source: &'static str,
     plain: &'static [&'static str],
     instrumented: &'static [&'static str],
     emulated: &'static [&'static str],
-    /// In all flavours of the library or in the default only.
+    /// The flavours of the library in which the program runs.
     flavours: &'static [Flavour],
     threads: bool,
 }
@@ -54,7 +54,7 @@ const PROGRAMS: [Program; 26] = [
     program("deviations/d08_huge_round_trips.c"),
     program("deviations/d09_pacing.c"),
     Program {
-        // The other parts hand gigabytes over.
+        // The other parts pass gigabytes.
         emulated: &["linked"],
         ..in_default("deviations/d10_long_message.c")
     },
@@ -68,7 +68,7 @@ const PROGRAMS: [Program; 26] = [
         ..program("callbacks/reentry.c")
     },
     Program {
-        // Sessions are shorter where each step takes long.
+        // Shorter sessions where each step takes long.
         emulated: &["1", "60"],
         ..program("callbacks/leave.c")
     },
@@ -79,7 +79,7 @@ const PROGRAMS: [Program; 26] = [
     in_default("callbacks/parked.cpp"),
     in_default("callbacks/thrown.cpp"),
     Program {
-        // How many programs; IKCP_SEED repeats a run, IKCP_STORM=n makes them n times as many.
+        // The number of programs. IKCP_SEED repeats a run, IKCP_STORM=n plays n times as many.
         plain: &["300"],
         instrumented: &["150"],
         emulated: &["15"],
@@ -92,7 +92,7 @@ const PROGRAMS: [Program; 26] = [
         ..program("callbacks/list_edits.c")
     },
     Program {
-        // Every how many-th allocation is tried.
+        // The distance between two allocations that are tried.
         plain: &["3"],
         instrumented: &["7"],
         emulated: &["200"],
@@ -111,7 +111,7 @@ const PROGRAMS: [Program; 26] = [
 ];
 
 impl Program {
-    /// Those in C++ switch stacks, with calls that some systems lack or warn of.
+    /// Programs in C++ switch stacks, with functions that some systems lack or deprecate.
     fn missing(&self) -> Option<String> {
         let lacking = self.source.ends_with(".cpp") && consts::OS != "linux";
         lacking.then(|| format!("no ucontext.h on {}", consts::OS))
@@ -186,7 +186,7 @@ fn case(
         Way::Sanitized(sanitizer) => format!("{sanitizer:?}Sanitizer"),
         Way::Emulated(tool) => tool.to_string(),
     };
-    // Plain in the default flavour and under AddressSanitizer finds almost all; valgrind takes ten times as long.
+    // Plain runs in the default flavour and runs under AddressSanitizer find almost everything; valgrind takes ten times as long.
     let extent = match way {
         Way::Plain(DEFAULT) if ["gcc", "g++"].contains(&compiler.command) => Extent::Short,
         Way::Sanitized(Sanitizer::Address) => Extent::Short,
@@ -288,7 +288,7 @@ impl Sanitizer {
         }
     }
 
-    /// Rust has its sanitizers in the nightly compiler only.
+    /// Only the nightly compiler of Rust has sanitizers.
     fn missing(self) -> Option<String> {
         static MISSING: Memo<(), Option<String>> = Memo::new();
         MISSING.get((), || {
@@ -311,7 +311,7 @@ impl Sanitizer {
         BUILT.get(self, || {
             let target = "x86_64-unknown-linux-gnu";
             let folder = library::scratch().join(format!("library/{}", self.flag()));
-            // The precompiled `core` is not instrumented, which the compiler wants to hear.
+            // The precompiled `core` is not instrumented, which the compiler must be told.
             let flags = format!(
                 "-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer",
                 self.flag()
@@ -332,7 +332,7 @@ impl Sanitizer {
     }
 }
 
-/// Cargo of the nightly toolchain, whatever toolchain runs this test.
+/// Cargo of the nightly toolchain, whichever toolchain runs this test.
 fn nightly() -> Command {
     let mut command = Command::new("rustup");
     command

@@ -1,4 +1,4 @@
-//! The header: that it is what cbindgen makes of the source, and that every dialect takes it.
+//! The headers: they are what cbindgen makes of the source, and every dialect accepts them.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::library::{self, root};
 use crate::suite::{Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, compare_with_file, run};
 
-/// A header, how cbindgen makes it, and the files whose types and functions it shows.
+/// A header, its configuration for cbindgen, and the files whose types and functions it shows.
 struct Header {
     name: &'static str,
     config: &'static str,
@@ -63,7 +63,7 @@ fn is_fresh(header: &Header) -> Outcome {
     Ok(compare_with_file(&file, &text)?)
 }
 
-/// cbindgen writes each comment on three lines and more, without asterisks: brings them into the usual form.
+/// cbindgen writes each comment on at least three lines, without asterisks. This gives comments their usual form.
 fn tidy(header: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut comment: Option<(String, Vec<&str>)> = None;
@@ -116,7 +116,7 @@ fn names_the_version() -> Outcome {
     Ok(())
 }
 
-/// Twice in one file, after another project's copy of its typedefs and its list, and both layouts.
+/// The header twice in one file, after another project's copy of its typedefs and its list, in both layouts.
 fn compiles(compiler: Compiler, dialect: &str) -> Outcome {
     for layout in [&[][..], &["-DIKCP_LAYOUT_211"][..]] {
         run(compiler

@@ -1,4 +1,4 @@
-//! The installed tree itself: its files, its static library with every linker, and the headers with every compiler.
+//! The installed tree: its files, its static library with every linker, and the headers with every compiler.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// All paths below a folder that are files, sorted.
+/// The paths of all files below a folder, sorted.
 fn listing(folder: &Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -69,7 +69,7 @@ fn listing(folder: &Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     Ok(found)
 }
 
-/// The files' names, the header to the byte, and a static library that holds the public names and little else.
+/// The names of the files, the headers byte for byte, and a static library that holds little more than the public names.
 fn files() -> Outcome {
     let (_, prefix) = Cmake::own().installed(STATIC)?;
     let found = listing(&prefix)?.join("\n") + "\n";
@@ -117,7 +117,7 @@ fn files() -> Outcome {
     symbols::compare(DEFAULT, defined)
 }
 
-/// The shrunk library, as usual, without position independence, fully static, and with sections collected.
+/// The stripped library, linked as usual, without position independence, fully static, and with unused sections removed.
 fn links(compiler: Compiler, linker: &str) -> Outcome {
     let cmake = Cmake::own();
     let (_, prefix) = cmake.installed(STATIC)?;
@@ -183,7 +183,7 @@ fn cxx_header(compiler: Compiler, dialect: &str) -> Outcome {
     Ok(())
 }
 
-/// The header before and after a complete copy of its typedefs and its list in another project's header.
+/// The header before and after another project's header with a complete copy of its typedefs and its list.
 fn beside(compiler: Compiler) -> Outcome {
     for dialect in compiler.dialects {
         for order in ["-DOTHER_FIRST", "-DOTHER_LAST"] {

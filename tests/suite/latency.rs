@@ -1,4 +1,4 @@
-//! The latency test of the README: that it passes on a link that is good, and says so when nothing arrives.
+//! The latency test of the README: it passes on a good link, and fails when nothing arrives.
 
 use crate::library::DEFAULT;
 use crate::suite::{Outcome, Suite};

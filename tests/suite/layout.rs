@@ -1,5 +1,5 @@
-//! The layout of the public structs as the C compiler sees it, compared with the table of each layout. The Rust side is
-//! asserted at compile time in ikcp-core.
+//! The layout of the public structs in the C compiler, compared with the table of each layout. ikcp-core asserts the Rust side at
+//! compile time.
 
 use crate::library::{self, DEFAULT, Flavour, LAYOUT_211};
 use crate::suite::{Outcome, Suite};

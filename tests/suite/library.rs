@@ -1,4 +1,4 @@
-//! Builds the library as a user does, once for each set of features, and tells where its files are.
+//! Builds the library as a user does, once for each set of features, and returns its files.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A folder that `cargo clean` removes.
+/// The tests' folder inside the target folder, which `cargo clean` removes.
 pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
@@ -37,11 +37,11 @@ pub struct Library {
 pub struct Flavour {
     pub name: &'static str,
     pub features: &'static [&'static str],
-    /// With ikcpx.h, as usual.
+    /// Whether it has ikcpx.h, as usual.
     pub extensions: bool,
-    /// What a program that is compiled for it defines.
+    /// The macros that programs for this flavour define.
     pub defines: &'static [&'static str],
-    /// The same for `pack`.
+    /// The options of `pack` for this flavour.
     pub pack: &'static [&'static str],
 }
 
@@ -73,7 +73,7 @@ pub const LAYOUT_211: Flavour = Flavour {
     defines: &["IKCP_LAYOUT_211"],
     pack: &["--layout", "2.1.1"],
 };
-/// The default without its short ways. No program is compiled for it.
+/// The default without its short ways. No program is compiled for this flavour.
 pub const GENERAL: Flavour = Flavour {
     name: "no-short-ways",
     features: &["no-short-ways"],
@@ -81,7 +81,7 @@ pub const GENERAL: Flavour = Flavour {
     defines: &[],
     pack: &[],
 };
-/// The default without what the original lacks.
+/// The default without extensions.
 pub const PLAIN: Flavour = Flavour {
     name: "without-extensions",
     features: &[],
@@ -94,14 +94,14 @@ pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 static BUILT: Memo<Flavour, Result<Library, String>> = Memo::new();
 
 impl Flavour {
-    /// Builds it, unless a test has done so before.
+    /// The files of this flavour, built by the first test that asks.
     pub fn library(self) -> Result<Library, String> {
         BUILT.get(self, || build(self))
     }
 }
 
-/// All flavours are built in one folder, where they share what they depend on, and copied from there: cargo gives their files
-/// the same names.
+/// All flavours are built in one folder, where they share their dependencies, and copied from there, because cargo gives their
+/// files the same names.
 fn build(flavour: Flavour) -> Result<Library, String> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock();
@@ -130,7 +130,7 @@ fn build(flavour: Flavour) -> Result<Library, String> {
             .find(|path| path.extension().is_some_and(|found| found == ending))
             .ok_or_else(|| format!("cargo reports no file that ends in .{ending}: {files:?}"))?;
         let copy = to.join(built.file_name().unwrap_or_default());
-        // Not over the old file, which a program of an earlier run may still have open.
+        // Removed first, because a program of an earlier run may still have the old file open.
         fs::remove_file(&copy).ok();
         fs::copy(built, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
         Ok::<_, String>(copy)
@@ -144,7 +144,7 @@ fn build(flavour: Flavour) -> Result<Library, String> {
 /// A folder that `pack` filled, with `include/` and `lib/`; every symbol begins with `prefix`.
 pub fn packed(flavour: Flavour, prefix: &'static str) -> Result<PathBuf, String> {
     static PACKED: Memo<(Flavour, &'static str), Result<PathBuf, String>> = Memo::new();
-    // One after the other, since they share a target folder.
+    // One after the other, because they share a target folder.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     PACKED.get((flavour, prefix), || {
         let _guard = ONE_AT_A_TIME.lock();

@@ -1,4 +1,4 @@
-//! What links and what must not.
+//! What must link and what must not.
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ fn folder() -> Result<PathBuf, std::io::Error> {
     Ok(folder)
 }
 
-/// Such a program would write its callbacks to other fields than the library reads.
+/// Such a program would write its callbacks to fields that the library does not read.
 fn other_layout_is_refused() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let library = DEFAULT.library()?;
@@ -53,7 +53,7 @@ fn other_layout_is_refused() -> Outcome {
     Ok(())
 }
 
-/// A build without LTO refers to Rust's unwinder unless something is done about it.
+/// A build without LTO would refer to Rust's unwinder if nothing were done about that.
 fn debug_build() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let target = library::scratch().join("library/debug-build");
@@ -86,7 +86,7 @@ fn readme_example() -> Outcome {
         .ok_or("the README has no example in C")?;
     let source = folder()?.join("readme.c");
     fs::write(&source, example)?;
-    // As it stands, in C and in C++.
+    // As written, in C and in C++.
     for compiler in COMPILERS
         .iter()
         .filter(|compiler| compiler.missing().is_none())

@@ -1,30 +1,30 @@
 //! All tests of what is shipped: the library's files, the header, and programs in C and C++ that use them.
 //!
-//! One program with a harness of its own, so that what did not run, and why, ends the normal output of `cargo test`.
+//! One program with its own harness, so that the output of `cargo test` ends with the tests that did not run, and why.
 //!
-//! - `suite`: collects tests, and those that lack a tool
-//! - `packages`: where the tools come from
+//! - `suite`: collects the tests, runs them, and reports those that lack a tool
+//! - `packages`: the packages that have the tools
 //! - `library`: builds the library once for each set of features
 //! - `memo`: work that several tests share
 //! - `checkout`: a copy of the sources, for commands as users write them
 //! - `tools`: the compilers of this machine, and how programs are run
-//! - `archive`: what `pack` writes: linked whole, by every linker, with a prefix, and its interface against a record
+//! - `archive`: what `pack` writes: linked whole, by every linker, with a prefix; its interface
 //! - `symbols`, `header`, `layout`, `link`: the files themselves
 //! - `programs`: the programs in c-tests, each linked with the static and with the shared library
 //! - `sessions`: simulated sessions in virtual time
 //! - `digests`: random sessions against digests recorded from the original
 //! - `latency`: the latency test of the README
-//! - `consumers`: CMake projects and others that use the library through its build
-//! - `installed`: the installed tree, every linker and compiler on it
+//! - `consumers`: projects that use the library through its build, with CMake and others
+//! - `installed`: the installed tree, with every linker and compiler
 //! - `examples`: the echo clients in every language, run as their READMEs say
 //! - `hardening`: programs that try to break the library, plain, instrumented and emulated
 //! - `stack`: the units in examples/stack and their tests
-//! - `docs`: the documents: fresh, true to what programs print, commands run as written
+//! - `docs`: the documents: generated pages, tables that programs print, commands
 //! - `core_tests`: the unit tests of the protocol
 //!
-//! Without a filter the rarer setups are left out, `IKCP_TESTS=all` takes them in (`suite::Extent`).
+//! Without a filter the rarer setups are left out; `IKCP_TESTS=all` includes them (`suite::Extent`).
 //! `IKCP_SEED=n` repeats a random test, `IKCP_STORM=n` plays n times as many random programs around callbacks, `IKCP_BLESS=1`
-//! writes the files that tests compare with.
+//! writes the files with which tests compare.
 
 mod archive;
 mod checkout;

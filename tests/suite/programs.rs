@@ -1,16 +1,16 @@
-//! The programs in c-tests: each is compiled by every compiler there is, and linked once with each file of the library.
+//! The programs in c-tests: every compiler of this machine compiles each, and each is linked once with each file of the library.
 
 use crate::library::{ALL, DEFAULT, Flavour, LAYOUT_211};
 use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, Linkage};
 
-/// A program and where it makes sense.
+/// A program and how it is built.
 struct Program {
     source: &'static [&'static str],
-    /// C, C++ or both: a program in C that is also C++ runs as both.
+    /// C, C++ or both: a program that is valid in both runs as both.
     c: bool,
     cxx: bool,
-    /// In all flavours of the library or in the default only.
+    /// The flavours of the library in which the program runs.
     flavours: &'static [Flavour],
 }
 
@@ -28,7 +28,7 @@ const PROGRAMS: [Program; 7] = [
     in_all(&["embedder.c"]),
     in_all(&["included.c"]),
     in_all(&["extensions.c"]),
-    // Without hooks there is nothing to be seen in the older profiles.
+    // The older profiles have no hooks.
     Program {
         flavours: &[DEFAULT, LAYOUT_211],
         ..in_all(&["congestion.c"])
@@ -44,7 +44,7 @@ const PROGRAMS: [Program; 7] = [
     },
 ];
 
-/// The search for a packet that costs more where the window is larger: a matter of time, so once.
+/// The search for a packet whose cost grows with the window. It measures time, so it runs once.
 fn worst_packet() -> Outcome {
     let [gcc, ..] = COMPILERS;
     gcc.link(&["cost/worst_packet.c"], DEFAULT, Linkage::Static)?
@@ -70,7 +70,7 @@ pub fn add(suite: &mut Suite) {
                         "{}: {}, {}, {linkage:?}",
                         program.source[0], compiler.command, flavour.name
                     );
-                    // The compilers agree on the library's layouts, so one of them speaks for all.
+                    // The compilers agree on the library's layouts, so one compiler is enough.
                     let extent = match (flavour, compiler.command) {
                         (DEFAULT, _) | (_, "gcc") => Extent::Short,
                         _ => Extent::Full,

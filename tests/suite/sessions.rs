@@ -1,4 +1,4 @@
-//! Simulated sessions in virtual time: every byte arrives once and in order, in every mode and on every kind of link.
+//! Simulated sessions in virtual time: every byte arrives once and in order, in every mode, on every kind of link.
 
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ const MODES: [&str; 8] = [
     "stream-congestion",
 ];
 
-/// For the short run and for the full one.
+/// The number of sessions, in the short run and in the full one.
 const SESSIONS: [u32; 2] = [200, 1000];
 
 pub fn add(suite: &mut Suite) {
@@ -36,7 +36,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// A new one for each run, unless the environment repeats one.
+/// A new seed for each run, unless the environment names one.
 fn seed() -> u64 {
     match env::var("IKCP_SEED").map(|seed| seed.parse()) {
         Ok(Ok(seed)) => seed,

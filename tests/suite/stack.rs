@@ -1,10 +1,11 @@
-//! The tests of the units in examples/stack: as they are, under sanitizers and under valgrind, between them with each
-//! compiler; and the figures of their README.
+//! The tests of the units in examples/stack: plain, under sanitizers and under valgrind, with each compiler in at least one of
+//! these ways; and the figures of their README.
 
 use std::env;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crate::library::{self, DEFAULT, root};
@@ -28,13 +29,13 @@ const SANITIZED: Build = Build {
     flags: "-O1 -g -fno-omit-frame-pointer -Werror -fsanitize=address,undefined -fno-sanitize-recover",
 };
 
-/// Tests that take half a minute or more under valgrind, or wait for what must happen in time.
+/// Tests that take half a minute or more under valgrind, or in which something must happen in time.
 const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
 
 pub fn add(suite: &mut Suite) {
-    let [gcc, _, clang, _] = COMPILERS;
+    let [gcc, gxx, clang, _] = COMPILERS;
     let tests = tests();
-    // They mostly wait, for packets and for timeouts: each once of its kind, and once with each compiler.
+    // The tests mostly wait for packets and timeouts, so each build and each compiler occurs once.
     for (compiler, build) in [(gcc, PLAIN), (clang, SANITIZED)] {
         let lack = lacks_any(compiler, build);
         for test in &tests {
@@ -68,9 +69,20 @@ pub fn add(suite: &mut Suite) {
         alone,
     );
     suite.test_unless(
-        lack,
+        lack.clone(),
         "stack: README.md has the figures that fec prints",
         figures,
+    );
+    suite.test_unless(
+        lack.or_else(|| gxx.missing()),
+        "stack: every header serves C++, whose client talks to the server",
+        from_cxx,
+    );
+    suite.test_in(
+        Extent::Full,
+        lacks_any(gcc, PLAIN).or_else(|| lacks(&["mcs", "mono"])),
+        "stack: a client in C# talks to the server",
+        from_csharp,
     );
 }
 
@@ -85,7 +97,7 @@ fn folder() -> PathBuf {
     root().join("examples/stack")
 }
 
-/// The names of the tests: files of the folder.
+/// The names of the tests, which are files of the folder.
 fn tests() -> Vec<String> {
     let files = fs::read_dir(folder().join("tests")).expect("the tests of examples/stack");
     let mut names: Vec<String> = files
@@ -96,7 +108,7 @@ fn tests() -> Vec<String> {
     names
 }
 
-/// What a machine lacks for the units as such: some system calls are Linux's.
+/// What a machine lacks for all units: some system calls exist only on Linux.
 fn lacks_library() -> Option<String> {
     static LACKING: Memo<(), Option<String>> = Memo::new();
     LACKING.get((), || {
@@ -117,7 +129,7 @@ fn lacks_library() -> Option<String> {
     })
 }
 
-/// A compiler may be there without what its sanitizers link with.
+/// A compiler may be installed without the libraries of its sanitizers.
 fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
     let made = Command::new(compiler)
         .args(build.flags.split(' '))
@@ -135,7 +147,7 @@ fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
     (!works).then(|| format!("no sanitizers for {compiler}"))
 }
 
-/// Builds programs and tests, unless a test has done so before; gives the folder that they are in.
+/// The folder with programs and tests, built by the first test that asks.
 fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
     static BUILT: Memo<(&'static str, Build), Result<PathBuf, String>> = Memo::new();
     BUILT.get((compiler, build), || {
@@ -152,14 +164,14 @@ fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
             .arg(format!("CFLAGS={}", build.flags))
             .arg(variable("KCP_LIBS", &library.archive))
             .arg(variable("BUILD", &to))
-            // Those of cargo, if make runs it.
+            // Those of cargo, if make runs cargo.
             .env_remove("MAKEFLAGS")
             .env_remove("MFLAGS"))?;
         Ok(to)
     })
 }
 
-/// Runs one test; `runner` is what goes in front. IKCP_SEED goes to tests that are random.
+/// Runs one test, with `runner` before its command. Random tests get IKCP_SEED.
 fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> Outcome {
     let program = built(compiler, build)?.join(format!("test_{test}"));
     let mut command = match runner {
@@ -176,7 +188,7 @@ fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> 
     Ok(())
 }
 
-/// What the first comment of a unit's header says that it needs: units and libraries; or that it is part of another.
+/// What the first comment of a unit's header says: the units and libraries that it needs, or that it is part of another unit.
 fn needs(header: &str) -> Option<(Vec<String>, Vec<String>)> {
     let line = header.strip_prefix("/* ")?.split_once(". */")?.0;
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -190,7 +202,7 @@ fn needs(header: &str) -> Option<(Vec<String>, Vec<String>)> {
     Some((list(units, ", "), list(libraries, " and ")))
 }
 
-/// Each unit is copied into an empty folder, with what its first line names and nothing else; no symbol is missing there.
+/// Each unit is copied to an empty folder, together with only what its first line names. No symbol is missing there.
 fn alone() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let library = DEFAULT.library()?;
@@ -258,7 +270,103 @@ fn alone() -> Outcome {
     Ok(())
 }
 
-/// The tables of the README: whatever is between the first and the last line of them is what the program prints.
+/// Builds a target of the Makefile that is not built with the rest.
+fn make(target: &str) -> Result<PathBuf, String> {
+    let [gcc, gxx, ..] = COMPILERS;
+    let to = built(gcc.command, PLAIN)?;
+    run(Command::new("make")
+        .arg("-C")
+        .arg(folder())
+        .arg(to.join(target))
+        .arg(format!("CC={}", gcc.command))
+        .arg(format!("CXX={}", gxx.command))
+        .arg(format!("CFLAGS={}", PLAIN.flags))
+        .arg(format!("KCP_LIBS={}", DEFAULT.library()?.archive.display()))
+        .arg(format!("BUILD={}", to.display()))
+        .env_remove("MAKEFLAGS")
+        .env_remove("MFLAGS"))?;
+    Ok(to)
+}
+
+/// A server of the programs on a port of its own, which ends with this.
+struct Chat {
+    server: Child,
+    port: u16,
+    key: String,
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Chat {
+    fn start(programs: &Path, name: &str) -> Result<Chat, String> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| error.to_string())?
+            .port();
+        let file = programs.join(format!("{name}.key"));
+        let _ = fs::remove_file(&file);
+        let key = run(Command::new(programs.join("server")).arg("key").arg(&file))?;
+        let server = Command::new(programs.join("server"))
+            .arg(port.to_string())
+            .arg(&file)
+            .arg("sesame")
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let key = key.trim().to_string();
+        Ok(Chat { server, port, key })
+    }
+
+    /// Runs a client that logs in, and succeeds when each channel has brought back what it said.
+    fn talk(&self, client: &mut Command) -> Outcome {
+        run(client.arg("127.0.0.1").arg(self.port.to_string()).args([
+            self.key.as_str(),
+            "somebody",
+            "sesame",
+        ]))?;
+        Ok(())
+    }
+}
+
+/// All headers in one file of C++, and the client that is written in it.
+fn from_cxx() -> Outcome {
+    let [_, gxx, ..] = COMPILERS;
+    let programs = make("talk")?;
+    let mut all = String::new();
+    for file in fs::read_dir(folder())? {
+        let name = file?.file_name().into_string().unwrap_or_default();
+        if name.ends_with(".h") {
+            all += &format!("#include \"{name}\"\n");
+        }
+    }
+    let source = programs.join("headers.cpp");
+    fs::write(&source, all)?;
+    run(Command::new(gxx.command)
+        .args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"])
+        .arg(format!("-I{}", root().join("include").display()))
+        .arg(format!("-I{}", folder().display()))
+        .arg(source))?;
+    let chat = Chat::start(&programs, "cxx")?;
+    chat.talk(&mut Command::new(programs.join("talk")))
+}
+
+fn from_csharp() -> Outcome {
+    make("libstackclient.so")?;
+    let programs = make("Talk.exe")?;
+    let chat = Chat::start(&programs, "csharp")?;
+    chat.talk(
+        Command::new("mono")
+            .env("LD_LIBRARY_PATH", &programs)
+            .arg(programs.join("Talk.exe")),
+    )
+}
+
+/// The tables of the README: everything between their first and last line is what the program prints.
 fn figures() -> Outcome {
     let [gcc, ..] = COMPILERS;
     let printed = run(&mut Command::new(built(gcc.command, PLAIN)?.join("fec")))?;

@@ -1,4 +1,4 @@
-//! Collects the tests, runs them, and ends with what did not run.
+//! Collects the tests, runs them, and lists those that did not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::packages;
 
-/// What a test returns; the error is shown.
+/// What a test returns; the error is printed.
 pub type Outcome = Result<(), Failed>;
 
 /// When a test runs.
@@ -19,7 +19,7 @@ pub type Outcome = Result<(), Failed>;
 pub enum Extent {
     /// Always: the test command takes a few minutes.
     Short,
-    /// With `IKCP_TESTS=all`, which `.ci/run` sets, or when a filter on the command line chooses it.
+    /// With `IKCP_TESTS=all`, which `.ci/run` sets, or if the command line has a filter.
     Full,
 }
 
@@ -54,7 +54,7 @@ impl Suite {
         self.test_in(Extent::Short, None, name, test);
     }
 
-    /// A test that needs something this machine may lack: `missing` names it.
+    /// A test that needs something that this machine may lack: `missing` names it.
     pub fn test_unless(
         &mut self,
         missing: Option<String>,
@@ -104,7 +104,7 @@ impl Suite {
             .filter(|(name, _)| chosen.contains(name.as_str()))
             .cloned()
             .collect();
-        // With one thread the name of a test is on the line before its result.
+        // With one thread, the name of a test is printed before its result on the same line.
         if !arguments.list && arguments.test_threads != Some(1) {
             LEFT.start(chosen.len() - lacking.len());
         }
@@ -128,7 +128,7 @@ impl Suite {
     }
 }
 
-/// Which tests did not run, why, and the command that would bring what they need.
+/// Prints which tests did not run, why, and the commands that install what they need.
 fn tell_lacking(skipped: &[(String, String)]) {
     let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, lack) in skipped {
@@ -149,7 +149,7 @@ fn tell_lacking(skipped: &[(String, String)]) {
     }
 }
 
-/// How many tests are left, told every ten seconds.
+/// The number of tests left, printed every ten seconds.
 struct Left {
     tests: AtomicUsize,
     told: Mutex<Option<Instant>>,
@@ -171,7 +171,7 @@ impl Left {
     fn count_down(&self) {
         let left = self.tests.fetch_sub(1, Ordering::Relaxed).wrapping_sub(1);
         let Ok(mut told) = self.told.lock() else {
-            return; // another test panicked while it told
+            return; // another test panicked while it printed
         };
         if left > 0 && told.is_some_and(|told| told.elapsed() > Duration::from_secs(10)) {
             *told = Some(Instant::now());

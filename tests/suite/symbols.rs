@@ -1,4 +1,4 @@
-//! What the two files export: the original's symbols, and those of ikcpx.h where the library has extensions.
+//! What the two files export: the original's symbols, and those of ikcpx.h if the library has extensions.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::library::{self, ALL, DEFAULT, Flavour, LAYOUT_211, PLAIN};
 use crate::suite::{Outcome, Suite};
 use crate::tools::compare_with_file;
 
-/// What a machine lacks whose files are of another kind.
+/// What a machine lacks if its files have another format.
 pub fn missing() -> Option<String> {
     (!cfg!(all(target_os = "linux", target_pointer_width = "64")))
         .then(|| "reads 64-bit ELF files only".to_string())
@@ -41,7 +41,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// `T` for a function, `D` for data, as nm has it; read-only data counts as data.
+/// `T` for a function, `D` for data, as in nm; read-only data counts as data.
 fn line<'data>(symbol: &impl ObjectSymbol<'data>) -> String {
     let kind = match symbol.kind() {
         SymbolKind::Text => 'T',
@@ -51,7 +51,7 @@ fn line<'data>(symbol: &impl ObjectSymbol<'data>) -> String {
     format!("{kind} {}", symbol.name().unwrap_or("?"))
 }
 
-/// Whether other files see it.
+/// Whether other files see the symbol.
 fn is_exported<'data>(symbol: &impl ObjectSymbol<'data>) -> bool {
     let visible = match symbol.flags() {
         SymbolFlags::Elf { st_other, .. } => st_other & 3 == elf::STV_DEFAULT,
@@ -70,7 +70,7 @@ pub fn golden() -> Result<String, std::io::Error> {
 pub fn compare(flavour: Flavour, mut found: Vec<String>) -> Outcome {
     found.sort_by(|a, b| a[2..].cmp(&b[2..]));
     if flavour == LAYOUT_211 {
-        // The name under which the header of this layout knows ikcp_create.
+        // The name that the header of this layout gives to ikcp_create.
         let own = found
             .iter()
             .position(|line| line == "T ikcp_create_layout_211")
@@ -97,7 +97,7 @@ fn shared_symbols(flavour: Flavour) -> Outcome {
     compare(flavour, of_shared(&data)?)
 }
 
-/// What a shared object exports, but for the ends of its sections, which some linkers add.
+/// What a shared object exports, except for the ends of its sections, which some linkers add.
 pub fn of_shared(data: &[u8]) -> Result<Vec<String>, object::Error> {
     let file = object::File::parse(data)?;
     let of_linker = |name: &str| ["__bss_start", "_edata", "_end"].contains(&name);
@@ -120,9 +120,9 @@ pub fn of_archive(data: &[u8]) -> Result<Vec<String>, object::Error> {
     let mut found = Vec::new();
     for member in archive.members() {
         let member = member?;
-        // Rust's own runtime. In some of its versions an internal name is visible, but none that C could say.
+        // Rust's own runtime. In some versions an internal name is visible, but none that is a name in C.
         let runtime = member.name().starts_with(b"compiler_builtins");
-        // A copy, since members are less aligned than what the parser reads.
+        // A copy, because the parser needs more alignment than members have.
         let object = member.data(data)?.to_vec();
         if !object.starts_with(&elf::ELFMAG) {
             continue; // metadata of rustc
@@ -166,10 +166,10 @@ fn read_soname(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
             }
         }
     }
-    Err("it has none".into())
+    Err("it has no soname".into())
 }
 
-/// Hostile input must not end a program: a release build has no code that could panic.
+/// Hostile input must not end a program, so a release build contains no code that could panic.
 fn no_panic(flavour: Flavour) -> Outcome {
     let library = flavour.library()?;
     let data = fs::read(library.shared)?;
@@ -181,8 +181,8 @@ fn no_panic(flavour: Flavour) -> Outcome {
     for member in archive.members() {
         let member = member?;
         let object = member.data(&*data)?.to_vec();
-        // Of the archive's members this is ours; the others are Rust's own runtime, which is linked as far as ours asks
-        // for it, and the shim of ikcp_log.
+        // This member of the archive is ours. The others are the shim of ikcp_log and Rust's own runtime, which is linked only as
+        // far as our member needs it.
         if member.name().starts_with(b"kcp.") && object.starts_with(&elf::ELFMAG) {
             let file = object::File::parse(&*object)?;
             return no_panic_among(file.symbols());
@@ -191,13 +191,13 @@ fn no_panic(flavour: Flavour) -> Outcome {
     Err("the archive has no member of ours".into())
 }
 
-/// Local, global and undefined ones: a call of what panics is there as well.
+/// All names of symbols: local, global and undefined, since a call of a function that panics may be any of these.
 fn no_panic_among<'data>(symbols: impl Iterator<Item = impl ObjectSymbol<'data>>) -> Outcome {
     let all: Vec<_> = symbols
         .filter_map(|symbol| symbol.name().ok().map(str::to_string))
         .collect();
     if !all.iter().any(|name| name == "ikcp_send") {
-        return Err("the file is stripped: nothing can be seen".into());
+        return Err("the file is stripped, so its symbols are unknown".into());
     }
     let panics: Vec<_> = all
         .iter()

@@ -1,4 +1,4 @@
-//! The compilers of this machine, and how programs are compiled and run.
+//! The compilers of this machine; how programs are compiled and run.
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::memo::Memo;
 pub struct Compiler {
     pub command: &'static str,
     pub cxx: bool,
-    /// Dialects it is asked for.
+    /// The dialects that are tested.
     pub dialects: &'static [&'static str],
 }
 
@@ -51,7 +51,7 @@ pub const COMPILERS: [Compiler; 4] = [
     },
 ];
 
-/// Which file of the library a program is linked with.
+/// The file of the library with which a program is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Linkage {
     Static,
@@ -59,7 +59,7 @@ pub enum Linkage {
 }
 
 impl Compiler {
-    /// What a machine without it lacks.
+    /// What a machine without this compiler lacks.
     pub fn missing(self) -> Option<String> {
         let there = Command::new(self.command)
             .arg("--version")
@@ -85,7 +85,7 @@ impl Compiler {
         command
     }
 
-    /// Compiles a program from files of c-tests and links it with a build of the library, unless a test has done so before.
+    /// A program compiled from files of c-tests and linked with a build of the library, by the first test that asks.
     pub fn link(
         self,
         sources: &'static [&'static str],
@@ -146,7 +146,7 @@ impl Compiler {
             .arg("-o")
             .arg(&program);
         run(&mut command)?;
-        // Afresh, since cargo's own value points at its target folder, where another build of the library may be.
+        // Replaced, because cargo's own value points to its target folder, where another build of the library may be.
         let search = match linkage {
             Linkage::Static => None,
             Linkage::Shared => library.shared.parent().map(Path::to_path_buf),
@@ -158,7 +158,7 @@ impl Compiler {
     }
 }
 
-/// A program that was compiled here.
+/// A program that this module compiled.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -166,7 +166,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Runs it to its end, five minutes at most; what it wrote, or why it failed.
+    /// Runs the program for five minutes at most; returns its output, or why it failed.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String, String> {
         let mut command = Command::new(&self.path);
         command.args(arguments);
@@ -189,12 +189,12 @@ pub fn lacks(commands: &[&str]) -> Option<String> {
         .map(|command| format!("no {command}"))
 }
 
-/// Runs a command to its end, five minutes at most; what it wrote, or why it failed.
+/// Runs a command for five minutes at most; returns its output, or why it failed.
 pub fn run(command: &mut Command) -> Result<String, String> {
     run_within(command, Duration::from_secs(300))
 }
 
-/// Runs a command to its end, which must come within `time`; what it wrote, or why it failed.
+/// Runs a command, which must end within `time`; returns its output, or why it failed.
 pub fn run_within(command: &mut Command, time: Duration) -> Result<String, String> {
     let (read, write) = io::pipe().map_err(|error| error.to_string())?;
     let shown = format!("{command:?}");
@@ -204,7 +204,7 @@ pub fn run_within(command: &mut Command, time: Duration) -> Result<String, Strin
         .stderr(write)
         .spawn()
         .map_err(|error| format!("{shown}: {error}"))?;
-    // The command holds two copies of the pipe's end, and the reader waits for the last one to close.
+    // The command holds two copies of the pipe's end. This drops them, because the reader waits until the last copy is closed.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let reader = thread::spawn(move || io::read_to_string(read).unwrap_or_default());
     let deadline = Instant::now() + time;
@@ -226,7 +226,7 @@ pub fn run_within(command: &mut Command, time: Duration) -> Result<String, Strin
     }
 }
 
-/// Compares text with a file of the repository; with IKCP_BLESS=1 writes it there.
+/// Compares text with a file of the repository; with IKCP_BLESS=1, writes the text to the file.
 pub fn compare_with_file(file: &Path, found: &str) -> Result<(), String> {
     if env::var_os("IKCP_BLESS").is_some() {
         return fs::write(file, found).map_err(|error| format!("{}: {error}", file.display()));

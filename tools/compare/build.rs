@@ -20,5 +20,6 @@ fn main() {
         build.compile(name);
     }
     println!("cargo:rerun-if-changed={session}");
+    println!("cargo:rerun-if-changed=../../c-tests/lists.h");
     println!("cargo:rerun-if-changed=../../include/ikcp.h");
 }

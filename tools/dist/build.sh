@@ -137,7 +137,7 @@ build_all() {
     universal macos-universal libkcp.dylib macos-x86_64 macos-arm64
     universal ios-simulator libkcp.a ios-simulator-x86_64 ios-simulator-arm64
     "$ZIG_PYTHON" "$here/sbom.py" "$root" "$("$RUSTC" --version)" >"$out/kcp.cdx.json"
-    (cd "$out" && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
+    (cd "$out" && find . -path ./packages -prune -o -type f ! -name SHA256SUMS -print | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
 }
 
 # From a copy of the sources elsewhere, into another folder, with nothing that was compiled before.

@@ -217,7 +217,7 @@ EOF
 }
 
 # Format, and what is special, by machine.
-for name in "${@:-$(cd "$dist" && ls -d -- */ | tr -d /)}"; do
+for name in "${@:-$(cd "$dist" && ls -d -- */ | tr -d / | grep -vx packages)}"; do
     for name in $name; do
         format='' emulator='' underscore='' platform='' minimum=''
         case $name in

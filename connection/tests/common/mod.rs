@@ -1,4 +1,4 @@
-//! What these tests share with those of the core.
+//! Modules that these tests share with those of the core.
 #![allow(dead_code)]
 
 #[path = "../../../core/tests/common/heap.rs"]

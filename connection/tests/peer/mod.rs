@@ -1,26 +1,26 @@
-//! The other end of a transfer: a connection of this crate, or a library with the C interface that `IKCP_LIBRARY` names, such
-//! as a build of the original.
+//! The other end of a transfer: a connection of this crate, or the library with the C interface that `IKCP_LIBRARY` names, for
+//! example a build of the original.
 
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::time::{Duration, Instant};
 
 use ikcp_connection::{Backoff, Config, Connection};
 
-/// What a transfer needs of an end.
+/// What a transfer needs from an end.
 pub trait End {
     fn send(&mut self, message: &[u8]);
     fn recv(&mut self) -> Option<Vec<u8>>;
     fn input(&mut self, packet: &[u8], now: Instant);
-    /// Does what is due, and gives the packets to send.
+    /// Does what is due, and returns the packets to send.
     fn work(&mut self, now: Instant) -> Vec<Vec<u8>>;
     fn next(&self, now: Instant) -> Option<Instant>;
     fn waiting(&self) -> usize;
 }
 
-/// A connection of this crate, driven by `next_timeout` alone.
+/// A connection of this crate, driven only by `next_timeout`.
 pub struct Ours {
     pub connection: Connection,
-    /// `flush` in the place of `update`.
+    /// Calls `flush` instead of `update`.
     pub flushes: bool,
 }
 
@@ -73,7 +73,7 @@ impl End for Ours {
 pub struct Foreign {
     functions: Functions,
     object: *mut c_void,
-    /// From a box; the callback's `user`.
+    /// From a box; this is the callback's `user`.
     packets: *mut Vec<Vec<u8>>,
     origin: Instant,
 }
@@ -86,7 +86,7 @@ macro_rules! functions {
         impl Functions {
             fn load(path: &str) -> Functions {
                 let path = CString::new(path).expect("a path");
-                // SAFETY: who names the library says that it is one of KCP, whose functions have these types.
+                // SAFETY: the person who names the library promises that it is a KCP library, whose functions have these types.
                 unsafe {
                     let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
                     assert!(!library.is_null(), "cannot load {path:?}");
@@ -140,7 +140,7 @@ impl Foreign {
     fn new(path: &str, conversation: u32, config: &Config, now: Instant) -> Foreign {
         let functions = Functions::load(path);
         let packets: *mut Vec<Vec<u8>> = Box::into_raw(Box::default());
-        // SAFETY: the functions are what they are declared as.
+        // SAFETY: the functions have their declared types.
         unsafe {
             let object = (functions.ikcp_create)(conversation, packets.cast());
             (functions.ikcp_setoutput)(object, collect);
@@ -178,7 +178,7 @@ impl End for Foreign {
     }
 
     fn recv(&mut self) -> Option<Vec<u8>> {
-        // SAFETY: the object lives, and the buffer has as many bytes.
+        // SAFETY: the object lives, and the buffer has so many bytes.
         unsafe {
             let len = usize::try_from((self.functions.ikcp_peeksize)(self.object)).ok()?;
             let mut message = vec![0u8; len];
@@ -198,7 +198,7 @@ impl End for Foreign {
     }
 
     fn work(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        // SAFETY: the object lives, and the box as well.
+        // SAFETY: the object and the box live.
         unsafe {
             (self.functions.ikcp_update)(self.object, self.clock(now));
             std::mem::take(&mut *self.packets)
@@ -220,7 +220,7 @@ impl End for Foreign {
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        // SAFETY: nothing uses them afterwards.
+        // SAFETY: nothing uses the object and the box afterwards.
         unsafe {
             (self.functions.ikcp_release)(self.object);
             drop(Box::from_raw(self.packets));

@@ -260,9 +260,7 @@ impl Kcp<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn note_stall(&mut self) {
-        if self.may_expire() {
-            self.expire_messages(self.now());
-        }
+        self.expire_messages(self.now());
         if let Some(Extras { counters, .. }) = self.extras() {
             let empty = self.snd_queue().is_empty();
             let limit = if empty { Limit::None } else { limit_of(self) };

@@ -82,13 +82,6 @@ impl Kcp<'_> {
         answer
     }
 
-    /// True when messages are there that expire.
-    #[inline(always)]
-    pub(crate) fn may_expire(&self) -> bool {
-        self.extras()
-            .is_some_and(|extras| extras.expires.get().is_some() || self.redundancy().is_some())
-    }
-
     /// Drops what has expired in the queue, and shortens what has in flight, before segments are admitted and sent.
     #[cold]
     #[inline(never)]

@@ -38,7 +38,7 @@ pub struct IKCPX_STATS {
     /// Acknowledgements of single segments.
     pub acks_sent: Cell<IUINT64>,
     pub acks_received: Cell<IUINT64>,
-    /// Window probes, and the answers that tell the window.
+    /// Window probes, and the answers that announce the window.
     pub probes_sent: Cell<IUINT64>,
     pub probes_received: Cell<IUINT64>,
     pub windows_sent: Cell<IUINT64>,

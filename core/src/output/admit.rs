@@ -36,7 +36,8 @@ impl<'a> Kcp<'a> {
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
-        if self.may_expire() {
+        let has_extras = self.extras().is_some();
+        if has_extras {
             self.expire_messages(current);
         }
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
@@ -44,17 +45,10 @@ impl<'a> Kcp<'a> {
             self.fit_tail();
         }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let Numbered { sn, last, .. } = match self.extras() {
-            None => self.number::<false>(current, window, wnd),
-            Some(extras) => {
-                let oldest = queue.first().map_or(current.0, |first| first.ts.get());
-                let numbered = self.number::<true>(current, window, wnd);
-                let count = numbered.sn.since(self.next_sn()).cast_unsigned();
-                let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
-                let longest = current.since(Millis(oldest));
-                extras.admitted(self, (count, waited, longest));
-                numbered
-            }
+        let Numbered { sn, last, .. } = if has_extras {
+            self.number_and_count(current, window, wnd)
+        } else {
+            self.number::<false>(current, window, wnd)
         };
         let count = sn.since(self.next_sn()).cast_unsigned();
         let (first, last) = (queue.first()?, last?);
@@ -69,6 +63,23 @@ impl<'a> Kcp<'a> {
                 self.fastlimit.get()
             });
         Some(self.bookmark(first))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn number_and_count(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+        let oldest = self
+            .snd_queue()
+            .first()
+            .map_or(current.0, |first| first.ts.get());
+        let numbered = self.number::<true>(current, window, wnd);
+        let count = numbered.sn.since(self.next_sn()).cast_unsigned();
+        let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
+        let longest = current.since(Millis(oldest));
+        if let Some(extras) = self.extras() {
+            extras.admitted(self, (count, waited, longest));
+        }
+        numbered
     }
 
     /// Numbers the first segments of `snd_queue` as far as the window allows. With `EXTRAS` it adds up when they were queued, which

@@ -11,7 +11,7 @@ use super::object::Object;
 #[derive(Clone)]
 pub struct Settings {
     pub conv: u32,
-    /// The sequence number that both directions begin with.
+    /// The first sequence number of both directions.
     pub first_sn: u32,
     pub stream: bool,
     pub mtu: u32,

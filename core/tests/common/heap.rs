@@ -44,7 +44,7 @@ mod block {
     const HEAD: usize = 16;
 
     pub unsafe fn allocate(size: usize) -> *mut c_void {
-        // SAFETY: any size will do, and there is room for the head.
+        // SAFETY: any size is valid, and there is room for the head.
         unsafe {
             let memory = libc::malloc(size + HEAD).cast::<usize>();
             memory.write(size);
@@ -150,14 +150,14 @@ pub fn take_peak() -> usize {
 
 /// A block that a program passes to the library.
 pub fn allocate(size: usize) -> *mut c_void {
-    // SAFETY: any size will do.
+    // SAFETY: any size is valid.
     unsafe { counted_malloc(size) }
 }
 
 /// Frees a segment that a program removed from the lists.
 ///
 /// # Safety
-/// `memory` came from these hooks, and nothing uses it any more.
+/// `memory` came from these hooks, and nothing uses it afterwards.
 pub unsafe fn free(memory: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { counted_free(memory) }

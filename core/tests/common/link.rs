@@ -12,7 +12,7 @@ pub struct Weather {
     pub loss: u64,
     pub duplication: u64,
     pub corruption: u64,
-    /// Milliseconds of delay, and of delay that differs from packet to packet, which is what reorders them.
+    /// Milliseconds of constant delay, and the most that is added at random, which reorders packets.
     pub delay: u64,
     pub jitter: u64,
     /// When nothing arrives, ms.

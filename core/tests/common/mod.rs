@@ -1,12 +1,12 @@
 //! What the integration tests share: two endpoints over a bad link, in virtual time, with every allocation counted.
 //!
-//! - `heap`: allocator hooks that count, and refuse on demand
+//! - `heap`: allocator hooks that count, and fail on demand
 //! - `bound`: the bytes that an object may own
 //! - `random`: numbers from a seed
-//! - `link`: one direction of a bad network, and the checksum that the layer below owes the protocol
-//! - `seeds`: a test for each of several seeds
-//! - `object`: an object, and the packets that it has given to `output`
-//! - `endpoint`: an object with its program around it
+//! - `link`: one direction of a bad network, and the checksum that KCP requires of the layer below
+//! - `seeds`: runs a test for several seeds
+//! - `object`: an object, and the packets that it has passed to `output`
+//! - `endpoint`: an object with its program
 //! - `foreign`: another library with the C interface
 #![allow(dead_code)]
 

@@ -6,7 +6,7 @@ use std::slice;
 
 use ikcp_core::{Datagram, IKCPCB, Kcp};
 
-/// Where `output` puts packets. It is in a box, whose address is an object's `user`.
+/// Where `output` puts packets. It is in a box, and the address of the box is an object's `user`.
 pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
 
 impl Outbox {
@@ -18,7 +18,7 @@ impl Outbox {
         self.0.cast()
     }
 
-    /// The packets since the last call.
+    /// Takes the packets since the last call.
     pub fn take(&self) -> Vec<Vec<u8>> {
         // SAFETY: it lives until the outbox is dropped.
         unsafe { (*self.0).take() }
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn output(
     _kcp: *mut IKCPCB,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: `user` is an outbox's, and the packet has that many bytes.
+    // SAFETY: `user` is the address of an outbox, and the packet has that many bytes.
     unsafe {
         let packet = slice::from_raw_parts(data.cast::<u8>(), size.unsigned_abs() as usize);
         let out = &*user.cast::<RefCell<Vec<Vec<u8>>>>();

@@ -1,4 +1,4 @@
-//! A test for each of several seeds.
+//! Runs a test for several seeds.
 
 use super::random::Random;
 

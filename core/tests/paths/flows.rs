@@ -142,8 +142,8 @@ fn forged_acknowledgements_do_not_stop_a_control_for_good() {
                 "{control:?}: {}",
                 net.flows[0].offered
             );
-            // What was acknowledged in the peer's name is lost, and so is the stream. But the rest is retransmitted again and
-            // again, at the latest after KCP's longest timeout, which forged time stamps may cause.
+            // Segments that the forger acknowledged in the peer's name are lost, and so is the stream. But the rest is
+            // retransmitted repeatedly, at the latest after KCP's longest timeout, which forged time stamps may cause.
             let before = net.flows[0].offered;
             net.run(150_000, |_| ());
             let more = net.flows[0].offered - before;

@@ -171,7 +171,7 @@ pub struct Flow {
     pub offered: u64,
     pub dropped: u64,
     pub lost: u64,
-    /// The same when measuring began.
+    /// Their number when measuring began.
     mark: [u64; 4],
 }
 
@@ -202,24 +202,24 @@ pub struct Net {
     pub waits: Vec<u32>,
     measuring: bool,
     jitter: u64,
-    /// What the programs' clocks are ahead of the true time.
+    /// How far the programs' clocks are ahead of the true time.
     pub shift: u32,
-    /// The receivers' programs take what has come.
+    /// Whether the receivers' programs receive messages.
     pub reads: bool,
 }
 
-/// What was measured.
+/// The results of a measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     /// Percent of the link.
     pub share: f64,
-    /// Percent sent beyond what was delivered and what was lost.
+    /// Percent sent in addition to what was delivered or lost.
     pub needless: f64,
     /// Percent that the queue dropped.
     pub own_loss: f64,
-    /// Milliseconds in the queue, of a hundred packets the second worst.
+    /// Milliseconds in the queue, 99th percentile.
     pub queueing: f64,
-    /// Milliseconds until it carried nine tenths of what it carried while measured.
+    /// Milliseconds until the flow carried nine tenths of the rate that was measured.
     pub rise: u64,
 }
 
@@ -393,7 +393,7 @@ impl Net {
         }
     }
 
-    /// What flow `number` did in the `ms` since `measure`.
+    /// The results of flow `number` in the `ms` since `measure`.
     pub fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
         let flow = &self.flows[number];
         let [offered, dropped, lost, delivered] = [
@@ -438,7 +438,7 @@ pub fn alone(path: Path, plan: Plan, seed: u64) -> Outcome {
     net.outcome(0, 15_000)
 }
 
-/// Jain's index: 1 when all are alike.
+/// Jain's fairness index: 1 if all values are equal.
 pub fn fairness(shares: &[f64]) -> f64 {
     let sum: f64 = shares.iter().sum();
     let squares: f64 = shares.iter().map(|share| share * share).sum();

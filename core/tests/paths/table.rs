@@ -1,8 +1,8 @@
-//! What controls carry on many paths, against `table.txt`. The numbers are exact, since nothing in here is random but for the
-//! seed; a change of a control changes them, and a look at the difference tells whether for the better.
+//! The results of the controls on many paths, compared with `table.txt`. The numbers are exact, because only the seed is random. A
+//! change of a control changes them, and the difference shows whether the change is good.
 //!
-//! `cargo test` runs the rows of 10 Mbit/s and a few others, `cargo test --release -- --ignored` all. IKCP_BLESS=1 writes
-//! the rows that were run.
+//! `cargo test` runs the rows of 10 Mbit/s and a few others, `cargo test --release -- --ignored` all rows. IKCP_BLESS=1 writes the
+//! rows that were run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -183,7 +183,7 @@ fn all_paths_are_filled_as_recorded() {
     check(|_| true);
 }
 
-/// The table itself holds what controls are for.
+/// The recorded results are those that the controls are meant to have.
 #[test]
 fn the_recorded_table_is_good() {
     let text = fs::read_to_string(file()).expect("the table");
@@ -204,7 +204,7 @@ fn the_recorded_table_is_good() {
             continue;
         }
         seen += 1;
-        // The window in sequence space limits as well; driving each 10 ms, so does a queue that holds less.
+        // The window in sequence numbers is another limit, and so is a short queue if the flow is driven every 10 ms.
         let trips = if path.loss == 0 { 2 } else { 4 };
         let window = f64::from(plan.window) / (trips * path.rtt) as f64;
         let link = path.rate as f64 * 1000.0 / 8.0 / 1428.0;

@@ -1,4 +1,4 @@
-//! Acknowledgements, ours and the peer's, and what they teach about the round trip.
+//! Acknowledgements, ours and the peer's, and the round-trip times measured from them.
 
 use crate::packet::*;
 use crate::script::{Script, flying};
@@ -73,7 +73,7 @@ fn acknowledgements_of_what_was_never_sent_or_is_long_gone_free_nothing() {
 fn acknowledged_segments_are_not_sent_again() {
     let s = flying([1, 10, 0, 1], 3);
     send!(s, [ACK { sn: 1 }]);
-    // Its sample, 0 ms, made the timeout 30 for those sent later; these left with 200.
+    // The sample of 0 ms makes the timeout 30 for segments sent later; these were sent with 200.
     recv_nothing!(s, time 199);
     recv!(s, time 210, [PUSH { sn: 0, data: b"m" }, PUSH { sn: 2, data: b"m" }]);
 }
@@ -140,7 +140,7 @@ fn a_sample_of_0_leaves_the_next_one_the_first() {
     assert_eq!((s.rx_srtt(), s.rx_rttval(), s.rx_rto()), (0, 0, 100));
     send!(s, [ACK { sn: 1, ts: 10 }]);
     assert_eq!((s.rx_srtt(), s.rx_rttval()), (10, 5));
-    // Once it was known it never gets below 1.
+    // Once measured, it is never below 1.
     s.set_rx_srtt(1);
     send!(s, [ACK { sn: 2, ts: 20 }]);
     assert_eq!(s.rx_srtt(), 1);

@@ -1,8 +1,8 @@
-//! All contact with the library: its functions by their C names, the fields that scripts look at, and nothing else.
+//! The only module that calls the library: its functions by their C names, and the fields that scripts read.
 //!
-//! `IKCP_LIBRARY=path` names a shared library with the C interface to run the scripts on instead, such as a build of the
-//! original. It must have the layout that the features ask for: `layout-2-1-1` for the original at 2.1.1,
-//! `profile-1-7-1` and `profile-1-7` for the older ones.
+//! `IKCP_LIBRARY=path` runs the scripts on a shared library with the C interface instead, such as a build of the original. It must
+//! have the layout that the features select: `layout-2-1-1` for the original at 2.1.1, `profile-1-7-1` and `profile-1-7` for the
+//! older ones.
 
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
@@ -13,11 +13,11 @@ use crate::foreign::Library;
 
 pub use ikcp_core::{Header, IKCPCB, IKCPOPS};
 
-/// An object, as callbacks are given it. Whoever has one makes sure that it was not released.
+/// An object, as callbacks get it. Its owner makes sure that it has not been released.
 #[derive(Clone, Copy)]
 pub struct Object(pub *mut IKCPCB);
 
-/// True when the scripts run on another library than ours.
+/// True if the scripts run on a library other than ours.
 pub fn is_foreign() -> bool {
     std::env::var_os("IKCP_LIBRARY").is_some()
 }
@@ -34,7 +34,7 @@ macro_rules! functions {
             fn ours() -> Functions {
                 $(
                     unsafe extern "C" fn $name(object: *mut IKCPCB $(, $arg: $type)*) -> $result {
-                        // SAFETY: `Object` stands for one that was not released.
+                        // SAFETY: an `Object` has not been released.
                         let $object = unsafe { Kcp::from_ptr(object) }.expect("an object");
                         $ours
                     }
@@ -48,11 +48,11 @@ macro_rules! functions {
                 }
             }
 
-            /// The functions that the library at `path` has.
+            /// The functions of the library at `path`.
             fn foreign(path: &str) -> Functions {
                 let library = Library::open(path);
                 let find = |name: &str| library.find(name);
-                // SAFETY: the library is what the caller of the tests says it is, and its functions have these types.
+                // SAFETY: the person who runs the tests promises that it is a KCP library, whose functions have these types.
                 unsafe {
                     Functions {
                         ikcp_create: std::mem::transmute::<*mut c_void, Option<_>>(find("ikcp_create")),
@@ -66,7 +66,7 @@ macro_rules! functions {
             $(
                 fn $name(self $(, $arg: $type)*) -> $result {
                     let function = functions().$name.expect(stringify!($name));
-                    // SAFETY: see `Object`; callers pass what the function asks for.
+                    // SAFETY: see `Object`; callers pass what the function requires.
                     unsafe { function(self.0 $(, $arg)*) }
                 }
             )+
@@ -84,7 +84,7 @@ fn functions() -> &'static Functions {
 
 type Output = Option<unsafe extern "C" fn(*const c_char, c_int, *mut IKCPCB, *mut c_void) -> c_int>;
 
-// What is handed over is as long as the wrappers below say.
+// Buffers are as long as the wrappers below say.
 functions! {
     ikcp_release(kcp) -> () = kcp.release();
     ikcp_setoutput(kcp, output: Output) -> () = kcp.set_output(output);
@@ -114,7 +114,7 @@ functions! {
 
 pub fn create(conv: u32, user: *mut c_void) -> Object {
     let create = functions().ikcp_create.expect("ikcp_create");
-    // SAFETY: any arguments will do.
+    // SAFETY: any arguments are valid.
     let object = unsafe { create(conv, user) };
     assert!(!object.is_null());
     Object(object)
@@ -133,7 +133,7 @@ impl Object {
         self.ikcp_setoutput(output);
     }
 
-    /// What `ikcp_send` returns. Profile 1.7 gives 0 for what others give as the number of bytes: see `sent`.
+    /// What `ikcp_send` returns. Where other profiles return the number of bytes, 1.7 returns 0: see `sent`.
     pub fn send(self, bytes: &[u8]) -> c_int {
         self.ikcp_send(bytes.as_ptr().cast(), len(bytes.len()))
     }
@@ -147,7 +147,7 @@ impl Object {
         self.take(room, 1)
     }
 
-    /// The same with a negative length, which leaves the message where it is.
+    /// The same with a negative length, which only peeks.
     pub fn peek(self, room: usize) -> Result<Vec<u8>, c_int> {
         self.take(room, -1)
     }
@@ -202,7 +202,7 @@ impl Object {
         self.ikcp_waitsnd()
     }
 
-    /// Installs hooks. The table must stay until the next one or the end of the object.
+    /// Installs hooks. The table must live until the next one is installed or the object ends.
     pub fn setcc(self, ops: *const IKCPOPS) -> c_int {
         self.ikcp_setcc(ops)
     }
@@ -222,7 +222,7 @@ impl Object {
 
 macro_rules! fields {
     ($($name:ident $set:ident: $type:ty,)+) => {
-        // Some are only read, some only written.
+        // Scripts only read some fields, and only write others.
         #[allow(dead_code)]
         impl Object {
             $(
@@ -269,7 +269,7 @@ fields! {
     user set_user: *mut c_void,
 }
 
-/// What `ikcp_send` returns for so many bytes that it took.
+/// What `ikcp_send` returns after accepting so many bytes.
 pub fn sent(bytes: usize) -> c_int {
     if cfg!(feature = "profile-1-7") { 0 } else { len(bytes) }
 }

@@ -1,4 +1,4 @@
-//! What `ikcpx.h` has beside congestion control. The original has none of it.
+//! The functions of `ikcpx.h` other than congestion control. The original has none of them.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -16,13 +16,13 @@ pub fn kcp<'a>(s: &Script) -> Kcp<'a> {
 }
 
 fn of<'a>(object: Object) -> Kcp<'a> {
-    // SAFETY: the script keeps it.
+    // SAFETY: the script keeps the object.
     unsafe { Kcp::from_ptr(object.0) }.expect("an object")
 }
 
 pub fn stats(s: &Script) -> IKCPX_STATS {
     let mut stats = MaybeUninit::uninit();
-    // SAFETY: it has its size, and all of it is filled.
+    // SAFETY: the struct has its size, and the library fills all of it.
     unsafe {
         assert_eq!(kcp(s).stats(stats.as_mut_ptr(), size_of::<IKCPX_STATS>()), 0);
         stats.assume_init()
@@ -79,7 +79,7 @@ fn a_shorter_struct_gets_what_it_has_room_for_and_a_longer_one_zeros() {
     }
     let s = Script::fast();
     let mut room = [0xaau8; size_of::<IKCPX_STATS>() + 16];
-    // SAFETY: so many bytes are there.
+    // SAFETY: the memory has so many bytes.
     let mut fill = |size| unsafe {
         let at = room.as_mut_ptr().cast();
         assert_eq!(kcp(&s).stats(at, size), 0);
@@ -114,7 +114,7 @@ fn each_cause_of_a_resend_has_a_counter() {
     expect!(s, [PUSH { sn: 0, data: b"m" }, PUSH { sn: 3, data: b"m" }]);
     assert_eq!(stats(&s).resent_path.get(), 2);
     assert_eq!(stats(&s).segments_sent.get(), 0);
-    // The first transmissions have arrived: three resends of segment 0 were for nothing, and two of segment 3.
+    // The first transmissions have arrived: three retransmissions of segment 0 were unnecessary, and two of segment 3.
     send!(s, [ACK { sn: 0, ts: 0 }, ACK { sn: 3, ts: 0 }]);
     assert_eq!(stats(&s).resent_needless.get(), 5);
 }
@@ -176,7 +176,7 @@ fn time_in_the_queue_is_counted_and_what_it_was_spent_for() {
     send!(s, time 80, [WINS { una: 1 }]);
     recv!(s, [PUSH { sn: 1, data: b"b" }]);
     let told = stats(&s);
-    // Queued at 0 ms; the first left at 10, the other at 80.
+    // Queued at 0 ms; the first was sent at 10 ms, the other at 80.
     assert_eq!((told.queue_time.get(), told.queue_time_max.get()), (90, 80));
     assert_eq!((told.limited_by_window.get(), told.limited_by_peer.get()), (40, 30));
     assert_eq!(told.limited_by_control.get(), 0);
@@ -310,7 +310,7 @@ fn a_message_may_have_255_fragments_when_the_peer_has_a_window_for_them() {
     send!(s, [WINS { wnd: 255 }]);
     assert_eq!(s.send(&bytes[..255 * mss]), sent(255 * mss));
     assert_eq!(s.send(&bytes), -2);
-    // The largest that it has told counts, not what is free now.
+    // The largest window that the peer has announced counts, not what is free now.
     send!(s, [WINS { wnd: 3 }]);
     assert_eq!(s.send(&bytes[..255 * mss]), sent(255 * mss));
     assert_eq!(s.waitsnd(), 128 + 255 + 255);
@@ -365,7 +365,7 @@ fn after_an_outage_everything_leaves_at_once_and_backoff_is_forgotten() {
         kcp(&s).path_changed();
         let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
         assert_eq!((left, s.rx_srtt(), s.rx_rto()), (count as usize, 0, 200));
-        // No timeout: the window stays as it is.
+        // No timeout, so the window does not change.
         assert_eq!(s.xmit(), xmit);
         assert!(s.departures(60_190, 10).is_empty());
         assert!(!s.departures(60_200, 10).is_empty());
@@ -527,7 +527,7 @@ fn without_memory_nothing_is_turned_on() {
         assert_eq!(call(), -1);
     }
     assert_eq!((heap::blocks(), s.dead_link()), (before, 20));
-    // With a path that changes while there is none, the list is walked.
+    // After a change of path without memory, the list is walked.
     heap::refuse(0, u64::MAX);
     kcp(&s).path_changed();
     heap::refuse(0, 0);

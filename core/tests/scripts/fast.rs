@@ -36,7 +36,7 @@ fn three_skips_are_asked_for_three() {
     recv_nothing!(s);
     send!(s, [ACK { sn: 4 }]);
     recv!(s, [PUSH { sn: 0, data: b"m" }]);
-    // Number 3 was skipped by number 4 only.
+    // Only number 4 skipped number 3.
     send!(s, [WINS { una: 1 }]);
     recv_nothing!(s);
 }
@@ -56,7 +56,7 @@ fn an_acknowledgement_of_an_older_transmission_skips_nothing() {
     let s = flying([1, 10, 1, 1], 3);
     send!(s, time 5, [ACK { sn: 1, ts: 0 }]);
     recv!(s, [PUSH { sn: 0, data: b"m" }]);
-    // It left again at 5, which this one, sent at 0, says nothing about.
+    // Segment 0 was sent again at 5; this acknowledgement, of a segment sent at 0, says nothing about that.
     send!(s, time 9, [ACK { sn: 2, ts: 0 }]);
     if cfg!(feature = "profile-1-7") {
         recv!(s, [PUSH { sn: 0, data: b"m" }]);
@@ -97,7 +97,7 @@ fn after_five_transmissions_only_the_timeout_is_left() {
     for n in 1..=4 {
         s.update(n);
         send!(s, [ACK { sn: n, ts: n }]);
-        // 0 to 0: number 0 is the only one that every acknowledgement skips.
+        // Only number 0 is skipped by every acknowledgement.
         recv!(s, [PUSH { sn: 0, data: b"m" }]);
     }
     send!(s, time 5, [ACK { sn: 5, ts: 5 }]);
@@ -122,7 +122,7 @@ fn the_next_timeout_counts_from_the_fast_transmission() {
     let s = flying([1, 10, 1, 1], 2);
     send!(s, time 100, [ACK { sn: 1 }]);
     recv!(s, [PUSH { sn: 0, data: b"m" }]);
-    // 200 ms as when it left first, without a step up.
+    // 200 ms as for the first transmission, without an increase.
     s.set_current(299);
     recv_nothing!(s);
     s.set_current(300);
@@ -150,7 +150,7 @@ fn it_halves_the_congestion_window() {
             PUSH { sn: 10, data: b"m" },
         ],
     );
-    // Half of the 20 from snd_una to snd_nxt, and the two skips.
+    // Half of the 20 from snd_una to snd_nxt, plus the two skips of `resend`.
     assert_eq!((s.ssthresh(), s.cwnd(), s.incr()), (10, 12, 12 * 1376));
 }
 
@@ -172,7 +172,7 @@ fn every_skip_of_a_wide_window_counts() {
     assert_eq!(left, 100);
     send!(s, [ACK { sn: 299, ts: 5 }]);
     s.flush();
-    // Those from 101 to 289 have two skips now, those behind 290 one.
+    // Segments 101 to 289 have two skips now, those after 290 one.
     let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
     assert_eq!(left, 189);
 }

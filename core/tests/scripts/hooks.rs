@@ -1,4 +1,4 @@
-//! Congestion hooks, since 2.0: when each is called, in which order and with what, and what the built-in control does then.
+//! Congestion hooks, since 2.0: when each is called, in which order, with which arguments, and what the built-in control then does.
 #![cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
 
 use crate::api::is_foreign;
@@ -76,7 +76,7 @@ fn an_idle_window_is_told_before_segments_leave() {
     assert_eq!(s.called(), [AppLimited(1), Sent(0, 0, 1, 1, 1)]);
     s.send(b"b");
     recv!(s, [PUSH { sn: 1, data: b"b" }]);
-    // Two of two fly: it is full.
+    // Two of two are in flight, so the window is full.
     assert_eq!(s.called(), [Sent(1, 0, 1, 2, 1)]);
 }
 
@@ -99,7 +99,7 @@ fn an_acknowledgement_is_a_sample_then_a_segment_then_an_advance() {
     s.called();
     send!(s, time 40, [ACK { sn: 0, ts: 0, una: 0 }]);
     assert_eq!(s.called(), [Rtt(40), Acked(0, 0, 1, 40, 1), Ack(1, 1, 3)]);
-    // Behind a gap nothing advances.
+    // After a gap snd_una does not advance.
     send!(s, time 45, [ACK { sn: 2, ts: 0, una: 1 }]);
     assert_eq!(s.called(), [Rtt(45), Acked(2, 0, 1, 45, 1)]);
     send!(s, [ACK { sn: 1, ts: 0, una: 1 }]);
@@ -198,7 +198,7 @@ fn fast_retransmissions_are_counted_for_their_hook() {
             calls.push(FastRetransmit(2, 4, 10));
         }
         assert_eq!(s.called(), calls);
-        // Built in: half of the five from snd_una to snd_nxt, and the one skip that it takes.
+        // The built-in control: half of the five from snd_una to snd_nxt, plus the one skip of `resend`.
         assert_eq!(s.cwnd(), if hook { cwnd } else { 2 + 1 });
     }
 }
@@ -211,7 +211,7 @@ fn a_budget_of_0_sends_no_data_and_all_acknowledgements() {
     send!(s, [PUSH { sn: 0, data: b"x" }]);
     s.send(b"m");
     recv!(s, [ACK { sn: 0, una: 1, wnd: 127 }]);
-    // Where the original counts the segment as sent and waits for its timeout, ours waits for the budget: D9.
+    // The original counts the segment as sent and waits for its timeout; ours waits for the budget: D9.
     s.set_budget(1);
     if !is_foreign() {
         recv!(s, [PUSH { sn: 0, una: 1, wnd: 127, data: b"m" }]);

@@ -1,4 +1,4 @@
-//! The lines of the log: which there are, in which order, in which words.
+//! The lines of the log: which lines, in which order, in which words.
 
 use crate::packet::*;
 use crate::script::{Script, flying};

@@ -1,7 +1,7 @@
 //! Behaviour as scripts: packets in and out as fields, time as numbers. `script` says how they are written.
 //!
-//! What they expect is what the original does. With `IKCP_LIBRARY` (see `api`) they run on it; those that it does not survive
-//! say so and pass there without doing anything.
+//! The scripts expect what the original does. With `IKCP_LIBRARY` (see `api`) they run on the original; those that it does not
+//! survive say so, and pass there without doing anything.
 
 // Without hooks nothing asks for what there is for them.
 #[cfg_attr(any(feature = "profile-1-7", feature = "profile-1-7-1"), allow(dead_code))]

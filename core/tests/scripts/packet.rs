@@ -29,14 +29,14 @@ pub const ACK: Seg = command(82);
 pub const WASK: Seg = command(83);
 pub const WINS: Seg = command(84);
 
-/// A payload where only its length matters.
+/// A payload of which only the length matters.
 pub fn fill(len: usize) -> &'static [u8] {
     static BYTES: [u8; 8192] = [b'x'; 8192];
     &BYTES[..len]
 }
 
 impl Seg {
-    /// A segment with payload says when it left; the others have a `ts` of 0 unless the script says more.
+    /// A segment with payload has the time when it was sent as `ts`; the others have 0 unless the script says otherwise.
     pub fn at(self, now: u32) -> Seg {
         if self.cmd == PUSH.cmd { Seg { ts: now, ..self } } else { self }
     }
@@ -56,7 +56,7 @@ pub fn emit(packet: &[Seg]) -> Vec<u8> {
     bytes
 }
 
-/// What a packet says, line by line, to compare and to print.
+/// The contents of a packet, line by line, to compare and to print.
 #[derive(PartialEq, Eq)]
 pub struct Lines(Vec<String>);
 

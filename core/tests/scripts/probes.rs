@@ -3,11 +3,11 @@
 use crate::packet::*;
 use crate::script::Script;
 
-/// The first wait before a probe; older versions say 7 s.
+/// The first wait before a probe; 7 s in older versions.
 const FIRST: u32 =
     if cfg!(any(feature = "profile-1-7", feature = "profile-1-7-1")) { 7000 } else { 5000 };
 
-/// An object that hears at 0 ms that its peer's window is closed.
+/// An object that learns at 0 ms that its peer's window is closed.
 fn shut() -> Script {
     let s = Script::with([0, 100, 0, 1]);
     send!(s, [WINS { wnd: 0 }]);
@@ -34,7 +34,7 @@ fn the_wait_between_probes_grows_by_half_up_to_two_minutes() {
     assert!(waits.len() > 8);
     for seen in waits {
         wait = (wait + wait / 2).min(120_000);
-        // The flush that comes next sends it, and the wait counts from there.
+        // The next flush sends the probe, and the wait begins there.
         assert!((wait..wait + 1000).contains(&seen), "{seen}, not {wait}");
     }
     assert_eq!(s.probe_wait(), 120_000);

@@ -4,7 +4,7 @@ use crate::api::sent;
 use crate::packet::*;
 use crate::script::Script;
 
-/// An object that tells nobody what it got.
+/// An object that is never updated, so it sends no acknowledgements.
 fn receiver() -> Script {
     Script::new()
 }

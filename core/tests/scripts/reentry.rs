@@ -1,12 +1,12 @@
-//! Calls from inside callbacks, for the same object: what the original survives has its results.
+//! Calls from inside callbacks, for the same object. Where the original survives, ours has the same results.
 //!
-//! What it does not survive is in `transfers` and `releases`.
+//! Calls that the original does not survive are in `transfers` and `releases`.
 
 use crate::api::Object;
 use crate::packet::*;
 use crate::script::{Script, flying};
 
-/// Does it the first time only.
+/// Wraps an action that happens only the first time.
 fn once(mut act: impl FnMut(Object)) -> impl FnMut(Object) {
     let mut done = false;
     move |object| {
@@ -97,7 +97,7 @@ fn a_message_taken_in_output_opens_the_window_with_the_next_flush() {
     recv!(
         s,
         [ACK { sn: 0, una: 1, wnd: 127 }],
-        // The window of a flush is that of its beginning.
+        // A flush uses the window that it had at its beginning.
         [PUSH { sn: 0, una: 1, wnd: 127, data: fill(30) }],
     );
     s.send(b"m");
@@ -202,7 +202,7 @@ mod from_hooks {
     use super::*;
     use crate::script::Hook;
 
-    /// Does it in the first hook of this kind.
+    /// Does this in the first hook of this kind.
     fn first(hook: fn(&Hook) -> bool, act: impl FnMut(Object)) -> impl FnMut(Object, Hook) {
         let mut act = once(act);
         move |object, called| {

@@ -1,5 +1,5 @@
-//! `ikcp_release` from inside a callback, which the original does not survive: the call that led there returns, nothing is
-//! called any more but the control's `release`, and no memory is left.
+//! `ikcp_release` from inside a callback, which the original does not survive: the outer call returns, only the control's `release`
+//! is still called, and no memory is left.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::heap;
 use crate::packet::*;
 use crate::script::{Call, Script};
 
-/// Something in every list, a timeout and fast retransmissions that are due, an acknowledgement that waits.
+/// Segments in every list, a timeout and fast retransmissions that are due, an acknowledgement that waits.
 fn busy() -> Script {
     let s = Script::with([1, 10, 1, 1]);
     s.setmtu(60);
@@ -27,7 +27,7 @@ fn busy() -> Script {
     s
 }
 
-/// Runs `act` once for each callback in it that `wanted` names, and releases the object in that one.
+/// Runs `act` once for each of its callbacks that `wanted` selects, and releases the object in that callback.
 fn release_in_each(wanted: fn(&Call) -> bool, at_least: usize, act: fn(&Script)) {
     if is_foreign() {
         return;
@@ -59,7 +59,7 @@ fn release_in_each(wanted: fn(&Call) -> bool, at_least: usize, act: fn(&Script))
         s.packets();
         drop(s);
         assert_eq!(late.get(), 0, "callbacks ran after the release");
-        assert_eq!(heap::bytes(), before, "memory is missing");
+        assert_eq!(heap::bytes(), before, "memory leaked");
         if !gone {
             break;
         }

@@ -1,13 +1,13 @@
-//! A script: one object, its program, its peer's packets and the time.
+//! A script: one object, its program, its peer's packets, and the time.
 //!
 //! - `send!(s, time 5, [ACK { sn: 0 }])`: this packet arrives at 5 ms. Without a time, now.
-//! - `recv!(s, time 10, [PUSH { sn: 1, data: b"b" }])`: the program calls `ikcp_update(10)`, and exactly this packet leaves.
+//! - `recv!(s, time 10, [PUSH { sn: 1, data: b"b" }])`: the program calls `ikcp_update(10)`, which sends exactly this packet.
 //!   Without a time, the program calls `ikcp_flush`.
-//! - `recv_nothing!(s, time 20)`: the same, and nothing leaves.
+//! - `recv_nothing!(s, time 20)`: the same, and no packet is sent.
 //!
-//! Both take packets in brackets, one behind the other, each with its segments; fields that are not named are those of an
-//! endpoint that has heard nothing yet (see `packet`). The program's own calls (`s.send(b"a")`, `s.recv(100)`, `s.check(5)`)
-//! and the fields (`s.cwnd()`) are those of `api`. Packets that no `recv!` asked for fail the script.
+//! Both take several packets, each a list of segments in brackets. Fields that are not named are those of an endpoint that has
+//! received nothing yet (see `packet`). The program's own calls (`s.send(b"a")`, `s.recv(100)`, `s.check(5)`) and the fields
+//! (`s.cwnd()`) are those of `api`. Packets that no `recv!` expects make the script fail.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -34,7 +34,7 @@ pub enum Hook {
     PacingRate,
 }
 
-/// A callback that the program was called by.
+/// A callback of the program.
 #[derive(Clone, Debug)]
 pub enum Call {
     Output(Vec<u8>),
@@ -50,7 +50,7 @@ struct Program {
     packets: RefCell<Vec<Vec<u8>>>,
     lines: RefCell<Vec<String>>,
     hooks: RefCell<Vec<Hook>>,
-    /// What the program does inside its callbacks. While it does that it does nothing in further ones.
+    /// What the program does inside its callbacks. In callbacks that this causes it does nothing.
     reaction: RefCell<Option<Reaction>>,
     /// What `init` and `pacing_rate` return.
     init: Cell<c_int>,
@@ -96,9 +96,9 @@ unsafe extern "C" fn output(
     let clock = Object(kcp).current();
     program.called(Object(kcp), Call::Output(packet.to_vec()));
     if !program.released.get() && Object(kcp).current() == clock {
-        // SAFETY: at one value of the clock the packet in hand stays as it is until the callback returns.
+        // SAFETY: at one value of the clock the packet stays intact until the callback returns.
         let after = unsafe { std::slice::from_raw_parts(buf.cast::<u8>(), len as usize) };
-        // The original's nested flush writes over the packet in hand.
+        // The original's nested flush overwrites the packet.
         assert!(api::is_foreign() || program.packets.borrow().iter().any(|p| p == after));
     }
     0
@@ -230,12 +230,12 @@ impl Script {
         self.input(&emit(packet))
     }
 
-    /// What left since somebody looked.
+    /// The packets sent since the last call.
     pub fn packets(&self) -> Vec<Vec<u8>> {
         self.program().packets.take()
     }
 
-    /// Exactly these packets left since somebody looked.
+    /// Exactly these packets were sent since the last call.
     #[track_caller]
     pub fn expect(&self, expected: &[&[Seg]]) {
         let left = self.packets();
@@ -244,11 +244,11 @@ impl Script {
             let lines = |packets: &[Vec<u8>]| -> Vec<Lines> {
                 packets.iter().map(|p| Lines::of(p)).collect()
             };
-            assert_eq!(lines(&left), lines(&expected), "left: what left; right: what should have");
+            assert_eq!(lines(&left), lines(&expected), "left: packets sent; right: expected");
         }
     }
 
-    /// When packets leave, up to `end`, with an update every `step` ms.
+    /// The times at which packets are sent, up to `end`, with an update every `step` ms.
     pub fn departures(&self, end: u32, step: u32) -> Vec<u32> {
         let mut times = Vec::new();
         for n in 1..=end.wrapping_sub(self.current()) / step {
@@ -269,7 +269,7 @@ impl Script {
         self.program().lines.take()
     }
 
-    /// Installs all hooks but those that `change` takes out of the table.
+    /// Installs all hooks except those that `change` removes from the table.
     pub fn hooks(&self, change: impl FnOnce(&mut IKCPOPS)) -> c_int {
         self.install(
             IKCPOPS {
@@ -289,12 +289,12 @@ impl Script {
         )
     }
 
-    /// Installs a table with nothing in it.
+    /// Installs an empty table.
     pub fn empty_hooks(&self) -> c_int {
         self.install(no_hooks(), |_| ())
     }
 
-    /// Installs `pacing_rate` alone.
+    /// Installs only `pacing_rate`.
     pub fn pace(&self, budget: u32) {
         self.program().budget.set(budget);
         let pacing_rate = Some(pacing_rate as _);
@@ -319,12 +319,12 @@ impl Script {
         self.program().init.set(answer);
     }
 
-    /// The hooks that were called since somebody looked.
+    /// The hooks that were called since the last call.
     pub fn called(&self) -> Vec<Hook> {
         self.program().hooks.take()
     }
 
-    /// From now on the program does this in every callback, but not in those that it causes by it.
+    /// From now on the program does this in every callback, but not in the callbacks that this causes.
     pub fn react(&self, reaction: impl FnMut(Object, &Call) + 'static) {
         *self.program().reaction.borrow_mut() = Some(Box::new(reaction));
     }
@@ -371,7 +371,7 @@ impl Script {
         self.program().released.get()
     }
 
-    /// Releases the object and says which hooks that called.
+    /// Releases the object and returns the hooks that this called.
     pub fn end(self) -> Vec<Hook> {
         self.called();
         self.program().released.set(true);
@@ -402,7 +402,7 @@ impl Drop for Script {
             self.program().released.set(true);
             self.object.release();
         }
-        // SAFETY: they came from boxes, and the object, which knew of them, is gone.
+        // SAFETY: they came from boxes, and the object that used them is gone.
         unsafe {
             for table in self.program().tables.take() {
                 drop(Box::from_raw(table));
@@ -446,7 +446,7 @@ macro_rules! recv {
     }};
 }
 
-/// What left by itself.
+/// Exactly these packets were sent since the last call.
 macro_rules! expect {
     ($s:ident, $([$($kind:ident $({ $($fields:tt)* })?),+ $(,)?]),+ $(,)?) => {
         $s.expect(&[$(&[$(seg!($s.current(), $kind $({ $($fields)* })?)),+]),+])

@@ -114,7 +114,7 @@ fn a_new_mtu_counts_from_the_next_send() {
     s.send(fill(60));
     recv!(
         s,
-        // Queued before, so it leaves whole.
+        // Queued before the change, so it is sent whole.
         [PUSH { sn: 0, data: fill(60) }],
         [PUSH { sn: 1, frg: 1, data: fill(40) }],
         [PUSH { sn: 2, data: fill(20) }],

@@ -1,4 +1,4 @@
-//! Stream mode: messages run together.
+//! Stream mode: messages are joined.
 
 use crate::api::sent;
 use crate::packet::*;
@@ -72,7 +72,7 @@ fn a_write_that_is_too_long_is_refused_or_cut_to_what_fits_the_last_segment() {
     assert_eq!(s.send(fill(128 * 26)), -2);
     assert_eq!(s.waitsnd(), 0);
     s.send(b"abcdefghijklmnopqrst");
-    // Profile 1.7 says that it took nothing, and took six bytes as well.
+    // Profile 1.7 returns an error, but accepted six bytes nevertheless.
     let taken = if cfg!(feature = "profile-1-7") { -2 } else { 6 };
     assert_eq!(s.send(fill(6 + 127 * 26 + 1)), taken);
     recv!(s, [PUSH { sn: 0, data: b"abcdefghijklmnopqrstxxxxxx" }]);

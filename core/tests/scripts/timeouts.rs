@@ -1,9 +1,9 @@
-//! Timeouts of segments, and what `ikcp_update` and `ikcp_check` make of the clock.
+//! Timeouts of segments, and how `ikcp_update` and `ikcp_check` use the clock.
 
 use crate::packet::*;
 use crate::script::{Script, flying};
 
-/// An object with these modes whose one segment, sent at 0 ms, nobody acknowledges.
+/// An object with these modes, whose only segment, sent at 0 ms, is not acknowledged.
 fn lonely(modes: [i32; 4]) -> Script {
     let s = Script::with(modes);
     s.send(b"m");
@@ -15,7 +15,7 @@ fn lonely(modes: [i32; 4]) -> Script {
 #[test]
 fn in_normal_mode_timeouts_double() {
     let s = lonely([0, 10, 0, 1]);
-    // 200 and an eighth of it; then 400, 800, 1600, 3200, each from when it left.
+    // 200 and an eighth; then 400, 800, 1600, 3200, each from the last transmission.
     assert_eq!(s.departures(6300, 10), [230, 630, 1430, 3030, 6230]);
     assert_eq!(s.xmit(), 5);
 }
@@ -111,7 +111,7 @@ fn the_twentieth_transmission_makes_the_link_dead() {
     assert_eq!((times.len(), s.state()), (18, 0));
     let times = s.departures(3800, 10);
     assert_eq!((times.len(), s.state()), (1, u32::MAX));
-    // It goes on all the same.
+    // It continues nevertheless.
     assert_eq!(s.departures(4200, 10).len(), 2);
 }
 
@@ -123,7 +123,7 @@ fn a_smaller_dead_link_counts() {
     assert_eq!(s.state(), 0);
     s.departures(200, 10);
     assert_eq!(s.state(), u32::MAX);
-    // The program may take it back.
+    // The program may reset the state.
     s.set_state(0);
     s.departures(490, 10);
     assert_eq!(s.state(), 0);
@@ -153,7 +153,7 @@ fn the_threshold_after_a_timeout_follows_the_window_of_its_version() {
     s.set_rmt_wnd(10);
     s.update(200);
     assert_eq!(s.packets().len(), 1);
-    // Since 2.0 it is half of `cwnd`, before that of what might fly: the peer's 10.
+    // Since 2.0 half of `cwnd`; before that, half of the window, which is the peer's 10.
     let old = cfg!(any(feature = "profile-1-7", feature = "profile-1-7-1"));
     assert_eq!(s.ssthresh(), if old { 5 } else { 25 });
 }
@@ -221,7 +221,7 @@ fn a_clock_that_jumps_by_ten_seconds_starts_a_new_grid() {
     s.update(5);
     assert_eq!(s.check(5), 25);
     s.send(b"m");
-    // By less than that it waits.
+    // If the clock goes back by less than that, the object waits.
     s.update(0u32.wrapping_sub(9_000));
     s.expect(&[]);
     recv!(s, time 25, [PUSH { sn: 0, data: b"m" }]);
@@ -244,7 +244,7 @@ fn check_says_the_next_flush_or_the_first_deadline() {
     assert_eq!(s.check(0), 30);
     assert_eq!(s.check(29), 30);
     assert_eq!(s.check(31), 31);
-    // The deadline alone makes no flush before its time.
+    // A deadline does not make the flush earlier.
     recv_nothing!(s, time 50);
     assert_eq!(s.check(50), 50);
     recv!(s, time 100, [PUSH { sn: 0, data: b"m" }]);

@@ -1,5 +1,5 @@
-//! Two objects, a link that loses packets, and a program that calls back from inside its callbacks in ways that the original
-//! does not survive. Whatever it does, each message arrives once and in order.
+//! Two objects, a link that loses packets, and a program that makes calls inside its callbacks that the original does not survive.
+//! Whatever the program does, each message arrives once and in order.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -33,7 +33,7 @@ impl End {
         End { script, sent: 0, taken: 0, leaving: 0 }
     }
 
-    /// Sends some messages, updates, and gives the packets that get through.
+    /// Sends some messages, updates, and returns the packets that are not lost.
     fn turn(&mut self, now: u32) -> Vec<Vec<u8>> {
         while self.sent < MESSAGES && self.script.waitsnd() < 100 {
             assert!(self.script.send(&message(self.sent)) >= 0);
@@ -67,7 +67,7 @@ fn transfer(reaction: impl FnMut(Object, &Call) + 'static) {
     let (mut a, mut b) = (End::new(), End::new());
     a.script.log(!0);
     if cfg!(not(any(feature = "profile-1-7", feature = "profile-1-7-1"))) {
-        // Only what is told: the built-in control goes on.
+        // Only hooks that report: the built-in control keeps working.
         let installed = a.script.hooks(|ops| {
             ops.on_ack = None;
             ops.on_timeout = None;
@@ -157,7 +157,7 @@ fn a_flush_asked_for_in_output_follows_the_one_that_runs() {
         called += 1;
         if called < 5 {
             object.send(&[b'0' + called]);
-            // However many are asked for, one follows; what asks inside that one is not heard.
+            // However many flushes are requested, one follows; requests inside that one are ignored.
             object.flush();
             object.flush();
         }
@@ -171,7 +171,7 @@ fn a_flush_asked_for_in_output_follows_the_one_that_runs() {
     assert_eq!(payloads, b"23");
 }
 
-/// A flush that takes over goes on behind the acknowledgements that the other one has written.
+/// A flush that takes over continues after the acknowledgements that the other flush has written.
 #[test]
 fn acknowledgements_leave_once_when_output_moves_the_clock() {
     if is_foreign() {
@@ -201,7 +201,7 @@ fn acknowledgements_leave_once_when_output_moves_the_clock() {
     }
 }
 
-/// A network without delay: `output` is the peer's `ikcp_input`, whose answer comes back before `output` returns.
+/// A network without delay: `output` calls the peer's `ikcp_input`, and the reply comes back before `output` returns.
 #[test]
 fn nothing_is_lost_or_doubled_where_answers_come_before_output_returns() {
     if is_foreign() {

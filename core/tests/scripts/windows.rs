@@ -77,7 +77,7 @@ fn messages_that_wait_for_the_program_take_from_our_window() {
         [
             ACK { sn: 0, una: 2, wnd: 126 },
             ACK { sn: 1, una: 2, wnd: 126 },
-            // What waits behind the gap does not count.
+            // Segments that wait after the gap do not count.
             ACK { sn: 3, una: 2, wnd: 126 },
         ],
     );
@@ -105,7 +105,7 @@ fn a_full_queue_leaves_what_comes_in_the_buffer() {
     recv!(s, [ACK { sn: 128, una: 128, wnd: 0 }]);
     assert_eq!(s.recv(9).unwrap(), b"m");
     assert_eq!((s.nrcv_que(), s.nrcv_buf(), s.rcv_nxt()), (128, 0, 129));
-    // Full again at once, so there is nothing to tell.
+    // The queue is full again at once, so there is nothing to announce.
     recv_nothing!(s);
 }
 
@@ -155,7 +155,7 @@ fn slow_start_adds_a_segment_for_each_packet_that_frees() {
     s.set_ssthresh(5);
     send!(s, [ACK { sn: 0, una: 1 }]);
     assert_eq!((s.cwnd(), s.incr()), (2, 2 * 1376));
-    // Two at once count as one, and one that frees nothing in front as none.
+    // Two acknowledgements at once count as one; one that does not advance snd_una does not count.
     send!(s, [ACK { sn: 1, una: 2 }, ACK { sn: 2, una: 3 }]);
     assert_eq!(s.cwnd(), 3);
     send!(s, [ACK { sn: 4, una: 3 }]);
@@ -226,7 +226,7 @@ fn a_transfer_from_nothing_opens_the_window_step_by_step() {
         s.update(round * 10);
         flights.push(s.nsnd_buf());
         s.packets();
-        // All that is in flight is acknowledged, one packet for each segment.
+        // Everything in flight is acknowledged, with one packet for each segment.
         while s.nsnd_buf() > 0 {
             send!(s, [ACK { sn: s.snd_una(), una: s.snd_una() + 1, ts: s.current() }]);
         }

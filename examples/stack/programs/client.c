@@ -113,7 +113,7 @@ int main(int count, char **arguments)
     static struct client_config config;
     static char kept[LINE];
     size_t kept_size = 0, key_size = 0;
-    struct pollfd fds[2] = {{0, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    struct pollfd fds[1 + CLIENT_SOCKETS] = {{STDIN_FILENO, POLLIN, 0}};
     client_defaults(&config);
     if (count != 6 || strlen(arguments[4]) > LOGIN_NAME || strlen(arguments[5]) > LOGIN_TOKEN ||
         sodium_hex2bin(config.server_key, KEYS_PUBLIC, arguments[3], strlen(arguments[3]), NULL, &key_size, NULL) != 0 ||
@@ -136,11 +136,11 @@ int main(int count, char **arguments)
     }
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-    fds[0].fd = client_fd(&client);
     while (client.state != CLIENT_STOPPED) {
-        poll(fds, 2, client_wait(&client)); /* what stopped it shows below */
+        int count = client_sockets(&client, fds + 1);
+        poll(fds, (nfds_t)count + 1, client_wait(&client)); /* what stopped it shows below */
         client_step(&client);
-        if (fds[1].revents != 0 && read_lines(&client, kept, &kept_size) < 0) stopped = 1;
+        if (fds[0].revents != 0 && read_lines(&client, kept, &kept_size) < 0) stopped = 1;
         if (stopped) client_stop(&client);
         client_step(&client);
     }

@@ -218,7 +218,7 @@ static void tampered(int how)
 static void logins(void)
 {
     static struct login_request request, read_request;
-    struct login_welcome welcome = {7, 8, 9, 1400, LOGIN_PARITY, 1000, 15000, 4000, 45000}, read_welcome;
+    struct login_welcome welcome = {7, 8, 9, 10, 1400, LOGIN_PARITY, 1, 1000, 15000, 4000, 45000}, read_welcome;
     unsigned char *bytes;
     size_t size, cut;
     int i;
@@ -227,10 +227,11 @@ static void logins(void)
         memset(&request, 0, sizeof request);
         memset(request.name, 'n', name);
         request.token_size = random_below(&dice, LOGIN_TOKEN + 1);
+        request.abilities = (uint8_t)random_below(&dice, 256);
         random_bytes(&dice, request.token, request.token_size);
         bytes = malloc(LOGIN_REQUEST_SIZE + 1);
         size = login_write_request(&request, bytes);
-        CHECK_INT(size, (long)(4 + name + request.token_size));
+        CHECK_INT(size, (long)(5 + name + request.token_size));
         CHECK_INT(login_read_request(&read_request, bytes, size), 0);
         CHECK(memcmp(&request, &read_request, sizeof request) == 0);
         bytes[size] = 0;
@@ -239,8 +240,8 @@ static void logins(void)
         cut = random_below(&dice, (uint32_t)size);
         bytes = malloc(cut > 0 ? cut : 1); /* so that a sanitizer sees who reads beyond it */
         if (cut > 0) bytes[0] = LOGIN_VERSION;
-        if (cut > 1) bytes[1] = (unsigned char)name;
-        if (cut > 2) memset(bytes + 2, 0xff, cut - 2);
+        if (cut > 2) bytes[2] = (unsigned char)name;
+        if (cut > 3) memset(bytes + 3, 0xff, cut - 3);
         CHECK_INT(login_read_request(&read_request, bytes, cut), -1);
         random_bytes(&dice, bytes, cut);
         login_read_request(&read_request, bytes, cut);
@@ -251,8 +252,15 @@ static void logins(void)
     bytes = malloc(LOGIN_WELCOME_SIZE);
     CHECK_INT(login_write_welcome(&welcome, bytes), LOGIN_WELCOME_SIZE);
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), 0);
-    CHECK(read_welcome.id == 7 && read_welcome.key == 8 && read_welcome.port == 9 && read_welcome.dead == 45000);
+    CHECK(read_welcome.id == 7 && read_welcome.key == 8 && read_welcome.port == 9 && read_welcome.again == 10 && read_welcome.cipher == 1 &&
+          read_welcome.dead == 45000);
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE - 1), -1);
+    bytes[14] = 2; /* a cipher that there is not */
+    CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
+    bytes[14] = 1;
+    bytes[0] = LOGIN_VERSION - 1; /* ends of another version do not understand each other */
+    CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
+    bytes[0] = LOGIN_VERSION;
     put_u16(bytes + 12, 100); /* an mtu that leaves nothing */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     put_u16(bytes + 12, 1400);

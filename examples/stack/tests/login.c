@@ -1,4 +1,5 @@
 /* Who gets in and who does not, and what waits when one sends more than the other takes. */
+#include "peer.h"
 #include "usual.h"
 
 #include <netinet/in.h>
@@ -74,7 +75,7 @@ static void wrong_token(void)
     config.request.token[0] ^= 1;
     in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
     CHECK_INT(stage_counts(&stage).refused, 3);
-    CHECK(stage_counts(&stage).packets <= UDP_BATCH);
+    CHECK(stage_counts(&stage).packets <= 4);
     stage_close(&stage);
 }
 
@@ -253,6 +254,58 @@ static void invalid(void)
     client_destroy(&client);
 }
 
+static void check_cipher(void *user, struct peer *peer)
+{
+    CHECK_INT(server_session(peer)->path.seal.cipher, *(const int *)user);
+}
+
+/* AES where both ends have it and nobody minds. */
+static void cipher(int client_without, int server_without)
+{
+    struct client_config config;
+    struct stage_client *client;
+    int expected = seal_has_aes() && !client_without && !server_without ? SEAL_AES : SEAL_CHACHA;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.without_aes = server_without;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.without_aes = client_without;
+    client = stage_join(&stage, &config, 0);
+    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_udp));
+    CHECK_INT(client->client.session.path.seal.cipher, expected);
+    server_each(stage.server, check_cipher, &expected);
+    stage_flows(client, 50);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(stage_counts(&stage).forged, 0);
+    stage_close(&stage);
+}
+
+/* As if this client had said that it has AES. */
+static int false_ability(void *user, const struct login_request *request)
+{
+    struct peer *peer = table_find(&stage.server->table, request->id);
+    (void)user;
+    peer->abilities |= LOGIN_AES;
+    return 0;
+}
+
+/* A server that chooses what the client did not offer is none. */
+static void cipher_that_was_not_offered(void)
+{
+    struct client_config config;
+    if (!seal_has_aes()) return;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.on_login = false_ability;
+    CHECK_INT(stage_start(&stage), 0);
+    stage_client_config(&stage, &config);
+    config.without_aes = 1;
+    stage_join(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, three_closes));
+    CHECK_INT(stage.clients[0].end, SESSION_BROKEN);
+    CHECK_INT(stage.clients[0].opens, 0);
+    stage_close(&stage);
+}
+
 int main(int count, char **arguments)
 {
     seed = random_argument(count, arguments);
@@ -265,5 +318,9 @@ int main(int count, char **arguments)
     busy(0);
     server_key_changed();
     invalid();
+    cipher(0, 0);
+    cipher(1, 0);
+    cipher(0, 1);
+    cipher_that_was_not_offered();
     return check_result();
 }

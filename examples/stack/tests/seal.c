@@ -12,6 +12,7 @@
 
 static struct packet_pool pool;
 static struct random randomness;
+static enum seal_cipher cipher; /* all is done with each */
 
 struct ends {
     struct seal client, server;
@@ -24,6 +25,14 @@ static void open_ends(struct ends *ends)
     random_bytes(&randomness, down, sizeof down);
     CHECK_INT(seal_init(&ends->client, up, down), 0);
     CHECK_INT(seal_init(&ends->server, down, up), 0);
+    CHECK_INT(seal_choose(&ends->client, cipher), 0);
+    CHECK_INT(seal_choose(&ends->server, cipher), 0);
+}
+
+static void close_ends(struct ends *ends)
+{
+    seal_destroy(&ends->client);
+    seal_destroy(&ends->server);
 }
 
 static struct packet *copy_of(const struct packet *model)
@@ -74,13 +83,18 @@ static void all_sizes(void)
         CHECK(packet->data + 8 == content && packet->size == size + SEAL_OVERHEAD); /* in place */
         CHECK(get_u64(packet->data) == size);                                       /* which is the count of packets too */
         put_u64(nonce + 4, size);
-        crypto_aead_chacha20poly1305_ietf_encrypt(combined, NULL, bytes, size, NULL, 0, NULL, nonce, ends.client.send_key);
+        if (cipher == SEAL_AES) {
+            crypto_aead_aes256gcm_encrypt(combined, NULL, bytes, size, NULL, 0, NULL, nonce, ends.client.send_key);
+        } else {
+            crypto_aead_chacha20poly1305_ietf_encrypt(combined, NULL, bytes, size, NULL, 0, NULL, nonce, ends.client.send_key);
+        }
         CHECK(memcmp(content, combined, size + 16) == 0);
         CHECK_INT(seal_open(&ends.server, packet, NULL, 0), SEAL_NEWEST);
         CHECK(packet->data == content && packet->size == size && memcmp(content, bytes, size) == 0);
         packet_free(packet);
     }
     CHECK(ends.server.forged == 0 && ends.server.replayed == 0);
+    close_ends(&ends);
 }
 
 static void without_room(void)
@@ -99,6 +113,7 @@ static void without_room(void)
     CHECK(packet->data == front && packet->size == PACKET_HEADROOM - 7);
     CHECK(ends.client.sent == 0);
     packet_free(packet);
+    close_ends(&ends);
 }
 
 static void forgeries(void)
@@ -150,6 +165,8 @@ static void forgeries(void)
     packet = sealed(&ends.client, "bye", 3);
     CHECK_INT(opened(&ends.server, packet), SEAL_NEWEST);
     packet_free(packet);
+    close_ends(&ends);
+    close_ends(&others);
 }
 
 static void extra_bytes(void)
@@ -165,6 +182,7 @@ static void extra_bytes(void)
     CHECK_INT(seal_open(&ends.server, packet, "head", 4), SEAL_NEWEST);
     CHECK(packet->size == 5 && memcmp(packet->data, "hello", 5) == 0);
     packet_free(packet);
+    close_ends(&ends);
 }
 
 /* Genuine packets in any order, many times over, against a list of what came. */
@@ -210,6 +228,7 @@ static void window(void)
     }
     CHECK_INT(wrong, 0);
     CHECK(newest > 20 && late > 20 && again > 20 && old > 20);
+    close_ends(&ends);
 }
 
 /* The key is renewed again and again, while packets are lost and overtake each other. */
@@ -252,6 +271,7 @@ static void renewals(void)
     CHECK(memcmp(ends.client.send_key, ends.server.receive_key, SEAL_KEY) == 0 ||
           memcmp(ends.client.send_key, ends.server.after, SEAL_KEY) == 0 ||
           ends.client.send_renewals != ends.server.receive_renewals);
+    close_ends(&ends);
 }
 
 /* A packet cannot be moved to another key, nor be about one that is far off; nor does it renew anything. */
@@ -285,6 +305,7 @@ static void forged_renewals(void)
     /* One that is not heard is not renewed again, since the other end could not follow. */
     for (i = 0; i < 10; ++i) seal_renew(&ends.client);
     CHECK_INT(ends.client.send_renewals, 4);
+    close_ends(&ends);
 }
 
 static void edges_of_window(void)
@@ -302,6 +323,7 @@ static void edges_of_window(void)
         CHECK(is_dropped(&ends.server, packets[i], i < SEAL_WINDOW ? SEAL_REPLAYED : SEAL_COPY));
         packet_free(packets[i]);
     }
+    close_ends(&ends);
 }
 
 static void spent_keys(void)
@@ -310,6 +332,7 @@ static void spent_keys(void)
     struct packet *last, *packet = packet_from(&pool, "more", 4);
     open_ends(&ends);
     ends.client.sent = SEAL_MOST_PACKETS - 1;
+    ends.client.renewed = ends.client.sent;
     CHECK_INT(seal_is_spent(&ends.client), 0);
     last = sealed(&ends.client, "last", 4);
     CHECK_INT(seal_is_spent(&ends.client), 1);
@@ -332,6 +355,7 @@ static void spent_keys(void)
     packet = sealed(&ends.client, "good", 4);
     CHECK_INT(opened(&ends.server, packet), SEAL_FORGED);
     packet_free(packet);
+    close_ends(&ends);
 }
 
 static void keys_at_the_ends(void)
@@ -343,6 +367,7 @@ static void keys_at_the_ends(void)
     open_ends(&ends);
     seal_destroy(&ends.client);
     CHECK(sodium_is_zero(ends.client.send_key, SEAL_KEY) && sodium_is_zero(ends.client.receive_key, SEAL_KEY));
+    close_ends(&ends);
 }
 
 /* The layer: a top that counts, and a bottom that keeps the packet. */
@@ -389,6 +414,7 @@ static void as_a_layer(void)
     CHECK(below.heard == 1 && ends.client.refused == 1);
     packet_free(above.kept);
     packet_free(below.kept);
+    close_ends(&ends);
 }
 
 static double nanoseconds(void)
@@ -442,25 +468,79 @@ static void print_cost(size_t size)
     }
     printf("%4lu bytes: seal_close %.0f ns, seal_open %.0f ns, of a forged one %.0f ns, of a replayed one %.0f ns\n",
            (unsigned long)size, close, open, forged, replayed);
+    close_ends(&ends);
+    close_ends(&others);
+}
+
+/* What AES allows less of: packets under one key. */
+static void spent_aes_keys(void)
+{
+    struct ends ends;
+    struct packet *packet;
+    open_ends(&ends);
+    ends.client.sent = SEAL_MOST_AES - 1;
+    packet = sealed(&ends.client, "last", 4);
+    CHECK(seal_open(&ends.server, packet, NULL, 0) == SEAL_NEWEST && seal_is_spent(&ends.client));
+    CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
+    packet_free(packet);
+    seal_renew(&ends.client);
+    CHECK(!seal_is_spent(&ends.client));
+    packet = sealed(&ends.client, "first", 5);
+    CHECK(seal_open(&ends.server, packet, NULL, 0) == SEAL_NEWEST && packet->size == 5);
+    packet_free(packet);
+    close_ends(&ends);
+}
+
+/* Keys are expanded where there is much to do, and packets are the same before and after, and after a renewal. */
+static void busy_aes_keys(void)
+{
+    static unsigned char bytes[1000];
+    struct ends ends;
+    int i;
+    open_ends(&ends);
+    CHECK(ends.client.expanded == NULL);
+    for (i = 0; i < 100; ++i) {
+        struct packet *packet = sealed(&ends.client, bytes, sizeof bytes), *answer;
+        CHECK_INT(opened(&ends.server, packet), SEAL_NEWEST);
+        packet_free(packet);
+        answer = sealed(&ends.server, bytes, sizeof bytes);
+        CHECK_INT(opened(&ends.client, answer), SEAL_NEWEST);
+        packet_free(answer);
+        if (i == 50) {
+            CHECK(ends.client.expanded != NULL && ends.server.expanded != NULL);
+            seal_renew(&ends.client);
+            CHECK(ends.client.expanded == NULL);
+        }
+    }
+    CHECK(ends.client.expanded != NULL && ends.server.expanded != NULL && ends.server.receive_renewals == 1);
+    close_ends(&ends);
+    CHECK(ends.client.expanded == NULL && ends.server.expanded == NULL);
 }
 
 int main(int count, char **arguments)
 {
     random_seed(&randomness, random_argument(count, arguments));
     packet_pool_init(&pool, 0);
-    all_sizes();
-    without_room();
-    forgeries();
-    extra_bytes();
-    window();
-    edges_of_window();
-    renewals();
-    forged_renewals();
-    spent_keys();
-    keys_at_the_ends();
-    as_a_layer();
-    print_cost(100);
-    print_cost(1400);
+    for (cipher = SEAL_CHACHA; cipher <= (seal_has_aes() ? SEAL_AES : SEAL_CHACHA); cipher = (enum seal_cipher)(cipher + 1)) {
+        printf("%s\n", cipher == SEAL_AES ? "AES-256-GCM" : "ChaCha20-Poly1305");
+        all_sizes();
+        without_room();
+        forgeries();
+        extra_bytes();
+        window();
+        edges_of_window();
+        renewals();
+        forged_renewals();
+        spent_keys();
+        keys_at_the_ends();
+        as_a_layer();
+        if (cipher == SEAL_AES) {
+            spent_aes_keys();
+            busy_aes_keys();
+        }
+        print_cost(100);
+        print_cost(1400);
+    }
     CHECK_INT(pool.out, 0);
     packet_pool_destroy(&pool);
     return check_result();

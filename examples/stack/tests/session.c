@@ -29,7 +29,7 @@ static void finish(void)
     }
     CHECK(stage_run(&stage, 5000, no_session));
     CHECK_INT(stage.closes, stage.opens);
-    CHECK(stage_counts(&stage).packets <= UDP_BATCH);
+    CHECK(stage_counts(&stage).packets <= 4);
     stage_close(&stage);
 }
 
@@ -323,7 +323,7 @@ static void cut_ended_the_session(int with_udp)
     CHECK_INT(client->closes, 0);
     CHECK_INT(stage.closes, 0);
     if (with_udp) CHECK_INT(stage_counts(&stage).falls, 0);
-    CHECK(stage_counts(&stage).packets < UDP_BATCH + 20);
+    CHECK(stage_counts(&stage).packets < 24);
     close(other);
     finish();
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "random.h"
 #include "tap.h"
 #include "udp.h"
 
@@ -246,11 +247,152 @@ static void starved(void)
     CHECK(udp_receive(&server, packets) == 2 && packets[0]->size == 4 && packets[1]->size == 5);
     packet_free(packets[0]);
     packet_free(packets[1]);
+    /* The same with packets that came as one: the socket does not tell of them any more. */
+    for (i = 0; i < 5; ++i) {
+        struct packet *packet = packet_from(&pool, "run", 3);
+        packet->data[2] = (unsigned char)i;
+        udp_send(&client, packet);
+    }
+    CHECK_INT(udp_flush(&client), 0);
+    wait_for(&server);
+    CHECK_INT(udp_receive(&server, packets), 3);
+    CHECK(udp_has_left(&server) && udp_receive(&server, others) == -1 && errno == ENOBUFS && udp_has_left(&server));
+    for (i = 0; i < 3; ++i) packet_free(packets[i]);
+    CHECK(udp_receive(&server, packets) == 2 && packets[0]->data[2] == 3 && packets[1]->data[2] == 4);
+    packet_free(packets[0]);
+    packet_free(packets[1]);
+    CHECK(!udp_has_left(&server) && server.received == 10 && server.dropped == 0);
     udp_close(&client);
     udp_close(&server);
     CHECK_INT(few.out, 0);
     packet_pool_destroy(&pool);
     packet_pool_destroy(&few);
+}
+
+/* Takes all that comes to a socket soon, and checks that it is what was sent: `sizes` of packets, with numbers. */
+static void collect(struct udp *udp, const size_t *sizes, int count)
+{
+    struct packet *packets[UDP_BATCH];
+    int taken = 0;
+    while (taken < count) {
+        int i, came;
+        if (!udp_has_left(udp)) wait_for(udp);
+        came = udp_receive(udp, packets);
+        CHECK(came > 0);
+        if (came <= 0) return;
+        for (i = 0; i < came; ++i, ++taken) {
+            CHECK(taken < count && packets[i]->size == sizes[taken] && packets[i]->data[sizes[taken] - 1] == (unsigned char)taken);
+            packet_free(packets[i]);
+        }
+    }
+}
+
+static void send_sized(struct udp *udp, const size_t *sizes, int count)
+{
+    int i;
+    for (i = 0; i < count; ++i) {
+        struct packet *packet = packet_new(udp->pool);
+        memset(packet_put(packet, sizes[i]), i, sizes[i]);
+        udp_send(udp, packet);
+    }
+    CHECK_INT(udp_flush(udp), 0);
+}
+
+/* Packets of one size go as a run, where the kernel has them; a run that is refused goes packet by packet, and the next is tried. */
+static void runs(uint64_t seed)
+{
+    struct packet_pool pool;
+    struct udp server, client;
+    struct random random;
+    size_t sizes[UDP_BATCH];
+    int i, round, on = 1, off = 0;
+    packet_pool_init(&pool, 0);
+    open_both(&server, &client, &pool);
+    udp_room(&server, 1 << 20);
+    for (i = 0; i < 40; ++i) sizes[i] = i < 39 ? 1000 : 500;
+    send_sized(&client, sizes, 40);
+    collect(&server, sizes, 40);
+    if (client.segments) CHECK_INT(server.filled, 1);
+    CHECK_INT((long)client.sent, 40);
+
+    /* Without checksums the kernel makes no runs. */
+    CHECK_INT(setsockopt(client.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on), 0);
+    send_sized(&client, sizes, 40);
+    CHECK(client.singly == 0 && client.failed == 0 && client.sent == 80);
+    collect(&server, sizes, 40);
+    CHECK_INT(setsockopt(client.fd, SOL_SOCKET, SO_NO_CHECK, &off, sizeof off), 0);
+    send_sized(&client, sizes, 40);
+    collect(&server, sizes, 40);
+    if (client.segments) CHECK_INT(server.filled, 1);
+    CHECK(client.failed == 0 && client.dropped == 0);
+
+    /* Any sizes: equal ones in a row, shorter and longer ones between. */
+    random_seed(&random, seed);
+    for (round = 0; round < 200; ++round) {
+        int count = 1 + (int)random_below(&random, UDP_BATCH);
+        size_t size = 1 + random_below(&random, 1400);
+        for (i = 0; i < count; ++i) {
+            if (random_below(&random, 8) == 0) size = 1 + random_below(&random, ROOM);
+            sizes[i] = size;
+        }
+        send_sized(&client, sizes, count);
+        collect(&server, sizes, count);
+    }
+    CHECK(client.failed == 0 && client.dropped == 0 && server.dropped == 0);
+    udp_close(&client);
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
+}
+
+/* Packets for several peers in one batch: each to its own, though those to one are next to each other or not. */
+static void several_peers(uint64_t seed)
+{
+    struct packet_pool pool;
+    struct udp server, clients[3];
+    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_storage addresses[3];
+    struct packet *packets[UDP_BATCH];
+    socklen_t size;
+    struct random random;
+    int i, j, sent[3] = {0, 0, 0}, came[3] = {0, 0, 0};
+    packet_pool_init(&pool, 0);
+    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+    for (i = 0; i < 3; ++i) {
+        CHECK_INT(udp_bind(&clients[i], (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+        udp_room(&clients[i], 1 << 20);
+        CHECK_INT(udp_address(&clients[i], &addresses[i], &size), 0);
+    }
+    random_seed(&random, seed);
+    for (i = 0, j = 0; i < 300; ++i) {
+        struct packet *packet = packet_from(&pool, "012", 4);
+        if (random_below(&random, 3) == 0) j = (int)random_below(&random, 3);
+        packet->data[3] = (unsigned char)j;
+        memcpy(&packet->address, &addresses[j], sizeof loopback);
+        packet->address_size = sizeof loopback;
+        sent[j] += 1;
+        udp_send(&server, packet);
+    }
+    CHECK_INT(udp_flush(&server), 0);
+    for (i = 0; i < 3; ++i) {
+        while (came[i] < sent[i]) {
+            int count;
+            if (!udp_has_left(&clients[i])) wait_for(&clients[i]);
+            count = udp_receive(&clients[i], packets);
+            CHECK(count > 0);
+            if (count <= 0) break;
+            came[i] += count;
+            for (j = 0; j < count; ++j) {
+                CHECK(packets[j]->size == 4 && packets[j]->data[3] == i);
+                packet_free(packets[j]);
+            }
+        }
+        CHECK_INT(came[i], sent[i]);
+        udp_close(&clients[i]);
+    }
+    udp_close(&server);
+    CHECK_INT(pool.out, 0);
+    packet_pool_destroy(&pool);
 }
 
 /* One socket for peers of both families. */
@@ -335,8 +477,11 @@ static void errors(void)
     packet_pool_destroy(&pool);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    uint64_t seed = random_argument(count, arguments);
+    runs(seed);
+    several_peers(seed);
     echo();
     sizes();
     restart();

@@ -1,4 +1,4 @@
-/* The header before or after other.h, and each twice. With the list of ikcp.h, every macro of it is used. */
+/* The header before or after other.h, and each twice. If the list is that of ikcp.h, every macro of it is used. */
 #ifdef OTHER_FIRST
 #include "other.h"
 #endif

@@ -1,4 +1,4 @@
-/* Another project's header with its own copy of the integers and the list, as many have one. */
+/* Another project's header with its own copy of the integer types and the list, as many projects have. */
 #ifndef OTHER_H
 #define OTHER_H
 

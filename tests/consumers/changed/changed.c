@@ -1,5 +1,5 @@
-/* examples/changed/changed.h, included before this file by the compiler: each change with its define, and without it what the
- * library does by itself. */
+/* Tests examples/changed/changed.h, which the compiler includes before this file: with its define, each change; without it, what
+ * the library does by itself. */
 #include <stdio.h>
 #include <string.h>
 
@@ -76,7 +76,7 @@ int main(void)
     ikcp_nodelay(a, 1, 20, 2, 1);
     CHECK(a->interval, 20);
 
-    /* 40 segments; and as many as just pass. */
+    /* 40 segments, and the largest number that passes. */
 #ifdef CHANGED_FRAGMENTS
     CHECK(ikcp_send(b, big, (int)sizeof big), -2);
     CHECK(ikcp_send(b, big, (CHANGED_FRAGMENTS - 1) * 1376), (CHANGED_FRAGMENTS - 1) * 1376);

@@ -1,4 +1,4 @@
-// kcp.hpp as programs use it. Counts what C++ allocates, so that "nothing else is allocated" is a test.
+// kcp.hpp as programs use it. Counts the allocations of C++, to test that nothing else is allocated.
 #include "kcp.hpp"
 #include "kcp.hpp"
 
@@ -17,7 +17,7 @@
 
 static int allocations;
 
-// Not inlined, since gcc warns of free() for memory of new when it sees half of the pair.
+// Not inlined: where gcc sees only half of the pair, it warns of free() for memory from new.
 __attribute__((noinline)) void *operator new(std::size_t size)
 {
     ++allocations;
@@ -40,7 +40,7 @@ static_assert(!std::is_convertible_v<std::vector<int>, kcp::bytes>);
 static_assert(!std::is_convertible_v<const std::string &, kcp::buffer>);
 static_assert(!std::is_constructible_v<kcp::connection, IUINT32, int>);
 
-// Output that keeps packets.
+// An output that keeps packets.
 auto into(packets &kept)
 {
     return [&kept](kcp::bytes packet) { kept.emplace_back(packet.data(), packet.size()); };
@@ -94,7 +94,7 @@ void every_kind_of_bytes_arrives()
     CHECK(found == "untouched");
     CHECK_INT(b.peeksize(), -1);
 
-    // Into a buffer of the program, and into a vector; from a program's other thread's point of view waitsnd is const.
+    // Into a buffer of the program, and into a vector. waitsnd is const.
     CHECK_INT(b.send("reply"), 5);
     CHECK_INT(b.send("again"), 5);
     b.flush();
@@ -143,7 +143,7 @@ void moves_keep_the_connection()
 {
     packets wire;
     std::unordered_map<IUINT32, kcp::connection> table;
-    for (IUINT32 conv = 0; conv < 100; ++conv) { // it moves when a vector grows, and stays in a map
+    for (IUINT32 conv = 0; conv < 100; ++conv) { // moves when a vector grows, stays in a map
         std::vector<kcp::connection> grows;
         grows.emplace_back(conv, into(wire));
         tune(grows[0]);
@@ -162,7 +162,7 @@ void moves_keep_the_connection()
     CHECK_INT(wire.size(), 100);
 
     kcp::connection &first = table.at(0);
-    first = std::move(table.at(1)); // releases what it had
+    first = std::move(table.at(1)); // releases the previous connection
     first->conv = 77;
     CHECK_INT(first.send("x"), 1);
     first.flush();
@@ -276,7 +276,7 @@ void exceptions_pass_around_c()
     CHECK(wire.empty());
     CHECK_INT(a.waitsnd(), 5);
 
-    // What was dropped is sent again.
+    // The dropped packets are sent again.
     fails = false;
     int received = 0;
     std::string message;
@@ -288,7 +288,7 @@ void exceptions_pass_around_c()
     }
     CHECK_INT(received, 5);
 
-    // From the log, out of input.
+    // Thrown in the log, passed on by input.
     b.setlog(IKCP_LOG_INPUT, [](std::string_view) { throw 42; });
     int number = 0;
     a.send("last");
@@ -303,7 +303,7 @@ void exceptions_pass_around_c()
     }
     CHECK_INT(number, 42 * wire.size());
     b->logmask = 0;
-    CHECK(b.receive(message) && message == "last"); // the packet was taken all the same
+    CHECK(b.receive(message) && message == "last"); // the packet was accepted nevertheless
 }
 #endif
 

@@ -1,4 +1,4 @@
-/* What every consumer project builds: two endpoints that talk, and whether the header and the library belong together. */
+/* Every consumer project builds this: two endpoints that talk, and checks that the header belongs to the library. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,12 +37,12 @@ int main(void)
     ikcpcb *a = ikcp_create(1, &mark), *b = ikcp_create(1, NULL);
     CHECK(a != NULL && b != NULL);
 
-    /* The layout: fields that lie elsewhere in the other one. */
+    /* The layout: fields that are elsewhere in the other layout. */
     CHECK(a->user == &mark && b->user == NULL);
     ikcp_setoutput(a, output);
     CHECK(a->output == output && a->writelog == NULL && a->fastlimit == 5);
 
-    /* The profile: what the library does, by what the header says. */
+    /* The profile: the library behaves as the header says. */
     CHECK(IKCP_PROBE_INIT == (IKCP_PROFILE == 211 ? 5000 : 7000));
     CHECK(ikcp_setcc(a, NULL) == (IKCP_PROFILE == 211 ? 0 : -1));
 

@@ -1,4 +1,4 @@
-// The same from C++, through kcp.hpp.
+// The same in C++, through kcp.hpp.
 #include <cstdio>
 #include <string>
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 const FUNCTIONS: &str = "/* ---- structures and functions";
 const LOG_MASKS: &str = "/* ---- bits of logmask";
 
-/// A declaration, and the lines of the comment before it.
+/// A declaration and the lines of the comment before it.
 struct Item<'a> {
     comment: Vec<&'a str>,
     declaration: &'a str,
@@ -101,7 +101,7 @@ pub fn page(header: &str, extensions: &str) -> Result<String, Box<dyn Error>> {
     Ok(page)
 }
 
-/// The list in the comment that begins the header.
+/// The list in the first comment of the header.
 fn rules(header: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let comment = header.split("*/").next().ok_or("no comment")?;
     let mut rules: Vec<String> = Vec::new();
@@ -119,7 +119,7 @@ fn rules(header: &str) -> Result<Vec<String>, Box<dyn Error>> {
     }
 }
 
-/// Declarations of one line that follow a comment directly.
+/// Declarations of one line directly after a comment.
 fn items(text: &str) -> Vec<Item<'_>> {
     let mut items = Vec::new();
     let mut comment = Vec::new();
@@ -238,7 +238,7 @@ fn fields(page: &mut String, declarations: &str, name: &str) -> Result<(), Box<d
     Ok(())
 }
 
-/// Names of C in code style, and nothing that Markdown would take for its own.
+/// Names of C in code style, with characters escaped that Markdown would interpret.
 fn prose(text: &str) -> String {
     let mut result = String::new();
     for (index, part) in text.split('`').enumerate() {

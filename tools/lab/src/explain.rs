@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use kcp_abi::extensions::Info;
 use kcp_cli::values::{number, seed};
 use kcp_cli::{demand, files, interrupt};
 
 use crate::LibraryArgs;
+use crate::doctor::capture;
 use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
 use crate::explain_plot;
 use crate::link::Fate;
 use crate::presets::LinkArgs;
+use crate::session::CLIENT;
 use crate::table::Table;
 use crate::trace::{self, Cause, Need, Stream, Trace};
 
@@ -56,7 +58,8 @@ pub struct Explain {
     /// Draw only to this time, in ms [default: the end]
     #[arg(long, value_name = "MS", value_parser = number::<u64>(0..=DAY))]
     to: Option<u64>,
-    /// Folder for explain.svg, segments.csv (every transmission) and state.csv (the sender's fields, each millisecond)
+    /// Folder for explain.svg, segments.csv (every transmission), state.csv (the sender's fields, each millisecond) and session.pcap
+    /// (the packets as the sender's machine sees them, for Wireshark and `kcp-lab doctor`)
     #[arg(long, value_name = "FOLDER", default_value = "lab-explain")]
     out: PathBuf,
 }
@@ -119,8 +122,13 @@ impl Explain {
                 self.messages, self.size, self.every, self.seed
             ),
         )?;
+        let capture = self.out.join("session.pcap");
+        let file =
+            std::fs::File::create(&capture).with_context(|| format!("{}", capture.display()))?;
+        let packets = capture::passing(&trace.packets, CLIENT);
+        capture::write(std::io::BufWriter::new(file), &packets)?;
         println!(
-            "Written: {}/explain.svg, segments.csv, state.csv",
+            "Written: {}/explain.svg, segments.csv, state.csv, session.pcap",
             self.out.display()
         );
         Ok(())

@@ -4,6 +4,7 @@ mod bottleneck;
 mod bytes_plot;
 mod contend;
 mod contend_plot;
+mod doctor;
 mod endpoint;
 mod enet;
 mod explain;
@@ -101,6 +102,14 @@ enum Command {
     /// Try: `--mode default`, `--mode 1,10,2,1` against `--mode 1,10,1,1` with the same seed, `--every 0` (a burst), `--from 300
     /// --to 600` (a closer look).
     Explain(explain::Explain),
+    /// Why a connection was late: reads a capture of any program that speaks KCP
+    ///
+    /// Conversations are found by themselves, also behind kcp-go's error correction and behind a fixed number of bytes. For each one:
+    /// the settings as they show, round trips, loss each way, every resend with its cause, and at most five findings ranked by the
+    /// milliseconds that they cost, each with the setting to change. What is encrypted is called encrypted.
+    ///
+    /// Try: `tcpdump -i any -w capture.pcap udp` on either machine while the connection is slow, then `kcp-lab doctor capture.pcap`.
+    Doctor(doctor::Doctor),
 }
 
 // Which implementation of KCP is measured. (No doc comment: clap would show it as the subcommand's summary.)
@@ -148,6 +157,7 @@ fn main() -> ExitCode {
             Command::Contend(contend) => contend.run(),
             Command::Scale(scale) => scale.run(),
             Command::Explain(explain) => explain.run(),
+            Command::Doctor(doctor) => doctor.run(),
         }?;
         Ok(ExitCode::SUCCESS)
     })

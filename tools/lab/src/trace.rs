@@ -94,6 +94,8 @@ pub struct Trace {
     pub acknowledged: BTreeMap<u32, Micros>,
     /// When the receiving program got each segment's message.
     pub delivered: BTreeMap<u32, Micros>,
+    /// All packets, in the order in which they were sent.
+    pub packets: Vec<Wire>,
 }
 
 /// What happened to the transmission before a retransmission, and so whether the retransmission was needed.
@@ -173,11 +175,12 @@ fn send_buffer(end: &Endpoint) -> BTreeMap<u32, (Seen, u32)> {
 }
 
 /// A packet as the tap saw it.
-struct Wire {
-    at: Micros,
-    side: usize,
-    packet: Vec<u8>,
-    fate: Fate,
+#[derive(Debug, Clone)]
+pub struct Wire {
+    pub at: Micros,
+    pub side: usize,
+    pub packet: Vec<u8>,
+    pub fate: Fate,
 }
 
 /// Follows the sender through a session.
@@ -198,14 +201,10 @@ impl Observer {
     fn look(&mut self, pair: &KcpPair, now: Micros) {
         let buffer = send_buffer(&pair.ends[CLIENT]);
         let current = pair.ends[CLIENT].kcp.fields().current;
-        for Wire {
-            at,
-            side,
-            packet,
-            fate,
-        } in self.wire.borrow_mut().drain(..)
-        {
-            for header in headers(&packet) {
+        let news = self.wire.take();
+        for wire in &news {
+            let Wire { at, side, fate, .. } = *wire;
+            for header in headers(&wire.packet) {
                 match header.command {
                     COMMAND_PUSH if side == CLIENT => {
                         let before = self.known.get(&header.sn).copied();
@@ -248,6 +247,7 @@ impl Observer {
                 }
             }
         }
+        self.trace.packets.extend(news);
         for sn in self.known.keys().filter(|sn| !buffer.contains_key(sn)) {
             self.trace.acknowledged.entry(*sn).or_insert(now);
         }

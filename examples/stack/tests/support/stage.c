@@ -312,7 +312,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
 {
     uint32_t begin = clock_ms();
     for (;;) {
-        struct pollfd fds[1 + 3 * STAGE_CLIENTS];
+        struct pollfd fds[1 + (2 + CLIENT_SOCKETS) * STAGE_CLIENTS];
         struct stage_client *client;
         int count = 0, wait = stage->hook != NULL ? 1 : 10;
         if (stage->hook != NULL) stage->hook();
@@ -336,7 +336,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
         for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
             if (!client->exists || client->is_frozen) continue;
             wait = sooner(wait, client_wait(&client->client));
-            add(fds, &count, client_fd(&client->client));
+            count += client_sockets(&client->client, fds + count);
         }
         if (until != NULL && until(stage)) return 1;
         if (clock_ms() - begin >= time) return 0;

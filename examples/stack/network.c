@@ -1,0 +1,220 @@
+#include "network.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifdef _WIN32
+
+static int failed(void)
+{
+    static const struct {
+        int theirs, ours;
+    } errors[] = {{WSAEWOULDBLOCK, EAGAIN},         {WSAEINTR, EINTR},
+                  {WSAECONNREFUSED, ECONNREFUSED},  {WSAECONNRESET, ECONNRESET},
+                  {WSAECONNABORTED, ECONNABORTED},  {WSAEHOSTUNREACH, EHOSTUNREACH},
+                  {WSAENETUNREACH, ENETUNREACH},    {WSAENETDOWN, ENETDOWN},
+                  {WSAENETRESET, ECONNRESET},       {WSAEMSGSIZE, EMSGSIZE},
+                  {WSAENOTCONN, ENOTCONN},          {WSAENOBUFS, ENOBUFS},
+                  {WSAEADDRINUSE, EADDRINUSE},      {WSAEADDRNOTAVAIL, EADDRNOTAVAIL},
+                  {WSAEACCES, EACCES},              {WSAEMFILE, EMFILE},
+                  {WSAEDESTADDRREQ, EDESTADDRREQ},  {WSAEAFNOSUPPORT, EAFNOSUPPORT},
+                  {WSAEOPNOTSUPP, EOPNOTSUPP},      {WSAETIMEDOUT, ETIMEDOUT}};
+    int error = WSAGetLastError();
+    size_t i;
+    errno = EIO;
+    for (i = 0; i < sizeof errors / sizeof errors[0]; ++i) {
+        if (errors[i].theirs == error) errno = errors[i].ours;
+    }
+    return -1;
+}
+
+int network_open(int family, int type)
+{
+    static int started;
+    WSADATA data;
+    u_long on = 1;
+    SOCKET made;
+    if (!started && WSAStartup(MAKEWORD(2, 2), &data) != 0) return failed();
+    started = 1;
+    made = WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (made == INVALID_SOCKET) return failed();
+    if (ioctlsocket(made, FIONBIO, &on) != 0) {
+        failed();
+        closesocket(made);
+        return -1;
+    }
+    return (int)made;
+}
+
+void network_close(int fd)
+{
+    closesocket((SOCKET)fd);
+}
+
+int network_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    if (connect((SOCKET)fd, address, size) == 0) return 0;
+    failed();
+    return errno == EAGAIN ? 0 : -1;
+}
+
+int network_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt((SOCKET)fd, SOL_SOCKET, SO_ERROR, (char *)&error, &size) != 0) return EIO;
+    return error;
+}
+
+int network_set(int fd, int level, int option, int value)
+{
+    return setsockopt((SOCKET)fd, level, option, (const char *)&value, sizeof value) == 0 ? 0 : failed();
+}
+
+long network_read(int fd, void *bytes, size_t size)
+{
+    int taken = recv((SOCKET)fd, bytes, (int)size, 0);
+    return taken >= 0 ? taken : failed();
+}
+
+long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size)
+{
+    int taken = recvfrom((SOCKET)fd, bytes, (int)room, 0, address, size);
+    return taken >= 0 ? taken : failed();
+}
+
+long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size)
+{
+    int sent = sendto((SOCKET)fd, bytes, (int)size, 0, address, address_size);
+    return sent >= 0 ? sent : failed();
+}
+
+long network_write(int fd, const struct network_piece *pieces, int count)
+{
+    WSABUF parts[NETWORK_PIECES];
+    DWORD sent = 0;
+    int i;
+    for (i = 0; i < count; ++i) {
+        parts[i].buf = (char *)pieces[i].bytes;
+        parts[i].len = (ULONG)pieces[i].size;
+    }
+    return WSASend((SOCKET)fd, parts, (DWORD)count, &sent, 0, NULL, NULL) == 0 ? (long)sent : failed();
+}
+
+/* Not WSAPoll, which on older systems never tells that a connection failed. */
+int network_poll(struct pollfd *sockets, int count, int milliseconds)
+{
+    struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    fd_set reads, writes, fails;
+    int i, ready;
+    FD_ZERO(&reads);
+    FD_ZERO(&writes);
+    FD_ZERO(&fails);
+    for (i = 0; i < count; ++i) {
+        if (sockets[i].events & POLLIN) FD_SET(sockets[i].fd, &reads);
+        if (sockets[i].events & POLLOUT) FD_SET(sockets[i].fd, &writes);
+        FD_SET(sockets[i].fd, &fails);
+        sockets[i].revents = 0;
+    }
+    if (count == 0) {
+        Sleep(milliseconds < 0 ? INFINITE : (DWORD)milliseconds);
+        return 0;
+    }
+    ready = select(0, &reads, &writes, &fails, milliseconds < 0 ? NULL : &time);
+    if (ready < 0) return failed();
+    for (i = 0, ready = 0; i < count; ++i) {
+        if (FD_ISSET(sockets[i].fd, &reads)) sockets[i].revents |= POLLIN;
+        if (FD_ISSET(sockets[i].fd, &writes) || FD_ISSET(sockets[i].fd, &fails)) sockets[i].revents |= POLLOUT;
+        ready += sockets[i].revents != 0;
+    }
+    return ready;
+}
+
+#else
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* then there is SO_NOSIGPIPE */
+#endif
+
+int network_open(int family, int type)
+{
+#ifdef SOCK_NONBLOCK
+    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+    int fd = socket(family, type, 0);
+    if (fd < 0) return -1;
+#ifdef SO_NOSIGPIPE
+    network_set(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+#endif
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
+    return fd;
+#endif
+}
+
+void network_close(int fd)
+{
+    close(fd);
+}
+
+int network_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return connect(fd, address, size) == 0 || errno == EINPROGRESS ? 0 : -1;
+}
+
+int network_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+}
+
+int network_set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+long network_read(int fd, void *bytes, size_t size)
+{
+    return (long)recv(fd, bytes, size, 0);
+}
+
+long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size)
+{
+    return (long)recvfrom(fd, bytes, room, 0, address, size);
+}
+
+long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size)
+{
+    return (long)sendto(fd, bytes, size, MSG_NOSIGNAL, address, address_size);
+}
+
+long network_write(int fd, const struct network_piece *pieces, int count)
+{
+    struct iovec parts[NETWORK_PIECES];
+    struct msghdr message;
+    int i;
+    for (i = 0; i < count; ++i) {
+        parts[i].iov_base = (void *)pieces[i].bytes;
+        parts[i].iov_len = pieces[i].size;
+    }
+    memset(&message, 0, sizeof message);
+    message.msg_iov = parts;
+    message.msg_iovlen = (size_t)count;
+    return (long)sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+int network_poll(struct pollfd *sockets, int count, int milliseconds)
+{
+    return poll(sockets, (nfds_t)count, milliseconds);
+}
+
+#endif

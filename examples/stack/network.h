@@ -1,0 +1,61 @@
+/* Can be taken alone. */
+/*
+ * Sockets of Linux, macOS and Windows under one set of calls: whatever the system, an error is -1 with a number of POSIX in errno.
+ * A socket is an int: of Windows too, whose handles fit.
+ */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include <stddef.h>
+
+#ifdef _WIN32
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#else
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A non-blocking socket that programs started by this one do not get. `type`: SOCK_STREAM or SOCK_DGRAM. */
+int network_open(int family, int type);
+void network_close(int fd);
+
+/* 0 when it is connected, or about to be. */
+int network_connect(int fd, const struct sockaddr *address, socklen_t size);
+
+/* What became of network_connect once the socket is writable: 0, or the error. */
+int network_error(int fd);
+
+int network_set(int fd, int level, int option, int value);
+
+/* Bytes of a stream: how many; 0 is the end of it. */
+long network_read(int fd, void *bytes, size_t size);
+
+/* A datagram. `address` may be NULL, of a socket that is connected; else `*size` is the room for it, then its size. */
+long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size);
+long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size);
+
+/* Several pieces of a stream, NETWORK_PIECES at most: how many bytes were taken. */
+#define NETWORK_PIECES 32
+
+struct network_piece {
+    const void *bytes;
+    size_t size;
+};
+
+long network_write(int fd, const struct network_piece *pieces, int count);
+
+/* As poll: of Windows with POLLIN and POLLOUT only, and at most FD_SETSIZE sockets. A connection that failed is writable. */
+int network_poll(struct pollfd *sockets, int count, int milliseconds);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,317 @@
+// Of the installed artefact: settings, extensions, errors, closing, threads, and transfers over a link that loses packets.
+import com.example.ikcp.*;
+
+import java.io.IOException;
+import java.lang.ref.WeakReference;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+
+public class Test {
+    interface Action {
+        void run() throws Exception;
+    }
+
+    static void same(Object found, Object wanted) {
+        if (!wanted.equals(found)) {
+            throw new AssertionError(found + " instead of " + wanted);
+        }
+    }
+
+    static <T extends Throwable> T fails(Class<T> kind, Action action) {
+        try {
+            action.run();
+        } catch (Throwable error) {
+            if (kind.isInstance(error)) {
+                return kind.cast(error);
+            }
+            throw new AssertionError("not " + kind, error);
+        }
+        throw new AssertionError("no " + kind);
+    }
+
+    static byte[] bytes(String text) {
+        return text.getBytes();
+    }
+
+    /** Two ends in memory, without loss. */
+    static Kcp[] pair() {
+        Kcp[] ends = new Kcp[2];
+        ends[0] = new Kcp(7, packet -> ends[1].input(packet));
+        ends[1] = new Kcp(7, packet -> ends[0].input(packet));
+        for (Kcp end : ends) {
+            end.noDelay(1, 10, 2, 1);
+        }
+        return ends;
+    }
+
+    static void extensions() {
+        Kcp[] ends = pair();
+        Kcp a = ends[0];
+        Kcp b = ends[1];
+        a.stats();
+        a.send(bytes("one"));
+        ByteBuffer direct = ByteBuffer.allocateDirect(10);
+        direct.put(bytes("..two")).flip().position(2);
+        a.send(direct);
+        a.send(ByteBuffer.wrap(bytes("..three"), 2, 5));
+        a.send(new byte[0]);
+        a.updateDue(1);
+        for (String wanted : new String[] {"one", "two", "three", ""}) {
+            same(new String(b.recv()), wanted);
+        }
+        same(b.recv() == null, true);
+        a.send(bytes("again"));
+        a.updateDue(20);
+        ByteBuffer room = ByteBuffer.allocateDirect(10);
+        same(b.peekSize(), 5);
+        same(b.recv(room), true);
+        same(room.position(), 5);
+        same((char) room.get(4), 'n');
+        same(b.recv(room), false);
+        b.updateDue(20);
+        Stats stats = a.stats();
+        same(Arrays.asList(stats.segments_sent, stats.bytes_delivered, (long) a.waitSnd()), Arrays.asList(5L, 16L, 0L));
+        same(a.ccInfo() == null, true);
+        a.bbr();
+        same(a.ccInfo().phase_name, "Startup");
+        a.cubic();
+        same(a.ccInfo().phase, 16);
+        a.builtin();
+        a.rack(true);
+        a.redundancy(20);
+        a.largeMessages(true);
+        a.backoffLimit(1000);
+        a.pathChanged();
+        same(a.next(40), 40 + 0x7fffffff);
+        int[] dead = {0};
+        Kcp c = new Kcp(1, packet -> {});
+        c.deadLink(1000, () -> dead[0]++);
+        c.updateDue(0);
+        c.send(bytes("nobody hears"));
+        for (int time = 10; time < 5000; time += 10) {
+            c.update(time);
+        }
+        same(Arrays.asList(dead[0], c.fields().state, c.fields().conv, c.fields().nsnd_buf), Arrays.asList(1, -1, 1, 1));
+        List<String> lines = new ArrayList<>();
+        c.setLog(0xffff, lines::add);
+        c.setField("rx_minrto", 10);
+        c.update(20000);
+        same(lines.get(0).substring(0, 4), "[RO]");
+        same(c.fields().rx_minrto, 10);
+    }
+
+    static void errors() {
+        Kcp[] ends = pair();
+        Kcp a = ends[0];
+        same(fails(KcpException.class, () -> a.send(new byte[1 << 20])).code(), -2);
+        a.largeMessages(true);
+        same(fails(KcpException.class, () -> a.send(new byte[200 * 1376])).code(), -3);
+        fails(KcpException.class, () -> a.input(bytes("short")));
+        fails(KcpException.class, () -> a.input(new byte[24]));
+        fails(KcpException.class, () -> a.setMtu(10));
+        fails(KcpException.class, () -> a.redundancy(101));
+        fails(KcpException.class, () -> Kcp.getConv(ByteBuffer.allocate(3)));
+        a.send(bytes("long"));
+        a.updateDue(1);
+        fails(KcpException.class, () -> ends[1].recv(ByteBuffer.allocate(3)));
+        same(new String(ends[1].recv()), "long");
+        a.setOutput(packet -> {
+            throw new UnsupportedOperationException("from output");
+        });
+        a.send(bytes("more"));
+        fails(UnsupportedOperationException.class, () -> a.updateDue(20));
+        a.setOutput(packet -> a.close()); // a callback may close
+        a.updateDue(1000);
+        same(a.isClosed(), true);
+        a.close();
+        fails(IllegalStateException.class, () -> a.send(bytes("late")));
+    }
+
+    /** A connection that nobody has any more is freed, though its callback refers to it. */
+    static void collected() throws Exception {
+        List<WeakReference<Kcp>> all = new ArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            Kcp[] kcp = new Kcp[1];
+            kcp[0] = new Kcp(1, packet -> kcp[0].waitSnd());
+            kcp[0].send(bytes("x"));
+            kcp[0].updateDue(1);
+            all.add(new WeakReference<>(kcp[0]));
+        }
+        for (int i = 0; i < 50 && all.stream().anyMatch(one -> one.get() != null); i++) {
+            System.gc();
+            Thread.sleep(10);
+        }
+        same(all.stream().filter(one -> one.get() != null).count() < 10, true);
+    }
+
+    /** Threads that share a connection take turns. */
+    static void threads() throws Exception {
+        Kcp[] ends = pair();
+        List<Thread> workers = new ArrayList<>();
+        for (Kcp end : ends) {
+            end.wndSize(4096, 4096);
+        }
+        for (int i = 0; i < 4; i++) {
+            Thread worker = new Thread(() -> {
+                for (int n = 0; n < 500; n++) {
+                    ends[0].send(new byte[100]);
+                }
+            });
+            worker.start();
+            workers.add(worker);
+        }
+        int time = 1;
+        for (; time < 1000; time += 10) {
+            ends[0].updateDue(time);
+        }
+        for (Thread worker : workers) {
+            worker.join();
+        }
+        for (; time < 20000; time += 10) {
+            ends[0].updateDue(time);
+            ends[1].updateDue(time);
+        }
+        int received = 0;
+        while (ends[1].recv() != null) {
+            received++;
+        }
+        same(received, 2000);
+    }
+
+    /** A relay before a server that loses a tenth of the packets. */
+    static InetSocketAddress lossy(InetSocketAddress server) throws Exception {
+        long seed = System.nanoTime();
+        System.out.println("seed of the losses: " + seed);
+        Random luck = new Random(seed);
+        DatagramSocket front = new DatagramSocket(0, InetAddress.getLoopbackAddress());
+        DatagramSocket back = new DatagramSocket();
+        SocketAddress[] client = new SocketAddress[1];
+        class Half extends Thread {
+            final DatagramSocket from;
+
+            Half(DatagramSocket from) {
+                this.from = from;
+                setDaemon(true);
+            }
+
+            @Override
+            public void run() {
+                DatagramPacket packet = new DatagramPacket(new byte[65536], 65536);
+                try {
+                    for (;;) {
+                        packet.setLength(65536);
+                        from.receive(packet);
+                        synchronized (luck) {
+                            if (from == front) {
+                                client[0] = packet.getSocketAddress();
+                            }
+                            packet.setSocketAddress(from == front ? server : client[0]);
+                            if (luck.nextInt(10) > 0) {
+                                (from == front ? back : front).send(packet);
+                            }
+                        }
+                    }
+                } catch (IOException closed) {
+                    return;
+                }
+            }
+        }
+        new Half(front).start();
+        new Half(back).start();
+        return (InetSocketAddress) front.getLocalSocketAddress();
+    }
+
+    static KcpServer serve(KcpOptions options) throws IOException {
+        KcpServer server = new KcpServer("127.0.0.1", 0, options);
+        Thread thread = new Thread(() -> {
+            try {
+                for (;;) {
+                    KcpConnection peer = server.accept();
+                    Thread echo = new Thread(() -> {
+                        try (peer) {
+                            for (byte[] message; (message = peer.receive()) != null; ) {
+                                peer.send(message);
+                            }
+                        } catch (IOException gone) {
+                            return;
+                        }
+                    });
+                    echo.setDaemon(true);
+                    echo.start();
+                }
+            } catch (IOException closed) {
+                return;
+            }
+        });
+        thread.setDaemon(true);
+        thread.start();
+        return server;
+    }
+
+    static void transfers() throws Exception {
+        try (KcpServer server = serve(new KcpOptions())) {
+            InetSocketAddress relay = lossy(server.address());
+            KcpConnection connection = KcpConnection.connect(relay.getHostString(), relay.getPort());
+            byte[][] sent = new byte[100][];
+            for (int n = 0; n < sent.length; n++) {
+                sent[n] = new byte[n * 31];
+                Arrays.fill(sent[n], (byte) n);
+                connection.send(sent[n]);
+            }
+            for (byte[] wanted : sent) {
+                same(Arrays.equals(connection.receive(20000), wanted), true);
+            }
+            same(server.size(), 1);
+            fails(SocketTimeoutException.class, () -> connection.receive(50));
+            connection.close();
+            fails(SocketException.class, () -> connection.receive());
+            fails(SocketException.class, () -> connection.send(bytes("late")));
+        }
+        // a silent peer is forgotten, and late packets of its connection make no new one
+        KcpOptions brief = new KcpOptions();
+        brief.timeout = 400;
+        try (KcpServer server = serve(brief)) {
+            KcpOptions options = new KcpOptions();
+            options.timeout = 600;
+            KcpConnection connection = KcpConnection.connect("127.0.0.1", server.address().getPort(), options);
+            connection.send(bytes("x"));
+            same(new String(connection.receive(20000)), "x");
+            Thread.sleep(800);
+            same(server.size(), 0);
+            connection.send(bytes("y"));
+            same(fails(SocketTimeoutException.class, () -> connection.receive()).getMessage(), "the peer does not answer");
+            same(server.size(), 0);
+        }
+        KcpOptions stream = new KcpOptions();
+        stream.stream = true;
+        try (KcpServer server = serve(stream);
+                KcpConnection connection = KcpConnection.connect("127.0.0.1", server.address().getPort(), stream)) {
+            connection.send(bytes("ab"));
+            connection.send(bytes("cd"));
+            String whole = "";
+            while (whole.length() < 4) {
+                whole += new String(connection.receive(20000));
+            }
+            same(whole, "abcd");
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        extensions();
+        errors();
+        collected();
+        threads();
+        transfers();
+        System.out.println("java: passed");
+    }
+}

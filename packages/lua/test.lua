@@ -1,0 +1,208 @@
+-- Of the installed rock: settings, extensions, errors, closing, and transfers over a link that loses packets.
+local ikcp = require "ikcp"
+local socket = require "socket"
+
+local function same(found, wanted)
+  if found ~= wanted then error(tostring(found) .. " instead of " .. tostring(wanted), 2) end
+end
+
+local function raises(text, ...)
+  local ok, problem = pcall(...)
+  if ok or not tostring(problem):find(text, 1, true) then error(tostring(problem) .. " instead of " .. text, 2) end
+end
+
+-- Two ends in memory, without loss.
+local function pair()
+  local a, b
+  a = ikcp.new(7, function(packet) b:input(packet) end)
+  b = ikcp.new(7, function(packet) a:input(packet) end)
+  a:nodelay(1, 10, 2, 1)
+  b:nodelay(1, 10, 2, 1)
+  return a, b
+end
+
+local function extensions()
+  local a, b = pair()
+  a:stats()
+  local long = ("x"):rep(9000)
+  for _, message in ipairs { "one", "t\0o", "", long } do a:send(message) end
+  a:update_due(1)
+  for _, wanted in ipairs { "one", "t\0o", "", long } do same(b:recv(), wanted) end
+  same(b:recv(), nil)
+  b:update_due(20)
+  same(a:stats().segments_sent, 10)
+  same(a:stats().bytes_delivered, 9006)
+  same(a:waitsnd(), 0)
+  same(a:ccinfo(), nil)
+  a:bbr()
+  same(a:ccinfo().phase_name, "Startup")
+  a:cubic()
+  same(a:ccinfo().phase, 16)
+  a:builtin()
+  a:rack(true)
+  a:redundancy(20)
+  a:large_messages(true)
+  a:backoff_limit(1000)
+  a:path_changed()
+  same(a:next(40), 40 + 2 ^ 31 - 1)
+  local dead, lines = 0, {}
+  local c = ikcp.new(1, function() end)
+  c:dead_link(1000, function() dead = dead + 1 end)
+  c:update_due(0)
+  c:send("nobody hears")
+  for time = 10, 5000, 10 do c:update(time) end
+  same(dead, 1)
+  same(c:get("state"), 2 ^ 32 - 1)
+  c:setlog(0xffff, function(line) lines[#lines + 1] = line end)
+  c:set("rx_minrto", 10)
+  c:update(20000)
+  same(lines[1]:sub(1, 4), "[RO]")
+  same(c:get("rx_minrto"), 10)
+end
+
+local function errors()
+  local a, b = pair()
+  raises("too long", a.send, a, ("x"):rep(1000000))
+  a:large_messages(true)
+  raises("no window", a.send, a, ("x"):rep(200 * 1376))
+  raises("none of this connection", a.input, a, "short")
+  raises("out of range", a.setmtu, a, 10)
+  raises("out of range", a.redundancy, a, 101)
+  raises("no field", a.get, a, "nothing")
+  raises("too short", ikcp.getconv, "abc")
+  raises("number expected", a.update, a, "x")
+  raises("expected", a.send, a, nil)
+  local close, problem = false, {}
+  local d
+  d = ikcp.new(1, function()
+    if close then d:close() else error(problem) end -- a callback may close
+  end)
+  d:send("more")
+  local ok, raised = pcall(d.update_due, d, 20)
+  same(ok, false)
+  same(raised, problem)
+  close = true
+  d:update_due(1000)
+  same(d:closed(), true)
+  d:close()
+  raises("closed", d.send, d, "late")
+  -- in a coroutine that ends with an error, and again elsewhere
+  local e = ikcp.new(2, function() error("lost") end)
+  e:send("x")
+  same(coroutine.resume(coroutine.create(function() e:update_due(1) end)), false)
+  collectgarbage()
+  raises("lost", e.update_due, e, 10000)
+end
+
+-- A connection that nobody has any more is freed, though its callback refers to it.
+local function collected()
+  local all = setmetatable({}, { __mode = "k" })
+  for _ = 1, 50 do
+    local kcp
+    kcp = ikcp.new(1, function() kcp:waitsnd() end)
+    kcp:send("x")
+    kcp:update_due(1)
+    all[kcp] = true
+  end
+  collectgarbage()
+  collectgarbage()
+  local left = 0
+  for _ in pairs(all) do left = left + 1 end
+  assert(left < 10, left)
+end
+
+-- A relay before a server that loses a tenth of the packets.
+local function lossy(port)
+  local seed = os.time()
+  print("seed of the losses: " .. seed)
+  math.randomseed(seed)
+  local front, back, client = socket.udp(), socket.udp(), nil
+  front:setsockname("127.0.0.1", 0)
+  back:setpeername("127.0.0.1", port)
+  front:settimeout(0)
+  back:settimeout(0)
+  return tonumber((select(2, front:getsockname()))), function()
+    repeat
+      local packet, ip, from = front:receivefrom()
+      if packet then
+        client = { ip, from }
+        if math.random(10) > 1 then back:send(packet) end
+      end
+    until not packet
+    repeat
+      local packet = back:receive()
+      if packet and math.random(10) > 1 then front:sendto(packet, client[1], client[2]) end
+    until not packet
+  end
+end
+
+local function serve(options)
+  local server = assert(ikcp.listen("127.0.0.1", 0, options))
+  function server:on_message(peer, message) assert(peer:send(message)) end
+  return server
+end
+
+local function transfers()
+  local server = serve()
+  local port, relay = lossy(server:port())
+  local client = ikcp.connect("127.0.0.1", port)
+  local sent = {}
+  for n = 1, 100 do
+    sent[n] = string.char(n):rep(n * 31 - 31)
+    client:send(sent[n])
+  end
+  local start = os.time()
+  for n = 1, 100 do
+    local message
+    repeat
+      relay()
+      server:step(0)
+      message = client:recv(0.001)
+      assert(os.time() < start + 20, "it takes too long")
+    until message
+    same(message, sent[n])
+  end
+  same(server.count, 1)
+  same(select(2, client:recv(0.01)), "timeout")
+  server:close()
+
+  -- a silent peer is forgotten, and late packets of its connection make no new one
+  server = serve { timeout = 0.3 }
+  local why
+  function server:on_close(_, reason) why = reason end
+  client = ikcp.connect("127.0.0.1", server:port(), { timeout = 0.5 })
+  client:send("x")
+  repeat server:step(0.001) until client:recv(0.001) == "x"
+  repeat server:step(0.01) until server.count == 0
+  same(why, "the peer was silent")
+  client:send("y")
+  local message, reason
+  repeat
+    server:step(0)
+    message, reason = client:recv(0.01)
+  until reason ~= "timeout"
+  same(message, nil)
+  same(reason, "the peer does not answer")
+  same(server.count, 0)
+  same(select(2, client:send("late")), reason)
+  server:close()
+
+  server = serve { stream = true }
+  client = ikcp.connect("127.0.0.1", server:port(), { stream = true })
+  client:send("ab")
+  client:send("cd")
+  repeat
+    server:step(0.001)
+    message = client:recv(0.001)
+  until message
+  same(message, "abcd")
+  client:close()
+  same(select(2, client:recv()), "closed")
+  server:close()
+end
+
+extensions()
+errors()
+collected()
+transfers()
+print("lua: passed with " .. (jit and jit.version or _VERSION))

@@ -1,0 +1,117 @@
+// One end of a connection, without a socket and without a clock.
+'use strict';
+
+const path = require('node:path');
+
+// The addon for this machine: linux-x64, linux-x64-musl, win32-x64, darwin-arm64 and so on.
+function load() {
+  const glibc = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime;
+  const name = `${process.platform}-${process.arch}${glibc ? '' : '-musl'}`;
+  try {
+    return require(path.join(__dirname, 'prebuilds', name, 'kcp.node'));
+  } catch (cause) {
+    throw new Error(`ikcp: no library for ${name} in this package`, { cause });
+  }
+}
+
+const native = load();
+
+class KcpError extends Error {
+  constructor(message, code, result) {
+    super(message);
+    this.name = 'KcpError';
+    this.code = code;
+    this.result = result;
+  }
+}
+
+const now = () => Math.floor(performance.now()) >>> 0;
+
+function getconv(packet) {
+  const conv = native.getconv(packet);
+  if (conv === undefined) throw new KcpError('the packet is too short', 'ERR_KCP_PACKET');
+  return conv;
+}
+
+function check(result) {
+  if (result !== 0) throw new KcpError('a value is out of range, or there is no memory', 'ERR_KCP_VALUE', result);
+}
+
+class Kcp {
+  #handle;
+  #callbacks = {}; // held here: the addon's references are weak
+  #closed = false;
+
+  constructor(conv, output) {
+    this.#callbacks.output = (packet) => void output(packet);
+    this.#handle = native.create(conv >>> 0, this.#callbacks.output);
+  }
+
+  get closed() { return this.#closed; }
+  close() {
+    this.#closed = true;
+    native.close(this.#handle);
+  }
+
+  send(message) {
+    const bytes = typeof message === 'string' ? Buffer.from(message) : message;
+    const taken = native.send(this.#handle, bytes);
+    if (taken === bytes.length) return;
+    const why = taken === -3 ? 'no window of the peer was so large as this message' : 'the message is too long, or there is no memory';
+    throw new KcpError(why, 'ERR_KCP_MESSAGE', taken);
+  }
+
+  recv() { return native.recv(this.#handle); }
+  recvInto(buffer) {
+    const size = native.recvInto(this.#handle, buffer);
+    if (size === -3) throw new KcpError('the buffer is too small', 'ERR_KCP_BUFFER', size);
+    return size < 0 ? undefined : size;
+  }
+
+  input(packet) {
+    const result = native.input(this.#handle, packet);
+    if (result < 0) throw new KcpError('the packet is none of this connection', 'ERR_KCP_PACKET', result);
+  }
+
+  update(current = now()) { native.update(this.#handle, current); }
+  check(current = now()) { return native.check(this.#handle, current); }
+  flush() { native.flush(this.#handle); }
+  next(current = now()) { return native.next(this.#handle, current); }
+  updateDue(current = now()) { native.updateDue(this.#handle, current); }
+  peeksize() { return native.peeksize(this.#handle); }
+  waitsnd() { return native.waitsnd(this.#handle); }
+
+  setmtu(mtu) { check(native.setmtu(this.#handle, mtu)); }
+  wndsize(sndwnd, rcvwnd) { native.wndsize(this.#handle, sndwnd, rcvwnd); }
+  nodelay(nodelay, interval, resend, nc) { native.nodelay(this.#handle, nodelay, interval, resend, nc); }
+  get(field) { return native.get(this.#handle, field); }
+  set(field, value) { native.set(this.#handle, field, value >>> 0); }
+  setlog(mask, log) {
+    this.#callbacks.log = (line) => void log(line);
+    native.setlog(this.#handle, mask, this.#callbacks.log);
+  }
+
+  bbr() { check(native.bbr(this.#handle)); }
+  cubic() { check(native.cubic(this.#handle)); }
+  builtin() { check(native.builtin(this.#handle)); }
+  ccinfo() { return native.ccinfo(this.#handle); }
+  rack(on) { check(native.rack(this.#handle, on ? 1 : 0)); }
+  redundancy(percent) { check(native.redundancy(this.#handle, percent)); }
+  stats() {
+    const stats = native.stats(this.#handle);
+    if (stats === undefined) throw new KcpError('no memory', 'ERR_KCP_MEMORY');
+    return stats;
+  }
+  largeMessages(on) { check(native.largeMessages(this.#handle, on ? 1 : 0)); }
+  pathChanged() { native.pathChanged(this.#handle); }
+  backoffLimit(milliseconds) { check(native.backoffLimit(this.#handle, milliseconds)); }
+  deadLink(milliseconds, dead = () => {}) {
+    const callback = () => void dead();
+    check(native.deadLink(this.#handle, milliseconds, callback));
+    this.#callbacks.dead = callback;
+  }
+}
+
+if (Symbol.dispose) Kcp.prototype[Symbol.dispose] = Kcp.prototype.close;
+
+module.exports = { Kcp, KcpError, getconv, now };

@@ -1,0 +1,2 @@
+cp "$ROOT/packages/node/test.js" .
+node --expose-gc test.js

@@ -1,0 +1,2 @@
+cp "$ROOT/packages/python/test.py" .
+venv/bin/python test.py

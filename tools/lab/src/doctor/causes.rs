@@ -1,0 +1,417 @@
+//! Why each segment was sent again, and whether that was needed; and the settings of the sender that this shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::wire::HEADER;
+
+use super::sender::{Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile};
+
+/// What made the sender send it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trigger {
+    /// Its timer ran out.
+    Timeout,
+    /// Later segments were acknowledged.
+    Skip,
+    /// Neither: a sender that tells loss by time, or sends copies.
+    Early,
+}
+
+/// Whether it was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    Lost,
+    /// It had arrived, and no acknowledgement had come back.
+    AckLost,
+    /// It had arrived, and its acknowledgement was on its way.
+    Underway,
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Trigger::Timeout => "timeout",
+            Trigger::Skip => "skip",
+            Trigger::Early => "early",
+        })
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Need::Lost => "segment lost",
+            Need::AckLost => "needless: its acknowledgement was lost",
+            Need::Underway => "needless: it was on its way, or its acknowledgement",
+        })
+    }
+}
+
+/// One transmission beyond the first.
+#[derive(Debug, Clone)]
+pub struct Resend {
+    pub at: Time,
+    pub sn: u32,
+    pub trigger: Trigger,
+    pub need: Need,
+    /// Since the transmission before it, by the sender's clock, ms.
+    pub waited: u32,
+    /// What the timer would have been without a least timeout, ms.
+    pub estimate: u32,
+    /// How much earlier two skips would have sent it again, if the sender had looked at them.
+    pub by_skips: Time,
+}
+
+/// From how many skips on a segment is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FastResend {
+    After(u32),
+    Off,
+    /// So many skips were not enough, and no segment was skipped more often that could tell.
+    MoreThan(u32),
+}
+
+/// How a sender flushes, as its clock stamps show.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Flushes {
+    /// On a grid of this many milliseconds.
+    Every(u32),
+    /// On ticks of a clock with 64 of them in a second.
+    Ticks,
+    /// At any time.
+    Free,
+    Unknown,
+}
+
+/// What shows of a sender's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub flushes: Flushes,
+    pub fast_resend: FastResend,
+    /// 0: its timeouts double. 1: they grow by half, as with 2.
+    pub nodelay: Option<u32>,
+    /// A least timeout that lies above what the estimate asks for.
+    pub minrto: Option<u32>,
+    /// The most segments that were in flight, and for which share of the busy time nearly that many were.
+    pub most_in_flight: u32,
+    pub share_at_most: f64,
+    pub keeps_congestion_window: bool,
+}
+
+/// The grid on which most of these gaps are, with the share of them that must be.
+fn grid(gaps: &Histogram) -> Flushes {
+    let total: u64 = gaps.values().sum();
+    if total < 20 {
+        return Flushes::Unknown;
+    }
+    let fitting = |period: f64, tolerance: f64| {
+        let fit: u64 = gaps
+            .iter()
+            .filter(|(gap, _)| {
+                let gap = f64::from(**gap);
+                let multiple = (gap / period).round();
+                multiple >= 1.0 && (gap - multiple * period).abs() <= tolerance
+            })
+            .map(|(_, count)| count)
+            .sum();
+        fit as f64 / total as f64
+    };
+    const TICK: f64 = 15.625;
+    let has = |gap: u32| gaps.get(&gap).copied().unwrap_or(0) * 20 > total;
+    if fitting(TICK, 1.0) >= 0.95
+        && (has(15) || has(31))
+        && (has(16) || has(31) || has(32))
+        && fitting(10.0, 1.0) < 0.9
+    {
+        return Flushes::Ticks;
+    }
+    (4..=500u32)
+        .rev()
+        .find(|period| fitting(f64::from(*period), (f64::from(*period) / 20.0).min(2.0)) >= 0.96)
+        .map_or(Flushes::Free, |largest| {
+            // The tolerance lets in some that are a little too long.
+            let exact = |period: &u32| (fitting(f64::from(*period), 0.5) * 1e6) as u64;
+            let shortest = largest - largest / 10;
+            let best = (shortest..=largest).max_by_key(exact);
+            Flushes::Every(best.unwrap_or(largest))
+        })
+}
+
+impl Flushes {
+    /// The time between two, as far as it is known.
+    pub fn period(self) -> Time {
+        match self {
+            Flushes::Every(period) => Time::from(period) * MS,
+            Flushes::Ticks => 15_625,
+            Flushes::Free | Flushes::Unknown => 10 * MS,
+        }
+    }
+}
+
+fn fast_resend(sender: &Sender, period: Time) -> FastResend {
+    // Where the sender is far away, the way back and forth blurs the moment.
+    let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
+    let prompt = period + blur;
+    let mut too_few = 0;
+    for count in 1..=SKIPS as u32 {
+        let (mut resent, mut not) = (0u32, 0u32);
+        for event in sender
+            .skip_events
+            .iter()
+            .filter(|event| event.count == count)
+        {
+            match (event.resent, event.done) {
+                (Some(after), _) if after <= prompt => resent += 1,
+                // It arrived before the next flush could send it again.
+                (_, Some(done)) if done <= prompt => {}
+                _ => not += 1,
+            }
+        }
+        if resent + not >= 3 {
+            if resent * 5 >= (not + resent) * 4 {
+                return FastResend::After(count);
+            }
+            too_few = count;
+        }
+    }
+    match too_few {
+        3.. => FastResend::Off,
+        _ => FastResend::MoreThan(too_few),
+    }
+}
+
+impl Sending {
+    /// What the estimator made of the round trips before it, ms.
+    fn timeout(&self, period: Time) -> u32 {
+        // The interval, which is shorter than the period where ikcp_update is called too rarely.
+        let least = (period / MS).min(10) as i32;
+        match self.estimate.srtt {
+            // Before the first sample.
+            0 => 200,
+            srtt => (srtt + least.max(4 * self.estimate.rttval)).clamp(0, 60_000) as u32,
+        }
+    }
+}
+
+fn waited(before: &Sending, after: &Sending) -> u32 {
+    // A clock that was set back makes it negative.
+    after
+        .ts
+        .wrapping_sub(before.ts)
+        .cast_signed()
+        .max(0)
+        .cast_unsigned()
+}
+
+impl Settings {
+    pub fn of(sender: &Sender) -> Settings {
+        let flushes = grid(&sender.ts_gaps);
+        let period = flushes.period();
+        let fast_resend = fast_resend(sender, period);
+        // Timers of segments that were sent once before.
+        let mut excess = Vec::new();
+        let mut waits = Vec::new();
+        let mut doubles = Vec::new();
+        for segment in &sender.resent {
+            let timed = |index: usize| -> Option<u32> {
+                let (before, after) = (
+                    segment.sendings.get(index)?,
+                    segment.sendings.get(index + 1)?,
+                );
+                let skipped = match fast_resend {
+                    FastResend::After(count) => before.skips >= count,
+                    FastResend::Off => false,
+                    FastResend::MoreThan(count) => before.skips > count,
+                };
+                (!skipped && !before.hidden).then(|| waited(before, after))
+            };
+            if let Some(first) = timed(0) {
+                let estimate = segment.sendings[0].timeout(period);
+                waits.push(first);
+                // With nodelay 0 the first timer is an eighth longer.
+                excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
+                if let Some(second) = timed(1) {
+                    doubles.push(i64::from(second) > i64::from(first + first / 2) + period / MS);
+                }
+            }
+        }
+        waits.sort_unstable();
+        excess.sort_unstable();
+        let doubling = doubles.iter().filter(|doubles| **doubles).count();
+        let nodelay = (!doubles.is_empty()).then(|| u32::from(doubling * 2 < doubles.len()));
+        // When nearly all timers are the same and longer than the estimates, a least timeout holds them up.
+        let slack = (period / MS) as u32 + 4;
+        // Segments that were sent before the first round trip was known have a timer of 200 ms, whatever the least is.
+        let minrto = waits.get(waits.len() / 10).copied().filter(|least| {
+            let same = waits.iter().filter(|wait| **wait <= least + slack).count();
+            let above = excess
+                .get(excess.len() / 4)
+                .is_some_and(|low| *low > i64::from(slack));
+            sender.lag_known && waits.len() >= 4 && same * 10 >= waits.len() * 6 && above
+        });
+        let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
+        let near_most = most_in_flight - most_in_flight / 10;
+        let at_most: Time = sender
+            .in_flight
+            .range(near_most..)
+            .map(|(_, time)| time)
+            .sum();
+        Settings {
+            flushes,
+            fast_resend,
+            nodelay,
+            minrto,
+            most_in_flight,
+            share_at_most: at_most as f64 / sender.busy.max(1) as f64,
+            keeps_congestion_window: sender.window_model.is_kept(),
+        }
+    }
+}
+
+/// The verdict on each transmission beyond the first, in the order of time.
+pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
+    let near = percentile(&sender.near, 2).map_or(0, |near| Time::from(near) * MS * 9 / 10);
+    // What nobody has answered is sent again together. When that was one packet, it or its acknowledgement was lost; when there were
+    // several, they are less likely to be lost all than the one packet that acknowledged them.
+    let mut silent: BTreeMap<Time, BTreeSet<u64>> = BTreeMap::new();
+    for segment in &sender.resent {
+        for pair in segment.sendings.windows(2) {
+            if pair[0].skips == 0 && pair[0].acked.is_none() && !pair[0].hidden {
+                silent.entry(pair[1].at).or_default().insert(pair[0].packet);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for segment in &sender.resent {
+        for index in 1..segment.sendings.len() {
+            let mut one = judge(segment, index, settings, (near, sender.lag()));
+            let before = &segment.sendings[..index];
+            let unheard = before
+                .iter()
+                .all(|one| one.skips == 0 && one.acked.is_none() && !one.hidden);
+            let together = silent.get(&one.at).map_or(0, BTreeSet::len);
+            if one.need == Need::Lost && unheard && together > 1 {
+                one.need = Need::AckLost;
+            }
+            all.push(one);
+        }
+    }
+    all.sort_by_key(|one| (one.at, one.sn));
+    all
+}
+
+/// How often packets were lost, and how often the packet after one that was lost, too.
+pub fn runs(sender: &Sender, resends: &[Resend]) -> (usize, usize) {
+    let lost: BTreeSet<u32> = resends
+        .iter()
+        .filter(|one| one.need == Need::Lost)
+        .map(|one| one.sn)
+        .collect();
+    // Of what was not seen nobody knows which packet it was in. Packets were as full as possible.
+    let whole = sender.largest_datagram / (sender.largest_segment + HEADER as u32);
+    let in_packet = u64::from(whole.max(1));
+    let mut packets: Vec<(u64, u64, u64)> = Vec::new();
+    let mut segments: Vec<&Segment> = sender
+        .resent
+        .iter()
+        .filter(|one| lost.contains(&(one.sn as u32)))
+        .collect();
+    segments.sort_by_key(|one| one.sn);
+    for segment in segments {
+        let first = &segment.sendings[0];
+        let packet = match first.hidden {
+            true => u64::MAX - segment.sn / in_packet,
+            false => first.packet,
+        };
+        match packets.last_mut() {
+            Some((last, _, to)) if *last == packet && *to + 1 == segment.sn => *to = segment.sn,
+            _ => packets.push((packet, segment.sn, segment.sn)),
+        }
+    }
+    let after = packets
+        .windows(2)
+        .filter(|pair| pair[0].2 + 1 == pair[1].1)
+        .count();
+    (packets.len(), after)
+}
+
+/// `ways` are from the capture to the peer and back, and to the sender and back.
+fn judge(segment: &Segment, index: usize, settings: &Settings, ways: (Time, Time)) -> Resend {
+    let period = settings.flushes.period();
+    let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
+    let waited = waited(before, this);
+    let estimate = before.timeout(period);
+    let timer = timer(segment, index, settings, period);
+    let skipped = match settings.fast_resend {
+        FastResend::After(count) => before
+            .skipped_at
+            .get(count as usize - 1)
+            .is_some_and(|at| before.skips >= count && this.at - at <= period + 4 * MS),
+        FastResend::Off => false,
+        FastResend::MoreThan(count) => before.skips > count,
+    };
+    let trigger = if skipped && waited < timer {
+        Trigger::Skip
+    } else if f64::from(waited) >= f64::from(timer) * 0.85 {
+        Trigger::Timeout
+    } else if before.skips > 0 && settings.fast_resend != FastResend::Off {
+        Trigger::Skip
+    } else {
+        Trigger::Early
+    };
+    let by_skips = match before.skips {
+        ..=1 => 0,
+        _ => (this.at - before.skipped_at[1] - period).max(0),
+    };
+    Resend {
+        at: this.at,
+        sn: segment.sn as u32,
+        trigger,
+        need: need(segment, index, ways),
+        waited,
+        estimate,
+        by_skips,
+    }
+}
+
+/// The timer of the transmission before this one, ms.
+fn timer(segment: &Segment, index: usize, settings: &Settings, period: Time) -> u32 {
+    let least = settings
+        .minrto
+        .unwrap_or(0)
+        .saturating_sub((period / MS) as u32 / 2);
+    let doubles = settings.nodelay == Some(0);
+    let base = segment.sendings[0].timeout(period).max(least);
+    let mut timer = base;
+    // What a timer has grown to shows in how long it took.
+    for pair in segment.sendings[..index].windows(2) {
+        if f64::from(waited(&pair[0], &pair[1])) >= f64::from(timer) * 0.85 {
+            timer = timer.saturating_add(if doubles { timer } else { timer / 2 });
+        }
+    }
+    if index == 1 && doubles {
+        base + base / 8
+    } else {
+        timer
+    }
+}
+
+fn need(segment: &Segment, index: usize, (near, lag): (Time, Time)) -> Need {
+    let this = &segment.sendings[index];
+    let acked: Option<Time> = segment.sendings[..index]
+        .iter()
+        .filter_map(|one| one.acked)
+        .min();
+    match acked {
+        Some(acked) if acked + lag >= this.at => return Need::Underway,
+        Some(_) => return Need::AckLost,
+        None => {}
+    }
+    // Word of its arrival came before this transmission could have caused it.
+    match segment.told {
+        Some(told) if told < this.at + near && told + lag >= this.at => Need::Underway,
+        Some(told) if told < this.at => Need::AckLost,
+        _ => Need::Lost,
+    }
+}

@@ -1,0 +1,156 @@
+//! The UDP datagram inside a frame: Ethernet with VLAN tags, Linux cooked, loopback, bare IP; IPv4 and IPv6.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket};
+
+/// A UDP datagram, of which the capture may have kept only the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    /// What was captured of it.
+    pub payload: &'a [u8],
+    /// How long it was.
+    pub length: usize,
+    /// The network cut it into pieces, of which this is the first.
+    pub fragmented: bool,
+}
+
+/// How many bytes come before the IP header or the type that says what follows, by link type.
+fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    let cooked = |kind: usize, header: usize| {
+        let kind = u16::from_be_bytes(bytes.get(kind..kind + 2)?.try_into().ok()?);
+        Some(LaxSlicedPacket::from_ether_type(
+            EtherType(kind),
+            bytes.get(header..)?,
+        ))
+    };
+    match link {
+        // Ethernet
+        1 => LaxSlicedPacket::from_ethernet(bytes).ok(),
+        // The loopback of BSD: a family in four bytes of either order, which the version of IP says better.
+        0 | 108 => LaxSlicedPacket::from_ip(bytes.get(4..)?).ok(),
+        // Bare IP, by the numbers that systems gave it
+        12 | 14 | 101 | 228 | 229 => LaxSlicedPacket::from_ip(bytes).ok(),
+        // Linux cooked, both versions
+        113 => cooked(14, 16),
+        276 => cooked(0, 20),
+        _ => None,
+    }
+}
+
+/// The datagram of a frame, if it has one.
+pub fn of(link: i32, bytes: &[u8]) -> Option<Datagram<'_>> {
+    let packet = network(link, bytes)?;
+    let (from, to, content, first): (IpAddr, IpAddr, _, _) = match packet.net.as_ref()? {
+        LaxNetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            (
+                header.source_addr().into(),
+                header.destination_addr().into(),
+                ip.payload(),
+                header.fragments_offset().value() == 0,
+            )
+        }
+        LaxNetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            (
+                header.source_addr().into(),
+                header.destination_addr().into(),
+                ip.payload(),
+                // The pieces after the first have no UDP header, and their lengths tell that below.
+                true,
+            )
+        }
+        LaxNetSlice::Arp(_) => return None,
+    };
+    if content.ip_number != IpNumber::UDP || !first {
+        return None;
+    }
+    let word = |at: usize| {
+        Some(u16::from_be_bytes(
+            content.payload.get(at..at + 2)?.try_into().ok()?,
+        ))
+    };
+    let (source, destination, length) = (word(0)?, word(2)?, usize::from(word(4)?));
+    let payload = content.payload.get(8..)?;
+    let length = length.checked_sub(8)?;
+    if !content.fragmented && !content.incomplete && payload.len() < length {
+        return None;
+    }
+    Some(Datagram {
+        from: SocketAddr::new(from, source),
+        to: SocketAddr::new(to, destination),
+        payload: &payload[..payload.len().min(length)],
+        length,
+        fragmented: content.fragmented,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use etherparse::PacketBuilder;
+
+    const PAYLOAD: &[u8] = b"a datagram of thirty-one bytes.";
+
+    fn check(link: i32, bytes: &[u8], what: &str) {
+        let found = of(link, bytes).unwrap_or_else(|| panic!("{what}: none"));
+        assert_eq!(found.payload, PAYLOAD, "{what}");
+        assert_eq!((found.from.port(), found.to.port()), (4000, 9), "{what}");
+        assert_eq!(found.length, PAYLOAD.len());
+    }
+
+    #[test]
+    fn datagrams_are_found_behind_every_link_that_captures_have() {
+        let write = |builder: etherparse::PacketBuilderStep<etherparse::UdpHeader>| {
+            let mut bytes = Vec::new();
+            builder.write(&mut bytes, PAYLOAD).unwrap();
+            bytes
+        };
+        let mac = [2, 0, 0, 0, 0, 1];
+        let four = write(PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(4000, 9));
+        let six = write(PacketBuilder::ipv6([1; 16], [2; 16], 64).udp(4000, 9));
+        check(101, &four, "bare IPv4");
+        check(101, &six, "bare IPv6");
+        let ethernet = PacketBuilder::ethernet2(mac, mac);
+        check(
+            1,
+            &write(ethernet.ipv4([1; 4], [2; 4], 64).udp(4000, 9)),
+            "Ethernet",
+        );
+        let tagged = PacketBuilder::ethernet2(mac, mac)
+            .single_vlan(7.try_into().unwrap())
+            .ipv6([1; 16], [2; 16], 64);
+        check(1, &write(tagged.udp(4000, 9)), "VLAN");
+        let twice = PacketBuilder::ethernet2(mac, mac)
+            .double_vlan(7.try_into().unwrap(), 8.try_into().unwrap())
+            .ipv4([1; 4], [2; 4], 64);
+        check(1, &write(twice.udp(4000, 9)), "two VLAN tags");
+        check(0, &[&[2, 0, 0, 0][..], &four].concat(), "loopback");
+        let mut cooked = [0; 16];
+        cooked[14] = 8;
+        check(113, &[&cooked[..], &four].concat(), "cooked");
+        let mut cooked = [0; 20];
+        cooked[..2].copy_from_slice(&[0x86, 0xdd]);
+        check(276, &[&cooked[..], &six].concat(), "cooked, version 2");
+    }
+
+    #[test]
+    fn what_the_capture_cut_off_still_tells_its_length() {
+        let mut bytes = Vec::new();
+        PacketBuilder::ipv4([1; 4], [2; 4], 64)
+            .udp(4000, 9)
+            .write(&mut bytes, PAYLOAD)
+            .unwrap();
+        let found = of(101, &bytes[..40]).unwrap();
+        assert_eq!(
+            (found.payload, found.length),
+            (&PAYLOAD[..12], PAYLOAD.len())
+        );
+        for length in 0..28 {
+            assert_eq!(of(101, &bytes[..length]), None);
+        }
+    }
+}

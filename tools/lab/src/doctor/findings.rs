@@ -1,0 +1,668 @@
+//! What slowed a conversation down, ranked by the milliseconds that it cost.
+//!
+//! A cost is time in which something waited that the setting beside it would not have let wait: at a full window, for a resend, for
+//! the next flush. Costs of several findings may overlap, so they are no sum.
+
+use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
+use super::sender::{MS, Sender, Time};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    OwnWindow,
+    PeerWindow,
+    CongestionWindow,
+    NotReading,
+    ProbeLost,
+    LateFlush,
+    CoarseClock,
+    ClockJump,
+    LeastTimeout,
+    ResendOff,
+    Mtu,
+    BurstLoss,
+    Loss,
+    AckLoss,
+    Reordering,
+    PeerRestarted,
+    SenderRestarted,
+    TwoSenders,
+    WrongConv,
+    Idle,
+    Bandwidth,
+    NoAnswer,
+    PeerSilent,
+}
+
+impl Kind {
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::OwnWindow => "own-window",
+            Kind::PeerWindow => "peer-window",
+            Kind::CongestionWindow => "congestion-window",
+            Kind::NotReading => "not-reading",
+            Kind::ProbeLost => "probe-lost",
+            Kind::LateFlush => "late-flush",
+            Kind::CoarseClock => "coarse-clock",
+            Kind::ClockJump => "clock-jump",
+            Kind::LeastTimeout => "least-timeout",
+            Kind::ResendOff => "resend-off",
+            Kind::Mtu => "mtu",
+            Kind::BurstLoss => "burst-loss",
+            Kind::Loss => "loss",
+            Kind::AckLoss => "ack-loss",
+            Kind::Reordering => "reordering",
+            Kind::PeerRestarted => "peer-restarted",
+            Kind::SenderRestarted => "sender-restarted",
+            Kind::TwoSenders => "two-senders",
+            Kind::Idle => "idle",
+            Kind::Bandwidth => "bandwidth",
+            Kind::NoAnswer => "no-answer",
+            Kind::PeerSilent => "peer-silent",
+            Kind::WrongConv => "wrong-conv",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The end whose sending is slowed down.
+    pub side: usize,
+    pub cost: Time,
+    pub what: String,
+    pub change: String,
+    /// What a replay says that the change brings.
+    pub gain: Option<String>,
+}
+
+/// At most so many are told.
+pub const MOST: usize = 5;
+
+/// What is known of one end and its peer.
+pub struct View<'a> {
+    pub side: usize,
+    pub sender: &'a Sender,
+    pub settings: &'a Settings,
+    pub resends: &'a [Resend],
+    /// The other end, which acknowledges.
+    pub peer_sender: &'a Sender,
+    /// The whole capture of the conversation.
+    pub from: Time,
+    pub to: Time,
+    pub name: &'a str,
+    pub peer_name: &'a str,
+}
+
+/// The share of acknowledgements that did not come back.
+pub fn ack_loss(sender: &Sender) -> f64 {
+    let all = sender.acked_by_number + sender.acked_by_una;
+    sender.acked_by_una as f64 / all.max(1) as f64
+}
+
+/// How long at least one of these lasted.
+fn wall(spans: impl Iterator<Item = (Time, Time)>) -> Time {
+    let mut spans: Vec<_> = spans.filter(|(from, to)| from < to).collect();
+    spans.sort_unstable();
+    let mut until = Time::MIN;
+    let mut sum = 0;
+    for (from, to) in spans {
+        sum += (to - from.max(until)).max(0);
+        until = until.max(to);
+    }
+    sum
+}
+
+fn seconds(time: Time) -> String {
+    match time {
+        ..10_000_000 => format!("{} ms", time / MS),
+        _ => format!("{:.1} s", time as f64 / 1e6),
+    }
+}
+
+impl View<'_> {
+    fn finding(&self, kind: Kind, cost: Time, what: String, change: &str) -> Finding {
+        Finding {
+            kind,
+            side: self.side,
+            cost,
+            what,
+            change: change.to_string(),
+            gain: None,
+        }
+    }
+
+    /// The share of segments that had to be sent again.
+    pub fn loss(&self) -> f64 {
+        let lost = self
+            .resends
+            .iter()
+            .filter(|one| one.need == Need::Lost)
+            .count();
+        lost as f64 / (self.sender.fresh + self.sender.resends).max(1) as f64
+    }
+
+    /// For how long segments were late because they had been lost, and how much of it timeouts took.
+    fn blocked(&self, wanted: impl Fn(&super::sender::Segment) -> bool) -> Time {
+        let mut until = 0;
+        let mut sum = 0;
+        for segment in self.sender.resent.iter().filter(|one| wanted(one)) {
+            let first = &segment.sendings[0];
+            let due = first.at + Time::from(first.estimate.srtt) * MS;
+            let done = segment.done.unwrap_or(self.to);
+            sum += (done - due.max(until)).max(0);
+            until = until.max(done);
+        }
+        sum
+    }
+
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        if self.sender.pushes == 0 {
+            return all;
+        }
+        all.extend(self.windows());
+        all.extend(self.peer_shut());
+        all.extend(self.flushes());
+        all.extend(self.clock());
+        all.extend(self.losses());
+        all.extend(self.identity());
+        all.extend(self.idle());
+        all
+    }
+
+    fn windows(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let sender = self.sender;
+        let queues = sender.queueing().filter(|_| sender.clock_jumps.is_empty());
+        if let Some((few, many)) = queues {
+            let share = (many - few) as f64 / many as f64;
+            all.push(self.finding(
+                Kind::Bandwidth,
+                // What the full queue drops is its own doing as well.
+                ((sender.busy as f64 * share) as Time).max(self.blocked(|one| one.sendings.len() > 1)),
+                format!(
+                    "{} sends more than the link carries: round trips grow from {few} ms to {many} ms with what is in flight, in a queue on \
+                     the way",
+                    self.name
+                ),
+                "send less: a congestion control (ikcp_setcc with ikcpx_bbr), or a send window of the link's rate * RTT / mss",
+            ));
+        }
+        if sender.at_shrunk_window > sender.busy / 20 {
+            all.push(self.finding(
+                Kind::NotReading,
+                sender.at_shrunk_window,
+                format!(
+                    "{} waited for room: {} did not read what it had received, so its window shrank",
+                    self.name, self.peer_name
+                ),
+                "call ikcp_recv until it returns a negative number, after each ikcp_input and ikcp_update",
+            ));
+        }
+        if queues.is_some() {
+            return all;
+        }
+        let lost = self
+            .resends
+            .iter()
+            .filter(|one| one.need == Need::Lost)
+            .count();
+        let most = self.settings.most_in_flight;
+        let full = sender.at_peer_window;
+        if full > sender.busy / 10 {
+            all.push(self.finding(
+                Kind::PeerWindow,
+                full,
+                format!(
+                    "{} had as much in flight as the receive window of {} allows ({} segments) for {} % of the busy time",
+                    self.name,
+                    self.peer_name,
+                    sender.largest_window,
+                    full * 100 / sender.busy.max(1)
+                ),
+                "a larger receive window at the receiver: ikcp_wndsize(kcp, snd, rcv), at least bytes per second * RTT / mss",
+            ));
+            return all;
+        }
+        let model = &sender.window_model;
+        if self.settings.keeps_congestion_window && model.full > sender.busy / 10 && most >= 4 {
+            all.push(self.finding(
+                Kind::CongestionWindow,
+                model.full,
+                format!(
+                    "{} keeps to a congestion window, which was full for {} % of the busy time",
+                    self.name,
+                    model.full * 100 / sender.busy.max(1)
+                ),
+                "nc = 1 in ikcp_nodelay, or a congestion control that does not take each loss for a full link (ikcpx_bbr)",
+            ));
+        } else if self.settings.share_at_most > 0.3 && (most >= 16 || (lost >= 3 && most >= 2)) {
+            let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
+            all.push(self.finding(
+                Kind::OwnWindow,
+                cost,
+                format!(
+                    "{} never had more than {most} segments in flight, and about that many for {:.0} % of the busy time: its send window",
+                    self.name,
+                    self.settings.share_at_most * 100.0
+                ),
+                "a larger send window: ikcp_wndsize(kcp, snd, rcv), at least bytes per second * RTT / mss",
+            ));
+        }
+        all
+    }
+
+    fn peer_shut(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let long = 3_000 * MS;
+        let probed: Time = self
+            .sender
+            .closed
+            .iter()
+            .filter(|one| one.by_answer && one.to - one.from > long)
+            .map(|one| one.to - one.from)
+            .sum();
+        let shut: Time = self
+            .sender
+            .closed
+            .iter()
+            .filter(|one| !(one.by_answer && one.to - one.from > long))
+            .map(|one| one.to - one.from)
+            .sum();
+        if probed > 0 {
+            all.push(self.finding(
+                Kind::ProbeLost,
+                probed,
+                format!(
+                    "{}'s window was shut, and it was the answer to a probe that opened it: the packet that should have told so was lost, \
+                     and a probe goes out only after 7 s",
+                    self.peer_name
+                ),
+                "a receive window that does not fill up; or read earlier, so that it never shuts",
+            ));
+        }
+        if shut > 20 * MS {
+            all.push(self.finding(
+                Kind::NotReading,
+                shut,
+                format!(
+                    "{}'s window was shut for {}: its program did not read",
+                    self.peer_name,
+                    seconds(shut)
+                ),
+                "call ikcp_recv until it returns a negative number, after each ikcp_input and ikcp_update",
+            ));
+        }
+        all
+    }
+
+    fn flushes(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let sender = self.sender;
+        let batched = sender.small > sender.small_flushes + sender.small_flushes / 8;
+        // A grid may also be the clock of the program's messages. It is that of flushes where messages shared one, or where segments
+        // were sent again on it and at no other time.
+        let on_grid = |period: u32| {
+            let off = |wait: u32| (wait % period).min(period - wait % period);
+            let fits: Vec<u32> = self
+                .resends
+                .iter()
+                .map(|one| one.waited)
+                .filter(|wait| off(*wait) * 10 <= period)
+                .collect();
+            let mut waits: Vec<u32> = fits
+                .iter()
+                .map(|wait| (wait + period / 2) / period)
+                .collect();
+            waits.sort_unstable();
+            waits.dedup();
+            fits.len() >= 8 && fits.len() * 10 >= self.resends.len() * 9 && waits.len() >= 3
+        };
+        let flushes: u64 = sender.ts_gaps.values().sum::<u64>() + 1;
+        match self.settings.flushes {
+            Flushes::Every(period @ 18..) if batched || on_grid(period) => all.push(self.finding(
+                Kind::LateFlush,
+                flushes as Time * Time::from(period - 10) * MS / 2,
+                format!(
+                    "{} sends only every {period} ms: an interval of that length, or ikcp_update called that rarely; each message waits \
+                     half of it, and so does each acknowledgement and resend",
+                    self.name
+                ),
+                "interval 10 in ikcp_nodelay, ikcp_update when ikcp_check says, and ikcp_flush after ikcp_send and ikcp_input",
+            )),
+            Flushes::Ticks => all.push(self.finding(
+                Kind::CoarseClock,
+                flushes as Time * 15_625 / 2,
+                format!(
+                    "{}'s clock or timer has ticks of 15.6 ms: everything waits for the next one",
+                    self.name
+                ),
+                "a clock in milliseconds (timeBeginPeriod(1) or QueryPerformanceCounter on Windows), and a timer as fine",
+            )),
+            _ => {}
+        }
+        // The other end only acknowledges: its packets come on its grid.
+        if self.peer_sender.pushes < 20
+            && sender.acked_flushes * 2 > sender.ack_packets * 3
+            && let Some(period) = super::ack_period(self.peer_sender)
+            && period >= 18
+        {
+            let packets: u64 = self.peer_sender.packets;
+            all.push(self.finding(
+                Kind::LateFlush,
+                packets as Time * Time::from(period - 10) * MS / 2,
+                format!(
+                    "{} acknowledges only every {period} ms: an interval of that length, or ikcp_update called that rarely",
+                    self.peer_name
+                ),
+                "at the receiver: interval 10 in ikcp_nodelay, ikcp_update when ikcp_check says, and ikcp_flush after ikcp_input",
+            ));
+        }
+        all
+    }
+
+    fn clock(&self) -> Vec<Finding> {
+        let jumped: i64 = self.sender.clock_jumps.iter().map(|(_, by)| by.abs()).sum();
+        if jumped == 0 {
+            return Vec::new();
+        }
+        let (_, by) = self.sender.clock_jumps[0];
+        let direction = if by > 0 {
+            "back, or stood still"
+        } else {
+            "forward"
+        };
+        vec![self.finding(
+            Kind::ClockJump,
+            jumped.saturating_mul(MS).min(self.to - self.from),
+            format!(
+                "{}'s clock went {direction} by {} ms: while it is behind, ikcp_update sends nothing",
+                self.name,
+                by.abs()
+            ),
+            "a monotonic clock for ikcp_update: CLOCK_MONOTONIC, GetTickCount64, never the time of day",
+        )]
+    }
+
+    fn losses(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let sender = self.sender;
+        let resent_by = |trigger: Trigger| {
+            self.resends
+                .iter()
+                .filter(move |one| one.trigger == trigger)
+        };
+        // Nothing as large ever arrived.
+        let too_large: u64 = sender
+            .lost_sizes
+            .range(sender.largest_acked + 1..)
+            .map(|(_, count)| count)
+            .sum();
+        let never = self.blocked(|one| {
+            let later = sender
+                .last_acked
+                .is_some_and(|last| last > one.sendings[0].at + 500 * MS);
+            one.size > sender.largest_acked
+                && later
+                && one.sendings.iter().all(|sent| sent.acked.is_none())
+        });
+        if too_large >= 1 && sender.largest_acked > 0 && never > 500 * MS {
+            all.push(self.finding(
+                Kind::Mtu,
+                never,
+                format!(
+                    "no packet of {} larger than {} bytes arrived, though packets of up to {} bytes were sent, again and again",
+                    self.name, sender.largest_acked, sender.largest_datagram
+                ),
+                "a smaller mtu: ikcp_setmtu(kcp, 1200), or what the path takes",
+            ));
+        }
+        if self.settings.fast_resend == FastResend::Off {
+            let cost = wall(resent_by(Trigger::Timeout).map(|one| (one.at - one.by_skips, one.at)));
+            if cost > 0 {
+                all.push(self.finding(
+                    Kind::ResendOff,
+                    cost,
+                    format!(
+                        "{} waits for timeouts although later segments were acknowledged: fast resend is off",
+                        self.name
+                    ),
+                    "resend = 2 in ikcp_nodelay",
+                ));
+            }
+        }
+        if let Some(least) = self.settings.minrto {
+            let cost = wall(resent_by(Trigger::Timeout).map(|one| {
+                let more = one.waited.saturating_sub(one.estimate);
+                (one.at - Time::from(more) * MS, one.at)
+            }));
+            all.push(self.finding(
+                Kind::LeastTimeout,
+                cost,
+                format!(
+                    "{}'s timeouts are {least} ms or more, although round trips ask for {} ms",
+                    self.name,
+                    resent_by(Trigger::Timeout).map(|one| one.estimate).min().unwrap_or(0)
+                ),
+                match self.settings.nodelay {
+                    Some(0) => "nodelay 1 in ikcp_nodelay: the least timeout is then 30 ms and no longer 100 ms, and timeouts grow by half",
+                    _ => "a smaller kcp->rx_minrto: ikcp_nodelay sets 30 with nodelay 1 or 2, and 100 with nodelay 0",
+                },
+            ));
+        }
+        let lost = self
+            .resends
+            .iter()
+            .filter(|one| one.need == Need::Lost)
+            .count();
+        // Less what the timers could have spared.
+        let spared: Time = all.iter().map(|one| one.cost).sum();
+        let blocked = (self.blocked(|one| one.sendings.len() > 1) - spared).max(0);
+        let (packets, more) = super::causes::runs(sender, self.resends);
+        let after_loss = more as f64 / packets.max(1) as f64;
+        let loss = self.loss();
+        if packets >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss {
+            all.push(self.finding(
+                Kind::BurstLoss,
+                blocked,
+                format!(
+                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases",
+                    loss * 100.0,
+                    self.name,
+                    after_loss * 100.0
+                ),
+                "shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
+                 packets only help when sent later than a burst lasts",
+            ));
+        } else if lost >= 3 && !sender.rtt.is_empty() {
+            all.push(self.finding(
+                Kind::Loss,
+                blocked,
+                format!(
+                    "{:.1} % of {}'s segments were lost: {} sent again by timeout, {} by skips",
+                    loss * 100.0,
+                    self.name,
+                    resent_by(Trigger::Timeout).count(),
+                    resent_by(Trigger::Skip).count()
+                ),
+                "nodelay 1, interval 10, resend 2, and ikcp_flush after ikcp_send and ikcp_input; redundancy (ikcpx_redundancy) for what \
+                 must not be late",
+            ));
+        }
+        let ack_loss = ack_loss(self.sender);
+        let needless = self
+            .resends
+            .iter()
+            .filter(|one| one.need == Need::AckLost)
+            .count();
+        if ack_loss > 0.02 && ack_loss > 1.5 * loss {
+            // Until another acknowledgement told the same.
+            let cost = wall(
+                resent_by(Trigger::Timeout)
+                    .filter(|one| one.need == Need::AckLost)
+                    .map(|one| (one.at - Time::from(one.waited) * MS, one.at)),
+            );
+            all.push(self.finding(
+                Kind::AckLoss,
+                cost.max((blocked as f64 * ack_loss) as Time).max(10 * MS * sender.acked_by_una as Time),
+                format!(
+                    "{:.1} % of the acknowledgements for {} were lost on the way back, more than of its segments; {needless} segments were sent \
+                     again for nothing",
+                    ack_loss * 100.0,
+                    self.name
+                ),
+                "look at the way back: its rate is exceeded, or its network loses. Larger windows on both sides carry over",
+            ));
+        }
+        // Seen from the receiver: what arrived twice was acknowledged, and the sender did not know.
+        let twice = self
+            .resends
+            .iter()
+            .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout);
+        if !sender.lag_known && twice.clone().count() >= 5 && twice.clone().count() > 2 * lost {
+            all.push(self.finding(
+                Kind::AckLoss,
+                wall(twice.clone().map(|one| (one.at - Time::from(one.waited) * MS, one.at))),
+                format!(
+                    "{} of {}'s segments arrived here and were sent again by timeout: their acknowledgements were lost behind this point, or \
+                     came too late for its timeouts",
+                    twice.count(),
+                    self.name
+                ),
+                "look at the way from the receiver to the sender; a larger rx_minrto if round trips vary by much",
+            ));
+        }
+        let underway = self.resends.iter().filter(|one| one.need == Need::Underway);
+        let by_skip: Vec<&Resend> = underway
+            .filter(|one| one.trigger == Trigger::Skip)
+            .collect();
+        if by_skip.len() >= 3 || sender.reordered >= 5 {
+            all.push(self.finding(
+                Kind::Reordering,
+                // What a needless resend holds up is little: the room of its packet, and of its acknowledgement.
+                wall(by_skip.iter().map(|one| (one.at - 10 * MS, one.at)))
+                    + (sender.reordered as Time * MS).min(sender.busy / 10),
+                format!(
+                    "packets of {} overtake each other: {} were sent again for nothing since later ones arrived first",
+                    self.name,
+                    by_skip.len()
+                ),
+                "resend = 3 or more in ikcp_nodelay, or loss told by time (ikcpx_rack)",
+            ));
+        }
+        all
+    }
+
+    fn identity(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let sender = self.sender;
+        if sender.conflicts >= 5
+            && let Some(first) = sender.first_conflict
+        {
+            all.push(self.finding(
+                Kind::TwoSenders,
+                self.to - first,
+                format!(
+                    "segments of {} with the same number have different payload: two objects send on one conv, {} times",
+                    self.name, sender.conflicts
+                ),
+                "a conv of its own for each connection, and a new one for each new connection",
+            ));
+        }
+        if let Some(at) = sender.peer_restarts.first() {
+            all.push(self.finding(
+                Kind::PeerRestarted,
+                self.to - at,
+                format!(
+                    "{} began again with the same conv: it acknowledges less than before, and waits for segments that it had received",
+                    self.peer_name
+                ),
+                "a new conv for each connection (ikcp_create at both ends), and a message that tells the peer so",
+            ));
+        }
+        if let Some(at) = sender.restarts.first() {
+            all.push(self.finding(
+                Kind::SenderRestarted,
+                self.to - at,
+                format!("{} began again with the same conv, from number 0", self.name),
+                "a new conv for each connection (ikcp_create at both ends), and a message that tells the peer so",
+            ));
+        }
+        let silent_since = sender.last_heard.filter(|heard| {
+            let since = self.resends.iter().filter(|one| one.at > *heard).count();
+            since >= 3 && sender.last.is_some_and(|last| last - heard > 2_000 * MS)
+        });
+        if let Some(heard) = silent_since {
+            all.push(self.finding(
+                Kind::PeerSilent,
+                self.to - heard,
+                format!("{} was not heard any more, while {} sent again and again", self.peer_name, self.name),
+                "the peer is gone, began again with nothing received, or the way back is cut: look at the peer",
+            ));
+        }
+        let heard = sender.rtt.values().sum::<u64>();
+        if heard == 0 && sender.fresh + sender.resends >= 3 {
+            let peer_speaks = self.peer_sender.packets > 0;
+            all.push(self.finding(
+                Kind::NoAnswer,
+                self.to - sender.first.unwrap_or(self.from),
+                match peer_speaks {
+                    true => format!("{} answers, but acknowledges nothing that {} sends", self.peer_name, self.name),
+                    false => format!("{} answers nothing", self.peer_name),
+                },
+                "the same conv at both ends; a socket that is read; no firewall between; or the capture has only one direction",
+            ));
+        }
+        all
+    }
+
+    fn idle(&self) -> Vec<Finding> {
+        let overlaps = |(from, to): (Time, Time)| {
+            let shut = self
+                .sender
+                .closed
+                .iter()
+                .any(|one| one.from < to && from < one.to);
+            let jump = self
+                .sender
+                .clock_jumps
+                .iter()
+                .any(|(at, _)| from <= *at && *at <= to + 1_000 * MS);
+            shut || jump
+        };
+        let idle: Time = self
+            .sender
+            .idle
+            .iter()
+            .filter(|gap| !overlaps(**gap))
+            .map(|(from, to)| to - from)
+            .sum();
+        if idle * 5 < self.to - self.from {
+            return Vec::new();
+        }
+        vec![self.finding(
+            Kind::Idle,
+            idle,
+            format!(
+                "{} had nothing to send for {}: all was acknowledged, and the program gave no more",
+                self.name,
+                seconds(idle)
+            ),
+            "nothing in KCP: look at what the program waits for",
+        )]
+    }
+}
+
+/// The most costly ones of each kind and side.
+pub fn rank(mut all: Vec<Finding>) -> Vec<Finding> {
+    all.sort_by(|a, b| b.cost.cmp(&a.cost).then(a.kind.cmp(&b.kind)));
+    let mut told = Vec::new();
+    all.retain(|one| {
+        let new = !told.contains(&(one.kind, one.side));
+        told.push((one.kind, one.side));
+        new && one.cost >= 10 * MS
+    });
+    all.truncate(MOST);
+    all
+}

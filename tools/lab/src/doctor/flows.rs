@@ -1,0 +1,284 @@
+//! From datagrams to conversations. A flow is what two addresses send each other; its first datagrams are kept until they tell
+//! whether they are packets of KCP, and what stands around those.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use super::conversation::Conversation;
+use super::datagram::Datagram;
+use super::framing::{Content, Framing, Piece, is_noise};
+use super::keys::{HEADER, Key};
+use super::sender::Time;
+
+/// Datagrams after which a flow is decided.
+const SAMPLES: usize = 24;
+/// Bytes of samples in all; beyond it flows are decided earlier.
+const MOST_SAMPLED: usize = 32 << 20;
+const MOST_FLOWS: usize = 100_000;
+const MOST_LOGS: usize = 8;
+const MOST_CONVERSATIONS: usize = 4_096;
+
+struct Sample {
+    at: Time,
+    side: usize,
+    length: usize,
+    fragmented: bool,
+    payload: Vec<u8>,
+}
+
+enum Kind {
+    Undecided(Vec<Sample>),
+    Kcp(Framing, Option<Key>),
+    /// Nobody can tell what it is.
+    Noise,
+    Other,
+}
+
+struct Flow {
+    kind: Kind,
+    datagrams: [u64; 2],
+    parity: u64,
+    strange: u64,
+}
+
+/// Two addresses; side 0 is the first.
+pub type Ends = [SocketAddr; 2];
+
+/// A conversation of KCP, as it was found.
+pub struct Found {
+    pub ends: Ends,
+    pub conv: u32,
+    pub framing: Framing,
+    /// A key was needed.
+    pub encrypted: bool,
+    pub conversation: Conversation,
+    /// Datagrams of its flow: for error correction, and of neither kind.
+    pub parity: u64,
+    pub strange: u64,
+}
+
+/// What there was beside conversations.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Beside {
+    pub datagrams: u64,
+    /// Flows that look encrypted, with their datagrams.
+    pub noise: Vec<(Ends, u64)>,
+    /// Flows of other protocols, and their datagrams.
+    pub other: u64,
+    pub other_datagrams: u64,
+    /// What was left out to keep the memory bounded.
+    pub left_out: u64,
+}
+
+/// The first key that fits these datagrams, and the framing behind it.
+fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Option<Key>)> {
+    keys.iter().find_map(|key| {
+        let mut plain = Vec::new();
+        let opened: Vec<(Vec<u8>, usize)> = samples
+            .iter()
+            .filter_map(|one| {
+                let fits = key.open(&one.payload, one.length, &mut plain);
+                fits.then(|| (plain[HEADER..].to_vec(), one.length - HEADER))
+            })
+            .collect();
+        let framing = Framing::find(opened.iter().map(|(bytes, length)| (&bytes[..], *length)))?;
+        Some((framing, Some(key.clone())))
+    })
+}
+
+#[derive(Default)]
+pub struct Flows {
+    flows: HashMap<Ends, Flow>,
+    conversations: BTreeMap<(Ends, u32), Conversation>,
+    sampled: usize,
+    pieces: Vec<Piece>,
+    forced: Option<Framing>,
+    keys: Vec<Key>,
+    plain: Vec<u8>,
+    /// Keep all segments of the first conversations.
+    logs: bool,
+    beside: Beside,
+}
+
+impl Flows {
+    /// With a framing that is told, and not worked out.
+    pub fn new(forced: Option<Framing>, keys: Vec<Key>, logs: bool) -> Flows {
+        Flows {
+            forced,
+            keys,
+            logs,
+            ..Flows::default()
+        }
+    }
+
+    pub fn datagram(&mut self, at: Time, datagram: &Datagram) {
+        self.beside.datagrams += 1;
+        let (from, to) = (datagram.from, datagram.to);
+        let side = usize::from(from > to);
+        let ends = if side == 0 { [from, to] } else { [to, from] };
+        if !self.flows.contains_key(&ends) && self.flows.len() >= MOST_FLOWS {
+            self.beside.left_out += 1;
+            return;
+        }
+        let forced = self.forced;
+        let flow = self.flows.entry(ends).or_insert_with(|| Flow {
+            kind: match forced {
+                Some(framing) => Kind::Kcp(framing, None),
+                None => Kind::Undecided(Vec::new()),
+            },
+            datagrams: [0; 2],
+            parity: 0,
+            strange: 0,
+        });
+        flow.datagrams[side] += 1;
+        match &mut flow.kind {
+            Kind::Undecided(samples) => {
+                self.sampled += datagram.payload.len();
+                samples.push(Sample {
+                    at,
+                    side,
+                    length: datagram.length,
+                    fragmented: datagram.fragmented,
+                    payload: datagram.payload.to_vec(),
+                });
+                if samples.len() >= SAMPLES {
+                    self.decide(ends);
+                } else if self.sampled > MOST_SAMPLED {
+                    self.decide_all();
+                }
+            }
+            Kind::Kcp(framing, key) => {
+                let (framing, key) = (*framing, key.clone());
+                let (length, fragmented) = (datagram.length, datagram.fragmented);
+                let way = (framing, key.as_ref());
+                self.take(ends, way, at, side, datagram.payload, length, fragmented);
+            }
+            Kind::Noise | Kind::Other => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn take(
+        &mut self,
+        ends: Ends,
+        (framing, key): (Framing, Option<&Key>),
+        at: Time,
+        side: usize,
+        payload: &[u8],
+        length: usize,
+        fragmented: bool,
+    ) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let mut plain = std::mem::take(&mut self.plain);
+        let content = match key {
+            None => framing.open(payload, length, &mut pieces),
+            Some(key) if key.open(payload, length, &mut plain) => {
+                framing.open(&plain[HEADER..], length - HEADER, &mut pieces)
+            }
+            Some(_) => Content::Other,
+        };
+        self.plain = plain;
+        match content {
+            Content::Packet => {
+                let key = (ends, pieces[0].header.conv);
+                let size = length.saturating_sub(framing.before + framing.behind) as u32;
+                let full = self.conversations.len() >= MOST_CONVERSATIONS;
+                if full && !self.conversations.contains_key(&key) {
+                    self.beside.left_out += 1;
+                } else {
+                    let logs = self.logs && self.conversations.len() < MOST_LOGS;
+                    let conversation = self
+                        .conversations
+                        .entry(key)
+                        .or_insert_with(|| Conversation::new(logs));
+                    conversation.packet(at, side, size, fragmented, &pieces);
+                }
+            }
+            Content::Parity => {
+                if let Some(flow) = self.flows.get_mut(&ends) {
+                    flow.parity += 1;
+                }
+            }
+            Content::Other => {
+                if let Some(flow) = self.flows.get_mut(&ends) {
+                    flow.strange += 1;
+                }
+            }
+        }
+        self.pieces = pieces;
+    }
+
+    fn decide_all(&mut self) {
+        let all: Vec<Ends> = self.flows.keys().copied().collect();
+        all.into_iter().for_each(|ends| self.decide(ends));
+    }
+
+    fn decide(&mut self, ends: Ends) {
+        let Some(flow) = self.flows.get_mut(&ends) else {
+            return;
+        };
+        let Kind::Undecided(samples) = &mut flow.kind else {
+            return;
+        };
+        let samples = std::mem::take(samples);
+        self.sampled -= samples.iter().map(|one| one.payload.len()).sum::<usize>();
+        let framing = Framing::find(samples.iter().map(|one| (&one.payload[..], one.length)));
+        let way = framing
+            .map(|framing| (framing, None))
+            .or_else(|| unlock(&self.keys, &samples));
+        flow.kind = match &way {
+            Some((framing, key)) => Kind::Kcp(*framing, key.clone()),
+            None if is_noise(samples.iter().map(|one| &one.payload[..])) => Kind::Noise,
+            None => Kind::Other,
+        };
+        if let Some((framing, key)) = way {
+            for one in samples {
+                let way = (framing, key.as_ref());
+                self.take(
+                    ends,
+                    way,
+                    one.at,
+                    one.side,
+                    &one.payload,
+                    one.length,
+                    one.fragmented,
+                );
+            }
+        }
+    }
+
+    /// Decides what is still open, and gives all.
+    pub fn finish(mut self) -> (Vec<Found>, Beside) {
+        self.decide_all();
+        for (ends, flow) in &self.flows {
+            let datagrams = flow.datagrams.iter().sum::<u64>();
+            match flow.kind {
+                Kind::Noise => self.beside.noise.push((*ends, datagrams)),
+                Kind::Other | Kind::Undecided(_) => {
+                    self.beside.other += 1;
+                    self.beside.other_datagrams += datagrams;
+                }
+                Kind::Kcp(..) => {}
+            }
+        }
+        self.beside.noise.sort_unstable();
+        let mut found = Vec::new();
+        for ((ends, conv), mut conversation) in self.conversations {
+            conversation.finish();
+            let flow = &self.flows[&ends];
+            let Kind::Kcp(framing, key) = &flow.kind else {
+                continue;
+            };
+            found.push(Found {
+                ends,
+                conv,
+                framing: *framing,
+                encrypted: key.is_some(),
+                conversation,
+                parity: flow.parity,
+                strange: flow.strange,
+            });
+        }
+        (found, self.beside)
+    }
+}

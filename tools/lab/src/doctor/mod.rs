@@ -1,0 +1,314 @@
+//! `doctor`: reads a capture of connections that somebody else runs, and says why they were late.
+//!
+//! `frames` reads the file, `datagram` finds UDP in it, `framing` and `flows` find KCP in that. `conversation` gives the segments to
+//! two `sender`s, which rebuild what each end knew. `causes` judges each resend, `findings` what it all cost, `report` tells it.
+
+pub mod capture;
+mod causes;
+mod conversation;
+mod cwnd;
+mod datagram;
+mod findings;
+mod flows;
+mod frames;
+mod framing;
+#[cfg(test)]
+mod go;
+mod keys;
+#[cfg(test)]
+mod matrix;
+mod page;
+#[cfg(test)]
+mod plants;
+mod qlog;
+mod replay;
+mod report;
+#[cfg(test)]
+mod ring;
+mod sender;
+#[cfg(test)]
+mod wireshark;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use kcp_cli::values::{file, number};
+use kcp_cli::{files, interrupt, progress};
+
+use crate::LibraryArgs;
+
+use self::causes::{Flushes, Resend, Settings, resends};
+use self::findings::{Finding, View, rank};
+use self::flows::{Beside, Flows, Found};
+use self::frames::Reading;
+use self::framing::Framing;
+use self::sender::Sender;
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The capture: pcap or pcapng, of either end, both, or something between
+    #[arg(value_name = "CAPTURE", value_parser = file())]
+    capture: PathBuf,
+    /// Bytes before each packet of KCP [default: worked out]
+    #[arg(long, value_name = "BYTES", value_parser = number::<usize>(0..=512))]
+    before: Option<usize>,
+    /// A key for what kcp-go or kcptun encrypted: aes:PASSWORD as kcptun takes it (also aes-128, aes-192), or hex:BYTES. May be given
+    /// several times
+    #[arg(long, value_name = "KEY", value_parser = str::parse::<keys::Key>)]
+    key: Vec<keys::Key>,
+    /// Only the conversation with this conv, in decimal or as 0x...
+    #[arg(long, value_parser = conv)]
+    conv: Option<u32>,
+    /// List every resend with its cause
+    #[arg(long)]
+    resends: bool,
+    /// Leave out what each change would bring, which takes a moment: the capture's loss and delay are replayed through this
+    /// repository's library
+    #[arg(long)]
+    no_gain: bool,
+    #[command(flatten)]
+    library: LibraryArgs,
+    /// Write JSON for programs, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Write a page for a browser: a timeline to zoom, and the findings beside it. It needs no other file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write qlog for viewers such as qvis: the segments of the first eight conversations
+    #[arg(long, value_name = "FILE")]
+    qlog: Option<PathBuf>,
+}
+
+/// Conversations whose findings get a gain: those with the most packets.
+const REPLAYED: usize = 3;
+
+fn conv(text: &str) -> Result<u32, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+}
+
+/// One conversation, judged.
+pub struct Judged {
+    pub found: Found,
+    pub settings: [Settings; 2],
+    pub resends: [Vec<Resend>; 2],
+    pub findings: Vec<Finding>,
+}
+
+/// All that a capture tells.
+pub struct Diagnosis {
+    pub reading: Reading,
+    pub conversations: Vec<Judged>,
+    pub beside: Beside,
+}
+
+impl Doctor {
+    pub fn run(self) -> Result<()> {
+        for file in self.html.iter().chain(&self.qlog) {
+            files::writable_file(file)?;
+        }
+        let length = std::fs::metadata(&self.capture)?.len();
+        let bar = progress::bar(length, "bytes");
+        let forced = self.before.map(|before| Framing {
+            before,
+            ..Framing::PLAIN
+        });
+        let mut flows = Flows::new(forced, self.key, self.qlog.is_some());
+        let reading = frames::read(
+            &self.capture,
+            |frame| {
+                if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
+                    flows.datagram(frame.at, &datagram);
+                }
+                !interrupt::requested()
+            },
+            |done| bar.set_position(done),
+        )?;
+        bar.finish_and_clear();
+        interrupt::tell(format!("{} frames", reading.frames));
+        let mut diagnosis = diagnose(flows, reading);
+        if let Some(conv) = self.conv {
+            diagnosis.conversations.retain(|one| one.found.conv == conv);
+        }
+        if !self.no_gain
+            && diagnosis
+                .conversations
+                .iter()
+                .any(|one| !one.findings.is_empty())
+        {
+            match self.library.open() {
+                Ok(library) => {
+                    for judged in diagnosis.conversations.iter_mut().take(REPLAYED) {
+                        replay::add_gains(judged, library)?;
+                    }
+                }
+                Err(error) => eprintln!("warning: no gains are given: {error:#}"),
+            }
+        }
+        if let Some(file) = &self.html {
+            std::fs::write(file, page::page(&diagnosis))?;
+        }
+        if let Some(file) = &self.qlog {
+            std::fs::write(file, qlog::value(&diagnosis).to_string())?;
+        }
+        if self.json {
+            report::json(&diagnosis);
+        } else {
+            report::print(&diagnosis, self.resends);
+        }
+        Ok(())
+    }
+}
+
+/// The names of the two ends in sentences.
+pub fn names(found: &Found) -> [String; 2] {
+    found.ends.map(|end| end.to_string())
+}
+
+/// The time between packets of an end that sends little but acknowledgements, ms.
+fn ack_period(sender: &Sender) -> Option<u32> {
+    let total: u64 = sender.packet_gaps.values().sum();
+    // The way here stretches some gaps and shortens others.
+    let usual = sender::percentile(&sender.packet_gaps, 25)?;
+    (total >= 20 && usual >= 15).then(|| sender::percentile(&sender.packet_gaps, 50))?
+}
+
+fn diagnose(flows: Flows, reading: Reading) -> Diagnosis {
+    let (found, beside) = flows.finish();
+    let mut conversations: Vec<Judged> = found.into_iter().map(judge).collect();
+    two_addresses(&mut conversations);
+    wrong_conv(&mut conversations);
+    conversations
+        .sort_by_key(|one| std::cmp::Reverse(one.found.conversation.packets.iter().sum::<u64>()));
+    Diagnosis {
+        reading,
+        conversations,
+        beside,
+    }
+}
+
+fn judge(found: Found) -> Judged {
+    let senders = &found.conversation.senders;
+    let settings = [Settings::of(&senders[0]), Settings::of(&senders[1])];
+    let resends = [0, 1].map(|side| resends(&senders[side], &settings[side]));
+    let names = names(&found);
+    let mut all = Vec::new();
+    for side in [0, 1] {
+        let view = View {
+            side,
+            sender: &senders[side],
+            settings: &settings[side],
+            resends: &resends[side],
+            peer_sender: &senders[1 - side],
+            from: found.conversation.from.unwrap_or(0),
+            to: found.conversation.to,
+            name: &names[side],
+            peer_name: &names[1 - side],
+        };
+        all.extend(view.findings());
+    }
+    Judged {
+        settings,
+        resends,
+        findings: rank(all),
+        found,
+    }
+}
+
+/// Conversations with the same conv and one end in common, at the same time: two programs that take each other's number.
+fn two_addresses(conversations: &mut [Judged]) {
+    let spans: Vec<_> = conversations
+        .iter()
+        .map(|one| {
+            let conversation = &one.found.conversation;
+            (
+                one.found.conv,
+                one.found.ends,
+                conversation.from.unwrap_or(0),
+                conversation.to,
+            )
+        })
+        .collect();
+    for (index, one) in conversations.iter_mut().enumerate() {
+        let (conv, ends, from, to) = spans[index];
+        for (other, span) in spans.iter().enumerate() {
+            let shared = ends.iter().position(|end| span.1.contains(end));
+            let together = to.min(span.3) - from.max(span.2);
+            if other == index || span.0 != conv || together <= 0 {
+                continue;
+            }
+            if let Some(shared) = shared {
+                one.findings.push(Finding {
+                    kind: findings::Kind::TwoSenders,
+                    side: 1 - shared,
+                    cost: together,
+                    what: format!(
+                        "another address talks to {} under the same conv at the same time",
+                        ends[shared]
+                    ),
+                    change: "a conv of its own for each connection".to_string(),
+                    gain: None,
+                });
+                one.findings = rank(std::mem::take(&mut one.findings));
+                break;
+            }
+        }
+    }
+}
+
+/// Each end of a flow speaks under a conv of its own, so neither takes what the other says.
+fn wrong_conv(conversations: &mut [Judged]) {
+    let told: Vec<_> = conversations
+        .iter()
+        .map(|one| {
+            let conversation = &one.found.conversation;
+            let only = conversation
+                .packets
+                .iter()
+                .position(|&count| count == 0)
+                .map(|silent| 1 - silent);
+            (
+                one.found.ends,
+                one.found.conv,
+                only,
+                conversation.from.unwrap_or(0),
+                conversation.to,
+            )
+        })
+        .collect();
+    for (one, (ends, conv, only, from, to)) in conversations.iter_mut().zip(&told) {
+        let Some(side) = *only else { continue };
+        let other = told.iter().find(|other| {
+            other.0 == *ends && other.2 == Some(1 - side) && other.3 < *to && *from < other.4
+        });
+        if let Some(other) = other {
+            one.findings.push(Finding {
+                kind: findings::Kind::WrongConv,
+                side,
+                cost: to - from,
+                what: format!(
+                    "{} speaks under conv {conv:#x}, {} under {:#x}: each refuses what the other sends",
+                    ends[side],
+                    ends[1 - side],
+                    other.1
+                ),
+                change: "the same conv in ikcp_create at both ends".to_string(),
+                gain: None,
+            });
+            one.findings = rank(std::mem::take(&mut one.findings));
+        }
+    }
+}
+
+/// How a sender's flushes are told.
+pub fn flushes(settings: &Settings) -> String {
+    match settings.flushes {
+        Flushes::Every(period) => format!("every {period} ms"),
+        Flushes::Ticks => "on ticks of 15.6 ms".to_string(),
+        Flushes::Free => "at any time".to_string(),
+        Flushes::Unknown => "?".to_string(),
+    }
+}

@@ -1,0 +1,313 @@
+//! What was found, in words and tables for people, in JSON for programs.
+
+use serde_json::{Value, json};
+
+use super::causes::{FastResend, Need, Resend, Settings, Trigger};
+use super::findings::ack_loss;
+use super::sender::{MS, Sender, percentile};
+use super::{Diagnosis, Judged, flushes, names};
+use crate::table::Table;
+
+fn resend(settings: &Settings) -> String {
+    match settings.fast_resend {
+        FastResend::After(count) => count.to_string(),
+        FastResend::Off => "off".to_string(),
+        FastResend::MoreThan(0) => "?".to_string(),
+        FastResend::MoreThan(count) => format!("more than {count}, or off"),
+    }
+}
+
+fn or_unknown<T: ToString>(value: Option<T>) -> String {
+    value.map_or("?".to_string(), |value| value.to_string())
+}
+
+fn count(resends: &[Resend], wanted: impl Fn(&Resend) -> bool) -> usize {
+    resends.iter().filter(|one| wanted(one)).count()
+}
+
+/// The share of an end's transmissions that were lost.
+fn loss(sender: &Sender, resends: &[Resend]) -> f64 {
+    let lost = count(resends, |one| one.need == Need::Lost);
+    lost as f64 / (sender.fresh + sender.resends).max(1) as f64
+}
+
+pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
+    let reading = &diagnosis.reading;
+    println!(
+        "{} frames, {} UDP datagrams, {} conversations of KCP",
+        reading.frames,
+        diagnosis.beside.datagrams,
+        diagnosis.conversations.len()
+    );
+    if let Some(damage) = &reading.damage {
+        println!("The capture is damaged: {damage}. What follows is what came before.");
+    }
+    if diagnosis.beside.left_out > 0 {
+        println!(
+            "{} datagrams were left out: too many flows at once.",
+            diagnosis.beside.left_out
+        );
+    }
+    for (ends, datagrams) in &diagnosis.beside.noise {
+        println!(
+            "{} - {}: {datagrams} datagrams, encrypted: every byte looks random, as with kcptun and kcp-go by default. This is not \"no KCP\"; \
+             with --key it may be read.",
+            ends[0], ends[1]
+        );
+    }
+    if diagnosis.beside.other > 0 {
+        println!(
+            "{} flows of other protocols, {} datagrams",
+            diagnosis.beside.other, diagnosis.beside.other_datagrams
+        );
+    }
+    for judged in &diagnosis.conversations {
+        conversation(judged, every_resend);
+    }
+}
+
+fn conversation(judged: &Judged, every_resend: bool) {
+    let found = &judged.found;
+    let names = names(found);
+    let conversation = &found.conversation;
+    let length = (conversation.to - conversation.from.unwrap_or(conversation.to)) as f64 / 1e6;
+    println!();
+    println!(
+        "conv {:#010x}: {} - {}, {length:.1} s, {}{}",
+        found.conv,
+        names[0],
+        names[1],
+        found.framing,
+        if found.encrypted { ", encrypted" } else { "" }
+    );
+    if found.strange > 0 || found.parity > 0 {
+        println!(
+            "  beside it in the same flow: {} datagrams of error correction, {} that are no packets of KCP",
+            found.parity, found.strange
+        );
+    }
+    let mut table = Table::new(&["", "sent by one end", "sent by the other"]);
+    table.row(vec![
+        "address".to_string(),
+        names[0].clone(),
+        names[1].clone(),
+    ]);
+    for (name, cell) in rows() {
+        let cells = [0, 1].map(|side| {
+            cell(
+                &conversation.senders[side],
+                &judged.settings[side],
+                &judged.resends[side],
+            )
+        });
+        let [one, other] = cells;
+        table.row(vec![name.to_string(), one, other]);
+    }
+    table.print();
+    if every_resend {
+        resends(judged);
+    }
+    if judged.findings.is_empty() {
+        println!("Nothing that costs 10 ms or more was found.");
+    }
+    for (number, finding) in judged.findings.iter().enumerate() {
+        println!(
+            "{}. {} ms: {} [{}]",
+            number + 1,
+            finding.cost / MS,
+            finding.what,
+            finding.kind.name()
+        );
+        println!("   Change: {}", finding.change);
+        if let Some(gain) = &finding.gain {
+            println!("   Gain, {gain}.");
+        }
+    }
+}
+
+type Cell = fn(&Sender, &Settings, &[Resend]) -> String;
+
+/// What the table of a conversation has.
+fn rows() -> Vec<(&'static str, Cell)> {
+    vec![
+        ("packets", |s, _, _| s.packets.to_string()),
+        ("segments", |s, _, _| s.fresh.to_string()),
+        ("bytes of payload", |s, _, _| s.payload.to_string()),
+        ("largest packet (mtu)", |s, _, _| {
+            s.largest_datagram.to_string()
+        }),
+        ("flushes (interval)", |_, t, _| flushes(t)),
+        ("fast resend", |_, t, _| resend(t)),
+        ("nodelay", |_, t, _| match t.nodelay {
+            Some(0) => "0".to_string(),
+            Some(_) => "1 or 2".to_string(),
+            None => "?".to_string(),
+        }),
+        ("least timeout that binds", |_, t, _| or_unknown(t.minrto)),
+        ("congestion window", |s, t, _| {
+            match t.keeps_congestion_window {
+                _ if s.window_model.filling + s.window_model.beyond < 30 => "?".to_string(),
+                true => "kept to".to_string(),
+                false => "off (nc 1)".to_string(),
+            }
+        }),
+        ("most in flight (send window)", |_, t, _| {
+            t.most_in_flight.to_string()
+        }),
+        ("peer's receive window", |s, _, _| {
+            s.largest_window.to_string()
+        }),
+        ("round trip p5 / p50 / p95, ms", |s, _, _| {
+            let at = |percent| or_unknown(percentile(&s.rtt, percent));
+            format!("{} / {} / {}", at(5), at(50), at(95))
+        }),
+        ("segments lost", |s, _, r| {
+            format!("{:.1} %", loss(s, r) * 100.0)
+        }),
+        ("acknowledgements lost", |s, _, _| {
+            format!("{:.1} %", ack_loss(s) * 100.0)
+        }),
+        ("resent", |s, _, _| (s.resends + s.late_resends).to_string()),
+        ("  after a timeout", |_, _, r| {
+            count(r, |one| {
+                one.trigger == Trigger::Timeout && one.need == Need::Lost
+            })
+            .to_string()
+        }),
+        ("  after skips", |_, _, r| {
+            count(r, |one| {
+                one.trigger == Trigger::Skip && one.need == Need::Lost
+            })
+            .to_string()
+        }),
+        ("  early", |_, _, r| {
+            count(r, |one| {
+                one.trigger == Trigger::Early && one.need == Need::Lost
+            })
+            .to_string()
+        }),
+        ("  needless", |s, _, r| {
+            (count(r, |one| one.need != Need::Lost) as u64 + s.late_resends).to_string()
+        }),
+    ]
+}
+
+fn resends(judged: &Judged) {
+    let start = judged.found.conversation.from.unwrap_or(0);
+    let mut table = Table::new(&[
+        "time, ms",
+        "sent by",
+        "sn",
+        "cause",
+        "waited, ms",
+        "verdict",
+    ]);
+    for side in [0, 1] {
+        for one in &judged.resends[side] {
+            table.row(vec![
+                format!("{:.1}", (one.at - start) as f64 / 1e3),
+                judged.found.ends[side].to_string(),
+                one.sn.to_string(),
+                one.trigger.to_string(),
+                one.waited.to_string(),
+                one.need.to_string(),
+            ]);
+        }
+    }
+    table.print();
+}
+
+fn need(need: Need) -> &'static str {
+    match need {
+        Need::Lost => "lost",
+        Need::AckLost => "ack-lost",
+        Need::Underway => "underway",
+    }
+}
+
+pub fn value(diagnosis: &Diagnosis) -> Value {
+    let conversations: Vec<Value> = diagnosis.conversations.iter().map(one).collect();
+    let encrypted: Vec<Value> = diagnosis
+        .beside
+        .noise
+        .iter()
+        .map(|(ends, datagrams)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams}))
+        .collect();
+    json!({
+        "frames": diagnosis.reading.frames,
+        "damage": diagnosis.reading.damage,
+        "datagrams": diagnosis.beside.datagrams,
+        "encrypted": encrypted,
+        "other_flows": diagnosis.beside.other,
+        "left_out": diagnosis.beside.left_out,
+        "conversations": conversations,
+    })
+}
+
+fn one(judged: &Judged) -> Value {
+    let found = &judged.found;
+    let start = found.conversation.from.unwrap_or(0);
+    let sides: Vec<Value> = [0, 1]
+        .map(|side| {
+            let sender = &found.conversation.senders[side];
+            let settings = &judged.settings[side];
+            let rtt = |percent| percentile(&sender.rtt, percent);
+            let resends: Vec<Value> = judged.resends[side]
+                .iter()
+                .map(|one| {
+                    json!({
+                        "at_ms": (one.at - start) as f64 / 1e3,
+                        "sn": one.sn,
+                        "cause": one.trigger.to_string(),
+                        "need": need(one.need),
+                        "waited_ms": one.waited,
+                    })
+                })
+                .collect();
+            json!({
+                "address": found.ends[side].to_string(),
+                "packets": sender.packets,
+                "segments": sender.fresh,
+                "payload_bytes": sender.payload,
+                "largest_packet": sender.largest_datagram,
+                "flushes": flushes(settings),
+                "fast_resend": resend(settings),
+                "nodelay": settings.nodelay,
+                "binding_minrto_ms": settings.minrto,
+                "most_in_flight": settings.most_in_flight,
+                "peer_window": sender.largest_window,
+                "rtt_ms": {"p5": rtt(5), "p50": rtt(50), "p95": rtt(95)},
+                "segments_lost": loss(sender, &judged.resends[side]),
+                "acknowledgements_lost": ack_loss(sender),
+                "resent_not_listed": sender.resent_untold,
+                "resends": resends,
+            })
+        })
+        .into();
+    let findings: Vec<Value> = judged
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "kind": finding.kind.name(),
+                "sender": found.ends[finding.side].to_string(),
+                "cost_ms": finding.cost / MS,
+                "what": finding.what,
+                "change": finding.change,
+                "gain": finding.gain,
+            })
+        })
+        .collect();
+    json!({
+        "conv": found.conv,
+        "framing": found.framing.to_string(),
+        "encrypted": found.encrypted,
+        "seconds": (found.conversation.to - start) as f64 / 1e6,
+        "sides": sides,
+        "findings": findings,
+    })
+}
+
+pub fn json(diagnosis: &Diagnosis) {
+    println!("{:#}", value(diagnosis));
+}

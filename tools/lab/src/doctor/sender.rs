@@ -1,0 +1,936 @@
+//! One sender and what its peer says about it, rebuilt from the segments that pass the capture.
+//!
+//! All times are those of the capture. What the peer says takes effect when the sender's reaction could be seen here at the
+//! earliest: `lag` after it passed. At the sender's machine that is at once; at the receiver's it is nearly a round trip.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::framing::Piece;
+use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, after};
+
+/// Microseconds.
+pub type Time = i64;
+
+pub const MS: Time = 1_000;
+
+/// How long a segment is kept after it has arrived: an acknowledgement of its first transmission may still come.
+const HOLD: Time = 2_000 * MS;
+/// What a segment may be kept for at most, in number. Windows have 16 bits, of which few programs use all.
+const MOST_SEGMENTS: usize = 70_000;
+/// Resent segments that are remembered for the report.
+const MOST_RESENT: usize = 20_000;
+const MOST_SKIP_EVENTS: usize = 5_000;
+/// Missing numbers that are taken for lost segments.
+const LARGEST_GAP: u64 = 1_024;
+/// Points of a curve.
+const MOST_POINTS: usize = 2_000;
+/// Skips that are told apart.
+pub const SKIPS: usize = 4;
+/// Silence that is noted.
+const IDLE: Time = 500 * MS;
+
+/// The state of the estimator of the round-trip time, in ms, as the sender computes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    pub srtt: i32,
+    pub rttval: i32,
+}
+
+impl Estimate {
+    fn sample(self, rtt: i32) -> Estimate {
+        if self.srtt == 0 {
+            return Estimate {
+                srtt: rtt,
+                rttval: rtt / 2,
+            };
+        }
+        Estimate {
+            srtt: ((7 * i64::from(self.srtt) + i64::from(rtt)) / 8).max(1) as i32,
+            rttval: ((3 * i64::from(self.rttval) + i64::from(rtt - self.srtt).abs()) / 4) as i32,
+        }
+    }
+}
+
+/// One transmission.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    pub at: Time,
+    /// The sender's clock.
+    pub ts: u32,
+    /// The number of the packet that carried it.
+    pub packet: u64,
+    /// The latest stamp that it may have had.
+    latest: u32,
+    /// It was not seen: lost before the capture, and known from the gap in the numbers.
+    pub hidden: bool,
+    pub estimate: Estimate,
+    /// When its own acknowledgement passed.
+    pub acked: Option<Time>,
+    pub skips: u32,
+    /// When it had been skipped once, twice, ...
+    pub skipped_at: [Time; SKIPS],
+    in_flight: u32,
+}
+
+/// One segment.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub sn: u64,
+    pub len: u32,
+    /// Of the datagram that carried it.
+    pub size: u32,
+    mark: u32,
+    pub sendings: Vec<Sending>,
+    /// When the sender learned that it had arrived.
+    pub done: Option<Time>,
+    /// When word of its arrival passed the capture.
+    pub told: Option<Time>,
+}
+
+/// A skip, and what came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct SkipEvent {
+    /// How often the transmission had been skipped.
+    pub count: u32,
+    /// Until it was sent again.
+    pub resent: Option<Time>,
+    /// Until the sender knew that it had arrived.
+    pub done: Option<Time>,
+}
+
+/// A time in which the peer's window was shut.
+#[derive(Debug, Clone, Copy)]
+pub struct Closed {
+    pub from: Time,
+    pub to: Time,
+    /// It ended by the answer to a probe, not because the peer told by itself.
+    pub by_answer: bool,
+}
+
+/// What the peer said.
+enum Word {
+    Ack {
+        sn: u32,
+        ts: u32,
+    },
+    Una(u32),
+    Window(u16),
+    Tell,
+    /// The end of a packet; the skips are counted there.
+    End,
+}
+
+/// Counts by value, in ms.
+pub type Histogram = BTreeMap<u32, u64>;
+
+/// The value below which a share of all is.
+pub fn percentile(histogram: &Histogram, percent: u64) -> Option<u32> {
+    let total: u64 = histogram.values().sum();
+    let rank = (total * percent).div_ceil(100).max(1);
+    let mut passed = 0;
+    histogram.iter().find_map(|(value, count)| {
+        passed += count;
+        (passed >= rank).then_some(*value)
+    })
+}
+
+#[derive(Default)]
+pub struct Sender {
+    lag: Time,
+    /// The capture tells where the sender is.
+    pub lag_known: bool,
+    words: VecDeque<(Time, Time, Word)>,
+    segments: BTreeMap<u64, Segment>,
+    /// Sent, and not known to have arrived.
+    open: BTreeSet<u64>,
+    started: bool,
+    /// The first number that was seen.
+    begins: u64,
+    /// The number after the highest that was sent.
+    next: u64,
+    una: u64,
+    /// Segments below are no longer kept.
+    floor: u64,
+    estimate: Estimate,
+    window: Option<u32>,
+    last_event: Option<Time>,
+    empty_since: Option<Time>,
+    /// Of the acknowledgements in one packet: the one that counts skips.
+    newest: Option<(u64, u32)>,
+    asked_in_packet: bool,
+
+    pub first: Option<Time>,
+    pub last: Option<Time>,
+    pub packets: u64,
+    pub pushes: u64,
+    pub bytes: u64,
+    pub payload: u64,
+    pub fragmented: u64,
+    pub largest_datagram: u32,
+    pub largest_segment: u32,
+    pub largest_acked: u32,
+    /// Datagrams by size that were never acknowledged in any transmission.
+    pub lost_sizes: BTreeMap<u32, u64>,
+    pub most_fragments: u32,
+    pub asks: u64,
+    /// Segments sent for the first time.
+    pub fresh: u64,
+    /// Transmissions beyond the first, seen or not.
+    pub resends: u64,
+    /// Those of segments that had arrived long ago.
+    pub late_resends: u64,
+    /// Segments that arrived out of their order without being resent.
+    pub reordered: u64,
+    /// Copies in the network: the same transmission twice.
+    pub copies: u64,
+    /// Sent, known to have arrived, and acknowledged by number or only by `una`.
+    pub acked_by_number: u64,
+    pub acked_by_una: u64,
+    pub resent: Vec<Segment>,
+    pub resent_untold: u64,
+    pub skip_events: Vec<SkipEvent>,
+    /// Round trips as the sender sees them.
+    pub rtt: Histogram,
+    /// From a segment to its acknowledgement, as the capture sees it: the way to the peer and back.
+    pub near: Histogram,
+    /// Times between flushes that sent something, by the sender's clock.
+    pub ts_gaps: Histogram,
+    /// Fresh segments, other than full ones, and flushes that sent them: how many share a flush.
+    pub small: u64,
+    pub small_flushes: u64,
+    last_ts: Option<u32>,
+    last_small_ts: Option<u32>,
+    /// When the last fresh segment passed, with its stamp.
+    newest_fresh: Option<(Time, u32)>,
+    /// Times between packets by the capture's clock, ms.
+    pub packet_gaps: Histogram,
+    last_packet: Option<Time>,
+    /// How long how many segments were in flight.
+    pub in_flight: BTreeMap<u32, Time>,
+    /// With what the peer's window allows, or more, in flight: the window as large as ever, or smaller since the peer does not read.
+    pub at_peer_window: Time,
+    pub at_shrunk_window: Time,
+    pub busy: Time,
+    pub largest_window: u32,
+    pub closed: Vec<Closed>,
+    closed_since: Option<(Time, u32)>,
+    asks_after: Option<Time>,
+    pub idle: Vec<(Time, Time)>,
+    /// Round trips by how much was in flight, in powers of two: how many, and their sum.
+    by_flight: [(u64, u64); 18],
+    /// How much longer than the first one packets took to come here, in ms: what the sender's stamps tell, with the steps between them.
+    delay: BTreeMap<i64, u64>,
+    first_ahead: Option<i64>,
+    delay_steps: (u64, u64, Option<i64>),
+    /// How much round trips differ from one flush to the next: how many, their sum in ms, and the last one with its stamp.
+    steps: (u64, u64, Option<(u32, u32)>),
+    /// Packets that acknowledge, and how many of its flushes they answer.
+    pub ack_packets: u64,
+    pub acked_flushes: u64,
+    /// When something that it had sent was last acknowledged, and when the peer was last heard.
+    pub last_acked: Option<Time>,
+    pub last_heard: Option<Time>,
+    /// How the sender's clock stands to the capture's, ms, and how it jumped.
+    clock: Clock,
+    pub clock_jumps: Vec<(Time, i64)>,
+    /// The same number with another payload.
+    pub conflicts: u64,
+    pub first_conflict: Option<Time>,
+    /// The numbers began again.
+    pub restarts: Vec<Time>,
+    /// The peer's `una` went back for good.
+    una_back: u32,
+    una_back_since: Time,
+    pub peer_restarts: Vec<Time>,
+    /// Curves: the round trip in ms; segments in flight.
+    pub rtt_curve: Vec<(Time, u32)>,
+    pub flight_curve: Vec<(Time, u32)>,
+    curve_step: [u32; 2],
+    curve_count: [u32; 2],
+    /// The window that the slow start and the congestion avoidance of the original would have.
+    pub window_model: super::cwnd::Model,
+}
+
+/// Finds where one clock jumps against another.
+#[derive(Default)]
+struct Clock {
+    reference: Option<i64>,
+    recent: VecDeque<i64>,
+}
+
+impl Clock {
+    /// Takes how far the capture's clock is ahead, in ms; gives by how much it jumped.
+    fn jump(&mut self, ahead: i64) -> Option<i64> {
+        const SEEN: usize = 5;
+        const JUMP: i64 = 250;
+        let reference = *self.reference.get_or_insert(ahead);
+        self.recent.push_back(ahead);
+        if self.recent.len() > SEEN {
+            self.recent.pop_front();
+        }
+        let (low, high) = (*self.recent.iter().min()?, *self.recent.iter().max()?);
+        if self.recent.len() == SEEN
+            && high - low < JUMP / 2
+            && (low - reference).abs().min((high - reference).abs()) > JUMP
+        {
+            self.reference = Some(low);
+            return Some(low - reference);
+        }
+        if (ahead - reference).abs() <= JUMP {
+            // Clocks drift, and queues fill.
+            self.reference = Some(reference + (ahead - reference) / 8);
+        }
+        None
+    }
+}
+
+/// Keeps every n-th point, and every 2n-th when there are too many.
+fn plot(points: &mut Vec<(Time, u32)>, step: &mut u32, count: &mut u32, point: (Time, u32)) {
+    *step = (*step).max(1);
+    *count += 1;
+    if *count < *step {
+        return;
+    }
+    *count = 0;
+    points.push(point);
+    if points.len() >= MOST_POINTS {
+        let mut keep = false;
+        points.retain(|_| {
+            keep = !keep;
+            keep
+        });
+        *step *= 2;
+    }
+}
+
+impl Sender {
+    pub fn new(lag: Time, lag_known: bool) -> Sender {
+        Sender {
+            lag,
+            lag_known,
+            ..Sender::default()
+        }
+    }
+
+    /// How long after something passed its reaction is seen here.
+    pub fn lag(&self) -> Time {
+        self.lag
+    }
+
+    /// The number with 64 bits that this one of 32 means, near those that are in use.
+    fn number(&self, sn: u32) -> Option<u64> {
+        let near = self.next as i64 + i64::from(sn.wrapping_sub(self.next as u32).cast_signed());
+        u64::try_from(near).ok()
+    }
+
+    /// The smoothed round trip in µs, or a guess before the first sample.
+    fn srtt(&self) -> Time {
+        match self.estimate.srtt {
+            0 => 200 * MS,
+            srtt => Time::from(srtt) * MS,
+        }
+    }
+
+    /// A packet by the sender passes.
+    pub fn sends(&mut self, at: Time, size: u32, fragmented: bool, pieces: &[Piece]) {
+        self.listen(at);
+        self.pass_time(at);
+        self.packets += 1;
+        self.bytes += u64::from(size);
+        self.fragmented += u64::from(fragmented);
+        if let Some(last) = self.last_packet
+            && at - last >= MS
+        {
+            *self
+                .packet_gaps
+                .entry(((at - last + MS / 2) / MS).min(10_000) as u32)
+                .or_default() += 1;
+        }
+        self.last_packet = Some(at);
+        for piece in pieces {
+            match piece.header.command {
+                COMMAND_PUSH => self.push(at, size, piece),
+                COMMAND_ASK => {
+                    self.asks += 1;
+                    let known = 100 * MS + self.lag;
+                    match (&mut self.closed_since, self.closed.last_mut()) {
+                        (Some((_, asked)), _) => *asked += 1,
+                        // It has been told that the window is open, and does not know: that packet was lost behind the capture.
+                        (None, Some(last))
+                            if self.asks_after != Some(last.to) && at - last.to > known =>
+                        {
+                            last.to = at;
+                            last.by_answer = true;
+                            self.asks_after = Some(at);
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn push(&mut self, at: Time, size: u32, piece: &Piece) {
+        let header = piece.header;
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+        self.pushes += 1;
+        self.largest_datagram = self.largest_datagram.max(size);
+        self.largest_segment = self.largest_segment.max(header.len);
+        self.most_fragments = self.most_fragments.max(u32::from(header.frg) + 1);
+        if !self.started {
+            self.started = true;
+            self.next = (1 << 32) | u64::from(header.sn);
+            (self.una, self.floor, self.begins) = (self.next, self.next, self.next);
+        }
+        let Some(sn) = self.number(header.sn) else {
+            return;
+        };
+        let sending = Sending {
+            at,
+            ts: header.ts,
+            packet: self.packets,
+            latest: header.ts,
+            hidden: false,
+            estimate: self.estimate,
+            acked: None,
+            skips: 0,
+            skipped_at: [0; SKIPS],
+            in_flight: sn.saturating_sub(self.una) as u32,
+        };
+        let ahead = at / MS - i64::from(header.ts);
+        if sn + MOST_SEGMENTS as u64 * 2 < self.next || sn > self.next + MOST_SEGMENTS as u64 * 2 {
+            self.restart(at, sn);
+        }
+        if sn < self.floor {
+            // Nothing is kept of it any more.
+            let lasted = self.first.is_some_and(|first| at - first > HOLD);
+            if header.sn == 0 && sn + 20 < self.una && lasted {
+                self.restart(at, sn);
+            } else {
+                self.late_resends += u64::from(sn >= self.begins);
+                return;
+            }
+        }
+        if sn >= self.next {
+            if let Some(jump) = self.clock.jump(ahead)
+                && self.clock_jumps.len() < 100
+            {
+                self.clock_jumps.push((at, jump));
+            }
+            // What is missing before it was lost on the way here, or comes later.
+            let missing = self.next.max(sn.saturating_sub(LARGEST_GAP))..sn;
+            let count = missing.end - missing.start;
+            let before = self.newest_fresh.unwrap_or((at, header.ts));
+            for (index, missing) in missing.enumerate() {
+                // Sent at some time between its neighbours.
+                let share = |from: i64, to: i64| {
+                    from + (to - from) * (index as i64 + 1) / (count as i64 + 1)
+                };
+                let later = i64::from(header.ts.wrapping_sub(before.1).cast_signed().max(0));
+                let hidden = Sending {
+                    hidden: true,
+                    latest: header.ts,
+                    at: share(before.0, at),
+                    ts: before.1.wrapping_add(share(0, later) as u32),
+                    ..sending.clone()
+                };
+                self.insert(missing, (0, size, 0), hidden);
+            }
+            self.newest_fresh = Some((at, header.ts));
+            self.next = sn + 1;
+            self.fresh += 1;
+            self.payload += u64::from(header.len);
+            let first_ahead = *self.first_ahead.get_or_insert(ahead);
+            let delay = (ahead - first_ahead).clamp(-60_000, 60_000);
+            *self.delay.entry(delay).or_default() += 1;
+            if self.last_ts != Some(header.ts) {
+                if let Some(before) = self.delay_steps.2 {
+                    self.delay_steps.0 += 1;
+                    self.delay_steps.1 += before.abs_diff(delay);
+                }
+                self.delay_steps.2 = Some(delay);
+            }
+            self.count_flush(header.ts, header.len);
+            self.window_model.sent(sending.in_flight + 1);
+            self.insert(sn, (header.len, size, piece.mark), sending);
+            plot(
+                &mut self.flight_curve,
+                &mut self.curve_step[1],
+                &mut self.curve_count[1],
+                (at, (sn + 1).saturating_sub(self.una) as u32),
+            );
+            return;
+        }
+        self.note_ts(header.ts);
+        let Some(segment) = self.segments.get_mut(&sn) else {
+            self.late_resends += 1;
+            return;
+        };
+        segment.size = segment.size.max(size);
+        if segment.mark == 0 {
+            segment.mark = piece.mark;
+            segment.len = header.len;
+            if segment.sendings.iter().all(|one| one.hidden) {
+                self.fresh += 1;
+                self.payload += u64::from(header.len);
+            }
+        } else if piece.mark != 0 && (segment.mark, segment.len) != (piece.mark, header.len) {
+            self.conflicts += 1;
+            self.first_conflict.get_or_insert(at);
+            return;
+        }
+        if let Some(same) = segment.sendings.iter_mut().find(|one| one.ts == header.ts) {
+            if same.hidden {
+                // It was only late.
+                same.hidden = false;
+                same.at = at;
+                self.reordered += 1;
+            } else {
+                self.copies += 1;
+            }
+            return;
+        }
+        // A segment that was only overtaken has no later stamp than the one that followed it.
+        let last = segment.sendings.last_mut();
+        if let Some(last) = last
+            && last.hidden
+            && !after(header.ts, last.latest)
+        {
+            last.hidden = false;
+            (last.at, last.ts) = (at, header.ts);
+            self.reordered += 1;
+            return;
+        }
+        if segment.sendings.iter().any(|one| after(one.ts, header.ts)) {
+            // An earlier transmission that was overtaken by a later one.
+            self.reordered += 1;
+            return;
+        }
+        self.resends += 1;
+        let skipped = segment.sendings.last().is_some_and(|last| last.skips > 0);
+        segment.sendings.push(sending);
+        let flight = self.next.saturating_sub(self.una) as u32;
+        self.window_model.resent(skipped, flight);
+    }
+
+    fn insert(&mut self, sn: u64, (len, size, mark): (u32, u32, u32), sending: Sending) {
+        if self.segments.len() >= MOST_SEGMENTS {
+            self.forget_one();
+        }
+        self.open.insert(sn);
+        self.segments.insert(
+            sn,
+            Segment {
+                sn,
+                len,
+                size,
+                mark,
+                sendings: vec![sending],
+                done: None,
+                told: None,
+            },
+        );
+    }
+
+    /// The numbers begin anew: what is known of the old ones ends here.
+    fn restart(&mut self, at: Time, sn: u64) {
+        if self.restarts.len() < 100 {
+            self.restarts.push(at);
+        }
+        self.forget_all();
+        (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
+        self.words.clear();
+    }
+
+    fn note_ts(&mut self, ts: u32) {
+        if let Some(last) = self.last_ts
+            && after(ts, last)
+        {
+            *self
+                .ts_gaps
+                .entry(ts.wrapping_sub(last).min(10_000))
+                .or_default() += 1;
+        }
+        if self.last_ts.is_none_or(|last| ts != last) {
+            self.last_ts = Some(ts);
+        }
+    }
+
+    fn count_flush(&mut self, ts: u32, len: u32) {
+        self.note_ts(ts);
+        if len < self.largest_segment.max(500) {
+            self.small += 1;
+            if self.last_small_ts != Some(ts) {
+                self.small_flushes += 1;
+                self.last_small_ts = Some(ts);
+            }
+        }
+    }
+
+    /// A packet by the peer passes.
+    pub fn hears(&mut self, at: Time, pieces: &[Piece]) {
+        let due = at + self.lag;
+        self.last_heard = Some(at);
+        let mut stamps: Vec<u32> = pieces
+            .iter()
+            .filter(|piece| piece.header.command == COMMAND_ACK)
+            .map(|piece| piece.header.ts)
+            .collect();
+        stamps.dedup();
+        self.ack_packets += u64::from(!stamps.is_empty());
+        self.acked_flushes += stamps.len() as u64;
+        for piece in pieces {
+            let header = piece.header;
+            self.una_goes_back(at, header.una);
+            self.words.push_back((due, at, Word::Window(header.wnd)));
+            self.words.push_back((due, at, Word::Una(header.una)));
+            match header.command {
+                COMMAND_ACK => self.words.push_back((
+                    due,
+                    at,
+                    Word::Ack {
+                        sn: header.sn,
+                        ts: header.ts,
+                    },
+                )),
+                COMMAND_TELL => self.words.push_back((due, at, Word::Tell)),
+                _ => {}
+            }
+        }
+        self.words.push_back((due, at, Word::End));
+        self.listen(at);
+    }
+
+    fn una_goes_back(&mut self, at: Time, una: u32) {
+        if !self.started {
+            return;
+        }
+        let Some(una) = self.number(una) else { return };
+        if una + 20 < self.una || (una < self.una && una as u32 == 0) {
+            if self.una_back == 0 {
+                self.una_back_since = at;
+            }
+            self.una_back += 1;
+            if self.una_back >= 5
+                && at - self.una_back_since > 2 * self.srtt()
+                && self.peer_restarts.len() < 100
+            {
+                self.peer_restarts.push(self.una_back_since);
+                self.una_back = 0;
+                self.una_back_since = at;
+            }
+        } else {
+            self.una_back = 0;
+        }
+    }
+
+    /// What the peer has said takes effect, as far as it has reached the sender.
+    fn listen(&mut self, now: Time) {
+        while self.words.front().is_some_and(|(due, ..)| *due <= now) {
+            let Some((due, passed, word)) = self.words.pop_front() else {
+                return;
+            };
+            match word {
+                Word::Window(window) => self.set_window(due, u32::from(window)),
+                Word::Una(una) => self.take_una(due, passed, una),
+                Word::Ack { sn, ts } => self.take_ack(due, passed, sn, ts),
+                Word::Tell => self.asked_in_packet = true,
+                Word::End => self.end_packet(due),
+            }
+        }
+    }
+
+    fn set_window(&mut self, at: Time, window: u32) {
+        self.pass_time(at);
+        self.largest_window = self.largest_window.max(window);
+        match (self.closed_since, window) {
+            (None, 0) => self.closed_since = Some((at, 0)),
+            (Some((from, asked)), 1..) => {
+                self.closed_since = None;
+                if self.closed.len() < MOST_POINTS {
+                    self.closed.push(Closed {
+                        from,
+                        to: at,
+                        by_answer: asked > 0,
+                    });
+                }
+            }
+            _ => {}
+        }
+        self.window = Some(window);
+    }
+
+    fn take_una(&mut self, at: Time, passed: Time, una: u32) {
+        if !self.started {
+            return;
+        }
+        let Some(una) = self.number(una) else { return };
+        if una <= self.una || una > self.next {
+            return;
+        }
+        self.pass_time(at);
+        while let Some(&sn) = self.open.first() {
+            if sn >= una {
+                break;
+            }
+            self.arrived(sn, at, passed);
+        }
+        self.window_model.acked(self.window.unwrap_or(u32::MAX));
+        self.una = una;
+        self.forget_old(at);
+    }
+
+    fn arrived(&mut self, sn: u64, at: Time, passed: Time) {
+        self.open.remove(&sn);
+        if let Some(segment) = self.segments.get_mut(&sn) {
+            segment.done.get_or_insert(at);
+            segment.told.get_or_insert(passed);
+        }
+    }
+
+    fn take_ack(&mut self, at: Time, passed: Time, sn: u32, ts: u32) {
+        if !self.started {
+            return;
+        }
+        let Some(number) = self.number(sn) else {
+            return;
+        };
+        if number >= self.next {
+            return;
+        }
+        if let Some(segment) = self.segments.get_mut(&number)
+            && let Some(sending) = segment
+                .sendings
+                .iter_mut()
+                .find(|one| one.ts == ts && one.acked.is_none())
+        {
+            sending.acked = Some(passed);
+            self.last_acked = Some(at);
+            self.largest_acked = self.largest_acked.max(segment.size);
+            let rtt = at - sending.at;
+            if !sending.hidden && rtt >= 0 {
+                let millis = (rtt / MS).min(60_000) as u32;
+                *self.rtt.entry(millis).or_default() += 1;
+                *self
+                    .near
+                    .entry(((passed - sending.at) / MS).clamp(0, 60_000) as u32)
+                    .or_default() += 1;
+                self.estimate = self.estimate.sample(millis as i32);
+                match self.steps.2 {
+                    Some((_, stamp)) if stamp == ts => {}
+                    last => {
+                        if let Some((before, _)) = last {
+                            self.steps.0 += 1;
+                            self.steps.1 += u64::from(before.abs_diff(millis));
+                        }
+                        self.steps.2 = Some((millis, ts));
+                    }
+                }
+                let octave = (32 - sending.in_flight.leading_zeros()).min(17) as usize;
+                self.by_flight[octave].0 += 1;
+                self.by_flight[octave].1 += u64::from(millis);
+                plot(
+                    &mut self.rtt_curve,
+                    &mut self.curve_step[0],
+                    &mut self.curve_count[0],
+                    (sending.at, millis),
+                );
+            }
+        }
+        self.arrived(number, at, passed);
+        self.newest = match self.newest {
+            Some((best, stamp)) if !(number > best && after(ts, stamp)) => Some((best, stamp)),
+            _ => Some((number, ts)),
+        };
+    }
+
+    /// Counts skips once for each packet, as the sender does.
+    fn end_packet(&mut self, at: Time) {
+        if !std::mem::take(&mut self.asked_in_packet)
+            && let Some(closed) = self.closed.last_mut()
+            && closed.to == at
+        {
+            closed.by_answer = false;
+        }
+        let Some((sn, ts)) = self.newest.take() else {
+            return;
+        };
+        for skipped in self.open.range(..sn) {
+            let Some(segment) = self.segments.get_mut(skipped) else {
+                continue;
+            };
+            let Some(sending) = segment.sendings.last_mut() else {
+                continue;
+            };
+            if !after(sending.ts, ts) {
+                if let Some(slot) = sending.skipped_at.get_mut(sending.skips as usize) {
+                    *slot = at;
+                }
+                sending.skips += 1;
+            }
+        }
+    }
+
+    /// Adds the time since the last event to what it was spent with.
+    fn pass_time(&mut self, at: Time) {
+        let Some(before) = self.last_event else {
+            self.last_event = Some(at);
+            return;
+        };
+        let spent = at - before;
+        if spent <= 0 {
+            return;
+        }
+        self.last_event = Some(at);
+        if !self.started {
+            return;
+        }
+        let flight = self.next.saturating_sub(self.una) as u32;
+        if flight == 0 {
+            self.empty_since.get_or_insert(before);
+            return;
+        }
+        self.end_idle(before);
+        self.busy += spent;
+        *self.in_flight.entry(flight).or_default() += spent;
+        if let Some(window) = self.window
+            && flight >= window
+            && window > 0
+        {
+            match window * 4 < self.largest_window * 3 {
+                true => self.at_shrunk_window += spent,
+                false => self.at_peer_window += spent,
+            }
+        }
+        self.window_model.spent(flight, self.window, spent);
+    }
+
+    /// Something is in flight again.
+    fn end_idle(&mut self, now: Time) {
+        if let Some(since) = self.empty_since.take()
+            && now - since > IDLE
+            && self.idle.len() < MOST_POINTS
+        {
+            self.idle.push((since, now));
+        }
+    }
+
+    /// Counts what has become of segments that arrived a while ago.
+    fn forget_old(&mut self, now: Time) {
+        while let Some((&sn, segment)) = self.segments.first_key_value() {
+            let old = segment.done.is_some_and(|done| now - done > HOLD);
+            if !(old && sn < self.una) {
+                break;
+            }
+            self.forget_one();
+        }
+    }
+
+    fn forget_one(&mut self) {
+        let Some((sn, segment)) = self.segments.pop_first() else {
+            return;
+        };
+        self.floor = sn + 1;
+        self.open.remove(&sn);
+        for (index, sending) in segment.sendings.iter().enumerate() {
+            let next = segment.sendings.get(index + 1);
+            for (count, skipped) in sending.skipped_at.iter().enumerate() {
+                if (count as u32) < sending.skips && self.skip_events.len() < MOST_SKIP_EVENTS {
+                    self.skip_events.push(SkipEvent {
+                        count: count as u32 + 1,
+                        resent: next.map(|next| next.at - skipped),
+                        done: segment.done.map(|done| done - skipped),
+                    });
+                }
+            }
+        }
+        if segment.done.is_some() {
+            match segment.sendings.iter().any(|one| one.acked.is_some()) {
+                true => self.acked_by_number += 1,
+                false => self.acked_by_una += 1,
+            }
+        }
+        if segment.sendings.iter().all(|one| one.acked.is_none()) && segment.sendings.len() > 2 {
+            *self.lost_sizes.entry(segment.size).or_default() += 1;
+        }
+        if segment.sendings.len() > 1 || segment.sendings[0].hidden {
+            if self.resent.len() < MOST_RESENT {
+                self.resent.push(segment);
+            } else {
+                self.resent_untold += 1;
+            }
+        }
+    }
+
+    fn forget_all(&mut self) {
+        while !self.segments.is_empty() {
+            self.forget_one();
+        }
+    }
+
+    /// The capture ends.
+    pub fn finish(&mut self, now: Time) {
+        self.listen(now + self.lag);
+        self.pass_time(now);
+        self.end_idle(now);
+        if let Some((from, _)) = self.closed_since.take() {
+            self.closed.push(Closed {
+                from,
+                to: now,
+                by_answer: false,
+            });
+        }
+        self.forget_all();
+    }
+
+    /// The round trip without and with a queue in front of the link, ms, if one fills: it grows with what is in flight, or it changes
+    /// slowly by much, as no jitter does, while much is in flight.
+    pub fn queueing(&self) -> Option<(u64, u64)> {
+        if !self.lag_known {
+            return self.queueing_here();
+        }
+        let mean = |(count, sum): (u64, u64)| sum / count;
+        let few = self.by_flight.iter().position(|(count, _)| *count >= 3)?;
+        let many = self.by_flight.iter().rposition(|(count, _)| *count >= 30)?;
+        let grows = |few: u64, many: u64| many > few + few / 2 + 15;
+        if few + 2 <= many {
+            let (few, many) = (mean(self.by_flight[few]), mean(self.by_flight[many]));
+            if grows(few, many) {
+                return Some((few, many));
+            }
+        }
+        let at = |percent| percentile(&self.rtt, percent).map(u64::from);
+        let (low, high) = (at(2)?, at(60)?);
+        let spread = at(90)? - at(10)?;
+        let (count, sum, _) = self.steps;
+        let smooth = count >= 50 && sum * 4 < spread * count;
+        let much = self.by_flight[5..]
+            .iter()
+            .map(|(count, _)| count)
+            .sum::<u64>()
+            * 2
+            > self.rtt.values().sum::<u64>();
+        (smooth && much && grows(low, high)).then_some((low, high))
+    }
+
+    /// The same from how long packets took to come here.
+    fn queueing_here(&self) -> Option<(u64, u64)> {
+        let total: u64 = self.delay.values().sum();
+        let at = |percent: u64| {
+            let mut passed = 0;
+            self.delay.iter().find_map(|(delay, count)| {
+                passed += count;
+                (passed * 100 >= total * percent).then_some(*delay)
+            })
+        };
+        let (low, high) = (at(2)?, at(60)?);
+        let spread = at(90)?.abs_diff(at(10)?);
+        let (count, sum, _) = self.delay_steps;
+        let smooth = count >= 50 && sum * 4 < spread * count;
+        // The way back is not seen; it is taken for as long as a short one.
+        const REST: u64 = 50;
+        (smooth && high - low > REST as i64).then(|| (REST, REST + high.abs_diff(low)))
+    }
+}

@@ -1,0 +1,223 @@
+//! The dissector for Wireshark (tools/wireshark/kcp.lua) under tshark, on captures that are made here.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::capture::{self, Passing};
+use super::plants::{self, LINK, Plan};
+use crate::link::{Config, Loss};
+use crate::session::{CLIENT, SERVER};
+use crate::wire::{COMMAND_PUSH, headers};
+
+/// Runs tshark over the packets: the fields of each frame that the filter takes, one line each. `None` without tshark.
+fn tshark(
+    name: &str,
+    packets: &[Passing],
+    filter: &str,
+    fields: &[&str],
+) -> Option<Vec<Vec<String>>> {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: tshark is missing");
+        return None;
+    }
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wireshark/kcp.lua");
+    let path = std::env::temp_dir().join(format!("kcp-lab-{name}-{}.pcap", std::process::id()));
+    let file = std::fs::File::create(&path).unwrap();
+    capture::write(std::io::BufWriter::new(file), packets).unwrap();
+    let mut command = Command::new("tshark");
+    command
+        .arg("-X")
+        .arg(format!("lua_script:{}", script.display()));
+    command.arg("-2").arg("-r").arg(&path).args([
+        "-Y",
+        filter,
+        "-T",
+        "fields",
+        "-E",
+        "occurrence=a",
+    ]);
+    fields
+        .iter()
+        .for_each(|field| _ = command.args(["-e", field]));
+    let output = command.output().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !errors.contains("rror"),
+        "{errors}"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |line: &str| line.split('\t').map(str::to_string).collect();
+    Some(text.lines().map(line).collect())
+}
+
+fn session() -> Vec<Passing> {
+    let lossy = Config {
+        loss: Loss::Random(0.05),
+        ..LINK
+    };
+    let plan = Plan {
+        links: [lossy, lossy],
+        size: 3_000,
+        every: 50_000,
+        length: 5_000_000,
+        ..Plan::default()
+    };
+    plants::run(&plan, 1, CLIENT)
+}
+
+/// The numbers of all segments that a side sent, in the order of the capture.
+fn pushed(packets: &[Passing]) -> Vec<u32> {
+    packets
+        .iter()
+        .filter(|one| one.side == CLIENT)
+        .flat_map(|one| headers(&one.packet).collect::<Vec<_>>())
+        .filter(|header| header.command == COMMAND_PUSH)
+        .map(|header| header.sn)
+        .collect()
+}
+
+#[test]
+fn fields_resends_round_trips_and_messages_are_shown() {
+    let packets = session();
+    let fields = [
+        "kcp.conv",
+        "kcp.cmd",
+        "kcp.sn",
+        "kcp.resend.of",
+        "kcp.rtt",
+        "kcp.message.len",
+        "kcp.acked_in",
+    ];
+    let Some(rows) = tshark("fields", &packets, "kcp", &fields) else {
+        return;
+    };
+    assert_eq!(rows.len(), packets.len());
+    let all = |column: usize| -> Vec<&str> {
+        let cells = rows.iter().flat_map(|row| row[column].split(','));
+        cells.filter(|text| !text.is_empty()).collect()
+    };
+    assert!(all(0).iter().all(|conv| *conv == "0x11223344"));
+    let sent = pushed(&packets);
+    let shown: usize = all(1).iter().filter(|command| **command == "81").count();
+    assert_eq!(shown, sent.len());
+    let mut once = sent.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(all(3).len(), sent.len() - once.len(), "resends");
+    assert!(all(3).len() > 10);
+    let trips: Vec<f64> = all(4).iter().map(|text| text.parse().unwrap()).collect();
+    assert!(
+        trips.len() > 200 && trips.iter().all(|rtt| (60.0..120.0).contains(rtt)),
+        "{trips:?}"
+    );
+    // Three fragments each; those that were under way at the end may lack some.
+    let messages = all(5);
+    assert!(
+        messages.len() > 90 && messages.iter().all(|length| *length == "3000"),
+        "{messages:?}"
+    );
+    assert!(all(6).len() > 200);
+}
+
+#[test]
+fn experts_tell_resends_and_a_window_that_is_shut() {
+    let plan = Plan {
+        reads: |now| now < 1_000_000,
+        windows: [(256, 256), (256, 128)],
+        length: 12_000_000,
+        ..Plan::default()
+    };
+    let packets = plants::run(&plan, 1, CLIENT);
+    let Some(shut) = tshark("shut", &packets, "kcp.expert.closed", &["kcp.wnd"]) else {
+        return;
+    };
+    assert!(
+        !shut.is_empty()
+            && shut
+                .iter()
+                .all(|row| row[0].split(',').any(|wnd| wnd == "0"))
+    );
+    let probes = tshark("probes", &packets, "kcp.expert.probe", &["kcp.cmd"]).unwrap();
+    assert!(!probes.is_empty());
+    let resends = tshark(
+        "resends",
+        &session(),
+        "kcp.expert.resend",
+        &["kcp.resend.after"],
+    )
+    .unwrap();
+    assert!(resends.len() > 10);
+}
+
+#[test]
+fn packets_are_found_behind_error_correction_and_a_nonce() {
+    for before in [0, 20] {
+        let mut packets = session();
+        let plain = packets.len();
+        for (number, one) in packets.iter_mut().enumerate() {
+            let size = (one.packet.len() as u16 + 2).to_le_bytes();
+            let number = (number as u32).to_le_bytes();
+            one.packet = [
+                &vec![7; before][..],
+                &number,
+                &[0xf1, 0],
+                &size,
+                &one.packet,
+            ]
+            .concat();
+        }
+        let parity = [&vec![7; before][..], &[9, 0, 0, 0, 0xf2, 0], &[3; 400]].concat();
+        packets.push(Passing {
+            at: 5_100_000,
+            side: CLIENT,
+            port: capture::PORTS[0],
+            packet: parity,
+        });
+        let Some(rows) = tshark("correction", &packets, "kcp", &["kcp.fec.kind", "kcp.conv"])
+        else {
+            return;
+        };
+        assert_eq!(rows.len(), packets.len());
+        let data = rows
+            .iter()
+            .filter(|row| row[0] == "0x00f1" && row[1].starts_with("0x11223344"));
+        assert_eq!((data.count(), rows[plain][0].as_str()), (plain, "0x00f2"));
+    }
+}
+
+#[test]
+fn other_udp_is_not_claimed() {
+    let mut random = Pcg64Mcg::seed_from_u64(1);
+    let mut packets = Vec::new();
+    let mut add = |packet: Vec<u8>| {
+        packets.push(Passing {
+            at: packets.len() as u64 * 1_000,
+            side: if packets.len() % 2 == 0 {
+                CLIENT
+            } else {
+                SERVER
+            },
+            port: 50_000 + (packets.len() % 7) as u16,
+            packet,
+        });
+    };
+    for length in 0..300 {
+        add((0..length).map(|_| random.random()).collect());
+        add(vec![0; length]);
+        add("QRSTQRSTQRST".bytes().cycle().take(length).collect());
+        // A command where KCP has it, and lengths that do not fit.
+        let mut close = vec![0; length + 30];
+        close[4] = COMMAND_PUSH;
+        close[20] = (length % 50) as u8 + 200;
+        close[21] = 200;
+        add(close);
+    }
+    let Some(rows) = tshark("other", &packets, "kcp", &["frame.number"]) else {
+        return;
+    };
+    assert!(rows.is_empty(), "{rows:?}");
+}
