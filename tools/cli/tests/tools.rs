@@ -39,6 +39,7 @@ const REFUSED: &[(&str, &[Refused])] = &[
             ("--sysctl", &["", "tcp_sack", "=1", "../x=1"]),
             ("--size", &["3", "-1", "1e3", "174753", "nan", ""]),
             ("--every", &["0", "-1", "60001", "nan", ""]),
+            ("--until", &["0", "-1", "60001", "1.5", "nan", ""]),
             ("--seconds", &["0", "-1", "3601", "nan", ""]),
             ("--sessions", &["0", "-1", "1001", "nan", ""]),
             ("--window", WINDOW),
@@ -410,7 +411,7 @@ fn nothing_that_came_back_is_an_error() {
     for (line, says) in [
         (
             "kcp-lab latency --mode fast --no-tcp --no-enet --seconds 1 --sessions 1",
-            "nothing was echoed",
+            "nothing arrived",
         ),
         (
             "kcp-lab explain --mode fast --messages 1",
