@@ -76,6 +76,19 @@ static class Test
         a.BackoffLimit(1000);
         a.PathChanged();
         Same(a.Next(40), 40u + 0x7fffffff);
+        a.SendUntil(Bytes("expires in the queue"), 10);
+        a.UpdateDue(100);
+        Same(string.Join(" ", b.PeekSize(), a.WaitSnd(), a.GetStats().MessagesDropped), "-1 0 1");
+        byte[] last = null;
+        var e = new Kcp(9, packet => last = Copy(packet));
+        var f = new Kcp(9, packet => { });
+        e.GetStats();
+        e.Stub(Bytes("-"));
+        e.UpdateDue(0);
+        e.SendUntil(new ArraySegment<byte>(Bytes("..expires in flight"), 2, 17), 50);
+        for (uint time = 10; time < 600; time += 10) e.UpdateDue(time);
+        f.Input(last);
+        Same(Text(f.Recv()) + e.GetStats().MessagesShortened, "-1");
         int dead = 0;
         var c = new Kcp(1, packet => { });
         c.DeadLink(1000, () => dead++);
@@ -108,6 +121,10 @@ static class Test
         Throws<KcpException>(() => a.Input(new byte[24]));
         Throws<KcpException>(() => a.SetMtu(10));
         Throws<KcpException>(() => a.Redundancy(101));
+        Throws<KcpException>(() => a.Stub(new byte[65]));
+        a.Stub(new byte[0]);
+        a.Stub(null);
+        Same(Throws<KcpException>(() => a.SendUntil(new byte[0], -1)).Code, -1);
         Throws<KcpException>(() => Kcp.GetConv(new ArraySegment<byte>(new byte[3])));
         a.Send(Bytes("long"));
         a.UpdateDue(1);
@@ -244,6 +261,12 @@ static class Test
             for (int n = 0; n < sent.Length; n++) Same(received[n].SequenceEqual(sent[n]), true);
             Same(server.Connections.Count, 1);
             Same(client.Connection.IsCongested, false);
+            Thread.Sleep(1200); // the time counts from the call, not from the last update
+            client.Connection.Kcp.GetStats();
+            client.SendUntil(Bytes("in time"), 1000);
+            Until(() => received.Count > sent.Length, client, server);
+            Same(Text(received.Last()), "in time");
+            Same(client.Connection.Kcp.GetStats().MessagesDropped, 0ul);
         }
         // a silent peer is forgotten, and late packets of its connection make no new one
         using (KcpServer server = Serve(new KcpOptions { Timeout = 300 }))

@@ -109,6 +109,8 @@ var (
 	ErrMessage = errors.New("ikcp: the message is too long")
 	// ErrWindow: with LargeMessages, no window of the peer was so large as the message.
 	ErrWindow = errors.New("ikcp: no window of the peer was so large as this message")
+	// ErrStream: SendUntil in stream mode, where there are no messages.
+	ErrStream = errors.New("ikcp: a stream has no messages that expire")
 	// ErrPacket: a packet is none of this connection.
 	ErrPacket = errors.New("ikcp: the packet is none of this connection")
 	// ErrShort: a buffer is too small for a message.
@@ -234,11 +236,34 @@ func (k *Kcp) Send(message []byte) error {
 	taken, err := k.call(func(kcp *C.ikcpcb) C.long {
 		return C.long(C.ikcp_send(kcp, pointer(message), C.int(len(message))))
 	})
+	return sent(taken, len(message), err)
+}
+
+// SendUntil queues a message that is worth nothing when it has not left in so long, from the time that the last update told.
+func (k *Kcp) SendUntil(message []byte, milliseconds int) error {
+	taken, err := k.call(func(kcp *C.ikcpcb) C.long {
+		return C.long(C.ikcpx_send_until(kcp, pointer(message), C.int(len(message)), C.int(milliseconds)))
+	})
+	return sent(taken, len(message), err)
+}
+
+// Stub is what comes instead of a message of SendUntil that expires in flight: 1 to 64 bytes. nil: the message itself. Empty: see ikcpx.h.
+func (k *Kcp) Stub(message []byte) error {
+	return k.set("Stub", func(kcp *C.ikcpcb) C.int {
+		return C.ikcpx_stub(kcp, pointer(message), C.int(len(message)), number(message != nil))
+	})
+}
+
+func sent(taken, size int, err error) error {
 	switch {
-	case err != nil || taken == len(message):
+	case err != nil || taken == size:
 		return err
+	case taken == -1:
+		return errors.New("ikcp: the time is negative")
 	case taken == -3:
 		return ErrWindow
+	case taken == -4:
+		return ErrStream
 	default:
 		return ErrMessage
 	}
@@ -390,6 +415,7 @@ type Stats struct {
 	AcksSent, AcksReceived, ProbesSent, ProbesReceived, WindowsSent, WindowsReceived                           uint64
 	QueueTime, LimitedByPeer, LimitedByWindow, LimitedByControl                                                uint64
 	QueueTimeMax, RttMin, RttSmoothed, DeliveryRate                                                            uint32
+	MessagesDropped, MessagesShortened, CopiesSent                                                             uint64
 }
 
 // Stats are the counters. The first call begins to count.
@@ -447,7 +473,7 @@ func (k *Kcp) SetMinRto(milliseconds int) error {
 // The structs of Go and of C are laid out alike, or this does not compile.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(Stats{})-C.sizeof_struct_IKCPX_STATS]
-	_ = [1]struct{}{}[unsafe.Offsetof(Stats{}.DeliveryRate)-unsafe.Offsetof(C.struct_IKCPX_STATS{}.delivery_rate)]
+	_ = [1]struct{}{}[unsafe.Offsetof(Stats{}.CopiesSent)-unsafe.Offsetof(C.struct_IKCPX_STATS{}.copies_sent)]
 	_ = [1]struct{}{}[unsafe.Offsetof(Fields{}.Incr)-unsafe.Offsetof(C.ikcpcb{}.incr)]
 )
 

@@ -93,6 +93,25 @@ func TestExtensions(t *testing.T) {
 	if a.Next(40) != 40+0x7fffffff {
 		t.Fatal("something is due")
 	}
+	must(t, a.SendUntil([]byte("expires in the queue"), 10))
+	a.UpdateDue(100)
+	if stats, _ := a.Stats(); b.PeekSize() != -1 || a.WaitSnd() != 0 || stats.MessagesDropped != 1 {
+		t.Fatalf("%+v", stats)
+	}
+	var last []byte
+	e, f := ikcp.New(9, func(packet []byte) { last = append([]byte{}, packet...) }), ikcp.New(9, nil)
+	e.Stats()
+	must(t, e.Stub([]byte("-")))
+	e.UpdateDue(0)
+	must(t, e.SendUntil([]byte("expires in flight"), 50))
+	for now := uint32(10); now < 600; now += 10 {
+		e.UpdateDue(now)
+	}
+	must(t, f.Input(last))
+	message, err := f.RecvMessage()
+	if stats, _ := e.Stats(); err != nil || string(message) != "-" || stats.MessagesShortened != 1 {
+		t.Fatalf("%q, %v, %+v", message, err, stats)
+	}
 	dead, lines := 0, []string{}
 	c := ikcp.New(1, func([]byte) {})
 	must(t, c.DeadLink(1000, func() { dead++ }))
@@ -117,7 +136,9 @@ func TestErrors(t *testing.T) {
 	must(t, a.LargeMessages(true))
 	gives(t, a.Send(make([]byte, 200*1376)), ikcp.ErrWindow)
 	gives(t, a.Input([]byte("short")), ikcp.ErrPacket)
-	if a.SetMtu(10) == nil || a.Redundancy(101) == nil {
+	must(t, a.Stub([]byte{}))
+	must(t, a.Stub(nil))
+	if a.SetMtu(10) == nil || a.Redundancy(101) == nil || a.Stub(make([]byte, 65)) == nil || a.SendUntil(nil, -1) == nil {
 		t.Fatal("a value out of range was taken")
 	}
 	if _, err := ikcp.GetConv([]byte("abc")); err == nil {
@@ -273,6 +294,13 @@ func TestTransfer(t *testing.T) {
 	if !reflect.DeepEqual(sent, received) || listener.Len() != 1 {
 		t.Fatal("not what was sent")
 	}
+	time.Sleep(1200 * time.Millisecond) // the time counts from the call, not from the last update
+	conn.Kcp.Stats()
+	must(t, conn.WriteUntil([]byte("in time"), time.Second))
+	message, err := conn.ReadMessage()
+	if stats, _ := conn.Kcp.Stats(); err != nil || string(message) != "in time" || stats.MessagesDropped != 0 {
+		t.Fatalf("%q, %v, %+v", message, err, stats)
+	}
 	// a part of a message, a deadline, closing
 	conn.Write([]byte("abcd"))
 	for _, wanted := range []string{"abc", "d"} {
@@ -322,6 +350,7 @@ func TestStream(t *testing.T) {
 	whole := make([]byte, 4)
 	_, err = io.ReadFull(conn, whole)
 	must(t, err)
+	gives(t, conn.WriteUntil([]byte("ef"), time.Second), ikcp.ErrStream)
 	if string(whole) != "abcd" {
 		t.Fatalf("%q", whole)
 	}

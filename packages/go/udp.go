@@ -234,6 +234,19 @@ func (c *Conn) Write(message []byte) (int, error) {
 	return len(message), nil
 }
 
+// WriteUntil sends a message that is worth nothing when it has not left in so long. It never waits.
+func (c *Conn) WriteUntil(message []byte, expires time.Duration) error {
+	if _, over, _, _ := c.state(); over != nil {
+		return over
+	}
+	c.Kcp.UpdateDue(Now()) // tells the time that it counts from
+	if err := c.Kcp.SendUntil(message, int(expires.Milliseconds())); err != nil {
+		return err
+	}
+	c.due()
+	return nil
+}
+
 // Ends the connection at once.
 func (c *Conn) end(why error) {
 	c.mu.Lock()

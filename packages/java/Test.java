@@ -93,6 +93,24 @@ public class Test {
         a.backoffLimit(1000);
         a.pathChanged();
         same(a.next(40), 40 + 0x7fffffff);
+        a.sendUntil(bytes("expires in the queue"), 10);
+        a.updateDue(100);
+        same(Arrays.asList(b.peekSize(), a.waitSnd(), a.stats().messages_dropped), Arrays.asList(-1, 0, 1L));
+        byte[][] last = new byte[1][];
+        Kcp e = new Kcp(9, packet -> {
+            last[0] = new byte[packet.remaining()];
+            packet.get(last[0]);
+        });
+        Kcp f = new Kcp(9, packet -> {});
+        e.stats();
+        e.stub(bytes("-"));
+        e.updateDue(0);
+        e.sendUntil(ByteBuffer.wrap(bytes("expires in flight")), 50);
+        for (int time = 10; time < 600; time += 10) {
+            e.updateDue(time);
+        }
+        f.input(last[0]);
+        same(Arrays.asList(new String(f.recv()), e.stats().messages_shortened), Arrays.asList("-", 1L));
         int[] dead = {0};
         Kcp c = new Kcp(1, packet -> {});
         c.deadLink(1000, () -> dead[0]++);
@@ -120,6 +138,10 @@ public class Test {
         fails(KcpException.class, () -> a.input(new byte[24]));
         fails(KcpException.class, () -> a.setMtu(10));
         fails(KcpException.class, () -> a.redundancy(101));
+        fails(KcpException.class, () -> a.stub(new byte[65]));
+        a.stub(new byte[0]);
+        a.stub(null);
+        same(fails(KcpException.class, () -> a.sendUntil(new byte[0], -1)).code(), -1);
         fails(KcpException.class, () -> Kcp.getConv(ByteBuffer.allocate(3)));
         a.send(bytes("long"));
         a.updateDue(1);
@@ -272,6 +294,11 @@ public class Test {
                 same(Arrays.equals(connection.receive(20000), wanted), true);
             }
             same(server.size(), 1);
+            Thread.sleep(1200); // the time counts from the call, not from the last update
+            connection.kcp().stats();
+            connection.sendUntil(bytes("in time"), 1000);
+            same(new String(connection.receive(20000)), "in time");
+            same(connection.kcp().stats().messages_dropped, 0L);
             fails(SocketTimeoutException.class, () -> connection.receive(50));
             connection.close();
             fails(SocketException.class, () -> connection.receive());

@@ -181,6 +181,15 @@ static int closed(lua_State *L)
 
 /* ---- messages and packets ---- */
 
+static int sent(lua_State *L, int taken)
+{
+    if (taken >= 0) return 0;
+    if (taken == -1) return luaL_error(L, "the time is negative");
+    if (taken == -3) return luaL_error(L, "no window of the peer was so large as this message");
+    if (taken == -4) return luaL_error(L, "a stream has no messages that expire");
+    return luaL_error(L, "the message is too long, or there is no memory");
+}
+
 static int kcp_send(lua_State *L)
 {
     struct end *end = begin(L);
@@ -188,9 +197,17 @@ static int kcp_send(lua_State *L)
     const char *message = luaL_checklstring(L, 2, &size);
     int taken = -2;
     if (size <= 0x7fffffff) RUN(end, taken = ikcp_send(end->kcp, message, (int)size));
-    if (taken == -3) return luaL_error(L, "no window of the peer was so large as this message");
-    if (taken < 0 || (size_t)taken != size) return luaL_error(L, "the message is too long, or there is no memory");
-    return 0;
+    return sent(L, taken);
+}
+
+static int send_until(lua_State *L)
+{
+    struct end *end = begin(L);
+    size_t size;
+    const char *message = luaL_checklstring(L, 2, &size);
+    int milliseconds = integer(L, 3), taken = -2;
+    if (size <= 0x7fffffff) RUN(end, taken = ikcpx_send_until(end->kcp, message, (int)size, milliseconds));
+    return sent(L, taken);
 }
 
 static int kcp_recv(lua_State *L)
@@ -246,6 +263,17 @@ static int set_log(lua_State *L)
 static int check_code(lua_State *L, int code)
 {
     return code == 0 ? 0 : luaL_error(L, "a value is out of range, or there is no memory");
+}
+
+/* A stub; nil: none. */
+static int stub(lua_State *L)
+{
+    struct end *end = begin(L);
+    size_t size = 0;
+    const char *message = luaL_optlstring(L, 2, NULL, &size);
+    int code = -1;
+    if (size <= 0x7fffffff) RUN(end, code = ikcpx_stub(end->kcp, message, (int)size, message != NULL));
+    return check_code(L, code);
 }
 
 static int dead_link(lua_State *L)
@@ -329,7 +357,8 @@ static const struct member stats_members[] = {
     LONG_OF(resent_path), LONG_OF(resent_needless), LONG_OF(segments_received), LONG_OF(duplicates_received), LONG_OF(acks_sent),
     LONG_OF(acks_received), LONG_OF(probes_sent), LONG_OF(probes_received), LONG_OF(windows_sent), LONG_OF(windows_received),
     LONG_OF(queue_time), LONG_OF(limited_by_peer), LONG_OF(limited_by_window), LONG_OF(limited_by_control),
-    SHORT_OF(queue_time_max), SHORT_OF(rtt_min), SHORT_OF(rtt_smoothed), SHORT_OF(delivery_rate),
+    SHORT_OF(queue_time_max), SHORT_OF(rtt_min), SHORT_OF(rtt_smoothed), SHORT_OF(delivery_rate), LONG_OF(messages_dropped),
+    LONG_OF(messages_shortened), LONG_OF(copies_sent),
 };
 
 static const struct member info_members[] = {
@@ -425,7 +454,7 @@ static const luaL_Reg methods[] = {
     {"setmtu", setmtu}, {"wndsize", wndsize}, {"nodelay", nodelay}, {"get", get}, {"set", set}, {"setlog", set_log}, {"bbr", bbr},
     {"cubic", cubic}, {"builtin", builtin}, {"ccinfo", ccinfo}, {"rack", rack}, {"redundancy", redundancy}, {"stats", stats},
     {"large_messages", large_messages}, {"path_changed", path_changed}, {"backoff_limit", backoff_limit}, {"dead_link", dead_link},
-    {NULL, NULL},
+    {"send_until", send_until}, {"stub", stub}, {NULL, NULL},
 };
 
 static void set_functions(lua_State *L, const luaL_Reg *all)

@@ -62,10 +62,15 @@ function Connection:_end(why)
   end
 end
 
--- Queues a message. true, or nil and why not.
-function Connection:send(message)
+-- Queues a message. true, or nil and why not. `expires`: seconds after which it is worth nothing; see kcp:send_until() and kcp:stub().
+function Connection:send(message, expires)
+  if not self.over and expires then self.kcp:update_due() end -- tells the time that it counts from
   if self.over then return nil, self.over end
-  self.kcp:send(message)
+  if expires then
+    self.kcp:send_until(message, math.floor(expires * 1000))
+  else
+    self.kcp:send(message)
+  end
   self.due = core.now()
   return true
 end

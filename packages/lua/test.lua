@@ -45,6 +45,21 @@ local function extensions()
   a:backoff_limit(1000)
   a:path_changed()
   same(a:next(40), 40 + 2 ^ 31 - 1)
+  a:send_until("expires in the queue", 10)
+  a:update_due(100)
+  same(b:recv(), nil)
+  same(a:waitsnd(), 0)
+  same(a:stats().messages_dropped, 1)
+  local last
+  local e, f = ikcp.new(9, function(packet) last = packet end), ikcp.new(9, function() end)
+  e:stats()
+  e:stub("-")
+  e:update_due(0)
+  e:send_until("expires in flight", 50)
+  for time = 10, 600, 10 do e:update_due(time) end
+  f:input(last)
+  same(f:recv(), "-")
+  same(e:stats().messages_shortened, 1)
   local dead, lines = 0, {}
   local c = ikcp.new(1, function() end)
   c:dead_link(1000, function() dead = dead + 1 end)
@@ -68,6 +83,10 @@ local function errors()
   raises("none of this connection", a.input, a, "short")
   raises("out of range", a.setmtu, a, 10)
   raises("out of range", a.redundancy, a, 101)
+  raises("out of range", a.stub, a, ("x"):rep(65))
+  a:stub("")
+  a:stub()
+  raises("negative", a.send_until, a, "", -1)
   raises("no field", a.get, a, "nothing")
   raises("too short", ikcp.getconv, "abc")
   raises("number expected", a.update, a, "x")
@@ -164,6 +183,17 @@ local function transfers()
   end
   same(server.count, 1)
   same(select(2, client:recv(0.01)), "timeout")
+  socket.sleep(1.2) -- the time counts from the call, not from the last update
+  client.kcp:stats()
+  client:send("in time", 1)
+  local message
+  repeat
+    relay()
+    server:step(0)
+    message = client:recv(0.001)
+  until message
+  same(message, "in time")
+  same(client.kcp:stats().messages_dropped, 0)
   server:close()
 
   -- a silent peer is forgotten, and late packets of its connection make no new one
@@ -176,7 +206,7 @@ local function transfers()
   repeat server:step(0.01) until server.count == 0
   same(why, "the peer was silent")
   client:send("y")
-  local message, reason
+  local reason
   repeat
     server:step(0)
     message, reason = client:recv(0.01)

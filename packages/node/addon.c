@@ -223,6 +223,26 @@ static napi_value kcp_send(napi_env env, napi_callback_info info)
     return finish_number(end, size > INT32_MAX ? -2 : ikcp_send(end->kcp, data, (int)size));
 }
 
+static napi_value send_until(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[MOST_ARGUMENTS];
+    struct end *end = take(env, info, arguments);
+    char *data;
+    size_t size;
+    if (end == NULL || !view(env, arguments[1], &data, &size)) return NULL;
+    return finish_number(end, size > INT32_MAX ? -2 : ikcpx_send_until(end->kcp, data, (int)size, number(env, arguments[2])));
+}
+
+static napi_value stub(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[MOST_ARGUMENTS];
+    struct end *end = take(env, info, arguments);
+    char *data;
+    size_t size;
+    if (end == NULL || !view(env, arguments[1], &data, &size)) return NULL;
+    return finish_number(end, size > INT32_MAX ? -1 : ikcpx_stub(end->kcp, data, (int)size, number(env, arguments[2])));
+}
+
 static napi_value input(napi_env env, napi_callback_info info)
 {
     napi_value arguments[MOST_ARGUMENTS];
@@ -341,7 +361,8 @@ static const struct member stats_members[] = {
     STAT(windowsReceived, windows_received), STAT(queueTime, queue_time), STAT(limitedByPeer, limited_by_peer),
     STAT(limitedByWindow, limited_by_window), STAT(limitedByControl, limited_by_control),
     STAT32(queueTimeMax, queue_time_max), STAT32(rttMin, rtt_min), STAT32(rttSmoothed, rtt_smoothed),
-    STAT32(deliveryRate, delivery_rate),
+    STAT32(deliveryRate, delivery_rate), STAT(messagesDropped, messages_dropped), STAT(messagesShortened, messages_shortened),
+    STAT(copiesSent, copies_sent),
 };
 
 #define INFO(js, c) {#js, offsetof(struct IKCPX_CCINFO, c), UNSIGNED}
@@ -430,6 +451,7 @@ NAPI_MODULE_INIT()
         EXPORT(builtin, builtin), EXPORT(rack, rack), EXPORT(redundancy, redundancy), EXPORT(next, next),
         EXPORT(updateDue, update_due), EXPORT(largeMessages, large_messages), EXPORT(pathChanged, path_changed),
         EXPORT(backoffLimit, backoff_limit), EXPORT(get, get), EXPORT(set, set), EXPORT(stats, stats), EXPORT(ccinfo, ccinfo),
+        EXPORT(sendUntil, send_until), EXPORT(stub, stub),
     };
     napi_define_properties(env, exports, COUNT(all), all);
     return exports;

@@ -22,7 +22,7 @@ export interface Stats {
   resentNeedless: number; segmentsReceived: number; duplicatesReceived: number; acksSent: number; acksReceived: number;
   probesSent: number; probesReceived: number; windowsSent: number; windowsReceived: number; queueTime: number;
   limitedByPeer: number; limitedByWindow: number; limitedByControl: number; queueTimeMax: number; rttMin: number;
-  rttSmoothed: number; deliveryRate: number;
+  rttSmoothed: number; deliveryRate: number; messagesDropped: number; messagesShortened: number; copiesSent: number;
 }
 
 /** struct IKCPX_CCINFO: the state of a congestion control. */
@@ -47,6 +47,11 @@ export class Kcp {
   close(): void;
   readonly closed: boolean;
   send(message: Uint8Array | string): void;
+  /** Queues a message that is worth nothing when it has not left in so long, from the time that the last update told. */
+  sendUntil(message: Uint8Array | string, milliseconds: number): void;
+  /** What comes instead of a message of sendUntil() that expires in flight: 1 to 64 bytes. undefined: the message itself. Empty: see
+   * ikcpx.h. */
+  stub(message?: Uint8Array | string): void;
   /** The next message, or undefined. */
   recv(): Buffer | undefined;
   /** Writes the next message into `buffer`. Its length, or undefined. */
@@ -107,6 +112,8 @@ export interface Options {
  * everything, destroy() at once. `error` has the code ERR_KCP_TIMEOUT when the peer does not answer any more. */
 export class Connection extends Duplex {
   readonly kcp: Kcp;
+  /** Queues a message that is worth nothing when it has not left in so long, ahead of those that write() still holds. */
+  sendUntil(message: Uint8Array | string, milliseconds: number): void;
   /** Of a server's connection. */
   remoteAddress?: string;
   remotePort?: number;

@@ -37,6 +37,19 @@ function check(result) {
   if (result !== 0) throw new KcpError('a value is out of range, or there is no memory', 'ERR_KCP_VALUE', result);
 }
 
+const bytes = (message) => (typeof message === 'string' ? Buffer.from(message) : message);
+
+const REFUSED = {
+  '-1': 'the time is negative',
+  '-3': 'no window of the peer was so large as this message',
+  '-4': 'a stream has no messages that expire',
+};
+
+function sent(taken, data) {
+  if (taken === data.length) return;
+  throw new KcpError(REFUSED[taken] ?? 'the message is too long, or there is no memory', 'ERR_KCP_MESSAGE', taken);
+}
+
 class Kcp {
   #handle;
   #callbacks = {}; // held here: the addon's references are weak
@@ -54,12 +67,16 @@ class Kcp {
   }
 
   send(message) {
-    const bytes = typeof message === 'string' ? Buffer.from(message) : message;
-    const taken = native.send(this.#handle, bytes);
-    if (taken === bytes.length) return;
-    const why = taken === -3 ? 'no window of the peer was so large as this message' : 'the message is too long, or there is no memory';
-    throw new KcpError(why, 'ERR_KCP_MESSAGE', taken);
+    const data = bytes(message);
+    sent(native.send(this.#handle, data), data);
   }
+
+  sendUntil(message, milliseconds) {
+    const data = bytes(message);
+    sent(native.sendUntil(this.#handle, data, milliseconds), data);
+  }
+
+  stub(message) { check(native.stub(this.#handle, bytes(message ?? ''), message == null ? 0 : 1)); }
 
   recv() { return native.recv(this.#handle); }
   recvInto(buffer) {

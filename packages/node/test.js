@@ -42,6 +42,19 @@ function extensions() {
   a.backoffLimit(1000);
   a.pathChanged();
   assert.strictEqual(a.next(40), 40 + 0x7fffffff);
+  a.sendUntil('expires in the queue', 10);
+  a.updateDue(100);
+  assert.deepStrictEqual([b.recv(), a.waitsnd(), a.stats().messagesDropped], [undefined, 0, 1]);
+  const packets = [];
+  const e = new Kcp(9, (packet) => packets.push(packet));
+  const f = new Kcp(9, () => {});
+  e.stats();
+  e.stub('-');
+  e.updateDue(0);
+  e.sendUntil('expires in flight', 50);
+  for (let time = 10; time < 600; time += 10) e.updateDue(time);
+  f.input(packets.at(-1));
+  assert.deepStrictEqual([f.recv().toString(), e.stats().messagesShortened], ['-', 1]);
   let dead = 0;
   const c = new Kcp(1, () => {});
   c.deadLink(1000, () => dead++);
@@ -66,6 +79,10 @@ function errors() {
   assert.throws(() => a.input(Buffer.from('short')), code('ERR_KCP_PACKET', -1));
   assert.throws(() => a.setmtu(10), code('ERR_KCP_VALUE'));
   assert.throws(() => a.redundancy(101), KcpError);
+  assert.throws(() => a.stub(Buffer.alloc(65)), code('ERR_KCP_VALUE', -1));
+  a.stub('');
+  a.stub();
+  assert.throws(() => a.sendUntil('', -1), code('ERR_KCP_MESSAGE', -1));
   assert.throws(() => a.get('nothing'), code('ERR_KCP_FIELD'));
   assert.throws(() => getconv(Buffer.alloc(3)), code('ERR_KCP_PACKET'));
   a.send('long');
@@ -139,6 +156,9 @@ async function transfers() {
   const forgotten = connect({ port: server.address().port, timeout: 600 });
   forgotten.write('x');
   assert.strictEqual((await once(forgotten, 'data'))[0].toString(), 'x');
+  await new Promise((resolve) => setTimeout(resolve, 1200)); // the time counts from the call, not from the last update
+  forgotten.sendUntil('in time', 1000);
+  assert.strictEqual((await once(forgotten, 'data'))[0].toString(), 'in time');
   for (const known of [...server.connections.values()]) known.destroy();
   forgotten.write('y');
   const [error] = await once(forgotten, 'error');

@@ -28,6 +28,7 @@ class Connection extends Duplex {
     this.kcp = new Kcp(conv, send);
     this.#forget = forget;
     this.heard = now();
+    this.kcp.updateDue(this.heard);
     this.kcp.setmtu(mtu);
     this.kcp.nodelay(1, interval, resend, 1);
     this.kcp.wndsize(window, window);
@@ -115,6 +116,12 @@ class Connection extends Duplex {
     } else {
       this.#whenWaiting(limit, done);
     }
+  }
+
+  sendUntil(message, milliseconds) {
+    if (this.#ready) this.kcp.updateDue(); // tells the time that it counts from
+    this.kcp.sendUntil(message, milliseconds);
+    this.#due();
   }
 
   // end(): closes when the peer has acknowledged everything.

@@ -49,6 +49,17 @@ def extensions():
         getattr(a, setting)(value)
     a.path_changed()
     assert a.next(40) == (40 + 0x7FFFFFFF)
+    a.send_until(b"expires in the queue", 10)
+    a.update_due(100)
+    assert (b.recv(), a.waitsnd(), a.stats().messages_dropped) == (None, 0, 1)
+    packets = []
+    a.setoutput(packets.append)
+    a.stub(b"-")
+    a.send_until(b"expires in flight", 50)
+    for time in range(110, 600, 10):
+        a.update_due(time)
+    b.input(packets[-1])
+    assert (b.recv(), a.stats().messages_shortened) == (b"-", 1)
     dead = []
     c = ikcp.Kcp(1, lambda packet: None)
     c.dead_link(1000, lambda: dead.append(1))
@@ -71,6 +82,10 @@ def errors():
     assert raises(ikcp.KcpError, a.input, b"short").code == -1
     raises(ikcp.KcpError, a.setmtu, 10)
     raises(ikcp.KcpError, a.redundancy, 101)
+    raises(ikcp.KcpError, a.stub, bytes(65))
+    for nothing in (b"", None):
+        a.stub(nothing)
+    assert raises(ikcp.KcpError, a.send_until, b"", -1).code == -1
     raises(ikcp.KcpError, ikcp.getconv, b"abc")
     a.send(b"long")
     a.update_due(1)
@@ -167,6 +182,11 @@ async def transfers():
             received = [await asyncio.wait_for(connection.recv(), 20) for _ in sent]
             assert received == sent
             assert len(server.connections) == 1
+            await asyncio.sleep(1.2)  # the time counts from the call, not from the last update
+            connection.kcp.stats()
+            connection.send(b"in time", expires=1)
+            assert await asyncio.wait_for(connection.recv(), 20) == b"in time"
+            assert connection.kcp.stats().messages_dropped == 0
         # late packets of a connection that the server has forgotten make no new one
         connection = await ikcp.connect(*server.address, timeout=1)
         connection.send(b"x")
@@ -183,6 +203,7 @@ async def transfers():
             connection.send(b"ab")
             connection.send(b"cd")
             assert await connection.recv() == b"abcd"
+            assert raises(ikcp.KcpError, connection.kcp.send_until, b"ef", 100).code == -4
             await asyncio.sleep(0.7)
             assert not streams.connections
 

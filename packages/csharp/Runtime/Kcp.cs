@@ -153,8 +153,42 @@ namespace Ikcp
                 int taken;
                 fixed (byte* at = message.Count > 0 ? message.Array : None)
                     taken = Native.ikcp_send(Open(), at + (message.Count > 0 ? message.Offset : 0), message.Count);
-                if (Done(taken) == -3) throw new KcpException("no window of the peer was so large as this message", taken);
-                if (taken != message.Count) throw new KcpException("the message is too long, or there is no memory", taken);
+                Sent(taken, message.Count);
+            }
+        }
+
+        /// Queues a message that is worth nothing when it has not left in so long, from the time that the last update told.
+        public void SendUntil(ArraySegment<byte> message, int milliseconds)
+        {
+            lock (gate)
+            {
+                int taken;
+                fixed (byte* at = message.Count > 0 ? message.Array : None)
+                    taken = Native.ikcpx_send_until(Open(), at + (message.Count > 0 ? message.Offset : 0), message.Count, milliseconds);
+                Sent(taken, message.Count);
+            }
+        }
+
+        public void SendUntil(byte[] message, int milliseconds) { SendUntil(new ArraySegment<byte>(message), milliseconds); }
+
+        /// What comes instead of a message of SendUntil() that expires in flight: 1 to 64 bytes. null: the message itself. Empty: see
+        /// ikcpx.h.
+        public void Stub(byte[] message)
+        {
+            int size = message == null ? 0 : message.Length;
+            lock (gate)
+                fixed (byte* at = size > 0 ? message : None) Set("Stub", Native.ikcpx_stub(Open(), at, size, message == null ? 0 : 1));
+        }
+
+        void Sent(int taken, int size)
+        {
+            if (Done(taken) == size) return;
+            switch (taken)
+            {
+                case -1: throw new KcpException("the time is negative", taken);
+                case -3: throw new KcpException("no window of the peer was so large as this message", taken);
+                case -4: throw new KcpException("a stream has no messages that expire", taken);
+                default: throw new KcpException("the message is too long, or there is no memory", taken);
             }
         }
 

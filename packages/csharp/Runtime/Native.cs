@@ -43,6 +43,9 @@ namespace Ikcp
         [DllImport(Library, CallingConvention = C)] public static extern IntPtr ikcpx_cubic();
         [DllImport(Library, CallingConvention = C)] public static extern int ikcpx_rack(Fields* kcp, int on);
         [DllImport(Library, CallingConvention = C)] public static extern int ikcpx_redundancy(Fields* kcp, int percent);
+        [DllImport(Library, CallingConvention = C)]
+        public static extern int ikcpx_send_until(Fields* kcp, byte* message, int size, int milliseconds);
+        [DllImport(Library, CallingConvention = C)] public static extern int ikcpx_stub(Fields* kcp, byte* message, int size, int empty);
         [DllImport(Library, CallingConvention = C)] public static extern int ikcpx_stats(Fields* kcp, Stats* stats, UIntPtr size);
         [DllImport(Library, CallingConvention = C)] public static extern uint ikcpx_next(Fields* kcp, uint current);
         [DllImport(Library, CallingConvention = C)] public static extern void ikcpx_update(Fields* kcp, uint current);
@@ -88,6 +91,7 @@ namespace Ikcp
         public ulong AcksSent, AcksReceived, ProbesSent, ProbesReceived, WindowsSent, WindowsReceived;
         public ulong QueueTime, LimitedByPeer, LimitedByWindow, LimitedByControl;
         public uint QueueTimeMax, RttMin, RttSmoothed, DeliveryRate;
+        public ulong MessagesDropped, MessagesShortened, CopiesSent;
     }
 
     /// struct IKCPX_CCINFO: the state of a congestion control.

@@ -63,6 +63,16 @@ namespace Ikcp
 
         public void Send(byte[] message) { Send(new ArraySegment<byte>(message)); }
 
+        /// Queues a message that is worth nothing when it has not left in so long. Any thread may call this.
+        public void SendUntil(ArraySegment<byte> message, int milliseconds)
+        {
+            Kcp.UpdateDue(Kcp.Now); // tells the time that it counts from
+            Kcp.SendUntil(message, milliseconds);
+            Due = Kcp.Now;
+        }
+
+        public void SendUntil(byte[] message, int milliseconds) { SendUntil(new ArraySegment<byte>(message), milliseconds); }
+
         /// More than twice the window is queued: a program that sends without end waits until it is less.
         public bool IsCongested { get { return Kcp.WaitSnd() > 2 * window; } }
 
@@ -212,6 +222,8 @@ namespace Ikcp
 
         public void Send(ArraySegment<byte> message) { Connection.Send(message); }
         public void Send(byte[] message) { Connection.Send(message); }
+        public void SendUntil(ArraySegment<byte> message, int milliseconds) { Connection.SendUntil(message, milliseconds); }
+        public void SendUntil(byte[] message, int milliseconds) { Connection.SendUntil(message, milliseconds); }
 
         protected override IEnumerable<KcpConnection> All() { yield return Connection; }
 

@@ -20,6 +20,13 @@ class KcpError(Exception):
         self.code = code
 
 
+_REFUSED = {
+    -1: "the time is negative",
+    -3: "no window of the peer was so large as this message",
+    -4: "a stream has no messages that expire",
+}
+
+
 class KcpClosed(KcpError):
     """The connection was closed."""
 
@@ -132,13 +139,25 @@ class Kcp:
 
     def send(self, message: Bytes) -> None:
         """Queues a message, which is copied. In stream mode: bytes that continue those before."""
+        self._send(lib.ikcp_send, message)
+
+    def send_until(self, message: Bytes, milliseconds: int) -> None:
+        """Queues a message that is worth nothing when it has not left in so long, from the time that the last update told."""
+        self._send(lib.ikcpx_send_until, message, milliseconds)
+
+    def _send(self, function: Callable[..., int], message: Bytes, *arguments: int) -> None:
         data = _readable(message)
         size = len(data)
-        taken = self._call(lib.ikcp_send, data, size)
-        if taken == -3:
-            raise KcpError("no window of the peer was so large as this message", taken)
+        taken = self._call(function, data, size, *arguments)
         if taken != size:
-            raise KcpError("the message is too long, or there is no memory", taken)
+            raise KcpError(_REFUSED.get(taken, "the message is too long, or there is no memory"), taken)
+
+    def stub(self, message: Optional[Bytes]) -> None:
+        """What comes instead of a message of send_until() that expires in flight: 1 to 64 bytes. None: the message itself.
+
+        Empty: see ikcpx.h."""
+        data = _readable(message or b"")
+        self._set(lib.ikcpx_stub, data, len(data), message is not None)
 
     def recv(self) -> Optional[bytes]:
         """The next message, or None."""

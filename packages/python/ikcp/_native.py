@@ -47,6 +47,9 @@ class Stats(_Printed):
     rtt_min: int
     rtt_smoothed: int
     delivery_rate: int
+    messages_dropped: int
+    messages_shortened: int
+    copies_sent: int
 
     _fields_ = _members(
         c_uint64,
@@ -54,7 +57,9 @@ class Stats(_Printed):
         "resent_timeout resent_skipped resent_path resent_needless segments_received duplicates_received acks_sent "
         "acks_received probes_sent probes_received windows_sent windows_received queue_time limited_by_peer "
         "limited_by_window limited_by_control",
-    ) + _members(c_uint32, "queue_time_max rtt_min rtt_smoothed delivery_rate")
+    )
+    _fields_ += _members(c_uint32, "queue_time_max rtt_min rtt_smoothed delivery_rate")
+    _fields_ += _members(c_uint64, "messages_dropped messages_shortened copies_sent")
 
 
 class CcInfo(_Printed):
@@ -133,6 +138,8 @@ for _function, _result, *_arguments in [
     ("ikcpx_cubic", c_void_p),
     ("ikcpx_rack", c_int, c_void_p, c_int),
     ("ikcpx_redundancy", c_int, c_void_p, c_int),
+    ("ikcpx_send_until", c_int, c_void_p, c_void_p, c_int, c_int),
+    ("ikcpx_stub", c_int, c_void_p, c_void_p, c_int, c_int),
     ("ikcpx_stats", c_int, c_void_p, POINTER(Stats), c_size_t),
     ("ikcpx_next", c_uint32, c_void_p, c_uint32),
     ("ikcpx_update", None, c_void_p, c_uint32),

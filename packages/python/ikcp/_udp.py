@@ -67,11 +67,18 @@ class Connection:
             self._timer = self._loop.call_later(wait / 1000, self._update) if wait < _NEVER else None
             self._changed.set()
 
-    def send(self, message: Bytes) -> None:
-        """Queues a message. A program that sends without end awaits drain() in between."""
+    def send(self, message: Bytes, *, expires: Optional[float] = None) -> None:
+        """Queues a message. A program that sends without end awaits drain() in between.
+
+        expires: seconds after which the message is worth nothing; see Kcp.send_until() and Kcp.stub()."""
+        if self._error is None and expires is not None:
+            self.kcp.update_due()  # tells the time that it counts from
         if self._error is not None:
             raise self._error
-        self.kcp.send(message)
+        if expires is None:
+            self.kcp.send(message)
+        else:
+            self.kcp.send_until(message, int(expires * 1000))
         self._due()
 
     async def recv(self) -> bytes:

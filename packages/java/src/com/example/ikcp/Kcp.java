@@ -117,12 +117,43 @@ public final class Kcp implements AutoCloseable {
         message.position(message.limit());
     }
 
+    /** Queues a message that is worth nothing when it has not left in so long, from the time that the last update told. */
+    public synchronized void sendUntil(byte[] message, int milliseconds) {
+        byte[] data = message.length > 0 ? message : new byte[1];
+        sent(Library.ikcpx_send_until(open(), data, message.length, milliseconds), message.length);
+    }
+
+    /** The bytes between position and limit, which are read where they are. */
+    public synchronized void sendUntil(ByteBuffer message, int milliseconds) {
+        int size = message.remaining();
+        sent(size > 0
+            ? Library.ikcpx_send_until(open(), message.slice(), size, milliseconds)
+            : Library.ikcpx_send_until(open(), new byte[1], 0, milliseconds), size);
+        message.position(message.limit());
+    }
+
+    /**
+     * What comes instead of a message of sendUntil() that expires in flight: 1 to 64 bytes. null: the message itself. Empty: see
+     * ikcpx.h.
+     */
+    public synchronized void stub(byte[] message) {
+        int size = message == null ? 0 : message.length;
+        check("stub", Library.ikcpx_stub(open(), size > 0 ? message : new byte[1], size, message == null ? 0 : 1));
+    }
+
     private void sent(int taken, int size) {
-        if (done(taken) == -3) {
-            throw new KcpException("no window of the peer was so large as this message", taken);
+        if (done(taken) == size) {
+            return;
         }
-        if (taken != size) {
-            throw new KcpException("the message is too long, or there is no memory", taken);
+        switch (taken) {
+            case -1:
+                throw new KcpException("the time is negative", taken);
+            case -3:
+                throw new KcpException("no window of the peer was so large as this message", taken);
+            case -4:
+                throw new KcpException("a stream has no messages that expire", taken);
+            default:
+                throw new KcpException("the message is too long, or there is no memory", taken);
         }
     }
 

@@ -116,6 +116,22 @@ public final class KcpConnection implements AutoCloseable {
         loop.kick(this);
     }
 
+    /** Sends a message that is worth nothing when it has not left in so long. Never waits. */
+    public void sendUntil(byte[] message, int milliseconds) throws IOException {
+        sendUntil(ByteBuffer.wrap(message), milliseconds);
+    }
+
+    /** The bytes between position and limit. */
+    public void sendUntil(ByteBuffer message, int milliseconds) throws IOException {
+        synchronized (kcp) {
+            throwIfOver();
+            kcp.updateDue((int) Loop.milliseconds()); // tells the time that it counts from
+            throwIfOver();
+            kcp.sendUntil(message, milliseconds);
+        }
+        loop.kick(this);
+    }
+
     /** The next message. null: the peer was silent for so long that the server has forgotten it. */
     public byte[] receive() throws IOException {
         return receive(0);

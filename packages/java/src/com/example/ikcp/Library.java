@@ -50,6 +50,9 @@ final class Library {
     static native Pointer ikcpx_cubic();
     static native int ikcpx_rack(Pointer kcp, int on);
     static native int ikcpx_redundancy(Pointer kcp, int percent);
+    static native int ikcpx_send_until(Pointer kcp, byte[] message, int size, int milliseconds);
+    static native int ikcpx_send_until(Pointer kcp, Buffer message, int size, int milliseconds);
+    static native int ikcpx_stub(Pointer kcp, byte[] message, int size, int empty);
     static native int ikcpx_stats(Pointer kcp, Pointer stats, Size size);
     static native int ikcpx_next(Pointer kcp, int current);
     static native void ikcpx_update(Pointer kcp, int current);
