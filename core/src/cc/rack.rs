@@ -12,11 +12,12 @@ use crate::seq::{Millis, Sn};
 const RUN: u32 = 3;
 /// Runs that may be held back at the same time.
 const HELD: usize = 12;
-/// Round trips with losses, but without spurious retransmissions, after which the tolerance narrows again (RFC 8985, 6.2.4).
-const PERSIST: u32 = 16;
+/// Round trips with losses, but without spurious retransmissions, after which the reordering window narrows again (RFC 8985,
+/// 6.2.4).
+const REO_WND_PERSIST: u32 = 16;
 /// What the update intervals of both ends may add to a round-trip time, ms.
 const WAIT: u32 = 10;
-/// The largest tolerance, in quarters of a round trip.
+/// The widest reordering window, in quarters of a round trip.
 const WIDEST: u32 = 16;
 /// A round-trip time of this many ms or more comes from a forgery, or from a clock that jumped.
 const LONGEST: u32 = 60_000;
@@ -53,17 +54,17 @@ pub(crate) trait Log {
     fn drop_first(&mut self);
 }
 
-/// A run that is held back.
+/// Consecutive overdue segments that are not reported lost yet.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct HeldRun {
     from: Sn,
     /// 0 if the entry is free.
     length: u32,
     since: Millis,
 }
 
-impl Run {
-    const NONE: Run = Run {
+impl HeldRun {
+    const NONE: HeldRun = HeldRun {
         from: Sn(0),
         length: 0,
         since: Millis(0),
@@ -86,22 +87,23 @@ pub(crate) struct Rack {
     latest: Option<Sent>,
     /// Its round-trip time, ms.
     pub(crate) latest_rtt: u32,
-    /// Highest number that arrived.
-    highest: Option<Sn>,
+    /// Highest number that arrived (RACK.fack).
+    fack: Option<Sn>,
     /// Shortest and smoothed round-trip time, ms; 0 before the first.
     min_rtt: u32,
     pub(crate) srtt: u32,
     min_rtt_at: Millis,
-    /// A segment arrived after a later transmission.
-    reordered: bool,
-    /// How late a segment may be at most, in quarters of the shortest round-trip time.
-    tolerance: u32,
-    /// Round trips with losses until the tolerance narrows; when one was last counted, or when the tolerance last widened.
-    persist: u32,
+    /// A segment arrived after a later transmission (RACK.reordering_seen).
+    reordering_seen: bool,
+    /// The reordering window, how late a segment may be at most, in quarters of the shortest round-trip time (RACK.reo_wnd_mult).
+    reo_wnd_mult: u32,
+    /// Round trips with losses until the window narrows (RACK.reo_wnd_persist); when one was last counted, or when the window last
+    /// widened.
+    reo_wnd_persist: u32,
     widened: Millis,
     /// The last number of a run of overdue segments, and the run's length.
     run: Option<(Sn, u32)>,
-    held: [Run; HELD],
+    held: [HeldRun; HELD],
     /// Number of runs that are held back.
     runs: usize,
     /// When the last acknowledgement arrived.
@@ -110,7 +112,7 @@ pub(crate) struct Rack {
     pub(crate) pipe: u32,
     /// Segments reported lost, and spurious retransmissions; both wrap.
     pub(crate) lost: u32,
-    pub(crate) needless: u32,
+    pub(crate) spurious: u32,
 }
 
 /// What an acknowledgement shows.
@@ -126,21 +128,21 @@ impl Rack {
         Rack {
             latest: None,
             latest_rtt: 0,
-            highest: None,
+            fack: None,
             min_rtt: 0,
             srtt: 0,
             min_rtt_at: now,
-            reordered: false,
-            tolerance: 1,
-            persist: PERSIST,
+            reordering_seen: false,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: REO_WND_PERSIST,
             widened: now,
             run: None,
-            held: [Run::NONE; HELD],
+            held: [HeldRun::NONE; HELD],
             runs: 0,
             last_ack: now,
             pipe: 0,
             lost: 0,
-            needless: 0,
+            spurious: 0,
         }
     }
 
@@ -161,15 +163,15 @@ impl Rack {
         let rtt = rtt.cast_unsigned();
         self.last_ack = now;
         if earlier {
-            self.needless = self.needless.wrapping_add(1);
+            self.spurious = self.spurious.wrapping_add(1);
             if self.round_is_over(now) {
-                self.tolerance = (self.tolerance + 1).min(WIDEST);
-                self.persist = PERSIST;
+                self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(WIDEST);
+                self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
-        match self.highest {
-            Some(highest) if sn.before(highest) => self.reordered |= flying.xmit == 1,
-            _ => self.highest = Some(sn),
+        match self.fack {
+            Some(fack) if sn.before(fack) => self.reordering_seen |= flying.xmit == 1,
+            _ => self.fack = Some(sn),
         }
         let sent = Sent { sn, ts: echo };
         // If the clock went back, the latest transmission seems to be sent in the future.
@@ -203,9 +205,9 @@ impl Rack {
 
     /// How late a segment may be, ms (RFC 8985, 6.2.4: RACK_update_reo_wnd). The DupThresh of the RFC is left out: with so few
     /// segments in flight a connection counts skips, as KCP does.
-    fn tolerated(&self) -> u32 {
-        if self.reordered || self.tolerance > 1 {
-            (self.min_rtt * self.tolerance / 4).min(self.srtt).max(1)
+    fn reo_wnd(&self) -> u32 {
+        if self.reordering_seen || self.reo_wnd_mult > 1 {
+            (self.min_rtt * self.reo_wnd_mult / 4).min(self.srtt).max(1)
         } else {
             0
         }
@@ -255,7 +257,7 @@ impl Rack {
         let Some(latest) = self.latest else {
             return;
         };
-        let wait = self.latest_rtt.saturating_add(self.tolerated());
+        let wait = self.latest_rtt.saturating_add(self.reo_wnd());
         // First and last of consecutive overdue segments.
         let mut row: Option<(Sn, Sn)> = None;
         while let Some(sent) = log.first() {
@@ -275,11 +277,11 @@ impl Rack {
             log.drop_first();
         }
         self.judge(now, row, &mut lost);
-        if self.lost != before && self.tolerance > 1 && self.round_is_over(now) {
-            self.persist = self.persist.saturating_sub(1);
-            if self.persist == 0 {
-                self.tolerance = 1;
-                self.persist = PERSIST;
+        if self.lost != before && self.reo_wnd_mult > 1 && self.round_is_over(now) {
+            self.reo_wnd_persist = self.reo_wnd_persist.saturating_sub(1);
+            if self.reo_wnd_persist == 0 {
+                self.reo_wnd_mult = 1;
+                self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
     }
@@ -317,7 +319,7 @@ impl Rack {
         if let Some(run) = extended.and_then(|number| self.held.get_mut(number)) {
             run.length = run.length.saturating_add(more);
         } else if let Some(free) = self.held.get_mut(runs) {
-            *free = Run {
+            *free = HeldRun {
                 from,
                 length: more,
                 since: now,
@@ -332,7 +334,7 @@ impl Rack {
 
     /// The runs that are held back. A function of its own, which keeps the loops over them small.
     #[inline(never)]
-    fn held(&self) -> &[Run] {
+    fn held(&self) -> &[HeldRun] {
         self.held.get(..self.runs).unwrap_or(&[])
     }
 
@@ -507,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_for_nothing_widens_the_tolerance() {
+    fn a_resend_for_nothing_widens_the_reordering_window() {
         let mut sender = Sender::new();
         sender.send(0, 0..2);
         sender.ack(40, 1, 0);
@@ -522,8 +524,8 @@ mod tests {
                 rtt: 45
             })
         );
-        assert_eq!(sender.rack.needless, 1);
-        assert!(sender.rack.tolerated() > 0);
+        assert_eq!(sender.rack.spurious, 1);
+        assert!(sender.rack.reo_wnd() > 0);
     }
 
     #[test]

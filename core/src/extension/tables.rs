@@ -343,7 +343,7 @@ unsafe extern "C" fn get_info(kcp: *mut IKCPCB, buf: *mut c_void, bufsize: IUINT
     kcp.private().extension.with(|state| {
         info.inflight = state.rack.pipe;
         info.lost = state.rack.lost;
-        info.needless = state.rack.needless;
+        info.needless = state.rack.spurious;
     });
     let size = (bufsize as usize).min(size_of::<IKCPX_CCINFO>());
     // SAFETY: the program promised `bufsize` bytes of room.
