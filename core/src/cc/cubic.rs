@@ -14,8 +14,8 @@ const BETA: u32 = 70;
 const CSS_ROUNDS: u32 = 5;
 const CSS_DIVISOR: u64 = 4;
 const SAMPLES: u32 = 8;
-const MIN_DELAY: u32 = 4;
-const MAX_DELAY: u32 = 16;
+const MIN_RTT_THRESH: u32 = 4;
+const MAX_RTT_THRESH: u32 = 16;
 
 /// Thousandths of a segment.
 const UNIT: u64 = 1000;
@@ -40,12 +40,12 @@ pub(crate) struct Cubic {
     threshold: u64,
     /// W_max, the window before the last reduction; when the epoch began; and K, the time from there until the window is W_max
     /// again, ms.
-    before: u64,
+    w_max: u64,
     epoch: u32,
     epoch_window: u64,
-    ascent: u32,
+    k: u32,
     /// W_est, the window that Reno would have (4.3).
-    reno: u64,
+    w_est: u64,
     /// The window was reduced for all losses of segments that were sent before this time.
     reduced: u32,
     in_epoch: bool,
@@ -53,10 +53,10 @@ pub(crate) struct Cubic {
     srtt: u32,
     /// HyStart++: shortest round trips of this round and the last, samples in this one, and the round trip that ended slow start.
     round_began: u32,
-    round_rtt: u32,
-    last_rtt: u32,
+    current_round_min_rtt: u32,
+    last_round_min_rtt: u32,
     samples: u32,
-    baseline: u32,
+    css_baseline_min_rtt: u32,
     css_rounds: u32,
     delivered: u32,
     lost: u32,
@@ -70,20 +70,20 @@ impl Cubic {
             rate: 0,
             window: u64::from(INITIAL) * UNIT,
             threshold: u64::MAX,
-            before: 0,
+            w_max: 0,
             epoch: now,
             epoch_window: 0,
-            ascent: 0,
-            reno: 0,
+            k: 0,
+            w_est: 0,
             reduced: now.wrapping_sub(1),
             in_epoch: false,
             min_rtt: 0,
             srtt: 0,
             round_began: now,
-            round_rtt: u32::MAX,
-            last_rtt: u32::MAX,
+            current_round_min_rtt: u32::MAX,
+            last_round_min_rtt: u32::MAX,
             samples: 0,
-            baseline: u32::MAX,
+            css_baseline_min_rtt: u32::MAX,
             css_rounds: 0,
             delivered: 0,
             lost: 0,
@@ -152,37 +152,38 @@ impl Cubic {
             0 => rtt,
             srtt => (srtt * 7 + rtt) / 8,
         };
-        self.round_rtt = self.round_rtt.min(rtt);
+        self.current_round_min_rtt = self.current_round_min_rtt.min(rtt);
         self.samples = self.samples.saturating_add(1);
         // RFC 9406, 4.2.
         if self.phase == Phase::SlowStart
             && self.samples >= SAMPLES
-            && self.last_rtt != u32::MAX
-            && self.round_rtt >= self.last_rtt.saturating_add(self.tolerated())
+            && self.last_round_min_rtt != u32::MAX
+            && self.current_round_min_rtt
+                >= self.last_round_min_rtt.saturating_add(self.rtt_thresh())
         {
-            self.baseline = self.round_rtt;
+            self.css_baseline_min_rtt = self.current_round_min_rtt;
             self.css_rounds = 0;
             self.phase = Phase::Conservative;
         } else if self.phase == Phase::Conservative
             && self.samples >= SAMPLES
-            && self.round_rtt < self.baseline
+            && self.current_round_min_rtt < self.css_baseline_min_rtt
         {
             self.phase = Phase::SlowStart;
-            self.baseline = u32::MAX;
+            self.css_baseline_min_rtt = u32::MAX;
         }
     }
 
     /// Growth of the delay that slow start tolerates. What the update intervals of both ends add is no growth.
-    fn tolerated(&self) -> u32 {
-        (self.last_rtt / 8)
-            .clamp(MIN_DELAY, MAX_DELAY)
+    fn rtt_thresh(&self) -> u32 {
+        (self.last_round_min_rtt / 8)
+            .clamp(MIN_RTT_THRESH, MAX_RTT_THRESH)
             .max(self.meter.waits())
     }
 
     fn end_round(&mut self, now: u32) {
         self.round_began = now;
-        self.last_rtt = self.round_rtt;
-        self.round_rtt = u32::MAX;
+        self.last_round_min_rtt = self.current_round_min_rtt;
+        self.current_round_min_rtt = u32::MAX;
         self.samples = 0;
         if self.phase == Phase::Conservative {
             self.css_rounds += 1;
@@ -195,7 +196,7 @@ impl Cubic {
 
     /// RFC 9438, 4.6 and 4.7.
     fn reduce(&mut self, now: u32) {
-        self.before = if self.in_epoch && self.window < self.before {
+        self.w_max = if self.in_epoch && self.window < self.w_max {
             self.window * u64::from(100 + BETA) / 200
         } else {
             self.window
@@ -244,33 +245,33 @@ impl Cubic {
             self.in_epoch = true;
             self.epoch = now;
             self.epoch_window = self.window;
-            self.reno = self.window;
-            self.before = self.before.max(self.window);
+            self.w_est = self.window;
+            self.w_max = self.w_max.max(self.window);
             // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
-            self.ascent = cube_root((self.before - self.window).saturating_mul(2_500_000));
+            self.k = cube_root((self.w_max - self.window).saturating_mul(2_500_000));
         }
         // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
-        let alpha = if self.reno >= self.before { 1000 } else { 529 };
-        self.reno = self
-            .reno
+        let alpha = if self.w_est >= self.w_max { 1000 } else { 529 };
+        self.w_est = self
+            .w_est
             .saturating_add(acked.saturating_mul(alpha) / self.window.max(1));
         let at = elapsed(now, self.epoch).saturating_add(self.srtt);
         let target = self.at(at).clamp(self.window, self.window * 3 / 2);
         let cubic = self
             .window
             .saturating_add((target - self.window).saturating_mul(acked) / self.window.max(1));
-        self.window = cubic.max(self.reno);
+        self.window = cubic.max(self.w_est);
     }
 
     /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
     fn at(&self, ms: u32) -> u64 {
-        let apart = u64::from(ms.abs_diff(self.ascent)).min(1_000_000);
+        let apart = u64::from(ms.abs_diff(self.k)).min(1_000_000);
         // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
         let cubed = apart * apart * apart / 2_500_000;
-        if ms < self.ascent {
-            self.before.saturating_sub(cubed)
+        if ms < self.k {
+            self.w_max.saturating_sub(cubed)
         } else {
-            self.before.saturating_add(cubed)
+            self.w_max.saturating_add(cubed)
         }
     }
 
@@ -356,7 +357,7 @@ mod tests {
         let window = cubic.window();
         assert!(window > 150, "{window}");
         round(&mut cubic, &mut tick, 20, 1);
-        let (was, is) = (cubic.before / UNIT, u64::from(cubic.window()));
+        let (was, is) = (cubic.w_max / UNIT, u64::from(cubic.window()));
         assert!(
             is * 100 / was == 70 || is * 100 / was == 69,
             "{was} to {is}"
@@ -374,7 +375,7 @@ mod tests {
             round(&mut cubic, &mut tick, 100, 0);
         }
         round(&mut cubic, &mut tick, 100, 1);
-        let (before, began) = (cubic.before / UNIT, tick.now);
+        let (before, began) = (cubic.w_max / UNIT, tick.now);
         while u64::from(cubic.window()) < before {
             round(&mut cubic, &mut tick, 100, 0);
             assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
