@@ -45,7 +45,7 @@ const PROOF_LAST: u32 = 20_000;
 const LOOK_AGAIN: u32 = 1_000;
 /// A flow whose own queue drops segments begins a ProbeRTT at once, so that all flows do so together, but this long after the last, ms.
 const FLOOD_LASTS: u32 = 1_000;
-const PROBE_RTT_LASTS: u32 = 200;
+const PROBE_RTT_DURATION: u32 = 200;
 /// No bound on the segments in flight.
 const UNBOUNDED: u32 = u32::MAX;
 
@@ -100,7 +100,7 @@ pub(crate) struct Bbr {
     /// Consecutive round trips with a flood of losses.
     floods: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
-    pub(crate) bound: u32,
+    pub(crate) inflight_longterm: u32,
     random: u32,
 }
 
@@ -131,7 +131,7 @@ impl Bbr {
             usual_loss: 0,
             usual_loss_known: false,
             floods: 0,
-            bound: UNBOUNDED,
+            inflight_longterm: UNBOUNDED,
             random: seed | 1,
         }
     }
@@ -371,11 +371,13 @@ impl Bbr {
             self.draw_back(tick);
             return;
         }
-        let full = tick.pipe >= (self.path(tick, 120, waits) + 1).min(self.bound);
+        let full = tick.pipe >= (self.path(tick, 120, waits) + 1).min(self.inflight_longterm);
         if self.rounds < 1 || !(full || self.rounds >= 3) {
             return;
         }
-        self.bound = self.bound.saturating_add(self.bound / 4 + 1);
+        self.inflight_longterm = self
+            .inflight_longterm
+            .saturating_add(self.inflight_longterm / 4 + 1);
         let grows = self.rate() >= scale(self.full_rate, 110, 100);
         self.full_rate = self.rate();
         if grows && !self.has_queue() {
@@ -392,7 +394,7 @@ impl Bbr {
         let percent = if flooded { 50 } else { 100 };
         self.floods = 0;
         let least = self.path(tick, percent, self.waits() / 2);
-        self.bound = scale(tick.pipe, 85, 100).max(least);
+        self.inflight_longterm = scale(tick.pipe, 85, 100).max(least);
         self.begin_cycle(tick);
         if flooded {
             self.failed = false;
@@ -403,7 +405,8 @@ impl Bbr {
 
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
-        if elapsed(tick.now, self.phase_at) >= PROBE_RTT_LASTS.max(self.min_rtt) && self.rounds >= 1
+        if elapsed(tick.now, self.phase_at) >= PROBE_RTT_DURATION.max(self.min_rtt)
+            && self.rounds >= 1
         {
             let below = self.min_rtt.saturating_sub(self.lowest);
             self.lowest += below / 8;
@@ -456,7 +459,7 @@ impl Bbr {
         };
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         Allowance {
-            inflight: inflight.min(self.bound).max(LEAST),
+            inflight: inflight.min(self.inflight_longterm).max(LEAST),
             // 2.7: a hundredth less, so that inaccuracy builds no queue.
             rate: scale(made_up, gain * 99, 10_000).max(1),
         }

@@ -105,7 +105,7 @@ impl Control {
 
     fn info(&self) -> IKCPX_CCINFO {
         let ((name, phase), bandwidth, min_rtt, ssthresh) = match &self.kind {
-            Kind::Bbr(bbr) => (bbr.phase(), bbr.rate(), bbr.min_rtt, bbr.bound),
+            Kind::Bbr(bbr) => (bbr.phase(), bbr.rate(), bbr.min_rtt, bbr.inflight_longterm),
             Kind::Cubic(cubic) => (cubic.phase(), cubic.rate, cubic.min_rtt, cubic.threshold()),
         };
         IKCPX_CCINFO {
