@@ -14,11 +14,11 @@ use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale, shift};
 
 /// Segments in flight before the first rate is known (5.3: an initial window; in RFC 6928, for TCP, it is ten).
-const INITIAL: u32 = 32;
+const INITIAL_CWND: u32 = 32;
 /// Segments that may always be in flight (2.8: BBRMinPipeCwnd).
-const LEAST: u32 = 4;
+const MIN_PIPE_CWND: u32 = 4;
 /// Segments in flight beyond the model's number. It is the same for all flows, which makes their shares converge.
-const MORE: u32 = 2;
+const EXTRA_SEGMENTS: u32 = 2;
 /// Pacing rate in percent of the measured rate: 277 fills the pipe (5.3.1), 50 drains it (5.3.2), the others are for the parts of
 /// a cycle (5.3.3).
 const STARTUP_GAIN: u32 = 277;
@@ -326,7 +326,7 @@ impl Bbr {
         let segments = bytes / u64::from(tick.segment.max(1));
         u32::try_from(segments)
             .unwrap_or(u32::MAX / 2)
-            .clamp(LEAST, u32::MAX / 2)
+            .clamp(MIN_PIPE_CWND, u32::MAX / 2)
     }
 
     /// Changes the phase if it is time (5.3).
@@ -441,7 +441,7 @@ impl Bbr {
         let rate = self.rate();
         if rate == 0 || self.min_rtt == 0 {
             return Allowance {
-                inflight: INITIAL,
+                inflight: INITIAL_CWND,
                 rate: 0,
             };
         }
@@ -449,17 +449,17 @@ impl Bbr {
         let (gain, inflight) = match self.phase {
             Phase::Startup => (
                 STARTUP_GAIN,
-                self.path(tick, 200, self.waits()).max(INITIAL),
+                self.path(tick, 200, self.waits()).max(INITIAL_CWND),
             ),
             Phase::Drain => (DRAIN_GAIN, self.path(tick, 100, waits)),
             Phase::Down => (DOWN_GAIN, self.path(tick, 110, waits)),
-            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + MORE),
+            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + EXTRA_SEGMENTS),
             Phase::Up => (UP_GAIN, self.path(tick, 135, waits) + 1),
             Phase::ProbeRtt => (100, self.path(tick, 30, waits)),
         };
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         Allowance {
-            inflight: inflight.min(self.inflight_longterm).max(LEAST),
+            inflight: inflight.min(self.inflight_longterm).max(MIN_PIPE_CWND),
             // 2.7: a hundredth less, so that inaccuracy builds no queue.
             rate: scale(made_up, gain * 99, 10_000).max(1),
         }
@@ -653,7 +653,7 @@ mod tests {
                 segment: draw() % 2000,
             };
             let allowance = bbr.tick(tick);
-            assert!(allowance.inflight >= LEAST);
+            assert!(allowance.inflight >= MIN_PIPE_CWND);
         }
     }
 }

@@ -5,8 +5,8 @@ use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale};
 
 /// Segments before the first acknowledgement (RFC 6928), and the least number.
-const INITIAL: u32 = 10;
-const LEAST: u32 = 2;
+const INITIAL_CWND: u32 = 10;
+const MIN_CWND: u32 = 2;
 /// RFC 9438, 4.6: beta, in percent.
 const BETA: u32 = 70;
 /// HyStart++ (RFC 9406, 4.3): rounds of conservative slow start, its divisor, samples in a round, and bounds of the tolerated
@@ -68,7 +68,7 @@ impl Cubic {
             phase: Phase::SlowStart,
             meter: Meter::new(now),
             rate: 0,
-            window: u64::from(INITIAL) * UNIT,
+            window: u64::from(INITIAL_CWND) * UNIT,
             threshold: u64::MAX,
             w_max: 0,
             epoch: now,
@@ -94,7 +94,7 @@ impl Cubic {
     pub(crate) fn window(&self) -> u32 {
         u32::try_from(self.window / UNIT)
             .unwrap_or(u32::MAX)
-            .max(LEAST)
+            .max(MIN_CWND)
     }
 
     pub(crate) fn threshold(&self) -> u32 {
@@ -201,7 +201,7 @@ impl Cubic {
         } else {
             self.window
         };
-        self.window = (self.window * u64::from(BETA) / 100).max(u64::from(LEAST) * UNIT);
+        self.window = (self.window * u64::from(BETA) / 100).max(u64::from(MIN_CWND) * UNIT);
         self.threshold = self.window;
         self.reduced = now;
         self.in_epoch = false;
@@ -213,7 +213,7 @@ impl Cubic {
         if self.phase != Phase::Recovery {
             self.reduce(now);
         }
-        self.window = u64::from(LEAST) * UNIT;
+        self.window = u64::from(MIN_CWND) * UNIT;
         self.phase = Phase::SlowStart;
         self.in_epoch = false;
     }
@@ -412,7 +412,7 @@ mod tests {
             tick.newest = Some(tick.now - 10);
             cubic.tick(tick);
         }
-        assert_eq!(cubic.window(), INITIAL);
+        assert_eq!(cubic.window(), INITIAL_CWND);
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
                 went_back: draw() % 2 == 0,
                 segment: draw() % 2000,
             };
-            assert!(cubic.tick(tick).inflight >= LEAST);
+            assert!(cubic.tick(tick).inflight >= MIN_CWND);
             if n % 7 == 0 {
                 cubic.timed_out(tick.now);
             }

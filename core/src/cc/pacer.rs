@@ -2,8 +2,8 @@
 
 use super::elapsed;
 
-/// After a longer pause than this, ms, a flush may send what this time allows.
-const LONGEST: u32 = 50;
+/// After a longer pause than this, a flush may send what this time allows.
+const MAX_PAUSE_MS: u32 = 50;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
@@ -23,7 +23,7 @@ impl Pacer {
     /// Bytes that a flush at `now` may send at `rate` bytes per second, headers included; `segment` is the size of a full
     /// segment. Up to two segments that earlier flushes did not use are added.
     pub(crate) fn flush(&mut self, now: u32, rate: u32, segment: u32) -> u32 {
-        let passed = elapsed(now, self.last).min(LONGEST);
+        let passed = elapsed(now, self.last).min(MAX_PAUSE_MS);
         self.last = now;
         let earned = u64::from(rate) * u64::from(passed);
         let kept = self.credit.min(u64::from(segment) * 2000);

@@ -18,9 +18,11 @@ const REO_WND_PERSIST: u32 = 16;
 /// What the update intervals of both ends may add to a round-trip time, ms.
 const WAIT: u32 = 10;
 /// The widest reordering window, in quarters of a round trip.
-const WIDEST: u32 = 16;
-/// A round-trip time of this many ms or more comes from a forgery, or from a clock that jumped.
-const LONGEST: u32 = 60_000;
+const MAX_REO_WND_MULT: u32 = 16;
+/// How long a shortest round-trip time counts, so that a longer path shows after that.
+const MIN_RTT_WINDOW_MS: i32 = 10_000;
+/// A round-trip time of more than this comes from a forgery, or from a clock that jumped.
+const MAX_RTT_MS: u32 = 60_000;
 
 /// What is known of an unacknowledged segment.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +159,7 @@ impl Rack {
         let behind = flying.ts.since(echo);
         let rtt = now.since(echo);
         let earlier = behind > 0 && flying.xmit > 1;
-        if !(behind == 0 || earlier) || rtt < 0 || rtt.cast_unsigned() > LONGEST {
+        if !(behind == 0 || earlier) || rtt < 0 || rtt.cast_unsigned() > MAX_RTT_MS {
             return None;
         }
         let rtt = rtt.cast_unsigned();
@@ -165,7 +167,7 @@ impl Rack {
         if earlier {
             self.spurious = self.spurious.wrapping_add(1);
             if self.round_is_over(now) {
-                self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(WIDEST);
+                self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(MAX_REO_WND_MULT);
                 self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
@@ -186,8 +188,10 @@ impl Rack {
             0 => rtt.max(1),
             srtt => ((srtt * 7 + rtt) / 8).max(1),
         };
-        // The minimum of some ten seconds, so that a longer path shows after that.
-        if self.min_rtt == 0 || rtt <= self.min_rtt || now.since(self.min_rtt_at) > 10_000 {
+        if self.min_rtt == 0
+            || rtt <= self.min_rtt
+            || now.since(self.min_rtt_at) > MIN_RTT_WINDOW_MS
+        {
             self.min_rtt = rtt.max(1);
             self.min_rtt_at = now;
         }

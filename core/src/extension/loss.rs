@@ -9,7 +9,7 @@
 
 use super::{Extension, State};
 use crate::cc::rack::{Flying, Log, Sent};
-use crate::consts::IKCP_OVERHEAD;
+use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MAX};
 use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
 use crate::segment::Segment;
@@ -203,7 +203,7 @@ impl Kcp<'_> {
     pub(crate) fn judge(&self, segment: Segment<'_>) -> Verdict {
         let (now, in_flight) = (self.now(), self.nsnd_buf.get());
         let rto = segment.rto.get().max(self.rx_rto.get().cast_unsigned());
-        let rto = rto.min(60_000);
+        let rto = rto.min(IKCP_RTO_MAX);
         let sn = Sn(segment.sn.get());
         let flying = flying(segment);
         let verdict = self.extension().with(|state| {

@@ -16,12 +16,12 @@ const BITS: u32 = 4;
 /// Slots below a node of the lowest level, and child nodes of any other node.
 pub(super) const FAN: u32 = 1 << BITS;
 /// Slots of the smallest ring.
-const SMALLEST: u32 = 32;
+const MIN_SLOTS: u32 = 32;
 /// Slots of the largest ring that grows with its contents. A larger ring is made for the whole window at once, so that no packet
 /// causes the work of filling another.
-const GROWING: u32 = 256;
+const MAX_GROWN_SLOTS: u32 = 256;
 /// Slots of the largest ring. Wider windows are walked.
-const LARGEST: u32 = 1 << 24;
+const MAX_SLOTS: u32 = 1 << 24;
 
 /// A node of the tree, with what the index records about the segments below it.
 #[repr(C)]
@@ -50,7 +50,7 @@ impl Slots<()> {
     #[cold]
     #[inline(never)]
     fn set_up_with(&self, node: usize, span: u32, window: u32) -> bool {
-        if span > LARGEST {
+        if span > MAX_SLOTS {
             return false;
         }
         let capacity = size(span, window);
@@ -392,10 +392,10 @@ impl<T> Slots<T> {
 
 /// Number of slots in a ring for `span` sequence numbers of a `window`.
 fn size(span: u32, window: u32) -> u32 {
-    let span = if span > GROWING {
-        span.max(window.min(LARGEST))
+    let span = if span > MAX_GROWN_SLOTS {
+        span.max(window.min(MAX_SLOTS))
     } else {
-        span.max(SMALLEST)
+        span.max(MIN_SLOTS)
     };
     span.next_power_of_two()
 }
