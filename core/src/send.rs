@@ -13,7 +13,7 @@ use crate::ways;
 pub(crate) const REFUSED: c_int = -2;
 
 /// What stream mode will do with the first bytes of a call.
-struct Extension {
+struct TailFill {
     /// A larger segment that will replace the last queued one, if that has too little room.
     larger: Option<Owned>,
     /// Bytes to append.
@@ -82,23 +82,23 @@ impl Kcp<'_> {
             return -1;
         }
         let stream = self.stream.get() != 0;
-        let extension = if stream {
-            match self.plan_extension(len, mss) {
-                Ok(extension) => extension,
+        let fill = if stream {
+            match self.plan_tail_fill(len, mss) {
+                Ok(fill) => fill,
                 Err(NoMemory) => return REFUSED,
             }
         } else {
             None
         };
-        let extended = extension.as_ref().map_or(0, |extension| extension.len);
-        let rest = len - extended;
+        let filled = fill.as_ref().map_or(0, |fill| fill.len);
+        let rest = len - filled;
         if stream && rest == 0 {
-            self.extend(extension, source);
+            self.fill_tail(fill, source);
             return taken(len);
         }
 
         let count = if rest <= mss { 1 } else { rest.div_ceil(mss) };
-        let short = extended > 0 && profile::SEND_RETURNS_BYTES;
+        let short = filled > 0 && profile::SEND_RETURNS_BYTES;
         let extra = self.extras();
         let refusal = match extra.and_then(|extras| extras.refusal(self, count, stream)) {
             Some(refusal) => refusal,
@@ -106,21 +106,21 @@ impl Kcp<'_> {
             None => 0,
         };
         if refusal != 0 {
-            self.extend(extension, source);
-            return if short { taken(extended) } else { refusal };
+            self.fill_tail(fill, source);
+            return if short { taken(filled) } else { refusal };
         }
         let mut head = IQUEUEHEAD::unlinked();
         let mut batch = ListMut::begin(&mut head);
-        let room = self.make_fragments(&mut batch, source.behind(extended), rest, count);
+        let room = self.make_fragments(&mut batch, source.behind(filled), rest, count);
         if room.is_err() && !short {
-            if let Some(larger) = extension.and_then(|extension| extension.larger) {
+            if let Some(larger) = fill.and_then(|fill| fill.larger) {
                 self.cold_free_segment(larger);
             }
             return REFUSED;
         }
-        self.extend(extension, source);
+        self.fill_tail(fill, source);
         let Ok(room) = room else {
-            return taken(extended);
+            return taken(filled);
         };
         batch.move_all(self.snd_queue());
         self.note_tail(room);
@@ -165,7 +165,7 @@ impl Kcp<'_> {
     /// How much of `len` bytes goes into the last queued segment. A segment with too little room is replaced by one for a whole
     /// `mss`, so that appending byte by byte copies it only once.
     #[inline(never)]
-    fn plan_extension(&self, len: u32, mss: u32) -> Result<Option<Extension>, NoMemory> {
+    fn plan_tail_fill(&self, len: u32, mss: u32) -> Result<Option<TailFill>, NoMemory> {
         let Some(old) = self.snd_queue().last() else {
             return Ok(None);
         };
@@ -182,12 +182,12 @@ impl Kcp<'_> {
                 Some(larger)
             }
         };
-        Ok(Some(Extension { larger, len }))
+        Ok(Some(TailFill { larger, len }))
     }
 
     #[inline(never)]
-    fn extend(&mut self, extension: Option<Extension>, mut source: Source) {
-        let Some(Extension { larger, len }) = extension else {
+    fn fill_tail(&mut self, fill: Option<TailFill>, mut source: Source) {
+        let Some(TailFill { larger, len }) = fill else {
             return;
         };
         if let Some(larger) = larger {
