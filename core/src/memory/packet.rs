@@ -23,7 +23,7 @@ pub(crate) struct Packet {
 }
 
 /// A packet under construction, in registers. Valid until a callback runs or the buffer is replaced. What it writes counts only
-/// after `take_over`.
+/// after `commit`.
 pub(crate) struct Writer {
     buffer: *mut u8,
     filled: u32,
@@ -182,7 +182,7 @@ impl Packet {
 
     /// Makes what the writer wrote part of the packet.
     #[inline(always)]
-    pub(crate) fn take_over(&self, writer: Writer) {
+    pub(crate) fn commit(&self, writer: Writer) {
         self.filled.set(writer.filled);
     }
 

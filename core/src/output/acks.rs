@@ -84,7 +84,7 @@ impl<'a> Kcp<'a> {
             writer.put_header(&common.header(IKCP_CMD_ACK, ack).emit());
             written += 1;
         }
-        packet.take_over(writer);
+        packet.commit(writer);
         (written, last)
     }
 

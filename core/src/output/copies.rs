@@ -143,7 +143,7 @@ impl<'a> Kcp<'a> {
             ..segment.header()
         };
         writer.put(&header.emit(), segment);
-        packet.take_over(writer);
+        packet.commit(writer);
         walk.spend(len);
         if let Some(extras) = self.extras() {
             extras.copy_sent(Sn(segment.sn.get()));

@@ -183,7 +183,7 @@ impl<'a> Kcp<'a> {
                 None => break Run::Ended,
             }
         };
-        packet.take_over(writer);
+        packet.commit(writer);
         if let Some(last) = last {
             let follow = !matches!(end, Run::Ended);
             let index = &self.private().sent;

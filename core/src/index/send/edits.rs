@@ -72,7 +72,7 @@ impl SendIndex {
         true
     }
 
-    /// Takes over what the program has written to the segments from `at` to `end`, and to others below the same nodes.
+    /// Adopts what the program has written to the segments from `at` to `end`, and to others below the same nodes.
     #[inline(never)]
     fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
@@ -91,14 +91,14 @@ impl SendIndex {
             .slots
             .holds_for_each(self.slots.slot(at), unsent, limit)
         {
-            self.take_over(list, at);
+            self.adopt_edits(list, at);
         }
         self.look_at(list, Sn(at.0 | (FAN - 1)).plus(1), end);
     }
 
     #[cold]
     #[inline(never)]
-    fn take_over(&self, list: List<'_>, at: Sn) {
+    fn adopt_edits(&self, list: List<'_>, at: Sn) {
         self.slots.push_to(at);
         self.slots
             .renew_above(self.slots.slot(at), self.limit.get());
