@@ -18,7 +18,7 @@ use crate::seq::{Millis, Sn};
 /// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
 /// Up to this many segments in flight KCP's own rules may apply.
-pub(super) const FEW: u32 = 32;
+pub(super) const THIN: u32 = 32;
 /// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).
 const PROBES: u32 = 2;
 
@@ -57,7 +57,7 @@ impl Log for Ring<Sent> {
 impl State {
     /// True if KCP's own rules apply.
     pub(super) fn is_thin(&self, in_flight: u32) -> bool {
-        self.queue_empty && in_flight <= FEW
+        self.queue_empty && in_flight <= THIN
     }
 }
 

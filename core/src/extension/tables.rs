@@ -171,7 +171,7 @@ impl Hooked<'_> {
             ..Tick::default()
         };
         let grain = self.control.grain();
-        let few = self.extension().with(|state| {
+        let thin = self.extension().with(|state| {
             state.grain = grain;
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
@@ -190,9 +190,9 @@ impl Hooked<'_> {
         let allowance = self.control.tick(tick);
         self.control.allowance = allowance;
         self.control.asked = tick.now;
-        self.control.free = few == Some(true);
+        self.control.free = thin == Some(true);
         let target = if self.control.free {
-            allowance.inflight.max(super::loss::FEW)
+            allowance.inflight.max(super::loss::THIN)
         } else {
             allowance.inflight
         };

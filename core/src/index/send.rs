@@ -1,6 +1,6 @@
 //! The index over `snd_buf`: which segments are listed, their earliest deadline, and how often each was skipped.
 //!
-//! With up to [`FEW`] segments in flight there is no index, and the list is walked as in the original: a connection with a
+//! With up to [`UNINDEXED`] segments in flight there is no index, and the list is walked as in the original: a connection with a
 //! message now and then has neither an index nor a pool. There is none either without memory, or if a program puts the list out
 //! of order. With more segments there is a ring with a tree over it.
 
@@ -21,7 +21,7 @@ use crate::seq::{Millis, Sn};
 use tree::{AHEAD, Count, Due, Seek, Skip, Span, Timing, skips};
 
 /// With at most this many segments in flight there is no index.
-const FEW: u32 = 4;
+const UNINDEXED: u32 = 4;
 
 /// With at most this many segments in flight every flush checks all of them, and so sees at once what a program has written.
 const WATCHED: u32 = 64;
@@ -246,7 +246,7 @@ impl SendIndex {
         let begins = head == run;
         if self.is_off() {
             // If memory was short or the list out of order, it tries again now and then.
-            if total > FEW
+            if total > UNINDEXED
                 && (total <= WATCHED
                     || begins
                     || total / WATCHED != total.wrapping_sub(count) / WATCHED)
@@ -576,7 +576,7 @@ impl SendIndex {
         if self.is_off() || !self.slots.is_too_large(peak, self.window.get()) {
             return;
         }
-        if self.count.get() <= FEW {
+        if self.count.get() <= UNINDEXED {
             self.refresh_all();
             self.slots.free();
         } else {

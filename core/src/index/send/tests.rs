@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::slice;
 use std::vec::Vec;
 
-use super::{FEW, WATCHED};
+use super::{UNINDEXED, WATCHED};
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment, Source};
@@ -285,7 +285,7 @@ fn the_index_does_what_a_walk_over_all_segments_does() {
         let windows: &[u32] = if cfg!(miri) {
             &[70]
         } else {
-            &[FEW, 16, 40, WATCHED, 65, 128, 300, 700]
+            &[UNINDEXED, 16, 40, WATCHED, 65, 128, 300, 700]
         };
         let window = random.one_of(windows);
         let sent = Sent::default();

@@ -356,13 +356,14 @@ impl Slots<Timing> {
             at_once,
         } = *what;
         let node = self.node(level, slot);
-        let counts = if profile::FASTACK_CONSERVE {
+        let passed = if profile::FASTACK_CONSERVE {
             node.note.sent.get().is_past(skip.ts)
         } else {
             Some(true)
         };
         let (first, last) = self.extent(level, slot);
-        match counts {
+        match passed {
+            // None of these segments was sent before the skip: nothing to count.
             Some(false) => return,
             Some(true) if !at_once && span.from <= first && last <= span.to => {
                 node.note.add(1);
