@@ -6,12 +6,12 @@
 //! with a list out of order, operations walk the list.
 
 mod alike;
-mod arc;
 mod bookmark;
 mod first_message;
 mod receive;
 mod send;
 mod slots;
+mod time_range;
 
 pub(crate) use bookmark::{Bookmark, Found};
 pub(crate) use first_message::FirstMessage;

@@ -8,8 +8,8 @@ use core::cell::Cell;
 use super::FastResend;
 use crate::consts::profile;
 use crate::index::alike::are_alike;
-use crate::index::arc::Arc;
 use crate::index::slots::{FAN, Node, Slots, bit, each};
+use crate::index::time_range::TimeRange;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
@@ -23,9 +23,9 @@ pub(super) struct Timing {
     /// A bound on the skips: every segment below that may be retransmitted was skipped less often. 0 if there is none.
     above: Cell<u32>,
     /// When the segments below were last sent, or admitted.
-    sent: Cell<Arc>,
+    sent: Cell<TimeRange>,
     /// Deadlines of the segments that were sent.
-    due: Cell<Option<Arc>>,
+    due: Cell<Option<TimeRange>>,
 }
 
 /// An acknowledgement that skipped all segments before it: its `sn`, and the `ts` that it echoes.
@@ -94,7 +94,7 @@ impl Timing {
         if first {
             self.pending.set(0);
             self.above.set(1);
-            self.sent.set(Arc::of(ts));
+            self.sent.set(TimeRange::of(ts));
             self.due.set(None);
         } else {
             self.sent.set(self.sent.get().with(ts));
@@ -118,13 +118,13 @@ impl Timing {
             || self
                 .due
                 .get()
-                .is_some_and(|arc| arc.is_past(due.now) != Some(false))
+                .is_some_and(|range| range.is_past(due.now) != Some(false))
     }
 
     /// A lower bound on the distance of deadlines from `now`.
     #[inline(always)]
     pub(super) fn distance(&self, now: Millis) -> i32 {
-        self.due.get().map_or(i32::MAX, |arc| arc.distance(now))
+        self.due.get().map_or(i32::MAX, |range| range.distance(now))
     }
 
     /// True if the record is right for `segment`, which was sent.
@@ -152,13 +152,16 @@ impl Timing {
 
     #[inline(always)]
     fn has_deadline(&self, at: Millis) -> bool {
-        self.due.get().is_some_and(|arc| arc.has(at))
+        self.due.get().is_some_and(|range| range.has(at))
     }
 
     #[inline(always)]
     fn take_deadline(&self, at: Millis) {
-        let arc = self.due.get().map_or(Arc::of(at), |arc| arc.with(at));
-        self.due.set(Some(arc));
+        let range = self
+            .due
+            .get()
+            .map_or(TimeRange::of(at), |range| range.with(at));
+        self.due.set(Some(range));
     }
 }
 
@@ -226,7 +229,8 @@ impl Slots<Timing> {
     #[inline(never)]
     fn renew(&self, level: u32, slot: u32, limit: i32) {
         let node = self.node(level, slot);
-        let (mut most, mut sent, mut due): (u32, Option<Arc>, Option<Arc>) = (0, None, None);
+        let (mut most, mut sent, mut due): (u32, Option<TimeRange>, Option<TimeRange>) =
+            (0, None, None);
         let mut seen = (0, [0; 2]);
         for at in each(level, slot, node.live.get()) {
             let (count, from, until) = if level > 0 {
@@ -240,10 +244,10 @@ impl Slots<Timing> {
                     continue;
                 }
                 seen = timing;
-                let until = Arc::of(Millis(segment.resendts.get()));
+                let until = TimeRange::of(Millis(segment.resendts.get()));
                 (
                     above(segment, limit),
-                    Arc::of(Millis(segment.ts.get())),
+                    TimeRange::of(Millis(segment.ts.get())),
                     (segment.xmit.get() != 0).then_some(until),
                 )
             };
@@ -517,7 +521,7 @@ impl Slots<Timing> {
         // Without deadlines in the record, no segment may count as sent.
         let (due, room) = match node.note.due.get() {
             Some(due) => (due, node.note.room()),
-            None => (Arc::of(Millis(0)), 0),
+            None => (TimeRange::of(Millis(0)), 0),
         };
         each(0, slot, node.live.get()).all(|at| {
             let segment = self.segment(at);

@@ -3,19 +3,19 @@
 use crate::seq::Millis;
 
 /// Times between `low` and `high`, forward from `low`. If the times are spread over the whole circle of 32 bits, as after a clock
-/// that jumped by weeks, then `high` is just before `low` and the arc says nothing.
+/// that jumped by weeks, then `high` is just before `low` and the range says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arc {
+pub(super) struct TimeRange {
     low: Millis,
     high: Millis,
 }
 
 const HALF: u32 = 1 << 31;
 
-impl Arc {
+impl TimeRange {
     #[inline(always)]
-    pub(super) const fn of(at: Millis) -> Arc {
-        Arc { low: at, high: at }
+    pub(super) const fn of(at: Millis) -> TimeRange {
+        TimeRange { low: at, high: at }
     }
 
     #[inline(always)]
@@ -25,36 +25,37 @@ impl Arc {
 
     #[inline(always)]
     #[must_use]
-    pub(super) fn with(self, at: Millis) -> Arc {
+    pub(super) fn with(self, at: Millis) -> TimeRange {
         if self.has(at) { self } else { self.widened(at) }
     }
 
     #[inline(never)]
-    fn widened(self, at: Millis) -> Arc {
-        let Arc { low, high } = self;
+    fn widened(self, at: Millis) -> TimeRange {
+        let TimeRange { low, high } = self;
         if at.since(low).cast_unsigned() < HALF {
-            Arc { low, high: at }
+            TimeRange { low, high: at }
         } else if high.since(at).cast_unsigned() < HALF {
-            Arc { low: at, high }
+            TimeRange { low: at, high }
         } else {
-            Arc {
+            // More than half the circle: any time may be among them.
+            TimeRange {
                 low,
                 high: low.plus(u32::MAX),
             }
         }
     }
 
-    /// If both arcs are shorter than half the circle, an arc that contains both ends of the other contains all of it.
+    /// If both ranges are shorter than half the circle, a range that contains both ends of the other contains all of it.
     #[inline(never)]
     #[must_use]
-    pub(super) fn join(self, other: Arc) -> Arc {
-        let arc = self.with(other.low);
+    pub(super) fn join(self, other: TimeRange) -> TimeRange {
+        let range = self.with(other.low);
         if other.high == other.low {
-            arc
+            range
         } else if other.high.since(other.low) < 0 {
             other
         } else {
-            arc.with(other.high)
+            range.with(other.high)
         }
     }
 
@@ -86,9 +87,9 @@ impl Arc {
 mod tests {
     use super::*;
 
-    /// Whatever the times are, each conclusion from their arc must hold for every one.
+    /// Whatever the times are, each conclusion from their range must hold for every one.
     #[test]
-    fn what_an_arc_concludes_holds_for_each_moment() {
+    fn what_a_range_concludes_holds_for_each_moment() {
         let mut state = 7u32;
         let mut random = || {
             state ^= state << 13;
@@ -107,11 +108,11 @@ mod tests {
             };
             let moments = [moment(), moment(), moment(), moment(), moment()];
             let now = moment();
-            let one = Arc::of(moments[0]).with(moments[1]).with(moments[2]);
-            let arc = one.join(Arc::of(moments[3]).with(moments[4]));
+            let one = TimeRange::of(moments[0]).with(moments[1]).with(moments[2]);
+            let range = one.join(TimeRange::of(moments[3]).with(moments[4]));
             for at in moments {
-                assert!(at.since(now) >= arc.distance(now), "round {round}");
-                if let Some(past) = arc.is_past(now) {
+                assert!(at.since(now) >= range.distance(now), "round {round}");
+                if let Some(past) = range.is_past(now) {
                     assert_eq!(past, now.since(at) >= 0, "round {round}, {at:?}, {now:?}");
                 }
             }
