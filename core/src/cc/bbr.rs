@@ -202,7 +202,9 @@ impl Bbr {
             Phase::Startup => self.min_rtt.max(3 * grain),
             _ => self.min_rtt.max(40).max(8 * grain),
         };
-        if let Some(rate) = self.meter.rate(tick.now, tick.delivered, window.min(1_000))
+        if let Some(rate) = self
+            .meter
+            .sample(tick.now, tick.delivered, window.min(1_000))
             && (!rate.app_limited || rate.bytes > self.rate())
         {
             self.rates[0] = self.rates[0].max(rate.bytes);

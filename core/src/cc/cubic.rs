@@ -124,7 +124,7 @@ impl Cubic {
         self.lost = tick.lost;
         if let Some(newest) = tick.newest {
             let window = self.min_rtt.max(40);
-            if let Some(rate) = self.meter.rate(tick.now, tick.delivered, window) {
+            if let Some(rate) = self.meter.sample(tick.now, tick.delivered, window) {
                 self.rate = rate.bytes;
             }
             if self.phase == Phase::Recovery && newest.wrapping_sub(self.reduced).cast_signed() >= 0

@@ -79,9 +79,10 @@ impl Meter {
         (self.step + self.gap).div_ceil(16)
     }
 
-    /// The rate over the last `window` ms, when `delivered` is the total so far. `None` before a whole window has passed.
+    /// Records this moment, when `delivered` is the total so far, and returns the rate over the last `window` ms. `None` before a
+    /// whole window has passed.
     #[inline(never)]
-    pub(crate) fn rate(&mut self, now: u32, delivered: u32, window: u32) -> Option<Rate> {
+    pub(crate) fn sample(&mut self, now: u32, delivered: u32, window: u32) -> Option<Rate> {
         let last = self.at(self.noted.wrapping_sub(1)).time;
         if Millis(now).before(Millis(last)) {
             // The clock went back.
@@ -140,7 +141,7 @@ mod tests {
         for now in 1..200 {
             delivered += 1400;
             meter.flush(now, true, false);
-            rate = meter.rate(now, delivered, 40);
+            rate = meter.sample(now, delivered, 40);
         }
         let rate = rate.expect("the window is filled");
         assert!((1_372_000..=1_428_000).contains(&rate.bytes), "{rate:?}");
@@ -151,9 +152,9 @@ mod tests {
     fn there_is_none_before_the_window_is_filled() {
         let mut meter = Meter::new(0);
         for now in 1..40 {
-            assert_eq!(meter.rate(now, now * 1000, 40), None);
+            assert_eq!(meter.sample(now, now * 1000, 40), None);
         }
-        assert!(meter.rate(41, 41_000, 40).is_some());
+        assert!(meter.sample(41, 41_000, 40).is_some());
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
         let mut limited = std::vec::Vec::new();
         for now in 1..200 {
             meter.flush(now, true, now == 100);
-            if let Some(rate) = meter.rate(now, now * 1000, 40)
+            if let Some(rate) = meter.sample(now, now * 1000, 40)
                 && rate.app_limited
             {
                 limited.push(now);
@@ -179,9 +180,9 @@ mod tests {
     fn a_clock_that_went_back_begins_anew() {
         let mut meter = Meter::new(0);
         for now in 1_000_000..1_000_100 {
-            meter.rate(now, now * 1000, 40);
+            meter.sample(now, now * 1000, 40);
         }
-        let rates = (0..100u32).filter_map(|now| meter.rate(now, now.wrapping_mul(1000), 40));
+        let rates = (0..100u32).filter_map(|now| meter.sample(now, now.wrapping_mul(1000), 40));
         assert!(rates.count() > 50);
     }
 }
