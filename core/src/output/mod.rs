@@ -92,7 +92,7 @@ impl<'a> Kcp<'a> {
             let work = self.work();
             if work == Work::Nothing && self.owes_nothing() {
                 self.stop_probing();
-                self.close_round();
+                self.finish_flush();
                 return Ok(self);
             }
             work
@@ -263,7 +263,7 @@ impl<'a> Kcp<'a> {
             kcp.look_again();
             work = Work::Unclear;
         } else if work == Work::Nothing {
-            return kcp.end_round();
+            return kcp.finish_without_data();
         }
         kcp.flush_data(work, budget, current, prior_cwnd, wnd)
     }
@@ -326,7 +326,7 @@ impl<'a> Kcp<'a> {
             };
             kcp = kcp.react_to_loss(loss, prior_cwnd, window)?;
         }
-        kcp.close_round();
+        kcp.finish_flush();
         Ok(kcp)
     }
 
@@ -352,13 +352,13 @@ impl<'a> Kcp<'a> {
 
     /// Ends a flush that has nothing more to write: the last packet is sent.
     #[inline(always)]
-    fn end_round(self) -> Result<Kcp<'a>, Ended<'a>> {
+    fn finish_without_data(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
         kcp.private().deferred.set(false);
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }
-        kcp.close_round();
+        kcp.finish_flush();
         Ok(kcp)
     }
 
@@ -370,7 +370,7 @@ impl<'a> Kcp<'a> {
 
     /// The end of every flush.
     #[inline(always)]
-    fn close_round(&self) {
+    fn finish_flush(&self) {
         self.raise_window();
         let elapsed = self
             .now()
