@@ -164,7 +164,7 @@ impl<'a> Kcp<'a> {
                         self.sample_rtt(rtt);
                         acked.samples += 1;
                     } else {
-                        self.note_odd_ack();
+                        self.note_future_ack();
                     }
                     if !sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
@@ -195,7 +195,7 @@ impl<'a> Kcp<'a> {
     /// The time stamp of an acknowledgement is in the future.
     #[cold]
     #[inline(never)]
-    fn note_odd_ack(&self) {
+    fn note_future_ack(&self) {
         if let Some(extras) = self.extras() {
             extras.acks_received(1, None, self.now());
         }

@@ -156,7 +156,7 @@ impl Extras {
     pub(crate) fn admitted(&self, kcp: &Kcp<'_>, (count, waited, longest): (u32, u32, i32)) {
         let (counters, now) = (&self.counters, kcp.now());
         let left = kcp.nsnd_que.get() > count;
-        self.takes_off(kcp);
+        self.before_admission(kcp);
         // After a clock that was set back the times are unknown.
         if count > 0 && longest > 0 && waited.cast_signed() > 0 {
             add(&counters.stats.queue_time, waited);

@@ -18,10 +18,10 @@ impl Kcp<'_> {
             0
         } else {
             self.sync_listed();
-            self.wait_for_segments(now)
+            self.until_segment(now)
                 .min(self.until_probe(now).unwrap_or(NEVER))
-                .min(self.wait_for_link(now))
-                .min(self.wait_for_copies(now))
+                .min(self.until_dead_link(now))
+                .min(self.until_copy(now))
         };
         now.plus(wait.max(0).unsigned_abs()).0
     }
@@ -55,7 +55,7 @@ impl Kcp<'_> {
     }
 
     /// Time until a segment may be copied.
-    fn wait_for_copies(&self, now: Millis) -> i32 {
+    fn until_copy(&self, now: Millis) -> i32 {
         let Some(redundancy) = self.redundancy() else {
             return NEVER;
         };
@@ -65,7 +65,7 @@ impl Kcp<'_> {
     }
 
     /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.
-    fn wait_for_segments(&self, now: Millis) -> i32 {
+    fn until_segment(&self, now: Millis) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
         if list.is_empty() {
             return NEVER;

@@ -28,7 +28,7 @@ pub(super) struct Link {
 impl Extras {
     /// A flush is about to put segments into flight.
     #[inline(always)]
-    pub(super) fn takes_off(&self, kcp: &Kcp<'_>) {
+    pub(super) fn before_admission(&self, kcp: &Kcp<'_>) {
         if self.link.patience.get() != 0 {
             self.link.look(kcp);
         }
@@ -52,11 +52,11 @@ impl Link {
     fn look(&self, kcp: &Kcp<'_>) {
         let acknowledged = kcp.acknowledged();
         if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
-            self.goes_on(kcp.now());
+            self.note_progress(kcp.now());
         }
     }
 
-    fn goes_on(&self, now: Millis) {
+    fn note_progress(&self, now: Millis) {
         self.progress.set(now);
         self.told.set(false);
     }
@@ -85,7 +85,7 @@ impl<'a> Kcp<'a> {
         }
         self.forget_transmissions();
         if let Some(Extras { link, .. }) = self.extras() {
-            link.goes_on(self.now());
+            link.note_progress(self.now());
         }
         self.flush();
     }
@@ -137,7 +137,7 @@ impl<'a> Kcp<'a> {
             Some(Extras { link, .. }) if milliseconds >= 0 => {
                 link.patience.set(milliseconds.unsigned_abs());
                 link.callback.set(callback);
-                link.goes_on(self.now());
+                link.note_progress(self.now());
                 self.dead_link.set(if milliseconds == 0 {
                     IKCP_DEADLINK
                 } else {
@@ -150,7 +150,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// Time until the link is dead.
-    pub(super) fn wait_for_link(&self, now: Millis) -> i32 {
+    pub(super) fn until_dead_link(&self, now: Millis) -> i32 {
         match self.extras() {
             Some(Extras { link, .. }) if !self.snd_buf().is_empty() => {
                 link.look(self);
