@@ -25,6 +25,7 @@ use core::ptr;
 
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
+use crate::memory::on_demand::Zeroed;
 use crate::seq::Earliest;
 use counters::Counters;
 use large::Large;
@@ -46,6 +47,9 @@ pub(crate) struct Extras {
     /// When the first message in the queue expires, as far as is known.
     expires: Earliest,
 }
+
+// SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
+unsafe impl Zeroed for Extras {}
 
 impl Extras {
     fn needs_attention(&self, more: u32) {

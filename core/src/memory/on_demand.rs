@@ -6,7 +6,6 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use super::deallocate;
-use crate::extras::Extras;
 use crate::redundancy::Redundancy;
 
 /// Nothing, or a `T` in memory from the program's hooks. Zeroed memory is nothing.
@@ -22,8 +21,7 @@ pub(crate) struct OnDemand<T> {
 /// Zero is a valid value of each field.
 pub(crate) unsafe trait Zeroed {}
 
-// SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
-unsafe impl Zeroed for Extras {}
+// Here, because the module `redundancy` has no unsafe code.
 // SAFETY: cells of numbers and booleans, and an empty queue.
 unsafe impl Zeroed for Redundancy {}
 
