@@ -1,0 +1,224 @@
+//! Loss detection for a sender without a connection.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::vec::Vec;
+
+use super::*;
+
+impl Log for VecDeque<Sent> {
+    fn first(&self) -> Option<Sent> {
+        self.front().copied()
+    }
+
+    fn drop_first(&mut self) {
+        self.pop_front();
+    }
+}
+
+/// What a connection would keep.
+struct Sender {
+    rack: Rack,
+    log: VecDeque<Sent>,
+    flying: BTreeMap<u32, Flying>,
+}
+
+impl Sender {
+    fn new() -> Sender {
+        Sender {
+            rack: Rack::new(Millis(0)),
+            log: VecDeque::new(),
+            flying: BTreeMap::new(),
+        }
+    }
+
+    fn send(&mut self, now: u32, sns: std::ops::Range<u32>) {
+        for sn in sns {
+            let old = self.flying.get(&sn);
+            let xmit = old.map_or(0, |old| old.xmit) + 1;
+            if old.is_none_or(|old| old.lost) {
+                self.rack.begins();
+            }
+            let flying = Flying {
+                ts: Millis(now),
+                xmit,
+                lost: false,
+            };
+            self.flying.insert(sn, flying);
+            self.log.push_back(Sent {
+                sn: Sn(sn),
+                ts: Millis(now),
+            });
+        }
+    }
+
+    fn ack(&mut self, now: u32, sn: u32, echo: u32) -> Option<Sample> {
+        let flying = *self.flying.get(&sn)?;
+        let sample = self.rack.acked(Millis(now), Sn(sn), Millis(echo), flying);
+        self.rack.ends(Sn(sn), flying);
+        self.flying.remove(&sn);
+        sample
+    }
+
+    fn detect(&mut self, now: u32) -> Vec<u32> {
+        let una = self.flying.keys().next().copied().unwrap_or(u32::MAX);
+        let mut told = Vec::new();
+        let Sender { rack, log, flying } = self;
+        rack.detect(
+            Millis(now),
+            Sn(una),
+            log,
+            |sn| flying.get(&sn.0).copied(),
+            |sn| told.push(sn.0),
+        );
+        for sn in &told {
+            self.flying.get_mut(sn).expect("it is in flight").lost = true;
+        }
+        told
+    }
+}
+
+#[test]
+fn what_left_before_something_that_arrived_is_lost_after_a_round_trip() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    sender.send(10, 1..2);
+    assert_eq!(sender.rack.pipe, 2);
+    assert!(sender.ack(60, 1, 10).is_some());
+    assert_eq!(sender.detect(60), [0]);
+    assert_eq!((sender.rack.pipe, sender.rack.lost), (0, 1));
+    sender.send(60, 0..1);
+    assert_eq!(sender.rack.pipe, 1);
+    assert!(sender.detect(200).is_empty(), "nothing was sent after it");
+}
+
+#[test]
+fn once_reordering_was_seen_a_quarter_of_a_round_trip_is_waited() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..2);
+    sender.ack(40, 1, 0);
+    sender.ack(40, 0, 0);
+    sender.send(100, 2..3);
+    sender.send(101, 3..4);
+    sender.ack(141, 3, 101);
+    assert!(sender.detect(141).is_empty());
+    assert!(sender.detect(149).is_empty());
+    assert_eq!(sender.detect(150), [2]);
+}
+
+#[test]
+fn a_resend_for_nothing_widens_the_reordering_window() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..2);
+    sender.ack(40, 1, 0);
+    assert_eq!(sender.detect(40), [0]);
+    sender.send(40, 0..1);
+    // The first transmission was late, not lost.
+    let sample = sender.ack(45, 0, 0);
+    assert_eq!(
+        sample,
+        Some(Sample {
+            sent: Millis(0),
+            rtt: 45
+        })
+    );
+    assert_eq!(sender.rack.spurious, 1);
+    assert!(sender.rack.reo_wnd() > 0);
+}
+
+#[test]
+fn a_lost_acknowledgement_packet_is_not_taken_for_a_run_of_losses() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..20);
+    sender.send(10, 20..21);
+    sender.ack(50, 0, 0);
+    sender.ack(60, 20, 10);
+    // Of 1 to 19 only the first is reported lost, and none counts as in flight any more.
+    assert_eq!(sender.detect(60), [1]);
+    assert_eq!(sender.rack.pipe, 0);
+    assert!(sender.rack.holds(Sn(19)) && !sender.rack.holds(Sn(1)));
+    // `una` passes all of them.
+    for sn in 1..20 {
+        let flying = sender.flying.remove(&sn).expect("in flight");
+        sender.rack.ends(Sn(sn), flying);
+    }
+    sender.send(70, 21..22);
+    assert!(sender.detect(70).is_empty());
+    assert_eq!((sender.rack.pipe, sender.rack.lost), (1, 1));
+}
+
+#[test]
+fn a_run_that_una_stops_in_is_lost() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..6);
+    sender.ack(50, 5, 0);
+    assert_eq!(sender.detect(50), [0]);
+    sender.send(50, 0..1);
+    sender.ack(100, 0, 50);
+    assert_eq!(sender.detect(100), [1, 2, 3, 4]);
+    assert_eq!(sender.rack.lost, 5);
+}
+
+#[test]
+fn of_a_run_that_partly_arrived_only_what_una_stops_at_is_lost() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..10);
+    sender.ack(50, 9, 0);
+    assert_eq!(sender.detect(50), [0]);
+    sender.send(50, 0..1);
+    sender.ack(100, 0, 50);
+    for sn in 1..4 {
+        let flying = sender.flying.remove(&sn).expect("in flight");
+        sender.rack.ends(Sn(sn), flying);
+    }
+    assert_eq!(sender.detect(100), [4]);
+    assert!(sender.rack.holds(Sn(5)) && !sender.rack.holds(Sn(4)));
+}
+
+#[test]
+fn a_run_behind_a_long_queue_is_lost_at_once() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    sender.ack(20, 0, 0);
+    sender.send(20, 1..7);
+    sender.ack(80, 6, 20);
+    assert_eq!(sender.detect(80), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn forged_stamps_give_no_sample() {
+    let mut sender = Sender::new();
+    sender.send(100, 0..3);
+    assert_eq!(
+        sender.ack(150, 0, 99),
+        None,
+        "an earlier one of a segment sent once"
+    );
+    assert_eq!(sender.ack(150, 1, 101), None, "a later one");
+    assert_eq!(sender.ack(70_000, 2, 100), None, "a minute");
+    assert_eq!(sender.rack.srtt, 0);
+}
+
+#[test]
+fn numbers_and_clocks_that_wrap_are_as_others() {
+    let mut sender = Sender::new();
+    let start = u32::MAX - 5;
+    for n in 0..2u32 {
+        let sn = Sn(u32::MAX).plus(n).0;
+        sender.flying.insert(
+            sn,
+            Flying {
+                ts: Millis(start.wrapping_add(n * 10)),
+                xmit: 1,
+                lost: false,
+            },
+        );
+        sender.log.push_back(Sent {
+            sn: Sn(sn),
+            ts: Millis(start.wrapping_add(n * 10)),
+        });
+        sender.rack.begins();
+    }
+    let now = start.wrapping_add(60);
+    assert!(sender.ack(now, 0, start.wrapping_add(10)).is_some());
+    assert_eq!(sender.detect(now), [u32::MAX]);
+}
