@@ -46,6 +46,7 @@ static void descriptors_ran_out(void)
     struct stage_client *client;
     int i, open[100];
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
     limit = before;
     limit.rlim_cur = 400;
@@ -218,6 +219,7 @@ static void far_clients_were_locked_out(int with_hello)
     uint32_t began;
     unsigned long made;
     double cpu;
+    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = 1;
     stage.config.half_open = 200; /* so that this machine can do to it what a larger one does to 1000 */
@@ -246,10 +248,15 @@ static void far_clients_were_locked_out(int with_hello)
     config.address = far_way.address;
     config.login_time = 3000;
     began = clock_ms();
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL);
-    CHECK(stage_run(&stage, 10000, stage_all_open));
-    CHECK(with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0));
+    /* On a busy machine the server may be past a crowd when a client comes, and the strangers may not have come yet. */
+    for (i = 0; i < 5; ++i) {
+        if (i > 0) stage_leave(client);
+        client = stage_join(&stage, &config, 0);
+        CHECK(client != NULL);
+        CHECK(stage_run(&stage, 10000, stage_all_open));
+        if (with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0)) break;
+    }
+    CHECK(i < 5);
     began = clock_ms() - began;
     cpu = stage_cpu() - cpu;
     made = strangers_stop(&child);

@@ -173,8 +173,7 @@ static void busy(int with_udp)
     struct stage_client *client;
     int i, taken[CHANNELS] = {0};
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage.config.settings.silence = 30000; /* a slow machine takes seconds for what follows */
-    stage.config.settings.dead = 60000;
+    stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
     CHECK_INT(stage_start(&stage), 0);
     stage_client_config(&stage, &config);
@@ -222,6 +221,7 @@ static void server_key_changed(void)
     struct client_config config;
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
     CHECK_INT(stage_start(&stage), 0);
     memcpy(first, stage.public_key, KEYS_PUBLIC);
     stage_client_config(&stage, &config);

@@ -150,6 +150,12 @@ int stage_init(struct stage *stage, uint64_t seed)
     return 0;
 }
 
+void stage_be_patient(struct stage *stage)
+{
+    stage->config.settings.silence = 20000;
+    stage->config.settings.dead = 60000;
+}
+
 void stage_use_ipv6(struct stage *stage)
 {
     struct sockaddr_in6 *address = (struct sockaddr_in6 *)&stage->config.address;

@@ -63,6 +63,12 @@ struct stage {
 /* Settings for a test in a hurry, and keys; the server is not started. 0, or -1. */
 int stage_init(struct stage *stage, uint64_t seed);
 
+/*
+ * For tests in which no session may end: one without TCP waits for twice `silence`, which is one second with the settings above, and
+ * a busy machine takes longer to take it up again. Before stage_start.
+ */
+void stage_be_patient(struct stage *stage);
+
 /* On IPv6 instead of IPv4; before stage_start. */
 void stage_use_ipv6(struct stage *stage);
 
