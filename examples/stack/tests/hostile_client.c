@@ -109,7 +109,7 @@ static void larger_messages_than_documented(int fragments)
     ikcp_wndsize(reliable->kcp, 512, 256);
     client->client.session.program.touched(client->client.session.program.user);
     client->client.session.is_touched = 1;
-    for (i = 0; i < 100 && stage.closes == 0 && stage.wrong == 0; ++i) stage_run(&stage, 20, NULL);
+    for (i = 0; i < 1000 && stage.closes == 0 && stage.wrong == 0; ++i) stage_run(&stage, 20, NULL);
     if (fragments > RELIABLE_FRAGMENTS) {
         CHECK_INT(stage.closes, 1);
         CHECK_INT(stage.end, SESSION_BROKEN);
@@ -132,7 +132,7 @@ static void frame(enum stream_kind kind, const void *bytes, size_t size, int bre
     client = stage_begin_udp(&stage, 0);
     CHECK_INT(stream_send_bytes(&client->client.stream, kind, bytes, size), 0);
     stream_flush(&client->client.stream);
-    for (i = 0; i < 100 && (stage.closes == 0 || !breaks); ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
+    for (i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
     CHECK_INT(stage.closes, breaks);
     if (breaks) CHECK_INT(stage.end, SESSION_BROKEN);
     stage_finish(&stage);
@@ -274,13 +274,14 @@ static void pace(void)
 static void measure(struct stage_client *client, uint32_t time, const char *what)
 {
     double cpu = stage_cpu();
-    memset(client->latencies, 0, sizeof client->latencies);
+    stage_measure(client);
     stage_flow(client, CHANNEL_RELIABLE, client->flows[CHANNEL_RELIABLE].sent, 100, 100);
     stage.hook = pace;
     stage_run(&stage, time, NULL);
     stage.hook = NULL;
-    printf("%s: median %u ms, p99 %u ms, most %u ms; %.0f %% of a core\n", what, stage_latency(client, 0.5),
-           stage_latency(client, 0.99), stage_latency(client, 1), (stage_cpu() - cpu) / 10 / time);
+    printf("%s: median %u ms, p99 %u ms, most %u ms; in CPU p99 %u ms, most %u ms; %.0f %% of a core\n", what,
+           stage_latency(client, 0.5), stage_latency(client, 0.99), stage_latency(client, 1), stage_queue(client, 0.99),
+           stage_queue(client, 1), (stage_cpu() - cpu) / 10 / time);
 }
 
 /* The same over TCP: messages of channel 0, as small as they can be. */
@@ -303,28 +304,47 @@ static void flood_stream(struct client *client, uint32_t time)
 static void others_waited(int over_tcp)
 {
     struct stage_client *client, *flooder;
-    uint32_t before;
     pid_t child;
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage.config.packet_rate = 2000; /* a rate that is beyond none of the machines and tools that this runs on */
+    stage.config.packet_rate = 700; /* more than the honest client needs; whatever this runs on can take more */
     client = stage_begin_udp(&stage, 0);
     flooder = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     measure(client, 1000, "before a flood");
-    before = stage_latency(client, 0.99);
+    CHECK_INT(stage_counts(&stage).excess, 0);
     flooder->is_frozen = 1;
     fflush(stdout);
     child = fork();
     if (child == 0 && over_tcp) flood_stream(&flooder->client, 3000);
     if (child == 0) flood(&flooder->client, 3000);
     measure(client, 2500, "during a flood");
-    CHECK(stage_latency(client, 0.99) < (100 + 10 * before) * stage_slowness());
+    CHECK(stage_queue(client, 0.99) < 150 * stage_slowness());
     if (!over_tcp) CHECK(stage_counts(&stage).excess > 0);
     CHECK_INT(client->opens, 1);
     CHECK(child > 0 && waitpid(child, NULL, 0) == child);
     if (!over_tcp) printf("of the flood %lu packets were too many\n", stage_counts(&stage).excess);
     stage.busy = 0; /* the flooder took no echoes */
     stage_finish(&stage);
+}
+
+static int all_know(const struct stage *stage)
+{
+    const struct stage_client *client;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        if (client->exists && !client_is_open(&client->client) && client->closes == 0) return 0;
+    }
+    return 1;
+}
+
+static size_t sessions;
+
+/* The first has gone, and another is in its place. */
+static int is_replaced(const struct stage *stage)
+{
+    const struct stage_client *client;
+    size_t open = 0;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) open += client_is_open(&client->client);
+    return stage->clients[0].client.state == CLIENT_STOPPED && open == sessions && stage_counts(stage).sessions == sessions;
 }
 
 /* One account opened thousands of sessions. */
@@ -343,15 +363,14 @@ static void account_took_all(int per_host)
     for (i = 0; i < 4; ++i) {
         if (i == 3) memcpy(config.request.name, "another", 8);
         CHECK(stage_join(&stage, &config, 0) != NULL);
-        stage_run(&stage, 100, NULL);
+        CHECK(stage_run(&stage, 20000, all_know));
     }
-    CHECK_INT(stage_counts(&stage).sessions, per_host ? 2 : 3);
+    sessions = per_host ? 2 : 3;
+    CHECK_INT(stage_counts(&stage).sessions, sessions);
     CHECK_INT(stage.clients[2].refusal, LOGIN_TOO_MANY);
     CHECK_INT(client_is_open(&stage.clients[3].client), !per_host);
     client_stop(&stage.clients[0].client); /* makes room */
-    stage_run(&stage, 500, NULL);
-    CHECK_INT(stage_counts(&stage).sessions, per_host ? 2 : 3);
-    CHECK(client_is_open(&stage.clients[2].client) || client_is_open(&stage.clients[3].client));
+    CHECK(stage_run(&stage, 20000, is_replaced));
     stage_finish(&stage);
 }
 

@@ -5,7 +5,6 @@
 #include "usual.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,6 +33,11 @@ static void start(void)
 
 /* ---- file descriptors ---- */
 
+static int many_are_half_open(const struct stage *stage)
+{
+    return stage_counts(stage).half_open > 200;
+}
+
 /* They ran out before there were too many connections by the settings, and nobody could log in. */
 static void descriptors_ran_out(void)
 {
@@ -41,6 +45,7 @@ static void descriptors_ran_out(void)
     struct stage_client *client;
     int i, open[100];
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
     limit = before;
     limit.rlim_cur = 400;
@@ -57,9 +62,8 @@ static void descriptors_ran_out(void)
     client = stage_enter(&stage, 0); /* which needs descriptors too, of the same process */
     strangers.hold = 380;
     CHECK_INT(strangers_start(&child, &strangers), 0);
-    stage_run(&stage, 300, NULL);
+    CHECK(stage_run(&stage, 20000, many_are_half_open));
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    CHECK(stage_counts(&stage).half_open > 200);
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* it must get in once more */
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
@@ -89,12 +93,18 @@ static double cost; /* CPU of the last measurement */
 static void measure(struct stage_client *client, uint32_t time)
 {
     double began = stage_cpu();
-    memset(client->latencies, 0, sizeof client->latencies);
+    stage_measure(client);
     stage_flow(client, CHANNEL_RELIABLE, client->flows[CHANNEL_RELIABLE].sent, 100, 100);
     stage.hook = pace;
     stage_run(&stage, time, NULL);
     stage.hook = NULL;
     cost = stage_cpu() - began;
+}
+
+static int thousand_came(const struct stage *stage)
+{
+    struct server_counts counts = stage_counts(stage);
+    return counts.half_open + counts.displaced >= 1000;
 }
 
 /* A thousand hellos at once, and every session waited for all of them. */
@@ -117,14 +127,14 @@ static void sessions_waited_for_hellos(size_t half_open)
     strangers.hello_size = sizeof hello;
     strangers.hello_at_once = 1;
     CHECK_INT(strangers_start(&child, &strangers), 0);
-    stage_run(&stage, 1000, NULL);
+    CHECK(stage_run(&stage, 20000, thousand_came));
     CHECK_INT(stage_counts(&stage).half_open, half_open < 1000 ? half_open : 1000);
     strangers_speak(&child);
     measure(client, 700);
-    printf("1000 hellos at once, %s: before at most %u ms; then median %u, p99 %u, most %u ms; %.0f us of CPU each\n",
+    printf("1000 hellos at once, %s: before at most %u ms; then median %u, p99 %u, most %u ms, in CPU most %u ms; %.0f us of CPU each\n",
            stage_counts(&stage).cookies > 0 ? "with cookies" : "without cookies", before, stage_latency(client, 0.5),
-           stage_latency(client, 0.99), stage_latency(client, 1), (cost - usual) / 1000);
-    CHECK(stage_latency(client, 0.99) < (50 + 5 * before) * stage_slowness());
+           stage_latency(client, 0.99), stage_latency(client, 1), stage_queue(client, 1), (cost - usual) / 1000);
+    CHECK(stage_queue(client, 1) < 15 * stage_slowness());
     strangers_stop(&child);
     stage_finish(&stage);
 }
@@ -168,9 +178,10 @@ static void far_turn(void)
     }
     if (far_way.ends[1] < 0) {
         if ((int32_t)(now - far_way.connect_at) < 0) return;
-        far_way.ends[1] = socket(AF_INET, SOCK_STREAM, 0);
-        CHECK_INT(connect(far_way.ends[1], (struct sockaddr *)&stage.config.address, stage.config.address_size), 0);
-        CHECK_INT(fcntl(far_way.ends[1], F_SETFL, O_NONBLOCK), 0);
+        /* Without waiting: when the queue of connections is full, nobody but this thread empties it. */
+        far_way.ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        CHECK(connect(far_way.ends[1], (struct sockaddr *)&stage.config.address, stage.config.address_size) == 0 ||
+              errno == EINPROGRESS);
         far_way.connections += 1;
     }
     for (side = 0; side < 2; ++side) {
@@ -189,12 +200,12 @@ static void far_turn(void)
         while (far_way.first[side] != far_way.last[side]) {
             chunk = &far_way.chunks[side][far_way.first[side] % 64];
             if ((int32_t)(now - chunk->due) < 0) break;
-            far_way.first[side] += 1;
             if (chunk->size == 0) {
                 far_hang_up();
                 return;
             }
-            send(far_way.ends[!side], chunk->bytes, (size_t)chunk->size, MSG_NOSIGNAL);
+            if (send(far_way.ends[!side], chunk->bytes, (size_t)chunk->size, MSG_NOSIGNAL) < 0 && errno == EAGAIN) break;
+            far_way.first[side] += 1;
         }
     }
 }
@@ -208,6 +219,7 @@ static void far_clients_were_locked_out(int with_hello)
     uint32_t began;
     unsigned long made;
     double cpu;
+    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = 1;
     stage.config.half_open = 200; /* so that this machine can do to it what a larger one does to 1000 */
@@ -236,10 +248,15 @@ static void far_clients_were_locked_out(int with_hello)
     config.address = far_way.address;
     config.login_time = 3000;
     began = clock_ms();
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL);
-    CHECK(stage_run(&stage, 10000, stage_all_open));
-    CHECK(with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0));
+    /* On a busy machine the server may be past a crowd when a client comes, and the strangers may not have come yet. */
+    for (i = 0; i < 5; ++i) {
+        if (i > 0) stage_leave(client);
+        client = stage_join(&stage, &config, 0);
+        CHECK(client != NULL);
+        CHECK(stage_run(&stage, 20000, stage_all_open));
+        if (with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0)) break;
+    }
+    CHECK(i < 5);
     began = clock_ms() - began;
     cpu = stage_cpu() - cpu;
     made = strangers_stop(&child);
@@ -281,6 +298,21 @@ static int has_asked(const struct stage *stage)
     return asks > 0;
 }
 
+static int some_were_turned_away(const struct stage *stage)
+{
+    return stage_counts(stage).turned_away > 0;
+}
+
+static int is_refused(const struct stage *stage)
+{
+    return stage->clients[1].refusal == 77;
+}
+
+static int none_is_half_open(const struct stage *stage)
+{
+    return stage_counts(stage).half_open == 0;
+}
+
 /* The program decides later, or not at all, or when the client has gone; and sees the address. */
 static void login_answered_later(void)
 {
@@ -289,12 +321,12 @@ static void login_answered_later(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = decide_later;
     stage.config.on_connect = one_in_two;
-    stage.config.login_time = 500;
+    stage.config.login_time = 1500;
     start();
     turned_away = 1;
     client = stage_enter(&stage, 0);
-    stage_run(&stage, 300, NULL);
-    CHECK(connects > 0 && stage_counts(&stage).turned_away > 0);
+    CHECK(stage_run(&stage, 20000, some_were_turned_away));
+    CHECK(connects > 0);
     CHECK_INT(asks, 0);
     turned_away = 0;
     CHECK(stage_run(&stage, 20000, has_asked));
@@ -313,18 +345,17 @@ static void login_answered_later(void)
     CHECK(stage_run(&stage, 20000, has_asked));
     CHECK(asked.id != id);
     CHECK_INT(server_answer(stage.server, asked.id, 77), 0);
-    stage_run(&stage, 15, NULL);
-    CHECK_INT(client->refusal, 77);
+    CHECK(stage_run(&stage, 20000, is_refused));
     asks = 0;
     CHECK(stage_run(&stage, 20000, has_asked));
     stage_leave(client);
-    stage_run(&stage, 50, NULL);
+    CHECK(stage_run(&stage, 20000, none_is_half_open));
     CHECK_INT(server_answer(stage.server, asked.id, 0), -1); /* it has gone */
     asks = 0;
     client = stage_enter(&stage, 0);
     CHECK(stage_run(&stage, 20000, has_asked));
     id = asked.id;
-    stage_run(&stage, 700, NULL);
+    stage_run(&stage, 1700, NULL);
     CHECK_INT(server_answer(stage.server, id, 0), -1); /* too late */
     CHECK_INT(stage_counts(&stage).sessions, 1);
     stage_finish(&stage);
@@ -345,6 +376,11 @@ static int said_farewell(const struct stage *stage)
     return stage->wrong > 0;
 }
 
+static int eighty_were_displaced(const struct stage *stage)
+{
+    return stage_counts(stage).displaced >= 80;
+}
+
 /* A session that says its last words was on the list of strangers, and they displaced it. */
 static void last_words_were_cut_off(void)
 {
@@ -359,8 +395,7 @@ static void last_words_were_cut_off(void)
     stage_run(&stage, 20, NULL);
     strangers.hold = 100;
     CHECK_INT(strangers_start(&child, &strangers), 0);
-    stage_run(&stage, 300, NULL);
-    CHECK(stage_counts(&stage).displaced >= 80);
+    CHECK(stage_run(&stage, 20000, eighty_were_displaced));
     client->is_frozen = 0;
     CHECK(stage_run(&stage, 20000, said_farewell));
     CHECK_INT(client->end == SESSION_OPEN || client->end == SESSION_LEFT, 1);

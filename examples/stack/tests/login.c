@@ -15,6 +15,11 @@ static int three_closes(const struct stage *stage)
     return stage->clients[0].closes >= 3;
 }
 
+static int nobody_is_left(const struct stage *stage)
+{
+    return stage->clients[0].client.state == CLIENT_STOPPED && stage_counts(stage).half_open == 0;
+}
+
 /* Tries three times, in vain. */
 static struct stage_client *in_vain(const struct client_config *config, enum session_end end, int refusal)
 {
@@ -26,9 +31,7 @@ static struct stage_client *in_vain(const struct client_config *config, enum ses
     CHECK_INT(client->opens, 0);
     CHECK_INT(stage.opens, 0);
     client_stop(&client->client);
-    stage_run(&stage, 250, NULL);
-    CHECK_INT(client->client.state, CLIENT_STOPPED);
-    CHECK_INT(stage_counts(&stage).half_open, 0);
+    CHECK(stage_run(&stage, 20000, nobody_is_left));
     return client;
 }
 
@@ -42,6 +45,11 @@ static void wrong_key(void)
     in_vain(&config, SESSION_UNTRUSTED, 0);
     CHECK_INT(stage_counts(&stage).logins, 0);
     stage_close(&stage);
+}
+
+static int is_closed(const struct stage *stage)
+{
+    return stage->clients[0].closes > 0;
 }
 
 /* A server that takes the hello for one of its own and answers: what it answers gives it away. */
@@ -58,8 +66,7 @@ static void impostor(void)
     fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
     CHECK_INT(send(fd, answer, sizeof answer, 0), sizeof answer);
-    stage_run(&stage, 10, NULL);
-    CHECK_INT(client->closes, 1);
+    CHECK(stage_run(&stage, 20000, is_closed));
     CHECK_INT(client->end, SESSION_UNTRUSTED);
     close(fd);
     close(listener);
@@ -97,7 +104,7 @@ static void full(void)
     CHECK_INT(stage_start(&stage), 0);
     for (i = 0; i < 3; ++i) {
         stage_enter(&stage, 0);
-        stage_run(&stage, 30, NULL);
+        CHECK(i == 2 || stage_run(&stage, 20000, stage_all_open));
     }
     CHECK(stage_run(&stage, 20000, first_two_open));
     CHECK_INT(stage.clients[2].end, SESSION_REFUSED);
@@ -109,26 +116,37 @@ static void full(void)
     stage_close(&stage);
 }
 
+static int two_closes(const struct stage *stage)
+{
+    return stage->clients[0].closes >= 2;
+}
+
+static int found_nobody(const struct stage *stage)
+{
+    return stage->clients[0].end == SESSION_CUT;
+}
+
 /* A server that is not there, or hangs. */
 static void nobody(void)
 {
     struct client_config config;
     struct stage_client *client;
+    uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
     stage_client_config(&stage, &config);
     config.login_time = 100;
     stage.is_frozen = 1;
     client = stage_join(&stage, &config, 0);
-    stage_run(&stage, 450, NULL);
-    CHECK(client->closes >= 2 && client->closes <= 4);
+    CHECK(client != NULL && stage_run(&stage, 20000, two_closes));
+    CHECK(clock_ms() - began >= 200);
     CHECK_INT(client->end, SESSION_SILENT);
     stage.is_frozen = 0;
     stage_stop(&stage);
-    CHECK(stage_run(&stage, 20000, three_closes));
-    stage_run(&stage, 300, NULL);
-    CHECK_INT(client->end, SESSION_CUT);
+    CHECK(stage_run(&stage, 20000, found_nobody));
+    stage_leave(client);
     CHECK_INT(stage_start(&stage), 0);
+    stage_enter(&stage, 0); /* with time to log in */
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_close(&stage);
 }
@@ -155,7 +173,7 @@ static void busy(int with_udp)
     struct stage_client *client;
     int i, taken[CHANNELS] = {0};
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage.config.settings.silence = 2000;
+    stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
     CHECK_INT(stage_start(&stage), 0);
     stage_client_config(&stage, &config);
@@ -188,9 +206,9 @@ static void busy(int with_udp)
     stage_close(&stage);
 }
 
-static int second_open(const struct stage *stage)
+static int second_closed(const struct stage *stage)
 {
-    return client_is_open(&stage->clients[1].client);
+    return stage->clients[1].closes > 0;
 }
 
 /*
@@ -203,6 +221,7 @@ static void server_key_changed(void)
     struct client_config config;
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
     CHECK_INT(stage_start(&stage), 0);
     memcpy(first, stage.public_key, KEYS_PUBLIC);
     stage_client_config(&stage, &config);
@@ -224,7 +243,8 @@ static void server_key_changed(void)
     stage_leave(&stage.clients[1]);
     memcpy(config.server_key, first, KEYS_PUBLIC);
     CHECK(stage_join(&stage, &config, 0) != NULL); /* with one that the server has no longer */
-    CHECK_INT(stage_run(&stage, 300, second_open), 0);
+    CHECK(stage_run(&stage, 20000, second_closed));
+    CHECK_INT(stage.clients[1].opens, 0);
     CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
     stage_leave(&stage.clients[1]);
     stage_flows(client, 200); /* who was in is in */

@@ -302,6 +302,7 @@ static void cut_ended_the_session(int with_udp)
     uint32_t i;
     int other = socket(AF_INET, SOCK_STREAM, 0); /* which is not connected */
     CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
     client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));

@@ -82,13 +82,19 @@ static int is_right(struct stage_client *client, int channel, const unsigned cha
     return number == flow->returned;
 }
 
+static void note(uint32_t *counts, uint32_t took)
+{
+    counts[took < STAGE_LATENCIES ? took : STAGE_LATENCIES - 1] += 1;
+}
+
 static void on_message(void *user, int channel, const void *bytes, size_t size)
 {
     struct stage_client *client = user;
     if (is_right(client, channel, bytes, size)) {
         if (channel == CHANNEL_RELIABLE) {
-            uint32_t took = clock_ms() - client->sent_at[client->flows[channel].returned % STAGE_AHEAD];
-            client->latencies[took < STAGE_LATENCIES ? took : STAGE_LATENCIES - 1] += 1;
+            uint32_t slot = client->flows[channel].returned % STAGE_AHEAD;
+            note(client->latencies, clock_ms() - client->sent_at[slot]);
+            note(client->queues, (uint32_t)((stage_cpu() - client->cpu_at[slot]) / 1000));
         }
         client->flows[channel].returned += 1;
     } else {
@@ -109,7 +115,10 @@ static void send_more(struct stage_client *client)
             put_u32(bytes, client->session);
             put_u32(bytes + 4, flow->sent);
             for (i = 8; i < flow->size; ++i) bytes[i] = content(client->session, flow->sent, i);
-            if (channel == CHANNEL_RELIABLE) client->sent_at[flow->sent % STAGE_AHEAD] = clock_ms();
+            if (channel == CHANNEL_RELIABLE) {
+                client->sent_at[flow->sent % STAGE_AHEAD] = clock_ms();
+                client->cpu_at[flow->sent % STAGE_AHEAD] = stage_cpu();
+            }
             if (client_send(&client->client, channel, bytes, flow->size) < 0) break;
             flow->sent += 1;
         }
@@ -141,6 +150,12 @@ int stage_init(struct stage *stage, uint64_t seed)
     return 0;
 }
 
+void stage_be_patient(struct stage *stage)
+{
+    stage->config.settings.silence = 20000;
+    stage->config.settings.dead = 60000;
+}
+
 void stage_use_ipv6(struct stage *stage)
 {
     struct sockaddr_in6 *address = (struct sockaddr_in6 *)&stage->config.address;
@@ -150,15 +165,32 @@ void stage_use_ipv6(struct stage *stage)
     stage->config.address_size = sizeof *address;
 }
 
-uint32_t stage_latency(const struct stage_client *client, double part)
+/* The least value that this part of all does not exceed. */
+static uint32_t quantile(const uint32_t *counts, double part)
 {
     uint32_t i, total = 0, so_far = 0;
-    for (i = 0; i < STAGE_LATENCIES; ++i) total += client->latencies[i];
+    for (i = 0; i < STAGE_LATENCIES; ++i) total += counts[i];
     for (i = 0; i < STAGE_LATENCIES; ++i) {
-        so_far += client->latencies[i];
+        so_far += counts[i];
         if (so_far >= part * total) break;
     }
     return i;
+}
+
+uint32_t stage_latency(const struct stage_client *client, double part)
+{
+    return quantile(client->latencies, part);
+}
+
+uint32_t stage_queue(const struct stage_client *client, double part)
+{
+    return quantile(client->queues, part);
+}
+
+void stage_measure(struct stage_client *client)
+{
+    memset(client->latencies, 0, sizeof client->latencies);
+    memset(client->queues, 0, sizeof client->queues);
 }
 
 int stage_start(struct stage *stage)
@@ -261,11 +293,11 @@ double stage_cpu(void)
 double stage_slowness(void)
 {
     unsigned char public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
-    uint32_t began = clock_ms();
+    double cpu = stage_cpu();
     int i;
     for (i = 0; i < 100; ++i) keys_make(public_key, secret_key); /* 4 ms */
-    began = clock_ms() - began;
-    return began > 10 ? began / 10.0 : 1;
+    cpu = stage_cpu() - cpu;
+    return cpu > 10000 ? cpu / 10000 : 1;
 }
 
 struct server_counts stage_counts(const struct stage *stage)
