@@ -18,7 +18,7 @@ golden=$work/golden
 LC_ALL=C sort -k2 "$root"/tests/golden/symbols*.txt >"$golden"
 # Names in C that any of the files may ask for: memory, vsnprintf() as C libraries call it, and arithmetic that compilers
 # leave to their own library on machines of 32 bits.
-asked='abort|(__)?bzero|free|malloc|mem(cmp|cpy|move|set)|(__)?vsnprintf(_chk)?|__aeabi_[a-z0-9_]+|__u?(div|mod|divmod)[ds]i[34]|__multi3|__(stack_pointer|indirect_function_table)|_GLOBAL_OFFSET_TABLE_'
+asked='abort|bcmp|(__)?bzero|free|malloc|mem(cmp|cpy|move|set)|(__)?vsnprintf(_chk)?|__aeabi_[a-z0-9_]+|__u?(div|mod|divmod)[ds]i[34]|__multi3|__(stack_pointer|indirect_function_table)|_GLOBAL_OFFSET_TABLE_'
 
 fail() {
     echo "$name: $*" >&2
