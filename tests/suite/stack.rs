@@ -3,10 +3,11 @@
 
 use std::env;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::library::{self, DEFAULT, root};
 use crate::memo::Memo;
@@ -319,7 +320,16 @@ impl Chat {
             .spawn()
             .map_err(|error| error.to_string())?;
         let key = key.trim().to_string();
-        Ok(Chat { server, port, key })
+        let chat = Chat { server, port, key };
+        // A client that comes before the server listens is refused.
+        let patience = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > patience {
+                return Err("the server does not listen".to_string());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(chat)
     }
 
     /// Runs a client that logs in, and succeeds when each channel has brought back what it said.
