@@ -366,6 +366,10 @@ fn on_a_link_that_is_down_stubs_become_rare() {
     s.packets();
     let first = s.departures(1100, 10).len();
     assert!((50..60).contains(&first), "{first}");
+    // Six thousand flushes take minutes there.
+    if cfg!(miri) {
+        return;
+    }
     let minute = s.departures(61_100, 10).len();
     assert!((150..250).contains(&minute), "{minute}");
 }
