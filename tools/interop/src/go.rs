@@ -10,12 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use kcp_peers::go;
 use tempfile::TempDir;
 
 use crate::transfer::{Digest, Mode, Report};
-
-/// Where Debian's packages put the sources of Go libraries.
-const GOPATH: &str = "/usr/share/gocode";
 
 /// Which part of kcp-go is used, and which side speaks first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,29 +67,13 @@ pub struct Job {
 impl Go {
     /// Builds the program; the error says what is missing.
     pub fn build() -> Result<Go, String> {
-        let library = Path::new(GOPATH).join("src/github.com/xtaci/kcp-go/kcp.go");
-        if !library.exists() {
-            return Err(format!("{} is missing", library.display()));
-        }
         let folder = TempDir::new().map_err(|error| error.to_string())?;
-        let program = folder.path().join("peer");
-        let build = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&program)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("go/peer.go"))
-            .env("GO111MODULE", "off")
-            .env("GOPATH", GOPATH)
-            // GOPATH cannot be written to, and HOME may be unset.
-            .env("GOCACHE", folder.path().join("cache"))
-            .output()
-            .map_err(|error| format!("go: {error}"))?;
-        match build.status.success() {
-            true => Ok(Go {
-                program,
-                _folder: folder,
-            }),
-            false => Err(String::from_utf8_lossy(&build.stderr).into_owned()),
-        }
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("go/peer.go");
+        go::build(&source, folder.path(), "peer").map_err(|error| error.to_string())?;
+        Ok(Go {
+            program: folder.path().join("peer"),
+            _folder: folder,
+        })
     }
 
     pub fn start(&self, job: &Job) -> Result<Peer> {

@@ -2,12 +2,14 @@
 //! go through the emulated link. [`gettimeofday`] gives it our clock, so a run is reproducible from its seed, like those of KCP.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ffi::{c_int, c_void};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::ptr;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
+use kcp_peers::enet::{Enet, Event, Host, Peer};
 
 use crate::link::{Config, Count, Link, Micros, Pipe, UDP_IP_HEADERS};
 use crate::session::{CLIENT, Pair, SERVER, TICK};
@@ -55,162 +57,43 @@ fn set_clock(now: Micros) {
     CLOCK.set(Some(EPOCH_MILLIS + now / 1000));
 }
 
-/// `ENetAddress`: the host in network order, the port in the machine's.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Address {
-    host: u32,
-    port: u16,
-}
-
-/// The first fields of `ENetHost`.
-#[repr(C)]
-struct Host {
-    socket: c_int,
-    address: Address,
-}
-
-/// `ENetPacket`
-#[repr(C)]
-struct Packet {
-    references: usize,
-    flags: u32,
-    data: *mut u8,
-    length: usize,
-}
-
-/// `ENetEvent`
-#[repr(C)]
-struct Event {
-    kind: c_int,
-    peer: *mut c_void,
-    channel: u8,
-    data: u32,
-    packet: *mut Packet,
-}
-
-const EVENT_CONNECT: c_int = 1;
-const EVENT_DISCONNECT: c_int = 2;
-const EVENT_RECEIVE: c_int = 3;
-const FLAG_RELIABLE: u32 = 1;
-
-/// The functions of libenet that are used.
-pub struct Enet {
-    _library: libloading::Library,
-    initialize: unsafe extern "C" fn() -> c_int,
-    linked_version: unsafe extern "C" fn() -> u32,
-    time_get: unsafe extern "C" fn() -> u32,
-    host_create: unsafe extern "C" fn(*const Address, usize, usize, u32, u32) -> *mut Host,
-    host_destroy: unsafe extern "C" fn(*mut Host),
-    host_connect: unsafe extern "C" fn(*mut Host, *const Address, usize, u32) -> *mut c_void,
-    host_service: unsafe extern "C" fn(*mut Host, *mut Event, u32) -> c_int,
-    packet_create: unsafe extern "C" fn(*const c_void, usize, u32) -> *mut Packet,
-    packet_destroy: unsafe extern "C" fn(*mut Packet),
-    peer_send: unsafe extern "C" fn(*mut c_void, u8, *mut Packet) -> c_int,
-}
-
-impl Enet {
-    /// Loads the library of the distribution.
-    pub fn load() -> Result<Rc<Enet>> {
-        const NAMES: [&str; 2] = ["libenet.so.7", "libenet.so"];
-        // SAFETY: libenet's initialisers do nothing unusual.
-        let library = NAMES
-            .iter()
-            .find_map(|name| unsafe { libloading::Library::new(name) }.ok())
-            .context(
-                "libenet is not installed (Debian: libenet7, which libenet-dev brings along)",
-            )?;
-        macro_rules! symbol {
-            ($name:literal) => {
-                // SAFETY: the field's type is the function's in enet.h of 1.3.
-                *unsafe { library.get(concat!($name, "\0").as_bytes()) }
-                    .context(concat!("libenet lacks ", $name))?
-            };
-        }
-        let enet = Enet {
-            initialize: symbol!("enet_initialize"),
-            linked_version: symbol!("enet_linked_version"),
-            time_get: symbol!("enet_time_get"),
-            host_create: symbol!("enet_host_create"),
-            host_destroy: symbol!("enet_host_destroy"),
-            host_connect: symbol!("enet_host_connect"),
-            host_service: symbol!("enet_host_service"),
-            packet_create: symbol!("enet_packet_create"),
-            packet_destroy: symbol!("enet_packet_destroy"),
-            peer_send: symbol!("enet_peer_send"),
-            _library: library,
-        };
-        // SAFETY: the functions are those of a loaded libenet.
-        unsafe {
-            ensure!((enet.initialize)() == 0, "enet_initialize failed");
-            ensure!(
-                (enet.linked_version)() >> 8 == 0x0103,
-                "libenet is not of the 1.3 series that these structures describe"
-            );
-            for millis in [5_000, 123_456] {
-                CLOCK.set(Some(millis));
-                let told = (enet.time_get)();
-                CLOCK.set(None);
-                ensure!(
-                    u64::from(told) == millis,
-                    "libenet does not read this process's clock"
-                );
-            }
-        }
-        Ok(Rc::new(enet))
+/// Loads ENet, and sees to it that it goes by this process's clock.
+pub fn load() -> Result<Rc<Enet>> {
+    let enet = Enet::load()?;
+    for millis in [5_000, 123_456] {
+        CLOCK.set(Some(millis));
+        let told = enet.time();
+        CLOCK.set(None);
+        ensure!(
+            u64::from(told) == millis,
+            "libenet does not read this process's clock"
+        );
     }
-
-    pub fn version(&self) -> String {
-        // SAFETY: a function of a loaded libenet.
-        let version = unsafe { (self.linked_version)() };
-        format!(
-            "{}.{}.{}",
-            version >> 16,
-            version >> 8 & 0xff,
-            version & 0xff
-        )
-    }
+    Ok(enet)
 }
 
 /// One end: an ENet host with one peer.
 struct End {
-    enet: Rc<Enet>,
-    host: *mut Host,
-    peer: *mut c_void,
+    host: Host,
+    peer: Option<Peer>,
     /// The socket between this end and the link, and the address of the end's own socket.
     proxy: UdpSocket,
     address: SocketAddr,
-    received: std::collections::VecDeque<Vec<u8>>,
+    received: VecDeque<Vec<u8>>,
     broken: bool,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        // SAFETY: the host was created by this library and is destroyed once.
-        unsafe { (self.enet.host_destroy)(self.host) }
-    }
 }
 
 impl End {
     fn new(enet: &Rc<Enet>) -> Result<End> {
-        let local = Address {
-            host: u32::from(Ipv4Addr::LOCALHOST).to_be(),
-            port: 0,
-        };
-        // SAFETY: a valid address; one peer, one channel, no bandwidth limits.
-        let host = unsafe { (enet.host_create)(&local, 1, 1, 0, 0) };
-        ensure!(!host.is_null(), "enet_host_create failed");
-        // SAFETY: the host is alive and its first fields are those of `Host`.
-        let port = unsafe { (*host).address.port };
+        let host = Host::new(enet, Some(Ipv4Addr::LOCALHOST), 1)?;
         let proxy = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         proxy.set_nonblocking(true)?;
         Ok(End {
-            enet: Rc::clone(enet),
+            address: (Ipv4Addr::LOCALHOST, host.port()).into(),
             host,
-            peer: ptr::null_mut(),
+            peer: None,
             proxy,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-            received: Default::default(),
+            received: VecDeque::new(),
             broken: false,
         })
     }
@@ -219,47 +102,25 @@ impl End {
         let SocketAddr::V4(proxy) = self.proxy.local_addr()? else {
             bail!("a loopback socket without IPv4 address");
         };
-        let to = Address {
-            host: u32::from(*proxy.ip()).to_be(),
-            port: proxy.port(),
-        };
-        // SAFETY: the host is alive and the address valid.
-        self.peer = unsafe { (self.enet.host_connect)(self.host, &to, 1, 0) };
-        ensure!(!self.peer.is_null(), "enet_host_connect failed");
+        self.peer = Some(self.host.connect(proxy)?);
         Ok(())
     }
 
     /// Lets ENet work until it has nothing more to do. Returns whether the connection was established meanwhile.
     fn service(&mut self) -> bool {
         let mut connected = false;
-        loop {
-            let mut event = Event {
-                kind: 0,
-                peer: ptr::null_mut(),
-                channel: 0,
-                data: 0,
-                packet: ptr::null_mut(),
-            };
-            // SAFETY: the host is alive and `event` is laid out as ENet's.
-            if unsafe { (self.enet.host_service)(self.host, &mut event, 0) } <= 0 {
-                return connected;
-            }
-            match event.kind {
-                EVENT_CONNECT => {
-                    self.peer = event.peer;
+        let Ok(()) = self.host.serve::<Infallible>(|event| {
+            match event {
+                Event::Connected(peer) => {
+                    self.peer = Some(peer);
                     connected = true;
                 }
-                EVENT_DISCONNECT => self.broken = true,
-                // SAFETY: a receive event owns a packet of `length` bytes, which is destroyed after it is read.
-                EVENT_RECEIVE => unsafe {
-                    let packet = &*event.packet;
-                    let data = std::slice::from_raw_parts(packet.data, packet.length);
-                    self.received.push_back(data.to_vec());
-                    (self.enet.packet_destroy)(event.packet);
-                },
-                _ => {}
+                Event::Disconnected => self.broken = true,
+                Event::Received(_, data) => self.received.push_back(data.to_vec()),
             }
-        }
+            Ok(())
+        });
+        connected
     }
 }
 
@@ -343,16 +204,8 @@ impl Pair for EnetPair {
 
     fn send(&mut self, side: usize, now: Micros, message: &[u8]) -> Result<()> {
         let end = &mut self.ends[side];
-        // SAFETY: ENet copies the bytes; the peer lives as long as its host; a packet that ENet refuses stays ours.
-        unsafe {
-            let packet =
-                (end.enet.packet_create)(message.as_ptr().cast(), message.len(), FLAG_RELIABLE);
-            ensure!(!packet.is_null(), "enet_packet_create failed");
-            if (end.enet.peer_send)(end.peer, 0, packet) < 0 {
-                (end.enet.packet_destroy)(packet);
-                end.broken = true;
-            }
-        }
+        let peer = end.peer.context("ENet is not connected")?;
+        end.broken |= !end.host.send(peer, message, None)?;
         self.serve(side, now);
         Ok(())
     }

@@ -16,7 +16,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::LibraryArgs;
 use crate::bytes_plot;
 use crate::endpoint::{KcpPair, LONGEST_MESSAGE, MODE_HELP, Mode, window};
-use crate::enet::{Enet, EnetPair};
+use crate::enet::{self, EnetPair};
 use crate::latency_plot;
 use crate::link::{Config, Count, Micros};
 use crate::presets::LinkArgs;
@@ -236,7 +236,7 @@ impl Virtual<'_> {
     }
 
     fn enet(&self) -> Result<Vec<Session>> {
-        let enet = Enet::load()?;
+        let enet = enet::load()?;
         self.bar
             .suspend(|| eprintln!("ENet {} in virtual time", enet.version()));
         self.play(|stream| {
@@ -612,7 +612,7 @@ mod tests {
 
     #[test]
     fn enet_repeats_exactly_too() {
-        if let Err(reason) = Enet::load() {
+        if let Err(reason) = enet::load() {
             eprintln!("skipped: {reason:#}");
             return;
         }

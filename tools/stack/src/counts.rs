@@ -5,6 +5,8 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use anyhow::Result;
+
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
@@ -28,4 +30,13 @@ pub fn answer() {
         }
         process::exit(0);
     });
+}
+
+/// The same beside the tasks of a peer, which run on this thread.
+pub fn answer_beside(tasks: impl Future<Output = Result<()>>) -> Result<()> {
+    answer();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(tasks)
 }

@@ -63,18 +63,19 @@ pub fn all(folder: &Path, beside: &[PathBuf]) -> Result<Vec<Peer>> {
     } else {
         eprintln!("without ENet: libenet7 is missing");
     }
-    match go(folder) {
-        Ok(program) => {
+    let go = Path::new(env!("CARGO_MANIFEST_DIR")).join("go/peer.go");
+    match kcp_peers::go::build(&go, folder, "kcp-go") {
+        Ok(()) => {
             for (name, cipher) in [("kcp-go, AES", "aes"), ("kcp-go", "none")] {
                 peers.push(Peer {
                     name: name.to_string(),
-                    program: program.clone(),
+                    program: folder.join("kcp-go"),
                     first: vec![cipher.to_string()],
                     idles: false,
                 });
             }
         }
-        Err(error) => eprintln!("without kcp-go: {error:#}"),
+        Err(error) => eprintln!("without kcp-go: {error}"),
     }
     Ok(peers)
 }
@@ -114,18 +115,4 @@ fn stack(name: &str, units: &Path, library: &Path, folder: &Path) -> Result<Peer
         first: Vec::new(),
         idles: true,
     })
-}
-
-const GOPATH: &str = "/usr/share/gocode";
-
-fn go(folder: &Path) -> Result<PathBuf> {
-    let program = folder.join("kcp-go");
-    run(Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("go/peer.go"))
-        .env("GO111MODULE", "off")
-        .env("GOPATH", GOPATH)
-        .env("GOCACHE", folder.join("go-cache")))?;
-    Ok(program)
 }

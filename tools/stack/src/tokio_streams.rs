@@ -24,11 +24,7 @@ fn config(job: &Job) -> KcpConfig {
 }
 
 pub fn run(job: &Job) -> Result<()> {
-    counts::answer();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    counts::answer_beside(async {
         if job.is_server {
             serve(job).await
         } else {

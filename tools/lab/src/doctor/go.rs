@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use kcp_peers::go;
+
 use super::Diagnosis;
 use super::capture::{self, PORTS, Passing};
 use super::causes::{Need, Trigger};
@@ -15,37 +17,18 @@ use super::matrix::examine_with;
 use crate::link::{Config, Fate, Link, Loss, Micros, Pipe};
 use crate::session::{CLIENT, SERVER};
 
-/// Where Debian's packages put the sources of Go libraries.
-const GOPATH: &str = "/usr/share/gocode";
-
 /// The program, built once; `None` where Go or kcp-go is missing.
 fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     let build = || {
-        if !Path::new(GOPATH)
-            .join("src/github.com/xtaci/kcp-go")
-            .exists()
-        {
-            return None;
-        }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp");
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tools.join("../target/tmp");
         std::fs::create_dir_all(&folder).unwrap();
-        let program = folder.join("session");
-        let built = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&program)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("go/session.go"))
-            .env("GO111MODULE", "off")
-            .env("GOPATH", GOPATH)
-            .env("GOFLAGS", "")
-            .output()
-            .ok()?;
-        assert!(
-            built.status.success(),
-            "{}",
-            String::from_utf8_lossy(&built.stderr)
-        );
-        Some(program)
+        match go::build(&tools.join("go/session.go"), &folder, "session") {
+            Ok(()) => Some(folder.join("session")),
+            Err(go::Error::Missing(_)) => None,
+            Err(error) => panic!("{error}"),
+        }
     };
     let found = PROGRAM.get_or_init(build).as_deref();
     if found.is_none() {
