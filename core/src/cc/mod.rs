@@ -75,3 +75,27 @@ pub(crate) const fn shift(random: u32) -> u32 {
     let random = random ^ (random >> 17);
     random ^ (random << 5)
 }
+
+#[cfg(test)]
+impl Tick {
+    /// What nobody has measured: each field as it comes from `random`, which goes on.
+    pub(crate) fn nonsense(random: &mut u32) -> Tick {
+        let mut draw = || {
+            *random = shift(*random);
+            *random
+        };
+        Tick {
+            now: draw(),
+            delivered: draw(),
+            delivered_segments: draw(),
+            lost: draw(),
+            pipe: draw(),
+            rtt: Some(draw() % 70_000),
+            newest: Some(draw()),
+            app_limited: draw() % 2 == 0,
+            window_limited: false,
+            went_back: draw() % 2 == 0,
+            segment: draw() % 2000,
+        }
+    }
+}

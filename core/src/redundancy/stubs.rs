@@ -20,7 +20,7 @@ const REPEAT_SHARE: u32 = 50;
 
 /// A message in flight that expires.
 #[derive(Clone, Copy)]
-struct Flight {
+struct Expiring {
     sn: Sn,
     expiry: Millis,
     /// When there is something to do: it expires, or is to be repeated.
@@ -35,7 +35,7 @@ pub(crate) struct Stubs {
     len: Cell<u8>,
     bytes: Cell<[u8; LONGEST]>,
     /// In the order of their numbers.
-    flights: Ring<Flight>,
+    flights: Ring<Expiring>,
     /// When the first of them is due.
     pub(crate) wake: Earliest,
     /// How many segments were acknowledged when this was known.
@@ -67,7 +67,7 @@ impl Stubs {
     pub(crate) fn took_off(&self, sn: Sn, expiry: Millis) {
         if self.on.get() {
             let due = expiry.plus(1);
-            self.flights.push(Flight {
+            self.flights.push(Expiring {
                 sn,
                 expiry,
                 due,
@@ -90,7 +90,7 @@ impl Stubs {
     }
 
     /// Goes through all of them, and keeps those that `keep` does not see arrived.
-    fn review(&self, mut keep: impl FnMut(&mut Flight) -> bool) {
+    fn review(&self, mut keep: impl FnMut(&mut Expiring) -> bool) {
         self.wake.forget();
         self.flights.retain(|flight| {
             let keeps = keep(flight);

@@ -219,6 +219,18 @@ fn stubbing(stub: &[u8]) -> Script {
     s
 }
 
+/// Forty messages in flight, which expire after 15 ms and become stubs of 64 bytes.
+fn forty_in_flight() -> Script {
+    let s = stubbing(&[b'x'; 64]);
+    s.wndsize(100, 0);
+    for _ in 0..40 {
+        send_until(&s, fill(100), 15);
+    }
+    s.flush();
+    s.packets();
+    s
+}
+
 #[test]
 fn a_message_that_expires_in_flight_goes_on_as_a_stub() {
     if is_foreign() {
@@ -336,13 +348,7 @@ fn stubs_beyond_a_packet_take_the_next_one() {
     if is_foreign() {
         return;
     }
-    let s = stubbing(&[b'x'; 64]);
-    s.wndsize(100, 0);
-    for _ in 0..40 {
-        send_until(&s, fill(100), 15);
-    }
-    s.flush();
-    s.packets();
+    let s = forty_in_flight();
     s.update(20);
     let sizes: Vec<usize> = s.packets().iter().map(Vec::len).collect();
     assert_eq!(sizes, [15 * 88, 15 * 88, 10 * 88]);
@@ -456,13 +462,7 @@ fn inside_output_messages_may_be_sent_and_stubs_turned_off() {
     if is_foreign() {
         return;
     }
-    let s = stubbing(&[b'x'; 64]);
-    s.wndsize(100, 0);
-    for _ in 0..40 {
-        send_until(&s, fill(100), 15);
-    }
-    s.flush();
-    s.packets();
+    let s = forty_in_flight();
     let mut calls = 0;
     s.on_output(move |object| {
         calls += 1;

@@ -152,25 +152,8 @@ fn it_looks_for_the_shortest_round_trip_when_it_was_not_seen_for_long() {
 fn nonsense_gives_an_allowance_too() {
     let mut bbr = Bbr::new(0, 1);
     let mut random = 12345u32;
-    let mut draw = || {
-        random = shift(random);
-        random
-    };
     for _ in 0..20_000 {
-        let tick = Tick {
-            now: draw(),
-            delivered: draw(),
-            delivered_segments: draw(),
-            lost: draw(),
-            pipe: draw(),
-            rtt: Some(draw() % 70_000),
-            newest: Some(draw()),
-            app_limited: draw() % 2 == 0,
-            window_limited: false,
-            went_back: draw() % 2 == 0,
-            segment: draw() % 2000,
-        };
-        let allowance = bbr.tick(tick);
+        let allowance = bbr.tick(Tick::nonsense(&mut random));
         assert!(allowance.inflight >= MIN_PIPE_CWND);
     }
 }
