@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "fields.h"
 #include "ikcpx.h"
 
 #define TYPE "ikcp.Kcp"
@@ -338,18 +339,9 @@ SETTING(backoff_limit, 1, ikcpx_backoff_limit(end->kcp, v[0]))
 
 /* ---- structs ---- */
 
-struct member {
-    const char *name;
-    size_t offset;
-    enum { SIGNED, UNSIGNED, LONG } kind;
-};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define LONG_OF(name) {#name, offsetof(struct IKCPX_STATS, name), LONG}
 #define SHORT_OF(name) {#name, offsetof(struct IKCPX_STATS, name), UNSIGNED}
 #define INFO_OF(name) {#name, offsetof(struct IKCPX_CCINFO, name), UNSIGNED}
-#define UNSIGNED_OF(name) {#name, offsetof(struct IKCPCB, name), UNSIGNED}
-#define SIGNED_OF(name) {#name, offsetof(struct IKCPCB, name), SIGNED}
 
 static const struct member stats_members[] = {
     LONG_OF(time), LONG_OF(packets_sent), LONG_OF(bytes_sent), LONG_OF(packets_received), LONG_OF(bytes_received),
@@ -366,33 +358,11 @@ static const struct member info_members[] = {
     INFO_OF(cwnd), INFO_OF(ssthresh), INFO_OF(lost), INFO_OF(needless),
 };
 
-static const struct member fields[] = {
-    UNSIGNED_OF(conv), UNSIGNED_OF(mtu), UNSIGNED_OF(mss), UNSIGNED_OF(state), UNSIGNED_OF(snd_una), UNSIGNED_OF(snd_nxt),
-    UNSIGNED_OF(rcv_nxt), UNSIGNED_OF(ssthresh), SIGNED_OF(rx_rttval), SIGNED_OF(rx_srtt), SIGNED_OF(rx_rto), SIGNED_OF(rx_minrto),
-    UNSIGNED_OF(snd_wnd), UNSIGNED_OF(rcv_wnd), UNSIGNED_OF(rmt_wnd), UNSIGNED_OF(cwnd), UNSIGNED_OF(probe), UNSIGNED_OF(current),
-    UNSIGNED_OF(interval), UNSIGNED_OF(ts_flush), UNSIGNED_OF(xmit), UNSIGNED_OF(nrcv_buf), UNSIGNED_OF(nsnd_buf),
-    UNSIGNED_OF(nrcv_que), UNSIGNED_OF(nsnd_que), UNSIGNED_OF(nodelay), UNSIGNED_OF(updated), UNSIGNED_OF(dead_link),
-    UNSIGNED_OF(incr), SIGNED_OF(fastresend), SIGNED_OF(fastlimit), SIGNED_OF(nocwnd), SIGNED_OF(stream), SIGNED_OF(logmask),
-};
-
-static lua_Number value(const void *object, const struct member *member)
-{
-    const char *at = (const char *)object + member->offset;
-    IUINT64 wide;
-    IUINT32 narrow;
-    IINT32 with_sign;
-    switch (member->kind) {
-    case LONG: memcpy(&wide, at, sizeof wide); return (lua_Number)wide;
-    case UNSIGNED: memcpy(&narrow, at, sizeof narrow); return narrow;
-    default: memcpy(&with_sign, at, sizeof with_sign); return with_sign;
-    }
-}
-
 static void add(lua_State *L, const void *object, const struct member *members, size_t count)
 {
     size_t i;
     for (i = 0; i < count; ++i) {
-        lua_pushnumber(L, value(object, &members[i]));
+        lua_pushnumber(L, member_value(object, &members[i]));
         lua_setfield(L, -2, members[i].name);
     }
 }
@@ -400,10 +370,8 @@ static void add(lua_State *L, const void *object, const struct member *members, 
 static const struct member *field(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 2);
-    size_t i;
-    for (i = 0; i < COUNT(fields); ++i) {
-        if (strcmp(fields[i].name, name) == 0) return &fields[i];
-    }
+    const struct member *found = field_named(name);
+    if (found != NULL) return found;
     luaL_error(L, "no field %s", name);
     return NULL;
 }
@@ -411,7 +379,7 @@ static const struct member *field(lua_State *L)
 static int get(lua_State *L)
 {
     struct end *end = begin(L);
-    lua_pushnumber(L, value(end->kcp, field(L)));
+    lua_pushnumber(L, member_value(end->kcp, field(L)));
     return 1;
 }
 

@@ -25,7 +25,7 @@ build = {{
 
 
 def pack(natives, out):
-    files = {**tree(HERE, "core.c", "ikcp.lua", "Makefile"), "LICENSE": LICENSE}
+    files = {**tree(HERE, "core.c", "ikcp.lua", "Makefile"), **tree(HERE.parent, "fields.h"), "LICENSE": LICENSE}
     files.update({f"include/{name}": natives.include() / name for name in HEADERS})
     for name in natives:
         if name.startswith(("linux-", "macos-")) and name != "macos-universal":

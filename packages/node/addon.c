@@ -7,6 +7,7 @@
 
 #include <node_api.h>
 
+#include "fields.h"
 #include "ikcpx.h"
 
 #define MOST_ARGUMENTS 5
@@ -318,25 +319,6 @@ FUNCTION(backoff_limit, ikcpx_backoff_limit(end->kcp, INT(1)))
 
 /* ---- structs ---- */
 
-struct member {
-    const char *name;
-    size_t offset;
-    enum { SIGNED, UNSIGNED, LONG } kind;
-};
-
-static double member_value(const void *object, const struct member *member)
-{
-    const char *at = (const char *)object + member->offset;
-    IUINT64 wide;
-    IUINT32 narrow;
-    IINT32 with_sign;
-    switch (member->kind) {
-    case LONG: memcpy(&wide, at, sizeof wide); return (double)wide;
-    case UNSIGNED: memcpy(&narrow, at, sizeof narrow); return narrow;
-    default: memcpy(&with_sign, at, sizeof with_sign); return with_sign;
-    }
-}
-
 static void add(napi_env env, napi_value object, const void *from, const struct member *members, size_t count)
 {
     size_t i;
@@ -346,8 +328,6 @@ static void add(napi_env env, napi_value object, const void *from, const struct 
         napi_set_named_property(env, object, members[i].name, value);
     }
 }
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define STAT(js, c) {#js, offsetof(struct IKCPX_STATS, c), LONG}
 #define STAT32(js, c) {#js, offsetof(struct IKCPX_STATS, c), UNSIGNED}
@@ -371,24 +351,13 @@ static const struct member info_members[] = {
     INFO(inflightTarget, inflight_target), INFO(cwnd, cwnd), INFO(ssthresh, ssthresh), INFO(lost, lost), INFO(needless, needless),
 };
 
-#define FIELD(name) {#name, offsetof(struct IKCPCB, name), UNSIGNED}
-#define FIELDS(name) {#name, offsetof(struct IKCPCB, name), SIGNED}
-static const struct member fields[] = {
-    FIELD(conv), FIELD(mtu), FIELD(mss), FIELD(state), FIELD(snd_una), FIELD(snd_nxt), FIELD(rcv_nxt), FIELD(ssthresh),
-    FIELDS(rx_rttval), FIELDS(rx_srtt), FIELDS(rx_rto), FIELDS(rx_minrto), FIELD(snd_wnd), FIELD(rcv_wnd), FIELD(rmt_wnd),
-    FIELD(cwnd), FIELD(probe), FIELD(current), FIELD(interval), FIELD(ts_flush), FIELD(xmit), FIELD(nrcv_buf), FIELD(nsnd_buf),
-    FIELD(nrcv_que), FIELD(nsnd_que), FIELD(nodelay), FIELD(updated), FIELD(dead_link), FIELD(incr), FIELDS(fastresend),
-    FIELDS(fastlimit), FIELDS(nocwnd), FIELDS(stream), FIELDS(logmask),
-};
-
 static const struct member *field(napi_env env, napi_value value)
 {
     char name[32] = "";
-    size_t i;
+    const struct member *found;
     napi_get_value_string_utf8(env, value, name, sizeof name, NULL);
-    for (i = 0; i < COUNT(fields); ++i) {
-        if (strcmp(fields[i].name, name) == 0) return &fields[i];
-    }
+    found = field_named(name);
+    if (found != NULL) return found;
     napi_throw_range_error(env, "ERR_KCP_FIELD", "no such field");
     return NULL;
 }

@@ -51,7 +51,7 @@ def addon(natives, name, work):
     cc = compiler(name)
     built = work / f"{name}.node"
     compile_ = [*cc, "-std=c99", "-O2", "-s", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fPIC", "-fvisibility=hidden"]
-    compile_ += ["-DNAPI_VERSION=8", f"-I{headers}", f"-I{natives.include(name)}", str(HERE / "addon.c")]
+    compile_ += ["-DNAPI_VERSION=8", f"-I{headers}", f"-I{natives.include(name)}", f"-I{HERE.parent}", str(HERE / "addon.c")]
     library = str(natives.file(name, "static"))
     if name.startswith("macos"):
         link = ["-dynamiclib", "-install_name", "kcp.node", "-Wl,-undefined,dynamic_lookup"]
