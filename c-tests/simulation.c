@@ -55,7 +55,11 @@ static struct chance chance_of(unsigned long seed)
 
 /* ---- a link, one way ---------------------------------------------------------------------------------------- */
 
-enum { FLIGHT = 4096, PACKET = 1500, LARGEST = 6000, VIRTUAL_LIMIT = 3600 * 1000 };
+/*
+ * Timeouts double with each loss: a segment that is lost fourteen times in a row waits for more than an hour, and one that is
+ * lost twenty times for days. The limit tells such a session from one that never ends; the clock can tell 24 days.
+ */
+enum { FLIGHT = 4096, PACKET = 1500, LARGEST = 6000, VIRTUAL_LIMIT = 20 * 24 * 3600 * 1000 };
 
 struct packet {
     IUINT32 due;
@@ -309,7 +313,7 @@ static int session(const struct mode *mode, unsigned long seed)
             }
         }
         if (now - start > VIRTUAL_LIMIT) {
-            FAIL(&sides[0], "an hour has passed: sent %lu and %lu, received %lu and %lu", sides[0].sent, sides[1].sent,
+            FAIL(&sides[0], "twenty days have passed: sent %lu and %lu, received %lu and %lu", sides[0].sent, sides[1].sent,
                  sides[0].received, sides[1].received);
         }
         now = next_event(sides, now);
