@@ -374,6 +374,7 @@ impl World<'_> {
         let Some(kcp) = end.handle() else { return };
         let step = u32::from(self.bytes.u8());
         self.now.set(self.now.get().wrapping_add(step));
+        end.clock_set(self.now.get());
         kcp.call().update(self.now.get());
     }
 
@@ -381,6 +382,7 @@ impl World<'_> {
         let Some(kcp) = end.handle() else { return };
         self.now
             .set(self.now.get().wrapping_add(self.bytes.number()));
+        end.clock_set(self.now.get());
         kcp.call().update(self.now.get());
     }
 
@@ -412,7 +414,10 @@ impl World<'_> {
                 let patience = self.bytes.number().cast_signed();
                 kcp.call().dead_after(patience, Some(dead_link));
             }
-            5 => kcp.call().update_due(now),
+            5 => {
+                end.clock_set(now);
+                kcp.call().update_due(now);
+            }
             6 => {
                 // Beyond 100 it is refused.
                 _ = kcp.call().set_redundancy(self.bytes.below(120));
@@ -427,6 +432,7 @@ impl World<'_> {
             _ => {
                 let wait = kcp.call().next_due(now).wrapping_sub(now);
                 self.now.set(now.wrapping_add(wait.min(60_000)));
+                end.clock_set(self.now.get());
                 kcp.call().update_due(self.now.get());
             }
         }
@@ -532,7 +538,10 @@ impl World<'_> {
                 }
             }
             2 => kcp.rx_minrto.set(signed),
-            3 => kcp.current.set(value),
+            3 => {
+                end.clock_set(value);
+                kcp.current.set(value);
+            }
             4 => kcp.interval.set(value),
             5 => kcp.fastresend.set(signed),
             6 => kcp.fastlimit.set(signed),

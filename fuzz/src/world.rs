@@ -35,6 +35,8 @@ pub struct End {
     pub streamed: Cell<bool>,
     /// Segments may have room for more than their payload: stubs were asked for.
     pub shortened: Cell<bool>,
+    /// How often the clock changed. It may have changed and be back.
+    clock_changes: Cell<u32>,
     /// Calls of `ikcp_recv` on the stack.
     pub receiving: Cell<u32>,
     /// The program wrote sequence numbers, so their order means nothing.
@@ -96,6 +98,7 @@ impl End {
             streamed: Cell::new(false),
             shortened: Cell::new(false),
             changes: Cell::new(0),
+            clock_changes: Cell::new(0),
             receiving: Cell::new(0),
             renumbered: Cell::new(false),
             unclear_timers: Cell::new(false),
@@ -110,6 +113,13 @@ impl End {
     /// The object, unless it is released.
     pub fn handle(&self) -> Option<Object> {
         NonNull::new(self.kcp.get()).map(Object)
+    }
+
+    /// The program sets the clock.
+    pub fn clock_set(&self, now: u32) {
+        if self.handle().is_some_and(|kcp| kcp.current.get() != now) {
+            self.clock_changes.set(self.clock_changes.get() + 1);
+        }
     }
 
     fn world(&self) -> &World<'static> {
@@ -255,12 +265,11 @@ pub unsafe extern "C" fn output(
     }
     drop(arriving);
     if world.armed.get() > 0 {
-        // SAFETY: called with a live object.
-        let clock = |kcp: *mut IKCPCB| unsafe { (*kcp).current.get() };
-        let (copy, before, changes) = (bytes.to_vec(), clock(kcp), end.changes.get());
+        let moment = || (end.changes.get(), end.clock_changes.get());
+        let (copy, before) = (bytes.to_vec(), moment());
         world.called_back(end, kcp);
         // A flush at another clock may have overwritten the packet, and a release has freed it.
-        if end.changes.get() == changes && clock(kcp) == before {
+        if moment() == before {
             assert!(bytes == copy, "the packet changed during its callback");
         }
     } else {

@@ -80,6 +80,14 @@ fn random_inputs() {
     }
 }
 
+/// A callback changed the clock, flushed, and changed the clock back; the fuzzer believed that nothing may overwrite the packet.
+#[test]
+fn the_clock_changed_and_was_back() {
+    for target in ["calls", "input"] {
+        play(target, &random(1_217_882));
+    }
+}
+
 /// If a panic unwinds, prints which input was played.
 struct Named(&'static str, u64);
 
