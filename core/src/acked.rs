@@ -7,50 +7,6 @@ use crate::segment::Owned;
 use crate::seq::{Millis, Sn};
 
 impl<'a> Kcp<'a> {
-    /// Makes the send index match `snd_buf`, which the program may have edited before this operation. The index of an empty list
-    /// is not used, and the next admission restarts it.
-    #[inline(always)]
-    pub(crate) fn sync_listed(&self) {
-        let (index, list) = (&self.private().sent, self.snd_buf());
-        if !list.is_empty()
-            && !index.is_off()
-            && !index.describes(list, self.nsnd_buf.get(), self.next_sn())
-        {
-            self.rebuild_sent();
-        }
-    }
-
-    /// Does the same after a callback. Any difference counts as a change; so does a list without an index, which may have changed
-    /// unnoticed.
-    #[inline(never)]
-    pub(crate) fn sync_sent(&self) {
-        let (private, list) = (self.private(), self.snd_buf());
-        if private.sent.is_off() {
-            self.note_change();
-        } else if !private
-            .sent
-            .describes(list, self.nsnd_buf.get(), self.next_sn())
-        {
-            self.rebuild_sent();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn rebuild_sent(&self) {
-        self.note_change();
-        self.private()
-            .sent
-            .rebuild(self.snd_buf(), self.nsnd_buf.get(), self.next_sn());
-    }
-
-    /// Bookmarks made before this no longer open.
-    #[inline(always)]
-    pub(crate) fn note_change(&self) {
-        let changes = &self.private().changes;
-        changes.set(changes.get().wrapping_add(1));
-    }
-
     /// Frees a segment that was removed from `snd_buf`.
     #[inline(always)]
     fn free_acked(&self, segment: Owned) {

@@ -81,7 +81,6 @@ impl<'a> Kcp<'a> {
             kcp.note_refusal();
             return Ok(NOT_OURS);
         }
-        kcp.note_change();
         kcp.sync();
 
         let mut acked = Acked::default();
@@ -334,27 +333,5 @@ impl<'a> Kcp<'a> {
         kcp = kcp.acknowledge_watched(sn)?;
         acked.note(sn, ts);
         kcp.log_arrival(&header)
-    }
-
-    /// Makes the indexes match the lists, which the program may have edited. The index of `rcv_buf` is checked when a segment
-    /// arrives out of order. It is checked here only if it holds addresses, which must not outlive the segments, and never for an
-    /// empty list, since the index of an empty list is not used.
-    #[inline(always)]
-    fn sync(&self) {
-        self.sync_listed();
-        if !self.rcv_buf().is_empty() && self.private().received.holds_addresses() {
-            self.sync_received();
-        }
-    }
-
-    /// Does the same after a callback. The packet that the callback interrupted will change the lists, and a flush that began
-    /// meanwhile must notice.
-    #[inline(never)]
-    pub(crate) fn sync_after_callback(&self) {
-        self.note_change();
-        self.sync_sent();
-        if self.private().received.holds_addresses() {
-            self.sync_received();
-        }
     }
 }

@@ -17,6 +17,7 @@ use crate::list::{List, ListMut};
 use crate::memory::on_demand::OnDemand;
 use crate::memory::packet::Packet;
 use crate::memory::pool::{self, Pool};
+use crate::memory::trim::Trimming;
 use crate::memory::{allocate, deallocate};
 use crate::output::Nesting;
 use crate::redundancy::Redundancy;
@@ -43,10 +44,7 @@ pub(crate) struct Private {
     /// Number of times that segments may have left `snd_buf`: by a packet, or by an edit that was noticed. It tells whether
     /// bookmarks still hold.
     pub(crate) changes: Cell<u32>,
-    /// When the trimming period began.
-    pub(crate) trimmed: Cell<Millis>,
-    /// The most pending acknowledgements that a flush found in this trimming period.
-    pub(crate) ack_peak: Cell<u32>,
+    pub(crate) trimming: Trimming,
     /// The flush that is running, or that ran last.
     pub(crate) flush: Nesting,
     /// The congestion control's `release` has been called.
@@ -67,8 +65,6 @@ pub(crate) struct Private {
     pub(crate) received: ReceiveIndex,
     /// When the last flush was that had to leave due segments.
     pub(crate) deferred_at: Cell<Millis>,
-    /// The sum of `snd_una` and `rcv_nxt` when the trimming period began.
-    pub(crate) trimmed_at: Cell<u32>,
     pub(crate) extension: Extension,
     pub(crate) extras: OnDemand<Extras>,
 }

@@ -61,16 +61,6 @@ impl Kcp<'_> {
         }
     }
 
-    /// Makes the receive index match `rcv_buf`, which the program or a callback may have edited.
-    #[inline(always)]
-    pub(crate) fn sync_received(&self) {
-        let (list, count) = (self.rcv_buf(), self.nrcv_buf.get());
-        let index = &self.private().received;
-        if !index.describes(list, count) {
-            index.rebuild(list, count);
-        }
-    }
-
     /// Stores a segment that is inside the window, unless it is stored already. False without memory.
     #[inline(always)]
     fn store(&mut self, header: &Header, source: Source) -> bool {

@@ -43,22 +43,6 @@ impl Kcp<'_> {
         }
     }
 
-    /// Checks segments in flight for what the program has written to them, if flushes do not check them all.
-    #[inline(always)]
-    pub(crate) fn look_around(&self) {
-        if !self.private().sent.is_watched() {
-            self.look_around_window();
-        }
-    }
-
-    #[inline(never)]
-    fn look_around_window(&self) {
-        self.sync_listed();
-        if !self.private().sent.look_around(self.snd_buf()) {
-            self.rebuild_sent();
-        }
-    }
-
     /// Makes the bounds on the earliest deadline exact if they are too loose for `check` until the next flush. `check` may write
     /// nothing, and would have to search for the deadline at every call.
     #[inline(always)]
@@ -74,7 +58,7 @@ impl Kcp<'_> {
     #[inline(never)]
     fn narrow_loose_bounds(&self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
-        if !list.is_empty() && index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+        if !list.is_empty() && self.knows_sent() {
             index.narrow(list, now, Millis(self.ts_flush.get()).since(now));
         }
     }
@@ -114,7 +98,7 @@ impl Kcp<'_> {
                 && index.quiet_for(now) >= horizon
                 && !index.has_unsent()
                 && !private.deferred.get()
-                && index.describes(list, self.nsnd_buf.get(), self.next_sn()))
+                && self.knows_sent())
     }
 
     /// The answer if the earliest deadline has to be searched for.
@@ -130,14 +114,14 @@ impl Kcp<'_> {
 
     /// Distance of the earliest `resendts` from `now`, or some value of at least `horizon` if it is not before that.
     fn next_deadline(&self, now: Millis, horizon: i32) -> i32 {
-        let (private, list) = (self.private(), self.snd_buf());
+        let private = self.private();
         let index = &private.sent;
         let deferred = private.deferred.get().then(|| private.deferred_at.get());
         if !ways::CHECK_BY_BOUNDS
             || deferred.is_some()
             || index.is_off()
             || index.has_unsent()
-            || !index.describes(list, self.nsnd_buf.get(), self.next_sn())
+            || !self.knows_sent()
         {
             return self.walk_to_deadline(now, deferred);
         }

@@ -17,7 +17,7 @@ impl Kcp<'_> {
         let wait = if self.updated.get() == 0 || self.owes_now() {
             0
         } else {
-            self.sync_listed();
+            self.sync_sent();
             self.until_segment(now)
                 .min(self.until_probe(now).unwrap_or(NEVER))
                 .min(self.until_dead_link(now))

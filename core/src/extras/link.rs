@@ -6,7 +6,7 @@ use core::ffi::c_int;
 use super::{DeadLink, Extras};
 use crate::consts::{IKCP_ASK_SEND, IKCP_DEADLINK, IKCP_RTO_DEF};
 use crate::kcp::Kcp;
-use crate::output::TRIM_PERIOD;
+use crate::memory::trim::TRIM_PERIOD;
 use crate::segment::Segment;
 use crate::seq::Millis;
 
@@ -174,9 +174,7 @@ impl<'a> Kcp<'a> {
         }
         if left > 0 {
             // The next period ends when the link would be dead.
-            let early = TRIM_PERIOD - left.unsigned_abs();
-            let trimmed = &self.private().trimmed;
-            trimmed.set(now.plus(early.wrapping_neg()));
+            self.private().trimming.end_in(left.unsigned_abs(), now);
         } else {
             state.link.dead.set(true);
             state.link.told.set(true);

@@ -11,6 +11,7 @@ mod first_message;
 mod receive;
 mod send;
 mod slots;
+mod sync;
 mod time_range;
 
 pub(crate) use bookmark::{Bookmark, Found};

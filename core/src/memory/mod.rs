@@ -1,4 +1,4 @@
-//! Memory: the two allocator hooks, the segment pool, the packet buffer, the list of acknowledgements.
+//! Memory: the two allocator hooks, the segment pool, the packet buffer, the list of acknowledgements, trimming.
 //!
 //! Every byte of the library comes from the hooks, and is freed with the hook that is set at that time.
 
@@ -7,6 +7,7 @@ pub(crate) mod on_demand;
 pub(crate) mod packet;
 pub(crate) mod pool;
 pub(crate) mod ring;
+pub(crate) mod trim;
 
 use core::ffi::c_void;
 use core::mem;

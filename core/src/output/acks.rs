@@ -43,8 +43,7 @@ impl<'a> Kcp<'a> {
         if count == 0 {
             return Ok((kcp, last));
         }
-        let peak = &kcp.private().ack_peak;
-        peak.set(peak.get().max(count));
+        kcp.private().trimming.note_acks(count);
         loop {
             if ways::ACKS_IN_RUNS {
                 (written, last) = kcp.write_acks(common, count, written, last);

@@ -133,7 +133,7 @@ impl<'a> Kcp<'a> {
             return Ok(self);
         }
         let (kcp, _) = self.on_app_limited(inflight)?;
-        kcp.sync_sent();
+        kcp.sync_sent_after_callback();
         Ok(kcp)
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Kcp<'a> {
             && kcp.repeat_stubs(redundancy, walk)
         {
             kcp = kcp.output_packet()?;
-            kcp.sync_sent();
+            kcp.sync_sent_after_callback();
         }
         if let Some(redundancy) = kcp.redundancy() {
             kcp.copy_in_flight(redundancy, walk);

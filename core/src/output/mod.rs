@@ -20,9 +20,6 @@ use crate::ways;
 pub(crate) use nesting::{Ended, Nesting};
 use transmit::Walk;
 
-/// How often unused memory is freed, ms.
-pub(crate) const TRIM_PERIOD: u32 = 500;
-
 /// What a flush reads only once.
 #[derive(Clone, Copy)]
 struct Round {
@@ -97,7 +94,7 @@ impl<'a> Kcp<'a> {
             }
             work
         } else {
-            self.look_again();
+            self.sync_before_transmission();
             Work::Unclear
         };
         if !self.private().flush.enter(self.now()) {
@@ -120,13 +117,6 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// The program may have edited segments and lists since a flush last looked at them.
-    #[inline(never)]
-    fn look_again(&self) {
-        self.sync_sent();
-        self.private().sent.watch(self.snd_buf());
-    }
-
     /// Finishes what the flush that was taken over had begun to send: the packet under construction, and a segment that waits for
     /// room.
     #[cold]
@@ -143,7 +133,7 @@ impl<'a> Kcp<'a> {
         if kcp.private().packet.len() > 0 {
             kcp.private().flush.note_unwritten(sn);
             kcp = kcp.output_packet()?;
-            kcp.sync_sent();
+            kcp.sync_sent_after_callback();
             kcp.private().flush.note_written();
         }
         if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn)
@@ -224,7 +214,7 @@ impl<'a> Kcp<'a> {
     fn finds_nothing_due(&self) -> bool {
         let (index, list) = (&self.private().sent, self.snd_buf());
         if !index.is_off() {
-            if !index.describes(list, self.nsnd_buf.get(), self.next_sn()) {
+            if !self.knows_sent() {
                 // The program has edited the list, so every segment is visited.
                 self.rebuild_sent();
                 return false;
@@ -260,7 +250,7 @@ impl<'a> Kcp<'a> {
             kcp.stop_probing();
         }
         if kcp.private().callbacks_run.get() != callbacks_run {
-            kcp.look_again();
+            kcp.sync_before_transmission();
             work = Work::Unclear;
         } else if work == Work::Nothing {
             return kcp.finish_without_data();
@@ -372,46 +362,15 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn finish_flush(&self) {
         self.raise_window();
-        let elapsed = self
-            .now()
-            .since(self.private().trimmed.get())
-            .cast_unsigned();
-        if elapsed >= TRIM_PERIOD {
-            self.trim();
+        if self.private().trimming.is_due(self.now()) {
+            self.end_trimming_period();
         }
     }
 
-    /// Ends a trimming period: memory that was not needed is freed, over several flushes if there is much of it.
     #[cold]
     #[inline(never)]
-    fn trim(&self) {
-        let private = self.private();
-        if !private.pool.is_ageing() {
-            self.begin_to_trim();
-        }
-        // The windows limit what is in use, and the same number may be kept.
-        let kept = self.snd_wnd.get().saturating_add(self.rcv_wnd.get());
-        private.pool.age(kept);
-        if !private.pool.is_ageing() {
-            private.trimmed.set(self.now());
-        }
+    fn end_trimming_period(&self) {
+        self.trim();
         self.tend_extras();
-    }
-
-    fn begin_to_trim(&self) {
-        let private = self.private();
-        self.sync_sent();
-        self.sync_received();
-        private.sent.trim(self.snd_buf());
-        private.received.trim(self.rcv_buf());
-        let progress = self.snd_una.get().wrapping_add(self.rcv_nxt.get());
-        let passed = progress.wrapping_sub(private.trimmed_at.replace(progress));
-        private.pool.begin_to_age(passed);
-        let acks = private.ack_peak.replace(0);
-        // A small list in use is kept, so that a message now and then does not allocate it each time.
-        let block = self.ackblock.get();
-        if self.ackcount.get() == 0 && (acks == 0 || (block > 64 && acks <= block / 4)) {
-            self.free_acklist();
-        }
     }
 }

@@ -312,7 +312,7 @@ impl<'a> Kcp<'a> {
             kcp = kcp.output_packet()?;
         }
         kcp.private().flush.note_written();
-        kcp.sync_sent();
+        kcp.sync_sent_after_callback();
         Ok(kcp)
     }
 
