@@ -5,6 +5,7 @@ use crate::index::Found;
 use crate::kcp::{Kcp, Private};
 use crate::segment::Owned;
 use crate::seq::{Millis, Sn};
+use crate::wire::Ack;
 
 impl<'a> Kcp<'a> {
     /// Frees a segment that was removed from `snd_buf`.
@@ -130,9 +131,9 @@ impl<'a> Kcp<'a> {
     }
 
     /// Tells redundancy, if it is in use, which transmission of a segment the peer has received.
-    pub(crate) fn note_received(&self, sn: Sn, ts: Millis, rtt: i32) {
+    pub(crate) fn note_received(&self, ack: Ack, rtt: i32) {
         if let Some(redundancy) = self.redundancy() {
-            redundancy.acknowledged(sn, ts, rtt, self.now());
+            redundancy.acknowledged(ack, rtt, self.now());
         }
     }
 
@@ -151,13 +152,12 @@ impl<'a> Kcp<'a> {
         self.snd_una.set(una);
     }
 
-    /// `sn` is the latest segment that an `ikcp_input` acknowledged: every earlier segment was skipped, unless it was sent after
-    /// `ts`.
+    /// `ack` is for the latest segment that an `ikcp_input` acknowledged: every earlier segment was skipped, unless it was sent
+    /// later.
     #[inline(never)]
-    pub(crate) fn skip_before(&self, sn: Sn, ts: Millis) {
-        if sn.before(Sn(self.snd_una.get())) || sn.since(self.next_sn()) >= 0 {
-            return;
+    pub(crate) fn skip_before(&self, ack: Ack) {
+        if self.may_be_in_flight(ack.sn) {
+            self.private().sent.skipped(self.snd_buf(), ack);
         }
-        self.private().sent.skipped(self.snd_buf(), sn, ts);
     }
 }

@@ -8,9 +8,9 @@ use crate::consts::{
 };
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
-use crate::seq::{Millis, Sn};
+use crate::seq::Sn;
 use crate::ways;
-use crate::wire::{HEADER_LEN, Header};
+use crate::wire::{Ack, HEADER_LEN, Header};
 
 // What `ikcp_input` returns.
 const DONE: c_int = 0;
@@ -18,37 +18,25 @@ const NOT_OURS: c_int = -1;
 const TRUNCATED: c_int = -2;
 const UNKNOWN_COMMAND: c_int = -3;
 
-/// The latest acknowledged segment of a packet, from which skips are counted.
-#[derive(Clone, Copy)]
-struct Candidate {
-    sn: Sn,
-    ts: Millis,
-}
-
 /// What a packet's acknowledgements leave to be done at its end.
 #[derive(Clone, Copy, Default)]
 struct Acked {
-    candidate: Option<Candidate>,
+    /// Of the latest segment, before which segments were skipped.
+    latest: Option<Ack>,
     /// Number of round-trip samples; with any, `rx_rto` must be computed again.
     samples: u32,
 }
 
 impl Acked {
-    /// `sn`, sent at `ts`, was acknowledged.
     #[inline(always)]
-    fn note(&mut self, sn: Sn, ts: Millis) {
-        let better = self.candidate.is_none_or(|best| {
-            let newer = !profile::FASTACK_CONSERVE || ts.since(best.ts) > 0;
-            sn.since(best.sn) > 0 && newer
+    fn note(&mut self, ack: Ack) {
+        let later = self.latest.is_none_or(|latest| {
+            let newer = !profile::FASTACK_CONSERVE || ack.ts.since(latest.ts) > 0;
+            ack.sn.since(latest.sn) > 0 && newer
         });
-        if better {
-            self.candidate = Some(Candidate { sn, ts });
+        if later {
+            self.latest = Some(ack);
         }
-    }
-
-    /// When the candidate was sent.
-    fn newest(&self) -> Option<Millis> {
-        self.candidate.map(|best| best.ts)
     }
 }
 
@@ -96,7 +84,7 @@ impl<'a> Kcp<'a> {
             if acked.samples > 0 {
                 kcp.set_rto();
                 if let Some(extras) = kcp.extras() {
-                    extras.acks_received(acked.samples, acked.newest(), kcp.now());
+                    extras.acks_received(acked.samples, acked.latest.map(|ack| ack.ts), kcp.now());
                 }
             }
         }
@@ -104,10 +92,10 @@ impl<'a> Kcp<'a> {
             kcp.note_refusal();
             return Ok(answer);
         }
-        if let Some(Candidate { sn, ts }) = acked.candidate
-            && !sn.before(Sn(kcp.snd_una.get()))
+        if let Some(ack) = acked.latest
+            && !ack.sn.before(Sn(kcp.snd_una.get()))
         {
-            kcp.skip_before(sn, ts);
+            kcp.skip_before(ack);
         }
         if Sn(kcp.snd_una.get()).since(prior_una) > 0 {
             kcp.grow_window(prior_una, prior_in_flight)?;
@@ -157,21 +145,21 @@ impl<'a> Kcp<'a> {
                     }
                 }
                 IKCP_CMD_ACK => {
-                    let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-                    let rtt = self.now().since(ts);
+                    let ack = header.ack();
+                    let rtt = self.now().since(ack.ts);
                     if rtt >= 0 {
                         self.sample_rtt(rtt);
                         acked.samples += 1;
                     } else {
                         self.note_future_ack();
                     }
-                    if !sn.before(Sn(self.snd_una.get())) {
+                    if !ack.sn.before(Sn(self.snd_una.get())) {
                         if let Some(next) = packet.peek() {
                             self.private().sent.prefetch(Sn(next.sn));
                         }
-                        self.acknowledge(sn);
+                        self.acknowledge(ack.sn);
                     }
-                    acked.note(sn, ts);
+                    acked.note(ack);
                 }
                 IKCP_CMD_WASK => {
                     self.probe.set(self.probe.get() | IKCP_ASK_TELL);
@@ -232,7 +220,7 @@ impl<'a> Kcp<'a> {
                     if u32::from(header.cmd) == IKCP_CMD_ACK && quietly {
                         kcp.take_ack_by_time(header, acked);
                     } else if u32::from(header.cmd) == IKCP_CMD_ACK {
-                        kcp.note_ack(Sn(header.sn), Millis(header.ts));
+                        kcp.note_ack(header.ack());
                         kcp = kcp.take_ack_watched(header, acked)?;
                     }
                     continue;
@@ -256,7 +244,7 @@ impl<'a> Kcp<'a> {
             }
             kcp.detect_losses();
             if kcp.ignores_skips() {
-                acked.candidate = None;
+                acked.latest = None;
             }
         }
         Ok((kcp, answer))
@@ -296,32 +284,32 @@ impl<'a> Kcp<'a> {
     /// Processes an acknowledgement with time-based loss detection when no callback can run.
     #[inline(always)]
     fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
-        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-        let rtt = self.now().since(ts);
-        self.note_received(sn, ts, rtt);
+        let ack = header.ack();
+        let rtt = self.now().since(ack.ts);
+        self.note_received(ack, rtt);
         if let Some(extras) = self.extras() {
-            extras.acks_received(1, Some(ts), self.now());
+            extras.acks_received(1, Some(ack.ts), self.now());
         }
         if rtt >= 0 {
             self.sample_rtt(rtt);
             acked.samples += 1;
         }
-        if let Some(segment) = self.note_ack(sn, ts) {
+        if let Some(segment) = self.note_ack(ack) {
             self.note_removed(segment, true);
         }
-        self.acknowledge(sn);
-        acked.note(sn, ts);
+        self.acknowledge(ack.sn);
+        acked.note(ack);
     }
 
     #[cfg_attr(feature = "extensions", inline(never))]
     #[cfg_attr(not(feature = "extensions"), inline(always))]
     fn take_ack_watched(self, header: Header, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
-        let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-        let rtt = kcp.now().since(ts);
-        kcp.note_received(sn, ts, rtt);
+        let ack = header.ack();
+        let rtt = kcp.now().since(ack.ts);
+        kcp.note_received(ack, rtt);
         if let Some(extras) = kcp.extras() {
-            extras.acks_received(1, Some(ts), kcp.now());
+            extras.acks_received(1, Some(ack.ts), kcp.now());
         }
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
@@ -330,8 +318,8 @@ impl<'a> Kcp<'a> {
             (kcp, _) = kcp.on_rtt(rtt)?;
             kcp.sync_after_callback();
         }
-        kcp = kcp.acknowledge_watched(sn)?;
-        acked.note(sn, ts);
+        kcp = kcp.acknowledge_watched(ack.sn)?;
+        acked.note(ack);
         kcp.log_arrival(&header)
     }
 }

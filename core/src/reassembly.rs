@@ -25,7 +25,7 @@ impl Kcp<'_> {
         }
         // Without memory the segment counts as lost.
         if let Some(segment) = self.received_segment(at, payload) {
-            self.push_ack(header.sn, header.ts);
+            self.push_ack(header.ack());
             self.append_received(segment);
         }
         true
@@ -50,7 +50,7 @@ impl Kcp<'_> {
         let is_new = sn.since(next) >= 0;
         let no_ack = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
         // Without memory for the segment or for its acknowledgement, the segment counts as lost.
-        if no_ack || self.try_push_ack(header.sn, header.ts) {
+        if no_ack || self.try_push_ack(header.ack()) {
             if !is_new {
                 self.note_duplicate();
             }

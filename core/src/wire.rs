@@ -8,6 +8,7 @@
 //! ```
 
 use crate::consts;
+use crate::seq::{Millis, Sn};
 
 /// Size of the header in bytes.
 pub const HEADER_LEN: usize = consts::IKCP_OVERHEAD as usize;
@@ -36,7 +37,24 @@ pub struct Header {
     pub len: u32,
 }
 
+/// What an acknowledgement says: segment `sn` arrived, in the transmission that was sent at `ts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Ack {
+    pub(crate) sn: Sn,
+    pub(crate) ts: Millis,
+}
+
 impl Header {
+    /// What the header of an acknowledgement says.
+    #[inline(always)]
+    pub(crate) const fn ack(&self) -> Ack {
+        Ack {
+            sn: Sn(self.sn),
+            ts: Millis(self.ts),
+        }
+    }
+
     /// Reads a header; any 24 bytes are one.
     ///
     /// It reads whole words: if it read bytes, the compiler would load each field with up to four loads.

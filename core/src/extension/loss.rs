@@ -14,6 +14,7 @@ use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
+use crate::wire::Ack;
 
 /// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
@@ -92,8 +93,8 @@ impl Kcp<'_> {
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// `sn` was acknowledged with the time stamp `echo`. Returns the segment, which is still in `snd_buf`, if it was in flight.
-    pub(crate) fn note_ack(&self, sn: Sn, echo: Millis) -> Option<Segment<'_>> {
+    /// An acknowledgement arrived. Returns its segment, which is still in `snd_buf`, if it was in flight.
+    pub(crate) fn note_ack(&self, Ack { sn, ts: echo }: Ack) -> Option<Segment<'_>> {
         let now = self.now();
         let segment = self.in_flight(sn)?;
         let flying = flying(segment);
@@ -124,7 +125,7 @@ impl Kcp<'_> {
     }
 
     /// A segment of `len` bytes was sent, for the `xmit`th time.
-    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, (len, xmit): (u32, u32)) {
+    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, len: u32, xmit: u32) {
         self.extension().with(|state| {
             let bytes = len.saturating_add(IKCP_OVERHEAD);
             state.sent = state.sent.wrapping_add(bytes);

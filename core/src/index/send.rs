@@ -18,7 +18,8 @@ use crate::abi::IKCPSEG;
 use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
-use tree::{AHEAD, Count, Due, Seek, Skip, Span, Timing, skips};
+use crate::wire::Ack;
+use tree::{AHEAD, Count, Due, Seek, Span, Timing, skips};
 
 /// With at most this many segments in flight there is no index.
 const UNINDEXED: u32 = 4;
@@ -58,6 +59,20 @@ impl FastResend {
     fn allows_under(limit: i32, xmit: u32) -> bool {
         limit <= 0 || xmit.cast_signed() <= limit
     }
+}
+
+/// Segments that get sequence numbers.
+pub(crate) struct Admission<'k> {
+    /// The first of them.
+    pub(crate) run: Segment<'k>,
+    /// The number after the last of them.
+    pub(crate) next: Sn,
+    pub(crate) ts: Millis,
+    /// How many they are.
+    pub(crate) count: u32,
+    /// How many the list has with them, and how many it may have.
+    pub(crate) total: u32,
+    pub(crate) window: u32,
 }
 
 /// First come the fields that an update reads when nothing is due.
@@ -228,17 +243,22 @@ impl SendIndex {
         }
     }
 
-    /// `count` segments, from `run` up to but excluding the sequence number `next`, were appended to the list at `ts`. The list
-    /// has `total` segments now, of at most `window`.
+    /// Segments were appended to the list.
     #[inline(always)]
     pub(crate) fn admitted(
         &self,
         list: List<'_>,
-        run: Segment,
-        (count, total, window): (u32, u32, u32),
-        (next, ts): (Sn, Millis),
+        admission: Admission<'_>,
         limit: impl Fn() -> i32,
     ) {
+        let Admission {
+            run,
+            next,
+            ts,
+            count,
+            total,
+            window,
+        } = admission;
         let Some((head, end)) = list.ends() else {
             return;
         };
@@ -279,7 +299,7 @@ impl SendIndex {
             self.push_for(list, sn, last);
         }
         self.peak.set(self.peak.get().max(span));
-        self.slots.append((sn, last), ts, list.from(run));
+        self.slots.append(sn, last, ts, list.from(run));
         self.last.set(end.as_ptr());
         self.stamp_last(end);
         if begins {
@@ -360,25 +380,24 @@ impl SendIndex {
         count
     }
 
-    /// An `ikcp_input` ended with `sn` as the latest acknowledged segment: every segment before it was skipped.
+    /// An `ikcp_input` ended with `ack` for the latest acknowledged segment: every segment before it was skipped.
     #[inline(always)]
-    pub(crate) fn skipped(&self, list: List<'_>, sn: Sn, ts: Millis) {
+    pub(crate) fn skipped(&self, list: List<'_>, ack: Ack) {
         let Some((first, last)) = list.ends() else {
             return;
         };
         let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
-        let skip = Skip { sn, ts };
         if self.is_off() {
-            Self::count_skip(list, skip);
-        } else if sn.since(first) > 0 {
-            self.count_in_tree(first, last, skip);
+            Self::count_skip(list, ack);
+        } else if ack.sn.since(first) > 0 {
+            self.count_in_tree(first, last, ack);
             self.stamp_ends(list);
         }
     }
 
     /// If all segments are checked at each flush, a program may write any of them, so nothing may stay pending.
     #[inline(never)]
-    fn count_in_tree(&self, first: Sn, last: Sn, skip: Skip) {
+    fn count_in_tree(&self, first: Sn, last: Sn, ack: Ack) {
         let at_once = self.is_watched();
         if !at_once {
             self.skips_pending.set(true);
@@ -386,14 +405,14 @@ impl SendIndex {
         let ring_end = self.slots.last_slot();
         let (from, to) = (
             self.slots.slot(first),
-            self.slots.slot(skip.sn.plus(u32::MAX)),
+            self.slots.slot(ack.sn.plus(u32::MAX)),
         );
-        let whole = skip.sn.since(last) > 0;
+        let whole = ack.sn.since(last) > 0;
         let in_one_piece = from <= self.slots.slot(last);
         let count = |from, to| {
             let count = Count {
                 span: Span { from, to },
-                skip,
+                ack,
                 limit: self.limit.get(),
                 at_once,
             };
@@ -412,14 +431,14 @@ impl SendIndex {
     }
 
     /// The original's walk, for a list without an index.
-    fn count_skip(list: List<'_>, skip: Skip) {
+    fn count_skip(list: List<'_>, ack: Ack) {
         let mut at = list.first();
         while let Some(segment) = at {
             let sn = Sn(segment.sn.get());
-            if skip.sn.before(sn) {
+            if ack.sn.before(sn) {
                 break;
             }
-            if skips(skip, sn, Millis(segment.ts.get())) {
+            if skips(ack, sn, Millis(segment.ts.get())) {
                 let fastack = &segment.fastack;
                 fastack.set(fastack.get().wrapping_add(1));
             }

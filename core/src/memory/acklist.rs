@@ -1,9 +1,10 @@
-//! `acklist`: pending acknowledgements, as pairs of `sn` and `ts`, which the next flush sends.
+//! `acklist`: pending acknowledgements, which the next flush sends.
 
 use core::ptr;
 
 use crate::kcp::Kcp;
 use crate::memory::{allocate, deallocate};
+use crate::wire::Ack;
 
 /// When more acknowledgements than this many receive windows are pending, duplicates are no longer acknowledged.
 const PENDING_WINDOWS: u64 = 8;
@@ -11,15 +12,15 @@ const PENDING_WINDOWS: u64 = 8;
 /// Pending acknowledgements.
 #[derive(Clone, Copy)]
 pub(crate) struct PendingAcks {
-    list: *const [u32; 2],
+    list: *const Ack,
     len: u32,
 }
 
 impl PendingAcks {
-    /// `sn` and `ts` of acknowledgement number `n`.
+    /// Acknowledgement number `n`.
     #[inline(always)]
-    pub(crate) fn get(self, n: u32) -> Option<[u32; 2]> {
-        // SAFETY: the list holds `len` pairs.
+    pub(crate) fn get(self, n: u32) -> Option<Ack> {
+        // SAFETY: the list holds `len` of them.
         (n < self.len).then(|| unsafe { *self.list.add(n as usize) })
     }
 }
@@ -31,19 +32,19 @@ impl Kcp<'_> {
         self.ackcount.get() < self.ackblock.get() && !self.acklist.get().is_null()
     }
 
-    /// Adds the acknowledgement of `sn`, sent at `ts`. The list has room for it.
+    /// Adds an acknowledgement. The list has room for it.
     #[inline(always)]
-    pub(crate) fn push_ack(&self, sn: u32, ts: u32) {
+    pub(crate) fn push_ack(&self, ack: Ack) {
         let count = self.ackcount.get();
-        self.set_pending_ack(count, sn, ts);
+        self.set_pending_ack(count, ack);
         self.ackcount.set(count + 1);
     }
 
     /// Adds an acknowledgement and makes room for it. False without memory.
-    pub(crate) fn try_push_ack(&self, sn: u32, ts: u32) -> bool {
+    pub(crate) fn try_push_ack(&self, ack: Ack) -> bool {
         let noted = self.has_room_for_ack() || self.extend_acklist(self.ackcount.get());
         if noted {
-            self.push_ack(sn, ts);
+            self.push_ack(ack);
         }
         noted
     }
@@ -90,8 +91,8 @@ impl Kcp<'_> {
     fn drop_some_acks(&self, count: u32) {
         let acks = self.pending_acks(u32::MAX);
         let mut left = 0;
-        while let Some([sn, ts]) = acks.get(count + left) {
-            self.set_pending_ack(left, sn, ts);
+        while let Some(ack) = acks.get(count + left) {
+            self.set_pending_ack(left, ack);
             left += 1;
         }
         self.ackcount.set(left);
@@ -101,18 +102,18 @@ impl Kcp<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn grow_acklist(&self, block: u32) -> bool {
-        let Some(memory) = allocate(block as usize * 8) else {
+        let Some(memory) = allocate(block as usize * size_of::<Ack>()) else {
             return false;
         };
-        let (old, new) = (self.acklist.get(), memory.cast::<u32>().as_ptr());
+        let (old, new) = (self.acklist.get(), memory.cast::<Ack>().as_ptr());
         if !old.is_null() {
-            // SAFETY: the old list holds `ackcount` pairs, and the new one has room for more.
+            // SAFETY: the old list holds `ackcount` of them, and the new one has room for more.
             unsafe {
-                ptr::copy_nonoverlapping(old, new, self.ackcount.get() as usize * 2);
+                ptr::copy_nonoverlapping(old.cast(), new, self.ackcount.get() as usize);
                 deallocate(old.cast());
             }
         }
-        self.acklist.set(new);
+        self.acklist.set(new.cast());
         self.ackblock.set(block);
         true
     }
@@ -134,14 +135,10 @@ impl Kcp<'_> {
 
     /// Writes pending acknowledgement `n`; `n` is below `ackblock`.
     #[inline(always)]
-    pub(crate) fn set_pending_ack(&self, n: u32, sn: u32, ts: u32) {
+    fn set_pending_ack(&self, n: u32, ack: Ack) {
         debug_assert!(n < self.ackblock.get());
-        // SAFETY: the list has room for `ackblock` pairs.
-        unsafe {
-            let pair = self.acklist.get().add(n as usize * 2);
-            pair.write(sn);
-            pair.add(1).write(ts);
-        }
+        // SAFETY: the list has room for `ackblock` of them.
+        unsafe { self.acklist.get().cast::<Ack>().add(n as usize).write(ack) }
     }
 
     pub(crate) fn free_acklist(&self) {

@@ -5,8 +5,9 @@ use crate::consts::{
     IKCP_ASK_SEND, IKCP_ASK_TELL, IKCP_CMD_ACK, IKCP_CMD_WASK, IKCP_CMD_WINS, IKCP_OVERHEAD,
 };
 use crate::kcp::Kcp;
+use crate::seq::{Millis, Sn};
 use crate::ways;
-use crate::wire::Header;
+use crate::wire::{Ack, Header};
 
 /// The fields that all headers without payload share in a flush. Functions that are not inlined take them one by one: a struct
 /// would be stored in memory at every flush.
@@ -19,77 +20,85 @@ pub(super) struct Common {
 
 impl Common {
     #[inline(always)]
-    fn header(self, cmd: u32, [sn, ts]: [u32; 2]) -> Header {
+    fn header(self, cmd: u32, Ack { sn, ts }: Ack) -> Header {
         Header {
             conv: self.conv,
             cmd: cmd as u8,
             frg: 0,
             wnd: self.wnd,
-            ts,
-            sn,
+            ts: ts.0,
+            sn: sn.0,
             una: self.una,
             len: 0,
         }
     }
 }
 
+/// The acknowledgements of a flush that are in packets: how many, and the last of them. The original reuses its header, so a probe
+/// carries its `sn` and `ts`.
+#[derive(Clone, Copy)]
+struct Written {
+    count: u32,
+    last: Ack,
+}
+
 impl<'a> Kcp<'a> {
-    /// Writes the pending acknowledgements. Returns `sn` and `ts` of the last, because the original reuses its header, so a probe
-    /// carries them.
+    /// Writes the pending acknowledgements. Returns the last.
     #[inline(always)]
-    pub(super) fn flush_acks(self, common: Common) -> Result<(Kcp<'a>, [u32; 2]), Ended<'a>> {
-        let (mut kcp, mut last, mut written) = (self, [0, 0], 0);
+    pub(super) fn flush_acks(self, common: Common) -> Result<(Kcp<'a>, Ack), Ended<'a>> {
+        let mut kcp = self;
+        let mut written = Written {
+            count: 0,
+            last: Ack {
+                sn: Sn(0),
+                ts: Millis(0),
+            },
+        };
         let count = kcp.ackcount.get();
         if count == 0 {
-            return Ok((kcp, last));
+            return Ok((kcp, written.last));
         }
         kcp.private().trimming.note_acks(count);
         loop {
             if ways::ACKS_IN_RUNS {
-                (written, last) = kcp.write_acks(common, count, written, last);
+                written = kcp.write_acks(common, count, written);
             }
-            if written >= count {
+            if written.count >= count {
                 break;
             }
-            kcp.private().flush.note_acks(written);
+            kcp.private().flush.note_acks(written.count);
             kcp = kcp.make_room(IKCP_OVERHEAD)?;
-            match kcp.put_ack(common.conv, common.una, common.wnd, written) {
-                Some(ack) => last = ack,
+            match kcp.put_ack(common.conv, common.una, common.wnd, written.count) {
+                Some(ack) => written.last = ack,
                 None => break,
             }
-            written += 1;
+            written.count += 1;
         }
         kcp.private().flush.note_acks(0);
-        kcp.drop_acks(written);
-        Ok((kcp, last))
+        kcp.drop_acks(written.count);
+        Ok((kcp, written.last))
     }
 
-    /// Writes acknowledgements, from number `written` on, while they fit into the packet.
+    /// Writes acknowledgements after those that are `written`, while they fit into the packet.
     #[inline(always)]
-    fn write_acks(
-        &self,
-        common: Common,
-        count: u32,
-        mut written: u32,
-        mut last: [u32; 2],
-    ) -> (u32, [u32; 2]) {
+    fn write_acks(&self, common: Common, count: u32, mut written: Written) -> Written {
         let packet = &self.private().packet;
         let mut writer = packet.writer(&self.buffer, self.mtu.get());
         let acks = self.pending_acks(count);
-        while let Some(ack) = acks.get(written)
+        while let Some(ack) = acks.get(written.count)
             && writer.fits(0)
         {
-            last = ack;
+            written.last = ack;
             writer.put_header(&common.header(IKCP_CMD_ACK, ack).emit());
-            written += 1;
+            written.count += 1;
         }
         packet.commit(writer);
-        (written, last)
+        written
     }
 
     /// Writes acknowledgement number `n` and returns it. `None` if a callback has removed it, or without memory.
     #[inline(never)]
-    fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<[u32; 2]> {
+    fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<Ack> {
         let common = Common { conv, una, wnd };
         let ack = self.pending_acks(u32::MAX).get(n)?;
         let raw = common.header(IKCP_CMD_ACK, ack).emit();
@@ -104,7 +113,7 @@ impl<'a> Kcp<'a> {
         conv: u32,
         una: u32,
         wnd: u16,
-        last: [u32; 2],
+        last: Ack,
     ) -> Result<Kcp<'a>, Ended<'a>> {
         let common = Common { conv, una, wnd };
         let mut kcp = self;
@@ -120,7 +129,7 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(never)]
-    fn put_probe(self, common: Common, cmd: u32, last: [u32; 2]) -> Result<Kcp<'a>, Ended<'a>> {
+    fn put_probe(self, common: Common, cmd: u32, last: Ack) -> Result<Kcp<'a>, Ended<'a>> {
         let kcp = self.make_room(IKCP_OVERHEAD)?;
         let raw = common.header(cmd, last).emit();
         let written = kcp.private().packet.put_header(&kcp.buffer, &raw);

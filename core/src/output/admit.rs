@@ -2,7 +2,7 @@
 
 use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
-use crate::index::Bookmark;
+use crate::index::{Admission, Bookmark};
 use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
@@ -56,12 +56,16 @@ impl<'a> Kcp<'a> {
         self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
         self.nsnd_buf.set(self.nsnd_buf.get().wrapping_add(count));
         self.snd_nxt.set(sn.0);
-        let total = self.nsnd_buf.get();
-        self.private()
-            .sent
-            .admitted(list, first, (count, total, window), (sn, current), || {
-                self.fastlimit.get()
-            });
+        let admission = Admission {
+            run: first,
+            next: sn,
+            ts: current,
+            count,
+            total: self.nsnd_buf.get(),
+            window,
+        };
+        let index = &self.private().sent;
+        index.admitted(list, admission, || self.fastlimit.get());
         Some(self.bookmark(first))
     }
 

@@ -325,7 +325,7 @@ impl<'a> Kcp<'a> {
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
         let (sn, ts) = (marked.sn().0, walk.round.current.0);
         let inflight = self.nsnd_buf.get();
-        self.note_sent(marked.sn(), walk.round.current, (len, xmit));
+        self.note_sent(marked.sn(), walk.round.current, len, xmit);
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }

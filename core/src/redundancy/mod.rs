@@ -19,6 +19,7 @@ use core::cell::Cell;
 
 use crate::kcp::Kcp;
 use crate::seq::{Earliest, Millis, Sn};
+use crate::wire::Ack;
 use brake::Brake;
 use loss::Loss;
 pub(crate) use stubs::LONGEST as LONGEST_STUB;
@@ -316,16 +317,16 @@ impl Redundancy {
         self.wake.note(now.plus(left.max(1)));
     }
 
-    /// The peer acknowledges `sn` with the time stamp `ts`, after a round trip of `rtt` ms.
-    pub(crate) fn acknowledged(&self, sn: Sn, ts: Millis, rtt: i32, now: Millis) {
+    /// An acknowledgement arrives after a round trip of `rtt` ms.
+    pub(crate) fn acknowledged(&self, ack: Ack, rtt: i32, now: Millis) {
         if !self.is_on() {
             return;
         }
         if rtt >= 0 {
             self.brake.sample(rtt.unsigned_abs(), now);
         }
-        if let Some((cell, flight)) = self.find(sn) {
-            if ts == flight.first {
+        if let Some((cell, flight)) = self.find(ack.sn) {
+            if ack.ts == flight.first {
                 self.loss.arrived();
             } else if flight.xmit > 1 || flight.copied {
                 self.loss.lost();

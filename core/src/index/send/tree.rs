@@ -12,6 +12,7 @@ use crate::index::slots::{FAN, Node, Slots, bit, each};
 use crate::index::time_range::TimeRange;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
+use crate::wire::Ack;
 
 /// How many segments ahead the caches are filled.
 pub(super) const AHEAD: u32 = 4;
@@ -28,17 +29,10 @@ pub(super) struct Timing {
     due: Cell<Option<TimeRange>>,
 }
 
-/// An acknowledgement that skipped all segments before it: its `sn`, and the `ts` that it echoes.
-#[derive(Clone, Copy)]
-pub(super) struct Skip {
-    pub(super) sn: Sn,
-    pub(super) ts: Millis,
-}
-
-/// How a skip is counted for the segments in `span`.
+/// How a skip, by an acknowledgement of a later segment, is counted for the segments in `span`.
 pub(super) struct Count {
     pub(super) span: Span,
-    pub(super) skip: Skip,
+    pub(super) ack: Ack,
     pub(super) limit: i32,
     /// True: count in each segment. False: count in a node that it concerns as a whole, where it stays pending.
     pub(super) at_once: bool,
@@ -175,10 +169,10 @@ fn above(segment: Segment, limit: i32) -> u32 {
     }
 }
 
-/// True if `skip` passed over segment `sn`, which was last sent at `ts`.
+/// True if segment `sn`, which was last sent at `ts`, should have arrived before the acknowledged one.
 #[inline(always)]
-pub(super) fn skips(skip: Skip, sn: Sn, ts: Millis) -> bool {
-    skip.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || skip.ts.since(ts) >= 0)
+pub(super) fn skips(ack: Ack, sn: Sn, ts: Millis) -> bool {
+    ack.sn.since(sn) > 0 && (!profile::FASTACK_CONSERVE || ack.ts.since(ts) >= 0)
 }
 
 impl Slots<Timing> {
@@ -276,7 +270,8 @@ impl Slots<Timing> {
     #[inline(always)]
     pub(super) fn append<'k>(
         &self,
-        (first, last): (Sn, Sn),
+        first: Sn,
+        last: Sn,
         ts: Millis,
         segments: impl Iterator<Item = Segment<'k>>,
     ) {
@@ -355,13 +350,13 @@ impl Slots<Timing> {
     pub(super) fn count(&self, level: u32, slot: u32, what: &Count) {
         let Count {
             span,
-            skip,
+            ack,
             limit,
             at_once,
         } = *what;
         let node = self.node(level, slot);
         let passed = if profile::FASTACK_CONSERVE {
-            node.note.sent.get().is_past(skip.ts)
+            node.note.sent.get().is_past(ack.ts)
         } else {
             Some(true)
         };
@@ -387,7 +382,7 @@ impl Slots<Timing> {
         } else {
             for at in each(0, slot, node.live.get()) {
                 let segment = self.segment(at);
-                if span.has(at) && skips(skip, Sn(segment.sn.get()), Millis(segment.ts.get())) {
+                if span.has(at) && skips(ack, Sn(segment.sn.get()), Millis(segment.ts.get())) {
                     let fastack = &segment.fastack;
                     fastack.set(fastack.get().wrapping_add(1));
                 }
