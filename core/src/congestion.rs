@@ -107,7 +107,7 @@ impl<'a> Kcp<'a> {
             let answer;
             (kcp, answer) = kcp.on_fast_retransmit(loss.fast_retransmits, inflight, prior_cwnd)?;
             if answer.is_none() {
-                let inflight = kcp.next_sn().since(Sn(kcp.snd_una.get())).cast_unsigned();
+                let inflight = kcp.next_sn().forward_from(Sn(kcp.snd_una.get()));
                 kcp.set_window(Window::fast_retransmitted(
                     inflight,
                     loss.resent,

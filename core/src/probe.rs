@@ -41,9 +41,9 @@ impl Prober {
 }
 
 impl Kcp<'_> {
-    /// A flush looks at the peer's window, and asks for it from time to time while it is closed.
+    /// In a flush: asks for the peer's window from time to time while it is closed.
     #[inline(always)]
-    pub(crate) fn watch_window(&self) {
+    pub(crate) fn probe_closed_window(&self) {
         if self.rmt_wnd.get() != 0 {
             self.stop_probing();
             return;

@@ -106,7 +106,7 @@ impl<'a> Kcp<'a> {
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
         let sink = sink.of_len(size.unsigned_abs());
         let mut kcp = if len < 0 {
-            self.look_at_message(sink)?
+            self.peek_message(sink)?
         } else {
             match self.take_message(sink)? {
                 (kcp, true) => kcp,
@@ -139,7 +139,7 @@ impl<'a> Kcp<'a> {
         count
     }
 
-    fn look_at_message(self, sink: Sink) -> Result<Kcp<'a>, Released> {
+    fn peek_message(self, sink: Sink) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         for n in 0..kcp.copy_message(sink) {
             if !kcp.logs(log_mask::RECV) {

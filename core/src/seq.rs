@@ -26,6 +26,13 @@ macro_rules! wrapping {
                 self.0.wrapping_sub(earlier.0).cast_signed()
             }
 
+            /// Distance from `from` forward to `self`. It is nearly 2^32 if `self` comes first, so a clock that was set back counts as
+            /// a long time.
+            #[inline(always)]
+            pub const fn forward_from(self, from: $name) -> u32 {
+                self.0.wrapping_sub(from.0)
+            }
+
             /// True if `self` comes strictly before `other`.
             #[inline(always)]
             pub const fn before(self, other: $name) -> bool {

@@ -77,7 +77,7 @@ impl HeldRun {
     };
 
     fn has(self, sn: Sn) -> bool {
-        sn.since(self.from).cast_unsigned() < self.length
+        sn.forward_from(self.from) < self.length
     }
 
     /// The number after the run.
@@ -204,7 +204,7 @@ impl Rack {
 
     /// True once in a round trip.
     fn round_is_over(&mut self, now: Millis) -> bool {
-        let over = now.since(self.widened).cast_unsigned() >= self.srtt.max(1);
+        let over = now.forward_from(self.widened) >= self.srtt.max(1);
         if over {
             self.widened = now;
         }
@@ -300,7 +300,7 @@ impl Rack {
         let Some((first, last)) = row else {
             return;
         };
-        let length = last.since(first).cast_unsigned().wrapping_add(1);
+        let length = last.forward_from(first).wrapping_add(1);
         let before = match self.run {
             Some((end, length)) if first == end.plus(1) => length,
             _ => 0,
@@ -321,7 +321,7 @@ impl Rack {
         if from.since(last) > 0 {
             return;
         }
-        let more = last.since(from).cast_unsigned().wrapping_add(1);
+        let more = last.forward_from(from).wrapping_add(1);
         let runs = self.runs;
         let extended = self.held().iter().position(|run| run.end() == from);
         if let Some(run) = extended.and_then(|number| self.held.get_mut(number)) {
@@ -348,7 +348,7 @@ impl Rack {
 
     #[inline(never)]
     fn tell(&mut self, first: Sn, last: Sn, lost: &mut impl FnMut(Sn)) {
-        let count = last.since(first).cast_unsigned().wrapping_add(1);
+        let count = last.forward_from(first).wrapping_add(1);
         self.lost = self.lost.wrapping_add(count);
         self.leaves(count);
         for n in 0..count {
@@ -369,7 +369,7 @@ impl Rack {
         while let Some(&run) = self.held.get(number)
             && number < self.runs
         {
-            let waited = now.since(run.since).cast_unsigned();
+            let waited = now.forward_from(run.since);
             let stopped = run.has(una);
             let arrived = una.since(run.end()) >= 0;
             if !arrived && !stopped && waited <= patience {
@@ -380,7 +380,7 @@ impl Rack {
                 // Part of the run arrived, so only this segment is known to be lost.
                 if let Some(place) = self.held.get_mut(number) {
                     place.from = una.plus(1);
-                    place.length = run.end().since(place.from).cast_unsigned();
+                    place.length = run.end().forward_from(place.from);
                 }
                 if look(una).is_some_and(|flying| !flying.lost) {
                     self.lost = self.lost.wrapping_add(1);

@@ -214,10 +214,10 @@ impl Kcp<'_> {
             if state.is_thin(in_flight) {
                 return (Verdict::Stands, 0);
             }
-            let quiet = now.since(state.rack.last_ack).cast_unsigned();
-            let probed = now.since(state.probed).cast_unsigned();
+            let quiet = now.forward_from(state.rack.last_ack);
+            let probed = now.forward_from(state.probed);
             let heard = quiet < rto;
-            let age = now.since(flying.ts).cast_unsigned();
+            let age = now.forward_from(flying.ts);
             if heard && age > rto.saturating_mul(4) && !state.rack.holds(sn) {
                 // Loss detection has not found it lost, perhaps for lack of memory.
                 return (Verdict::Lost, 0);

@@ -97,9 +97,13 @@ impl Extension {
 
     /// Calls `work` with the state, if there is one.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> Option<R> {
-        // SAFETY: NULL or initialized. No second borrow is possible: `work` runs no callback and calls nothing that uses the
-        // state.
-        unsafe { self.0.as_ptr().as_mut() }.map(work)
+        // SAFETY: all borrows are made here. The address is taken away meanwhile, so a second borrow inside `work` finds no state.
+        unsafe {
+            let state = self.0.replace(ptr::null_mut());
+            let result = state.as_mut().map(work);
+            self.0.replace(state);
+            result
+        }
     }
 }
 
@@ -170,5 +174,25 @@ impl Kcp<'_> {
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {
         cfg!(feature = "extensions") && ptr::eq(self.ccops.get(), tables::none())
+    }
+}
+
+#[cfg(all(test, feature = "extensions"))]
+mod tests {
+    use super::*;
+    use crate::kcp::Kcp;
+
+    #[test]
+    fn a_second_borrow_of_the_state_finds_none() {
+        // SAFETY: the object is live until it is released below.
+        let kcp = unsafe { Kcp::from_ptr(Kcp::create(1, ptr::null_mut())) }.expect("an object");
+        let extension = &kcp.private().extension;
+        assert!(extension.turn_on(Millis(0), Party::Program));
+        extension.with(|state| {
+            assert!(extension.with(|_| ()).is_none());
+            state.probes = 7;
+        });
+        assert_eq!(extension.with(|state| state.probes), Some(7));
+        kcp.release();
     }
 }

@@ -37,7 +37,7 @@ impl Kcp<'_> {
         let until_flush = Millis(self.ts_flush.get()).since(now);
         if until_flush <= 0 || until_flush.unsigned_abs() > self.interval.get() {
             self.ts_flush.set(now.plus(self.interval.get()).0);
-            self.look_around();
+            self.check_some_sent();
         }
         // A flush does this at its end; here it is done before, so that the first message need not wait for the next flush.
         self.raise_window();
@@ -82,15 +82,15 @@ impl Kcp<'_> {
             }
             return self.walk_to_deadline(now, None);
         }
-        let resent = self.resent();
-        let fast = self.fast_resend(resent);
+        let due = self.due(now, self.resent());
+        index.adopt_limit(due.limit);
         let is_due = index.has_unsent()
-            || (!index.is_quiet(now, fast)
-                && if index.is_watched() {
+            || (!index.is_quiet(due)
+                && if index.are_few() {
                     index.apply_skips(list);
                     !self.walks_past_nothing_due(now)
                 } else {
-                    index.seek(list, Scope::Due, None, now, fast).is_some()
+                    index.seek(list, Scope::Due, None, due).is_some()
                 });
         if is_due {
             return 0;

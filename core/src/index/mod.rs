@@ -17,4 +17,4 @@ mod time_range;
 pub(crate) use bookmark::{Bookmark, Found};
 pub(crate) use first_message::FirstMessage;
 pub(crate) use receive::{Place, ReceiveIndex};
-pub(crate) use send::{Admission, FastResend, Scope, SendIndex};
+pub(crate) use send::{Admission, Cause, Due, Scope, SendIndex};

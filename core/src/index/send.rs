@@ -4,6 +4,7 @@
 //! message now and then has neither an index nor a pool. There is none either without memory, or if a program puts the list out
 //! of order. With more segments there is a ring with a tree over it.
 
+mod due;
 mod edits;
 mod find;
 #[cfg(test)]
@@ -13,19 +14,20 @@ mod tree;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use super::slots::Slots;
+use super::slots::{Slots, Span};
 use crate::abi::IKCPSEG;
 use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
 use crate::wire::Ack;
-use tree::{AHEAD, Count, Due, Seek, Span, Timing, skips};
+pub(crate) use due::{Cause, Due};
+use tree::{AHEAD, Count, Timing, skips};
 
 /// With at most this many segments in flight there is no index.
 const UNINDEXED: u32 = 4;
 
 /// With at most this many segments in flight every flush checks all of them, and so sees at once what a program has written.
-const WATCHED: u32 = 64;
+const FEW: u32 = 64;
 
 /// Which segments a flush has to visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,29 +38,6 @@ pub(crate) enum Scope {
     Due,
     /// All segments.
     All,
-}
-
-/// The parameters of fast retransmission, which a program may change at any time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FastResend {
-    /// A segment is retransmitted after this many skips; `u32::MAX` turns that off.
-    pub(crate) resent: u32,
-    /// `fastlimit`: the most transmissions of a segment that may still be retransmitted; 0 or less means no limit.
-    pub(crate) limit: i32,
-}
-
-impl FastResend {
-    /// True if `segment` was skipped often enough to be retransmitted.
-    #[inline(always)]
-    pub(crate) fn was_skipped(self, segment: Segment) -> bool {
-        segment.fastack.get() >= self.resent
-            && FastResend::allows_under(self.limit, segment.xmit.get())
-    }
-
-    #[inline(always)]
-    fn allows_under(limit: i32, xmit: u32) -> bool {
-        limit <= 0 || xmit.cast_signed() <= limit
-    }
 }
 
 /// Segments that get sequence numbers.
@@ -99,7 +78,7 @@ pub(crate) struct SendIndex {
     /// Skips may be pending in the tree.
     skips_pending: Cell<bool>,
     /// Where the next check for a program's writes begins.
-    look: Cell<Sn>,
+    checks_from: Cell<Sn>,
     /// The most sequence numbers that were in flight in this trimming period.
     peak: Cell<u32>,
     /// How many segments could be in flight when the ring was last made.
@@ -119,8 +98,8 @@ impl SendIndex {
 
     /// True if every flush checks every segment, because there are few.
     #[inline(always)]
-    pub(crate) fn is_watched(&self) -> bool {
-        self.is_off() || self.count.get() <= WATCHED
+    pub(crate) fn are_few(&self) -> bool {
+        self.is_off() || self.count.get() <= FEW
     }
 
     /// True if the index still describes the list.
@@ -225,7 +204,7 @@ impl SendIndex {
     #[inline(never)]
     fn refresh_all(&self) {
         self.skips_pending.set(false);
-        self.slots.refresh(None, self.limit.get());
+        self.refresh(None);
     }
 
     /// Applies pending skips to the segments of the list, whatever the program has done to it.
@@ -267,9 +246,7 @@ impl SendIndex {
         if self.is_off() {
             // If memory was short or the list out of order, it tries again now and then.
             if total > UNINDEXED
-                && (total <= WATCHED
-                    || begins
-                    || total / WATCHED != total.wrapping_sub(count) / WATCHED)
+                && (total <= FEW || begins || total / FEW != total.wrapping_sub(count) / FEW)
             {
                 self.window.set(window);
                 self.limit.set(limit());
@@ -284,7 +261,7 @@ impl SendIndex {
         self.next.set(next);
         let first = Sn(head.sn.get());
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
-        let span = next.since(first).cast_unsigned();
+        let span = next.forward_from(first);
         // The program may have set `snd_nxt`.
         if span > self.slots.capacity()
             || next.before(first)
@@ -398,7 +375,7 @@ impl SendIndex {
     /// If all segments are checked at each flush, a program may write any of them, so nothing may stay pending.
     #[inline(never)]
     fn count_in_tree(&self, first: Sn, last: Sn, ack: Ack) {
-        let at_once = self.is_watched();
+        let at_once = self.are_few();
         if !at_once {
             self.skips_pending.set(true);
         }
@@ -547,21 +524,24 @@ impl SendIndex {
         }
     }
 
-    /// True if the tree holds for these parameters.
+    /// True if the tree holds for this `fastlimit`.
     #[inline(always)]
-    pub(crate) fn holds_for(&self, fast: FastResend) -> bool {
-        self.limit.get() == fast.limit
+    pub(crate) fn holds_for(&self, limit: i32) -> bool {
+        self.limit.get() == limit
     }
 
-    /// True if no segment that was sent is due at `now`.
+    /// Makes the tree hold for this `fastlimit`.
     #[inline(always)]
-    pub(crate) fn is_quiet(&self, now: Millis, fast: FastResend) -> bool {
-        if !self.holds_for(fast) {
-            self.limit_changed(fast.limit);
+    pub(crate) fn adopt_limit(&self, limit: i32) {
+        if !self.holds_for(limit) {
+            self.limit_changed(limit);
         }
-        let root = self.slots.root();
-        let seek = Seek::Due;
-        !root.note.may_be(Due { now, fast, seek })
+    }
+
+    /// True if no segment that was sent is due. The tree holds for the parameters of `due`.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self, due: Due) -> bool {
+        !self.slots.root().note.may_be(due)
     }
 
     #[cold]
@@ -585,8 +565,15 @@ impl SendIndex {
     /// Makes exact all recorded deadlines that are less than `horizon` away from `now`.
     pub(crate) fn narrow(&self, list: List<'_>, now: Millis, horizon: i32) {
         let last = now.plus(horizon.cast_unsigned().wrapping_sub(1));
-        self.slots.refresh(Some(last), self.limit.get());
+        self.refresh(Some(last));
         self.stamp_ends(list);
+    }
+
+    /// Renews every node that may have a deadline up to `last`, or all nodes.
+    #[inline(never)]
+    fn refresh(&self, last: Option<Millis>) {
+        let top = self.slots.root_level();
+        self.slots.refresh(top, 0, last, self.limit.get());
     }
 
     /// Ends a trimming period: resizes the ring to what was needed.

@@ -31,6 +31,25 @@ pub(super) struct Node<T> {
     pub(super) live: Cell<u16>,
 }
 
+/// Consecutive slots.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+impl Span {
+    #[inline(always)]
+    pub(super) fn has(self, slot: u32) -> bool {
+        self.from <= slot && slot <= self.to
+    }
+
+    #[inline(always)]
+    pub(super) fn covers(self, other: Span) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
+}
+
 #[repr(C)]
 pub(super) struct Slots<T> {
     /// The address of each slot's segment. The allocation begins here.
@@ -302,10 +321,13 @@ impl<T> Slots<T> {
         u32::MAX >> (32 - below(level)) & self.mask.get()
     }
 
-    /// First and last slot below the node of `level` above `slot`.
+    /// The slots below the node of `level` above `slot`.
     #[inline(always)]
-    pub(super) fn extent(&self, level: u32, slot: u32) -> (u32, u32) {
-        (slot & !self.width(level), slot | self.width(level))
+    pub(super) fn extent(&self, level: u32, slot: u32) -> Span {
+        Span {
+            from: slot & !self.width(level),
+            to: slot | self.width(level),
+        }
     }
 
     /// Calls `then` for each lowest node above the slots from `first` to `last`, with one of its slots and the bits of those in
@@ -357,7 +379,7 @@ impl<T> Slots<T> {
             return self.far_before(sn, floor);
         }
         let distance = end % FAN - bits.ilog2();
-        (distance <= sn.since(floor).cast_unsigned()).then(|| self.segment(end - distance))
+        (distance <= sn.forward_from(floor)).then(|| self.segment(end - distance))
     }
 
     /// The nearest segment before `sn` if none is below the same lowest node.
@@ -386,7 +408,7 @@ impl<T> Slots<T> {
             bits = self.node(level, at).live.get();
         }
         let distance = (end.wrapping_sub(at).wrapping_sub(1) & self.mask.get()) + 1;
-        (distance <= sn.since(floor).cast_unsigned()).then(|| self.segment(at))
+        (distance <= sn.forward_from(floor)).then(|| self.segment(at))
     }
 }
 

@@ -50,21 +50,21 @@ impl Kcp<'_> {
     #[inline(never)]
     pub(crate) fn sync_before_transmission(&self) {
         self.sync_sent_after_callback();
-        self.private().sent.watch(self.snd_buf());
+        self.private().sent.check_few(self.snd_buf());
     }
 
-    /// An interval begins: checks segments in flight for what the program has written to them, if flushes do not check them all.
+    /// An interval begins: checks some segments in flight for what the program has written to them, if flushes do not check all.
     #[inline(always)]
-    pub(crate) fn look_around(&self) {
-        if !self.private().sent.is_watched() {
-            self.look_around_window();
+    pub(crate) fn check_some_sent(&self) {
+        if !self.private().sent.are_few() {
+            self.check_some_of_many();
         }
     }
 
     #[inline(never)]
-    fn look_around_window(&self) {
+    fn check_some_of_many(&self) {
         self.sync_sent();
-        if !self.private().sent.look_around(self.snd_buf()) {
+        if !self.private().sent.check_some(self.snd_buf()) {
             self.rebuild_sent();
         }
     }

@@ -20,7 +20,7 @@ impl TimeRange {
 
     #[inline(always)]
     pub(super) fn has(self, at: Millis) -> bool {
-        at.since(self.low).cast_unsigned() <= self.high.since(self.low).cast_unsigned()
+        at.forward_from(self.low) <= self.high.forward_from(self.low)
     }
 
     #[inline(always)]
@@ -32,9 +32,9 @@ impl TimeRange {
     #[inline(never)]
     fn widened(self, at: Millis) -> TimeRange {
         let TimeRange { low, high } = self;
-        if at.since(low).cast_unsigned() < HALF {
+        if at.forward_from(low) < HALF {
             TimeRange { low, high: at }
-        } else if high.since(at).cast_unsigned() < HALF {
+        } else if high.forward_from(at) < HALF {
             TimeRange { low: at, high }
         } else {
             // More than half the circle: any time may be among them.

@@ -43,6 +43,18 @@ impl<T> OnDemand<T> {
         ptr::null_mut()
     }
 
+    /// Replaces the address, and returns the old one.
+    ///
+    /// # Safety
+    /// `at` is NULL or came from this function, and nothing borrows from the `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn replace(&self, at: *mut T) -> *mut T {
+        #[cfg(feature = "extensions")]
+        return self.at.replace(at);
+        #[cfg(not(feature = "extensions"))]
+        at
+    }
+
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: NULL, or allocated by `get_or_make`; only `free` frees it.

@@ -30,7 +30,7 @@ impl Trimming {
     /// True if the period is over.
     #[inline(always)]
     pub(crate) fn is_due(&self, now: Millis) -> bool {
-        now.since(self.began.get()).cast_unsigned() >= TRIM_PERIOD
+        now.forward_from(self.began.get()) >= TRIM_PERIOD
     }
 
     /// Ends the period in `left` ms, which is less than it lasts.

@@ -117,7 +117,7 @@ impl<'a> Kcp<'a> {
     ) -> Result<Kcp<'a>, Ended<'a>> {
         let common = Common { conv, una, wnd };
         let mut kcp = self;
-        kcp.watch_window();
+        kcp.probe_closed_window();
         if kcp.probe.get() & IKCP_ASK_SEND != 0 {
             kcp = kcp.put_probe(common, IKCP_CMD_WASK, last)?;
         }

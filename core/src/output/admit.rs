@@ -50,7 +50,7 @@ impl<'a> Kcp<'a> {
         } else {
             self.number::<false>(current, window, wnd)
         };
-        let count = sn.since(self.next_sn()).cast_unsigned();
+        let count = sn.forward_from(self.next_sn());
         let (first, last) = (queue.first()?, last?);
         queue.move_front(last, list);
         self.nsnd_que.set(self.nsnd_que.get().wrapping_sub(count));
@@ -77,7 +77,7 @@ impl<'a> Kcp<'a> {
             .first()
             .map_or(current.0, |first| first.ts.get());
         let numbered = self.number::<true>(current, window, wnd);
-        let count = numbered.sn.since(self.next_sn()).cast_unsigned();
+        let count = numbered.sn.forward_from(self.next_sn());
         let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
         let longest = current.since(Millis(oldest));
         if let Some(extras) = self.extras() {

@@ -219,9 +219,13 @@ impl<'a> Kcp<'a> {
                 self.rebuild_sent();
                 return false;
             }
-            index.watch(list);
-            return !index.has_unsent()
-                && index.is_quiet(self.now(), self.fast_resend(self.resent()));
+            index.check_few(list);
+            if index.has_unsent() {
+                return false;
+            }
+            let due = self.due(self.now(), self.resent());
+            index.adopt_limit(due.limit);
+            return index.is_quiet(due);
         }
         self.walks_past_nothing_due(self.now())
     }
@@ -282,7 +286,7 @@ impl<'a> Kcp<'a> {
         let (scope, first) = if work == Work::Admission {
             (Scope::Unsent, admitted)
         } else {
-            kcp.look_for_due(current, resent)
+            kcp.first_due(current, resent)
         };
         kcp.private().deferred.set(false);
         let mut walk = Walk {
@@ -322,11 +326,11 @@ impl<'a> Kcp<'a> {
 
     /// Which segments a flush has to visit, and the first of them.
     #[inline(never)]
-    fn look_for_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
-        let scope = self.scope(current, resent);
-        let fast = self.fast_resend(resent);
+    fn first_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
+        let due = self.due(current, resent);
+        let scope = self.scope(due);
         let index = &self.private().sent;
-        let first = index.seek(self.snd_buf(), scope, None, current, fast);
+        let first = index.seek(self.snd_buf(), scope, None, due);
         (scope, first.map(|first| self.bookmark(first)))
     }
 

@@ -9,20 +9,12 @@ use crate::consts::IKCP_OVERHEAD;
 use crate::extension::Verdict;
 use crate::extras::Extras;
 use crate::index::Bookmark;
-use crate::index::{FastResend, Scope};
+use crate::index::{Cause, Due, Scope};
 use crate::kcp::{Back, Kcp};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::ways;
 use crate::wire::Header;
-
-/// Why a segment is sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    First,
-    Timeout,
-    FastRetransmit,
-}
 
 /// The progress of a flush through `snd_buf`.
 pub(super) struct Walk {
@@ -130,7 +122,7 @@ impl<'a> Kcp<'a> {
             };
         }
         loop {
-            if let Some(cause) = self.cause(segment, walk.round.current, walk.round.resent)
+            if let Some(cause) = self.due_in(walk).cause(segment)
                 && let Some(cause) = self.judged(segment, cause)
             {
                 let len = segment.len.get();
@@ -211,28 +203,15 @@ impl<'a> Kcp<'a> {
     /// True if no segment is due at `current`; works without the index.
     #[inline(always)]
     pub(crate) fn walks_past_nothing_due(&self, current: Millis) -> bool {
-        let resent = self.resent();
+        let due = self.due(current, self.resent());
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {
-            if self.cause(segment, current, resent).is_some() {
+            if due.cause(segment).is_some() {
                 return false;
             }
             at = self.snd_buf().next(segment);
         }
         true
-    }
-
-    #[inline(always)]
-    fn cause(&self, segment: Segment<'_>, current: Millis, resent: u32) -> Option<Cause> {
-        if segment.xmit.get() == 0 {
-            Some(Cause::First)
-        } else if segment.has_timed_out(current) {
-            Some(Cause::Timeout)
-        } else if self.fast_resend(resent).was_skipped(segment) {
-            Some(Cause::FastRetransmit)
-        } else {
-            None
-        }
     }
 
     /// Decides about a due segment. With time-based loss detection a timeout need not lead to a retransmission.
@@ -334,7 +313,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn write_marked(&self, walk: &mut Walk, marked: Bookmark) -> Option<Segment<'_>> {
         match self.open(marked) {
-            Some(segment) if self.resends_as_before(walk.round.resent) => {
+            Some(segment) if self.private().sent.holds_for(self.fastlimit.get()) => {
                 self.write_segment(segment);
                 walk.spend(segment.len.get());
                 self.after(walk, segment)
@@ -352,25 +331,16 @@ impl<'a> Kcp<'a> {
             walk.spend(segment.len.get());
         }
         if index.finds_order(list) {
+            let due = self.due_in(walk);
             if walk.scope != Scope::All {
-                walk.scope = self.scope(walk.round.current, walk.round.resent);
+                walk.scope = self.scope(due);
             }
-            let Round {
-                current, resent, ..
-            } = walk.round;
-            let fast = self.fast_resend(resent);
-            index.seek(list, walk.scope, Some(at.sn().plus(1)), current, fast)
+            index.seek(list, walk.scope, Some(at.sn().plus(1)), due)
         } else {
             // The list is not in order of numbers, and following them could run in circles.
             walk.scope = Scope::All;
             index.behind(list, at)
         }
-    }
-
-    /// True if the parameters of fast retransmission are still those of the index.
-    #[inline(always)]
-    fn resends_as_before(&self, resent: u32) -> bool {
-        self.private().sent.holds_for(self.fast_resend(resent))
     }
 
     /// Writes a segment into the packet. Without memory the segment counts as lost, and its timeout sends it again.
@@ -390,12 +360,14 @@ impl<'a> Kcp<'a> {
 
     /// Which segments must be visited.
     #[inline(never)]
-    pub(super) fn scope(&self, current: Millis, resent: u32) -> Scope {
+    pub(super) fn scope(&self, due: Due) -> Scope {
         let (index, list) = (&self.private().sent, self.snd_buf());
-        if index.is_watched() {
+        if index.are_few() {
             index.apply_skips(list);
-            Scope::All
-        } else if index.is_quiet(current, self.fast_resend(resent)) {
+            return Scope::All;
+        }
+        index.adopt_limit(due.limit);
+        if index.is_quiet(due) {
             Scope::Unsent
         } else {
             Scope::Due
@@ -405,15 +377,8 @@ impl<'a> Kcp<'a> {
     /// The segment that the walk visits after `segment`.
     #[inline(always)]
     fn after<'k>(&'k self, walk: &Walk, segment: Segment<'k>) -> Option<Segment<'k>> {
-        let fast = self.fast_resend(walk.round.resent);
-        let index = &self.private().sent;
-        index.after(
-            self.snd_buf(),
-            walk.scope,
-            segment,
-            walk.round.current,
-            fast,
-        )
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        index.after(list, walk.scope, segment, || self.due_in(walk))
     }
 
     /// A segment is retransmitted after this many skips.
@@ -425,11 +390,19 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// What is due at `now`, if segments are retransmitted after `resent` skips.
     #[inline(always)]
-    pub(crate) fn fast_resend(&self, resent: u32) -> FastResend {
-        FastResend {
+    pub(crate) fn due(&self, now: Millis, resent: u32) -> Due {
+        Due {
+            now,
             resent,
             limit: self.fastlimit.get(),
         }
+    }
+
+    /// What is due in this flush.
+    #[inline(always)]
+    fn due_in(&self, walk: &Walk) -> Due {
+        self.due(walk.round.current, walk.round.resent)
     }
 }

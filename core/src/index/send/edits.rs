@@ -10,7 +10,7 @@ use crate::segment::Segment;
 use crate::seq::Sn;
 
 /// Slots that the scan checks at a time.
-const LOOK: u32 = 64;
+const STEP: u32 = 64;
 
 /// `xmit` and `fastack` in one number, which almost any write to them changes.
 #[inline(always)]
@@ -36,20 +36,20 @@ impl SendIndex {
 
     /// A flush begins: checks all segments if there are few.
     #[inline(always)]
-    pub(crate) fn watch(&self, list: List<'_>) {
+    pub(crate) fn check_few(&self, list: List<'_>) {
         if !self.is_off()
-            && self.is_watched()
+            && self.are_few()
             && let Some((first, last)) = list.ends()
         {
             self.apply_skips(list);
-            self.look_at(list, Sn(first.sn.get()), Sn(last.sn.get()));
+            self.check(list, Sn(first.sn.get()), Sn(last.sn.get()));
         }
     }
 
     /// Checks some segments of a window that is too large to check all at each flush. False if the program has written to the
     /// first or last segment, and so perhaps to many.
     #[inline(always)]
-    pub(crate) fn look_around(&self, list: List<'_>) -> bool {
+    pub(crate) fn check_some(&self, list: List<'_>) -> bool {
         let Some((first, last)) = list.ends() else {
             return true;
         };
@@ -61,23 +61,23 @@ impl SendIndex {
             return false;
         }
         let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
-        let mut at = self.look.get();
+        let mut at = self.checks_from.get();
         if at.before(first) || at.since(last) > 0 {
             at = first;
         }
-        let end = Sn(at.0 | (LOOK - 1));
+        let end = Sn(at.0 | (STEP - 1));
         let end = if last.before(end) { last } else { end };
-        self.look_at(list, at, end);
-        self.look.set(end.plus(1));
+        self.check(list, at, end);
+        self.checks_from.set(end.plus(1));
         true
     }
 
     /// Adopts what the program has written to the segments from `at` to `end`, and to others below the same nodes.
     #[inline(never)]
-    fn look_at(&self, list: List<'_>, mut at: Sn, end: Sn) {
+    fn check(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
             if !self.slots.holds(self.slots.slot(at), self.limit.get()) {
-                return self.look_closer(list, at, end);
+                return self.check_each(list, at, end);
             }
             at = Sn(at.0 | (FAN - 1)).plus(1);
         }
@@ -85,7 +85,7 @@ impl SendIndex {
 
     /// Does the same if the segments below the first node must be checked one by one.
     #[inline(never)]
-    fn look_closer(&self, list: List<'_>, at: Sn, end: Sn) {
+    fn check_each(&self, list: List<'_>, at: Sn, end: Sn) {
         let (unsent, limit) = (self.unsent.get(), self.limit.get());
         if !self
             .slots
@@ -93,7 +93,7 @@ impl SendIndex {
         {
             self.adopt_edits(list, at);
         }
-        self.look_at(list, Sn(at.0 | (FAN - 1)).plus(1), end);
+        self.check(list, Sn(at.0 | (FAN - 1)).plus(1), end);
     }
 
     #[cold]

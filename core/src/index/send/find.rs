@@ -1,12 +1,11 @@
 //! Finding segments: by sequence number, and the next one that a flush has to visit.
 
-use super::{Due, Scope, Seek, SendIndex, Span};
+use super::{Due, Scope, SendIndex};
 use crate::index::Bookmark;
+use crate::index::slots::Span;
 use crate::list::List;
 use crate::segment::Segment;
-use crate::seq::{Millis, Sn};
-
-use super::FastResend;
+use crate::seq::Sn;
 
 impl SendIndex {
     /// The listed segment with number `sn`.
@@ -95,8 +94,7 @@ impl SendIndex {
         list: List<'k>,
         scope: Scope,
         from: Option<Sn>,
-        now: Millis,
-        fast: FastResend,
+        due: Due,
     ) -> Option<Segment<'k>> {
         let first = list.first()?;
         let low = Sn(first.sn.get());
@@ -106,15 +104,7 @@ impl SendIndex {
         };
         if scope == Scope::Due {
             let slot = self.slots.slot(from);
-            return self.next_due_from(
-                list,
-                (from, slot),
-                Due {
-                    now,
-                    fast,
-                    seek: Seek::Due,
-                },
-            );
+            return self.next_due_from(list, from, slot, due);
         }
         let from = match scope {
             Scope::Unsent if from.before(self.unsent.get()) => self.unsent.get(),
@@ -155,32 +145,23 @@ impl SendIndex {
         list: List<'k>,
         scope: Scope,
         segment: Segment<'k>,
-        now: Millis,
-        fast: FastResend,
+        due: impl Fn() -> Due,
     ) -> Option<Segment<'k>> {
         let next = list.next(segment);
         match next {
             Some(next) if scope == Scope::Due && Sn(next.sn.get()).before(self.unsent.get()) => {
-                self.due_after(list, Sn(segment.sn.get()), now, fast)
+                self.due_after(list, Sn(segment.sn.get()), due())
             }
             _ => next,
         }
     }
 
     #[inline(never)]
-    fn due_after<'k>(
-        &'k self,
-        list: List<'k>,
-        sn: Sn,
-        now: Millis,
-        fast: FastResend,
-    ) -> Option<Segment<'k>> {
-        let seek = Seek::Due;
-        let due = Due { now, fast, seek };
-        let next = (sn.plus(1), self.slots.slot(sn) + 1);
+    fn due_after<'k>(&'k self, list: List<'k>, sn: Sn, due: Due) -> Option<Segment<'k>> {
+        let next_slot = self.slots.slot(sn) + 1;
         self.slots
             .next_due(sn, due)
-            .or_else(|| self.next_due_from(list, next, due))
+            .or_else(|| self.next_due_from(list, sn.plus(1), next_slot, due))
     }
 
     /// The first due segment that is not before `sn`, or else the first that was never sent. `slot` is the slot of `sn`, or one
@@ -189,18 +170,19 @@ impl SendIndex {
     fn next_due_from<'k>(
         &'k self,
         list: List<'k>,
-        (sn, slot): (Sn, u32),
+        sn: Sn,
+        slot: u32,
         due: Due,
     ) -> Option<Segment<'k>> {
         let unsent = self.unsent.get();
         let last = Sn(list.last()?.sn.get());
         let ring_end = self.slots.last_slot();
         let root = self.slots.root_level();
-        let find = |from, to| self.slots.find_due(root, 0, &(Span { from, to }, due));
+        let find = |from, to| self.slots.find_due(root, 0, Span { from, to }, &due);
         let mut found = None;
         // One past the last segment there is nothing to find, but nodes before it are renewed.
         let ahead = last.since(sn);
-        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.may_be_below(root, 0, due) {
+        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.node(root, 0).note.may_be(due) {
             let to_end = (ring_end + 1).wrapping_sub(slot);
             found = if ahead < to_end.cast_signed() {
                 find(slot, slot.wrapping_add_signed(ahead))

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::slice;
 use std::vec::Vec;
 
-use super::{UNINDEXED, WATCHED};
+use super::{FEW, UNINDEXED};
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment, Source};
@@ -189,7 +189,7 @@ impl Model<'_> {
     fn write(&mut self) {
         let kcp = self.kcp();
         let segments = listed(&kcp);
-        if segments.is_empty() || segments.len() > WATCHED as usize {
+        if segments.is_empty() || segments.len() > FEW as usize {
             return;
         }
         self.written = true;
@@ -285,7 +285,7 @@ fn the_index_does_what_a_walk_over_all_segments_does() {
         let windows: &[u32] = if cfg!(miri) {
             &[70]
         } else {
-            &[UNINDEXED, 16, 40, WATCHED, 65, 128, 300, 700]
+            &[UNINDEXED, 16, 40, FEW, 65, 128, 300, 700]
         };
         let window = random.one_of(windows);
         let sent = Sent::default();

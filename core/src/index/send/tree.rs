@@ -5,10 +5,10 @@
 
 use core::cell::Cell;
 
-use super::FastResend;
+use super::due::{Due, may_be_fast};
 use crate::consts::profile;
 use crate::index::alike::are_alike;
-use crate::index::slots::{FAN, Node, Slots, bit, each};
+use crate::index::slots::{FAN, Node, Slots, Span, bit, each};
 use crate::index::time_range::TimeRange;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
@@ -38,49 +38,6 @@ pub(super) struct Count {
     pub(super) at_once: bool,
 }
 
-/// Consecutive slots.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) from: u32,
-    pub(super) to: u32,
-}
-
-impl Span {
-    #[inline(always)]
-    fn has(self, slot: u32) -> bool {
-        self.from <= slot && slot <= self.to
-    }
-}
-
-/// The purpose of a search through the tree.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seek {
-    /// Find a due segment.
-    Due,
-    /// Renew the nodes that may have a due segment.
-    Stale,
-    /// Renew all nodes.
-    All,
-}
-
-/// What makes a segment due.
-#[derive(Clone, Copy)]
-pub(super) struct Due {
-    pub(super) now: Millis,
-    pub(super) fast: FastResend,
-    pub(super) seek: Seek,
-}
-
-impl Due {
-    #[inline(always)]
-    fn includes(self, segment: Segment) -> bool {
-        self.seek == Seek::Due
-            && (segment.xmit.get() == 0
-                || segment.has_timed_out(self.now)
-                || self.fast.was_skipped(segment))
-    }
-}
-
 impl Timing {
     /// Adds a segment sent at `ts`; `first` if there was none below this node.
     #[inline(never)]
@@ -108,11 +65,15 @@ impl Timing {
     #[inline(always)]
     pub(super) fn may_be(&self, due: Due) -> bool {
         // Even when fast retransmission is off, 2^32 - 1 skips cause it, as in the original.
-        self.above.get() > due.fast.resent.min(u32::MAX - 1)
-            || self
-                .due
-                .get()
-                .is_some_and(|range| range.is_past(due.now) != Some(false))
+        self.above.get() > due.resent.min(u32::MAX - 1) || self.may_be_due(due.now)
+    }
+
+    /// False if no deadline below has passed at `now`.
+    #[inline(always)]
+    fn may_be_due(&self, now: Millis) -> bool {
+        self.due
+            .get()
+            .is_some_and(|range| range.is_past(now) != Some(false))
     }
 
     /// A lower bound on the distance of deadlines from `now`.
@@ -162,7 +123,7 @@ impl Timing {
 /// One more than the skips of a segment that may be retransmitted, or else 0.
 #[inline(always)]
 fn above(segment: Segment, limit: i32) -> u32 {
-    if FastResend::allows_under(limit, segment.xmit.get()) {
+    if may_be_fast(segment.xmit.get(), limit) {
         segment.fastack.get().saturating_add(1)
     } else {
         0
@@ -360,11 +321,10 @@ impl Slots<Timing> {
         } else {
             Some(true)
         };
-        let (first, last) = self.extent(level, slot);
         match passed {
             // None of these segments was sent before the skip: nothing to count.
             Some(false) => return,
-            Some(true) if !at_once && span.from <= first && last <= span.to => {
+            Some(true) if !at_once && span.covers(self.extent(level, slot)) => {
                 node.note.add(1);
                 return;
             }
@@ -373,7 +333,7 @@ impl Slots<Timing> {
         self.push(level, slot);
         let mut most = 0;
         if level > 0 {
-            for at in each(level, slot, self.within(level, slot, span.from, span.to)) {
+            for at in each(level, slot, self.within(level, slot, span)) {
                 self.count(level - 1, at, what);
             }
             for at in each(level, slot, node.live.get()) {
@@ -394,38 +354,31 @@ impl Slots<Timing> {
 
     /// The children of a node that hold segments and overlap the slots from `from` to `to`.
     #[inline(never)]
-    fn within(&self, level: u32, slot: u32, from: u32, to: u32) -> u16 {
-        let (first, last) = self.extent(level, slot);
+    fn within(&self, level: u32, slot: u32, span: Span) -> u16 {
+        let extent = self.extent(level, slot);
         let mut bits = self.node(level, slot).live.get();
-        if from > first {
-            bits &= !(bit(level, from) - 1);
+        if span.from > extent.from {
+            bits &= !(bit(level, span.from) - 1);
         }
-        if to < last {
-            bits &= bit(level, to) | (bit(level, to) - 1);
+        if span.to < extent.to {
+            bits &= bit(level, span.to) | (bit(level, span.to) - 1);
         }
         bits
     }
 
-    /// True if the search must visit the children of this node.
-    #[inline(always)]
-    pub(super) fn may_be_below(&self, level: u32, slot: u32, due: Due) -> bool {
-        due.seek == Seek::All || self.node(level, slot).note.may_be(due)
-    }
-
-    /// The first due segment in `span` below a node whose children must be visited. Renews the nodes that it passes, from the
-    /// slot before `span` on.
-    pub(super) fn find_due(&self, level: u32, slot: u32, what: &(Span, Due)) -> Option<u32> {
-        let (span, due) = *what;
+    /// The first due segment in `span` below a node that may have one. Renews the nodes that it passes, from the slot before
+    /// `span` on.
+    pub(super) fn find_due(&self, level: u32, slot: u32, span: Span, due: &Due) -> Option<u32> {
         self.push(level, slot);
-        for at in each(
-            level,
-            slot,
-            self.within(level, slot, span.from.saturating_sub(1), span.to),
-        ) {
+        let passed = Span {
+            from: span.from.saturating_sub(1),
+            to: span.to,
+        };
+        for at in each(level, slot, self.within(level, slot, passed)) {
             let found = if level == 0 {
-                (span.has(at) && due.includes(self.segment(at))).then_some(at)
-            } else if self.may_be_below(level - 1, at, due) {
-                self.find_due(level - 1, at, what)
+                (span.has(at) && due.cause(self.segment(at)).is_some()).then_some(at)
+            } else if self.node(level - 1, at).note.may_be(*due) {
+                self.find_due(level - 1, at, span, due)
             } else {
                 None
             };
@@ -433,7 +386,7 @@ impl Slots<Timing> {
                 return found;
             }
         }
-        self.renew(level, slot, due.fast.limit);
+        self.renew(level, slot, due.limit);
         None
     }
 
@@ -445,7 +398,7 @@ impl Slots<Timing> {
         let later = self.node(0, slot).live.get() & !(bit(0, slot) | (bit(0, slot) - 1));
         each(0, slot, later)
             .map(|at| self.segment(at))
-            .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.includes(*segment))
+            .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.cause(*segment).is_some())
     }
 
     /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`.
@@ -471,28 +424,18 @@ impl Slots<Timing> {
         earliest
     }
 
-    /// Renews every node with a deadline up to `now`, or all nodes.
-    #[inline(never)]
-    pub(super) fn refresh(&self, now: Option<Millis>, limit: i32) {
-        let due = Due {
-            now: now.unwrap_or(Millis(0)),
-            fast: FastResend {
-                resent: u32::MAX,
-                limit,
-            },
-            seek: if now.is_some() {
-                Seek::Stale
-            } else {
-                Seek::All
-            },
-        };
-        let span = Span {
-            from: 0,
-            to: self.last_slot(),
-        };
-        if self.may_be_below(self.root_level(), 0, due) {
-            self.find_due(self.root_level(), 0, &(span, due));
+    /// Renews every node below this one that may have a deadline up to `last`, or all nodes; then this one.
+    pub(super) fn refresh(&self, level: u32, slot: u32, last: Option<Millis>, limit: i32) {
+        self.push(level, slot);
+        if level > 0 {
+            for at in each(level, slot, self.node(level, slot).live.get()) {
+                let note = &self.node(level - 1, at).note;
+                if last.is_none_or(|last| note.may_be_due(last)) {
+                    self.refresh(level - 1, at, last, limit);
+                }
+            }
         }
+        self.renew(level, slot, limit);
     }
 
     /// True if a quick check shows that the record of the lowest node above `slot` is right: the node is full, and its segments
