@@ -1,4 +1,15 @@
 //! Acknowledgements from the peer: they remove segments from `snd_buf`, give round-trip samples, and count skips.
+//!
+//! The time stamp that an acknowledgement echoes tells which transmission of the segment arrived. Three parts of the library compare
+//! it with what they know. No record serves two of them, because each exists only if the program asks for that part, and holds what
+//! the others can do without:
+//!
+//! - Loss detection (`cc/rack`) asks whether the latest transmission arrived or an earlier one. The segment itself has the time of
+//!   the latest, so nothing else is recorded.
+//! - The counter of spurious retransmissions (`extras/needless`) asks how many of several were spurious. It records the first and
+//!   the latest transmission of segments that were retransmitted, also after `una` has removed the segment.
+//! - Redundancy asks whether the first transmission was lost, also of segments that were sent only once, and whether a copy was
+//!   sent, which leaves no trace in the segment. It records all segments in flight while they are few.
 
 use crate::callback::Released;
 use crate::index::Found;

@@ -31,8 +31,6 @@ pub(crate) const ACKS_BY_TIME: bool = ON;
 /// The exits of `work` beside `flush_once`: a flush that has nothing to send, or nothing to retransmit. Earns 8 to 24 % with a
 /// flush after each call, 72 % when idle.
 pub(crate) const NOTHING_TO_SEND: bool = ON;
-/// `write_acks` beside `put_ack`: acknowledgements written in runs. Earns 2 to 11 %.
-pub(crate) const ACKS_IN_RUNS: bool = ON;
 /// `write_fresh` beside the rest of `write_until_callback`: first transmissions written in runs. Earns 15 % with small messages
 /// in full packets, 4 % with loss as well.
 pub(crate) const FIRST_TRANSMISSIONS_IN_RUNS: bool = ON;

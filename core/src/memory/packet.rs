@@ -169,10 +169,10 @@ impl Packet {
         }
     }
 
-    /// A writer on the packet, limited by the MTU and by the buffer.
+    /// A writer on the packet, limited by the MTU and by the buffer. An empty packet has room for a header, whatever the MTU.
     #[inline(always)]
     pub(crate) fn writer(&self, buffer: &Cell<*mut c_char>, mtu: u32) -> Writer {
-        let mtu = mtu.cast_signed().max(0).unsigned_abs();
+        let mtu = mtu.cast_signed().max(HEADER_LEN as i32).unsigned_abs();
         Writer {
             buffer: buffer.get().cast(),
             filled: self.filled.get(),

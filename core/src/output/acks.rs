@@ -6,7 +6,6 @@ use crate::consts::{
 };
 use crate::kcp::Kcp;
 use crate::seq::{Millis, Sn};
-use crate::ways;
 use crate::wire::{Ack, Header};
 
 /// The fields that all headers without payload share in a flush. Functions that are not inlined take them one by one: a struct
@@ -60,19 +59,15 @@ impl<'a> Kcp<'a> {
         }
         kcp.private().trimming.note_acks(count);
         loop {
-            if ways::ACKS_IN_RUNS {
-                written = kcp.write_acks(common, count, written);
-            }
+            written = kcp.write_acks(common, count, written);
             if written.count >= count {
                 break;
             }
             kcp.private().flush.note_acks(written.count);
             kcp = kcp.make_room(IKCP_OVERHEAD)?;
-            match kcp.put_ack(common.conv, common.una, common.wnd, written.count) {
-                Some(ack) => written.last = ack,
-                None => break,
+            if !kcp.can_write_ack(written.count) {
+                break;
             }
-            written.count += 1;
         }
         kcp.private().flush.note_acks(0);
         kcp.drop_acks(written.count);
@@ -96,14 +91,12 @@ impl<'a> Kcp<'a> {
         written
     }
 
-    /// Writes acknowledgement number `n` and returns it. `None` if a callback has removed it, or without memory.
+    /// False if a callback has removed acknowledgement number `n`, or without memory for it.
     #[inline(never)]
-    fn put_ack(&self, conv: u32, una: u32, wnd: u16, n: u32) -> Option<Ack> {
-        let common = Common { conv, una, wnd };
-        let ack = self.pending_acks(u32::MAX).get(n)?;
-        let raw = common.header(IKCP_CMD_ACK, ack).emit();
-        let written = self.private().packet.put_header(&self.buffer, &raw);
-        written.then_some(ack)
+    fn can_write_ack(&self, n: u32) -> bool {
+        let packet = &self.private().packet;
+        let need = packet.len().saturating_add(IKCP_OVERHEAD);
+        self.pending_acks(u32::MAX).get(n).is_some() && packet.can_hold(&self.buffer, need)
     }
 
     /// Asks for the peer's window if that is due, and tells ours if the peer has asked.

@@ -29,6 +29,28 @@ fn acknowledgements_go_before_data_and_share_packets() {
 }
 
 #[test]
+fn without_room_for_a_header_each_acknowledgement_has_a_packet() {
+    for mtu in [0, 10, 24, 47, u32::MAX] {
+        let s = Script::fast();
+        s.set_mtu_field(mtu);
+        send!(s, [PUSH { sn: 0 }, PUSH { sn: 1 }]);
+        recv!(s, [ACK { sn: 0, una: 2, wnd: 126 }], [ACK { sn: 1, una: 2, wnd: 126 }]);
+    }
+}
+
+#[test]
+fn acknowledgements_fill_the_mtu_that_the_program_wrote() {
+    let s = Script::fast();
+    s.set_mtu_field(2000);
+    for sn in 0..100 {
+        send!(s, [PUSH { sn: sn }]);
+    }
+    s.flush();
+    let lengths: Vec<usize> = s.packets().iter().map(Vec::len).collect();
+    assert_eq!(lengths, [83 * 24, 17 * 24]);
+}
+
+#[test]
 fn una_frees_everything_before_it() {
     let s = flying([1, 10, 0, 1], 5);
     send!(s, [WINS { una: 3 }]);

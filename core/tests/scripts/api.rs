@@ -264,6 +264,7 @@ fields! {
     probe_wait set_probe_wait: u32,
     dead_link set_dead_link: u32,
     mss set_mss: u32,
+    mtu set_mtu_field: u32,
     stream set_stream: c_int,
     fastlimit set_fastlimit: c_int,
     user set_user: *mut c_void,
