@@ -14,16 +14,17 @@
 use crate::callback::Released;
 use crate::index::Found;
 use crate::kcp::{Kcp, Private};
-use crate::segment::Owned;
 use crate::seq::{Millis, Sn};
 use crate::wire::Ack;
 
 impl<'a> Kcp<'a> {
-    /// Frees a segment that was removed from `snd_buf`.
+    /// Frees a segment of `snd_buf`.
     #[inline(always)]
-    fn free_acked(&self, segment: Owned) {
-        self.nsnd_buf.set(self.nsnd_buf.get().wrapping_sub(1));
-        self.free_segment(segment);
+    fn free_found<'k>(found: Found<'k, 'a>) -> &'k Kcp<'a> {
+        let (kcp, segment) = found.take();
+        kcp.nsnd_buf.set(kcp.nsnd_buf.get().wrapping_sub(1));
+        kcp.free_segment(segment);
+        kcp
     }
 
     #[inline(always)]
@@ -64,8 +65,7 @@ impl<'a> Kcp<'a> {
                 && una.since(Sn(first.sn.get())) > 0
             {
                 let (sn, address) = (Sn(first.sn.get()), kcp.snd_buf().first_address());
-                kcp.count_acked(first.len.get());
-                kcp = kcp.remove_watched(sn, -1)?;
+                kcp = kcp.remove_watched(sn, false)?;
                 // The program has changed the number of this segment, so it was not found.
                 if kcp.snd_buf().first_address() == address {
                     break;
@@ -100,43 +100,43 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(never)]
-    fn remove_acked(found: Found<'_, '_>) {
-        let (kcp, segment) = found.take();
-        kcp.count_acked(segment.segment().len.get());
-        kcp.free_acked(segment);
-        kcp.advance_una();
+    fn remove_acked(found: Found<'_, 'a>) {
+        found.kcp().count_acked(found.segment().len.get());
+        Kcp::free_found(found).advance_una();
     }
 
     /// `acknowledge` when callbacks may run.
     pub(crate) fn acknowledge_watched(self, sn: Sn) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
-        if kcp.may_be_in_flight(sn)
-            && let Some(segment) = kcp.private().sent.find(kcp.snd_buf(), sn)
-        {
-            kcp.count_acked(segment.len.get());
-            let rtt = kcp.now().since(Millis(segment.ts.get()));
-            kcp = kcp.remove_watched(sn, if rtt >= 0 { rtt } else { -1 })?;
+        if kcp.may_be_in_flight(sn) {
+            kcp = kcp.remove_watched(sn, true)?;
         }
         kcp.advance_una();
         Ok(kcp)
     }
 
-    /// Reports the segment to `on_pkt_acked`, then removes it unless the callback has.
+    /// Removes a segment that was acknowledged `by_itself` or by `una`. If `on_pkt_acked` is called for it before, that callback may
+    /// have removed it.
     #[inline(never)]
-    fn remove_watched(self, sn: Sn, rtt: i32) -> Result<Kcp<'a>, Released> {
+    fn remove_watched(self, sn: Sn, by_itself: bool) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
-        if let Some(segment) = kcp.private().sent.find_again(kcp.snd_buf(), sn) {
-            let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
-            kcp.note_removed(segment, rtt >= 0);
-            let answer;
-            (kcp, answer) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
-            if answer.is_some() {
-                kcp.sync_after_callback();
-            }
+        let Some(found) = Found::of(&mut kcp, sn) else {
+            return Ok(kcp);
+        };
+        let segment = found.segment();
+        let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
+        let rtt = found.kcp().now().since(Millis(ts));
+        let rtt = if by_itself && rtt >= 0 { rtt } else { -1 };
+        found.kcp().note_removed(segment, rtt >= 0);
+        found.kcp().count_acked(len);
+        if !found.kcp().hooks_acks() {
+            Kcp::free_found(found);
+            return Ok(kcp);
         }
-        let (mut list, private) = kcp.snd_buf_mut();
-        if let Some(segment) = private.sent.take_again(&mut list, sn) {
-            kcp.free_acked(segment);
+        (kcp, _) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
+        kcp.sync_after_callback();
+        if let Some(found) = Found::again(&mut kcp, sn) {
+            Kcp::free_found(found);
         }
         Ok(kcp)
     }

@@ -202,41 +202,29 @@ impl<'a> Kcp<'a> {
     #[inline(never)]
     fn take_watched(
         self,
-        packet: Datagram,
+        mut packet: Datagram,
         acked: &mut Acked,
     ) -> Result<(Kcp<'a>, c_int), Released> {
         let mut kcp = self;
-        // With time-based loss detection, all acknowledgements of a packet come before any `una`, which would remove their
-        // segments.
         let by_time = kcp.tells_by_time();
-        let quietly =
-            ways::ACKS_BY_TIME && by_time && !kcp.hooks_acks() && !kcp.logs(log_mask::IN_ACK);
-        let mut only_acks = by_time;
-        let mut rest = packet.clone();
-        let answer = loop {
-            let end = match kcp.next_segment(&mut rest) {
-                Ok(Some(parsed)) if only_acks => {
-                    let header = parsed.at.read();
-                    if u32::from(header.cmd) == IKCP_CMD_ACK && quietly {
-                        kcp.take_ack_by_time(header, acked);
-                    } else if u32::from(header.cmd) == IKCP_CMD_ACK {
-                        kcp.note_ack(header.ack());
-                        kcp = kcp.take_ack_watched(header, acked)?;
-                    }
-                    continue;
+        if by_time {
+            // All acknowledgements of a packet come before any `una`, which would remove their segments.
+            let calls_out = kcp.hooks_acks() || kcp.logs(log_mask::IN_ACK);
+            let mut rest = packet.clone();
+            while let Ok(Some(Parsed { at, .. })) = kcp.next_segment(&mut rest) {
+                let header = at.read();
+                if u32::from(header.cmd) == IKCP_CMD_ACK {
+                    kcp.note_ack(header.ack());
+                    kcp = kcp.take_ack_watched(header, acked, calls_out)?;
                 }
-                Ok(Some(parsed)) => {
-                    kcp = kcp.take_one_watched(parsed, acked, !by_time)?;
-                    continue;
-                }
-                Ok(None) => DONE,
-                Err(answer) => answer,
-            };
-            if !only_acks {
-                break end;
             }
-            only_acks = false;
-            rest = packet.clone();
+        }
+        let answer = loop {
+            match kcp.next_segment(&mut packet) {
+                Ok(Some(parsed)) => kcp = kcp.take_one_watched(parsed, acked, !by_time)?,
+                Ok(None) => break DONE,
+                Err(answer) => break answer,
+            }
         };
         if by_time {
             if acked.samples > 0 {
@@ -263,7 +251,7 @@ impl<'a> Kcp<'a> {
         let cmd = u32::from(header.cmd);
         if cmd == IKCP_CMD_ACK {
             return if takes_acks {
-                kcp.take_ack_watched(header, acked)
+                kcp.take_ack_watched(header, acked, true)
             } else {
                 Ok(kcp)
             };
@@ -281,29 +269,14 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Processes an acknowledgement with time-based loss detection when no callback can run.
-    #[inline(always)]
-    fn take_ack_by_time(&mut self, header: Header, acked: &mut Acked) {
-        let ack = header.ack();
-        let rtt = self.now().since(ack.ts);
-        self.note_received(ack, rtt);
-        if let Some(extras) = self.extras() {
-            extras.acks_received(1, Some(ack.ts), self.now());
-        }
-        if rtt >= 0 {
-            self.sample_rtt(rtt);
-            acked.samples += 1;
-        }
-        if let Some(segment) = self.note_ack(ack) {
-            self.note_removed(segment, true);
-        }
-        self.acknowledge(ack.sn);
-        acked.note(ack);
-    }
-
     #[cfg_attr(feature = "extensions", inline(never))]
     #[cfg_attr(not(feature = "extensions"), inline(always))]
-    fn take_ack_watched(self, header: Header, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
+    fn take_ack_watched(
+        self,
+        header: Header,
+        acked: &mut Acked,
+        calls_out: bool,
+    ) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         let ack = header.ack();
         let rtt = kcp.now().since(ack.ts);
@@ -313,13 +286,20 @@ impl<'a> Kcp<'a> {
         }
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
-            // A callback may read the timeout before the end of the packet.
-            kcp.set_rto();
-            (kcp, _) = kcp.on_rtt(rtt)?;
-            kcp.sync_after_callback();
+            if calls_out {
+                // A callback may read the timeout before the end of the packet.
+                kcp.set_rto();
+                (kcp, _) = kcp.on_rtt(rtt)?;
+                kcp.sync_after_callback();
+            } else {
+                acked.samples += 1;
+            }
         }
         kcp = kcp.acknowledge_watched(ack.sn)?;
         acked.note(ack);
-        kcp.log_arrival(&header)
+        if calls_out {
+            kcp = kcp.log_arrival(&header)?;
+        }
+        Ok(kcp)
     }
 }

@@ -40,6 +40,23 @@ impl<'k, 'a> Found<'k, 'a> {
         Some(Found(kcp, at))
     }
 
+    /// The same after a callback, when the list may be out of order.
+    pub(crate) fn again(kcp: &'k mut Kcp<'a>, sn: Sn) -> Option<Found<'k, 'a>> {
+        let at = kcp.private().sent.find_again(kcp.snd_buf(), sn)?.address();
+        Some(Found(kcp, at))
+    }
+
+    #[inline(always)]
+    pub(crate) fn kcp(&self) -> &Kcp<'a> {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> Segment<'_> {
+        // SAFETY: it is in the list.
+        unsafe { Segment::from_raw(self.1) }
+    }
+
     /// Removes it from the list.
     #[inline(always)]
     pub(crate) fn take(self) -> (&'k mut Kcp<'a>, Owned) {

@@ -305,12 +305,6 @@ impl SendIndex {
         self.limit.set(limit);
     }
 
-    /// Removes the segment `sn` from the list, if it is still there after a callback.
-    pub(crate) fn take_again(&self, list: &mut ListMut<'_>, sn: Sn) -> Option<Owned> {
-        let at = self.find_again(list.list(), sn)?.address();
-        Some(self.remove(list, at))
-    }
-
     /// Removes a segment from the list.
     #[inline(always)]
     pub(super) fn remove(&self, list: &mut ListMut<'_>, at: NonNull<IKCPSEG>) -> Owned {
