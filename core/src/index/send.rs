@@ -3,31 +3,44 @@
 //! With up to [`UNINDEXED`] segments in flight there is no index, and the list is walked as in the original: a connection with a
 //! message now and then has neither an index nor a pool. There is none either without memory, or if a program puts the list out
 //! of order. With more segments there is a ring with a tree over it.
+//!
+//! This file holds the life of the index: how it is made, and how segments come and go. In `send/`:
+//!
+//! - `due`: what makes a segment due, and when the next one is
+//! - `find`: segments by number, and the next one that is due
+//! - `transmissions`: what was sent
+//! - `skips`: how often segments were skipped
+//! - `edits`: what programs wrote to segments
+//! - `tree`: what a node records, and how records are renewed
 
 mod due;
 mod edits;
 mod find;
+mod skips;
 #[cfg(test)]
 mod tests;
+mod transmissions;
 mod tree;
 
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use super::slots::{Slots, Span};
+use super::slots::Slots;
 use crate::abi::IKCPSEG;
 use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
-use crate::wire::Ack;
 pub(crate) use due::{Cause, Due};
-use tree::{AHEAD, Count, Timing, skips};
+use tree::Timing;
 
 /// With at most this many segments in flight there is no index.
 const UNINDEXED: u32 = 4;
 
 /// With at most this many segments in flight every flush checks all of them, and so sees at once what a program has written.
 const FEW: u32 = 64;
+
+/// How many segments ahead the caches are filled.
+const AHEAD: u32 = 4;
 
 /// Which segments a flush has to visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,21 +220,6 @@ impl SendIndex {
         self.refresh(None);
     }
 
-    /// Applies pending skips to the segments of the list, whatever the program has done to it.
-    #[cold]
-    #[inline(never)]
-    fn apply_skips_to(&self, list: List<'_>) {
-        let mut at = list.first();
-        while let Some(segment) = at {
-            let slot = self.slots.slot(Sn(segment.sn.get()));
-            if self.slots.is_live(slot) && self.slots.address(slot) == segment.as_ptr() {
-                let fastack = segment.fastack.get().wrapping_add(self.slots.pending(slot));
-                segment.fastack.set(fastack);
-            }
-            at = list.next(segment);
-        }
-    }
-
     /// Segments were appended to the list.
     #[inline(always)]
     pub(crate) fn admitted(
@@ -285,14 +283,6 @@ impl SendIndex {
         }
     }
 
-    /// Segments are appended where skips may be pending, which must not reach the new ones.
-    #[inline(never)]
-    fn push_for(&self, list: List<'_>, sn: Sn, last: Sn) {
-        self.slots.push_to(sn);
-        self.slots.push_to(last);
-        self.stamp_ends(list);
-    }
-
     /// Begins with an empty list, before segment `sn`. The index of an empty list is not kept up to date.
     #[inline(never)]
     fn restart(&self, sn: Sn, limit: i32) {
@@ -349,218 +339,6 @@ impl SendIndex {
             self.stamp_ends(list.list());
         }
         count
-    }
-
-    /// An `ikcp_input` ended with `ack` for the latest acknowledged segment: every segment before it was skipped.
-    #[inline(always)]
-    pub(crate) fn skipped(&self, list: List<'_>, ack: Ack) {
-        let Some((first, last)) = list.ends() else {
-            return;
-        };
-        let (first, last) = (Sn(first.sn.get()), Sn(last.sn.get()));
-        if self.is_off() {
-            Self::count_skip(list, ack);
-        } else if ack.sn.since(first) > 0 {
-            self.count_in_tree(first, last, ack);
-            self.stamp_ends(list);
-        }
-    }
-
-    /// If all segments are checked at each flush, a program may write any of them, so nothing may stay pending.
-    #[inline(never)]
-    fn count_in_tree(&self, first: Sn, last: Sn, ack: Ack) {
-        let at_once = self.are_few();
-        if !at_once {
-            self.skips_pending.set(true);
-        }
-        let ring_end = self.slots.last_slot();
-        let (from, to) = (
-            self.slots.slot(first),
-            self.slots.slot(ack.sn.plus(u32::MAX)),
-        );
-        let whole = ack.sn.since(last) > 0;
-        let in_one_piece = from <= self.slots.slot(last);
-        let count = |from, to| {
-            let count = Count {
-                span: Span { from, to },
-                ack,
-                limit: self.limit.get(),
-                at_once,
-            };
-            self.slots.count(self.slots.root_level(), 0, &count);
-        };
-        if whole {
-            count(0, ring_end);
-        } else if in_one_piece {
-            count(0, to);
-        } else if from <= to {
-            count(from, to);
-        } else {
-            count(0, to);
-            count(from, ring_end);
-        }
-    }
-
-    /// The original's walk, for a list without an index.
-    fn count_skip(list: List<'_>, ack: Ack) {
-        let mut at = list.first();
-        while let Some(segment) = at {
-            let sn = Sn(segment.sn.get());
-            if ack.sn.before(sn) {
-                break;
-            }
-            if skips(ack, sn, Millis(segment.ts.get())) {
-                let fastack = &segment.fastack;
-                fastack.set(fastack.get().wrapping_add(1));
-            }
-            at = list.next(segment);
-        }
-    }
-
-    /// The segments from `first` to `last`, in the order of the list, were sent for the first time, and their `fastack` is 0. If
-    /// more of the flush `follow`, the tree is updated later.
-    #[inline(always)]
-    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
-        if self.is_off() {
-            return;
-        }
-        let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
-        if !follow && self.run.get() == self.run_end.get() {
-            self.note_deadlines(sn, last_sn, resendts);
-        } else {
-            if self.run_end.get() != sn || self.run_resendts.get() != resendts {
-                self.note_run();
-                self.run.set(sn);
-                self.run_resendts.set(resendts);
-            }
-            self.run_end.set(last_sn.plus(1));
-        }
-        if self.first.get() == first.as_ptr() {
-            self.stamp_first(first);
-        }
-        if self.last.get() == last.as_ptr() {
-            self.stamp_last(last);
-        }
-    }
-
-    /// Enters segments that were sent for the first time into the tree.
-    #[inline(always)]
-    fn note_run(&self) {
-        if self.run.get() != self.run_end.get() {
-            self.note_run_now();
-        }
-    }
-
-    #[inline(never)]
-    fn note_run_now(&self) {
-        let (first, end) = (self.run.get(), self.run_end.get());
-        if !self.is_off() {
-            self.note_deadlines(first, end.plus(u32::MAX), self.run_resendts.get());
-        }
-        self.run.set(end);
-    }
-
-    #[inline(always)]
-    fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        // Usually the segments before them were sent at the same time.
-        if !self.slots.knows_deadline(first, last, resendts) {
-            self.slots.set_deadlines(first, last, resendts);
-        }
-    }
-
-    /// `segment` was sent. Its earlier skips no longer count once the tree is next renewed.
-    #[inline(always)]
-    pub(crate) fn sent(&self, segment: Segment) {
-        if self.is_off() {
-            return;
-        }
-        self.slots.set_sent(
-            Sn(segment.sn.get()),
-            Millis(segment.ts.get()),
-            Millis(segment.resendts.get()),
-        );
-        self.stamp_if_end(segment);
-    }
-
-    #[inline(always)]
-    fn stamp_if_end(&self, segment: Segment) {
-        if self.first.get() == segment.as_ptr() {
-            self.stamp_first(segment);
-        }
-        if self.last.get() == segment.as_ptr() {
-            self.stamp_last(segment);
-        }
-    }
-
-    /// True if a listed segment may never have been sent.
-    #[inline(always)]
-    pub(crate) fn has_unsent(&self) -> bool {
-        self.unsent.get() != self.next.get()
-    }
-
-    /// Every listed segment before this one was sent.
-    pub(crate) fn unsent(&self) -> Sn {
-        self.unsent.get()
-    }
-
-    /// A flush has visited every segment that was not sent before.
-    #[inline(always)]
-    pub(crate) fn flushed(&self) {
-        self.note_run();
-        self.unsent.set(self.next.get());
-    }
-
-    /// A flush has got as far as `sn`.
-    pub(crate) fn flushed_up_to(&self, sn: Sn) {
-        self.note_run();
-        if sn.since(self.unsent.get()) > 0 {
-            self.unsent.set(sn);
-        }
-    }
-
-    /// True if the tree holds for this `fastlimit`.
-    #[inline(always)]
-    pub(crate) fn holds_for(&self, limit: i32) -> bool {
-        self.limit.get() == limit
-    }
-
-    /// Makes the tree hold for this `fastlimit`.
-    #[inline(always)]
-    pub(crate) fn adopt_limit(&self, limit: i32) {
-        if !self.holds_for(limit) {
-            self.limit_changed(limit);
-        }
-    }
-
-    /// True if no segment that was sent is due. The tree holds for the parameters of `due`.
-    #[inline(always)]
-    pub(crate) fn is_quiet(&self, due: Due) -> bool {
-        !self.slots.root().note.may_be(due)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn limit_changed(&self, limit: i32) {
-        self.limit.set(limit);
-        self.refresh_all();
-    }
-
-    /// A distance from `now` before which nothing is due, according to the root.
-    #[inline(always)]
-    pub(crate) fn quiet_for(&self, now: Millis) -> i32 {
-        self.slots.root().note.distance(now)
-    }
-
-    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`. Writes nothing.
-    pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
-        self.slots.earliest(now, horizon)
-    }
-
-    /// Makes exact all recorded deadlines that are less than `horizon` away from `now`.
-    pub(crate) fn narrow(&self, list: List<'_>, now: Millis, horizon: i32) {
-        let last = now.plus(horizon.cast_unsigned().wrapping_sub(1));
-        self.refresh(Some(last));
-        self.stamp_ends(list);
     }
 
     /// Renews every node that may have a deadline up to `last`, or all nodes.

@@ -15,6 +15,7 @@ use crate::seq::Sn;
 const BITS: u32 = 4;
 /// Slots below a node of the lowest level, and child nodes of any other node.
 pub(super) const FAN: u32 = 1 << BITS;
+const _: () = assert!(FAN == u16::BITS);
 /// Slots of the smallest ring.
 const MIN_SLOTS: u32 = 32;
 /// Slots of the largest ring that grows with its contents. A larger ring is made for the whole window at once, so that no packet

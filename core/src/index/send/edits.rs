@@ -4,10 +4,13 @@
 //! scan goes through the others, some segments per interval.
 
 use super::SendIndex;
-use crate::index::slots::FAN;
+use super::tree::Timing;
+use crate::index::alike::are_alike;
+use crate::index::slots::{FAN, Slots, each};
+use crate::index::time_range::TimeRange;
 use crate::list::List;
 use crate::segment::Segment;
-use crate::seq::Sn;
+use crate::seq::{Millis, Sn};
 
 /// Slots that the scan checks at a time.
 const STEP: u32 = 64;
@@ -19,21 +22,6 @@ pub(super) fn counts(segment: Segment) -> u32 {
 }
 
 impl SendIndex {
-    /// Applies pending skips to all segments before each is visited.
-    #[inline(always)]
-    pub(crate) fn apply_skips(&self, list: List<'_>) {
-        if !self.is_off() && self.skips_pending.get() {
-            self.apply_skips_now(list);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn apply_skips_now(&self, list: List<'_>) {
-        self.refresh_all();
-        self.stamp_ends(list);
-    }
-
     /// A flush begins: checks all segments if there are few.
     #[inline(always)]
     pub(crate) fn check_few(&self, list: List<'_>) {
@@ -109,5 +97,65 @@ impl SendIndex {
             self.unsent.set(unsent);
         }
         self.stamp_ends(list);
+    }
+}
+
+impl Slots<Timing> {
+    /// True if a quick check shows that the record of the lowest node above `slot` is right: the node is full, and its segments
+    /// are alike.
+    #[inline(always)]
+    fn holds(&self, slot: u32, limit: i32) -> bool {
+        let node = self.leaf(slot);
+        node.live.get() == u16::MAX && {
+            let segments = self.full_node(slot);
+            are_alike(segments)
+                && segments[0].xmit.get() != 0
+                && node.note.holds_for(segments[0], limit)
+        }
+    }
+
+    /// True if the record of the lowest node above `slot` is right for each segment, and those before `unsent` were sent: the
+    /// program has not written to them.
+    #[inline(always)]
+    fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
+        let node = self.leaf(slot);
+        // Without deadlines in the record, no segment may count as sent.
+        let (due, room) = match node.note.due.get() {
+            Some(due) => (due, node.note.room()),
+            None => (TimeRange::of(Millis(0)), 0),
+        };
+        each(0, slot, node.live.get()).all(|at| {
+            let segment = self.segment(at);
+            let plain = due.has(Millis(segment.resendts.get()))
+                && segment.fastack.get() < room
+                && segment.xmit.get() != 0;
+            plain || node.note.explains(segment, unsent, limit)
+        })
+    }
+
+    /// The first segment below the lowest node above `slot` that is before `unsent` but, by its fields, was never sent.
+    fn first_unsent(&self, slot: u32, mut unsent: Sn) -> Option<Sn> {
+        let mut found = None;
+        for at in each(0, slot, self.leaf(slot).live.get()) {
+            let segment = self.segment(at);
+            if segment.xmit.get() == 0 && Sn(segment.sn.get()).before(unsent) {
+                unsent = Sn(segment.sn.get());
+                found = Some(unsent);
+            }
+        }
+        found
+    }
+}
+
+impl Timing {
+    /// True if the record is right for `segment`, which may not have been sent yet if its number is not before `unsent`.
+    #[cold]
+    #[inline(never)]
+    fn explains(&self, segment: Segment, unsent: Sn, limit: i32) -> bool {
+        if segment.xmit.get() == 0 {
+            !Sn(segment.sn.get()).before(unsent)
+        } else {
+            self.holds_for(segment, limit)
+        }
     }
 }

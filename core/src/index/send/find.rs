@@ -1,8 +1,9 @@
 //! Finding segments: by sequence number, and the next one that a flush has to visit.
 
+use super::tree::Timing;
 use super::{Due, Scope, SendIndex};
 use crate::index::Bookmark;
-use crate::index::slots::Span;
+use crate::index::slots::{Slots, Span, bit, each};
 use crate::list::List;
 use crate::segment::Segment;
 use crate::seq::Sn;
@@ -182,7 +183,8 @@ impl SendIndex {
         let mut found = None;
         // One past the last segment there is nothing to find, but nodes before it are renewed.
         let ahead = last.since(sn);
-        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.node(root, 0).note.may_be(due) {
+        if (ahead >= 0 || (ahead == -1 && slot > 0)) && self.slots.node(root, 0).note.may_have(due)
+        {
             let to_end = (ring_end + 1).wrapping_sub(slot);
             found = if ahead < to_end.cast_signed() {
                 find(slot, slot.wrapping_add_signed(ahead))
@@ -198,5 +200,56 @@ impl SendIndex {
                 self.first_from(list, from)
             }
         }
+    }
+}
+
+impl Slots<Timing> {
+    /// The children of a node that hold segments and overlap the slots from `from` to `to`.
+    #[inline(never)]
+    pub(super) fn within(&self, level: u32, slot: u32, span: Span) -> u16 {
+        let extent = self.extent(level, slot);
+        let mut bits = self.node(level, slot).live.get();
+        if span.from > extent.from {
+            bits &= !(bit(level, span.from) - 1);
+        }
+        if span.to < extent.to {
+            bits &= bit(level, span.to) | (bit(level, span.to) - 1);
+        }
+        bits
+    }
+
+    /// The first due segment in `span` below a node that may have one. Renews the nodes that it passes, from the slot before
+    /// `span` on.
+    fn find_due(&self, level: u32, slot: u32, span: Span, due: &Due) -> Option<u32> {
+        self.push(level, slot);
+        let passed = Span {
+            from: span.from.saturating_sub(1),
+            to: span.to,
+        };
+        for at in each(level, slot, self.within(level, slot, passed)) {
+            let found = if level == 0 {
+                (span.has(at) && due.cause(self.segment(at)).is_some()).then_some(at)
+            } else if self.node(level - 1, at).note.may_have(*due) {
+                self.find_due(level - 1, at, span, due)
+            } else {
+                None
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.renew(level, slot, due.limit);
+        None
+    }
+
+    /// The next due segment after `sn` below the same lowest node, where nothing is pending. That node may hold both ends of the
+    /// window.
+    #[inline(always)]
+    fn next_due(&self, sn: Sn, due: Due) -> Option<Segment<'_>> {
+        let slot = self.slot(sn);
+        let later = self.node(0, slot).live.get() & !(bit(0, slot) | (bit(0, slot) - 1));
+        each(0, slot, later)
+            .map(|at| self.segment(at))
+            .find(|segment| Sn(segment.sn.get()).since(sn) > 0 && due.cause(*segment).is_some())
     }
 }

@@ -1,0 +1,157 @@
+//! Recording that segments were sent: their deadlines, and up to where all were sent.
+
+use super::SendIndex;
+use super::tree::Timing;
+use crate::index::slots::{FAN, Slots, bit};
+use crate::segment::Segment;
+use crate::seq::{Millis, Sn};
+
+impl SendIndex {
+    /// The segments from `first` to `last`, in the order of the list, were sent for the first time, and their `fastack` is 0. If
+    /// more of the flush `follow`, the tree is updated later.
+    #[inline(always)]
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
+        if self.is_off() {
+            return;
+        }
+        let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
+        if !follow && self.run.get() == self.run_end.get() {
+            self.note_deadlines(sn, last_sn, resendts);
+        } else {
+            if self.run_end.get() != sn || self.run_resendts.get() != resendts {
+                self.note_run();
+                self.run.set(sn);
+                self.run_resendts.set(resendts);
+            }
+            self.run_end.set(last_sn.plus(1));
+        }
+        if self.first.get() == first.as_ptr() {
+            self.stamp_first(first);
+        }
+        if self.last.get() == last.as_ptr() {
+            self.stamp_last(last);
+        }
+    }
+
+    /// Enters segments that were sent for the first time into the tree.
+    #[inline(always)]
+    fn note_run(&self) {
+        if self.run.get() != self.run_end.get() {
+            self.note_run_now();
+        }
+    }
+
+    #[inline(never)]
+    fn note_run_now(&self) {
+        let (first, end) = (self.run.get(), self.run_end.get());
+        if !self.is_off() {
+            self.note_deadlines(first, end.plus(u32::MAX), self.run_resendts.get());
+        }
+        self.run.set(end);
+    }
+
+    #[inline(always)]
+    fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        // Usually the segments before them were sent at the same time.
+        if !self.slots.knows_deadline(first, last, resendts) {
+            self.slots.set_deadlines(first, last, resendts);
+        }
+    }
+
+    /// `segment` was sent. Its earlier skips no longer count once the tree is next renewed.
+    #[inline(always)]
+    pub(crate) fn sent(&self, segment: Segment) {
+        if self.is_off() {
+            return;
+        }
+        self.slots.set_sent(
+            Sn(segment.sn.get()),
+            Millis(segment.ts.get()),
+            Millis(segment.resendts.get()),
+        );
+        self.stamp_if_end(segment);
+    }
+
+    #[inline(always)]
+    fn stamp_if_end(&self, segment: Segment) {
+        if self.first.get() == segment.as_ptr() {
+            self.stamp_first(segment);
+        }
+        if self.last.get() == segment.as_ptr() {
+            self.stamp_last(segment);
+        }
+    }
+
+    /// True if a listed segment may never have been sent.
+    #[inline(always)]
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent.get() != self.next.get()
+    }
+
+    /// Every listed segment before this one was sent.
+    pub(crate) fn unsent(&self) -> Sn {
+        self.unsent.get()
+    }
+
+    /// A flush has visited every segment that was not sent before.
+    #[inline(always)]
+    pub(crate) fn flushed(&self) {
+        self.note_run();
+        self.unsent.set(self.next.get());
+    }
+
+    /// A flush has got as far as `sn`.
+    pub(crate) fn flushed_up_to(&self, sn: Sn) {
+        self.note_run();
+        if sn.since(self.unsent.get()) > 0 {
+            self.unsent.set(sn);
+        }
+    }
+}
+
+impl Slots<Timing> {
+    /// True if the segments from `first` to `last` are few and their deadline `resendts` is recorded already.
+    #[inline(always)]
+    fn knows_deadline(&self, first: Sn, last: Sn, resendts: Millis) -> bool {
+        first.0 / FAN == last.0 / FAN && self.leaf(self.slot(first)).note.has_deadline(resendts)
+    }
+
+    /// The segments from `first` to `last` were sent, with the deadline `resendts`.
+    #[inline(never)]
+    fn set_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
+        self.each_run(first, last, |at, _| self.set_deadline(at, resendts));
+    }
+
+    #[inline(always)]
+    fn set_deadline(&self, slot: u32, resendts: Millis) {
+        if !self.leaf(slot).note.has_deadline(resendts) {
+            self.take_deadline(slot, resendts);
+        }
+    }
+
+    /// Records a deadline in all nodes above `slot`.
+    #[inline(never)]
+    fn take_deadline(&self, slot: u32, resendts: Millis) {
+        self.climb(slot, 0, |node, _| {
+            let known = node.note.has_deadline(resendts);
+            if !known {
+                node.note.take_deadline(resendts);
+            }
+            known
+        });
+    }
+
+    /// Segment `sn` was sent at `ts`, with the deadline `resendts`.
+    #[inline(always)]
+    fn set_sent(&self, sn: Sn, ts: Millis, resendts: Millis) {
+        let slot = self.slot(sn);
+        // The slot is empty if the program has changed the segment's number.
+        if !self.is_live(slot) {
+            return;
+        }
+        if !Self::take_in(self.leaf(slot), bit(0, slot), ts) {
+            self.take_in_above(slot, ts);
+        }
+        self.set_deadline(slot, resendts);
+    }
+}
