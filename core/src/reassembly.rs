@@ -86,7 +86,9 @@ impl Kcp<'_> {
         } else {
             self.note_duplicate();
         }
-        self.deliver();
+        if self.has_next() {
+            self.deliver();
+        }
         true
     }
 
@@ -138,13 +140,21 @@ impl Kcp<'_> {
         self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));
     }
 
-    /// Moves segments that are now in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
+    /// True if the next expected segment is in `rcv_buf`, and the window allows it into `rcv_queue`.
     #[inline(always)]
-    fn deliver(&mut self) {
-        while let Some(first) = self.rcv_buf().first()
-            && first.sn.get() == self.rcv_nxt.get()
-            && self.nrcv_que.get() < self.rcv_wnd.get()
-        {
+    fn has_next(&self) -> bool {
+        self.nrcv_que.get() < self.rcv_wnd.get()
+            && self
+                .rcv_buf()
+                .first()
+                .is_some_and(|first| first.sn.get() == self.rcv_nxt.get())
+    }
+
+    /// Moves segments that are now in order from `rcv_buf` to `rcv_queue`, as far as the window allows.
+    #[inline(never)]
+    pub(crate) fn deliver(&mut self) {
+        self.sync_received();
+        while self.has_next() {
             let (mut list, private) = self.rcv_buf_mut();
             let first = private.received.take_first(&mut list);
             self.nrcv_buf.set(self.nrcv_buf.get().wrapping_sub(1));
@@ -152,13 +162,6 @@ impl Kcp<'_> {
                 self.append_received(first);
             }
         }
-    }
-
-    /// `deliver` for code where speed does not matter.
-    #[inline(never)]
-    pub(crate) fn cold_deliver(&mut self) {
-        self.sync_received();
-        self.deliver();
     }
 
     /// `ikcp_parse_data`: processes a segment that the program made, as `ikcp_input` does with one from the network.

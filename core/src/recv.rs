@@ -114,7 +114,7 @@ impl<'a> Kcp<'a> {
             }
         };
         if !kcp.rcv_buf().is_empty() {
-            kcp.cold_deliver();
+            kcp.deliver();
         }
         if recover && kcp.nrcv_que.get() < kcp.rcv_wnd.get() {
             // The next flush tells the peer that the window is no longer full.
