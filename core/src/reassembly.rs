@@ -2,7 +2,7 @@
 
 use crate::index::Place;
 use crate::kcp::Kcp;
-use crate::segment::{ForeignSegment, HeaderAt, Owned, Source};
+use crate::segment::{ForeignSegment, HeaderAt, Owned, Segment, Source};
 use crate::seq::Sn;
 use crate::ways;
 use crate::wire::Header;
@@ -39,7 +39,8 @@ impl Kcp<'_> {
             .is_none_or(|first| Sn(first.sn.get()).since(sn) > 1)
     }
 
-    /// Processes payload: stores it if it is new and inside the window, and acknowledges it if that is `owed`.
+    /// Processes payload: stores it if it is new and inside the window, and acknowledges it if that is `owed`. Without memory for the
+    /// segment or for its acknowledgement, the segment counts as lost.
     #[inline(never)]
     pub(crate) fn take_push(&mut self, header: &Header, payload: Source, owed: bool) {
         let sn = Sn(header.sn);
@@ -47,67 +48,59 @@ impl Kcp<'_> {
         if sn.since(next.plus(self.rcv_wnd.get())) >= 0 {
             return;
         }
-        let is_new = sn.since(next) >= 0;
-        let no_ack = !owed || (self.acks_overflow() && (!is_new || self.is_stored(sn)));
-        // Without memory for the segment or for its acknowledgement, the segment counts as lost.
-        if no_ack || self.try_push_ack(header.ack()) {
-            if !is_new {
-                self.note_duplicate();
-            }
-            let stored = !is_new || self.store(header, payload);
-            if !stored && !no_ack {
-                self.pop_ack();
-            }
+        if sn.since(next) < 0 {
+            self.take_duplicate(header, owed);
+            return;
         }
-    }
-
-    /// Stores a segment that is inside the window, unless it is stored already. False without memory.
-    #[inline(always)]
-    fn store(&mut self, header: &Header, source: Source) -> bool {
         self.sync_received();
-        // A duplicate changes nothing, but the program may have enlarged the window, so stored segments may move.
-        let place = self.private().received.place(self.rcv_buf(), Sn(header.sn));
-        if let Place::After(prev) = place {
-            let Some(segment) = self.cold_segment_of(source) else {
-                return false;
-            };
-            segment.segment().set_header(header);
-            let in_order =
-                header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
-            // If the program has raised `rcv_nxt`, a segment before it stays at the front and holds up all later ones.
-            if in_order && prev.is_none() {
-                self.append_received(segment);
-            } else {
-                self.private()
-                    .received
-                    .insert(self.rcv_buf(), prev, segment, self.rcv_wnd.get());
-                self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
+        match self.private().received.place(self.rcv_buf(), sn) {
+            Place::Taken => self.take_duplicate(header, owed),
+            Place::After(prev) => {
+                if owed && !self.try_push_ack(header.ack()) {
+                    return;
+                }
+                if !self.store(header, payload, prev) {
+                    if owed {
+                        self.pop_ack();
+                    }
+                    return;
+                }
             }
-        } else {
-            self.note_duplicate();
         }
+        // Even if this segment was a duplicate: the program may have enlarged the window.
         if self.has_next() {
             self.deliver();
         }
-        true
     }
 
-    /// A segment arrived a second time.
-    fn note_duplicate(&self) {
-        if let Some(extras) = self.extras() {
+    /// A segment arrived once more, and its acknowledgement may be `owed`.
+    #[inline(always)]
+    fn take_duplicate(&self, header: &Header, owed: bool) {
+        if (!owed || self.acks_overflow() || self.try_push_ack(header.ack()))
+            && let Some(extras) = self.extras()
+        {
             extras.duplicate_received();
         }
     }
 
-    /// True if segment `sn`, which is not before `rcv_nxt`, is in `rcv_buf`.
-    #[cold]
-    #[inline(never)]
-    fn is_stored(&self, sn: Sn) -> bool {
-        self.sync_received();
-        matches!(
-            self.private().received.place(self.rcv_buf(), sn),
-            Place::Taken
-        )
+    /// Stores a new segment after `prev`. False without memory.
+    #[inline(always)]
+    fn store(&self, header: &Header, payload: Source, prev: Option<Segment<'_>>) -> bool {
+        let Some(segment) = self.cold_segment_of(payload) else {
+            return false;
+        };
+        segment.segment().set_header(header);
+        let in_order = header.sn == self.rcv_nxt.get() && self.nrcv_que.get() < self.rcv_wnd.get();
+        // If the program has raised `rcv_nxt`, a segment before it stays at the front and holds up all later ones.
+        if in_order && prev.is_none() {
+            self.append_received(segment);
+        } else {
+            self.private()
+                .received
+                .insert(self.rcv_buf(), prev, segment, self.rcv_wnd.get());
+            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_add(1));
+        }
+        true
     }
 
     /// A new segment with this header and payload. The header is read after the memory is allocated and filled, so that no

@@ -63,7 +63,7 @@ impl Kcp<'_> {
 
     #[inline(never)]
     fn check_some_of_many(&self) {
-        self.sync_sent();
+        self.sync_sent_after_callback();
         if !self.private().sent.check_some(self.snd_buf()) {
             self.rebuild_sent();
         }
