@@ -12,6 +12,7 @@ void channels_defaults(struct channels_limits *limits)
 /* A packet of channel 1 or 2, by the way that is usable. */
 static void send_by(struct channels *channels, enum channel channel, struct packet *packet)
 {
+    int is_open = stream_is_open(channels->stream), goes_below = *channels->below_usable && (packet->size <= channels->fits || !is_open);
     unsigned char *header = packet_push(packet, 1);
     if (header == NULL) {
         channels->dropped += 1;
@@ -19,7 +20,7 @@ static void send_by(struct channels *channels, enum channel channel, struct pack
         return;
     }
     *header = (unsigned char)channel;
-    if (*channels->below_usable) {
+    if (goes_below) {
         layer_down(&channels->layer, packet);
     } else if (stream_queued(channels->stream) < channels->limits.stream) {
         stream_send(channels->stream, STREAM_PACKET, packet);
@@ -68,7 +69,14 @@ int channels_mtu(struct channels *channels, size_t mtu)
 {
     channels->unreliable_largest = layer_mtu(&channels->layer, mtu);
     if (channels->unreliable_largest > STREAM_LARGEST - 1) channels->unreliable_largest = STREAM_LARGEST - 1;
+    channels->fits = layer_mtu(&channels->layer, mtu);
     return reliable_mtu(&channels->reliable, mtu);
+}
+
+void channels_resize(struct channels *channels, size_t mtu)
+{
+    channels->fits = layer_mtu(&channels->layer, mtu);
+    reliable_resize(&channels->reliable, mtu);
 }
 
 void channels_packet(struct channels *channels, struct packet *packet)

@@ -8,7 +8,7 @@
  *     CHANNEL_UNRELIABLE  UDP        most, in any order, at most once      what the next one replaces
  *
  * Between channels there is no order. The packets of the latter two carry a byte that says which it is, and go to the layer
- * below; while `below_usable` is 0 they go through the stream instead. KCP sees no difference: its packets arrive, the same
+ * below; while `below_usable` is 0, or if they are too large for what is below, they go through the stream instead. KCP sees no difference: its packets arrive, the same
  * ones twice or some never, by either way, so nothing is lost or doubled when the way changes.
  */
 #ifndef CHANNELS_H
@@ -53,6 +53,7 @@ struct channels {
     channels_message message;
     void *user;
     struct bulk bulk;
+    size_t fits; /* bytes of a packet of KCP or a message of channel 2 that go below; larger ones go through the stream */
     size_t unreliable_largest;
     unsigned waiting;      /* bit for each channel: a send was told CHANNEL_BUSY */
     unsigned long dropped; /* packets that had no room in the stream's queue, or were of no channel */
@@ -65,8 +66,11 @@ struct channels {
 int channels_init(struct channels *channels, uint32_t conv, struct stream *stream, const int *below_usable,
                   struct packet_pool *pool, const struct channels_limits *limits, channels_message message, void *user);
 
-/* What a packet over UDP may measure, less what an error correction reserves. 0, or -1 if it is too little. */
+/* What a packet over UDP may measure at most, less what an error correction reserves. 0, or -1 if it is too little. */
 int channels_mtu(struct channels *channels, size_t mtu);
+
+/* The same at present: larger packets, which KCP has cut already or the program sends, go through the stream. */
+void channels_resize(struct channels *channels, size_t mtu);
 
 /* 0, or one of the above. What it takes is on its way after channels_flush, and for channel 0 stream_flush. */
 int channels_send(struct channels *channels, int channel, const void *bytes, size_t size);

@@ -181,6 +181,14 @@ static void take_next_way(struct client *client)
     if (address != NULL) path_begin(&client->session.path, address, size);
 }
 
+static uint8_t abilities(const struct client *client)
+{
+    uint8_t bits = PACKET_LARGEST > 1472 ? LOGIN_JUMBO : 0;
+    if (!client->config.without_aes && seal_has_aes()) bits |= LOGIN_AES;
+    if (!client->config.without_probes) bits |= LOGIN_PROBES;
+    return bits;
+}
+
 static void receive_answer(struct client *client, const struct packet *packet)
 {
     unsigned char bytes[LOGIN_REQUEST_SIZE];
@@ -194,7 +202,7 @@ static void receive_answer(struct client *client, const struct packet *packet)
         memcpy(bytes + 4, client->session.ticket, KEYS_TICKET);
         put_u32(bytes + 4 + KEYS_TICKET, session_position(&client->session));
     } else {
-        client->config.request.abilities = !client->config.without_aes && seal_has_aes() ? LOGIN_AES : 0;
+        client->config.request.abilities = abilities(client);
         size = login_write_request(&client->config.request, bytes);
     }
     if (stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
@@ -223,7 +231,8 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     socklen_t size = 0;
     program.user = client;
     if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
-        (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0)) {
+        (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0) ||
+        (welcome.probed && (client->config.request.abilities & LOGIN_PROBES) == 0)) {
         fail(client, SESSION_BROKEN);
         return;
     }

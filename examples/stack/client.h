@@ -1,5 +1,5 @@
 /* Can be taken alone, with bulk, channels, clock, cookie, correction, frames, keys, layer, login, network, packet, parity, path,
-   reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
+   pmtu, reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
  * A client: logs in over TCP, has three channels (channels.h), takes up its session again when only the connection ends, and logs
  * in again when the session does. server.md has the picture.
@@ -47,7 +47,8 @@ struct client_config {
     unsigned char server_key[KEYS_PUBLIC];
     struct login_request request; /* name and token */
     int without_udp;
-    int without_aes; /* as in server.h */
+    int without_aes;   /* as in server.h */
+    int without_probes; /* packets have the size that the server says, and are cut up on the way where that is too large */
     uint32_t login_time;             /* milliseconds for connecting and logging in */
     uint32_t retry_least, retry_most; /* milliseconds before another try: more from one to the next, and random, so that the
                                          clients of a server that was started again do not come all at once */

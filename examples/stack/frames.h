@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 #define FRAMES_HEADER 2
-#define FRAMES_LARGEST 1600 /* bytes of a packet in a frame; a frame that claims more ends the connection */
+#define FRAMES_LARGEST (PACKET_LARGEST + 128) /* bytes of a packet in a frame; a frame that claims more ends the connection */
 
 struct frames {
     struct layer layer;

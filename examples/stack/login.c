@@ -14,7 +14,7 @@ static int time_is_valid(uint32_t time)
 
 static int welcome_is_valid(const struct login_welcome *welcome)
 {
-    return welcome->mtu >= LEAST_MTU && welcome->mtu <= PACKET_LARGEST && welcome->correction <= LOGIN_PARITY && welcome->cipher <= 1 &&
+    return welcome->mtu >= LEAST_MTU && welcome->mtu <= PACKET_LARGEST && welcome->correction <= LOGIN_PARITY && welcome->cipher <= 1 && welcome->probed <= 1 &&
            time_is_valid(welcome->handshake) && time_is_valid(welcome->heartbeat) && time_is_valid(welcome->silence) &&
            time_is_valid(welcome->dead);
 }
@@ -57,7 +57,8 @@ size_t login_write_welcome(const struct login_welcome *welcome, unsigned char *b
     put_u32(bytes + 4, welcome->id);
     put_u32(bytes + 8, welcome->key);
     put_u16(bytes + 12, welcome->mtu);
-    put_u16(bytes + 14, welcome->cipher);
+    bytes[14] = welcome->cipher;
+    bytes[15] = welcome->probed;
     put_u32(bytes + 16, welcome->handshake);
     put_u32(bytes + 20, welcome->heartbeat);
     put_u32(bytes + 24, welcome->silence);
@@ -69,9 +70,10 @@ size_t login_write_welcome(const struct login_welcome *welcome, unsigned char *b
 int login_read_welcome(struct login_welcome *welcome, const unsigned char *bytes, size_t size)
 {
     memset(welcome, 0, sizeof *welcome);
-    if (size != LOGIN_WELCOME_SIZE || bytes[0] != LOGIN_VERSION || bytes[15] != 0) return -1;
+    if (size != LOGIN_WELCOME_SIZE || bytes[0] != LOGIN_VERSION) return -1;
     welcome->correction = bytes[1];
     welcome->cipher = bytes[14];
+    welcome->probed = bytes[15];
     welcome->port = get_u16(bytes + 2);
     welcome->id = get_u32(bytes + 4);
     welcome->key = get_u32(bytes + 8);

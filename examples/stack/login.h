@@ -31,7 +31,7 @@ extern "C" {
 enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };
 
 /* What the client can do that the server may choose: bits, of which others mean nothing yet. */
-enum login_ability { LOGIN_AES = 1 };
+enum login_ability { LOGIN_AES = 1, LOGIN_PROBES = 2, LOGIN_JUMBO = 4 };
 
 /* Why a server says no; a program's own reasons are from 16 to 255. */
 enum login_refusal { LOGIN_BAD_REQUEST = 1, LOGIN_BAD_TOKEN = 2, LOGIN_FULL = 3, LOGIN_TOO_MANY = 4 };
@@ -51,13 +51,14 @@ struct login_welcome {
     uint32_t id, key;
     uint16_t port;       /* of UDP; 0: the server has none */
     uint16_t again;      /* of TCP, where the session is resumed; 0: where it began */
-    uint16_t mtu;        /* bytes of a UDP packet, at most */
+    uint16_t mtu;        /* bytes of a UDP packet, at most, or exactly if that is not probed */
     uint8_t correction;  /* login_correction */
     uint8_t cipher;      /* seal_cipher of the packets over UDP: the server's choice, of what the client can do */
     uint32_t handshake;  /* in milliseconds; see path.h */
     uint32_t heartbeat;
     uint32_t silence;
     uint32_t dead; /* see session.h */
+    uint8_t probed; /* 1: pmtu.h finds out how large packets may be; only for a client that can do so */
 };
 
 /* Both write into room of the size above, and return how many bytes; 0 if something is out of range. */

@@ -71,6 +71,12 @@ int network_set(int fd, int level, int option, int value)
     return setsockopt((SOCKET)fd, level, option, (const char *)&value, sizeof value) == 0 ? 0 : failed();
 }
 
+int network_whole(int fd, int family, int is_whole)
+{
+    /* Both options have the same number. */
+    return network_set(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, IP_DONTFRAGMENT, is_whole);
+}
+
 long network_read(int fd, void *bytes, size_t size)
 {
     int taken = recv((SOCKET)fd, bytes, (int)size, 0);
@@ -180,6 +186,23 @@ int network_error(int fd)
 int network_set(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+int network_whole(int fd, int family, int is_whole)
+{
+#ifdef __linux__
+    /* Of IPv6's sockets, which serve IPv4 as well, both. Anybody who sees a packet can send the ICMP that these ignore. */
+    int how = network_set(fd, IPPROTO_IP, IP_MTU_DISCOVER, is_whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT);
+    if (family != AF_INET6) return how;
+    return network_set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, is_whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_OMIT);
+#elif defined(IP_DONTFRAG) && defined(IPV6_DONTFRAG)
+    return family == AF_INET6 ? network_set(fd, IPPROTO_IPV6, IPV6_DONTFRAG, is_whole)
+                              : network_set(fd, IPPROTO_IP, IP_DONTFRAG, is_whole);
+#else
+    (void)fd, (void)family, (void)is_whole;
+    errno = ENOPROTOOPT;
+    return -1;
+#endif
 }
 
 long network_read(int fd, void *bytes, size_t size)

@@ -34,6 +34,12 @@ int network_error(int fd);
 
 int network_set(int fd, int level, int option, int value);
 
+/*
+ * 1: datagrams from now on are to arrive whole, or not at all; 0: the network may cut them up. What it says of sizes is ignored, as far
+ * as the system allows. -1 where the system cannot do that.
+ */
+int network_whole(int fd, int family, int is_whole);
+
 /* Bytes of a stream: how many; 0 is the end of it. */
 long network_read(int fd, void *bytes, size_t size);
 

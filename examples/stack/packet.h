@@ -24,10 +24,13 @@ extern "C" {
 #endif
 
 #define PACKET_HEADROOM 128 /* bytes that the layers may put in front of what a packet is made with */
-#define PACKET_ROOM 2048    /* bytes of a packet's memory, the headroom among them */
 
-/* What goes over a link at most: 1500 of Ethernet, less the headers of IPv6 and UDP. */
-#define PACKET_LARGEST 1452
+/* What goes over a link at most: 1500 of Ethernet, less the headers of IPv4 and UDP. -DPACKET_LARGEST=8972 for frames of 9,000. */
+#ifndef PACKET_LARGEST
+#define PACKET_LARGEST 1472
+#endif
+
+#define PACKET_ROOM (PACKET_LARGEST + 576) /* bytes of a packet's memory, the headroom among them */
 
 struct packet_pool;
 
@@ -38,6 +41,7 @@ struct packet {
     struct packet_pool *pool;
     struct sockaddr_storage address; /* where it came from, or goes; ss_family 0: not said */
     socklen_t address_size;
+    int whole; /* nobody on the way may cut it up: a probe of how large packets may be */
     unsigned char memory[PACKET_ROOM];
 };
 

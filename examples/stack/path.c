@@ -4,7 +4,11 @@
 #include <string.h>
 
 /* Kinds of packets. */
-enum { DATA = 1, HANDSHAKE, ASK, HERE };
+enum { DATA = 1, HANDSHAKE, ASK, HERE, PROBE, PROBED };
+
+#define PROBE_HEAD 2    /* bytes of a probe: the number of the search; zeros follow */
+#define PROBE_ANSWER 4  /* of its answer: that number and the size */
+#define LONGER_HEADER 20 /* IPv6's, beside IPv4's */
 
 /* How often something is asked before the path is given up: so that ten lost packets in a row are what it takes. */
 #define QUESTIONS 10
@@ -86,6 +90,7 @@ static void send_data(struct layer *layer, struct packet *packet)
         return;
     }
     expect(path); /* KCP's packets are acknowledged; for others path_update asks */
+    pmtu_use(&path->pmtu, packet->size);
     send_kind(path, DATA, packet, &path->at);
 }
 
@@ -93,6 +98,48 @@ static void ask(struct path *path)
 {
     expect(path);
     ask_at(path, &path->at);
+}
+
+/* How large packets may be is to be found out: the path was not usable, or leads elsewhere. */
+static void measure(struct path *path)
+{
+    const struct sockaddr_in6 *six = &path->at.address;
+    int is_longer = six->sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+    pmtu_start(&path->pmtu, is_longer ? LONGER_HEADER : 0, path->now);
+}
+
+/* The path can be used from now on. */
+static void gain(struct path *path)
+{
+    if (!path->usable) measure(path);
+    path->usable = 1;
+}
+
+static void probe(struct path *path)
+{
+    size_t size = pmtu_update(&path->pmtu, path->now);
+    struct packet *packet = size > PATH_OVERHEAD + PROBE_HEAD ? packet_new(path->pool) : NULL;
+    unsigned char *content = packet != NULL ? packet_put(packet, size - PATH_OVERHEAD) : NULL;
+    if (content == NULL) {
+        packet_free(packet);
+        return;
+    }
+    memset(content, 0, size - PATH_OVERHEAD);
+    put_u16(content, path->pmtu.round);
+    packet->whole = 1;
+    if (path->pmtu.again) ask_at(path, &path->at);
+    expect(path);
+    send_kind(path, PROBE, packet, &path->at);
+}
+
+/* `arrived`: bytes of the packet that a probe was. */
+static void answer_probe(struct path *path, const struct packet *packet, size_t arrived)
+{
+    unsigned char answer[PROBE_ANSWER];
+    if (packet->size < PROBE_HEAD) return;
+    memcpy(answer, packet->data, PROBE_HEAD);
+    put_u16(answer + PROBE_HEAD, (uint16_t)arrived);
+    say(path, PROBED, answer, sizeof answer, &path->at);
 }
 
 /* The server: where the client is, is open again. */
@@ -107,6 +154,7 @@ static void lose(struct path *path)
 {
     if (path->usable) path->falls += 1;
     path->usable = 0;
+    pmtu_stop(&path->pmtu);
     path->asking = 0;
     path->next_handshake = path->now;
     if (path->is_server) forget(path);
@@ -123,13 +171,19 @@ static int is_at(const struct packet *packet, const struct path_place *place)
            memcmp(&place->address, &packet->address, place->size) == 0;
 }
 
-/* The same host as TCP comes from, whatever the port. */
+/* Two addresses of one host, whatever the ports. */
+static int is_same_host(const void *one, const void *other)
+{
+    const struct sockaddr_in6 *six = one, *other_six = other;
+    if (six->sin6_family != other_six->sin6_family) return 0;
+    if (six->sin6_family == AF_INET6) return memcmp(&six->sin6_addr, &other_six->sin6_addr, sizeof six->sin6_addr) == 0;
+    return ((const struct sockaddr_in *)one)->sin_addr.s_addr == ((const struct sockaddr_in *)other)->sin_addr.s_addr;
+}
+
+/* The host that TCP comes from. */
 static int is_home(const struct path *path, const void *address)
 {
-    const struct sockaddr_in6 *six = address, *home = (const struct sockaddr_in6 *)path->home;
-    if (home == NULL || six->sin6_family != home->sin6_family) return 0;
-    if (six->sin6_family == AF_INET6) return memcmp(&six->sin6_addr, &home->sin6_addr, sizeof six->sin6_addr) == 0;
-    return ((const struct sockaddr_in *)address)->sin_addr.s_addr == ((const struct sockaddr_in *)home)->sin_addr.s_addr;
+    return path->home != NULL && is_same_host(address, path->home);
 }
 
 static void take_place(struct path_place *place, const struct packet *packet)
@@ -173,10 +227,12 @@ static void consider(struct path *path, const struct packet *packet, int is_copy
 
 static void move(struct path *path)
 {
+    int is_elsewhere = !is_same_host(&path->at.address, &path->claim.address); /* or a NAT has only forgotten the port */
     path->moves += path->proven != 0;
     path->at = path->claim;
     path->claim.size = 0;
-    path->usable = 1;
+    if (is_elsewhere) path->usable = 0;
+    gain(path);
     path->proven = path->now | 1;
 }
 
@@ -190,7 +246,8 @@ static void check_number(struct path *path, const struct packet *packet)
         path->decide = path->now + (path->now - path->claimed) * 2 + PATIENCE;
         if (!at->proven || (is_home(path, &claim->address) && !is_home(path, &at->address))) move(path);
     } else if (at->asked && sodium_memcmp(packet->data, at->number, PATH_NUMBER) == 0) {
-        at->proven = path->usable = 1;
+        at->proven = 1;
+        gain(path);
         at->asked = 0;
         randombytes_buf(at->number, sizeof at->number);
         path->proven = path->now | 1; /* 0 is never */
@@ -209,6 +266,7 @@ static void follow(struct path *path, const struct packet *packet, int kind)
     if (kind == HANDSHAKE) {
         /* A client that still sends handshakes does not hear us. */
         path->usable = 0;
+        pmtu_stop(&path->pmtu);
         if (path->at.proven) forget(path);
     }
     consider(path, packet, 0);
@@ -224,6 +282,7 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now)
     unsigned char link[PATH_LINK];
     const unsigned char *kind;
     enum seal_opened opened;
+    size_t arrived = packet->size + PATH_LINK;
     path->now = now;
     write_link(path, link);
     opened = seal_open(&path->seal, packet, link, sizeof link);
@@ -234,6 +293,7 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now)
         packet_free(packet);
         return 0;
     }
+    pmtu_hear(&path->pmtu);
     /* That the client speaks does not say that it still hears what goes to its address. */
     if (!path->is_server || !reached(now, path->proven + path->times.heartbeat)) path->asking = 0;
     if (path->is_server && *kind == HERE) check_number(path, packet);
@@ -246,8 +306,16 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now)
         if (path->is_server && !path->at.proven) break;
         say(path, HERE, packet->data, packet->size == PATH_NUMBER ? PATH_NUMBER : 0, &path->at);
         if (!path->is_server && !path->usable) {
-            path->usable = 1;
+            gain(path);
             ask(path); /* the answer may get lost */
+        }
+        break;
+    case PROBE:
+        if (!path->is_server || path->at.proven) answer_probe(path, packet, arrived);
+        break;
+    case PROBED:
+        if (packet->size == PROBE_ANSWER) {
+            pmtu_answer(&path->pmtu, get_u16(packet->data), get_u16(packet->data + PROBE_HEAD), now);
         }
         break;
     default: break; /* the others have done their work by arriving */
@@ -283,6 +351,11 @@ void path_begin(struct path *path, const struct sockaddr *address, socklen_t siz
     path->next_handshake = path->now;
 }
 
+void path_probe(struct path *path, size_t most)
+{
+    pmtu_init(&path->pmtu, most, path->times.heartbeat);
+}
+
 void path_token(struct path *path, const void *token, size_t size)
 {
     path->token_size = size <= PATH_TOKEN ? size : 0;
@@ -314,6 +387,11 @@ void path_distrust(struct path *path, uint32_t now)
     path->next_handshake = now + path->hold;
 }
 
+void path_suspect(struct path *path, uint32_t now)
+{
+    pmtu_suspect(&path->pmtu, now);
+}
+
 void path_ask(struct path *path, uint32_t now)
 {
     path->now = now;
@@ -333,6 +411,7 @@ enum path_event path_update(struct path *path, uint32_t now)
             ask_at(path, &path->at);
         }
     }
+    if (path->usable) probe(path);
     if (path->is_server) {
         if (path->claim.size > 0 && path->claim.proven && reached(now, path->decide)) move(path);
         return PATH_NOTHING;
@@ -360,6 +439,7 @@ uint32_t path_check(const struct path *path, uint32_t now)
         wait = sooner(wait, now, path->asked + path->times.silence);
         wait = sooner(wait, now, path->next);
     }
+    if (path->usable) wait = sooner(wait, now, now + pmtu_check(&path->pmtu, now));
     if (path->is_server) return path->claim.size > 0 && path->claim.proven ? sooner(wait, now, path->decide) : wait;
     if (path->usable) return sooner(wait, now, path->sent + path->times.heartbeat);
     return path->may_handshake ? sooner(wait, now, path->next_handshake) : wait;

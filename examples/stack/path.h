@@ -1,6 +1,7 @@
-/* Can be taken alone, with layer, network, packet, seal; needs libsodium. */
+/* Can be taken alone, with layer, network, packet, pmtu, seal; needs libsodium. */
 /*
- * The UDP side of a session: whether it can be used, where the other end is, and that NATs on the way do not forget it.
+ * The UDP side of a session: whether it can be used, where the other end is, that NATs on the way do not forget it, and how large
+ * packets may be.
  *
  *     token                 of a client behind a proxy that wants one; the proxy takes it off
  *     id         4 bytes    by which the server finds the session; in the clear, since they only select
@@ -19,10 +20,14 @@
  * 41 bytes, for at least 33 that came. It asks at the address that it uses, too, and stays with that as long as it is answered:
  * who is faster than the client, but cannot stop its packets, turns no session away. To packets that are not authentic there is
  * no answer.
+ *
+ * Each end probes how large the packets may be that it sends (pmtu.h), if both can: a probe is one more kind of packet, sealed as
+ * all are, with the number of the search and zeros. The answer has that number and the size that arrived.
  */
 #ifndef PATH_H
 #define PATH_H
 
+#include "pmtu.h"
 #include "seal.h"
 
 #ifdef __cplusplus
@@ -75,6 +80,7 @@ struct path {
     uint32_t proven;      /* server: when the address was */
     int asking;           /* something was sent that should be answered, and nothing was heard since */
     uint32_t asked, next; /* since when; when to ask again */
+    struct pmtu pmtu;     /* its `size` is how large packets may be */
     unsigned long moves;  /* how often the address changed */
     unsigned long falls;  /* how often the path became unusable */
 };
@@ -89,6 +95,9 @@ int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const
 
 /* The server's address, for a client: handshakes begin. */
 void path_begin(struct path *path, const struct sockaddr *address, socklen_t size);
+
+/* Packets have up to `most` bytes, as far as probes say that they get through. Without this call pmtu.size is the owner's. */
+void path_probe(struct path *path, size_t most);
 
 /* What goes in front of every packet, outside of all that is authenticated: a proxy on the way finds the server by it. */
 void path_token(struct path *path, const void *token, size_t size);
@@ -107,6 +116,9 @@ void path_deaf(struct path *path, uint32_t now);
  * on it who lets through what he likes. The path is not usable for a while, each time a longer one.
  */
 void path_distrust(struct path *path, uint32_t now);
+
+/* Large packets seem to get lost: the size in use is probed. */
+void path_suspect(struct path *path, uint32_t now);
 
 /* Asks whether the other end is there, if the path is usable. */
 void path_ask(struct path *path, uint32_t now);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define LARGEST 1472 /* bytes of a packet for which every client has room */
+
 void peer_list_add(struct peer_list *list, struct peer *peer)
 {
     peer->list = list;
@@ -137,6 +139,13 @@ static int burst(const struct server *server)
     return server->config.packet_rate > 5120 ? (int)(server->config.packet_rate / 10) : 512;
 }
 
+/* The largest packet that is tried: the client's build may have room for less. */
+static uint16_t probe_mtu(const struct peer *peer)
+{
+    uint16_t most = peer->server->config.probe_mtu;
+    return most > LARGEST && (peer->abilities & LOGIN_JUMBO) == 0 ? LARGEST : most;
+}
+
 int peer_open(struct peer *peer, const struct login_welcome *settings)
 {
     struct server *server = peer->server;
@@ -151,6 +160,8 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     welcome.port = server->udp_port;
     welcome.again = server->own_port;
     welcome.cipher = (peer->abilities & LOGIN_AES) != 0 && !server->config.without_aes && seal_has_aes() ? SEAL_AES : SEAL_CHACHA;
+    welcome.probed = (peer->abilities & LOGIN_PROBES) != 0 && server->config.probe_mtu != 0;
+    if (welcome.probed) welcome.mtu = probe_mtu(peer);
     size = login_write_welcome(&welcome, bytes);
     peer->session = malloc(sizeof *peer->session);
     if (peer->session == NULL || size == 0 ||

@@ -124,14 +124,31 @@ int reliable_mtu(struct reliable *reliable, size_t link_mtu)
     if (mtu > PACKET_LARGEST) return -1;
     if (ikcp_setmtu(reliable->kcp, (int)mtu) < 0) return -1;
     reliable->largest = RELIABLE_FRAGMENTS * (size_t)reliable->kcp->mss;
+    reliable->mtu = reliable->kcp->mtu;
     return 0;
+}
+
+/* Not with ikcp_setmtu: its buffer has to hold what was cut before. */
+void reliable_resize(struct reliable *reliable, size_t link_mtu)
+{
+    ikcpcb *kcp = reliable->kcp;
+    uint32_t header = kcp->mtu - kcp->mss;
+    size_t mtu = layer_mtu(&reliable->layer, link_mtu);
+    if (mtu > reliable->mtu) mtu = reliable->mtu;
+    if (mtu <= header) return;
+    kcp->mtu = (IUINT32)mtu;
+    kcp->mss = (IUINT32)mtu - header;
 }
 
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
 {
+    ikcpcb *kcp = reliable->kcp;
+    IUINT32 usual = kcp->mss, least = (IUINT32)((size + RELIABLE_FRAGMENTS - 1) / RELIABLE_FRAGMENTS);
     int taken;
     if (size > reliable->largest) return -2;
-    taken = ikcp_send(reliable->kcp, bytes, (int)size);
+    if (kcp->mss < least) kcp->mss = least;
+    taken = ikcp_send(kcp, bytes, (int)size);
+    kcp->mss = usual;
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }
 

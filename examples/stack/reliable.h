@@ -50,6 +50,7 @@ struct reliable {
     char *buffer; /* for a message on its way to the program */
     size_t room;
     size_t largest;        /* message, either way */
+    uint32_t mtu;          /* of reliable_mtu */
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
     int is_told;           /* by reliable_tell, with each packet that arrives */
     uint32_t busy;         /* when there was something to do last */
@@ -68,6 +69,13 @@ int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *
 
 /* Sets KCP's mtu to what the layers below leave of the link's. 0, or -1 if that is too little or more than a packet holds. */
 int reliable_mtu(struct reliable *reliable, size_t link_mtu);
+
+/*
+ * The link's is another one now, but no larger than that: packets are cut for it from now on, and messages may be as large as before.
+ * What was cut already stays as it is, since KCP cannot cut it again; and a message that would be more than RELIABLE_FRAGMENTS packets
+ * is cut into larger ones. What is below has to find a way for packets that are larger than its mtu.
+ */
+void reliable_resize(struct reliable *reliable, size_t link_mtu);
 
 /*
  * 0, or less than 0 as ikcp_send. What it takes is sent at the next update, or at once with reliable_flush: which also sends

@@ -1,5 +1,5 @@
 /* Can be taken alone, with bulk, channels, client, clock, cookie, correction, frames, keys, layer, login, network, packet, parity, path,
-   reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
+   pmtu, reliable, repeat, seal, sequence, session, stream, udp; needs KCP and libsodium. */
 /*
  * A client (client.h) behind a pointer, with numbers and bytes as its only arguments: for other languages, and as a shared library. It
  * has no callbacks; what happens waits in a queue.

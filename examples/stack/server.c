@@ -35,6 +35,7 @@ void server_defaults(struct server_config *config)
     config->renew_bytes = SESSION_RENEW_BYTES;
     config->login_time = 5000;
     config->settings.mtu = 1400;
+    config->probe_mtu = PACKET_LARGEST;
     config->settings.correction = LOGIN_PLAIN;
     config->settings.handshake = 1000;
     config->settings.heartbeat = 15000;
@@ -135,6 +136,7 @@ static int config_is_valid(const struct server_config *config)
            config->packet_rate <= 1u << 30 && config->renew_time > 0 && config->renew_bytes > 0 &&
            config->login_time > 0 && config->limits.reliable > 0 && config->limits.stream > 0 &&
            config->limits.bulk_message > 0 && config->settings.dead / 2 >= config->settings.heartbeat &&
+           (config->probe_mtu == 0 || (config->probe_mtu >= PMTU_FLOOR && config->probe_mtu <= PACKET_LARGEST)) &&
            login_write_welcome(&config->settings, bytes) != 0;
 }
 

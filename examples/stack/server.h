@@ -1,5 +1,5 @@
 /* Can be taken alone, with bulk, channels, clock, cookie, correction, door, frames, keys, layer, login, network, packet, parity,
-   path, peer, reliable, repeat, seal, sequence, session, stream, table, tally, udp, wheel; needs KCP and libsodium. */
+   path, peer, pmtu, reliable, repeat, seal, sequence, session, stream, table, tally, udp, wheel; needs KCP and libsodium. */
 /*
  * A server for thousands of sessions, in one thread with one epoll: clients log in over TCP and then have three channels
  * (channels.h), two of them over UDP where that is usable. server.md has the picture.
@@ -47,6 +47,11 @@ struct server_config {
     int shares_port;
     int without_udp;     /* everything goes over TCP */
     int without_aes;     /* ChaCha20-Poly1305 for all, although this machine has the instructions for AES */
+    /*
+     * How large packets over UDP may be is found out for each client that can probe (pmtu.h), up to so many bytes. 0: it is not, and
+     * packets have `settings.mtu`, as those of older clients have.
+     */
+    uint16_t probe_mtu;
     struct login_welcome settings; /* mtu, correction and times; the rest is the server's choice */
     struct channels_limits limits;
 

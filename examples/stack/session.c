@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define SUSPECT 500 /* milliseconds, and two round trips, for which KCP has to stand still before the path's largest packet is doubted */
+
 /* The sooner of two ends: what came first stays. */
 static void end(struct session *session, enum session_end why)
 {
@@ -31,13 +33,20 @@ static void wake(struct session *session, uint32_t now)
     touch(session);
 }
 
+/* Packets are cut as large as the path takes them now. */
+static void follow_mtu(struct session *session)
+{
+    if (session->mtu == session->path.pmtu.size) return;
+    session->mtu = session->path.pmtu.size;
+    channels_resize(&session->channels, correction_mtu(&session->correction, session->mtu));
+}
+
 int session_init(struct session *session, int is_server, const struct login_welcome *welcome, const struct keys *keys,
                  const struct channels_limits *limits, struct stream *stream, struct layer *udp,
                  const struct sockaddr *address, socklen_t address_size, struct packet_pool *pool,
                  const struct session_program *program, uint32_t now)
 {
     struct path_times times;
-    size_t mtu;
     memset(session, 0, sizeof *session);
     times.handshake = welcome->handshake;
     times.heartbeat = welcome->heartbeat;
@@ -73,11 +82,17 @@ int session_init(struct session *session, int is_server, const struct login_welc
     session->opened = 1;
     correction_join(&session->correction, &session->channels.layer, &session->path.layer);
     session->path.layer.below = udp; /* its way up leads to whoever finds the session */
-    mtu = correction_mtu(&session->correction, welcome->mtu);
-    if (channels_mtu(&session->channels, mtu) < 0) {
+    if (channels_mtu(&session->channels, correction_mtu(&session->correction, welcome->mtu)) < 0) {
         session_destroy(session);
         return -1;
     }
+    session->mtu = welcome->mtu;
+    if (welcome->probed) {
+        path_probe(&session->path, welcome->mtu);
+    } else {
+        pmtu_fix(&session->path.pmtu, welcome->mtu);
+    }
+    follow_mtu(session);
     reliable_tell(&session->channels.reliable, now);
     if (address != NULL) path_begin(&session->path, address, address_size);
     return 0;
@@ -165,6 +180,7 @@ int session_packet(struct session *session, struct packet *packet, uint32_t now)
     /* A packet that is not authentic shall not even cost a flush. */
     if (!path_receive(&session->path, packet, now)) return 0;
     session->heard = now;
+    follow_mtu(session);
     touch(session);
     return 1;
 }
@@ -255,26 +271,30 @@ enum session_end session_flush(struct session *session, uint32_t now)
     return session->end;
 }
 
-/* KCP has not got on for so long, over a path that seems to be usable, that it had better take the other way. */
-static int is_held_up(struct session *session, uint32_t now)
+/* Milliseconds for which KCP has not got on, over a path that seems to be usable. */
+static uint32_t held_up(struct session *session, uint32_t now)
 {
     const ikcpcb *kcp = session->channels.reliable.kcp;
     int waits = session->path.usable && ikcp_waitsnd(kcp) > 0;
     if (!waits || !session->waits || kcp->snd_una != session->acknowledged) session->progressed = now;
     session->waits = waits;
     session->acknowledged = kcp->snd_una;
-    return now - session->progressed >= session->path.times.silence * 2;
+    return now - session->progressed;
 }
 
 enum session_end session_update(struct session *session, uint32_t now)
 {
+    uint32_t held;
     wake(session, now);
     update_correction(session, now);
+    held = held_up(session, now);
+    if (held >= SUSPECT + 2 * (uint32_t)session->channels.reliable.kcp->rx_srtt) path_suspect(&session->path, now);
     if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
-    if (is_held_up(session, now)) {
+    if (held >= session->path.times.silence * 2) {
         path_distrust(&session->path, now);
         say(session, STREAM_DEAF);
     }
+    follow_mtu(session);
     if (now - session->heard >= session->dead) {
         end(session, SESSION_SILENT);
     } else if (!stream_is_open(session->stream)) {
@@ -323,6 +343,11 @@ uint32_t session_check(const struct session *session, uint32_t now)
 int session_has_udp(const struct session *session)
 {
     return session->path.usable;
+}
+
+size_t session_fits(const struct session *session)
+{
+    return session_has_udp(session) ? session->channels.fits : 0;
 }
 
 void session_destroy(struct session *session)

@@ -1,5 +1,5 @@
-/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, network, packet, parity, path, reliable, repeat,
-   seal, sequence, stream; needs KCP and libsodium. */
+/* Can be taken alone, with bulk, channels, correction, frames, keys, layer, login, network, packet, parity, path, pmtu, reliable,
+   repeat, seal, sequence, stream; needs KCP and libsodium. */
 /*
  * A session, from login to its end: the same unit in the server, many times, and in the client.
  *
@@ -67,6 +67,7 @@ struct session {
     struct path path;
     struct channels channels;
     struct correction correction;
+    size_t mtu; /* of packets over UDP, as the channels know it */
     struct session_program program;
     int is_server;
     int opened;        /* session_init came to its end */
@@ -125,6 +126,9 @@ uint32_t session_check(const struct session *session, uint32_t now);
 
 /* 1 while packets take UDP. */
 int session_has_udp(const struct session *session);
+
+/* Bytes of a message on channel 2 that takes UDP at present; a larger one goes over TCP. */
+size_t session_fits(const struct session *session);
 
 void session_destroy(struct session *session);
 

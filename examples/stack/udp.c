@@ -66,10 +66,9 @@ static int open_socket(struct udp *udp, int family, struct packet_pool *pool)
     udp->pool = pool;
     udp->fd = network_open(family, SOCK_DGRAM);
     if (udp->fd < 0) return -1;
+    udp->family = family;
+    network_whole(udp->fd, family, 0); /* where the system cannot do that, it does what it always does */
 #ifdef __linux__
-    /* What ICMP says of a way's MTU anybody can say who sees a packet; where it cannot be ignored, it is heeded. */
-    network_set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
-    if (family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_OMIT);
     /* A kernel without it would take a run for one large packet, so it is asked first. */
     udp->segments = network_set(udp->fd, SOL_UDP, UDP_SEGMENT, 0) == 0;
     network_set(udp->fd, SOL_UDP, UDP_GRO, 1);
@@ -313,6 +312,13 @@ static void remove_first(struct udp *udp, int count)
     memmove(udp->waiting, udp->waiting + count, sizeof udp->waiting[0] * (size_t)udp->waits);
 }
 
+static long send_one(const struct udp *udp, const struct packet *packet)
+{
+    int has_address = !udp->connected && packet->address.ss_family != 0;
+    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
+                        has_address ? packet->address_size : 0);
+}
+
 #ifdef __linux__
 
 static int goes_to_same(const struct udp *udp, const struct packet *one, const struct packet *other)
@@ -327,11 +333,11 @@ static int run_from(const struct udp *udp, int at)
     const struct packet *first = udp->waiting[at], *packet;
     size_t bytes = first->size;
     int end = at + 1;
-    if (!udp->segments || at < udp->singly || first->size == 0) return 1;
+    if (!udp->segments || at < udp->singly || first->size == 0 || first->whole) return 1;
     for (; end < udp->waits; ++end) {
         packet = udp->waiting[end];
         bytes += packet->size;
-        if (packet->size > first->size || packet->size == 0 || bytes > RUN_BYTES || !goes_to_same(udp, first, packet)) break;
+        if (packet->size > first->size || packet->size == 0 || packet->whole || bytes > RUN_BYTES || !goes_to_same(udp, first, packet)) break;
         if (packet->size < first->size) return end + 1 - at;
     }
     return end - at;
@@ -376,7 +382,7 @@ static int send_batch(const struct udp *udp, int *first)
         size_t aligned[(CMSG_SPACE(sizeof(uint16_t)) + sizeof(size_t) - 1) / sizeof(size_t)];
     } control[UDP_BATCH];
     int runs[UDP_BATCH], at = 0, count = 0, sent, packets = 0, i;
-    for (; at < udp->waits; at += runs[count++]) {
+    for (; at < udp->waits && !udp->waiting[at]->whole; at += runs[count++]) {
         runs[count] = run_from(udp, at);
         write_run(udp, at, runs[count], &messages[count].msg_hdr, &vectors[at], &control[count], sizeof control[count]);
     }
@@ -391,22 +397,39 @@ static int send_batch(const struct udp *udp, int *first)
 
 static int send_batch(const struct udp *udp, int *first)
 {
-    const struct packet *packet = udp->waiting[0];
-    int has_address = !udp->connected && packet->address.ss_family != 0;
     *first = 1;
-    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
-                        has_address ? packet->address_size : 0) < 0
-               ? -1
-               : 1;
+    return send_one(udp, udp->waiting[0]) < 0 ? -1 : 1;
 }
 
 #endif
+
+/*
+ * Sends the packet at the front by itself, uncut. An error is as good as a loss: it may be larger than the link of this machine, or the
+ * system may not be able to do that.
+ */
+static void send_whole(struct udp *udp)
+{
+    const struct packet *packet = udp->waiting[0];
+    if (network_whole(udp->fd, udp->family, 1) == 0 && send_one(udp, packet) >= 0) {
+        udp->sent += 1;
+    } else {
+        udp->failed += 1;
+        udp->error = errno;
+    }
+    network_whole(udp->fd, udp->family, 0);
+    remove_first(udp, 1);
+}
 
 int udp_flush(struct udp *udp)
 {
     int refused = 0; /* how often the packet at the front was */
     while (udp->waits > 0) {
-        int first, sent = send_batch(udp, &first);
+        int first, sent;
+        if (udp->waiting[0]->whole) {
+            send_whole(udp);
+            continue;
+        }
+        sent = send_batch(udp, &first);
         if (sent == 0) break; /* it never does */
         if (sent > 0) {
             /* Fewer than there were: the next call tells why. */
@@ -421,8 +444,8 @@ int udp_flush(struct udp *udp)
                 continue;
             }
             udp->error = errno;
-            /* ECONNREFUSED tells of an earlier packet, and this one was not tried: again, once. */
-            if (errno == ECONNREFUSED && refused++ == 0) continue;
+            /* These may tell of an earlier packet, and this one was not tried: again, once. */
+            if ((errno == ECONNREFUSED || errno == EMSGSIZE) && refused++ == 0) continue;
             udp->failed += (unsigned long)first;
             remove_first(udp, first);
             refused = 0;

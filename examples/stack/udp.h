@@ -18,6 +18,8 @@
  * senders' runs, or the device, hand over as one (UDP_GRO, Linux 5.0) is cut into packets again. So packets are received into
  * buffers of the unit, 64 KB of addresses each, of which a page takes memory when it is used first.
  *
+ * A packet that is `whole` goes by itself, and the network may not cut it up. All others it may.
+ *
  * The socket's buffers are made as large as the system lets a program make them, up to what udp_room asks for.
  */
 #ifndef UDP_H
@@ -35,6 +37,7 @@ struct udp_buffer;
 
 struct udp {
     struct layer layer;
+    int family;
     int fd; /* for poll and epoll: readable when udp_receive has something */
     int connected;
     struct packet_pool *pool;

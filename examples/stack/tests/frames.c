@@ -218,7 +218,7 @@ static void tampered(int how)
 static void logins(void)
 {
     static struct login_request request, read_request;
-    struct login_welcome welcome = {7, 8, 9, 10, 1400, LOGIN_PARITY, 1, 1000, 15000, 4000, 45000}, read_welcome;
+    struct login_welcome welcome = {7, 8, 9, 10, 1400, LOGIN_PARITY, 1, 1000, 15000, 4000, 45000, 1}, read_welcome;
     unsigned char *bytes;
     size_t size, cut;
     int i;
@@ -253,11 +253,14 @@ static void logins(void)
     CHECK_INT(login_write_welcome(&welcome, bytes), LOGIN_WELCOME_SIZE);
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), 0);
     CHECK(read_welcome.id == 7 && read_welcome.key == 8 && read_welcome.port == 9 && read_welcome.again == 10 && read_welcome.cipher == 1 &&
-          read_welcome.dead == 45000);
+          read_welcome.dead == 45000 && read_welcome.probed == 1);
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE - 1), -1);
     bytes[14] = 2; /* a cipher that there is not */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     bytes[14] = 1;
+    bytes[15] = 2; /* what nobody knows yet */
+    CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
+    bytes[15] = 1;
     bytes[0] = LOGIN_VERSION - 1; /* ends of another version do not understand each other */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     bytes[0] = LOGIN_VERSION;

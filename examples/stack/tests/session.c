@@ -85,7 +85,7 @@ static void sizes(void)
     largest = own->session.channels.unreliable_largest;
     CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest), 0);
     CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest + 1), CHANNEL_TOO_LARGE);
-    largest = 127 * (size_t)(own->session.channels.reliable.kcp->mtu - 24);
+    largest = own->session.channels.reliable.largest;
     CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, largest), 0);
     CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, largest + 1), CHANNEL_TOO_LARGE);
     CHECK_INT(client_send(own, CHANNELS, bytes, 1), CHANNEL_FAILED);

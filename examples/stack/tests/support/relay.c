@@ -107,6 +107,11 @@ static void take(struct relay *relay, struct relay_way *way, const void *bytes, 
     free(*record);
     *record = copy_packet(bytes, size);
     way->bytes += size;
+    if (way->largest > 0 && size > way->largest) {
+        way->lost += 1;
+        way->too_large += 1;
+        return;
+    }
     if (relay->blocked || random_chance(&relay->random, way->loss)) {
         way->lost += 1;
         return;

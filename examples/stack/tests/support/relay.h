@@ -54,14 +54,16 @@ struct relay_packet {
     unsigned char bytes[];
 };
 
-/* One direction: the first four are the test's to set, at any time. */
+/* One direction: the first five are the test's to set, at any time. */
 struct relay_way {
     double loss;      /* percent of the packets */
     double duplicate; /* percent that arrive twice, each copy with its own delay */
     uint32_t delay;   /* milliseconds */
     uint32_t jitter;  /* up to so many milliseconds more, for each packet anew */
+    size_t largest;   /* bytes of a packet that gets through; larger ones are lost without a word. 0: all do */
 
     unsigned long passed, lost, duplicated, injected; /* packets */
+    unsigned long too_large;                          /* of those lost */
     unsigned long bytes;                              /* that came in from the sender */
     struct relay_packet *queue;                       /* by the time that they are due */
     struct relay_packet *records[RELAY_RECORDS];
