@@ -13,6 +13,8 @@ enum { DATA = 1, HANDSHAKE, ASK, HERE, PROBE, PROBED };
 /* How often something is asked before the path is given up: so that ten lost packets in a row are what it takes. */
 #define QUESTIONS 10
 
+#define ENOUGH 5 /* of them that must have been asked, however much time has passed: this program may have been stopped meanwhile */
+
 #define HOLD 4     /* times the silence, at first, */
 #define HOLDS 256  /* and at last */
 
@@ -77,6 +79,7 @@ static void expect(struct path *path)
 {
     if (path->asking) return;
     path->asking = 1;
+    path->questions = 0;
     path->asked = path->now;
     path->next = path->now + path->times.silence / QUESTIONS;
 }
@@ -231,6 +234,7 @@ static void move(struct path *path)
     path->moves += path->proven != 0;
     path->at = path->claim;
     path->claim.size = 0;
+    path->asking = 0; /* it was about the other address */
     if (is_elsewhere) path->usable = 0;
     gain(path);
     path->proven = path->now | 1;
@@ -402,11 +406,14 @@ enum path_event path_update(struct path *path, uint32_t now)
 {
     path->now = now;
     if (path->usable && path->asking) {
-        if (reached(now, path->asked + path->times.silence)) {
+        int is_silent = path->questions >= ENOUGH && reached(now, path->asked + path->times.silence);
+        if (is_silent && path->claim.size > 0 && path->claim.proven) {
+            move(path); /* that is where the other end is */
+        } else if (is_silent) {
             lose(path);
             return PATH_LOST;
-        }
-        if (reached(now, path->next)) {
+        } else if (reached(now, path->next)) {
+            path->questions += 1;
             path->next = now + path->times.silence / QUESTIONS + 1;
             ask_at(path, &path->at);
         }
@@ -436,7 +443,7 @@ uint32_t path_check(const struct path *path, uint32_t now)
 {
     uint32_t wait = LAYER_IDLE;
     if (path->usable && path->asking) {
-        wait = sooner(wait, now, path->asked + path->times.silence);
+        if (path->questions >= ENOUGH) wait = sooner(wait, now, path->asked + path->times.silence);
         wait = sooner(wait, now, path->next);
     }
     if (path->usable) wait = sooner(wait, now, now + pmtu_check(&path->pmtu, now));

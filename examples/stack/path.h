@@ -80,6 +80,7 @@ struct path {
     uint32_t proven;      /* server: when the address was */
     int asking;           /* something was sent that should be answered, and nothing was heard since */
     uint32_t asked, next; /* since when; when to ask again */
+    int questions;        /* asked since then */
     struct pmtu pmtu;     /* its `size` is how large packets may be */
     unsigned long moves;  /* how often the address changed */
     unsigned long falls;  /* how often the path became unusable */

@@ -292,6 +292,65 @@ static void addresses(void)
     finish();
 }
 
+/* A program that was stopped, or has slept, took its own pause for the other end's silence. */
+static void own_pause_passed_for_silence(int of_server)
+{
+    struct path *path = of_server ? &net.server : &net.client;
+    struct tap *above = of_server ? &net.server_above : &net.client_above;
+    uint32_t began;
+    begin();
+    connect_both();
+    send_data(above, "is anybody there?");
+    net.now += 3 * SILENCE;
+    CHECK_INT(path_update(path, net.now), PATH_NOTHING);
+    CHECK(path->usable && path_check(path, net.now) > 0);
+    pass();
+    advance(SILENCE);
+    CHECK(path->usable);
+    CHECK_INT(path->falls, 0);
+    /* If there is nobody, it finds out after the pause. */
+    send_data(above, "and now?");
+    net.now += 3 * SILENCE;
+    began = net.now;
+    while (path->usable && net.now - began < 2 * SILENCE) {
+        if (path_update(path, net.now) == PATH_NOTHING) net.now += path_check(path, net.now);
+    }
+    CHECK(!path->usable && net.now - began < SILENCE);
+    finish();
+}
+
+/* A new address that took long to prove itself was waited for even longer, until the old one's silence was that of the path. */
+static void slow_proof_lost_the_path(void)
+{
+    struct sockaddr_in moved = make_address(5001);
+    struct packet *question;
+    size_t bytes = 0;
+    int i;
+    begin();
+    connect_both();
+    for (i = 0; i < 2; ++i) { /* the old proof is none any more for what is sent from now on */
+        advance(HEARTBEAT);
+        pass();
+    }
+    send_data(&net.server_above, "lost");
+    send_data(&net.client_above, "from elsewhere");
+    to_server(tap_take(&net.from_client), &moved);
+    question = sent_to(5001, &bytes);
+    advance(SILENCE * 3 / 8);
+    to_client(question);
+    net.at = moved;
+    while (net.from_client.count > 0) to_server(tap_take(&net.from_client), &moved);
+    for (i = 0; i < SILENCE && net.server.moves == 0; i += 10) {
+        tap_empty(&net.from_server);
+        advance(10);
+    }
+    CHECK(server_sends_to(5001));
+    CHECK_INT(net.server.moves, 1);
+    CHECK_INT(net.server.falls, 0);
+    CHECK(net.server.usable && !net.server.asking);
+    finish();
+}
+
 /* One packet with a victim's address, and all that the server said went there. */
 static void spoofed_address_was_sent_data(int often)
 {
@@ -495,6 +554,9 @@ int main(int count, char **arguments)
     one_way();
     data_after_the_path_was_lost_confirmed_it();
     addresses();
+    own_pause_passed_for_silence(0);
+    own_pause_passed_for_silence(1);
+    slow_proof_lost_the_path();
     spoofed_address_was_sent_data(1);
     spoofed_address_was_sent_data(1000);
     numbers_cannot_be_guessed_or_repeated();
