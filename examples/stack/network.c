@@ -3,6 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
+static void keep_segments_small(int fd, int type)
+{
+#ifdef TCP_MAXSEG
+    if (type == SOCK_STREAM) network_set(fd, IPPROTO_TCP, TCP_MAXSEG, NETWORK_SEGMENT);
+#else
+    (void)fd, (void)type;
+#endif
+}
+
 #ifdef _WIN32
 
 static int failed(void)
@@ -43,6 +52,7 @@ int network_open(int family, int type)
         closesocket(made);
         return -1;
     }
+    keep_segments_small((int)made, type);
     return (int)made;
 }
 
@@ -149,7 +159,8 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 int network_open(int family, int type)
 {
 #ifdef SOCK_NONBLOCK
-    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
 #else
     int fd = socket(family, type, 0);
     if (fd < 0) return -1;
@@ -162,8 +173,9 @@ int network_open(int family, int type)
         errno = why;
         return -1;
     }
-    return fd;
 #endif
+    keep_segments_small(fd, type);
+    return fd;
 }
 
 void network_close(int fd)

@@ -22,7 +22,12 @@
 extern "C" {
 #endif
 
-/* A non-blocking socket that programs started by this one do not get. `type`: SOCK_STREAM or SOCK_DGRAM. */
+/*
+ * A non-blocking socket that programs started by this one do not get. `type`: SOCK_STREAM or SOCK_DGRAM. A stream's segments are so
+ * small that every path takes them, if the system can be told: where large packets get lost, TCP would stand still too.
+ */
+#define NETWORK_SEGMENT 1220 /* 1280, the least of IPv6, less the headers */
+
 int network_open(int family, int type);
 void network_close(int fd);
 

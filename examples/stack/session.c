@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#define LOOKS 100   /* milliseconds between two looks at KCP, at most, while something waits: it has a flush every 10 */
 #define SUSPECT 500 /* milliseconds, and two round trips, for which KCP has to stand still before the path's largest packet is doubted */
 
 /* The sooner of two ends: what came first stays. */
@@ -271,15 +272,22 @@ enum session_end session_flush(struct session *session, uint32_t now)
     return session->end;
 }
 
-/* Milliseconds for which KCP has not got on, over a path that seems to be usable. */
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Milliseconds for which KCP has not got on, over a path that seems to be usable. A pause of this program's own is not counted. */
 static uint32_t held_up(struct session *session, uint32_t now)
 {
     const ikcpcb *kcp = session->channels.reliable.kcp;
     int waits = session->path.usable && ikcp_waitsnd(kcp) > 0;
-    if (!waits || !session->waits || kcp->snd_una != session->acknowledged) session->progressed = now;
+    session->stuck += least(now - session->looked, LOOKS);
+    if (!waits || !session->waits || kcp->snd_una != session->acknowledged) session->stuck = 0;
+    session->looked = now;
     session->waits = waits;
     session->acknowledged = kcp->snd_una;
-    return now - session->progressed;
+    return session->stuck;
 }
 
 enum session_end session_update(struct session *session, uint32_t now)
@@ -308,11 +316,6 @@ enum session_end session_update(struct session *session, uint32_t now)
     if (reliable_is_dead(&session->channels.reliable)) end(session, SESSION_STUCK);
     if (seal_is_spent(&session->path.seal) || seal_is_spent(&session->stream->seal)) end(session, SESSION_EXHAUSTED);
     return session->end;
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 /* What is left of `span` since `begin`. */

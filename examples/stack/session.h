@@ -79,7 +79,8 @@ struct session {
     uint32_t renew_time, renewed;       /* server: the keys are renewed after so many milliseconds, the last time then, */
     uint64_t renew_bytes;               /* or so many bytes */
     unsigned char ticket[KEYS_TICKET];  /* with it the client takes up the session again */
-    uint32_t acknowledged, progressed;  /* of KCP: as far as it was, and when that changed or nothing waited: */
+    uint32_t acknowledged;              /* of KCP: as far as it was */
+    uint32_t stuck, looked;             /* milliseconds since that changed or nothing waited; when it was looked at last */
     int waits;                          /* something does */
     int is_touched;
     enum session_end end; /* what it will be, when found out inside a call that cannot say so */
