@@ -8,6 +8,8 @@ mod causes;
 mod conversation;
 mod cwnd;
 mod datagram;
+#[cfg(test)]
+mod drawn;
 mod findings;
 mod flows;
 mod frames;
