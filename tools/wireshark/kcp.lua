@@ -2,18 +2,20 @@
 --     tshark -X lua_script:kcp.lua -r capture.pcap -Y kcp
 --
 -- It takes a UDP datagram for KCP only if each segment in it says a length that fits, so it claims no other protocol. Packets behind a
--- fixed number of bytes, and behind kcp-go's header of error correction, are found too. "Decode as KCP" takes what the heuristic
--- refuses.
+-- fixed number of bytes, behind kcp-go's header of error correction, and with four more bytes after each conv are found too. "Decode
+-- as KCP" takes what the heuristic refuses.
 
 local kcp = Proto("kcp", "KCP, reliable UDP")
 
 local HEADER = 24
+-- What some games have after each conv.
+local TOKEN = 4
 local PUSH, ACK, WASK, WINS = 81, 82, 83, 84
 local COMMANDS = { [PUSH] = "PUSH", [ACK] = "ACK", [WASK] = "WASK", [WINS] = "WINS" }
 local FEC_DATA, FEC_PARITY = 0xf1, 0xf2
 
-kcp.prefs.before = Pref.string("Bytes before a packet", "0,8,20,28",
-    "Where a packet may begin: offsets in bytes, with commas between. 8 is behind kcp-go's error correction, 20 behind its nonce and checksum")
+kcp.prefs.before = Pref.string("Bytes before a packet", "0,5,8,20,28",
+    "Where a packet may begin: offsets in bytes, with commas between. 5 is behind kcp2k's channel and cookie, 8 behind kcp-go's error correction, 20 behind its nonce and checksum")
 kcp.prefs.reassemble = Pref.bool("Reassemble messages", true, "Join the fragments of a message")
 
 local f = {
@@ -24,6 +26,7 @@ local f = {
         { [FEC_DATA] = "data", [FEC_PARITY] = "parity" }),
     fec_size = ProtoField.uint16("kcp.fec.size", "Error correction: size"),
     conv = ProtoField.uint32("kcp.conv", "Conversation", base.HEX),
+    token = ProtoField.uint32("kcp.token", "After the conversation", base.HEX),
     cmd = ProtoField.uint8("kcp.cmd", "Command", base.DEC, COMMANDS),
     frg = ProtoField.uint8("kcp.frg", "Fragments that follow"),
     wnd = ProtoField.uint16("kcp.wnd", "Window"),
@@ -67,29 +70,31 @@ function kcp.init()
     streams, stream_count, framings = {}, 0, {}
 end
 
--- Whether bytes from `at` on are a packet of KCP; gives where it ends. What the capture cut off counts as far as it goes.
-local function measure(buffer, at)
-    local length, shown = buffer:reported_len(), buffer:len()
+-- Whether bytes from `at` on are a packet of KCP, with `more` bytes after each conv; gives where it ends. What the capture cut off
+-- counts as far as it goes.
+local function measure(buffer, at, more)
+    local length, shown, header = buffer:reported_len(), buffer:len(), HEADER + more
     local conv, first = nil, true
-    while length - at >= HEADER do
-        if shown - at < HEADER then
+    while length - at >= header do
+        if shown - at < header then
             return not first and shown or nil
         end
-        local cmd = buffer(at + 4, 1):uint()
-        local size = buffer(at + 20, 4):le_uint()
-        local fits = cmd >= PUSH and cmd <= WINS and size <= length - at - HEADER
-            and (cmd == PUSH or (size == 0 and buffer(at + 5, 1):uint() == 0))
-        local this = buffer(at, 4):le_uint()
+        local rest = at + more
+        local cmd = buffer(rest + 4, 1):uint()
+        local size = buffer(rest + 20, 4):le_uint()
+        local fits = cmd >= PUSH and cmd <= WINS and size <= length - at - header
+            and (cmd == PUSH or (size == 0 and buffer(rest + 5, 1):uint() == 0))
+        local this = buffer(at, 4 + more):bytes():tohex()
         if not fits or (conv and conv ~= this) then
-            return (not first and length - at < HEADER) and at or nil
+            return (not first and length - at < header) and at or nil
         end
         conv, first = this, false
-        at = at + HEADER + size
+        at = at + header + size
     end
     return not first and at or nil
 end
 
--- Where a packet begins, whether kcp-go's error correction is before it, and where it ends.
+-- Where a packet begins, whether kcp-go's error correction is before it, where it ends, and how many more bytes each conv has.
 local function find(buffer)
     for offset in tostring(kcp.prefs.before):gmatch("%d+") do
         offset = tonumber(offset)
@@ -97,18 +102,22 @@ local function find(buffer)
             local kind = buffer(offset - 4, 2):le_uint()
             local size = buffer(offset - 2, 2):le_uint()
             if kind == FEC_DATA and size >= HEADER + 2 and offset - 2 + size <= buffer:reported_len() then
-                local ends = measure(buffer, offset)
+                local ends = measure(buffer, offset, 0)
                 if ends then
-                    return offset, true, ends
+                    return offset, true, ends, 0
                 end
             end
         end
         if buffer:reported_len() >= offset + HEADER then
-            local ends = measure(buffer, offset)
+            local ends = measure(buffer, offset, 0)
             if ends and buffer:reported_len() - ends < HEADER then
-                return offset, false, ends
+                return offset, false, ends, 0
             end
         end
+    end
+    local ends = measure(buffer, 0, TOKEN)
+    if ends == buffer:len() then
+        return 0, false, ends, TOKEN
     end
 end
 
@@ -206,15 +215,19 @@ local function note(stream, side, pinfo, segment, payload)
     return notes
 end
 
-local function show(tree, buffer, segment, at, notes, stream)
+local function show(tree, buffer, segment, at, more, notes, stream)
     local title = string.format("%s sn %d una %d wnd %d", COMMANDS[segment.cmd], segment.sn, segment.una, segment.wnd)
     if segment.cmd == PUSH then
         title = title .. string.format(" len %d", segment.len)
     end
-    local shown = math.min(HEADER + segment.len, buffer:len() - at)
+    local shown = math.min(HEADER + more + segment.len, buffer:len() - at)
     local branch = tree:add(kcp, buffer(at, shown), title)
     branch:add(f.stream, stream.index):set_generated()
     branch:add_le(f.conv, buffer(at, 4))
+    if more > 0 then
+        branch:add(f.token, buffer(at + 4, more))
+    end
+    shown, at = shown - more, at + more
     branch:add(f.cmd, buffer(at + 4, 1))
     branch:add(f.frg, buffer(at + 5, 1))
     local wnd = branch:add_le(f.wnd, buffer(at + 6, 2))
@@ -269,7 +282,7 @@ local function show(tree, buffer, segment, at, notes, stream)
     return title .. (notes.resend_of and " (again)" or "")
 end
 
-local function dissect(buffer, pinfo, tree, at, fec, ends)
+local function dissect(buffer, pinfo, tree, at, fec, ends, more)
     pinfo.cols.protocol = "KCP"
     local top = tree:add(kcp, buffer(), "KCP")
     if fec then
@@ -284,38 +297,40 @@ local function dissect(buffer, pinfo, tree, at, fec, ends)
     end
     local titles = {}
     local number = 0
-    while at + HEADER <= ends and at + HEADER <= buffer:len() do
+    local header = HEADER + more
+    while at + header <= ends and at + header <= buffer:len() do
+        local rest = at + more
         local segment = {
             conv = buffer(at, 4):le_uint(),
-            cmd = buffer(at + 4, 1):uint(),
-            frg = buffer(at + 5, 1):uint(),
-            wnd = buffer(at + 6, 2):le_uint(),
-            ts = buffer(at + 8, 4):le_uint(),
-            sn = buffer(at + 12, 4):le_uint(),
-            una = buffer(at + 16, 4):le_uint(),
-            len = buffer(at + 20, 4):le_uint(),
+            cmd = buffer(rest + 4, 1):uint(),
+            frg = buffer(rest + 5, 1):uint(),
+            wnd = buffer(rest + 6, 2):le_uint(),
+            ts = buffer(rest + 8, 4):le_uint(),
+            sn = buffer(rest + 12, 4):le_uint(),
+            una = buffer(rest + 16, 4):le_uint(),
+            len = buffer(rest + 20, 4):le_uint(),
         }
         number = number + 1
         local stream, side = stream_of(pinfo, segment.conv)
         local key = pinfo.number .. "/" .. number
         if not pinfo.visited then
             local payload
-            if segment.cmd == PUSH and segment.len > 0 and at + HEADER + segment.len <= buffer:len() then
-                payload = buffer(at + HEADER, segment.len):bytes()
+            if segment.cmd == PUSH and segment.len > 0 and at + header + segment.len <= buffer:len() then
+                payload = buffer(at + header, segment.len):bytes()
             end
             stream.notes[key] = note(stream, side, pinfo, segment, payload)
         end
-        local title = show(top, buffer, segment, at, stream.notes[key] or {}, stream)
+        local title = show(top, buffer, segment, at, more, stream.notes[key] or {}, stream)
         if #titles < 6 then
             table.insert(titles, title)
         end
-        at = at + HEADER + segment.len
+        at = at + header + segment.len
     end
     if ends < buffer:len() then
         top:add(f.behind, buffer(ends))
     end
-    local more = number > #titles and string.format(" and %d more", number - #titles) or ""
-    pinfo.cols.info = table.concat(titles, ", ") .. more
+    local others = number > #titles and string.format(" and %d more", number - #titles) or ""
+    pinfo.cols.info = table.concat(titles, ", ") .. others
 end
 
 -- Parity says nothing of KCP, so it is taken only in a flow that had packets of KCP behind error correction.
@@ -333,14 +348,14 @@ local function parity(buffer, pinfo, tree)
 end
 
 local function heuristic(buffer, pinfo, tree)
-    local at, fec, ends = find(buffer)
+    local at, fec, ends, more = find(buffer)
     if not at then
         return parity(buffer, pinfo, tree)
     end
     if fec then
         framings[flow(pinfo)] = at
     end
-    dissect(buffer, pinfo, tree, at, fec, ends)
+    dissect(buffer, pinfo, tree, at, fec, ends, more)
     return true
 end
 

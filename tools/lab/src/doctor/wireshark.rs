@@ -190,6 +190,43 @@ fn packets_are_found_behind_error_correction_and_a_nonce() {
 }
 
 #[test]
+fn packets_of_kcp2k_and_of_games_with_a_token_are_found() {
+    let plain = session();
+    let wrap = |wrapped: fn(&[u8]) -> Vec<u8>| -> Vec<Passing> {
+        let one = |one: &Passing| Passing {
+            packet: wrapped(&one.packet),
+            ..one.clone()
+        };
+        plain.iter().map(one).collect()
+    };
+    // A channel and a cookie.
+    let kcp2k = wrap(|packet| [&[1, 0xfd, 0x62, 0x82, 0x31][..], packet].concat());
+    // Four bytes after the conv of each segment.
+    let game = wrap(|packet| {
+        let mut whole = Vec::new();
+        let mut rest = packet;
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes(rest[20..24].try_into().unwrap()) as usize;
+            let (segment, others) = rest.split_at(24 + length);
+            whole.extend([&segment[..4], &[7, 6, 5, 0x84][..], &segment[4..]].concat());
+            rest = others;
+        }
+        whole
+    });
+    let fields = ["kcp.cmd", "kcp.sn", "kcp.len", "kcp.rtt", "kcp.message.len"];
+    let Some(bare) = tshark("bare", &plain, "kcp", &fields) else {
+        return;
+    };
+    for (name, packets) in [("kcp2k", kcp2k), ("token", game)] {
+        assert_eq!(
+            tshark(name, &packets, "kcp", &fields).unwrap(),
+            bare,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn other_udp_is_not_claimed() {
     let mut random = Pcg64Mcg::seed_from_u64(1);
     let mut packets = Vec::new();
