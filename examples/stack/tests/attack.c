@@ -4,12 +4,13 @@
  * is what was sent, and at rest an attack changes nothing but counts. Without seal the same attacker does harm: so it is a real
  * one.
  */
-#include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
 
 #include "check.h"
+#include "pool.h"
 #include "clock.h"
+#include "loopback.h"
 #include "parity.h"
 #include "relay.h"
 #include "reliable.h"
@@ -79,12 +80,9 @@ static struct layer *put_below(struct layer *above, struct layer *below)
 
 static void open_end(struct world *world, struct end *end, const unsigned char *send_key, const unsigned char *receive_key)
 {
-    struct sockaddr_in any;
+    struct sockaddr_in any = loopback(0);
     struct layer *top;
     int room = 1 << 20;
-    memset(&any, 0, sizeof any);
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     end->link.layer.ops = &link_ops;
     CHECK_INT(udp_bind(&end->udp, (struct sockaddr *)&any, sizeof any, &world->pool), 0);
     setsockopt(end->udp.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
@@ -137,8 +135,7 @@ static void close_world(struct world *world)
     close_end(&world->client);
     close_end(&world->server);
     relay_close(&world->relay);
-    CHECK_INT(world->pool.out, 0);
-    packet_pool_destroy(&world->pool);
+    pool_close(&world->pool);
 }
 
 /* One turn of an end: what arrived, what is to be sent. How long until the next. */

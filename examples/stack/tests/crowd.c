@@ -11,7 +11,6 @@
 #include "server.h"
 #include "wheel.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +22,8 @@
 
 #include "check.h"
 #include "clock.h"
+#include "loopback.h"
+#include "stage.h"
 
 #define MESSAGES 10  /* of each client on each channel, */
 #define PERIOD 100   /* one in so many milliseconds, */
@@ -227,14 +228,6 @@ static void on_message(void *user, struct peer *peer, int channel, const void *b
     *(int *)user += server_send(peer, channel, bytes, size) < 0;
 }
 
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 /* Memory of this process that is not on the disk, in bytes. */
 static double memory(void)
 {
@@ -304,8 +297,7 @@ int main(int count, char **arguments)
     if (possible < clients) printf("only %d clients: no more file descriptors\n", clients = possible);
     server_defaults(&config);
     CHECK_INT(keys_make(config.public_key, config.secret_key), 0);
-    address->sin_family = AF_INET;
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *address = loopback(0);
     config.address_size = sizeof *address;
     config.settings.heartbeat = count > 3 ? (uint32_t)atoi(arguments[3]) : 1000;
     config.settings.silence = 20000; /* a machine that is busy with other things is no reason to fall back */
@@ -342,27 +334,27 @@ int main(int count, char **arguments)
     close(reports[1]);
 
     before = memory();
-    cpu = cpu_seconds();
+    cpu = stage_cpu();
     CHECK(serve(server, reports[0], ALL_OPEN, PATIENCE * 1000));
     server_count(server, &counts);
     CHECK_INT(counts.sessions, clients);
     printf("%d clients logged in within %u ms; the server's CPU: %.0f us each; memory: %.1f KB each\n", clients,
-           clock_ms() - stage_began, (cpu_seconds() - cpu) * 1e6 / clients, (memory() - before) / 1024 / clients);
+           clock_ms() - stage_began, (stage_cpu() - cpu) / clients, (memory() - before) / 1024 / clients);
 
     stage_began = clock_ms();
-    cpu = cpu_seconds();
+    cpu = stage_cpu();
     CHECK(write(orders[1], "s", 1) == 1);
     CHECK(serve(server, reports[0], ALL_DONE, PATIENCE * 1000));
     printf("%d messages of %d bytes on each of two channels, and their echoes, within %u ms; the server's CPU: %.1f us for "
            "each message and echo\n",
-           clients * MESSAGES, SIZE, clock_ms() - stage_began, (cpu_seconds() - cpu) * 1e6 / (clients * MESSAGES * 2.0));
+           clients * MESSAGES, SIZE, clock_ms() - stage_began, (stage_cpu() - cpu) / (clients * MESSAGES * 2.0));
     CHECK_INT(unsent, 0);
 
     serve(server, reports[0], NONE, 300); /* what is on its way still */
-    cpu = cpu_seconds();
+    cpu = stage_cpu();
     CHECK(!serve(server, reports[0], NONE, (uint32_t)idle * 1000));
     printf("%d s idle with a heartbeat of %u ms; the server's CPU: %.2f us for each client and second; memory: %.1f KB each\n",
-           idle, config.settings.heartbeat, (cpu_seconds() - cpu) * 1e6 / clients / idle,
+           idle, config.settings.heartbeat, (stage_cpu() - cpu) / clients / idle,
            (memory() - before) / 1024 / clients);
     server_count(server, &counts);
     CHECK_INT(counts.sessions, clients);

@@ -11,14 +11,15 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "pool.h"
 #include "random.h"
 #include "tap.h"
 
 static struct random dice;
 
-static int make_pair(int fds[2])
+static void make_pair(int fds[2])
 {
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 }
 
 /* Sizes and content of a number of packets, from the number alone. */
@@ -27,11 +28,17 @@ static size_t size_of(uint32_t number)
     return number % 7 == 0 ? FRAMES_LARGEST : number % 5 == 0 ? 1 : 1 + number * 37 % 900;
 }
 
-static void check_packet(const struct packet *packet, uint32_t number)
+/* The packets that have come, from a number on: how many. */
+static uint32_t check_all(struct tap *tap, uint32_t first)
 {
-    size_t i, wrong = packet->size != size_of(number);
-    for (i = 0; i < packet->size; ++i) wrong += packet->data[i] != (unsigned char)(number + i);
-    CHECK_INT(wrong, 0);
+    struct packet *packet;
+    uint32_t number = first;
+    for (; (packet = tap_take(tap)) != NULL; packet_free(packet), ++number) {
+        size_t i, wrong = packet->size != size_of(number);
+        for (i = 0; i < packet->size; ++i) wrong += packet->data[i] != (unsigned char)(number + i);
+        CHECK_INT(wrong, 0);
+    }
+    return number - first;
 }
 
 static struct packet *make_packet(struct packet_pool *pool, uint32_t number)
@@ -55,7 +62,7 @@ static void in_pieces(void)
     int fds[2];
     packet_pool_init(&pool, 0);
     tap_init(&above);
-    CHECK_INT(make_pair(fds), 0);
+    make_pair(fds);
     frames_init(&frames, fds[0], &pool);
     layer_join(&above.layer, &frames.layer);
     for (number = 0; number < 200; ++number) {
@@ -65,16 +72,12 @@ static void in_pieces(void)
     }
     CHECK_INT(frames_read(&frames), 0); /* nothing there is no error */
     while (at < size || got < 200) {
-        struct packet *packet;
         size_t piece = random_chance(&dice, 50) ? 1 + random_below(&dice, 4) : 1 + random_below(&dice, 5000);
         if (piece > size - at) piece = size - at;
         if (piece > 0) CHECK_INT(write(fds[1], bytes + at, piece), (long)piece);
         at += piece;
         CHECK_INT(frames_read(&frames), 0);
-        while ((packet = tap_take(&above)) != NULL) {
-            check_packet(packet, got++);
-            packet_free(packet);
-        }
+        got += check_all(&above, got);
         if (got == 200) break;
     }
     CHECK_INT(got, 200);
@@ -86,8 +89,7 @@ static void in_pieces(void)
     frames_close(&frames);
     frames_close(&frames);
     CHECK_INT(frames_read(&frames), -1);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 /* Sizes that no peer sends, and one packet more than there is memory for. */
@@ -98,7 +100,7 @@ static void refused(size_t limit, unsigned size)
     unsigned char bytes[2];
     int fds[2];
     packet_pool_init(&pool, limit);
-    CHECK_INT(make_pair(fds), 0);
+    make_pair(fds);
     frames_init(&frames, fds[0], &pool);
     struct packet *taken = limit > 0 ? packet_new(&pool) : NULL;
     put_u16(bytes, (uint16_t)size);
@@ -107,8 +109,7 @@ static void refused(size_t limit, unsigned size)
     frames_close(&frames);
     close(fds[1]);
     packet_free(taken);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 /* More than the socket takes: it waits, and arrives when there is room. */
@@ -122,7 +123,7 @@ static void filled_up(void)
     packet_pool_init(&pool, 0);
     tap_init(&above);
     tap_init(&unused);
-    CHECK_INT(make_pair(fds), 0);
+    make_pair(fds);
     frames_init(&sender, fds[0], &pool);
     frames_init(&receiver, fds[1], &pool);
     layer_join(&unused.layer, &sender.layer);
@@ -131,12 +132,8 @@ static void filled_up(void)
     CHECK_INT(frames_flush(&sender), 0);
     CHECK(sender.queued > 0);
     while (got < 2000 && turns++ < 100000) {
-        struct packet *packet;
         CHECK_INT(frames_read(&receiver), 0);
-        while ((packet = tap_take(&above)) != NULL) {
-            check_packet(packet, got++);
-            packet_free(packet);
-        }
+        got += check_all(&above, got);
         CHECK_INT(frames_flush(&sender), 0);
     }
     CHECK_INT(got, 2000);
@@ -145,8 +142,7 @@ static void filled_up(void)
     frames_close(&receiver);
     CHECK_INT(frames_flush(&sender), -1); /* nobody is there any more */
     frames_close(&sender);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 static unsigned long frames_came;
@@ -171,8 +167,8 @@ static void tampered(int how)
     int i, fds[2], on[2], result = 0;
     random_bytes(&dice, content, sizeof content);
     packet_pool_init(&pool, 0);
-    CHECK_INT(make_pair(fds), 0);
-    CHECK_INT(make_pair(on), 0);
+    make_pair(fds);
+    make_pair(on);
     stream_init(&sender, fds[0], &pool, count_frame, content);
     stream_init(&receiver, on[1], &pool, count_frame, content);
     CHECK_INT(stream_seal(&sender, a, b), 0);
@@ -210,8 +206,7 @@ static void tampered(int how)
     stream_close(&receiver);
     close(fds[1]);
     close(on[0]);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 /* Messages of a login: what is written is read; cut, longer or made of anything, they are read to the end or not at all. */

@@ -3,9 +3,9 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
+#include "timing.h"
 
 /*
  * Made with noiseprotocol 0.3.1 for Python (Noise_NK_25519_ChaChaPoly_SHA256, prologue "kcp stack 1", empty payloads) and the
@@ -227,14 +227,6 @@ static void only_once(void)
     CHECK_INT(keys_client_finish(&keys, &exchange.client, exchange.answer), -1);
 }
 
-static double microseconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-/* Not checked, since machines differ: the best of several. */
 static void print_cost(void)
 {
     double hello = 1e18, answered = 1e18, finish = 1e18;
@@ -243,18 +235,18 @@ static void print_cost(void)
     start(&exchange);
     for (round = 0; round < 30; ++round) {
         double times[4];
-        times[0] = microseconds();
+        times[0] = nanoseconds();
         keys_client_hello(&exchange.client, exchange.public_key, exchange.hello);
-        times[1] = microseconds();
+        times[1] = nanoseconds();
         answer(&exchange);
-        times[2] = microseconds();
+        times[2] = nanoseconds();
         keys_client_finish(&exchange.client_keys, &exchange.client, exchange.answer);
-        times[3] = microseconds();
-        if (times[1] - times[0] < hello) hello = times[1] - times[0];
-        if (times[2] - times[1] < answered) answered = times[2] - times[1];
-        if (times[3] - times[2] < finish) finish = times[3] - times[2];
+        times[3] = nanoseconds();
+        keep_least(&hello, times[1] - times[0]);
+        keep_least(&answered, times[2] - times[1]);
+        keep_least(&finish, times[3] - times[2]);
     }
-    printf("hello %.0f us, answer %.0f us, finish %.0f us\n", hello, answered, finish);
+    printf("hello %.0f us, answer %.0f us, finish %.0f us\n", hello / 1e3, answered / 1e3, finish / 1e3);
 }
 
 int main(void)

@@ -2,10 +2,11 @@
  * believes, and where it sends. */
 #include "path.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "check.h"
+#include "loopback.h"
+#include "pool.h"
 #include "random.h"
 #include "tap.h"
 
@@ -25,24 +26,14 @@ static struct {
     uint32_t now;
 } net;
 
-static struct sockaddr_in make_address(unsigned port)
-{
-    struct sockaddr_in address;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((uint16_t)port);
-    return address;
-}
-
 static void begin(void)
 {
     struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
     packet_pool_init(&pool, 0);
     memset(&net, 0, sizeof net);
     net.now = 0xfffff000; /* the clock wraps soon */
-    net.at = make_address(5000);
-    net.server_at = make_address(6000);
+    net.at = loopback(5000);
+    net.server_at = loopback(6000);
     tap_init(&net.from_client);
     tap_init(&net.from_server);
     tap_init(&net.client_above);
@@ -64,8 +55,7 @@ static void finish(void)
     tap_empty(&net.server_above);
     path_destroy(&net.client);
     path_destroy(&net.server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 static struct packet *copy(const struct packet *packet)
@@ -244,7 +234,7 @@ static struct packet *sent_to(unsigned port, size_t *bytes)
 /* A new address is believed when the packet was genuine and the newest, and it has answered. */
 static void addresses(void)
 {
-    struct sockaddr_in thief = make_address(6666), moved = make_address(5001);
+    struct sockaddr_in thief = loopback(6666), moved = loopback(5001);
     struct packet *first, *second, *replay;
     size_t bytes = 0;
     begin();
@@ -354,7 +344,7 @@ static void slow_proof_lost_the_path(void)
 /* One packet with a victim's address, and all that the server said went there. */
 static void spoofed_address_was_sent_data(int often)
 {
-    struct sockaddr_in victim = make_address(7777);
+    struct sockaddr_in victim = loopback(7777);
     size_t in = 0, out = 0;
     int i;
     begin();
@@ -380,7 +370,7 @@ static void spoofed_address_was_sent_data(int often)
 /* A client that is let in may guess the number, or repeat one that it has heard. */
 static void numbers_cannot_be_guessed_or_repeated(void)
 {
-    struct sockaddr_in victim = make_address(7777);
+    struct sockaddr_in victim = loopback(7777);
     struct packet *packet;
     unsigned char number[PATH_NUMBER];
     size_t bytes = 0;
@@ -421,7 +411,7 @@ static void numbers_cannot_be_guessed_or_repeated(void)
  */
 static void race(int relays, int rebinds)
 {
-    struct sockaddr_in thief = make_address(6666);
+    struct sockaddr_in thief = loopback(6666);
     struct sockaddr_storage home;
     struct packet *packet;
     int i, to_thief = 0;
@@ -431,7 +421,7 @@ static void race(int relays, int rebinds)
     net.server.home = &home;
     thief.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     for (i = 0; i < 20000; ++i) {
-        if (i == 10000 && rebinds) net.at = make_address(5001);
+        if (i == 10000 && rebinds) net.at = loopback(5001);
         advance(1);
         if (i % 50 == 0 && net.client.usable) send_data(&net.client_above, "up");
         if (i % 50 == 0 && net.server.usable) send_data(&net.server_above, "down");
@@ -488,7 +478,7 @@ static void an_address_was_proven_for_ever(void)
 /* Id and key are under the seal, too: a packet does not open in another session, be the keys the same. */
 static void forgeries(struct random *dice)
 {
-    struct sockaddr_in thief = make_address(6666);
+    struct sockaddr_in thief = loopback(6666);
     struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
     struct path other;
     struct tap out, above;

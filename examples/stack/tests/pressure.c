@@ -8,6 +8,7 @@
 
 #include "bottleneck.h"
 #include "check.h"
+#include "pool.h"
 #include "memory.h"
 #include "random.h"
 #include "reliable.h"
@@ -66,8 +67,7 @@ static void close_pair(struct pair *pair)
     bottleneck_destroy(&pair->receiver.link);
     reliable_destroy(&pair->sender.reliable);
     reliable_destroy(&pair->receiver.reliable);
-    CHECK_INT(pair->pool.out, 0);
-    packet_pool_destroy(&pair->pool);
+    pool_close(&pair->pool);
 }
 
 static int waiting(const struct pair *pair)

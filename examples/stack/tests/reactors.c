@@ -3,7 +3,6 @@
 #include "clock.h"
 #include "server.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "loopback.h"
 
 #define SERVERS 2
 #define CLIENTS 24
@@ -99,8 +99,7 @@ int main(void)
     int i;
     server_defaults(&config);
     CHECK_INT(keys_make(config.public_key, config.secret_key), 0);
-    address->sin_family = AF_INET;
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *address = loopback(0);
     config.address_size = sizeof *address;
     config.per_name = 0;
     config.shares_port = 1;

@@ -3,10 +3,11 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
+#include "pool.h"
 #include "random.h"
+#include "timing.h"
 
 #define LARGEST (PACKET_LARGEST - SEAL_OVERHEAD)
 
@@ -417,13 +418,6 @@ static void as_a_layer(void)
     close_ends(&ends);
 }
 
-static double nanoseconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
 enum { PACKETS = 1000, ROUNDS = 10 };
 
 /* Nanoseconds for each of the packets, which are used up. `last`: how many are not as expected. */
@@ -438,12 +432,7 @@ static double time_open(struct seal *seal, struct packet *const packets[], enum 
     return start;
 }
 
-static double least(double one, double other)
-{
-    return one < other ? one : other;
-}
-
-/* Not checked, since machines differ: what one packet costs. The least of several rounds, since others use the machine too. */
+/* What one packet costs. */
 static void print_cost(size_t size)
 {
     static unsigned char bytes[PACKET_LARGEST];
@@ -457,14 +446,14 @@ static void print_cost(size_t size)
         for (i = 0; i < PACKETS; ++i) packets[i] = packet_from(&pool, bytes, size);
         start = nanoseconds();
         for (i = 0; i < PACKETS; ++i) seal_close(&ends.client, packets[i], NULL, 0);
-        close = least(close, (nanoseconds() - start) / PACKETS);
+        keep_least(&close, (nanoseconds() - start) / PACKETS);
         for (i = 0; i < PACKETS; ++i) {
             forgeries[i] = copy_of(packets[i]);
             replays[i] = copy_of(packets[i]);
         }
-        open = least(open, time_open(&ends.server, packets, SEAL_NEWEST, 0));
-        forged = least(forged, time_open(&others.server, forgeries, SEAL_FORGED, 0));
-        replayed = least(replayed, time_open(&ends.server, replays, SEAL_REPLAYED, 1));
+        keep_least(&open, time_open(&ends.server, packets, SEAL_NEWEST, 0));
+        keep_least(&forged, time_open(&others.server, forgeries, SEAL_FORGED, 0));
+        keep_least(&replayed, time_open(&ends.server, replays, SEAL_REPLAYED, 1));
     }
     printf("%4lu bytes: seal_close %.0f ns, seal_open %.0f ns, of a forged one %.0f ns, of a replayed one %.0f ns\n",
            (unsigned long)size, close, open, forged, replayed);
@@ -541,7 +530,6 @@ int main(int count, char **arguments)
         print_cost(100);
         print_cost(1400);
     }
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
     return check_result();
 }

@@ -1,41 +1,70 @@
 /* The UDP unit: batches, addresses, and every error that a peer or the system can cause. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "loopback.h"
+#include "pool.h"
 #include "random.h"
 #include "tap.h"
 #include "udp.h"
 
 #define ROOM (PACKET_ROOM - PACKET_HEADROOM)
 
-static struct sockaddr_in loopback4(void)
+static void open_at_loopback(struct udp *udp, struct packet_pool *pool)
 {
-    struct sockaddr_in address;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
+    struct sockaddr_in address = loopback(0);
+    CHECK_INT(udp_bind(udp, (struct sockaddr *)&address, sizeof address, pool), 0);
 }
 
-/* A server on 127.0.0.1 and a client that is connected to it. */
-static void open_both(struct udp *server, struct udp *client, struct packet_pool *pool)
+/* A client that is connected to a server. */
+static void open_client(struct udp *client, const struct udp *server, struct packet_pool *pool)
 {
-    struct sockaddr_in loopback = loopback4();
     struct sockaddr_storage address;
     socklen_t size;
-    CHECK_INT(udp_bind(server, (struct sockaddr *)&loopback, sizeof loopback, pool), 0);
     CHECK_INT(udp_address(server, &address, &size), 0);
     CHECK_INT(udp_connect(client, (struct sockaddr *)&address, size, pool), 0);
+}
+
+/* Both, with packets of a new pool. */
+static void open_both(struct udp *server, struct udp *client, struct packet_pool *pool)
+{
+    packet_pool_init(pool, 0);
+    open_at_loopback(server, pool);
+    open_client(client, server, pool);
+}
+
+static void close_both(struct udp *server, struct udp *client, struct packet_pool *pool)
+{
+    udp_close(client);
+    udp_close(server);
+    pool_close(pool);
 }
 
 static void wait_for(const struct udp *udp)
 {
     struct pollfd ready = {udp->fd, POLLIN, 0};
     CHECK_INT(poll(&ready, 1, 5000), 1);
+}
+
+/* Sends a text. */
+static void send_text(struct udp *udp, const char *text)
+{
+    udp_send(udp, packet_from(udp->pool, text, strlen(text)));
+    CHECK_INT(udp_flush(udp), 0);
+}
+
+/* One packet comes, with this text. */
+static void comes(struct udp *udp, const char *text)
+{
+    struct packet *packets[UDP_BATCH];
+    int count;
+    wait_for(udp);
+    count = udp_receive(udp, packets);
+    CHECK(count == 1 && packets[0]->size == strlen(text) && memcmp(packets[0]->data, text, strlen(text)) == 0);
+    while (count > 0) packet_free(packets[--count]);
 }
 
 /* Many packets there and back, each with its content and to whom it belongs. */
@@ -46,7 +75,6 @@ static void echo(void)
     struct packet *packets[UDP_BATCH];
     struct tap top;
     unsigned i, sent = 0, echoed = 0, back = 0;
-    packet_pool_init(&pool, 0);
     open_both(&server, &client, &pool);
     tap_init(&top);
     layer_join(&top.layer, &client.layer);
@@ -91,13 +119,8 @@ static void echo(void)
     CHECK_INT(udp_address(&client, &packets[0]->address, &packets[0]->address_size), 0);
     udp_send(&client, packets[0]);
     udp_flush(&client);
-    wait_for(&server);
-    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 4);
-    packet_free(packets[0]);
-    udp_close(&client);
-    udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    comes(&server, "away");
+    close_both(&server, &client, &pool);
 }
 
 /* Sizes at the edges. */
@@ -107,14 +130,12 @@ static void sizes(void)
     struct udp server, client;
     struct packet *packets[UDP_BATCH], *packet;
     static unsigned char large[ROOM + 1], huge[70000];
-    packet_pool_init(&pool, 0);
     open_both(&server, &client, &pool);
     udp_send(&client, packet_new(&pool)); /* nothing is a packet too */
     udp_send(&client, packet_from(&pool, large, ROOM));
     udp_flush(&client);
     CHECK(send(client.fd, large, ROOM + 1, 0) == ROOM + 1); /* larger than a packet: dropped */
-    udp_send(&client, packet_from(&pool, "after", 5));
-    udp_flush(&client);
+    send_text(&client, "after");
     wait_for(&server);
     CHECK_INT(udp_receive(&server, packets), 3);
     CHECK(packets[0]->size == 0 && packets[1]->size == ROOM && packets[2]->size == 5);
@@ -133,15 +154,10 @@ static void sizes(void)
     packet->data = huge;
     packet->size = sizeof huge;
     udp_send(&client, packet);
-    udp_send(&client, packet_from(&pool, "after", 5));
-    CHECK_INT(udp_flush(&client), 0);
+    send_text(&client, "after");
     CHECK(client.failed == 1 && client.error == EMSGSIZE);
-    wait_for(&server);
-    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 5);
-    packet_free(packets[0]);
-    udp_close(&client);
-    udp_close(&server);
-    packet_pool_destroy(&pool);
+    comes(&server, "after");
+    close_both(&server, &client, &pool);
 }
 
 /* The other side is not there, and then it is again: ICMP errors stop nothing. */
@@ -153,14 +169,12 @@ static void restart(void)
     struct sockaddr_storage address;
     socklen_t size;
     int i;
-    packet_pool_init(&pool, 0);
     open_both(&server, &client, &pool);
     CHECK_INT(udp_address(&server, &address, &size), 0);
     udp_close(&server);
     for (i = 0; i < 10; ++i) {
         udp_send(&client, packet_from(&pool, "lost", 4));
-        udp_send(&client, packet_from(&pool, "lost", 4));
-        CHECK_INT(udp_flush(&client), 0);
+        send_text(&client, "lost");
         if (i % 2 == 0) CHECK_INT(udp_receive(&client, packets), 0);
     }
     CHECK_INT(client.error, ECONNREFUSED);
@@ -168,15 +182,9 @@ static void restart(void)
     udp_send(&client, packet_from(&pool, "lost", 4)); /* leaves an error behind for the next */
     udp_flush(&client);
     CHECK_INT(udp_bind(&server, (struct sockaddr *)&address, size, &pool), 0);
-    udp_send(&client, packet_from(&pool, "found", 5));
-    CHECK_INT(udp_flush(&client), 0);
-    wait_for(&server);
-    CHECK(udp_receive(&server, packets) == 1 && packets[0]->size == 5);
-    packet_free(packets[0]);
-    udp_close(&client);
-    udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    send_text(&client, "found");
+    comes(&server, "found");
+    close_both(&server, &client, &pool);
 }
 
 /* Nobody reads: the socket fills, packets wait, then the newest are dropped; reading makes room again. */
@@ -187,7 +195,6 @@ static void full(void)
     struct packet *packets[UDP_BATCH];
     static unsigned char bytes[1000];
     int i, count, small = 1, sockets[2];
-    packet_pool_init(&pool, 0);
     open_both(&server, &client, &pool);
     /* Over loopback a socket never is full. One of the local kind is, as over a network: it takes the place of both. */
     CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
@@ -214,10 +221,7 @@ static void full(void)
     CHECK_INT(client.waits, 0);
     udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
     udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
-    udp_close(&client); /* with packets that wait */
-    udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    close_both(&server, &client, &pool); /* with packets that wait */
 }
 
 /* A pool that is empty is no end either: packets stay with the system. */
@@ -226,15 +230,11 @@ static void starved(void)
     struct packet_pool pool, few;
     struct udp server, client;
     struct packet *packets[UDP_BATCH], *others[UDP_BATCH];
-    struct sockaddr_in loopback = loopback4();
-    struct sockaddr_storage address;
-    socklen_t size;
     int i;
     packet_pool_init(&pool, 0);
     packet_pool_init(&few, 3);
-    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &few), 0);
-    CHECK_INT(udp_address(&server, &address, &size), 0);
-    CHECK_INT(udp_connect(&client, (struct sockaddr *)&address, size, &pool), 0);
+    open_at_loopback(&server, &few);
+    open_client(&client, &server, &pool);
     for (i = 0; i < 5; ++i) udp_send(&client, packet_from(&pool, "abcde", (size_t)i + 1));
     CHECK_INT(udp_flush(&client), 0);
     wait_for(&server);
@@ -262,11 +262,8 @@ static void starved(void)
     packet_free(packets[0]);
     packet_free(packets[1]);
     CHECK(!udp_has_left(&server) && server.received == 10 && server.dropped == 0);
-    udp_close(&client);
-    udp_close(&server);
-    CHECK_INT(few.out, 0);
-    packet_pool_destroy(&pool);
-    packet_pool_destroy(&few);
+    close_both(&server, &client, &pool);
+    pool_close(&few);
 }
 
 /* Takes all that comes to a socket soon, and checks that it is what was sent: `sizes` of packets, with numbers. */
@@ -306,7 +303,6 @@ static void runs(uint64_t seed)
     struct random random;
     size_t sizes[UDP_BATCH];
     int i, round, on = 1, off = 0;
-    packet_pool_init(&pool, 0);
     open_both(&server, &client, &pool);
     udp_room(&server, 1 << 20);
     for (i = 0; i < 40; ++i) sizes[i] = i < 39 ? 1000 : 500;
@@ -339,10 +335,7 @@ static void runs(uint64_t seed)
         collect(&server, sizes, count);
     }
     CHECK(client.failed == 0 && client.dropped == 0 && server.dropped == 0);
-    udp_close(&client);
-    udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    close_both(&server, &client, &pool);
 }
 
 /* Packets for several peers in one batch: each to its own, though those to one are next to each other or not. */
@@ -350,16 +343,15 @@ static void several_peers(uint64_t seed)
 {
     struct packet_pool pool;
     struct udp server, clients[3];
-    struct sockaddr_in loopback = loopback4();
     struct sockaddr_storage addresses[3];
     struct packet *packets[UDP_BATCH];
     socklen_t size;
     struct random random;
     int i, j, sent[3] = {0, 0, 0}, came[3] = {0, 0, 0};
     packet_pool_init(&pool, 0);
-    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+    open_at_loopback(&server, &pool);
     for (i = 0; i < 3; ++i) {
-        CHECK_INT(udp_bind(&clients[i], (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+        open_at_loopback(&clients[i], &pool);
         udp_room(&clients[i], 1 << 20);
         CHECK_INT(udp_address(&clients[i], &addresses[i], &size), 0);
     }
@@ -368,8 +360,8 @@ static void several_peers(uint64_t seed)
         struct packet *packet = packet_from(&pool, "012", 4);
         if (random_below(&random, 3) == 0) j = (int)random_below(&random, 3);
         packet->data[3] = (unsigned char)j;
-        memcpy(&packet->address, &addresses[j], sizeof loopback);
-        packet->address_size = sizeof loopback;
+        packet->address = addresses[j];
+        packet->address_size = size;
         sent[j] += 1;
         udp_send(&server, packet);
     }
@@ -391,8 +383,7 @@ static void several_peers(uint64_t seed)
         udp_close(&clients[i]);
     }
     udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 /* One socket for peers of both families. */
@@ -401,7 +392,7 @@ static void both_families(void)
     struct packet_pool pool;
     struct udp server, four, six;
     struct sockaddr_in6 any;
-    struct sockaddr_in loopback = loopback4();
+    struct sockaddr_in own = loopback(0);
     struct sockaddr_storage address;
     struct packet *packets[UDP_BATCH];
     socklen_t size;
@@ -415,19 +406,17 @@ static void both_families(void)
         return;
     }
     CHECK_INT(udp_address(&server, &address, &size), 0);
-    loopback.sin_port = ((struct sockaddr_in6 *)&address)->sin6_port;
+    own.sin_port = ((struct sockaddr_in6 *)&address)->sin6_port;
     any = *(struct sockaddr_in6 *)&address;
     any.sin6_addr = in6addr_loopback;
-    CHECK_INT(udp_connect(&four, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
-    udp_send(&four, packet_from(&pool, "4", 1));
-    udp_flush(&four);
+    CHECK_INT(udp_connect(&four, (struct sockaddr *)&own, sizeof own, &pool), 0);
+    send_text(&four, "4");
     if (udp_connect(&six, (struct sockaddr *)&any, sizeof any, &pool) < 0) {
         printf("no ::1 here\n");
         six.fd = -1;
         heard = 1;
     } else {
-        udp_send(&six, packet_from(&pool, "6", 1));
-        udp_flush(&six);
+        send_text(&six, "6");
     }
     while (heard < 2) {
         wait_for(&server);
@@ -438,19 +427,10 @@ static void both_families(void)
         for (i = 0; i < count; ++i) udp_send(&server, packets[i]);
     }
     udp_flush(&server);
-    wait_for(&four);
-    CHECK(udp_receive(&four, packets) == 1 && packets[0]->data[0] == '4');
-    packet_free(packets[0]);
-    if (six.fd >= 0) {
-        wait_for(&six);
-        CHECK(udp_receive(&six, packets) == 1 && packets[0]->data[0] == '6');
-        packet_free(packets[0]);
-        udp_close(&six);
-    }
-    udp_close(&four);
-    udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    comes(&four, "4");
+    if (six.fd >= 0) comes(&six, "6");
+    udp_close(&six);
+    close_both(&server, &four, &pool);
 }
 
 static void errors(void)
@@ -458,11 +438,10 @@ static void errors(void)
     struct packet_pool pool;
     struct udp server, other;
     struct packet *packets[UDP_BATCH];
-    struct sockaddr_in loopback = loopback4();
     struct sockaddr_storage address;
     socklen_t size;
     packet_pool_init(&pool, 0);
-    CHECK_INT(udp_bind(&server, (struct sockaddr *)&loopback, sizeof loopback, &pool), 0);
+    open_at_loopback(&server, &pool);
     CHECK_INT(udp_address(&server, &address, &size), 0);
     CHECK(udp_bind(&other, (struct sockaddr *)&address, size, &pool) == -1 && errno == EADDRINUSE && other.fd == -1);
     udp_send(&server, packet_from(&pool, "to whom?", 8)); /* without an address */
@@ -473,8 +452,7 @@ static void errors(void)
     CHECK(udp_flush(&server) == 0 && server.failed == 2);
     server.fd = -1;
     udp_close(&server);
-    CHECK_INT(pool.out, 0);
-    packet_pool_destroy(&pool);
+    pool_close(&pool);
 }
 
 int main(int count, char **arguments)

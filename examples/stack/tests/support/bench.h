@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "check.h"
+#include "pool.h"
 #include "tap.h"
 
 struct bench {
@@ -41,8 +41,7 @@ static inline void bench_close(struct bench *bench)
 {
     tap_empty(&bench->wire);
     tap_empty(&bench->sink);
-    CHECK_INT(bench->pool.out, 0);
-    packet_pool_destroy(&bench->pool);
+    pool_close(&bench->pool);
 }
 
 /* 4 to `largest` bytes. */

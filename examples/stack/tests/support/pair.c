@@ -1,19 +1,17 @@
 #include "pair.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 
+#include "loopback.h"
+
 static int open_ends(struct pair *pair, uint64_t seed)
 {
-    struct sockaddr_in loopback;
+    struct sockaddr_in own = loopback(0);
     struct sockaddr_storage address;
     socklen_t size;
-    memset(&loopback, 0, sizeof loopback);
-    loopback.sin_family = AF_INET;
-    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (udp_bind(&pair->server.udp, (struct sockaddr *)&loopback, sizeof loopback, &pair->server.pool) < 0) return -1;
+    if (udp_bind(&pair->server.udp, (struct sockaddr *)&own, sizeof own, &pair->server.pool) < 0) return -1;
     if (udp_address(&pair->server.udp, &address, &size) < 0) return -1;
     if (relay_open(&pair->relay, (struct sockaddr *)&address, size, seed) < 0) return -1;
     size = sizeof address;

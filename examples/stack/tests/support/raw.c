@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loopback.h"
+
 #define BUFFER (4 << 20) /* others use loopback as well */
 
 int raw_isolate(void)
@@ -74,10 +76,7 @@ static uint16_t checksum(uint32_t sum, const unsigned char *bytes, size_t size)
 
 static int send_raw(int fd, const void *bytes, size_t size)
 {
-    struct sockaddr_in to;
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in to = loopback(0);
     return sendto(fd, bytes, size, 0, (struct sockaddr *)&to, sizeof to) == (ssize_t)size ? 0 : -1;
 }
 

@@ -1,9 +1,10 @@
 #include "stage.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#include "loopback.h"
 
 /* The server's callbacks. */
 static int on_login(void *user, const struct login_request *request)
@@ -127,16 +128,13 @@ static void send_more(struct stage_client *client)
 
 int stage_init(struct stage *stage, uint64_t seed)
 {
-    struct sockaddr_in *address;
     memset(stage, 0, sizeof *stage);
     stage->seed = seed;
     server_defaults(&stage->config);
     if (keys_make(stage->config.public_key, stage->config.secret_key) < 0) return -1;
     memcpy(stage->public_key, stage->config.public_key, KEYS_PUBLIC);
-    address = (struct sockaddr_in *)&stage->config.address;
-    address->sin_family = AF_INET;
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    stage->config.address_size = sizeof *address;
+    *(struct sockaddr_in *)&stage->config.address = loopback(0);
+    stage->config.address_size = sizeof(struct sockaddr_in);
     stage->config.login_time = 2000;
     stage->config.settings.handshake = 50;
     stage->config.settings.heartbeat = 300;
