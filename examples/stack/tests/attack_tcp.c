@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,12 +35,6 @@ static int is_closed(int fd)
     while ((size = recv(fd, bytes, sizeof bytes, 0)) > 0) {
     }
     return size == 0 || errno != EAGAIN;
-}
-
-static int no_half_open(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.half_open == 0;
 }
 
 /* What nobody sends who keeps the rules: the connection is closed at once, or when the time for a login is over. */
@@ -88,7 +81,7 @@ static void at_the_door(void)
         send(fds[1], "\1", 1, MSG_NOSIGNAL);
         stage_run(&stage, 10, NULL);
     }
-    CHECK(stage_run(&stage, 20000, no_half_open));
+    CHECK(stage_run(&stage, 20000, stage_none_half_open));
     for (i = 0; i < STRANGERS; ++i) {
         CHECK(is_closed(fds[i]));
         close(fds[i]);
@@ -119,7 +112,7 @@ static void crowded_door(void)
     CHECK_INT(stage_counts(&stage).half_open, 10);
     CHECK(stage_counts(&stage).displaced >= STRANGERS - 11);
     for (i = 0; i < STRANGERS; ++i) close(fds[i]);
-    CHECK(stage_run(&stage, 20000, no_half_open));
+    CHECK(stage_run(&stage, 20000, stage_none_half_open));
     stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     stage_finish(&stage);
@@ -128,8 +121,6 @@ static void crowded_door(void)
 /* Somebody on the way of TCP. He passes on bytes, frame by frame, and does once what `deed` says. */
 static struct {
     int listener, client, server;
-    struct sockaddr_storage address;
-    socklen_t address_size;
     enum { PASS, FLIP, DROP, REPEAT, SWAP_ENDS } deed;
     int of_server; /* whose frames the deed is about */
     int done;
@@ -203,33 +194,19 @@ static void middle_turn(void)
     if (middle_read(0) < 0 || middle_read(1) < 0) middle_hang_up();
 }
 
-static int opened_again(const struct stage *stage)
-{
-    return stage->clients[0].opens == 2 && stage_all_open(stage);
-}
+CONDITION(opened_again, stage->clients[0].opens == 2 && stage_all_open(stage))
 
 static void in_the_middle(int deed, int of_server)
 {
     struct client_config config;
-    struct sockaddr_in address;
     struct stage_client *client;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     memset(&middle, 0, sizeof middle);
     middle.client = middle.server = -1;
-    middle.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    CHECK(middle.listener >= 0);
-    CHECK_INT(bind(middle.listener, (struct sockaddr *)&address, sizeof address), 0);
-    CHECK_INT(listen(middle.listener, 5), 0);
-    middle.address_size = sizeof middle.address;
-    CHECK_INT(getsockname(middle.listener, (struct sockaddr *)&middle.address, &middle.address_size), 0);
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
-    config.address = middle.address;
+    middle.listener = stage_false_server(&stage, &config);
     config.without_udp = 1; /* all goes his way */
-    client = stage_join(&stage, &config, 0);
+    client = stage_enter_as(&stage, &config, 0);
     stage.hook = middle_turn;
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_flows(client, 50);

@@ -89,12 +89,6 @@ static void start_proxy(struct proxy *proxy, const struct endpoint *endpoints, i
     close(near);
 }
 
-static void kill_proxy(const struct proxy *proxy)
-{
-    int status;
-    CHECK(proxy->child > 0 && kill(proxy->child, SIGKILL) == 0 && waitpid(proxy->child, &status, 0) == proxy->child);
-}
-
 static void add_way(struct client_config *config, const struct proxy *proxy, const char *token)
 {
     struct client_way *way = &config->ways[config->way_count++];
@@ -104,10 +98,7 @@ static void add_way(struct client_config *config, const struct proxy *proxy, con
     way->token_size = TOKEN;
 }
 
-static int is_through_the_other(const struct stage *stage)
-{
-    return stage->clients[0].client.way == 1 && stage_all_udp(stage);
-}
+CONDITION(is_through_the_other, stage->clients[0].client.way == 1 && stage_all_udp(stage))
 
 /* Two proxies before two servers, of which one is only a socket; the proxy in use is killed in mid-game, and then the other is back. */
 static void proxy_killed(void)
@@ -128,15 +119,15 @@ static void proxy_killed(void)
     stage_client_config(&stage, &config);
     add_way(&config, &proxies[0], "theright");
     add_way(&config, &proxies[1], "theright");
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_udp));
+    client = stage_enter_as(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage_flows(client, 200);
     CHECK(stage_run(&stage, 20000, stage_is_done));
 
     stage_flows(client, 2000);
     stage_run(&stage, 100, NULL);
     begun = clock_ms();
-    kill_proxy(&proxies[0]);
+    kill_child(proxies[0].child);
     CHECK(stage_run(&stage, 30000, is_through_the_other));
     printf("UDP again %u ms after the proxy was killed, with a silence of %u ms\n", clock_ms() - begun, stage.config.settings.silence);
     CHECK(stage_run(&stage, 60000, stage_is_done));
@@ -145,7 +136,7 @@ static void proxy_killed(void)
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(session_has_udp(&client->client.session));
     CHECK(recv(other, &byte, 1, MSG_DONTWAIT) < 0); /* nothing came to the other server */
-    kill_proxy(&proxies[1]);
+    kill_child(proxies[1].child);
     close(other);
     stage_close(&stage);
 }
@@ -164,13 +155,13 @@ static void unknown_token(void)
     start_proxy(&proxy, &endpoint, 1);
     stage_client_config(&stage, &config);
     add_way(&config, &proxy, "thewrong");
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_open));
+    client = stage_enter_as(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_flows(client, 50);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(!session_has_udp(&client->client.session));
     CHECK_INT(stage_counts(&stage).strays, 0);
-    kill_proxy(&proxy);
+    kill_child(proxy.child);
     stage_close(&stage);
 }
 

@@ -195,10 +195,7 @@ static void packets(void)
 
 /* ---- somebody else's session ---- */
 
-static int second_left(const struct stage *stage)
-{
-    return stage->clients[1].closes > 0;
-}
+CONDITION(second_left, stage->clients[1].closes > 0)
 
 /* A ticket that is none, of a session that is another's, and a position that cannot be. */
 static void false_ticket(int with_ticket)
@@ -261,28 +258,12 @@ static void flood(struct client *client, uint32_t time)
     _exit(0);
 }
 
-static uint32_t paced;
-
-/* A message every few milliseconds. */
-static void pace(void)
-{
-    struct stage_client *client = &stage.clients[0];
-    if (clock_ms() - paced < 5) return;
-    paced = clock_ms();
-    client->flows[CHANNEL_RELIABLE].wanted = client->flows[CHANNEL_RELIABLE].sent + 1;
-}
-
 static void measure(struct stage_client *client, uint32_t time, const char *what)
 {
-    double cpu = stage_cpu();
-    stage_measure(client);
-    stage_flow(client, CHANNEL_RELIABLE, client->flows[CHANNEL_RELIABLE].sent, 100, 100);
-    stage.hook = pace;
-    stage_run(&stage, time, NULL);
-    stage.hook = NULL;
+    double cpu = stage_measure(client, 5, time);
     printf("%s: median %u ms, p99 %u ms, most %u ms; in CPU p99 %u ms, most %u ms; %.0f %% of a core\n", what,
            stage_latency(client, 0.5), stage_latency(client, 0.99), stage_latency(client, 1), stage_queue(client, 0.99),
-           stage_queue(client, 1), (stage_cpu() - cpu) / 10 / time);
+           stage_queue(client, 1), cpu / 10 / time);
 }
 
 /* The same over TCP: messages of channel 0, as small as they can be. */
@@ -359,11 +340,10 @@ static void account_took_all(int per_host)
     } else {
         stage.config.per_name = 2;
     }
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     for (i = 0; i < 4; ++i) {
         if (i == 3) memcpy(config.request.name, "another", 8);
-        CHECK(stage_join(&stage, &config, 0) != NULL);
+        stage_enter_as(&stage, &config, 0);
         CHECK(stage_run(&stage, 20000, all_know));
     }
     sessions = per_host ? 2 : 3;

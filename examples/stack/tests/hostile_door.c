@@ -31,12 +31,18 @@ static void start(void)
     CHECK_INT(keys_client_hello(&exchange, stage.public_key, hello + 3), 0);
 }
 
+static struct stage_client *start_with_client(void)
+{
+    struct stage_client *client;
+    start();
+    client = stage_enter(&stage, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    return client;
+}
+
 /* ---- file descriptors ---- */
 
-static int many_are_half_open(const struct stage *stage)
-{
-    return stage_counts(stage).half_open > 200;
-}
+CONDITION(many_are_half_open, stage_counts(stage).half_open > 200)
 
 /* They ran out before there were too many connections by the settings, and nobody could log in. */
 static void descriptors_ran_out(void)
@@ -78,50 +84,20 @@ static void descriptors_ran_out(void)
 
 /* ---- key exchanges ---- */
 
-static uint32_t paced;
-
-static void pace(void)
-{
-    struct stage_client *client = &stage.clients[0];
-    if (clock_ms() - paced < 2) return;
-    paced = clock_ms();
-    client->flows[CHANNEL_RELIABLE].wanted = client->flows[CHANNEL_RELIABLE].sent + 1;
-}
-
-static double cost; /* CPU of the last measurement */
-
-static void measure(struct stage_client *client, uint32_t time)
-{
-    double began = stage_cpu();
-    stage_measure(client);
-    stage_flow(client, CHANNEL_RELIABLE, client->flows[CHANNEL_RELIABLE].sent, 100, 100);
-    stage.hook = pace;
-    stage_run(&stage, time, NULL);
-    stage.hook = NULL;
-    cost = stage_cpu() - began;
-}
-
-static int thousand_came(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.half_open + counts.displaced >= 1000;
-}
+CONDITION(thousand_came, stage_counts(stage).half_open + stage_counts(stage).displaced >= 1000)
 
 /* A thousand hellos at once, and every session waited for all of them. */
 static void sessions_waited_for_hellos(size_t half_open)
 {
     struct stage_client *client;
     uint32_t before;
-    double usual;
+    double usual, cost;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = half_open; /* with few, there are cookies, and with many key exchanges */
     stage.config.login_time = 20000;
-    start();
-    client = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    measure(client, 700);
+    client = start_with_client();
+    usual = stage_measure(client, 2, 700);
     before = stage_latency(client, 1);
-    usual = cost;
     strangers.hold = 1000;
     strangers.hello = hello;
     strangers.hello_size = sizeof hello;
@@ -130,7 +106,7 @@ static void sessions_waited_for_hellos(size_t half_open)
     CHECK(stage_run(&stage, 20000, thousand_came));
     CHECK_INT(stage_counts(&stage).half_open, half_open < 1000 ? half_open : 1000);
     strangers_speak(&child);
-    measure(client, 700);
+    cost = stage_measure(client, 2, 700);
     printf("1000 hellos at once, %s: before at most %u ms; then median %u, p99 %u, most %u ms, in CPU most %u ms; %.0f us of CPU each\n",
            stage_counts(&stage).cookies > 0 ? "with cookies" : "without cookies", before, stage_latency(client, 0.5),
            stage_latency(client, 0.99), stage_latency(client, 1), stage_queue(client, 1), (cost - usual) / 1000);
@@ -144,8 +120,6 @@ static void sessions_waited_for_hellos(size_t half_open)
 /* A way of 50 ms there and 50 ms back: what it is given it passes on later. One client's at a time. */
 static struct {
     int listener, ends[2]; /* the client's, the server's */
-    struct sockaddr_storage address;
-    socklen_t address_size;
     struct chunk {
         uint32_t due;
         ssize_t size; /* 0: the end */
@@ -215,7 +189,6 @@ static void far_clients_were_locked_out(int with_hello)
 {
     struct client_config config;
     struct stage_client *client;
-    struct sockaddr_in address;
     uint32_t began;
     unsigned long made;
     double cpu;
@@ -224,16 +197,9 @@ static void far_clients_were_locked_out(int with_hello)
     stage.config.without_udp = 1;
     stage.config.half_open = 200; /* so that this machine can do to it what a larger one does to 1000 */
     start();
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     far_way.ends[0] = far_way.ends[1] = -1;
     far_way.connections = 0;
-    far_way.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    CHECK_INT(bind(far_way.listener, (struct sockaddr *)&address, sizeof address), 0);
-    CHECK_INT(listen(far_way.listener, 5), 0);
-    far_way.address_size = sizeof far_way.address;
-    CHECK_INT(getsockname(far_way.listener, (struct sockaddr *)&far_way.address, &far_way.address_size), 0);
+    far_way.listener = stage_false_server(&stage, &config);
     strangers.hold = 1000;
     strangers.rate = 12000;
     if (with_hello) {
@@ -244,15 +210,12 @@ static void far_clients_were_locked_out(int with_hello)
     CHECK_INT(strangers_start(&child, &strangers), 0);
     cpu = stage_cpu();
     stage_run(&stage, 300, NULL);
-    stage_client_config(&stage, &config);
-    config.address = far_way.address;
     config.login_time = 3000;
     began = clock_ms();
     /* On a busy machine the server may be past a crowd when a client comes, and the strangers may not have come yet. */
     for (i = 0; i < 5; ++i) {
         if (i > 0) stage_leave(client);
-        client = stage_join(&stage, &config, 0);
-        CHECK(client != NULL);
+        client = stage_enter_as(&stage, &config, 0);
         CHECK(stage_run(&stage, 20000, stage_all_open));
         if (with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0)) break;
     }
@@ -292,26 +255,11 @@ static int one_in_two(void *user, const struct sockaddr_storage *address)
     return turned_away;
 }
 
-static int has_asked(const struct stage *stage)
-{
-    (void)stage;
-    return asks > 0;
-}
+CONDITION(has_asked, asks > 0)
 
-static int some_were_turned_away(const struct stage *stage)
-{
-    return stage_counts(stage).turned_away > 0;
-}
+CONDITION(some_were_turned_away, stage_counts(stage).turned_away > 0)
 
-static int is_refused(const struct stage *stage)
-{
-    return stage->clients[1].refusal == 77;
-}
-
-static int none_is_half_open(const struct stage *stage)
-{
-    return stage_counts(stage).half_open == 0;
-}
+CONDITION(is_refused, stage->clients[1].refusal == 77)
 
 /* The program decides later, or not at all, or when the client has gone; and sees the address. */
 static void login_answered_later(void)
@@ -349,7 +297,7 @@ static void login_answered_later(void)
     asks = 0;
     CHECK(stage_run(&stage, 20000, has_asked));
     stage_leave(client);
-    CHECK(stage_run(&stage, 20000, none_is_half_open));
+    CHECK(stage_run(&stage, 20000, stage_none_half_open));
     CHECK_INT(server_answer(stage.server, asked.id, 0), -1); /* it has gone */
     asks = 0;
     client = stage_enter(&stage, 0);
@@ -371,15 +319,9 @@ static void end_it(void *user, struct peer *peer)
     server_end(peer);
 }
 
-static int said_farewell(const struct stage *stage)
-{
-    return stage->wrong > 0;
-}
+CONDITION(said_farewell, stage->wrong > 0)
 
-static int eighty_were_displaced(const struct stage *stage)
-{
-    return stage_counts(stage).displaced >= 80;
-}
+CONDITION(eighty_were_displaced, stage_counts(stage).displaced >= 80)
 
 /* A session that says its last words was on the list of strangers, and they displaced it. */
 static void last_words_were_cut_off(void)
@@ -387,9 +329,7 @@ static void last_words_were_cut_off(void)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 20;
-    start();
-    client = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = start_with_client();
     client->is_frozen = 1;
     server_each(stage.server, end_it, NULL);
     stage_run(&stage, 20, NULL);
@@ -404,10 +344,7 @@ static void last_words_were_cut_off(void)
     stage_finish(&stage);
 }
 
-static int is_small(const struct stage *stage)
-{
-    return stage_counts(stage).packets_made < 150 && stage->clients[0].client.pool.made < 150;
-}
+CONDITION(is_small, stage_counts(stage).packets_made < 150 && stage->clients[0].client.pool.made < 150)
 
 /* The memory of a busy moment was kept for ever. */
 static void pool_never_shrank(void)
@@ -415,9 +352,7 @@ static void pool_never_shrank(void)
     struct stage_client *client;
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
-    start();
-    client = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = start_with_client();
     stage_flow(client, CHANNEL_BULK, 10, 500000, 4);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     most = stage_counts(&stage).packets_made;

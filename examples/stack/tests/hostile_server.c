@@ -22,11 +22,10 @@ static struct stage_client *begin(void)
 {
     struct client_config config;
     struct stage_client *client;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.limits.bulk_message = 100000;
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_udp));
+    client = stage_enter_as(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
     return client;
 }
 
@@ -117,8 +116,7 @@ static void come_again(int says)
     listener = stage_false_server(&stage, &config);
     config.retry_least = 100;
     config.retry_most = 1000;
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL);
+    client = stage_enter_as(&stage, &config, 0);
     while (clock_ms() - began < 2000) {
         int fd = accept(listener, NULL, NULL);
         if (fd >= 0) {

@@ -10,15 +10,9 @@
 static uint64_t seed;
 static struct stage stage;
 
-static int three_closes(const struct stage *stage)
-{
-    return stage->clients[0].closes >= 3;
-}
+CONDITION(three_closes, stage->clients[0].closes >= 3)
 
-static int nobody_is_left(const struct stage *stage)
-{
-    return stage->clients[0].client.state == CLIENT_STOPPED && stage_counts(stage).half_open == 0;
-}
+CONDITION(nobody_is_left, stage->clients[0].client.state == CLIENT_STOPPED && stage_counts(stage).half_open == 0)
 
 /* Tries three times, in vain. */
 static struct stage_client *in_vain(const struct client_config *config, enum session_end end, int refusal)
@@ -39,18 +33,14 @@ static void wrong_key(void)
 {
     struct client_config config;
     CHECK_INT(stage_init(&stage, seed), 0);
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.server_key[5] ^= 4;
     in_vain(&config, SESSION_UNTRUSTED, 0);
     CHECK_INT(stage_counts(&stage).logins, 0);
     stage_close(&stage);
 }
 
-static int is_closed(const struct stage *stage)
-{
-    return stage->clients[0].closes > 0;
-}
+CONDITION(is_closed, stage->clients[0].closes > 0)
 
 /* A server that takes the hello for one of its own and answers: what it answers gives it away. */
 static void impostor(void)
@@ -61,7 +51,7 @@ static void impostor(void)
     int listener, fd;
     CHECK_INT(stage_init(&stage, seed), 0);
     listener = stage_false_server(&stage, &config);
-    client = stage_join(&stage, &config, 0);
+    client = stage_enter_as(&stage, &config, 0);
     stage_run(&stage, 20, NULL);
     fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
@@ -77,8 +67,7 @@ static void wrong_token(void)
 {
     struct client_config config;
     CHECK_INT(stage_init(&stage, seed), 0);
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.request.token[0] ^= 1;
     in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
     CHECK_INT(stage_counts(&stage).refused, 3);
@@ -86,15 +75,9 @@ static void wrong_token(void)
     stage_close(&stage);
 }
 
-static int first_two_open(const struct stage *stage)
-{
-    return stage->opens >= 2 && stage->clients[2].closes >= 2;
-}
+CONDITION(first_two_open, stage->opens >= 2 && stage->clients[2].closes >= 2)
 
-static int third_open(const struct stage *stage)
-{
-    return client_is_open(&stage->clients[2].client);
-}
+CONDITION(third_open, client_is_open(&stage->clients[2].client))
 
 static void full(void)
 {
@@ -116,15 +99,9 @@ static void full(void)
     stage_close(&stage);
 }
 
-static int two_closes(const struct stage *stage)
-{
-    return stage->clients[0].closes >= 2;
-}
+CONDITION(two_closes, stage->clients[0].closes >= 2)
 
-static int found_nobody(const struct stage *stage)
-{
-    return stage->clients[0].end == SESSION_CUT;
-}
+CONDITION(found_nobody, stage->clients[0].end == SESSION_CUT)
 
 /* A server that is not there, or hangs. */
 static void nobody(void)
@@ -133,12 +110,11 @@ static void nobody(void)
     struct stage_client *client;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.login_time = 100;
     stage.is_frozen = 1;
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL && stage_run(&stage, 20000, two_closes));
+    client = stage_enter_as(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, two_closes));
     CHECK(clock_ms() - began >= 200);
     CHECK_INT(client->end, SESSION_SILENT);
     stage.is_frozen = 0;
@@ -159,11 +135,7 @@ static void on_room(void *user, int channel)
     rooms[channel] += 1;
 }
 
-static int rooms_told(const struct stage *stage)
-{
-    (void)stage;
-    return rooms[CHANNEL_BULK] > 0 && rooms[CHANNEL_RELIABLE] > 0;
-}
+CONDITION(rooms_told, rooms[CHANNEL_BULK] > 0 && rooms[CHANNEL_RELIABLE] > 0)
 
 /* The server hangs while the client has a lot to say: so much waits and no more, and there is word when it can go on. */
 static void busy(int with_udp)
@@ -175,13 +147,12 @@ static void busy(int with_udp)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.limits.stream = 100000;
     config.limits.reliable = 100;
     config.on_room = on_room;
     memset(rooms, 0, sizeof rooms);
-    client = stage_join(&stage, &config, 0);
+    client = stage_enter_as(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     stage.is_frozen = 1;
     for (i = 0; i < 1000; ++i) {
@@ -206,10 +177,7 @@ static void busy(int with_udp)
     stage_close(&stage);
 }
 
-static int second_closed(const struct stage *stage)
-{
-    return stage->clients[1].closes > 0;
-}
+CONDITION(second_closed, stage->clients[1].closes > 0)
 
 /*
  * The server gets a new key while it runs: those who are in stay, clients that know the old one serve until the change after
@@ -225,14 +193,14 @@ static void server_key_changed(void)
     CHECK_INT(stage_start(&stage), 0);
     memcpy(first, stage.public_key, KEYS_PUBLIC);
     stage_client_config(&stage, &config);
-    client = stage_join(&stage, &config, 0);
+    client = stage_enter_as(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
-    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the old one */
+    stage_enter_as(&stage, &config, 0); /* with the old one */
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     memcpy(config.server_key, public_key, KEYS_PUBLIC);
-    CHECK(stage_join(&stage, &config, 0) != NULL); /* with the new one */
+    stage_enter_as(&stage, &config, 0); /* with the new one */
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
     stage_flows(client, 100);
@@ -242,7 +210,7 @@ static void server_key_changed(void)
     server_change_key(stage.server, public_key, secret_key);
     stage_leave(&stage.clients[1]);
     memcpy(config.server_key, first, KEYS_PUBLIC);
-    CHECK(stage_join(&stage, &config, 0) != NULL); /* with one that the server has no longer */
+    stage_enter_as(&stage, &config, 0); /* with one that the server has no longer */
     CHECK(stage_run(&stage, 20000, second_closed));
     CHECK_INT(stage.clients[1].opens, 0);
     CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
@@ -287,11 +255,10 @@ static void cipher(int client_without, int server_without)
     int expected = seal_has_aes() && !client_without && !server_without ? SEAL_AES : SEAL_CHACHA;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_aes = server_without;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.without_aes = client_without;
-    client = stage_join(&stage, &config, 0);
-    CHECK(client != NULL && stage_run(&stage, 20000, stage_all_udp));
+    client = stage_enter_as(&stage, &config, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(client->client.session.path.seal.cipher, expected);
     server_each(stage.server, check_cipher, &expected);
     stage_flows(client, 50);
@@ -316,8 +283,7 @@ static void cipher_that_was_not_offered(void)
     if (!seal_has_aes()) return;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = false_ability;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.without_aes = 1;
     stage_join(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, three_closes));

@@ -1,11 +1,7 @@
 /* The server is killed and started again, and the clients come back; a client is killed, and the server forgets it. */
 #include "usual.h"
 
-#include <netinet/in.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static struct stage stage;
 
@@ -33,14 +29,6 @@ static pid_t start_server(void)
     close(ends[0]);
     address->sin_port = htons(port);
     return child;
-}
-
-static void kill_child(pid_t child)
-{
-    int status;
-    CHECK_INT(kill(child, SIGKILL), 0);
-    CHECK_INT(waitpid(child, &status, 0), child);
-    CHECK(WIFSIGNALED(status));
 }
 
 /* The server's counts are in another process: the clients' view will do. */
@@ -101,17 +89,9 @@ static void server_killed(uint64_t seed)
     kill_child(server);
 }
 
-static int one_left(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.sessions == 1;
-}
+CONDITION(one_left, stage_counts(stage).sessions == 1)
 
-static int two_there(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.sessions == 2 && counts.using_udp == 2;
-}
+CONDITION(two_there, stage_counts(stage).sessions == 2 && stage_counts(stage).using_udp == 2)
 
 static void client_killed(uint64_t seed)
 {

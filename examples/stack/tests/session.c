@@ -9,11 +9,7 @@
 static uint64_t seed;
 static struct stage stage;
 
-static int no_session(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.sessions == 0;
-}
+CONDITION(no_session, stage_counts(stage).sessions == 0)
 
 /* All sessions and packets are given back. */
 static void finish(void)
@@ -44,8 +40,7 @@ static void good_network(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 0);
     stage_flow(client, CHANNEL_BULK, 10, 200000, 4);
     stage_flow(client, CHANNEL_RELIABLE, 50, 30000, 4);
     stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4);
@@ -56,10 +51,7 @@ static void good_network(void)
     finish();
 }
 
-static int six_came(const struct stage *stage)
-{
-    return stage->wrong >= 6;
-}
+CONDITION(six_came, stage->wrong >= 6)
 
 /* Messages that are empty, and of the largest size and one more. */
 static void sizes(void)
@@ -105,8 +97,7 @@ static void bad_network(enum login_correction correction, uint64_t salt)
     stage.ways.duplicate = 5;
     stage.ways.delay = 3;
     stage.ways.jitter = 10;
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     flows(client, 200);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     stage_run(&stage, 50, NULL);
@@ -117,17 +108,11 @@ static void bad_network(enum login_correction correction, uint64_t salt)
     finish();
 }
 
-static int six_were_lost(const struct stage *stage)
-{
-    return stage->clients[0].relay.to_server.lost >= 6;
-}
+CONDITION(six_were_lost, stage->clients[0].relay.to_server.lost >= 6)
 
 static unsigned long lost_before;
 
-static int three_were_lost(const struct stage *stage)
-{
-    return stage->clients[0].relay.to_client.lost >= lost_before + 3;
-}
+CONDITION(three_were_lost, stage->clients[0].relay.to_client.lost >= lost_before + 3)
 
 /* The handshake is repeated until it is heard; until then all goes over TCP. */
 static void handshake_lost(void)
@@ -161,10 +146,9 @@ static void never_udp(int server, int client_too)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.mtu = PACKET_LARGEST; /* frames take as much as packets */
     stage.config.without_udp = server;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.without_udp = client_too;
-    client = stage_join(&stage, &config, 0);
+    client = stage_enter_as(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 100);
     stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10);
@@ -183,8 +167,7 @@ static void blocked(int to_server, int to_client)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.ways.delay = 2;
     stage.config.settings.silence = 300;
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_is_done));
     flows(client, 1000);
@@ -217,10 +200,7 @@ static void server_chatters(void)
     server_each(stage.server, chatter, NULL);
 }
 
-static int client_gave_up(const struct stage *stage)
-{
-    return !session_has_udp(&stage->clients[0].client.session);
-}
+CONDITION(client_gave_up, !session_has_udp(&stage->clients[0].client.session))
 
 /* A client that hears the server all the time, and has nothing to say, does not know that it is not heard: it is told. */
 static void deaf(void)
@@ -230,8 +210,7 @@ static void deaf(void)
     stage.config.settings.heartbeat = 60000;
     stage.config.settings.dead = 120000;
     stage.config.settings.silence = 200;
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     client->relay.to_server.loss = 100;
     stage.hook = server_chatters;
     CHECK(stage_run(&stage, 10000, client_gave_up));
@@ -247,10 +226,7 @@ static void deaf(void)
 
 static unsigned long moves_expected;
 
-static int has_moved(const struct stage *stage)
-{
-    return stage_counts(stage).moves == moves_expected;
-}
+CONDITION(has_moved, stage_counts(stage).moves == moves_expected)
 
 /* The NAT gives the client another address, again and again, in the middle of everything. */
 static void rebound(void)
@@ -260,8 +236,7 @@ static void rebound(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 3000; /* a machine that is busy is no reason to give up */
     stage.ways.delay = 2;
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     for (i = 1; i <= 5; ++i) {
         flows(client, 200 * i);
         stage_run(&stage, 20, NULL);
@@ -280,16 +255,9 @@ static void rebound(void)
     finish();
 }
 
-static int two_opens(const struct stage *stage)
-{
-    return stage->opens == 2 && stage_all_udp(stage);
-}
+CONDITION(two_opens, stage->opens == 2 && stage_all_udp(stage))
 
-static int all_tcp(const struct stage *stage)
-{
-    struct server_counts counts = stage_counts(stage);
-    return counts.without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN;
-}
+CONDITION(all_tcp, stage_counts(stage).without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN)
 
 /*
  * The end of TCP, as by a reset that somebody forged, was the end of the session. It goes on over UDP, or waits, and the next
@@ -329,10 +297,7 @@ static void cut_ended_the_session(int with_udp)
     finish();
 }
 
-static int client_closed(const struct stage *stage)
-{
-    return stage->clients[0].closes > 0;
-}
+CONDITION(client_closed, stage->clients[0].closes > 0)
 
 /* While TCP does not come back, the session goes on for as long as UDP does. */
 static void session_lives_by_udp_alone(void)
@@ -340,8 +305,7 @@ static void session_lives_by_udp_alone(void)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 1000; /* a machine that is busy is no reason to give up */
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
     stage_flow(client, CHANNEL_RELIABLE, 500, 700, 30);
@@ -373,8 +337,7 @@ static void ended(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 0);
     server_each(stage.server, end_all, NULL);
     CHECK(stage_run(&stage, 20000, two_opens));
     CHECK_INT(client->end, SESSION_LEFT);
@@ -385,15 +348,9 @@ static void ended(void)
     CHECK_INT(stage.end, SESSION_LEFT);
 }
 
-static int server_closed(const struct stage *stage)
-{
-    return stage->closes > 0;
-}
+CONDITION(server_closed, stage->closes > 0)
 
-static int two_closes(const struct stage *stage)
-{
-    return stage->clients[0].closes == 2;
-}
+CONDITION(two_closes, stage->clients[0].closes == 2)
 
 /* One side hangs, with its connections open. */
 static void silent(void)
@@ -402,8 +359,7 @@ static void silent(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 100;
     stage.config.settings.dead = 300;
-    client = stage_begin(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 0);
     stage_run(&stage, 500, NULL);
     CHECK_INT(stage.closes, 0); /* heartbeats keep it */
     client->is_frozen = 1;
@@ -444,8 +400,7 @@ static void questions_were_held_up(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 200;
     stage.config.settings.dead = 1000;
-    stage_begin(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage_begin_udp(&stage, 0);
     stage.hook = hold_up_questions;
     stage_run(&stage, 2500, NULL);
     stage.hook = NULL;
@@ -476,8 +431,7 @@ static void keys_renewed(int by_time)
     } else {
         stage.config.renew_bytes = 20000;
     }
-    client = stage_begin(&stage, 1);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_begin_udp(&stage, 1);
     flows(client, 100000);
     CHECK(stage_run(&stage, 20000, keys_are_renewed));
     for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;

@@ -185,10 +185,30 @@ uint32_t stage_queue(const struct stage_client *client, double part)
     return quantile(client->queues, part);
 }
 
-void stage_measure(struct stage_client *client)
+static struct {
+    struct stage_flow *flow;
+    uint32_t period, last;
+} paced;
+
+static void pace(void)
 {
+    if (clock_ms() - paced.last < paced.period) return;
+    paced.last = clock_ms();
+    paced.flow->wanted = paced.flow->sent + 1;
+}
+
+double stage_measure(struct stage_client *client, uint32_t period, uint32_t time)
+{
+    double cpu = stage_cpu();
     memset(client->latencies, 0, sizeof client->latencies);
     memset(client->queues, 0, sizeof client->queues);
+    paced.flow = &client->flows[CHANNEL_RELIABLE];
+    paced.period = period;
+    stage_flow(client, CHANNEL_RELIABLE, paced.flow->sent, 100, 100);
+    client->stage->hook = pace;
+    stage_run(client->stage, time, NULL);
+    client->stage->hook = NULL;
+    return stage_cpu() - cpu;
 }
 
 int stage_start(struct stage *stage)
@@ -324,6 +344,11 @@ int stage_all_udp(const struct stage *stage)
         if (client->exists && !session_has_udp(&client->client.session)) return 0;
     }
     return counts.using_udp == counts.sessions;
+}
+
+int stage_none_half_open(const struct stage *stage)
+{
+    return stage_counts(stage).half_open == 0;
 }
 
 static void add(struct pollfd *fds, int *count, int fd)

@@ -4,16 +4,38 @@
 
 #include "stage.h"
 
-#include <sys/socket.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "check.h"
+#include "loopback.h"
 
-/* One more client. */
-static inline struct stage_client *stage_enter(struct stage *stage, int with_relay)
+/* A condition for stage_run. */
+#define CONDITION(name, expression)                                                                                    \
+    static int name(const struct stage *stage)                                                                         \
+    {                                                                                                                  \
+        (void)stage;                                                                                                   \
+        return expression;                                                                                             \
+    }
+
+/* One more client, with settings of the test's or, where `config` is NULL, the usual ones. */
+static inline struct stage_client *stage_enter_as(struct stage *stage, const struct client_config *config, int with_relay)
 {
-    struct stage_client *client = stage_join(stage, NULL, with_relay);
+    struct stage_client *client = stage_join(stage, config, with_relay);
     CHECK(client != NULL);
     return client;
+}
+
+static inline struct stage_client *stage_enter(struct stage *stage, int with_relay)
+{
+    return stage_enter_as(stage, NULL, with_relay);
+}
+
+/* The server, and the settings of a client for it. */
+static inline void stage_begin_config(struct stage *stage, struct client_config *config)
+{
+    CHECK_INT(stage_start(stage), 0);
+    stage_client_config(stage, config);
 }
 
 /* The server and a client on its way in. */
@@ -31,15 +53,22 @@ static inline struct stage_client *stage_begin_udp(struct stage *stage, int with
     return client;
 }
 
-/* A socket that listens where the server should be. Gives the settings of a client that takes it for the server. */
+/* A socket that listens somewhere else than the server. Gives the settings of a client that takes it for the server. */
 static inline int stage_false_server(struct stage *stage, struct client_config *config)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    struct sockaddr_in address;
+    int fd = loopback_socket(SOCK_STREAM, &address);
+    CHECK(fd >= 0);
     stage_client_config(stage, config);
-    CHECK_INT(bind(fd, (struct sockaddr *)&config->address, config->address_size), 0);
-    CHECK_INT(listen(fd, 10), 0);
-    CHECK_INT(getsockname(fd, (struct sockaddr *)&config->address, &config->address_size), 0);
+    memcpy(&config->address, &address, sizeof address);
     return fd;
+}
+
+/* Ends a process by force. */
+static inline void kill_child(pid_t child)
+{
+    int status = 0;
+    CHECK(child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status));
 }
 
 /* Nothing wrong arrived, and the server could send every echo. */
