@@ -4,11 +4,7 @@
  */
 #include "usual.h"
 
-#include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "forge.h"
 
 static uint64_t seed;
 static struct random dice;
@@ -42,14 +38,8 @@ static size_t heard(int fd)
 static size_t send_falsely(struct client *client, int victim)
 {
     struct path *path = &client->session.path;
-    unsigned char link[PATH_LINK];
-    struct packet *packet = packet_from(&client->pool, "", 0);
+    struct packet *packet = forge_packet(path, &client->pool, FORGE_DATA, "", 0);
     size_t size;
-    put_u32(link, path->id);
-    put_u32(link + 4, path->key);
-    *packet_push(packet, 1) = 1; /* DATA */
-    CHECK_INT(seal_close(&path->seal, packet, link, sizeof link), 0);
-    memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
     CHECK(sendto(victim, packet->data, packet->size, 0, (struct sockaddr *)&path->at.address, path->at.size) > 0);
     size = packet->size;
     packet_free(packet);
@@ -168,7 +158,7 @@ static void packets(void)
     stage_flows(other, 500);
     path = &client->client.session.path;
     for (i = 0; i < 3000; ++i) {
-        unsigned char bytes[1400], link[PATH_LINK];
+        unsigned char bytes[1400];
         struct packet *packet;
         size_t size = random_below(&dice, i % 4 ? 64 : sizeof bytes);
         random_bytes(&dice, bytes, sizeof bytes);
@@ -177,12 +167,7 @@ static void packets(void)
             put_u32(bytes + 1, path->id); /* KCP's number, so that it takes what follows for its own */
             bytes[5] = (unsigned char)(81 + random_below(&dice, 4));
         }
-        packet = packet_from(&client->client.pool, bytes, size);
-        put_u32(link, path->id);
-        put_u32(link + 4, path->key);
-        *packet_push(packet, 1) = (unsigned char)random_below(&dice, 8);
-        CHECK_INT(seal_close(&path->seal, packet, link, sizeof link), 0);
-        memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
+        packet = forge_packet(path, &client->client.pool, (int)random_below(&dice, 8), bytes, size);
         send(client->client.udp.fd, packet->data, packet->size, 0);
         packet_free(packet);
         if (i % 10 == 0) stage_run(&stage, 1, NULL);
@@ -232,18 +217,12 @@ static void flood(struct client *client, uint32_t time)
     struct iovec vectors[UDP_BATCH];
     uint32_t began = clock_ms();
     unsigned long sent = 0;
-    unsigned char link[PATH_LINK];
-    put_u32(link, path->id);
-    put_u32(link + 4, path->key);
     while (clock_ms() - began < time) {
         struct packet *packets[UDP_BATCH];
         int i, taken;
         memset(messages, 0, sizeof messages);
         for (i = 0; i < UDP_BATCH; ++i) {
-            packets[i] = packet_from(&client->pool, "\2flood123", 9); /* on channel 2, so that it comes back */
-            *packet_push(packets[i], 1) = 1;
-            if (seal_close(&path->seal, packets[i], link, sizeof link) < 0) _exit(1);
-            memcpy(packet_push(packets[i], PATH_LINK), link, PATH_LINK);
+            packets[i] = forge_packet(path, &client->pool, FORGE_DATA, "\2flood123", 9); /* on channel 2, so that it comes back */
             vectors[i].iov_base = packets[i]->data;
             vectors[i].iov_len = packets[i]->size;
             messages[i].msg_hdr.msg_iov = &vectors[i];

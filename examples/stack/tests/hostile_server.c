@@ -4,11 +4,7 @@
  */
 #include "usual.h"
 
-#include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "forge.h"
 #include "peer.h"
 
 static uint64_t seed;
@@ -67,14 +63,8 @@ static void frames(void)
 static void say_packet(void *user, struct peer *peer)
 {
     struct path *path = &peer->session->path;
-    unsigned char link[PATH_LINK];
-    struct packet *packet = packet_from(&peer->server->pool, bytes, size);
+    struct packet *packet = forge_packet(path, &peer->server->pool, kind, bytes, size);
     (void)user;
-    put_u32(link, path->id);
-    put_u32(link + 4, path->key);
-    *packet_push(packet, 1) = (unsigned char)kind;
-    CHECK_INT(seal_close(&path->seal, packet, link, sizeof link), 0);
-    memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
     memcpy(&packet->address, &path->at.address, path->at.size);
     packet->address_size = path->at.size;
     udp_send(&peer->server->udp, packet);

@@ -129,10 +129,8 @@ static void by_hand(void)
     CHECK(packet->size == sizeof parity && memcmp(packet->data, parity, sizeof parity) == 0);
     layer_up(&bench.from.layer, packet);
     CHECK_INT(bench.sink.count, 2);
-    packet_free(tap_take(&bench.sink));
-    packet = tap_take(&bench.sink);
-    CHECK(packet->size == 1 && packet->data[0] == 'A');
-    packet_free(packet);
+    bench_expect(&bench.sink, "BC", 2);
+    bench_expect(&bench.sink, "A", 1);
     /* The lost one was only late. */
     layer_up(&bench.from.layer, packet_from(&bench.pool, "\0\0\0\0\0A", 6));
     CHECK(bench.sink.count == 0 && receiver.again == 1 && receiver.recovered == 1);
@@ -276,7 +274,7 @@ static void hostile(struct random *random)
     CHECK(receiver.refused > 1000 && receiver.recovered > 100);
     for (i = 0; i < 4 * SEQUENCE_STRAYS; ++i) {
         bench_send(&bench, i, 60);
-        while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
+        bench_pass(&bench);
     }
     while ((packet = tap_take(&bench.sink)) != NULL) {
         works += bench_is_content(packet->data, packet->size, 60);
@@ -374,14 +372,13 @@ static void very_late(void)
 static void restart(void)
 {
     struct bench bench;
-    struct packet *packet;
     uint32_t i;
     open_units(&bench, 2, 1, 0);
     sender.next = 1000000;
     for (i = 0; i < 200; ++i) {
         if (i == 100) sender.next = 0;
         bench_send(&bench, i, 100);
-        while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
+        bench_pass(&bench);
     }
     CHECK(bench.sink.count >= 200 - SEQUENCE_STRAYS && bench.sink.count < 200);
     tap_empty(&bench.sink);
@@ -390,7 +387,7 @@ static void restart(void)
         if (i == 0) sender.next = 1000000;
         if (i == 100) sender.next = 0;
         bench_send(&bench, i, 100);
-        while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
+        bench_pass(&bench);
     }
     CHECK(bench.sink.count >= 200 - 2 * SEQUENCE_STRAYS && bench.sink.count < 200);
     CHECK_INT(receiver.again, 0);
@@ -405,20 +402,10 @@ static void whole(uint64_t seed, int sealed)
     CHECK_INT(parity_init(client, 3, 1, 15, &talk.pair.client.pool), 0);
     CHECK_INT(parity_init(server, 4, 2, 15, &talk.pair.server.pool), 0);
     CHECK_INT(talk_open(&talk, seed, sealed, &client->layer, &server->layer), 0);
-    talk_run(&talk, 400);
-    CHECK(talk.client.heard == 400 && talk.server.heard == 400);
-    CHECK(talk.client.wrong == 0 && talk.server.wrong == 0);
+    talk_check(&talk, 400, &client->refused, &server->refused);
     CHECK(server->recovered > 20 && client->recovered > 20);
     CHECK(server->again > 20);
-    if (sealed) {
-        CHECK(talk.server.seal.forged > 50 && talk.client.seal.forged > 50 && talk.server.seal.replayed > 50);
-        CHECK(server->refused + client->refused == 0);
-        CHECK(talk.server.reliable.refused + talk.client.reliable.refused == 0);
-    } else {
-        CHECK(server->refused > 50 && client->refused > 50);
-    }
-    printf("%s: %lu + %lu recovered, %u ms\n", sealed ? "sealed" : "plain", client->recovered, server->recovered,
-           (unsigned)pair_time(&talk.pair));
+    printf("%lu and %lu recovered\n", client->recovered, server->recovered);
     talk_close(&talk);
     parity_destroy(client);
     parity_destroy(server);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "forge.h"
 #include "loopback.h"
 #include "pool.h"
 #include "random.h"
@@ -386,16 +387,7 @@ static void numbers_cannot_be_guessed_or_repeated(void)
         send_data(&net.client_above, "x");
         to_server(tap_take(&net.from_client), &victim);
         packet_free(sent_to(7777, &bytes));
-        packet = packet_from(&pool, number, sizeof number);
-        *packet_push(packet, 1) = 4; /* HERE */
-        {
-            unsigned char link[PATH_LINK];
-            put_u32(link, 7);
-            put_u32(link + 4, 8);
-            CHECK_INT(seal_close(&net.client.seal, packet, link, sizeof link), 0);
-            memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
-        }
-        to_server(packet, &victim);
+        to_server(forge_packet(&net.client, &pool, FORGE_HERE, number, sizeof number), &victim);
         advance(30);
         tap_empty(&net.from_client);
         memset(number, i, sizeof number);

@@ -68,27 +68,18 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
 static void by_hand(void)
 {
     struct bench bench;
-    struct packet *packet;
     static const unsigned char second[] = {1, 0, 0, 0, 1, 1, 0, 'b', 'b', 'a'};
     open_units(&bench, 2, 1000);
     layer_down(&bench.source.layer, packet_from(&bench.pool, "a", 1));
     layer_down(&bench.source.layer, packet_from(&bench.pool, "bb", 2));
     layer_down(&bench.source.layer, packet_from(&bench.pool, "ccc", 3));
     packet_free(tap_take(&bench.wire)); /* lost */
-    packet = tap_take(&bench.wire);
-    CHECK(packet->size == sizeof second && memcmp(packet->data, second, sizeof second) == 0);
-    packet_free(packet); /* lost as well */
+    bench_expect(&bench.wire, second, sizeof second); /* lost as well */
     layer_up(&bench.from.layer, tap_take(&bench.wire));
     CHECK_INT(bench.sink.count, 3);
-    packet = tap_take(&bench.sink);
-    CHECK(packet->size == 1 && packet->data[0] == 'a');
-    packet_free(packet);
-    packet = tap_take(&bench.sink);
-    CHECK(packet->size == 2 && packet->data[1] == 'b');
-    packet_free(packet);
-    packet = tap_take(&bench.sink);
-    CHECK(packet->size == 3 && packet->data[2] == 'c');
-    packet_free(packet);
+    bench_expect(&bench.sink, "a", 1);
+    bench_expect(&bench.sink, "bb", 2);
+    bench_expect(&bench.sink, "ccc", 3);
     CHECK_INT(receiver.recovered, 2);
     bench_close(&bench);
 }
@@ -132,7 +123,6 @@ static void room(void)
 static void tail(void)
 {
     struct bench bench;
-    struct packet *packet;
     uint32_t now = 0xfffffff0u;
     open_units(&bench, 2, 1000);
     sender.tail = 20;
@@ -150,7 +140,7 @@ static void tail(void)
     CHECK_INT(bench.wire.count, 2); /* as often as other packets would */
     CHECK_INT(layer_check(&sender.layer, now + 100), LAYER_IDLE);
     layer_down(&bench.source.layer, packet_from(&bench.pool, "next", 4));
-    while ((packet = tap_take(&bench.wire)) != NULL) layer_up(&bench.from.layer, packet);
+    bench_pass(&bench);
     CHECK(bench.sink.count == 2 && receiver.recovered == 1 && receiver.refused == 0);
     tap_empty(&bench.sink);
     /* The time counts from the last packet, not from the one before. */
@@ -196,29 +186,27 @@ static void late(void)
 static void restart(void)
 {
     struct bench bench;
-    struct packet *packet;
     unsigned i;
     open_units(&bench, 0, 1000);
     sender.next = 1000000;
     for (i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
-        layer_up(&bench.from.layer, tap_take(&bench.wire));
+        bench_pass(&bench);
     }
     CHECK_INT(bench.sink.count, 100);
     sender.next = 0;
     for (i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
-        layer_up(&bench.from.layer, tap_take(&bench.wire));
+        bench_pass(&bench);
     }
     CHECK_INT(bench.sink.count, 200 - SEQUENCE_STRAYS + 1);
     tap_empty(&bench.sink);
     for (i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
         if (i == 50) { /* a stranger's packet, far ahead and yet not too far */
-            packet = packet_from(&bench.pool, "\x00\x80\x00\x00\x00stranger", 13);
-            layer_up(&bench.from.layer, packet);
+            layer_up(&bench.from.layer, packet_from(&bench.pool, "\x00\x80\x00\x00\x00stranger", 13));
         }
-        layer_up(&bench.from.layer, tap_take(&bench.wire));
+        bench_pass(&bench);
     }
     CHECK_INT(bench.sink.count, 101 - SEQUENCE_STRAYS + 1);
     tap_empty(&bench.sink);
@@ -262,7 +250,7 @@ static void hostile(struct random *random)
     CHECK(receiver.refused > 1000 && receiver.recovered > 1000);
     for (i = 0; i < 2 * SEQUENCE_STRAYS; ++i) {
         bench_send(&bench, i, 60);
-        layer_up(&bench.from.layer, tap_take(&bench.wire));
+        bench_pass(&bench);
     }
     CHECK(bench.sink.count >= SEQUENCE_STRAYS);
     bench_close(&bench);
@@ -279,20 +267,10 @@ static void whole(uint64_t seed, int sealed)
     CHECK_INT(talk_open(&talk, seed, sealed, &client->layer, &server->layer), 0);
     CHECK_INT(reliable_mtu(&talk.client.reliable, repeat_mtu(client, TALK_LINK_MTU)), 0);
     CHECK_INT(reliable_mtu(&talk.server.reliable, repeat_mtu(server, TALK_LINK_MTU)), 0);
-    talk_run(&talk, 400);
-    CHECK(talk.client.heard == 400 && talk.server.heard == 400);
-    CHECK(talk.client.wrong == 0 && talk.server.wrong == 0);
+    talk_check(&talk, 400, &client->refused, &server->refused);
     CHECK(server->recovered > 50 && client->recovered > 50);
     CHECK(server->again > 50);
-    if (sealed) {
-        CHECK(talk.server.seal.forged > 50 && talk.client.seal.forged > 50 && talk.server.seal.replayed > 50);
-        CHECK(server->refused + client->refused == 0);
-        CHECK(talk.server.reliable.refused + talk.client.reliable.refused == 0);
-    } else {
-        CHECK(server->refused > 50 && client->refused > 50);
-    }
-    printf("%s: %lu + %lu recovered, %u ms\n", sealed ? "sealed" : "plain", client->recovered, server->recovered,
-           (unsigned)pair_time(&talk.pair));
+    printf("%lu and %lu recovered\n", client->recovered, server->recovered);
     talk_close(&talk);
     CHECK(talk_end(&talk));
 }

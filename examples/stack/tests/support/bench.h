@@ -4,7 +4,7 @@
  *     bench_open(&bench, &sender.layer, &receiver.layer);
  *     bench_send(&bench, number, largest);
  *     packet = tap_take(&bench.wire);
- *     layer_up(&bench.from.layer, packet);         arrives
+ *     layer_up(&bench.from.layer, packet);         arrives; bench_pass: all do
  *     bench_collect(&bench, handed, count, largest);
  *
  * The content of a packet follows from its number, so that it can be told whether what goes up is what was sent.
@@ -66,6 +66,21 @@ static inline void bench_send(struct bench *bench, uint32_t number, size_t large
     unsigned char bytes[PACKET_ROOM];
     size_t size = bench_content(bytes, number, largest);
     layer_down(&bench->source.layer, packet_from(&bench->pool, bytes, size));
+}
+
+/* All that is on the wire arrives. */
+static inline void bench_pass(struct bench *bench)
+{
+    struct packet *packet;
+    while ((packet = tap_take(&bench->wire)) != NULL) layer_up(&bench->from.layer, packet);
+}
+
+/* What comes out of a tap next has these bytes. */
+static inline void bench_expect(struct tap *tap, const void *bytes, size_t size)
+{
+    struct packet *packet = tap_take(tap);
+    CHECK(packet != NULL && packet->size == size && memcmp(packet->data, bytes, size) == 0);
+    packet_free(packet);
 }
 
 /* Counts what was handed up, by its number. */

@@ -5,7 +5,7 @@
  *     static struct talk talk;
  *     repeat_init(&a, 2, &talk.pair.client.pool);
  *     repeat_init(&b, 2, &talk.pair.server.pool);
- *     if (talk_open(&talk, seed, sealed, &a.layer, &b.layer) == 0) talk_run(&talk, 400);
+ *     if (talk_open(&talk, seed, sealed, &a.layer, &b.layer) == 0) talk_check(&talk, 400, &a.refused, &b.refused);
  *     ... what the units counted ...
  *     talk_close(&talk);
  *     ... give back what the layers in the middle hold ...
@@ -14,6 +14,7 @@
 #ifndef TALK_H
 #define TALK_H
 
+#include "check.h"
 #include "pair.h"
 #include "reliable.h"
 #include "seal.h"
@@ -46,6 +47,26 @@ int talk_open(struct talk *talk, uint64_t seed, int sealed, struct layer *client
  * that he can; if not, garbage and replays, since what he forges KCP would believe. Ends when all arrived, or after TALK_TIME.
  */
 void talk_run(struct talk *talk, uint32_t messages);
+
+/*
+ * talk_run, and what it has to come to. `refused` is how many packets were none of theirs to the units in the middle, or to KCP where
+ * there are none: many of the attacker's, and none at all if the talk is sealed.
+ */
+static inline void talk_check(struct talk *talk, uint32_t messages, const unsigned long *client_refused,
+                              const unsigned long *server_refused)
+{
+    talk_run(talk, messages);
+    CHECK(talk->client.heard == messages && talk->server.heard == messages);
+    CHECK(talk->client.wrong == 0 && talk->server.wrong == 0);
+    if (talk->sealed) {
+        CHECK(talk->server.seal.forged > 50 && talk->client.seal.forged > 50 && talk->server.seal.replayed > 50);
+        CHECK(*client_refused + *server_refused == 0);
+        CHECK(talk->server.reliable.refused + talk->client.reliable.refused == 0);
+    } else {
+        CHECK(*client_refused > 50 && *server_refused > 50);
+    }
+    printf("%s: %u ms\n", talk->sealed ? "sealed" : "plain", (unsigned)pair_time(&talk->pair));
+}
 
 /* Takes the stacks down, but for the layers in the middle. */
 void talk_close(struct talk *talk);
