@@ -149,6 +149,7 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 #else
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -253,3 +254,18 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 }
 
 #endif
+
+int network_find(const char *host, const char *port, struct sockaddr_storage *address, socklen_t *size)
+{
+    struct addrinfo hints, *found;
+    int fd = network_open(AF_INET, SOCK_DGRAM), error; /* of Windows, the first socket starts the network */
+    if (fd >= 0) network_close(fd);
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM; /* so that each address is found once; those of UDP are the same */
+    error = getaddrinfo(host, port, &hints, &found);
+    if (error != 0) return error;
+    memcpy(address, found->ai_addr, found->ai_addrlen);
+    *size = (socklen_t)found->ai_addrlen;
+    freeaddrinfo(found);
+    return 0;
+}

@@ -31,6 +31,9 @@ extern "C" {
 int network_open(int family, int type);
 void network_close(int fd);
 
+/* The first address of a host and a port, both as text: 0, or an error of getaddrinfo. It waits for the answer. */
+int network_find(const char *host, const char *port, struct sockaddr_storage *address, socklen_t *size);
+
 /* 0 when it is connected, or about to be. */
 int network_connect(int fd, const struct sockaddr *address, socklen_t size);
 

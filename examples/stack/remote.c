@@ -6,10 +6,6 @@
 
 #include "client.h"
 
-#ifndef _WIN32
-#include <netdb.h>
-#endif
-
 /* Something that happened. */
 struct event {
     struct event *next;
@@ -61,21 +57,6 @@ static void on_close(void *user, enum session_end end, int refusal)
     note(user, REMOTE_CLOSED, (int)end, NULL, refusal);
 }
 
-/* The first address of a host. */
-static int find(struct client_config *config, const char *host, const char *port)
-{
-    struct addrinfo hints, *found;
-    int fd = network_open(AF_INET, SOCK_DGRAM); /* of Windows, the first socket starts the network */
-    if (fd >= 0) network_close(fd);
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(host, port, &hints, &found) != 0) return -1;
-    memcpy(&config->address, found->ai_addr, found->ai_addrlen);
-    config->address_size = (socklen_t)found->ai_addrlen;
-    freeaddrinfo(found);
-    return 0;
-}
-
 struct remote *remote_open(const char *host, const char *port, const char *key, const char *name, const void *token, int token_size)
 {
     struct client_config config;
@@ -84,7 +65,7 @@ struct remote *remote_open(const char *host, const char *port, const char *key, 
     client_defaults(&config);
     if (strlen(name) > LOGIN_NAME || token_size < 0 || token_size > LOGIN_TOKEN || sodium_init() < 0 ||
         sodium_hex2bin(config.server_key, KEYS_PUBLIC, key, strlen(key), NULL, &size, NULL) != 0 || size != KEYS_PUBLIC ||
-        find(&config, host, port) < 0) {
+        network_find(host, port, &config.address, &config.address_size) != 0) {
         return NULL;
     }
     memcpy(config.request.name, name, strlen(name));
@@ -103,6 +84,20 @@ struct remote *remote_open(const char *host, const char *port, const char *key, 
     }
     sodium_memzero(&config, sizeof config);
     return remote;
+}
+
+int remote_way(struct remote *remote, const char *host, const char *port, const void *token, int token_size)
+{
+    struct client_config *config = &remote->client.config;
+    struct client_way *way = &config->ways[config->way_count];
+    if (config->way_count == CLIENT_WAYS || token_size < 0 || token_size > PATH_TOKEN ||
+        network_find(host, port, &way->address, &way->address_size) != 0) {
+        return -1;
+    }
+    if (token_size > 0) memcpy(way->token, token, (size_t)token_size);
+    way->token_size = (size_t)token_size;
+    config->way_count += 1;
+    return 0;
 }
 
 void remote_step(struct remote *remote, int most)

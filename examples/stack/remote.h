@@ -43,6 +43,12 @@ struct remote;
 REMOTE_API struct remote *remote_open(const char *host, const char *port, const char *key, const char *name, const void *token,
                                       int token_size);
 
+/*
+ * UDP takes a proxy, which finds the server by the token (16 bytes at most) in front of each packet: before the first remote_step, once
+ * for each proxy, four at most. The next one serves when one fails. 0, or -1 as above.
+ */
+REMOTE_API int remote_way(struct remote *remote, const char *host, const char *port, const void *token, int token_size);
+
 /* Waits for `most` milliseconds at most, and does what there is to do. */
 REMOTE_API void remote_step(struct remote *remote, int most);
 

@@ -14,10 +14,6 @@
 #include "client.h"
 #include "clock.h"
 
-#ifndef _WIN32
-#include <netdb.h>
-#endif
-
 namespace {
 
 /* A session, and how many channels were heard on. */
@@ -49,19 +45,6 @@ void on_close(void *user, session_end end, int refusal)
     if (end != SESSION_CLOSED) static_cast<talk *>(user)->failed = true;
 }
 
-bool find(client_config &config, const char *host, const char *port)
-{
-    addrinfo hints{}, *found;
-    int fd = network_open(AF_INET, SOCK_DGRAM); /* of Windows, the first socket starts the network */
-    if (fd >= 0) network_close(fd);
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(host, port, &hints, &found) != 0) return false;
-    std::memcpy(&config.address, found->ai_addr, found->ai_addrlen);
-    config.address_size = static_cast<socklen_t>(found->ai_addrlen);
-    freeaddrinfo(found);
-    return true;
-}
-
 } // namespace
 
 int main(int count, char **arguments)
@@ -74,7 +57,10 @@ int main(int count, char **arguments)
         std::fprintf(stderr, "usage: %s HOST PORT SERVER_KEY NAME TOKEN\n", arguments[0]);
         return 2;
     }
-    if (!find(config, arguments[1], arguments[2])) return 1;
+    if (network_find(arguments[1], arguments[2], &config.address, &config.address_size) != 0) {
+        std::fprintf(stderr, "%s: no such host\n", arguments[1]);
+        return 1;
+    }
     std::strcpy(config.request.name, arguments[4]);
     config.request.token_size = std::strlen(arguments[5]);
     std::memcpy(config.request.token, arguments[5], config.request.token_size);

@@ -1,7 +1,9 @@
 /*
  * A chat client on the stack: see server.c. Lines that are typed go to all who are there; what they say is printed.
  *
- *   client HOST PORT SERVER_KEY NAME TOKEN      SERVER_KEY: what `server key` printed
+ *   client HOST PORT SERVER_KEY NAME TOKEN [PROXY PORT ROUTE]...
+ *
+ *   SERVER_KEY: what `server key` printed; PROXY PORT ROUTE: UDP takes proxies, as fleet.md has it, with a token for each
  *
  *   #SIZE     sends so many kilobytes on channel 0, which come back
  *   !TEXT     sends the text on channel 2, which may come back
@@ -90,21 +92,44 @@ static int read_lines(struct client *client, char *kept, size_t *kept_size)
     }
 }
 
-static int find_server(struct client_config *config, const char *host, const char *port)
+static int find(const char *host, const char *port, struct sockaddr_storage *address, socklen_t *size)
 {
-    struct addrinfo hints, *found;
-    int error;
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    error = getaddrinfo(host, port, &hints, &found);
-    if (error != 0) {
-        fprintf(stderr, "%s: %s\n", host, gai_strerror(error));
-        return -1;
+    int error = network_find(host, port, address, size);
+    if (error != 0) fprintf(stderr, "%s: %s\n", host, gai_strerror(error));
+    return error;
+}
+
+/* The proxies: a host, a port and a token for each. */
+static int find_ways(struct client_config *config, int count, char **arguments)
+{
+    for (; count > 0; count -= 3, arguments += 3) {
+        struct client_way *way = &config->ways[config->way_count++];
+        way->token_size = strlen(arguments[2]);
+        memcpy(way->token, arguments[2], way->token_size);
+        if (find(arguments[0], arguments[1], &way->address, &way->address_size) != 0) return -1;
     }
-    memcpy(&config->address, found->ai_addr, found->ai_addrlen);
-    config->address_size = found->ai_addrlen;
-    freeaddrinfo(found);
     return 0;
+}
+
+static int are_ways(int count, char **arguments)
+{
+    int i;
+    for (i = 2; i < count; i += 3) {
+        if (strlen(arguments[i]) > PATH_TOKEN) return 0;
+    }
+    return count % 3 == 0 && count / 3 <= CLIENT_WAYS;
+}
+
+/* Says which way packets take, when that has changed. */
+static void say_way(const struct client *client)
+{
+    static int said = -1;
+    int way = !client_is_open(client) ? -1 : session_has_udp(&client->session) ? client->way + 1 : 0;
+    if (way == said) return;
+    said = way;
+    if (way == 0) puts("* over TCP");
+    if (way > 0 && client->config.way_count == 0) puts("* over UDP");
+    if (way > 0 && client->config.way_count > 0) printf("* over UDP, through proxy %d\n", way);
 }
 
 int main(int count, char **arguments)
@@ -115,13 +140,14 @@ int main(int count, char **arguments)
     size_t kept_size = 0, key_size = 0;
     struct pollfd fds[1 + CLIENT_SOCKETS] = {{STDIN_FILENO, POLLIN, 0}};
     client_defaults(&config);
-    if (count != 6 || strlen(arguments[4]) > LOGIN_NAME || strlen(arguments[5]) > LOGIN_TOKEN ||
+    if (count < 6 || !are_ways(count - 6, arguments + 6) || strlen(arguments[4]) > LOGIN_NAME || strlen(arguments[5]) > LOGIN_TOKEN ||
         sodium_hex2bin(config.server_key, KEYS_PUBLIC, arguments[3], strlen(arguments[3]), NULL, &key_size, NULL) != 0 ||
         key_size != KEYS_PUBLIC) {
-        fprintf(stderr, "usage: %s HOST PORT SERVER_KEY NAME TOKEN\n", arguments[0]);
+        fprintf(stderr, "usage: %s HOST PORT SERVER_KEY NAME TOKEN [PROXY PORT ROUTE]...\n", arguments[0]);
         return 2;
     }
-    if (find_server(&config, arguments[1], arguments[2]) < 0) return 1;
+    if (find(arguments[1], arguments[2], &config.address, &config.address_size) != 0) return 1;
+    if (find_ways(&config, count - 6, arguments + 6) < 0) return 1;
     memcpy(config.request.name, arguments[4], strlen(arguments[4]));
     memcpy(config.request.token, arguments[5], strlen(arguments[5]));
     config.request.token_size = strlen(arguments[5]);
@@ -143,6 +169,7 @@ int main(int count, char **arguments)
         if (fds[0].revents != 0 && read_lines(&client, kept, &kept_size) < 0) stopped = 1;
         if (stopped) client_stop(&client);
         client_step(&client);
+        say_way(&client);
     }
     client_destroy(&client);
     return stopped ? 0 : 1;

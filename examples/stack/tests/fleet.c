@@ -1,16 +1,16 @@
 /*
  * Servers behind proxies: a token in front of each packet brings it to the right server, and a session goes on when its proxy is
- * killed. The proxy here does what Quilkin's filters Capture (prefix, removed) and TokenRouter are documented to do.
+ * killed. The proxy here does what Quilkin's filters Capture (prefix, removed) and TokenRouter do. Quilkin itself takes its place where
+ * QUILKIN in the environment is the path of that program; then its cost is printed, too.
  */
 #include "usual.h"
 
-#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "peer.h"
+#include "timing.h"
 
 #define TOKEN 8
 #define PEERS 8
@@ -27,18 +27,8 @@ struct endpoint {
 struct proxy {
     pid_t child;
     struct sockaddr_in address;
+    char file[64]; /* Quilkin's configuration */
 };
-
-static int open_at_loopback(struct sockaddr_in *address)
-{
-    socklen_t size = sizeof *address;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    memset(address, 0, sizeof *address);
-    address->sin_family = AF_INET;
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, (struct sockaddr *)address, sizeof *address) < 0) return -1;
-    return getsockname(fd, (struct sockaddr *)address, &size) < 0 ? -1 : fd;
-}
 
 static int is_same(const struct sockaddr_in *a, const struct sockaddr_in *b)
 {
@@ -61,7 +51,7 @@ static void run_proxy(int near, const struct endpoint *endpoints, int count)
             for (i = 0; i < known && !is_same(&peers[i], &from); ++i) continue;
             if (i == known && known < PEERS) {
                 peers[known] = from;
-                fds[1 + known].fd = open_at_loopback(&own);
+                fds[1 + known].fd = loopback_socket(SOCK_DGRAM, &own);
                 fds[1 + known].events = POLLIN;
                 fds[1 + known++].revents = 0;
             }
@@ -79,14 +69,71 @@ static void run_proxy(int near, const struct endpoint *endpoints, int count)
     _exit(1);
 }
 
+/* As fleet.md has it, for several endpoints. */
+static void write_configuration(const struct proxy *proxy, const struct endpoint *endpoints, int count)
+{
+    FILE *file = fopen(proxy->file, "w");
+    int i;
+    CHECK(file != NULL);
+    if (file == NULL) return;
+    fprintf(file,
+            "version: v1alpha1\n"
+            "filters:\n"
+            "  - name: quilkin.filters.capture.v1alpha1.Capture\n"
+            "    config:\n"
+            "      metadataKey: quilkin.dev/capture\n"
+            "      prefix:\n"
+            "        size: %d\n"
+            "        remove: true\n"
+            "  - name: quilkin.filters.token_router.v1alpha1.TokenRouter\n"
+            "    config:\n"
+            "      metadataKey: quilkin.dev/capture\n"
+            "clusters:\n"
+            "  - endpoints:\n",
+            TOKEN);
+    for (i = 0; i < count; ++i) {
+        char base64[32];
+        sodium_bin2base64(base64, sizeof base64, (const unsigned char *)endpoints[i].token, TOKEN, sodium_base64_VARIANT_ORIGINAL);
+        fprintf(file,
+                "      - address: 127.0.0.1:%d\n"
+                "        metadata:\n"
+                "          quilkin.dev:\n"
+                "            tokens:\n"
+                "              - %s\n",
+                ntohs(endpoints[i].address.sin_port), base64);
+    }
+    CHECK_INT(fclose(file), 0);
+}
+
+static void run_quilkin(const char *program, const struct proxy *proxy)
+{
+    char port[8];
+    snprintf(port, sizeof port, "%d", ntohs(proxy->address.sin_port));
+    if (freopen("/dev/null", "w", stdout) == NULL) _exit(1);
+    execl(program, program, "--config", proxy->file, "--admin.enabled", "false", "--service.udp", "--service.udp.port", port,
+          (char *)NULL);
+    _exit(1);
+}
+
 static void start_proxy(struct proxy *proxy, const struct endpoint *endpoints, int count)
 {
-    int near = open_at_loopback(&proxy->address);
+    const char *quilkin = getenv("QUILKIN");
+    int near = loopback_socket(SOCK_DGRAM, &proxy->address);
     CHECK(near >= 0);
+    snprintf(proxy->file, sizeof proxy->file, "/tmp/fleet-%d-%d.yaml", (int)getpid(), ntohs(proxy->address.sin_port));
+    if (quilkin != NULL) write_configuration(proxy, endpoints, count);
     fflush(stdout);
+    if (quilkin != NULL) close(near); /* it binds the port itself */
     proxy->child = fork();
+    if (proxy->child == 0 && quilkin != NULL) run_quilkin(quilkin, proxy);
     if (proxy->child == 0) run_proxy(near, endpoints, count);
-    close(near);
+    if (quilkin == NULL) close(near);
+}
+
+static void kill_proxy(const struct proxy *proxy)
+{
+    kill_child(proxy->child);
+    unlink(proxy->file);
 }
 
 static void add_way(struct client_config *config, const struct proxy *proxy, const char *token)
@@ -109,11 +156,10 @@ static void proxy_killed(void)
     struct stage_client *client;
     unsigned char byte;
     uint32_t begun;
-    int other = open_at_loopback(&endpoints[1].address);
+    int other = loopback_socket(SOCK_DGRAM, &endpoints[1].address);
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
-    endpoints[0].address = *(struct sockaddr_in *)&stage.config.address;
-    endpoints[0].address.sin_port = htons(server_udp_port(stage.server));
+    endpoints[0].address = loopback(server_udp_port(stage.server));
     start_proxy(&proxies[0], endpoints, 2);
     start_proxy(&proxies[1], endpoints, 2);
     stage_client_config(&stage, &config);
@@ -127,7 +173,7 @@ static void proxy_killed(void)
     stage_flows(client, 2000);
     stage_run(&stage, 100, NULL);
     begun = clock_ms();
-    kill_child(proxies[0].child);
+    kill_proxy(&proxies[0]);
     CHECK(stage_run(&stage, 30000, is_through_the_other));
     printf("UDP again %u ms after the proxy was killed, with a silence of %u ms\n", clock_ms() - begun, stage.config.settings.silence);
     CHECK(stage_run(&stage, 60000, stage_is_done));
@@ -136,7 +182,7 @@ static void proxy_killed(void)
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(session_has_udp(&client->client.session));
     CHECK(recv(other, &byte, 1, MSG_DONTWAIT) < 0); /* nothing came to the other server */
-    kill_child(proxies[1].child);
+    kill_proxy(&proxies[1]);
     close(other);
     stage_close(&stage);
 }
@@ -150,8 +196,7 @@ static void unknown_token(void)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
-    endpoint.address = *(struct sockaddr_in *)&stage.config.address;
-    endpoint.address.sin_port = htons(server_udp_port(stage.server));
+    endpoint.address = loopback(server_udp_port(stage.server));
     start_proxy(&proxy, &endpoint, 1);
     stage_client_config(&stage, &config);
     add_way(&config, &proxy, "thewrong");
@@ -161,7 +206,89 @@ static void unknown_token(void)
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK(!session_has_udp(&client->client.session));
     CHECK_INT(stage_counts(&stage).strays, 0);
-    kill_child(proxy.child);
+    kill_proxy(&proxy);
+    stage_close(&stage);
+}
+
+/* ---- what a proxy costs ---- */
+
+#define ECHOES 5000
+#define MESSAGES 50000
+#define AHEAD 200
+
+static double times[ECHOES]; /* microseconds there and back */
+static uint32_t heard, awaited;
+
+static void hear(void *user, int channel, const void *bytes, size_t size)
+{
+    double sent;
+    (void)user;
+    (void)size;
+    memcpy(&sent, bytes, sizeof sent);
+    if (channel == CHANNEL_UNRELIABLE && heard < ECHOES) times[heard] = (nanoseconds() - sent) / 1000;
+    heard += 1;
+}
+
+CONDITION(has_come, heard >= awaited)
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+/* Packets of both directions that were sent and did not arrive, in percent. */
+static double lost(const struct client *client)
+{
+    const struct udp *one = &client->udp, *other = &stage.server->udp;
+    double sent = (double)(one->sent + other->sent);
+    return (sent - (double)(one->received + other->received)) * 100 / sent;
+}
+
+/* One message at a time on channel 2, and many on channel 1: client and server share a thread. */
+static void measure(int with_proxy)
+{
+    struct endpoint endpoint = {"theright", {0}};
+    struct proxy proxy;
+    struct client_config config;
+    struct client *client;
+    unsigned char message[1000] = {0};
+    double now, lost_before;
+    uint32_t sent;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
+    stage_begin_config(&stage, &config);
+    endpoint.address = loopback(server_udp_port(stage.server));
+    config.on_message = hear;
+    if (with_proxy) {
+        start_proxy(&proxy, &endpoint, 1);
+        add_way(&config, &proxy, "theright");
+    }
+    client = &stage_enter_as(&stage, &config, 0)->client;
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    for (heard = sent = 0; sent < ECHOES; ++sent) {
+        now = nanoseconds();
+        memcpy(message, &now, sizeof now);
+        CHECK_INT(client_send(client, CHANNEL_UNRELIABLE, message, 100), 0);
+        awaited = heard + 1;
+        stage_run(&stage, 100, has_come);
+    }
+    CHECK(heard > 0 && heard <= ECHOES);
+    qsort(times, heard, sizeof *times, compare);
+    printf("%s: %u of %d echoes of 100 bytes lost; there and back 50 %% within %.0f us, 99 %% within %.0f us\n",
+           with_proxy ? "through the proxy" : "direct", ECHOES - heard, ECHOES, times[heard / 2], times[heard * 99 / 100]);
+    lost_before = lost(client);
+    now = nanoseconds();
+    for (heard = sent = 0; heard < MESSAGES && nanoseconds() - now < 60e9;) {
+        while (sent < MESSAGES && sent < heard + AHEAD && client_send(client, CHANNEL_RELIABLE, message, sizeof message) == 0) ++sent;
+        awaited = heard + AHEAD / 8;
+        stage_run(&stage, 5, has_come);
+    }
+    now = nanoseconds() - now;
+    CHECK_INT(heard, MESSAGES);
+    printf("  %d messages of 1000 bytes and their echoes in %.2f s, %.1f MB/s each way; %.2f %% of all packets lost (%.2f %% before)\n",
+           MESSAGES, now / 1e9, MESSAGES * 1000.0 / 1e6 / (now / 1e9), lost(client), lost_before);
+    if (with_proxy) kill_proxy(&proxy);
     stage_close(&stage);
 }
 
@@ -170,5 +297,9 @@ int main(int count, char **arguments)
     seed = random_argument(count, arguments);
     proxy_killed();
     unknown_token();
+    if (getenv("QUILKIN") != NULL) {
+        measure(0);
+        measure(1);
+    }
     return check_result();
 }
