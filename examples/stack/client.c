@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PACKETS 256 /* UDP packets taken at once */
-#define TRIES 3     /* handshakes in vain before another way is taken */
+#define TRIES 3     /* handshakes in vain before another way is taken, or a new socket */
 #define AGAINS 3    /* how often in a row a crowded server may say to come again at once */
 #define UDP_BUFFER (1 << 20)
 #define TRIM 1000   /* milliseconds between two looks at how many packets are needed */
@@ -141,10 +141,10 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     const struct client_config *config = &client->config;
     struct sockaddr_storage *address = &client->udp_address;
     if (config->without_udp || port == 0) return NULL;
+    client->way_taken = client->now;
     if (config->way_count > 0) {
         *address = config->ways[client->way].address;
         *size = config->ways[client->way].address_size;
-        client->way_taken = client->now;
     } else if (config->udp_address.ss_family != 0) {
         *address = config->udp_address;
         *size = config->udp_address_size;
@@ -167,18 +167,30 @@ static void take_token(struct client *client)
     path_token(&client->session.path, way->token, way->token_size);
 }
 
-/* UDP does not get through, or not any more: through another proxy, of which the server learns by what comes from there. */
+/*
+ * UDP does not get through, or no longer does: with a new socket, since this machine may be in another network by now, and through the
+ * next proxy if there are several. The server learns of it by what comes from there.
+ */
 static void take_next_way(struct client *client)
 {
     const struct sockaddr *address;
     socklen_t size = 0;
-    client->way = (client->way + 1) % client->config.way_count;
-    client->way_taken = client->now;
+    int is_other = client->config.way_count > 1 || !client->session.path.may_handshake;
+    if (client->config.way_count > 0) client->way = (client->way + 1) % client->config.way_count;
     close_udp(client);
     address = open_udp(client, client->port, &size);
-    take_token(client);
+    if (client->config.way_count > 0) take_token(client);
     client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
-    if (address != NULL) path_begin(&client->session.path, address, size);
+    if (address != NULL && is_other) path_begin(&client->session.path, address, size);
+}
+
+/* Handshakes have been in vain for long enough, or UDP has just failed; while it is held to be useless for a time, a new socket is none. */
+static int wants_other_way(const struct client *client)
+{
+    const struct path *path = &client->session.path;
+    if (!client->has_session || client->port == 0 || client->config.without_udp || path->usable) return 0;
+    if (client->config.way_count <= 1 && (int32_t)(path->next_handshake - client->now) > (int32_t)path->times.handshake) return 0;
+    return client->now - client->way_taken >= TRIES * path->times.handshake;
 }
 
 static uint8_t abilities(const struct client *client)
@@ -424,10 +436,7 @@ static void handle_time(struct client *client)
     if (client->has_session && session_check(&client->session, client->now) == 0) {
         over(client, session_update(&client->session, client->now));
     }
-    if (client->has_session && client->config.way_count > 1 && client->port != 0 && !session_has_udp(&client->session) &&
-        client->now - client->way_taken >= TRIES * client->session.path.times.handshake) {
-        take_next_way(client);
-    }
+    if (wants_other_way(client)) take_next_way(client);
     if (client->now - client->trimmed >= TRIM) {
         packet_pool_trim(&client->pool, SPARE);
         client->trimmed = client->now;

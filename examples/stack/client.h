@@ -101,7 +101,7 @@ struct client {
     uint16_t port;   /* of the server's UDP, */
     uint16_t again;  /* and of TCP, where the session is resumed; 0: the usual one */
     int way;            /* through that one UDP goes, */
-    uint32_t way_taken; /* since then */
+    uint32_t way_taken; /* with a socket made then */
     uint32_t joined; /* when the session's connection was made */
     enum session_end end;  /* of the session, or of a try to get one, to be reported; SESSION_OPEN: none */
     enum session_end lost; /* why the connection is over, without that the session is */
