@@ -189,6 +189,26 @@ static void blocked(int to_server, int to_client)
     finish();
 }
 
+/* A machine that had gone to another network kept its old socket, and had no UDP for as long as TCP did not break. */
+static void socket_of_the_old_network_was_kept(void)
+{
+    struct sockaddr_in nowhere, own;
+    int sink = loopback_socket(SOCK_DGRAM, &nowhere), old = loopback_socket(SOCK_DGRAM, &own);
+    struct stage_client *client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    client = stage_begin_udp(&stage, 0);
+    CHECK_INT(connect(old, (struct sockaddr *)&nowhere, sizeof nowhere), 0);
+    CHECK(dup2(old, client->client.udp.fd) >= 0);
+    flows(client, 100);
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(client->client.session.path.falls, 1);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK(client->opens == 1 && stage_counts(&stage).resumed == 0);
+    close(old);
+    close(sink);
+    finish();
+}
+
 static void chatter(void *user, struct peer *peer)
 {
     (void)user;
@@ -468,6 +488,7 @@ int main(int count, char **arguments)
     RUN(blocked(1, 1));
     RUN(blocked(1, 0));
     RUN(blocked(0, 1));
+    RUN(socket_of_the_old_network_was_kept());
     RUN(deaf());
     RUN(rebound());
     RUN(cut_ended_the_session(1));
