@@ -37,7 +37,7 @@ static int is_closed(int fd)
     return size == 0 || errno != EAGAIN;
 }
 
-/* What nobody sends who keeps the rules: the connection is closed at once, or when the time for a login is over. */
+/* What no client sends that keeps the rules: the connection is closed at once, or when the time for a login is over. */
 static void at_the_door(void)
 {
     static const unsigned char plain_login[] = {8, 0, STREAM_LOGIN, 1, 0, 0, 0, 0, 0, 0};
@@ -118,7 +118,7 @@ static void crowded_door(void)
     stage_finish(&stage);
 }
 
-/* Somebody on the way of TCP. He passes on bytes, frame by frame, and does once what `deed` says. */
+/* Somebody on the way of TCP. He passes on the bytes frame by frame, and does what `deed` says to one frame. */
 static struct {
     int listener, client, server;
     enum { PASS, FLIP, DROP, REPEAT, SWAP_ENDS } deed;

@@ -18,8 +18,8 @@ static void attack(void)
     relay_attack(attacked, 30);
 }
 
-/* Garbage, forgeries and replays in the middle of everything. Packets take no time here: one that the attacker can copy and be
- * faster with than the original he could as well have stopped. */
+/* Garbage, forgeries and replays in the middle of everything. Packets take no time here: an attacker whose copy overtakes the
+ * original is for hostile_way.c. */
 static void on_the_way(enum login_correction correction)
 {
     struct stage_client *client;

@@ -250,7 +250,7 @@ static void logins(void)
     CHECK(read_welcome.id == 7 && read_welcome.key == 8 && read_welcome.port == 9 && read_welcome.again == 10 && read_welcome.cipher == 1 &&
           read_welcome.dead == 45000 && read_welcome.probed == 1);
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE - 1), -1);
-    bytes[14] = 2; /* a cipher that there is not */
+    bytes[14] = 2; /* no such cipher */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     bytes[14] = 1;
     bytes[15] = 2; /* what nobody knows yet */
@@ -262,7 +262,7 @@ static void logins(void)
     put_u16(bytes + 12, 100); /* an mtu that leaves nothing */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     put_u16(bytes + 12, 1400);
-    put_u32(bytes + 20, 0); /* a heartbeat without end */
+    put_u32(bytes + 20, 0); /* a heartbeat without a pause */
     CHECK_INT(login_read_welcome(&read_welcome, bytes, LOGIN_WELCOME_SIZE), -1);
     free(bytes);
     memset(request.name, 'n', sizeof request.name); /* no end */

@@ -209,7 +209,7 @@ static void false_ticket(int with_ticket)
 
 /* ---- more than its share ---- */
 
-/* In the process of its own: as many genuine packets as the line takes, small ones. */
+/* In a process of its own: as many small, genuine packets as the line takes. */
 static void flood(struct client *client, uint32_t time)
 {
     struct path *path = &client->session.path;

@@ -1,6 +1,6 @@
 /*
- * Strangers at the door, many of them: they take all file descriptors, ask for key exchanges all at once, come faster than those
- * who are far away can log in. Who keeps the rules gets in, and who is in does not notice.
+ * Many strangers at the door: they take all file descriptors, ask for key exchanges all at once, and come faster than those who are
+ * far away can log in. Clients that keep the rules get in, and those that are in do not notice.
  */
 #include "usual.h"
 
@@ -117,7 +117,7 @@ static void sessions_waited_for_hellos(size_t half_open)
 
 /* ---- more than 10,000 connections a second ---- */
 
-/* A way of 50 ms there and 50 ms back: what it is given it passes on later. One client's at a time. */
+/* A way of 50 ms there and 50 ms back, for one client at a time: it passes on later what it is given. */
 static struct {
     int listener, ends[2]; /* the client's, the server's */
     struct chunk {
@@ -148,7 +148,7 @@ static void far_turn(void)
     if (far_way.ends[0] < 0) {
         far_way.ends[0] = accept4(far_way.listener, NULL, NULL, SOCK_NONBLOCK);
         if (far_way.ends[0] < 0) return;
-        far_way.connect_at = now + 100; /* the third of the handshake, with which the hello comes */
+        far_way.connect_at = now + 100; /* the third packet of the handshake, with which the hello comes */
     }
     if (far_way.ends[1] < 0) {
         if ((int32_t)(now - far_way.connect_at) < 0) return;
@@ -184,7 +184,7 @@ static void far_turn(void)
     }
 }
 
-/* Who has a round trip of 100 ms was displaced before it came to its turn. */
+/* A client with a round trip of 100 ms was displaced before its turn came. */
 static void far_clients_were_locked_out(int with_hello)
 {
     struct client_config config;
@@ -364,7 +364,7 @@ static void pool_never_shrank(void)
     stage_finish(&stage);
 }
 
-/* Limits of 0 let nothing through, which nobody wants. */
+/* Limits of 0 would let nothing through. */
 static void limits_of_nothing(void)
 {
     struct client_config config;

@@ -94,7 +94,7 @@ static void packets(void)
     stage_close(&stage);
 }
 
-/* Who is not the server says "come again" to everybody, or hangs up, for ever. */
+/* An impostor tells everybody to come again, or hangs up, for ever. */
 static void come_again(int says)
 {
     static const unsigned char again[3 + COOKIE_SIZE] = {1 + COOKIE_SIZE, 0, STREAM_AGAIN};

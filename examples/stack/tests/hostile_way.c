@@ -30,7 +30,7 @@ static void finish(const struct stage_client *client)
     stage_finish(&stage);
 }
 
-/* Who was first with a copy kept UDP from being used, and turned the session to himself. */
+/* An attacker whose copy came first kept UDP from being used, and turned the session to himself. */
 static void copy_was_faster(int ipv6, int later)
 {
     struct stage_client *client;

@@ -103,7 +103,7 @@ CONDITION(two_closes, stage->clients[0].closes >= 2)
 
 CONDITION(found_nobody, stage->clients[0].end == SESSION_CUT)
 
-/* A server that is not there, or hangs. */
+/* A server that hangs, or is not there. */
 static void nobody(void)
 {
     struct client_config config;
@@ -222,7 +222,7 @@ static void server_key_changed(void)
     stage_close(&stage);
 }
 
-/* Settings that cannot be. */
+/* Settings that are not valid. */
 static void invalid(void)
 {
     struct client_config config;
@@ -276,7 +276,7 @@ static int false_ability(void *user, const struct login_request *request)
     return 0;
 }
 
-/* A server that chooses what the client did not offer is none. */
+/* A server that chooses a cipher that was not offered is an impostor. */
 static void cipher_that_was_not_offered(void)
 {
     struct client_config config;

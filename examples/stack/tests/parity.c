@@ -284,7 +284,7 @@ static void hostile(struct random *random)
     close_units(&bench);
 }
 
-/* Sums that do not add up: of a forged packet in a group nothing is made that could not have been one of its packets. */
+/* Sums that do not add up: nothing is recovered from a forged packet that could not have been a packet of its group. */
 static void forged(void)
 {
     struct bench bench;
@@ -311,7 +311,7 @@ static void forged(void)
     }
 }
 
-/* Headers that cannot be. */
+/* Headers that are not valid. */
 static void impossible(void)
 {
     struct bench bench;

@@ -467,7 +467,7 @@ static void an_address_was_proven_for_ever(void)
     finish();
 }
 
-/* Id and key are under the seal, too: a packet does not open in another session, be the keys the same. */
+/* Id and key are under the seal, too: a packet does not open in another session, even with the same keys. */
 static void forgeries(struct random *dice)
 {
     struct sockaddr_in thief = loopback(6666);

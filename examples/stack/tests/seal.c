@@ -282,7 +282,7 @@ static void renewals(void)
     close_ends(&ends);
 }
 
-/* A packet cannot be moved to another key, nor be about one that is far off; nor does it renew anything. */
+/* A packet cannot be moved to another key, near or far, and the attempt renews nothing. */
 static void forged_renewals(void)
 {
     struct ends ends;
