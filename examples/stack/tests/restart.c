@@ -31,17 +31,6 @@ static pid_t start_server(void)
     return child;
 }
 
-/* The server's counts are in another process: the clients' view will do. */
-static int all_have_udp(const struct stage *stage)
-{
-    int i;
-    for (i = 0; i < STAGE_CLIENTS; ++i) {
-        const struct stage_client *client = &stage->clients[i];
-        if (client->exists && !(client_is_open(&client->client) && session_has_udp(&client->client.session))) return 0;
-    }
-    return 1;
-}
-
 static int all_closed(const struct stage *stage)
 {
     int i;
@@ -51,13 +40,6 @@ static int all_closed(const struct stage *stage)
     return 1;
 }
 
-static void flows(struct stage_client *client, uint32_t count)
-{
-    stage_flow(client, CHANNEL_BULK, count / 10, 20000, 2);
-    stage_flow(client, CHANNEL_RELIABLE, count, 500, 10);
-    stage_flow(client, CHANNEL_UNRELIABLE, count, 100, 1);
-}
-
 static void server_killed(uint64_t seed)
 {
     pid_t server;
@@ -65,11 +47,11 @@ static void server_killed(uint64_t seed)
     CHECK_INT(stage_init(&stage, seed), 0);
     server = start_server();
     for (i = 0; i < 3; ++i) stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, all_have_udp));
+    CHECK(stage_run(&stage, 20000, stage_clients_udp));
     for (round = 1; round <= 3; ++round) {
-        for (i = 0; i < 3; ++i) flows(&stage.clients[i], 100);
+        for (i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100);
         CHECK(stage_run(&stage, 20000, stage_is_done));
-        for (i = 0; i < 3; ++i) flows(&stage.clients[i], 100000); /* killed in the middle */
+        for (i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100000); /* killed in the middle */
         stage_run(&stage, 20, NULL);
         kill_child(server);
         CHECK(stage_run(&stage, 20000, all_closed));
@@ -77,10 +59,10 @@ static void server_killed(uint64_t seed)
         for (i = 0; i < 3; ++i) {
             CHECK_INT(stage.clients[i].end, SESSION_CUT);
             CHECK(stage.clients[i].closes > stage.clients[i].opens);
-            flows(&stage.clients[i], 100);
+            stage_flows(&stage.clients[i], 100);
         }
         server = start_server();
-        CHECK(stage_run(&stage, 20000, all_have_udp));
+        CHECK(stage_run(&stage, 20000, stage_clients_udp));
         CHECK(stage_run(&stage, 20000, stage_is_done));
         for (i = 0; i < 3; ++i) CHECK_INT(stage.clients[i].opens, round + 1);
     }
@@ -110,12 +92,12 @@ static void client_killed(uint64_t seed)
             client->exists = 0;
             doomed = stage_join(&stage, NULL, 0);
             if (doomed == NULL) _exit(1);
-            flows(doomed, 100000);
+            stage_flows(doomed, 100000);
             stage_run(&stage, 60000, NULL);
             _exit(1);
         }
         CHECK(stage_run(&stage, 20000, two_there));
-        flows(client, 100u * (unsigned)(round + 1));
+        stage_flows(client, 100u * (unsigned)(round + 1));
         stage_run(&stage, 30, NULL);
         kill_child(child);
         CHECK(stage_run(&stage, 20000, one_left));

@@ -334,16 +334,18 @@ int stage_all_open(const struct stage *stage)
     return 1;
 }
 
-int stage_all_udp(const struct stage *stage)
+int stage_clients_udp(const struct stage *stage)
 {
     const struct stage_client *client;
-    struct server_counts counts;
-    if (!stage_all_open(stage) || stage->server == NULL) return 0;
-    counts = stage_counts(stage);
     for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !session_has_udp(&client->client.session)) return 0;
     }
-    return counts.using_udp == counts.sessions;
+    return stage_all_open(stage);
+}
+
+int stage_all_udp(const struct stage *stage)
+{
+    return stage->server != NULL && stage_clients_udp(stage) && stage_counts(stage).using_udp == stage_counts(stage).sessions;
 }
 
 int stage_none_half_open(const struct stage *stage)

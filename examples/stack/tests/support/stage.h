@@ -122,7 +122,8 @@ struct server_counts stage_counts(const struct stage *stage);
 
 /* Ready-made conditions. */
 int stage_all_open(const struct stage *stage);
-int stage_all_udp(const struct stage *stage);
+int stage_all_udp(const struct stage *stage); /* both ends say so */
+int stage_clients_udp(const struct stage *stage);
 int stage_none_half_open(const struct stage *stage);
 
 /* Messages on all channels, `count` of them and a tenth in bulk. */
