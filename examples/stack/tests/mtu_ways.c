@@ -141,23 +141,14 @@ static void set_mtu(unsigned mtu)
     CHECK_INT(tell(&router, command).failed, 0);
 }
 
-static int client_is_done(const struct stage *stage)
-{
-    return stage->clients[0].client.session.path.pmtu.done && tell(&server, "report").done;
-}
-
-static int client_has_udp(const struct stage *stage)
-{
-    return stage_all_open(stage) && session_has_udp(&stage->clients[0].client.session);
-}
+CONDITION(client_is_done, stage->clients[0].client.session.path.pmtu.done && tell(&server, "report").done)
 
 static struct stage_client *enter(void)
 {
     struct stage_client *client;
     CHECK_INT(tell(&server, "start").failed, 0);
-    client = stage_join(&stage, NULL, 0);
-    CHECK(client != NULL);
-    CHECK(stage_run(&stage, 20000, client_has_udp));
+    client = stage_enter(&stage, 0);
+    CHECK(stage_run(&stage, 20000, stage_clients_udp));
     return client;
 }
 
@@ -232,10 +223,7 @@ static void own_link(void)
     set_mtu(1500);
 }
 
-static int is_smaller(const struct stage *stage)
-{
-    return stage->clients[0].client.session.path.pmtu.size < 1300 && tell(&server, "report").size < 1300;
-}
+CONDITION(is_smaller, stage->clients[0].client.session.path.pmtu.size < 1300 && tell(&server, "report").size < 1300)
 
 /* The route changes in the middle of everything to one that takes less. */
 static void shrinks(void)

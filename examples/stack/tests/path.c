@@ -313,7 +313,7 @@ static void own_pause_passed_for_silence(int of_server)
 /* A new address that took long to prove itself was waited for even longer, until the old one's silence was that of the path. */
 static void slow_proof_lost_the_path(void)
 {
-    struct sockaddr_in moved = make_address(5001);
+    struct sockaddr_in moved = loopback(5001);
     struct packet *question;
     size_t bytes = 0;
     int i;

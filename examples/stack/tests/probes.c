@@ -26,11 +26,7 @@ static struct path *client_path(void)
     return &stage.clients[0].client.session.path;
 }
 
-static int is_found(const struct stage *stage)
-{
-    (void)stage;
-    return client_path()->pmtu.done && server_path()->pmtu.done;
-}
+CONDITION(is_found, client_path()->pmtu.done && server_path()->pmtu.done)
 
 /* A little less than what gets through, at most. */
 static int is_near(size_t size, size_t largest)
@@ -137,10 +133,7 @@ static void black_hole(size_t largest)
     finish(client);
 }
 
-static int client_is_resumed(const struct stage *stage)
-{
-    return stage_counts(stage).resumed == 1;
-}
+CONDITION(client_is_resumed, stage_counts(stage).resumed == 1)
 
 /* TCP breaks when it is needed for what is too large: it waits for the next connection. */
 static void tcp_broke_as_well(void)
@@ -167,11 +160,9 @@ static void an_end_without_probes(int server)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     if (server) stage.config.probe_mtu = 0;
-    CHECK_INT(stage_start(&stage), 0);
-    stage_client_config(&stage, &config);
+    stage_begin_config(&stage, &config);
     config.without_probes = !server;
-    client = stage_join(&stage, &config, 1);
-    CHECK(client != NULL);
+    client = stage_enter_as(&stage, &config, 1);
     client->relay.to_server.largest = client->relay.to_client.largest = 1400;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(client_path()->pmtu.size, 1400);
@@ -183,14 +174,6 @@ static void an_end_without_probes(int server)
     CHECK_INT(client->client.session.channels.reliable.kcp->mtu, 1400 - PATH_OVERHEAD - 1);
     finish(client);
 }
-
-/* Runs a part and says how long it took. */
-#define RUN(part)                                                                                                      \
-    do {                                                                                                               \
-        uint32_t began = clock_ms();                                                                                   \
-        part;                                                                                                          \
-        printf("%5u ms %s\n", clock_ms() - began, #part);                                                              \
-    } while (0)
 
 int main(int count, char **arguments)
 {

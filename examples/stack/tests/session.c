@@ -466,14 +466,6 @@ static void keys_renewed(int by_time)
     finish();
 }
 
-/* Runs a part and says how long it took. */
-#define RUN(part)                                                                                                      \
-    do {                                                                                                               \
-        uint32_t began = clock_ms();                                                                                \
-        part;                                                                                                          \
-        printf("%5u ms %s\n", clock_ms() - began, #part);                                                           \
-    } while (0)
-
 int main(int count, char **arguments)
 {
     seed = random_argument(count, arguments);

@@ -18,6 +18,14 @@
         return expression;                                                                                             \
     }
 
+/* Runs a part and says how long it took. */
+#define RUN(part)                                                                                                      \
+    do {                                                                                                               \
+        uint32_t began = clock_ms();                                                                                   \
+        part;                                                                                                          \
+        printf("%5u ms %s\n", clock_ms() - began, #part);                                                              \
+    } while (0)
+
 /* One more client, with settings of the test's or, where `config` is NULL, the usual ones. */
 static inline struct stage_client *stage_enter_as(struct stage *stage, const struct client_config *config, int with_relay)
 {
