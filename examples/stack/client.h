@@ -33,7 +33,7 @@ struct client_way {
     struct sockaddr_storage address;
     socklen_t address_size;
     unsigned char token[PATH_TOKEN];
-    size_t token_size; /* bytes of it; 0: the proxy wants none */
+    size_t token_size; /* bytes of it; 0: none, for the server itself or a proxy that wants none */
 };
 
 struct client_config {
