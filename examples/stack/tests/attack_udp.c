@@ -28,8 +28,7 @@ static void on_the_way(enum login_correction correction)
     client = stage_begin_udp(&stage, 1);
     attacked = &client->relay;
     stage.hook = attack;
-    stage_flows(client, 300);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 300));
     stage_run(&stage, 50, NULL);
     stage.hook = NULL;
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 270); /* a busy machine loses some in its own buffers */
@@ -47,10 +46,8 @@ static void held_back(void)
 {
     struct stage_client *client;
     unsigned long first, stopped, i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 1);
-    stage_flows(client, 20);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    client = stage_open(&stage, seed, 1);
+    RETURNS(stage_flows(client, 20));
     first = client->relay.to_server.recorded;
     client->relay.to_server.loss = 100;
     stage_flows(client, 60);
@@ -68,8 +65,7 @@ static void held_back(void)
     stage_run(&stage, 30, NULL);
     CHECK_INT(stage_counts(&stage).moves, 0);
     CHECK_INT(stage_counts(&stage).forged, 0);
-    stage_flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 100));
     CHECK_INT(stage_counts(&stage).falls, 0);
     stage_finish(&stage);
 }
@@ -81,8 +77,7 @@ static void knows_the_key(void)
     const struct path *path;
     unsigned long strays = 0;
     int i, stranger;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     path = &client->client.session.path;
     stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(stranger >= 0);

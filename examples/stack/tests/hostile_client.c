@@ -86,8 +86,7 @@ static void larger_messages_than_documented(int fragments)
     struct reliable *reliable;
     struct IQUEUEHEAD *at;
     int i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     reliable = &client->client.session.channels.reliable;
     /* As large as the path may take at most; and ikcp_send does not make as many: by hand. */
     reliable->kcp->mss = reliable->mtu - 24;
@@ -119,8 +118,7 @@ static void frame(enum stream_kind kind, const void *bytes, size_t size, int bre
 {
     struct stage_client *client;
     int i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     CHECK_INT(stream_send_bytes(&client->client.stream, kind, bytes, size), 0);
     stream_flush(&client->client.stream);
     for (i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
@@ -151,10 +149,8 @@ static void packets(void)
     struct stage_client *client, *other;
     struct path *path;
     int i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
-    other = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_open(&stage, seed, 0);
+    other = stage_enter_udp(&stage, 0);
     stage_flows(other, 500);
     path = &client->client.session.path;
     for (i = 0; i < 3000; ++i) {
@@ -186,10 +182,8 @@ CONDITION(second_left, stage->clients[1].closes > 0)
 static void false_ticket(int with_ticket)
 {
     struct stage_client *client, *thief;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
-    thief = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    client = stage_open(&stage, seed, 0);
+    thief = stage_enter_udp(&stage, 0);
     thief->client.session.path.id = client->client.session.path.id;
     if (with_ticket) {
         memcpy(thief->client.session.ticket, client->client.session.ticket, KEYS_TICKET); /* the client itself, then */
@@ -269,8 +263,7 @@ static void others_waited(int over_tcp)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.packet_rate = 700; /* more than the honest client needs; whatever this runs on can take more */
     client = stage_begin_udp(&stage, 0);
-    flooder = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    flooder = stage_enter_udp(&stage, 0);
     measure(client, 1000, "before a flood");
     CHECK_INT(stage_counts(&stage).excess, 0);
     flooder->is_frozen = 1;

@@ -33,11 +33,8 @@ static void start(void)
 
 static struct stage_client *start_with_client(void)
 {
-    struct stage_client *client;
     start();
-    client = stage_enter(&stage, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    return client;
+    return stage_enter_udp(&stage, 0);
 }
 
 /* ---- file descriptors ---- */
@@ -71,8 +68,7 @@ static void descriptors_ran_out(void)
     CHECK(stage_run(&stage, 20000, many_are_half_open));
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* it must get in once more */
-    stage_flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 100));
     CHECK(stage_counts(&stage).displaced > 0);
     printf("380 strangers with 400 file descriptors: %lu made room\n", stage_counts(&stage).displaced);
     CHECK_INT(client->opens, 1);
@@ -353,8 +349,7 @@ static void pool_never_shrank(void)
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
     client = start_with_client();
-    stage_flow(client, CHANNEL_BULK, 10, 500000, 4);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_BULK, 10, 500000, 4));
     most = stage_counts(&stage).packets_made;
     CHECK(most > 200);
     stage_run(&stage, 20000, is_small);

@@ -39,11 +39,9 @@ static void copy_was_faster(int ipv6, int later)
     client = begin(1, later ? RELAY_NO_RACE : RELAY_KEEPS);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     client->relay.race = RELAY_KEEPS;
-    stage_flows(client, 500);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 500));
     stage_run(&stage, 1500, NULL); /* three times the silence */
-    stage_flows(client, 1000);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 1000));
     CHECK(stage_all_udp(&stage));
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
@@ -200,8 +198,7 @@ static void forged_icmp(void)
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
     before = fragments();
-    stage_flow(client, CHANNEL_RELIABLE, 2000, 5000, 10);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_RELIABLE, 2000, 5000, 10));
     CHECK_INT(fragments() - before, 0);
     stage.hook = NULL;
     finish(client);

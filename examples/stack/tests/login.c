@@ -203,8 +203,7 @@ static void server_key_changed(void)
     stage_enter_as(&stage, &config, 0); /* with the new one */
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
-    stage_flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 100));
     CHECK_INT(stage_counts(&stage).resumed, 1);
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
@@ -261,8 +260,7 @@ static void cipher(int client_without, int server_without)
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(client->client.session.path.seal.cipher, expected);
     server_each(stage.server, check_cipher, &expected);
-    stage_flows(client, 50);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 50));
     CHECK_INT(stage_counts(&stage).forged, 0);
     stage_close(&stage);
 }

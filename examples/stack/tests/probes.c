@@ -70,14 +70,12 @@ static void each_way(enum login_correction correction, size_t to_server, size_t 
     stage.config.settings.correction = (uint8_t)correction;
     stage.ways.delay = 2;
     client = enter(to_server, to_client);
-    flows(client, 50);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 50));
     CHECK(stage_run(&stage, 20000, is_found));
     CHECK(is_near(client_path()->pmtu.size, to_server));
     CHECK(is_near(server_path()->pmtu.size, to_client));
     client->relay.to_server.too_large = client->relay.to_client.too_large = 0;
-    flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 100));
     CHECK_INT(client->relay.to_server.too_large + client->relay.to_client.too_large, 0);
     CHECK(session_has_udp(&client->client.session) && client->relay.to_server.passed > 500);
     CHECK(session_fits(&client->client.session) <= to_server - PATH_OVERHEAD - 1);
@@ -97,8 +95,7 @@ static void largest_messages(void)
     channels = &client->client.session.channels;
     CHECK_INT(channels->unreliable_largest, PACKET_LARGEST - PATH_OVERHEAD - 1);
     stage_flow(client, CHANNEL_RELIABLE, 20, channels->reliable.largest, 2);
-    stage_flow(client, CHANNEL_UNRELIABLE, 50, channels->unreliable_largest, 4);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_UNRELIABLE, 50, channels->unreliable_largest, 4));
     stage_run(&stage, 500, NULL);
     CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 50);
     finish(client);
@@ -167,8 +164,7 @@ static void an_end_without_probes(int server)
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(client_path()->pmtu.size, 1400);
     CHECK_INT(server_path()->pmtu.size, 1400);
-    flows(client, 50);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 50));
     CHECK_INT(client_path()->pmtu.probes + server_path()->pmtu.probes, 0);
     CHECK_INT(client->relay.to_server.too_large + client->relay.to_client.too_large, 0);
     CHECK_INT(client->client.session.channels.reliable.kcp->mtu, 1400 - PATH_OVERHEAD - 1);

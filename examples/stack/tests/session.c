@@ -39,12 +39,10 @@ static void flows(struct stage_client *client, uint32_t count)
 static void good_network(void)
 {
     struct stage_client *client;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     stage_flow(client, CHANNEL_BULK, 10, 200000, 4);
     stage_flow(client, CHANNEL_RELIABLE, 50, 30000, 4);
-    stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4));
     stage_run(&stage, 50, NULL);
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 150); /* a slow machine loses some in its own buffers */
     CHECK_INT(stage_counts(&stage).falls, 0);
@@ -98,8 +96,7 @@ static void bad_network(enum login_correction correction, uint64_t salt)
     stage.ways.delay = 3;
     stage.ways.jitter = 10;
     client = stage_begin_udp(&stage, 1);
-    flows(client, 200);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 200));
     stage_run(&stage, 50, NULL);
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 100);
     CHECK(client->relay.to_server.lost > 0 && client->relay.to_client.lost > 0);
@@ -123,8 +120,7 @@ static void handshake_lost(void)
     client = stage_begin(&stage, 1);
     client->relay.to_server.loss = 100;
     CHECK(stage_run(&stage, 20000, stage_all_open));
-    flows(client, 50);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 50));
     CHECK(stage_run(&stage, 20000, six_were_lost));
     CHECK_INT(stage_counts(&stage).using_udp, 0);
     client->relay.to_server.loss = 0;
@@ -151,8 +147,7 @@ static void never_udp(int server, int client_too)
     client = stage_enter_as(&stage, &config, 0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 100);
-    stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10));
     stage_run(&stage, 600, NULL); /* two heartbeats */
     CHECK_INT(client->opens, 1);
     CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 100);
@@ -168,8 +163,7 @@ static void blocked(int to_server, int to_client)
     stage.ways.delay = 2;
     stage.config.settings.silence = 300;
     client = stage_begin_udp(&stage, 1);
-    flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 100));
     flows(client, 1000);
     stage_run(&stage, 30, NULL);
     CHECK(!stage_is_done(&stage)); /* in the middle */
@@ -182,8 +176,7 @@ static void blocked(int to_server, int to_client)
     client->relay.to_server.loss = client->relay.to_client.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     inputs = client->relay.to_client.passed;
-    flows(client, 1200);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 1200));
     CHECK(client->relay.to_client.passed > inputs + 100);
     CHECK_INT(client->opens, 1);
     finish();
@@ -195,12 +188,10 @@ static void socket_of_the_old_network_was_kept(void)
     struct sockaddr_in nowhere, own;
     int sink = loopback_socket(SOCK_DGRAM, &nowhere), old = loopback_socket(SOCK_DGRAM, &own);
     struct stage_client *client;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     CHECK_INT(connect(old, (struct sockaddr *)&nowhere, sizeof nowhere), 0);
     CHECK(dup2(old, client->client.udp.fd) >= 0);
-    flows(client, 100);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(flows(client, 100));
     CHECK_INT(client->client.session.path.falls, 1);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK(client->opens == 1 && stage_counts(&stage).resumed == 0);
@@ -328,11 +319,9 @@ static void session_lives_by_udp_alone(void)
     client = stage_begin_udp(&stage, 1);
     ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
-    stage_flow(client, CHANNEL_RELIABLE, 500, 700, 30);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_RELIABLE, 500, 700, 30));
     stage_run(&stage, 4000, NULL); /* longer than `dead` */
-    stage_flow(client, CHANNEL_RELIABLE, 1000, 700, 30);
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flow(client, CHANNEL_RELIABLE, 1000, 700, 30));
     CHECK_INT(stage_counts(&stage).without_tcp, 1);
     CHECK_INT(client->opens, 1);
     CHECK_INT(client->closes, 0);
@@ -356,8 +345,7 @@ static void end_all(void *user, struct peer *peer)
 static void ended(void)
 {
     struct stage_client *client;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin_udp(&stage, 0);
+    client = stage_open(&stage, seed, 0);
     server_each(stage.server, end_all, NULL);
     CHECK(stage_run(&stage, 20000, two_opens));
     CHECK_INT(client->end, SESSION_LEFT);

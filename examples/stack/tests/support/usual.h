@@ -18,6 +18,13 @@
         return expression;                                                                                             \
     }
 
+/* What these flows send comes back, all of it. */
+#define RETURNS(flows)                                                                                                 \
+    do {                                                                                                               \
+        flows;                                                                                                         \
+        CHECK(stage_run(&stage, 20000, stage_is_done));                                                                \
+    } while (0)
+
 /* Runs a part and says how long it took. */
 #define RUN(part)                                                                                                      \
     do {                                                                                                               \
@@ -53,12 +60,25 @@ static inline struct stage_client *stage_begin(struct stage *stage, int with_rel
     return stage_enter(stage, with_relay);
 }
 
+static inline struct stage_client *stage_enter_udp(struct stage *stage, int with_relay)
+{
+    struct stage_client *client = stage_enter(stage, with_relay);
+    CHECK(stage_run(stage, 20000, stage_all_udp));
+    return client;
+}
+
 /* The server and a client that has UDP. */
 static inline struct stage_client *stage_begin_udp(struct stage *stage, int with_relay)
 {
-    struct stage_client *client = stage_begin(stage, with_relay);
-    CHECK(stage_run(stage, 20000, stage_all_udp));
-    return client;
+    CHECK_INT(stage_start(stage), 0);
+    return stage_enter_udp(stage, with_relay);
+}
+
+/* The same, with the usual settings. */
+static inline struct stage_client *stage_open(struct stage *stage, uint64_t seed, int with_relay)
+{
+    CHECK_INT(stage_init(stage, seed), 0);
+    return stage_begin_udp(stage, with_relay);
 }
 
 /* A socket that listens somewhere else than the server. Gives the settings of a client that takes it for the server. */
