@@ -59,14 +59,14 @@ impl<'a> Kcp<'a> {
         let prior_una = Sn(kcp.snd_una.get());
         let prior_in_flight = kcp.nsnd_buf.get();
         if let Some(extras) = kcp.extras() {
-            extras.packet_arrived(&kcp, packet.clone());
+            extras.packet_arrived(&kcp, &packet);
         }
         kcp.ackedlen.set(0);
         if kcp.logs(log_mask::INPUT) {
             kcp = kcp.log_input(packet.size())?;
         }
         if packet.is_null() || packet.size() < HEADER_LEN as i32 {
-            kcp.note_refusal();
+            kcp.note_refusal(packet.size());
             return Ok(NOT_OURS);
         }
         kcp.sync();
@@ -89,7 +89,7 @@ impl<'a> Kcp<'a> {
             }
         }
         if answer != DONE {
-            kcp.note_refusal();
+            kcp.note_refusal(0);
             return Ok(answer);
         }
         if let Some(ack) = acked.latest
@@ -170,12 +170,12 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// `ikcp_input` returns an error for this packet.
+    /// `ikcp_input` returns an error for a packet, whose size may be negative.
     #[cold]
     #[inline(never)]
-    fn note_refusal(&self) {
+    fn note_refusal(&self, size: i32) {
         if let Some(extras) = self.extras() {
-            extras.packet_refused();
+            extras.packet_refused(size);
         }
     }
 

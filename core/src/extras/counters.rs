@@ -3,14 +3,18 @@
 
 use core::cell::Cell;
 
-use super::{Extras, IKCPX_STATS};
+use super::{EXPIRING, Extras, IKCPX_STATS, LIMITED};
 use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_WASK};
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment};
 use crate::seq::{Millis, Sn};
+use crate::wire::Header;
 
 /// Period over which the delivery rate is measured, ms.
 const RATE_PERIOD: u32 = 1000;
+
+/// `Counters::shortest` before the first round trip.
+const NO_RTT: u32 = i32::MAX.cast_unsigned();
 
 /// What segments in `snd_queue` wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,8 +26,40 @@ enum Limit {
     Control,
 }
 
+/// Packets given to `input`, below the sign, which says that they are looked into: a test of both is one instruction.
+pub(super) struct Arrived(Cell<i64>);
+
+impl Arrived {
+    /// Counts one. True if it has to be looked into.
+    #[inline(always)]
+    fn count(&self) -> bool {
+        self.0.set(self.0.get().wrapping_add(1));
+        self.0.get() < 0
+    }
+
+    pub(super) fn look_into_packets(&self, wanted: bool) {
+        let sign = if wanted { i64::MIN } else { 0 };
+        self.0.set(self.0.get() & i64::MAX | sign);
+    }
+
+    fn number(&self) -> u64 {
+        self.0.get().cast_unsigned() & i64::MAX.cast_unsigned()
+    }
+
+    fn restart(&self) {
+        self.0.set(self.0.get() & i64::MIN);
+    }
+}
+
 pub(super) struct Counters {
+    /// Without what stands below.
     pub(super) stats: IKCPX_STATS,
+    /// For `packets_sent`, away from `bytes_sent`: the compiler adds to neighbours at once, which takes more instructions.
+    sent: Cell<u64>,
+    /// For `packets_received`.
+    pub(super) arrived: Arrived,
+    /// For `rtt_min`: the complement of the shortest round trip, or `NO_RTT`, which is longer than any.
+    shortest: Cell<u32>,
     /// The program has asked for counters.
     pub(super) asked: Cell<bool>,
     limit: Cell<Limit>,
@@ -32,7 +68,7 @@ pub(super) struct Counters {
     /// Up to when time was counted, and the sequence numbers at that time.
     clock: Cell<Millis>,
     next_sn: Cell<u32>,
-    arrived: Cell<u32>,
+    arrived_sn: Cell<u32>,
     /// When the rate was computed, and the bytes delivered until then.
     rate_since: Cell<Millis>,
     rate_bytes: Cell<u64>,
@@ -45,8 +81,9 @@ fn add(counter: &Cell<u64>, n: u32) {
 
 impl Extras {
     /// A packet of `len` bytes is handed to `output`.
+    #[inline(always)]
     pub(crate) fn packet_sent(&self, len: u32) {
-        add(&self.counters.stats.packets_sent, 1);
+        add(&self.counters.sent, 1);
         add(&self.counters.stats.bytes_sent, len);
     }
 
@@ -75,27 +112,34 @@ impl Extras {
         add(&self.counters.stats.duplicates_received, 1);
     }
 
-    /// `ikcp_input` returned an error.
-    pub(crate) fn packet_refused(&self) {
-        add(&self.counters.stats.packets_refused, 1);
+    /// `ikcp_input` returned an error for a packet of `size` bytes, which has been counted.
+    pub(crate) fn packet_refused(&self, size: i32) {
+        let stats = &self.counters.stats;
+        add(&stats.packets_refused, 1);
+        if size < 0 {
+            let bytes = stats.bytes_received.get();
+            let nonsense = u64::from(size.cast_unsigned());
+            stats.bytes_received.set(bytes.wrapping_sub(nonsense));
+        }
     }
 
     /// `ikcp_input` got a packet. `ackedlen` still has what the last packet acknowledged.
     #[inline(always)]
-    pub(crate) fn packet_arrived(&self, kcp: &Kcp<'_>, packet: Datagram) {
+    pub(crate) fn packet_arrived(&self, kcp: &Kcp<'_>, packet: &Datagram) {
         let stats = &self.counters.stats;
-        add(&stats.packets_received, 1);
-        add(&stats.bytes_received, packet.size().max(0).unsigned_abs());
+        add(&stats.bytes_received, packet.size().cast_unsigned());
         add(&stats.bytes_delivered, kcp.ackedlen.get());
-        if self.attention.get() != 0 {
-            self.look_at_packet(kcp, packet);
+        if self.counters.arrived.count() {
+            self.look_at_packet(kcp, packet.clone());
         }
     }
 
     #[cold]
     #[inline(never)]
     fn look_at_packet(&self, kcp: &Kcp<'_>, packet: Datagram) {
-        self.window_told(kcp.rmt_wnd.get());
+        if self.large.is_on() {
+            self.window_told(kcp.rmt_wnd.get());
+        }
         self.look_at_acks(packet, kcp.now());
     }
 
@@ -108,21 +152,36 @@ impl Extras {
         }
     }
 
+    /// Looks for acknowledgements of segments that were retransmitted. Every implementation puts acknowledgements at the front.
+    #[inline(always)]
     fn look_at_acks(&self, mut packet: Datagram, now: Millis) {
-        while let Some(header) = packet.header().map(|at| at.read()) {
-            if u32::from(header.cmd) == IKCP_CMD_ACK {
-                let (sn, ts) = (Sn(header.sn), Millis(header.ts));
-                // `input` need not have found the newest.
-                self.counters.round_trip(ts, now);
-                if let Some(needless) = self.resent.arrived(sn, ts) {
-                    add(&self.counters.stats.resent_needless, needless);
-                    self.needs_attention(u32::MAX);
-                }
+        while let Some(ack) = Extras::peek_ack(&packet) {
+            if self.resent.knows(Sn(ack.sn)) {
+                return self.take_acks(packet, now);
             }
-            if packet.payload(header.len).is_none() {
-                break;
-            }
+            _ = packet.header();
         }
+    }
+
+    fn peek_ack(packet: &Datagram) -> Option<Header> {
+        packet
+            .peek()
+            .filter(|first| u32::from(first.cmd) == IKCP_CMD_ACK && first.len == 0)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_acks(&self, mut packet: Datagram, now: Millis) {
+        while let Some(ack) = Extras::peek_ack(&packet) {
+            let (sn, ts) = (Sn(ack.sn), Millis(ack.ts));
+            // `input` measures the latest segment, but a retransmission of an earlier one may have left later.
+            self.counters.round_trip(ts, now);
+            if let Some(needless) = self.resent.arrived(sn, ts) {
+                add(&self.counters.stats.resent_needless, needless);
+            }
+            _ = packet.header();
+        }
+        self.choose_attention();
     }
 
     /// `segment` is retransmitted after its timeout.
@@ -147,8 +206,8 @@ impl Extras {
 
     fn note_resent(&self, segment: Segment<'_>, now: Millis) {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        let more = self.resent.note(sn, ts, now);
-        self.needs_attention(u32::from(more));
+        self.resent.note(sn, ts, now);
+        self.counters.arrived.look_into_packets(true);
     }
 
     /// A flush is about to admit `count` segments, which have waited `waited` ms in total and at most `longest` ms.
@@ -157,15 +216,70 @@ impl Extras {
         let (counters, now) = (&self.counters, kcp.now());
         let left = kcp.nsnd_que.get() > count;
         self.before_admission(kcp);
-        // After a clock that was set back the times are unknown.
-        if count > 0 && longest > 0 && waited.cast_signed() > 0 {
-            add(&counters.stats.queue_time, waited);
-            let max = &counters.stats.queue_time_max;
-            max.set(max.get().max(longest.unsigned_abs()));
+        if count > 0 {
+            counters.waited(waited, longest);
         }
         if left || counters.limit.get() != Limit::None {
-            counters.limited(if left { limit_of(kcp) } else { Limit::None }, now);
+            let limit = if left {
+                limit_of(kcp, kcp.send_window())
+            } else {
+                Limit::None
+            };
+            counters.change_limit(limit, now);
         }
+        self.choose_admission(kcp);
+    }
+
+    /// Segments wait in `snd_queue`, but a flush can admit none with this `window`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn stalled(&self, kcp: &Kcp<'_>, window: u32) {
+        let limit = if kcp.snd_queue().is_empty() {
+            Limit::None
+        } else {
+            limit_of(kcp, window)
+        };
+        if self.counters.limit.get() != limit {
+            self.admission.set(self.admission.get() | LIMITED);
+            self.counters.change_limit(limit, kcp.now());
+        }
+    }
+
+    /// What the next admission has to look at.
+    fn choose_admission(&self, kcp: &Kcp<'_>) {
+        let waits = self.counters.limit.get() != Limit::None;
+        let mut admission = 0;
+        if waits || self.link.is_watched() {
+            admission |= LIMITED;
+        }
+        if self.expires.get().is_some() || kcp.redundancy().is_some() {
+            admission |= EXPIRING;
+        }
+        self.admission.set(admission);
+    }
+
+    /// True if the next admission has to look for messages that expire.
+    #[inline(always)]
+    pub(crate) fn may_expire(&self) -> bool {
+        self.admission.get() & EXPIRING != 0
+    }
+
+    /// Counts what is about to be admitted if that is simple: all of `snd_queue`, which came in this millisecond or is a single
+    /// segment, and nothing has waited for a window before.
+    #[inline(always)]
+    pub(crate) fn counts_at_once(&self, kcp: &Kcp<'_>, room: i32, now: Millis) -> bool {
+        let count = kcp.nsnd_que.get().cast_signed();
+        if self.admission.get() != 0 || count > room {
+            return false;
+        }
+        let Some(first) = kcp.snd_queue().first() else {
+            return true;
+        };
+        let queued = Millis(first.ts.get());
+        if queued != now && count == 1 {
+            self.counters.one_waited(queued, now);
+        }
+        queued == now || count == 1
     }
 
     /// Messages were dropped from `snd_queue`.
@@ -181,8 +295,8 @@ impl Extras {
     /// A copy of `sn` is in a packet. Its acknowledgement will not tell which of the resends before it were for nothing.
     pub(crate) fn copy_sent(&self, sn: Sn) {
         add(&self.counters.stats.copies_sent, 1);
-        let forgotten = self.resent.forget_one(sn);
-        self.needs_attention(u32::from(forgotten).wrapping_neg());
+        self.resent.forget_one(sn);
+        self.choose_attention();
     }
 }
 
@@ -195,10 +309,11 @@ fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> 
     }
 }
 
-/// The smallest window, which limits the sender.
-fn limit_of(kcp: &Kcp<'_>) -> Limit {
+/// The smallest window, which limits the sender, where `in_force` is that of all.
+#[inline(always)]
+fn limit_of(kcp: &Kcp<'_>, in_force: u32) -> Limit {
     let (window, peer) = (kcp.snd_wnd.get(), kcp.rmt_wnd.get());
-    if kcp.send_window() < window.min(peer) {
+    if in_force < window.min(peer) {
         Limit::Control
     } else if peer < window {
         Limit::Peer
@@ -210,24 +325,39 @@ fn limit_of(kcp: &Kcp<'_>) -> Limit {
 impl Counters {
     #[inline(always)]
     fn round_trip(&self, ts: Millis, now: Millis) {
-        let (rtt, min) = (now.since(ts), &self.stats.rtt_min);
-        // 0 means none, as in `rx_srtt`.
-        if rtt >= 0 && (min.get() == 0 || rtt.unsigned_abs() < min.get()) {
-            min.set(rtt.unsigned_abs().max(1));
+        // The complement of a negative number is below `NO_RTT`.
+        let rtt = !now.since(ts).cast_unsigned();
+        if rtt > self.shortest.get() {
+            self.shortest.set(rtt);
         }
+    }
+
+    /// Segments have waited for so many milliseconds, all of them together, and the first of them.
+    #[inline(always)]
+    fn waited(&self, all: u32, longest: i32) {
+        // After a clock that was set back the times are unknown.
+        if longest > 0 && all.cast_signed() > 0 {
+            add(&self.stats.queue_time, all);
+            let max = &self.stats.queue_time_max;
+            max.set(max.get().max(longest.unsigned_abs()));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn one_waited(&self, queued: Millis, now: Millis) {
+        let waited = now.since(queued);
+        self.waited(waited.cast_unsigned(), waited);
     }
 
     /// Sets what limits the sender from now on.
-    #[inline(always)]
-    fn limited(&self, limit: Limit, now: Millis) {
-        if self.limit.get() != limit {
-            self.count_limited(now);
-            self.limit.set(limit);
-        }
+    #[inline(never)]
+    fn change_limit(&self, limit: Limit, now: Millis) {
+        self.count_limited(now);
+        self.limit.set(limit);
     }
 
     /// Counts the time up to `now` for what has limited the sender.
-    #[inline(never)]
     fn count_limited(&self, now: Millis) {
         let stats = &self.stats;
         let counter = match self.limit.get() {
@@ -256,18 +386,6 @@ impl Counters {
 }
 
 impl Kcp<'_> {
-    /// Segments wait in `snd_queue`, but a flush can admit none.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn note_stall(&mut self) {
-        self.expire_messages(self.now());
-        if let Some(Extras { counters, .. }) = self.extras() {
-            let empty = self.snd_queue().is_empty();
-            let limit = if empty { Limit::None } else { limit_of(self) };
-            counters.limited(limit, self.now());
-        }
-    }
-
     /// Begins to count; all counters are zero.
     pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
@@ -279,7 +397,10 @@ impl Kcp<'_> {
         counters.stats.bytes_delivered.set(acked);
         counters.rate_bytes.set(acked);
         counters.next_sn.set(self.snd_nxt.get());
-        counters.arrived.set(self.arrived());
+        counters.arrived_sn.set(self.arrived());
+        counters.sent.set(0);
+        counters.arrived.restart();
+        counters.shortest.set(NO_RTT);
     }
 
     /// Counts from fields of the object. Called often enough that they do not wrap in between.
@@ -289,18 +410,22 @@ impl Kcp<'_> {
         add(&stats.time, now.elapsed_since(counters.clock.replace(now)));
         for (number, seen, counter) in [
             (self.snd_nxt.get(), &counters.next_sn, &stats.segments_sent),
-            (self.arrived(), &counters.arrived, &stats.segments_received),
+            (
+                self.arrived(),
+                &counters.arrived_sn,
+                &stats.segments_received,
+            ),
         ] {
             // A program that resets the connection sets these numbers back.
             let more = Sn(number).since(Sn(seen.replace(number)));
             add(counter, more.max(0).unsigned_abs());
         }
         counters.measure_rate(now);
-        if state.attention.get() != 0 {
+        if state.resent.remembers() {
             let timeout = self.rx_rto.get().cast_unsigned();
             let late = now.plus(timeout.wrapping_mul(2).wrapping_neg());
-            let forgotten = state.resent.forget(Sn(self.snd_una.get()), late);
-            state.needs_attention(forgotten.wrapping_neg());
+            state.resent.forget(Sn(self.snd_una.get()), late);
+            state.choose_attention();
         }
     }
 
@@ -310,6 +435,13 @@ impl Kcp<'_> {
         let counters = &state.counters;
         counters.count_limited(self.now());
         let stats = &counters.stats;
+        stats.packets_sent.set(counters.sent.get());
+        stats.packets_received.set(counters.arrived.number());
+        // 0 means none, as in `rx_srtt`.
+        stats.rtt_min.set(match counters.shortest.get() {
+            NO_RTT => 0,
+            shortest => (!shortest).max(1),
+        });
         stats.rtt_smoothed.set(self.rx_srtt.get().cast_unsigned());
         stats
     }

@@ -22,6 +22,12 @@ pub(super) struct Large {
     window: Cell<u32>,
 }
 
+impl Large {
+    pub(super) fn is_on(&self) -> bool {
+        self.on.get()
+    }
+}
+
 impl Extras {
     /// The last packet told `window`.
     #[inline(always)]
@@ -62,7 +68,7 @@ impl Kcp<'_> {
         if large.on.replace(on) != on {
             large.heard.set(false);
             large.window.set(0);
-            state.needs_attention(if on { 1 } else { u32::MAX });
+            state.choose_attention();
         }
         0
     }

@@ -47,6 +47,11 @@ impl Extras {
 }
 
 impl Link {
+    /// True if it matters when a segment is acknowledged.
+    pub(super) fn is_watched(&self) -> bool {
+        self.patience.get() != 0
+    }
+
     /// Notes progress if a segment was acknowledged since the last look, or none is in flight.
     #[inline(never)]
     fn look(&self, kcp: &Kcp<'_>) {

@@ -38,8 +38,8 @@ pub type DeadLink = unsafe extern "C" fn(kcp: *mut IKCPCB, user: *mut c_void);
 
 /// What a connection records for its extras. Zeroed memory is a valid value.
 pub(crate) struct Extras {
-    /// Reasons to look into arriving packets: the segments in `resent`, and large messages.
-    attention: Cell<u32>,
+    /// What the next admission of segments has to look at, as `LIMITED` and `EXPIRING` say.
+    admission: Cell<u8>,
     counters: Counters,
     resent: Resent,
     link: Link,
@@ -51,9 +51,16 @@ pub(crate) struct Extras {
 // SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
 unsafe impl Zeroed for Extras {}
 
+/// In `Extras::admission`: segments wait, or the link must make progress.
+const LIMITED: u8 = 1;
+/// In `Extras::admission`: messages may expire, or redundancy is on.
+const EXPIRING: u8 = 2;
+
 impl Extras {
-    fn needs_attention(&self, more: u32) {
-        self.attention.set(self.attention.get().wrapping_add(more));
+    /// Arriving packets are looked into while there are segments in `resent`, or large messages.
+    fn choose_attention(&self) {
+        let wanted = self.resent.remembers() || self.large.is_on();
+        self.counters.arrived.look_into_packets(wanted);
     }
 }
 
@@ -66,7 +73,16 @@ impl Kcp<'_> {
 
     /// The extras, which are created at the first call. `None` without memory.
     fn ask(&self) -> Option<&Extras> {
-        self.private().extras.get_or_zeroed()
+        let extras = self.private().extras.get_or_zeroed();
+        self.watch_admission();
+        extras
+    }
+
+    /// The next admission looks at everything, because a setting has changed.
+    pub(crate) fn watch_admission(&self) {
+        if let Some(extras) = self.extras() {
+            extras.admission.set(LIMITED | EXPIRING);
+        }
     }
 
     /// Counts from the first call on. Copies the counters to `stats`, up to `size` bytes, and fills the rest with zeros. Returns

@@ -2,6 +2,7 @@
 
 use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
+use crate::extras::Extras;
 use crate::index::{Admission, Bookmark};
 use crate::kcp::Kcp;
 use crate::segment::Segment;
@@ -36,8 +37,7 @@ impl<'a> Kcp<'a> {
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
-        let has_extras = self.extras().is_some();
-        if has_extras {
+        if self.extras().is_some_and(Extras::may_expire) {
             self.expire_messages(current);
         }
         let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
@@ -45,7 +45,9 @@ impl<'a> Kcp<'a> {
             self.fit_tail();
         }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let Numbered { sn, last, .. } = if has_extras {
+        let Numbered { sn, last, .. } = if let Some(extras) = self.extras()
+            && !extras.counts_at_once(self, room, current)
+        {
             self.number_and_count(current, window, wnd)
         } else {
             self.number::<false>(current, window, wnd)
@@ -76,6 +78,9 @@ impl<'a> Kcp<'a> {
             .snd_queue()
             .first()
             .map_or(current.0, |first| first.ts.get());
+        if self.redundancy().is_some() {
+            self.note_departures(window);
+        }
         let numbered = self.number::<true>(current, window, wnd);
         let count = numbered.sn.forward_from(self.next_sn());
         let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
@@ -86,10 +91,10 @@ impl<'a> Kcp<'a> {
         numbered
     }
 
-    /// Numbers the first segments of `snd_queue` as far as the window allows. With `EXTRAS` it adds up when they were queued, which
-    /// `send` has recorded, and notes which of them expire.
+    /// Numbers the first segments of `snd_queue` as far as the window allows. With `COUNTS` it adds up when they were queued, which
+    /// `send` has recorded.
     #[inline(always)]
-    fn number<const EXTRAS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+    fn number<const COUNTS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
         let queue = self.snd_queue();
         let edge = Sn(self.snd_una.get()).plus(window);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
@@ -98,9 +103,8 @@ impl<'a> Kcp<'a> {
         while let Some(segment) = at
             && sn.before(edge)
         {
-            if EXTRAS {
+            if COUNTS {
                 queued = queued.wrapping_add(segment.ts.get());
-                self.note_departure(segment, sn);
             }
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);

@@ -12,6 +12,7 @@ mod transmit;
 use crate::callback::Released;
 use crate::congestion::Loss;
 use crate::consts::log_mask;
+use crate::extras::Extras;
 use crate::index::Bookmark;
 use crate::index::Scope;
 use crate::kcp::{Back, Kcp};
@@ -202,8 +203,11 @@ impl<'a> Kcp<'a> {
         } else if self.admits(self.send_window()) {
             Work::Admission
         } else {
-            if self.extras().is_some() {
-                self.note_stall();
+            if self.extras().is_some_and(Extras::may_expire) {
+                self.expire_messages(self.now());
+            }
+            if let Some(extras) = self.extras() {
+                extras.stalled(self, self.send_window());
             }
             Work::Nothing
         }

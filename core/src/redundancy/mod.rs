@@ -134,6 +134,7 @@ impl Kcp<'_> {
         if let Some(redundancy) = redundancy {
             redundancy.set(percent);
             self.choose_ways();
+            self.watch_admission();
         }
         percent == 0 || redundancy.is_some()
     }
@@ -150,6 +151,7 @@ impl Kcp<'_> {
         if let Some(redundancy) = redundancy {
             redundancy.stubs.set(stub);
             self.choose_ways();
+            self.watch_admission();
         }
         stub.is_none() || redundancy.is_some()
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::{size_of, transmute};
+use std::ptr::null_mut;
 
 use crate::kcp::Kcp;
 use crate::layout::{Ikcpcb, Ops};
@@ -13,6 +14,9 @@ pub type Setting = unsafe extern "C" fn(*mut Ikcpcb, c_int) -> c_int;
 
 /// `int function(ikcpcb *kcp, const char *data, int len, int value)`
 type WithBytes = unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) -> c_int;
+
+/// `int ikcpx_stats(ikcpcb *kcp, struct IKCPX_STATS *stats, size_t size)`
+type Stats = unsafe extern "C" fn(*mut Ikcpcb, *mut c_void, usize) -> c_int;
 
 /// `ikcpx_send_until` and `ikcpx_stub`.
 #[derive(Clone, Copy)]
@@ -88,6 +92,15 @@ impl<O> Kcp<O> {
         let length = c_int::try_from(stub.len()).expect("a stub of 2 GiB");
         // SAFETY: the object is alive and the buffer has `length` bytes.
         unsafe { (expiry.stub)(self.raw(), stub.as_ptr().cast(), length, 0) }
+    }
+
+    /// Counts from now on, as a program that has called `ikcpx_stats` once.
+    pub fn begin_to_count(&mut self) {
+        let stats = self.library().symbol("ikcpx_stats");
+        let stats = stats.expect("a library with ikcpx_stats");
+        // SAFETY: ikcpx.h declares the function so; it takes NULL for a program that only wants it to count.
+        let answer = unsafe { transmute::<*mut c_void, Stats>(stats)(self.raw(), null_mut(), 0) };
+        assert_eq!(answer, 0, "no memory for counters");
     }
 
     /// The state of the congestion control, if it is one of the library's own.

@@ -74,14 +74,30 @@ pub const CONVERSATION: u32 = 0x2211_4433;
 
 /// Any library with the C interface.
 #[derive(Clone, Copy)]
-pub struct Shared(pub &'static Library);
+pub struct Shared {
+    pub library: &'static Library,
+    /// Its connections count, for `ikcpx_stats`.
+    pub counting: bool,
+}
+
+impl Shared {
+    pub fn new(library: &'static Library) -> Shared {
+        Shared {
+            library,
+            counting: false,
+        }
+    }
+}
 
 impl Implementation for Shared {
     type Endpoint = Kcp<ToWire>;
 
     fn endpoint(&self, settings: Settings, wire: Option<Wire>) -> Self::Endpoint {
-        let mut kcp =
-            Kcp::with_output(self.0, CONVERSATION, ToWire(wire)).expect("memory for a connection");
+        let mut kcp = Kcp::with_output(self.library, CONVERSATION, ToWire(wire))
+            .expect("memory for a connection");
+        if self.counting {
+            kcp.begin_to_count();
+        }
         kcp.nodelay(1, 10, 2, 1);
         let window = i32::try_from(settings.window).expect("a window");
         kcp.wndsize(window, window);

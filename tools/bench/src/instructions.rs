@@ -39,12 +39,17 @@ pub struct Options {
     /// Only pieces of work whose name contains this; may be repeated
     #[arg(long, value_name = "PART", conflicts_with = "record")]
     scenario: Vec<String>,
+    /// All connections count for `ikcpx_stats`, which shows with --check what that costs
+    #[arg(long, conflicts_with = "record")]
+    counting: bool,
 }
 
 #[derive(Args)]
 pub struct Once {
     #[arg(long)]
     library: PathBuf,
+    #[arg(long)]
+    counting: bool,
     name: String,
 }
 
@@ -177,7 +182,14 @@ pub fn once(once: &Once) -> Result<()> {
         .into_iter()
         .find(|(name, _)| *name == once.name)
         .with_context(|| format!("no piece of work is called {}", once.name))?;
-    let units = match timed(&Shared(library), work, SEED) {
+    let units = match timed(
+        &Shared {
+            library,
+            counting: once.counting,
+        },
+        work,
+        SEED,
+    ) {
         Some(Outcome::Delivered(run)) => match work {
             // A stream is read in whole segments.
             Work::Transfer(work) if work.stream => run.bytes / work.message as u64,
@@ -237,7 +249,7 @@ pub fn run(options: &Options) -> Result<()> {
             options.scenario.is_empty() || options.scenario.iter().any(|part| name.contains(part))
         })
         .collect();
-    let counts = count_all(&library, &chosen)?;
+    let counts = count_all(&library, &chosen, options.counting)?;
     let all = options.scenario.is_empty() && !interrupt::requested();
     interrupt::tell(format!(
         "{} of {} pieces of work",
@@ -266,7 +278,11 @@ fn rustc_version() -> Result<String> {
 }
 
 /// Counts on all processors at once, which does not change what is counted.
-fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Count)>> {
+fn count_all<'a>(
+    library: &File,
+    names: &[&'a str],
+    counting: bool,
+) -> Result<Vec<(&'a str, Count)>> {
     let bar = progress::ticking(names.len() as u64, "pieces of work");
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, Count)>> {
@@ -276,7 +292,7 @@ fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Coun
             let Some(name) = names.get(at) else {
                 return Ok(counts);
             };
-            match count(library, name) {
+            match count(library, name, counting) {
                 // valgrind receives Ctrl-C too.
                 _ if interrupt::requested() => return Ok(counts),
                 counted => counts.push((at, counted?)),
@@ -301,7 +317,7 @@ fn count_all<'a>(library: &File, names: &[&'a str]) -> Result<Vec<(&'a str, Coun
         .collect())
 }
 
-fn count(library: &File, name: &str) -> Result<Count> {
+fn count(library: &File, name: &str, counting: bool) -> Result<Count> {
     let directory = tempfile::tempdir()?;
     let profile = directory.path().join("profile");
     let output = Command::new("valgrind")
@@ -314,6 +330,7 @@ fn count(library: &File, name: &str) -> Result<Count> {
         .arg(std::env::current_exe()?)
         .args(["once", "--library"])
         .arg(library)
+        .args(counting.then_some("--counting"))
         .arg(name)
         .output()
         .context("cannot run valgrind")?;

@@ -137,7 +137,7 @@ impl Subject {
                     Some(archive) => Some(Outcome::Bytes(size::added_text(archive)?)),
                     None => None,
                 },
-                _ => timed(&Shared(library), work, seed),
+                _ => timed(&Shared::new(library), work, seed),
             },
         })
     }
