@@ -130,6 +130,7 @@ impl Kcp<'_> {
 
     /// The same, from the list itself. Segments that the last flush had to leave are due at the next flush, and not before.
     #[cold]
+    #[inline(never)]
     pub(crate) fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {
         let list = self.snd_buf();
         let mut earliest = i32::MAX;

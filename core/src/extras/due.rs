@@ -64,6 +64,12 @@ impl Kcp<'_> {
         redundancy.wait(now).unwrap_or(NEVER)
     }
 
+    /// True if a segment in flight is due; works without the index.
+    #[inline(never)]
+    fn walks_to_due(&self, now: Millis) -> bool {
+        !self.walks_past_nothing_due(now)
+    }
+
     /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.
     fn until_segment(&self, now: Millis) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
@@ -77,21 +83,18 @@ impl Kcp<'_> {
         }
         let index = &private.sent;
         if index.is_off() {
-            if !self.walks_past_nothing_due(now) {
+            if self.walks_to_due(now) {
                 return 0;
             }
             return self.walk_to_deadline(now, None);
         }
-        let due = self.due(now, self.resent());
-        index.adopt_limit(due.limit);
+        index.adopt_limit(self.due(now, self.resent()).limit);
         let is_due = index.has_unsent()
-            || (!index.is_quiet(due)
-                && if index.are_few() {
-                    index.apply_skips(list);
-                    !self.walks_past_nothing_due(now)
-                } else {
-                    index.seek(list, Scope::Due, None, due).is_some()
-                });
+            || match self.first_due(now, self.resent()) {
+                (Scope::Unsent, _) => false,
+                (Scope::Due, first) => first.is_some(),
+                (Scope::All, _) => self.walks_to_due(now),
+            };
         if is_due {
             return 0;
         }

@@ -72,6 +72,8 @@ impl Kcp<'_> {
     }
 
     /// The extras, which are created at the first call. `None` without memory.
+    #[cold]
+    #[inline(never)]
     fn ask(&self) -> Option<&Extras> {
         let extras = self.private().extras.get_or_zeroed();
         self.watch_admission();

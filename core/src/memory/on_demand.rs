@@ -27,6 +27,8 @@ unsafe impl Zeroed for Redundancy {}
 
 impl<T: Zeroed> OnDemand<T> {
     /// The `T`, which is zeroed if it is new. `None` without memory.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn get_or_zeroed(&self) -> Option<&T> {
         // SAFETY: the promise of `Zeroed`.
         unsafe { self.get_or_write(|at| at.write_bytes(0, 1)) }

@@ -330,7 +330,7 @@ impl<'a> Kcp<'a> {
 
     /// Which segments a flush has to visit, and the first of them.
     #[inline(never)]
-    fn first_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
+    pub(crate) fn first_due(&self, current: Millis, resent: u32) -> (Scope, Option<Bookmark>) {
         let due = self.due(current, resent);
         let scope = self.scope(due);
         let index = &self.private().sent;
