@@ -248,6 +248,35 @@ fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
 }
 
 #[test]
+fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
+    heap::install();
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(10));
+    let (mut now, mut next) = (0, u32::MAX - 100);
+    for _ in 0..400 {
+        end.send(SIZE);
+        let left = departures(&mut end, now..now + 10);
+        now += 10;
+        acknowledge(&mut end, next, left[0].0 as u32);
+        next = next.wrapping_add(1);
+    }
+    // What arrives of this one is its retransmission.
+    end.send(SIZE);
+    let left = departures(&mut end, now..now + 100);
+    now += 100;
+    acknowledge(&mut end, next, left[1].0 as u32);
+    for _ in 0..10 {
+        end.send(SIZE);
+        end.kcp().flush();
+        let sizes: Vec<usize> = end.packets().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [24 + SIZE as usize], "nothing has been earned since");
+        now += 1;
+        end.update(now);
+        assert!(end.packets().is_empty());
+    }
+}
+
+#[test]
 fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
     heap::install();
     let end = Endpoint::new(&settings(false, 1400), 0);

@@ -152,6 +152,17 @@ impl Packet {
         }
     }
 
+    /// Appends the payload of `segment` alone. Without memory nothing is appended.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn put_payload(&self, buffer: &Cell<*mut c_char>, segment: Segment) {
+        let len = segment.len.get();
+        if let Some(to) = self.advance(buffer, len) {
+            // SAFETY: there is room for `len` bytes, and a segment holds `len` bytes.
+            unsafe { ptr::copy_nonoverlapping(segment.payload(), to, len as usize) };
+        }
+    }
+
     /// Appends `segment`, header and payload. False without memory.
     #[inline(never)]
     pub(crate) fn put_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment) -> bool {

@@ -69,29 +69,29 @@ impl<'a> Kcp<'a> {
         let now = walk.round.current;
         let lateness = redundancy.lateness(self.rx_srtt.get(), self.rx_rttval.get());
         let mut rides = sent && self.private().packet.len() > 0;
-        for segment in self.few_in_flight() {
-            let sn = Sn(segment.sn.get());
-            if redundancy.needs(sn, now, lateness)
-                && (rides || redundancy.affords_packet())
-                && self.put_copy(redundancy, walk, segment, Reason::Needed)
-            {
-                redundancy.copied(sn, now, segment.len.get(), !rides);
-                rides = true;
-            }
-        }
-        if rides {
-            for segment in self.few_in_flight() {
-                if redundancy.is_late(Sn(segment.sn.get()), now, lateness) {
-                    self.ride(redundancy, walk, segment);
-                }
-            }
-            let mut at = self.snd_buf().last();
+        for reason in [Reason::Needed, Reason::Late, Reason::Fresh] {
+            let newest_first = reason == Reason::Fresh;
+            let list = self.snd_buf();
+            let mut at = if newest_first {
+                list.last()
+            } else {
+                list.first()
+            };
             for _ in 0..TRACKED {
                 let Some(segment) = at else { break };
-                if redundancy.left_once(Sn(segment.sn.get()), now) {
-                    self.ride(redundancy, walk, segment);
+                let sn = Sn(segment.sn.get());
+                if redundancy.wants(sn, reason, now, lateness)
+                    && (rides || (reason == Reason::Needed && redundancy.affords_packet()))
+                    && self.put_copy(redundancy, walk, segment, reason)
+                {
+                    redundancy.copied(sn, now, segment.len.get(), !rides);
+                    rides = true;
                 }
-                at = self.snd_buf().prev(segment);
+                at = if newest_first {
+                    list.prev(segment)
+                } else {
+                    list.next(segment)
+                };
             }
         }
         for segment in self.few_in_flight() {
@@ -104,14 +104,6 @@ impl<'a> Kcp<'a> {
         let list = self.snd_buf();
         let from = list.first().map(|first| list.from(first));
         from.into_iter().flatten().take(TRACKED as usize)
-    }
-
-    /// Writes a copy if there is room, and if no other copy needs the bytes more.
-    fn ride(&self, redundancy: &Redundancy, walk: &mut Walk, segment: Segment<'_>) {
-        if self.put_copy(redundancy, walk, segment, Reason::Room) {
-            let now = walk.round.current;
-            redundancy.copied(Sn(segment.sn.get()), now, segment.len.get(), false);
-        }
     }
 
     /// Writes a copy into the packet if it fits and the budget covers it.
@@ -130,9 +122,8 @@ impl<'a> Kcp<'a> {
     /// The same for one whose bytes are there.
     fn write_copy(&self, walk: &mut Walk, segment: Segment<'_>) -> bool {
         let len = segment.len.get();
-        let packet = &self.private().packet;
-        let mut writer = packet.writer(&self.buffer, self.mtu.get());
-        if !writer.fits(len) {
+        let (packet, need) = (&self.private().packet, IKCP_OVERHEAD.saturating_add(len));
+        if !self.fits(need) || !packet.can_hold(&self.buffer, packet.len().saturating_add(need)) {
             return false;
         }
         let Round { current, wnd, .. } = walk.round;
@@ -142,8 +133,8 @@ impl<'a> Kcp<'a> {
             una: self.rcv_nxt.get(),
             ..segment.header()
         };
-        writer.put(&header.emit(), segment);
-        packet.commit(writer);
+        packet.put_header(&self.buffer, &header.emit());
+        packet.put_payload(&self.buffer, segment);
         walk.spend(len);
         if let Some(extras) = self.extras() {
             extras.copy_sent(Sn(segment.sn.get()));

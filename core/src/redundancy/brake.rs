@@ -1,29 +1,33 @@
 //! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
 //! Jitter spreads round-trip times and hardly moves the minimum of many; a queue moves it. The share of the budget that is spent
-//! begins at a fifth and grows slowly. When the minimum of a short window is well above that of the last half minute, nothing is
-//! spent until it has come down, and from then on less than the share that filled the queue.
+//! begins at less than half and grows slowly. When all of some samples in a row are well above the minimum of the last half minute, nothing
+//! is spent until it has come down, and from then on less than the share that filled the queue.
 
 use core::cell::Cell;
 
 use crate::seq::Millis;
 
-/// Length of a short window, ms, and the least number of samples in it.
-const WINDOW: u32 = 500;
-const SAMPLES: u32 = 24;
+/// Between two steps of growth there are at least so many milliseconds, and samples.
+const PERIOD: u32 = 500;
+const SAMPLES: u32 = 16;
+
+/// After so many samples in a row that a queue delays, nothing is spent until one is not delayed, and it is taken for a queue.
+const SUSPICIOUS: u32 = 8;
+const CERTAIN: u32 = 12;
 
 /// How long a minimum is valid, ms: at least this, at most twice as long.
 const BELIEVED: u32 = 30_000;
 
-/// In units of which [`Brake::WHOLE`] is the whole budget: the first share, its growth per window, and the growth of the ceiling
-/// per window after `HELD` ms without a queue.
-const START: u32 = 48;
-const STEP: u32 = 16;
+/// In units of which [`Brake::WHOLE`] is the whole budget: the first share, its growth per step, and the growth of the ceiling
+/// per step after `HELD` ms without a queue.
+const START: u32 = 112;
+const STEP: u32 = 24;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
 
 /// A queue adds at least this to the minimum, ms, plus a quarter of the minimum.
-const QUEUE: u32 = 15;
+const QUEUE: u32 = 30;
 
 /// Zero is a valid state; `begin` sets the rest.
 #[derive(Default)]
@@ -33,7 +37,11 @@ pub(super) struct Brake {
     ceiling: Cell<u32>,
     /// When a queue was last seen.
     queued_at: Cell<Millis>,
-    window: Lowest,
+    /// How many samples in a row a queue has delayed, so far.
+    delayed: Cell<u32>,
+    /// When the share last changed, and the samples since then.
+    step_at: Cell<Millis>,
+    samples: Cell<u32>,
     /// The minimum of the last `BELIEVED` ms or less, and that of the period before.
     long: Lowest,
     before: Cell<u32>,
@@ -58,11 +66,6 @@ impl Lowest {
         }
         self.count.set(self.count.get().saturating_add(1));
     }
-
-    fn is_over(&self, length: u32, samples: u32, now: Millis) -> bool {
-        let elapsed = now.since(self.since.get()).unsigned_abs();
-        self.count.get() >= samples && elapsed > length
-    }
 }
 
 impl Brake {
@@ -73,30 +76,54 @@ impl Brake {
         self.ceiling.set(Self::WHOLE);
         self.before.set(u32::MAX);
         self.long.count.set(0);
-        self.window.count.set(0);
+        self.delayed.set(0);
+        self.samples.set(0);
     }
 
     /// The share of the budget that may be spent; [`Brake::WHOLE`] is all of it.
     pub(super) fn share(&self) -> u32 {
-        self.share.get()
+        if self.delayed.get() < SUSPICIOUS {
+            self.share.get()
+        } else {
+            0
+        }
+    }
+
+    /// True where a queue was found, and as long as it is there.
+    pub(super) fn is_on(&self) -> bool {
+        self.share.get() == 0
     }
 
     pub(super) fn sample(&self, rtt: u32, now: Millis) {
-        if self.long.is_over(BELIEVED, 1, now) {
-            self.before.set(self.long.value.get());
-            self.long.count.set(0);
+        let (long, believed) = (&self.long, now.since(self.long.since.get()).unsigned_abs());
+        if long.count.get() > 0 && believed > BELIEVED {
+            self.before.set(long.value.get());
+            long.count.set(0);
         }
-        self.long.sample(rtt, now);
-        if self.window.is_over(WINDOW, SAMPLES, now) {
-            let lowest = self.long.value.get().min(self.before.get());
-            let queue = (lowest / 4).saturating_add(QUEUE);
-            self.judge(self.window.value.get() > lowest.saturating_add(queue), now);
-            self.window.count.set(0);
+        long.sample(rtt, now);
+        let lowest = long.value.get().min(self.before.get());
+        let queue = (lowest / 4).saturating_add(QUEUE);
+        self.delayed.set(if rtt > lowest.saturating_add(queue) {
+            self.delayed.get() + 1
+        } else {
+            0
+        });
+        if self.samples.get() == 0 {
+            self.step_at.set(now);
         }
-        self.window.sample(rtt, now);
+        self.samples.set(self.samples.get().saturating_add(1));
+        let quiet = self.samples.get() > SAMPLES && self.delayed.get() < SUSPICIOUS;
+        if self.delayed.get() >= CERTAIN {
+            self.judge(true, now);
+            self.delayed.set(0);
+            self.samples.set(0);
+        } else if quiet && now.since(self.step_at.get()).unsigned_abs() > PERIOD {
+            self.judge(false, now);
+            self.samples.set(0);
+        }
     }
 
-    /// A window has ended, with a queue or without.
+    /// Some samples have come, with a queue or without.
     fn judge(&self, queue: bool, now: Millis) {
         let (share, ceiling) = (self.share.get(), self.ceiling.get());
         if queue {
@@ -161,13 +188,27 @@ mod tests {
         let brake = begun();
         play(&brake, 0, 20, |_| 60);
         assert_eq!(brake.share(), Brake::WHOLE);
-        let shares = play(&brake, 20_000, 3, |_| 100);
-        assert_eq!(shares.last(), Some(&0));
+        let shares = play(&brake, 20_000, 3, |_| 110);
+        let stops = shares.iter().position(|&share| share == 0);
+        assert_eq!(stops, Some(SUSPICIOUS as usize - 1));
+        assert!(brake.is_on());
         play(&brake, 23_000, 20, |_| 62);
         assert_eq!(brake.share(), Brake::WHOLE * 5 / 8);
         // After a minute without a queue the share grows.
         play(&brake, 43_000, 60, |_| 62);
         assert!(brake.share() > Brake::WHOLE * 5 / 8);
+    }
+
+    #[test]
+    fn some_late_packets_only_pause_it() {
+        let brake = begun();
+        play(&brake, 0, 20, |_| 60);
+        for _ in 1..CERTAIN {
+            brake.sample(110, Millis(20_000));
+        }
+        assert!(brake.share() == 0 && !brake.is_on());
+        brake.sample(60, Millis(20_000));
+        assert_eq!(brake.share(), Brake::WHOLE);
     }
 
     #[test]

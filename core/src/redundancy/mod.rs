@@ -38,10 +38,10 @@ const LONE_SHARE: u32 = 12;
 const LONE_MOST: u32 = 2_000;
 
 /// The most bytes that can be saved up, in full segments.
-const CREDIT_MOST: u32 = 8;
+const CREDIT_MOST: u32 = 5;
 
 /// A copy that only uses free room leaves bytes for this many copies that are needed more.
-const RESERVE: u32 = 8;
+const RESERVE: u32 = 5;
 
 /// A segment in flight.
 #[derive(Clone, Copy)]
@@ -107,13 +107,15 @@ pub(crate) struct Lateness {
     alone: u32,
 }
 
-/// Why a copy of a segment may be sent.
+/// Why a copy of a segment may be sent, in the order of what a byte gains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// It is worth a packet.
     Needed,
-    /// The packet has room.
-    Room,
+    /// The packet has room, and the segment is late.
+    Late,
+    /// The packet has room, and the segment was sent only once.
+    Fresh,
 }
 
 impl Kcp<'_> {
@@ -226,7 +228,13 @@ impl Redundancy {
         let share = u64::from(self.percent.get()) * u64::from(self.brake.share());
         let earned = u64::from(len) * share / (100 * u64::from(Brake::WHOLE));
         let most = u64::from(CREDIT_MOST) * u64::from(mss);
-        let credit = u64::from(self.credit.get());
+        // What was saved up before copies help, or before a queue grew, would leave all at once.
+        let saved = self.loss.is_evident() && !self.brake.is_on();
+        let credit = if saved {
+            u64::from(self.credit.get())
+        } else {
+            0
+        };
         // The cap falls only if the program makes its segments smaller.
         let credit = (credit + earned).min(most).min(u64::from(u32::MAX));
         self.credit.set(credit as u32);
@@ -246,34 +254,30 @@ impl Redundancy {
         }
     }
 
-    /// True if copies help, because something was lost recently.
+    /// True if copies help, because something was lost recently, and no queue grows.
     pub(crate) fn helps(&self) -> bool {
-        self.loss.is_evident()
+        self.loss.is_evident() && self.brake.share() > 0
     }
 
-    /// True if a copy of `sn` is worth a packet.
-    pub(crate) fn needs(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
-        self.find(sn)
-            .is_some_and(|(_, flight)| flight.age(now) >= flight.due_at(lateness))
-    }
-
-    /// True if a copy of `sn` may use free room because the segment is late.
-    pub(crate) fn is_late(&self, sn: Sn, now: Millis, lateness: Lateness) -> bool {
-        self.find(sn)
-            .is_some_and(|(_, flight)| flight.age(now) >= lateness.ride)
-    }
-
-    /// True if a copy of `sn` may use free room because the segment was sent only once.
-    pub(crate) fn left_once(&self, sn: Sn, now: Millis) -> bool {
-        self.find(sn)
-            .is_some_and(|(_, flight)| flight.xmit == 1 && !flight.copied && flight.age(now) > 0)
+    /// True if a copy of `sn` helps, for this reason.
+    pub(crate) fn wants(&self, sn: Sn, reason: Reason, now: Millis, lateness: Lateness) -> bool {
+        let Some((_, flight)) = self.find(sn) else {
+            return false;
+        };
+        let late_at = match reason {
+            Reason::Needed => flight.due_at(lateness),
+            Reason::Late => lateness.ride,
+            Reason::Fresh if flight.xmit == 1 && !flight.copied => 1,
+            Reason::Fresh => return false,
+        };
+        flight.age(now) >= late_at
     }
 
     /// True if the budget covers a copy of `len` bytes.
     pub(crate) fn affords(&self, len: u32, reason: Reason) -> bool {
         let times = match reason {
             Reason::Needed => 1,
-            Reason::Room => 1 + u64::from(RESERVE),
+            Reason::Late | Reason::Fresh => 1 + u64::from(RESERVE),
         };
         u64::from(self.credit.get()) >= times * u64::from(len)
     }
