@@ -15,6 +15,9 @@ use crate::seq::{Millis, Sn};
 const FIRST: u32 = 0x6465_6101;
 const OTHER: u32 = 0x6465_6102;
 
+/// The longest time, ms: 12 days. Up to twice as much, times before and after the clock can be told apart, also when it is set back.
+const LONGEST: u32 = 1 << 30;
+
 /// The answer in stream mode, where there are no messages.
 const STREAM: c_int = -4;
 
@@ -68,7 +71,7 @@ impl Kcp<'_> {
         if answer < 0 {
             return answer;
         }
-        let expiry = self.now().plus(milliseconds.unsigned_abs());
+        let expiry = self.now().plus(milliseconds.unsigned_abs().min(LONGEST));
         let mut at = self.snd_queue().last();
         for left in (0..self.nsnd_que.get().wrapping_sub(before)).rev() {
             if let Some(segment) = at {

@@ -75,6 +75,21 @@ fn without_milliseconds_it_leaves_now_or_never() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_dropped_what_had_the_longest_time() {
+    if is_foreign() {
+        return;
+    }
+    let s = full(b"first");
+    recv_nothing!(s, time 10);
+    send_until(&s, b"some day", i32::MAX);
+    s.update(9);
+    send!(s, time 9, [ACK { sn: 0, una: 1 }]);
+    s.update(10);
+    assert_eq!(counts(&s), (0, 0, 0));
+    recv!(s, [PUSH { sn: 1, data: b"some day" }]);
+}
+
+#[test]
 fn a_message_of_many_segments_is_dropped_whole_or_not_at_all() {
     if is_foreign() {
         return;
