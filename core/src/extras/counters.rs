@@ -140,7 +140,10 @@ impl Extras {
         if self.large.is_on() {
             self.window_told(kcp.rmt_wnd.get());
         }
-        self.look_at_acks(packet, kcp.now());
+        // `input` refuses NULL, whatever its size, but has not looked yet.
+        if !packet.is_null() {
+            self.look_at_acks(packet, kcp.now());
+        }
     }
 
     /// `count` acknowledgements arrived. As far as is known, the newest is for what was sent at `newest`.

@@ -170,6 +170,12 @@ impl Object {
         self.ikcp_check(current)
     }
 
+    /// NULL, of this size.
+    #[cfg(feature = "extensions")]
+    pub fn input_null(self, size: c_int) -> c_int {
+        self.ikcp_input(std::ptr::null(), size.into())
+    }
+
     pub fn input(self, packet: &[u8]) -> c_int {
         self.ikcp_input(packet.as_ptr().cast(), len(packet.len()).into())
     }

@@ -293,6 +293,21 @@ fn what_a_budget_withholds_is_due_at_the_end_of_the_interval() {
     due!(s, time 30, [PUSH { sn: 1, data: b"b" }]);
 }
 
+#[test]
+fn null_as_a_packet_was_read_while_packets_were_looked_into() {
+    if is_foreign() {
+        return;
+    }
+    let s = Script::fast();
+    stats(&s);
+    assert_eq!(kcp(&s).large_messages(true), 0);
+    assert_eq!(s.input_null(100), -1);
+    assert_eq!(s.input_null(-3), -1);
+    let now = stats(&s);
+    assert_eq!((now.packets_received.get(), now.bytes_received.get()), (2, 100));
+    assert_eq!(now.packets_refused.get(), 2);
+}
+
 // ---- large messages ----
 
 #[test]
