@@ -129,13 +129,14 @@ impl<'a> Kcp<'a> {
         let rtt = if by_itself && rtt >= 0 { rtt } else { -1 };
         found.kcp().note_removed(segment, rtt >= 0);
         found.kcp().count_acked(len);
-        if !found.kcp().hooks_acks() {
-            Kcp::free_found(found);
-            return Ok(kcp);
-        }
-        (kcp, _) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
-        kcp.sync_after_callback();
-        if let Some(found) = Found::again(&mut kcp, sn) {
+        let found = if found.kcp().hooks_acks() {
+            (kcp, _) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;
+            kcp.sync_after_callback();
+            Found::again(&mut kcp, sn)
+        } else {
+            Some(found)
+        };
+        if let Some(found) = found {
             Kcp::free_found(found);
         }
         Ok(kcp)

@@ -58,7 +58,8 @@ impl Kcp<'_> {
     #[inline(never)]
     fn narrow_loose_bounds(&self) {
         let (index, list, now) = (&self.private().sent, self.snd_buf(), self.now());
-        if !list.is_empty() && self.knows_sent() {
+        self.sync_sent_after_callback();
+        if !list.is_empty() && !index.is_off() {
             index.narrow(list, now, Millis(self.ts_flush.get()).since(now));
         }
     }
