@@ -105,14 +105,10 @@ impl<'a> Kcp<'a> {
         }
         let recover = self.nrcv_que.get() >= self.rcv_wnd.get();
         let sink = sink.of_len(size.unsigned_abs());
-        let mut kcp = if len < 0 {
-            self.peek_message(sink)?
-        } else {
-            match self.take_message(sink)? {
-                (kcp, true) => kcp,
-                (_, false) => return Ok(EMPTY),
-            }
-        };
+        let (mut kcp, all) = self.take_message(sink, len < 0)?;
+        if !all {
+            return Ok(EMPTY);
+        }
         if !kcp.rcv_buf().is_empty() {
             kcp.deliver();
         }
@@ -139,56 +135,42 @@ impl<'a> Kcp<'a> {
         count
     }
 
-    fn peek_message(self, sink: Sink) -> Result<Kcp<'a>, Released> {
+    /// Copies a message to the program, and removes it unless the program only `peeks`. Logs each fragment if that is wanted. As in the
+    /// original, a fragment leaves the queue when its line is written. Returns false if a fragment has gone by then: another call
+    /// has received the rest of the message.
+    fn take_message(self, sink: Sink, peeks: bool) -> Result<(Kcp<'a>, bool), Released> {
         let mut kcp = self;
         for n in 0..kcp.copy_message(sink) {
-            if !kcp.logs(log_mask::RECV) {
-                break;
-            }
-            let Some(sn) = kcp.fragment(n).map(|segment| segment.sn.get()) else {
-                break;
-            };
-            kcp = kcp.log_recv(sn)?;
-        }
-        Ok(kcp)
-    }
-
-    /// Removes a message, and logs each fragment if that is wanted. As in the original, a fragment leaves the queue when its line
-    /// is written. Returns false if a fragment has gone by then: another call has received the rest of the message.
-    fn take_message(self, sink: Sink) -> Result<(Kcp<'a>, bool), Released> {
-        let mut kcp = self;
-        for _ in 0..kcp.copy_message(sink) {
-            let Some(sn) = kcp.first_sn() else {
-                break;
-            };
+            let place = if peeks { n } else { 0 };
             if kcp.logs(log_mask::RECV) {
+                let Some(sn) = kcp.fragment(place) else {
+                    break;
+                };
                 kcp = kcp.log_recv(sn)?;
-                if kcp.first_sn() != Some(sn) {
+                if !peeks && kcp.fragment(0) != Some(sn) {
                     return Ok((kcp, false));
                 }
             }
-            if let Some(segment) = kcp.rcv_queue_mut().pop_front() {
+            if !peeks && let Some(segment) = kcp.rcv_queue_mut().pop_front() {
                 kcp.nrcv_que.set(kcp.nrcv_que.get().wrapping_sub(1));
                 kcp.cold_free_segment(segment);
             }
         }
-        kcp.note_first_message();
+        if !peeks {
+            kcp.note_first_message();
+        }
         Ok((kcp, true))
     }
 
-    fn first_sn(&self) -> Option<u32> {
-        Some(self.rcv_queue().first()?.sn.get())
-    }
-
-    /// The segment after the first `n` of the queue.
+    /// The number of the segment after the first `n` of the queue.
     #[inline(always)]
-    fn fragment(&self, n: u32) -> Option<Segment<'_>> {
+    fn fragment(&self, n: u32) -> Option<u32> {
         let queue = self.rcv_queue();
         let mut at = queue.first();
         for _ in 0..n {
             at = queue.next(at?);
         }
-        at
+        Some(at?.sn.get())
     }
 }
 
