@@ -103,6 +103,7 @@ impl<'a> Kcp<'a> {
         }
         let kcp = match self.flush_once(work, occasion) {
             Ok(kcp) => {
+                kcp.finish_flush();
                 let flush = &kcp.private().flush;
                 if flush.is_wanted_again() && occasion != Occasion::Again {
                     flush.leave();
@@ -324,7 +325,6 @@ impl<'a> Kcp<'a> {
             };
             kcp = kcp.react_to_loss(loss, prior_cwnd, window)?;
         }
-        kcp.finish_flush();
         Ok(kcp)
     }
 
@@ -356,7 +356,6 @@ impl<'a> Kcp<'a> {
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;
         }
-        kcp.finish_flush();
         Ok(kcp)
     }
 

@@ -177,9 +177,8 @@ impl<'a> Kcp<'a> {
         };
         packet.commit(writer);
         if let Some(last) = last {
-            let follow = !matches!(end, Run::Ended);
             let index = &self.private().sent;
-            index.first_sent(first, last, fields.resendts, follow);
+            index.first_sent(first, last, fields.resendts);
             if last != first || !matches!(end, Run::Full(_)) {
                 self.note_dead_link(1);
             }

@@ -7,24 +7,22 @@ use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
 impl SendIndex {
-    /// The segments from `first` to `last`, in the order of the list, were sent for the first time, and their `fastack` is 0. If
-    /// more of the flush `follow`, the tree is updated later.
+    /// The segments from `first` to `last`, in the order of the list, were sent for the first time, and their `fastack` is 0. The
+    /// tree is updated when a flush has got further, for all of the same deadline at once.
     #[inline(always)]
-    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis, follow: bool) {
+    pub(crate) fn first_sent(&self, first: Segment, last: Segment, resendts: Millis) {
         if self.is_off() {
             return;
         }
         let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
-        if !follow && self.run.get() == self.run_end.get() {
-            self.note_deadlines(sn, last_sn, resendts);
-        } else {
-            if self.run_end.get() != sn || self.run_resendts.get() != resendts {
-                self.note_run();
-                self.run.set(sn);
-                self.run_resendts.set(resendts);
+        if self.run_end.get() != sn || self.run_resendts.get() != resendts {
+            if self.has_run() {
+                self.cold_note_run();
             }
-            self.run_end.set(last_sn.plus(1));
+            self.run.set(sn);
+            self.run_resendts.set(resendts);
         }
+        self.run_end.set(last_sn.plus(1));
         if self.first.get() == first.as_ptr() {
             self.stamp_first(first);
         }
@@ -36,26 +34,23 @@ impl SendIndex {
     /// Enters segments that were sent for the first time into the tree.
     #[inline(always)]
     fn note_run(&self) {
-        if self.run.get() != self.run_end.get() {
-            self.note_run_now();
-        }
-    }
-
-    #[inline(never)]
-    fn note_run_now(&self) {
         let (first, end) = (self.run.get(), self.run_end.get());
-        if !self.is_off() {
-            self.note_deadlines(first, end.plus(u32::MAX), self.run_resendts.get());
+        let (last, resendts) = (end.plus(u32::MAX), self.run_resendts.get());
+        // Usually the segments before them were sent at the same time.
+        if !self.is_off() && !self.slots.knows_deadline(first, last, resendts) {
+            self.slots.set_deadlines(first, last, resendts);
         }
         self.run.set(end);
     }
 
+    #[inline(never)]
+    fn cold_note_run(&self) {
+        self.note_run();
+    }
+
     #[inline(always)]
-    fn note_deadlines(&self, first: Sn, last: Sn, resendts: Millis) {
-        // Usually the segments before them were sent at the same time.
-        if !self.slots.knows_deadline(first, last, resendts) {
-            self.slots.set_deadlines(first, last, resendts);
-        }
+    fn has_run(&self) -> bool {
+        self.run.get() != self.run_end.get()
     }
 
     /// `segment` was sent. Its earlier skips no longer count once the tree is next renewed.
@@ -96,13 +91,17 @@ impl SendIndex {
     /// A flush has visited every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {
-        self.note_run();
+        if self.has_run() {
+            self.note_run();
+        }
         self.unsent.set(self.next.get());
     }
 
     /// A flush has got as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
-        self.note_run();
+        if self.has_run() {
+            self.cold_note_run();
+        }
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);
         }
