@@ -138,6 +138,7 @@ impl<'a> Kcp<'a> {
     /// Copies a message to the program, and removes it unless the program only `peeks`. Logs each fragment if that is wanted. As in the
     /// original, a fragment leaves the queue when its line is written. Returns false if a fragment has gone by then: another call
     /// has received the rest of the message.
+    #[inline(never)]
     fn take_message(self, sink: Sink, peeks: bool) -> Result<(Kcp<'a>, bool), Released> {
         let mut kcp = self;
         for n in 0..kcp.copy_message(sink) {

@@ -139,11 +139,16 @@ impl Kcp<'_> {
         let (mss, stream) = (self.mss.get(), self.stream.get() != 0);
         let mut rest = rest;
         let mut following = count;
+        // The last segment of a stream gets room that the next calls append to, and no segment of a stream knows what follows.
+        let (least_room, frg_mask) = if stream { (mss, 0) } else { (0, u32::MAX) };
         loop {
             following -= 1;
             let size = rest.min(mss);
-            // The last segment of a stream gets room that the next calls append to.
-            let room = if stream && following == 0 { mss } else { size };
+            let room = if following == 0 {
+                size.max(least_room)
+            } else {
+                size
+            };
             let Some(fragment) = self.cold_new_segment(room) else {
                 while let Some(segment) = batch.pop_front() {
                     self.cold_free_segment(segment);
@@ -151,8 +156,7 @@ impl Kcp<'_> {
                 return Err(NoMemory);
             };
             fragment.with_room().append(&mut source, size);
-            let frg = if stream { 0 } else { following };
-            fragment.segment().frg.set(frg);
+            fragment.segment().frg.set(following & frg_mask);
             fragment.segment().ts.set(self.current.get());
             batch.list().push_back(fragment);
             rest -= size;
@@ -200,6 +204,7 @@ impl Kcp<'_> {
     }
 
     /// Replaces the last queued segment by `new`, which has the same payload.
+    #[inline(never)]
     fn replace_last_queued(&mut self, new: Owned) {
         let room = new.with_room().room();
         if let Some(old) = self.snd_queue().last() {
