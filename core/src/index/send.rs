@@ -342,7 +342,6 @@ impl SendIndex {
     }
 
     /// Renews every node that may have a deadline up to `last`, or all nodes.
-    #[inline(never)]
     fn refresh(&self, last: Option<Millis>) {
         let top = self.slots.root_level();
         self.slots.refresh(top, 0, last, self.limit.get());

@@ -92,8 +92,6 @@ impl SendIndex {
     }
 
     /// Applies pending skips to the segments of the list, whatever the program has done to it.
-    #[cold]
-    #[inline(never)]
     pub(super) fn apply_skips_to(&self, list: List<'_>) {
         let mut at = list.first();
         while let Some(segment) = at {
@@ -177,8 +175,6 @@ impl Slots<Timing> {
     }
 
     /// Skips that are pending for the segment in `slot`.
-    #[cold]
-    #[inline(never)]
     fn pending(&self, slot: u32) -> u32 {
         let mut skips = 0u32;
         self.climb(slot, 0, |node, _| {
