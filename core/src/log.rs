@@ -37,7 +37,6 @@ impl Line {
         line
     }
 
-    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         // The last byte is for the terminating zero.
         if self.len + 1 < self.bytes.len()

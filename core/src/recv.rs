@@ -120,7 +120,6 @@ impl<'a> Kcp<'a> {
     }
 
     /// Copies the first message. Returns the number of its fragments.
-    #[inline(never)]
     fn copy_message(&self, mut sink: Sink) -> u32 {
         let mut count = 0;
         let mut at = self.rcv_queue().first();

@@ -168,7 +168,6 @@ impl Kcp<'_> {
 
     /// How much of `len` bytes goes into the last queued segment. A segment with too little room is replaced by one for a whole
     /// `mss`, so that appending byte by byte copies it only once.
-    #[inline(never)]
     fn plan_tail_fill(&self, len: u32, mss: u32) -> Result<Option<TailFill>, NoMemory> {
         let Some(old) = self.snd_queue().last() else {
             return Ok(None);
@@ -189,7 +188,6 @@ impl Kcp<'_> {
         Ok(Some(TailFill { larger, len }))
     }
 
-    #[inline(never)]
     fn fill_tail(&mut self, fill: Option<TailFill>, mut source: Source) {
         let Some(TailFill { larger, len }) = fill else {
             return;

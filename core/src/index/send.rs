@@ -284,7 +284,6 @@ impl SendIndex {
     }
 
     /// Begins with an empty list, before segment `sn`. The index of an empty list is not kept up to date.
-    #[inline(never)]
     fn restart(&self, sn: Sn, limit: i32) {
         if self.count.replace(0) != 0 {
             // The program has emptied the list.

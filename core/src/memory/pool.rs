@@ -162,8 +162,6 @@ impl Pool {
     }
 
     /// Begins to keep segments, without a limit until a trimming period ends. Without memory for the lists nothing changes.
-    #[cold]
-    #[inline(never)]
     fn set_up(&self) {
         if cfg!(feature = "no-pool") {
             return;

@@ -92,7 +92,6 @@ impl<'a> Kcp<'a> {
     }
 
     /// False if a callback has removed acknowledgement number `n`, or without memory for it.
-    #[inline(never)]
     fn can_write_ack(&self, n: u32) -> bool {
         let packet = &self.private().packet;
         let need = packet.len().saturating_add(IKCP_OVERHEAD);
@@ -121,7 +120,6 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    #[inline(never)]
     fn put_probe(self, common: Common, cmd: u32, last: Ack) -> Result<Kcp<'a>, Ended<'a>> {
         let kcp = self.make_room(IKCP_OVERHEAD)?;
         let raw = common.header(cmd, last).emit();

@@ -67,8 +67,6 @@ impl<'a> Kcp<'a> {
         self.flush_on(Occasion::Call)
     }
 
-    #[cold]
-    #[inline(never)]
     fn flush_inside(self) -> Result<Kcp<'a>, Released> {
         if self.private().flush.defers(self.now()) {
             return Ok(self);
@@ -121,8 +119,6 @@ impl<'a> Kcp<'a> {
 
     /// Finishes what the flush that was taken over had begun to send: the packet under construction, and a segment that waits for
     /// room.
-    #[cold]
-    #[inline(never)]
     fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
         let acks = kcp.private().flush.take_acks(kcp.ackcount.get());

@@ -87,8 +87,6 @@ impl Nesting {
     }
 
     /// True if a flush that was too deep has waited long enough, and no callback has returned to the flush before it.
-    #[cold]
-    #[inline(never)]
     fn has_waited(&self, now: Millis) -> bool {
         if !self.waits.replace(true) {
             self.waits_since.set(now);

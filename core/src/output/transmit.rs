@@ -294,8 +294,6 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    #[cold]
-    #[inline(never)]
     fn report_sent(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let Some(segment) = self.open(marked) else {
             return Ok(self);

@@ -84,8 +84,6 @@ impl SendIndex {
         self.check(list, Sn(at.0 | (FAN - 1)).plus(1), end);
     }
 
-    #[cold]
-    #[inline(never)]
     fn adopt_edits(&self, list: List<'_>, at: Sn) {
         self.slots.push_to(at);
         self.slots
@@ -149,8 +147,6 @@ impl Slots<Timing> {
 
 impl Timing {
     /// True if the record is right for `segment`, which may not have been sent yet if its number is not before `unsent`.
-    #[cold]
-    #[inline(never)]
     fn explains(&self, segment: Segment, unsent: Sn, limit: i32) -> bool {
         if segment.xmit.get() == 0 {
             !Sn(segment.sn.get()).before(unsent)

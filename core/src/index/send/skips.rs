@@ -105,7 +105,6 @@ impl SendIndex {
     }
 
     /// Segments are appended where skips may be pending, which must not reach the new ones.
-    #[inline(never)]
     pub(super) fn push_for(&self, list: List<'_>, sn: Sn, last: Sn) {
         self.slots.push_to(sn);
         self.slots.push_to(last);
@@ -120,8 +119,6 @@ impl SendIndex {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn apply_skips_now(&self, list: List<'_>) {
         self.refresh_all();
         self.stamp_ends(list);
