@@ -8,9 +8,14 @@
 //! if a short way differs.
 
 //!
-//! Tried, and gone: acknowledgements written one by one beside runs of them (the runs alone take fewer instructions). With time-based
-//! loss detection, acknowledgements for which no callback can run beside all others: without that way, and with one search less in
-//! the general one, a connection with a control takes between 0.5 % fewer and 1.6 % more.
+//! Tried, and gone:
+//! - Acknowledgements written one by one beside runs of them: the runs alone take fewer instructions, by 0.1 %.
+//! - With time-based loss detection, acknowledgements for which no callback can run beside all others: without that way, and with one
+//!   search less in the general one, a connection with a control takes between 0.5 % fewer and 1.6 % more.
+//! - First transmissions that reach the tree at once beside those that reach it later: 0.8 % of a flush after each call.
+//!
+//! Tried, and kept: copying early payloads by `memcpy` alone costs 3 % with loss and 10 % of a reverse order, and not comparing sixteen
+//! segments at once (`index/alike`) costs 33 % when idle.
 
 const ON: bool = cfg!(not(feature = "no-short-ways"));
 
