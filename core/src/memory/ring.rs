@@ -56,15 +56,9 @@ impl<T: Copy> Ring<T> {
             return false;
         };
         let at: NonNull<T> = memory.cast();
-        // It is full: all from the first to the end, then what stands before the first.
-        let (old, first) = (self.at.get(), self.first.get() as usize);
-        let behind = self.room.get() as usize - first;
-        if !old.is_null() {
-            // SAFETY: the old memory has so many, and the new one room for more.
-            unsafe {
-                ptr::copy_nonoverlapping(old.add(first), at.as_ptr(), behind);
-                ptr::copy_nonoverlapping(old, at.as_ptr().add(behind), first);
-            }
+        for number in 0..self.count.get() {
+            // SAFETY: both have so many, and what is there was written.
+            unsafe { at.add(number as usize).write(self.place(number).read()) };
         }
         self.free();
         self.at.set(at.as_ptr());
@@ -95,8 +89,7 @@ impl<T: Copy> Ring<T> {
     }
 
     /// Shows each to `keep`, which may change it, and drops those that it does not want.
-    #[inline(never)]
-    pub(crate) fn retain(&self, keep: &mut dyn FnMut(&mut T) -> bool) {
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) {
         let mut kept = 0;
         for number in 0..self.count.get() {
             if let Some(mut value) = self.get(number)

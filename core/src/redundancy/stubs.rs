@@ -47,11 +47,11 @@ impl Stubs {
     pub(super) fn set(&self, stub: Option<&[u8]>) {
         let mut bytes = [0; LONGEST];
         let stub_bytes = stub.unwrap_or_default();
-        if let Some(to) = bytes.get_mut(..stub_bytes.len()) {
-            to.copy_from_slice(stub_bytes);
+        for (to, from) in bytes.iter_mut().zip(stub_bytes) {
+            *to = *from;
         }
         self.bytes.set(bytes);
-        self.len.set(stub_bytes.len() as u8);
+        self.len.set(stub_bytes.len().min(LONGEST) as u8);
         self.on.set(stub.is_some());
         if stub.is_none() {
             self.flights.clear();
@@ -90,10 +90,9 @@ impl Stubs {
     }
 
     /// Goes through all of them, and keeps those that `keep` does not see arrived.
-    #[inline(never)]
-    fn review(&self, keep: &mut dyn FnMut(&mut Expiring) -> bool) {
+    fn review(&self, mut keep: impl FnMut(&mut Expiring) -> bool) {
         self.wake.forget();
-        self.flights.retain(&mut |flight| {
+        self.flights.retain(|flight| {
             let keeps = keep(flight);
             if keeps {
                 self.wake.note(flight.due);
@@ -105,7 +104,7 @@ impl Stubs {
     /// So many segments were `acknowledged` so far: forgets those that are not in flight any more.
     pub(crate) fn settle(&self, acknowledged: u32, in_flight: impl Fn(Sn) -> bool) {
         if self.wake.get().is_some() && self.acknowledged.replace(acknowledged) != acknowledged {
-            self.review(&mut |flight| in_flight(flight.sn));
+            self.review(|flight| in_flight(flight.sn));
         }
     }
 
@@ -125,7 +124,6 @@ impl Stubs {
         shortened
     }
 
-    #[inline(never)]
     fn cut(&self, segment: Segment<'_>) -> bool {
         let bytes = self.bytes.get();
         let stub = bytes.get(..self.len.get().into()).unwrap_or_default();
@@ -135,7 +133,7 @@ impl Stubs {
     /// Makes stubs of the messages that have expired, which `find` finds. Gives how many became shorter.
     pub(crate) fn expire<'k>(&self, now: Millis, find: impl Fn(Sn) -> Option<Segment<'k>>) -> u32 {
         let mut shortened = 0;
-        self.review(&mut |flight| {
+        self.review(|flight| {
             if flight.expired || now.before(flight.due) {
                 return true;
             }
@@ -158,7 +156,7 @@ impl Stubs {
         mut write: impl FnMut(Segment<'k>) -> bool,
     ) -> bool {
         let mut needs_packet = false;
-        self.review(&mut |flight| {
+        self.review(|flight| {
             if !flight.expired || now.before(flight.due) {
                 return true;
             }
