@@ -143,31 +143,33 @@ local function stream_of(pinfo, conv)
     return stream, side
 end
 
--- A fragment that completes a message, with all before it.
+local MOST_FRAGMENTS = 256
+
+-- A fragment that completes a message, with all before it. Fragments count down to 0, so the walk ends where they do not, however many
+-- segments say that more follow.
 local function assemble(stream, side, sn)
     local sent = stream.sent[side]
-    local last = sn
-    while sent[last] and sent[last].frg > 0 do
-        last = last + 1
+    local last = sn + sent[sn].frg
+    if not sent[last] or sent[last].frg ~= 0 then
+        return nil
     end
     local from = last
-    while sent[from - 1] and sent[from - 1].frg > 0 do
+    while last - from < MOST_FRAGMENTS and sent[from - 1] and sent[from - 1].frg == last - from + 1 do
         from = from - 1
     end
-    if not sent[last] or not sent[from] or (from > 0 and not sent[from - 1]) then
+    local before = sent[from - 1]
+    if from > 0 and not (before and before.frg == 0) then
         return nil
     end
     local parts = {}
     for number = from, last do
-        if not sent[number] or sent[number].frg ~= last - number or not sent[number].bytes then
+        if not sent[number].bytes then
             return nil
         end
         table.insert(parts, sent[number].bytes)
     end
     return parts
 end
-
-local MOST_FRAGMENTS = 256
 
 -- The first pass over a segment: notes what will be shown of it.
 local function note(stream, side, pinfo, segment, payload)
@@ -184,7 +186,7 @@ local function note(stream, side, pinfo, segment, payload)
                 notes.gap = segment.sn - highest - 1
             end
             stream.highest[side] = math.max(highest or segment.sn, segment.sn)
-            if kcp.prefs.reassemble and payload and segment.frg < MOST_FRAGMENTS then
+            if kcp.prefs.reassemble and payload then
                 local parts = assemble(stream, side, segment.sn)
                 if parts and #parts > 1 then
                     notes.parts = parts

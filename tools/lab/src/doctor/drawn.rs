@@ -303,7 +303,7 @@ fn whole(name: &str, usual: u64) -> u64 {
 
 #[test]
 fn faults_of_any_size_are_named_first_or_second() {
-    let (seed, draws) = (whole("DOCTOR_SEED", 1), whole("DOCTOR_DRAWS", 3));
+    let (seed, draws) = (whole("DOCTOR_SEED", 1), whole("DOCTOR_DRAWS", 2));
     println!("DOCTOR_SEED={seed}");
     let print = std::env::var_os("DOCTOR_PRINT").is_some();
     let mut all = [Share::default(); 2];
@@ -355,7 +355,7 @@ fn faults_of_any_size_are_named_first_or_second() {
 /// What is said of a program's settings where they are right. The network may be blamed, for it loses packets.
 #[test]
 fn settings_that_are_right_are_not_blamed() {
-    let (seed, draws) = (whole("DOCTOR_SEED", 1), whole("DOCTOR_DRAWS", 3) * 8);
+    let (seed, draws) = (whole("DOCTOR_SEED", 1), whole("DOCTOR_DRAWS", 2) * 8);
     println!("DOCTOR_SEED={seed}");
     let mut blamed = [0; 2];
     for draw in 0..draws {

@@ -226,6 +226,37 @@ fn packets_of_kcp2k_and_of_games_with_a_token_are_found() {
     }
 }
 
+/// The walk over fragments was as long as the run of segments that say "more follow", for each of them: minutes for this capture.
+#[test]
+fn fragments_that_never_end_do_not_slow_it_down() {
+    let timed = |fragment: u32| {
+        let packets: Vec<Passing> = (0..8_000u32)
+            .map(|sn| {
+                let words = [7, 0x0080_0051 | fragment << 8, sn, sn, 0, 4, 0];
+                Passing {
+                    at: u64::from(sn) * 1_000,
+                    side: CLIENT,
+                    port: capture::PORTS[0],
+                    packet: words.map(u32::to_le_bytes).concat(),
+                }
+            })
+            .collect();
+        let began = std::time::Instant::now();
+        let rows = tshark("endless", &packets, "kcp", &["kcp.frg", "kcp.message"])?;
+        assert_eq!(rows.len(), packets.len());
+        let fragment = fragment.to_string();
+        assert!(
+            rows.iter()
+                .all(|row| row[0] == fragment && row[1].is_empty())
+        );
+        Some(began.elapsed())
+    };
+    let (Some(whole), Some(endless)) = (timed(0), timed(5)) else {
+        return;
+    };
+    assert!(endless < whole * 4, "{endless:?} and {whole:?}");
+}
+
 #[test]
 fn other_udp_is_not_claimed() {
     let mut random = Pcg64Mcg::seed_from_u64(1);
