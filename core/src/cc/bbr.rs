@@ -50,6 +50,8 @@ const LOOK_AGAIN: u32 = 1_000;
 /// A flow whose own queue drops segments begins a ProbeRTT at once, so that all flows do so together, but this long after the last, ms.
 const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_DURATION: u32 = 200;
+/// Above this the update intervals of both ends count as long, ms: 10 is usual, and their mean is found to be a little longer.
+const USUAL_INTERVAL_MS: u32 = 12;
 /// No bound on the segments in flight.
 const UNBOUNDED: u32 = u32::MAX;
 
@@ -179,10 +181,11 @@ impl Bbr {
         self.meter.waits()
     }
 
-    /// The part of it that the shortest round trip does not include, ms.
+    /// The part of it that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
+    /// of it at once.
     fn slack(&self) -> u32 {
         let waits = self.waits();
-        waits.min(2 + waits / 4)
+        waits.min(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS))
     }
 
     fn take_rtt(&mut self, tick: Tick, rtt: u32) {

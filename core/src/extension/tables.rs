@@ -9,7 +9,7 @@ use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
 use crate::cc::pacer::Pacer;
-use crate::cc::{Allowance, Tick, elapsed, shift};
+use crate::cc::{Allowance, Tick, elapsed, scale, shift};
 use crate::consts::{IKCP_OVERHEAD, profile};
 use crate::kcp::Kcp;
 use crate::memory::{allocate, deallocate};
@@ -66,6 +66,12 @@ fn where_hooks_are(table: &'static Table) -> *const IKCPOPS {
 pub(super) fn none() -> *const IKCPOPS {
     &raw const NONE.0
 }
+
+/// Longest time between two flushes, ms, and what one of them sends once the path has lost something, in segments.
+const MAX_GAP_MS: u32 = 10;
+const SEGMENTS_PER_FLUSH: u32 = 4;
+/// A path has lost something when more segments than this were lost.
+const FEW_LOSSES: u32 = 8;
 
 enum Kind {
     Bbr(Bbr),
@@ -202,18 +208,33 @@ impl Hooked<'_> {
         self.kcp.incr.set(cwnd.saturating_mul(self.kcp.mss.get()));
     }
 
-    /// Flows that flush on one grid of time meet the same queue at each flush, and for some of them that is always the longest one. So the
-    /// next flush comes earlier by a random time, up to half an interval.
-    fn leave_the_grid(&mut self) {
+    /// Sets when the next flush comes, if the interval would bring it later.
+    ///
+    /// What a flush sends meets the queue all at once, so with losses flushes come as often as the rate needs, until a short queue holds
+    /// what each sends. Flows that flush on one grid of time meet the same queue at each flush, and for some of them that is always the
+    /// longest one. So each flush comes earlier by a random time, up to half of the time between them.
+    fn plan_flush(&mut self) {
         let kcp = &self.kcp;
-        let (now, interval) = (Millis(kcp.current.get()), kcp.interval.get());
+        if self.control.free {
+            return;
+        }
+        let lost = self.extension().with(|state| state.rack.lost).unwrap_or(0);
+        let gap = if lost > FEW_LOSSES {
+            let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
+            scale(1000, bytes, self.control.allowance.rate).clamp(1, MAX_GAP_MS)
+        } else {
+            MAX_GAP_MS
+        };
+        let gap = gap.min(kcp.interval.get());
+        let now = Millis(kcp.current.get());
         let until = Millis(kcp.ts_flush.get()).since(now);
-        if self.control.free || until <= (interval / 2).cast_signed() {
+        if until <= (gap / 2).cast_signed() {
             return;
         }
         self.control.random = shift(self.control.random);
-        let earlier = self.control.random % (interval / 2).max(1);
-        kcp.ts_flush.set(kcp.ts_flush.get().wrapping_sub(earlier));
+        let earlier = self.control.random % (gap / 2).max(1);
+        let wait = gap.min(until.cast_unsigned()) - earlier;
+        kcp.ts_flush.set(now.plus(wait).0);
     }
 
     /// Bytes of payload that this flush may send.
@@ -303,7 +324,7 @@ unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
     // SAFETY: the library calls it.
     if let Some(mut hooked) = unsafe { hooked(kcp) } {
         hooked.tick();
-        hooked.leave_the_grid();
+        hooked.plan_flush();
     }
 }
 

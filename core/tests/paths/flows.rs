@@ -49,6 +49,41 @@ fn flows_with_one_interval_come_to_share_alike() {
     );
 }
 
+/// What a flush sends meets the queue all at once. With losses, flushes come more often than the interval.
+#[test]
+fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
+    let plan = Plan {
+        interval: 10,
+        ..Plan::new(Control::Bbr)
+    };
+    let path = Path {
+        queue: 10,
+        ..Path::new(20, 50)
+    };
+    let mut net = Net::new(path, &[plan], 1);
+    net.run(5_000, |_| ());
+    net.measure();
+    net.run(15_000, |_| ());
+    let outcome = net.outcome(0, 10_000);
+    assert!(outcome.share > 80.0, "{outcome:?}");
+    assert!(outcome.own_loss < 3.0, "{outcome:?}");
+}
+
+#[test]
+fn an_interval_of_40_ms_leaves_nothing_of_the_link_unused() {
+    let plan = Plan {
+        interval: 40,
+        ..Plan::new(Control::Bbr)
+    };
+    let mut net = Net::new(Path::new(20, 50), &[plan], 1);
+    net.run(5_000, |_| ());
+    net.measure();
+    net.run(15_000, |_| ());
+    let outcome = net.outcome(0, 10_000);
+    assert!(outcome.share > 90.0, "{outcome:?}");
+    assert!(outcome.own_loss < 0.1, "{outcome:?}");
+}
+
 #[test]
 fn a_program_sees_what_a_control_does() {
     for control in [Control::Bbr, Control::Cubic] {
