@@ -70,8 +70,9 @@ pub(super) fn none() -> *const IKCPOPS {
 /// Longest time between two flushes, ms, and what one of them sends once the path has lost something, in segments.
 const MAX_GAP_MS: u32 = 10;
 const SEGMENTS_PER_FLUSH: u32 = 4;
-/// A path has lost something when more segments than this were lost.
+/// A path loses something while more segments than this are lost in this time, ms.
 const FEW_LOSSES: u32 = 8;
+const LATELY_MS: u32 = 20_000;
 
 enum Kind {
     Bbr(Bbr),
@@ -92,6 +93,10 @@ struct Control {
     asked: u32,
     /// Random numbers that differ from those of other flows.
     random: u32,
+    /// The path loses something; losses so far when that was last decided, and when it was.
+    loses: bool,
+    lost: u32,
+    counted: u32,
 }
 
 impl Control {
@@ -214,27 +219,41 @@ impl Hooked<'_> {
     /// what each sends. Flows that flush on one grid of time meet the same queue at each flush, and for some of them that is always the
     /// longest one. So each flush comes earlier by a random time, up to half of the time between them.
     fn plan_flush(&mut self) {
-        let kcp = &self.kcp;
         if self.control.free {
             return;
         }
-        let lost = self.extension().with(|state| state.rack.lost).unwrap_or(0);
-        let gap = if lost > FEW_LOSSES {
+        let gap = if self.loses() {
             let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
             scale(1000, bytes, self.control.allowance.rate).clamp(1, MAX_GAP_MS)
         } else {
             MAX_GAP_MS
         };
+        let kcp = &self.kcp;
         let gap = gap.min(kcp.interval.get());
         let now = Millis(kcp.current.get());
         let until = Millis(kcp.ts_flush.get()).since(now);
         if until <= (gap / 2).cast_signed() {
             return;
         }
-        self.control.random = shift(self.control.random);
-        let earlier = self.control.random % (gap / 2).max(1);
+        let control = &mut self.control;
+        control.random = shift(control.random);
+        let earlier = control.random % (gap / 2).max(1);
         let wait = gap.min(until.cast_unsigned()) - earlier;
         kcp.ts_flush.set(now.plus(wait).0);
+    }
+
+    /// True if the path has lost more than a few segments lately.
+    fn loses(&mut self) -> bool {
+        let now = self.kcp.current.get();
+        let lost = self.extension().with(|state| state.rack.lost).unwrap_or(0);
+        let control = &mut self.control;
+        let many = lost.wrapping_sub(control.lost) > FEW_LOSSES;
+        if many || elapsed(now, control.counted) > LATELY_MS {
+            control.lost = lost;
+            control.counted = now;
+            control.loses = many;
+        }
+        control.loses
     }
 
     /// Bytes of payload that this flush may send.
@@ -286,6 +305,9 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
         free: true,
         asked: now,
         random: (kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now) | 1,
+        loses: false,
+        lost: extension.with(|state| state.rack.lost).unwrap_or(0),
+        counted: now,
     };
     // SAFETY: the allocation was just made with that size.
     unsafe { at.write(control) };
