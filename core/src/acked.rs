@@ -65,7 +65,7 @@ impl<'a> Kcp<'a> {
                 && una.since(Sn(first.sn.get())) > 0
             {
                 let (sn, address) = (Sn(first.sn.get()), kcp.snd_buf().first_address());
-                kcp = kcp.remove_watched(sn, false)?;
+                kcp = kcp.remove_watched(sn, None)?;
                 // The program has changed the number of this segment, so it was not found.
                 if kcp.snd_buf().first_address() == address {
                     break;
@@ -106,19 +106,19 @@ impl<'a> Kcp<'a> {
     }
 
     /// `acknowledge` when callbacks may run.
-    pub(crate) fn acknowledge_watched(self, sn: Sn) -> Result<Kcp<'a>, Released> {
+    pub(crate) fn acknowledge_watched(self, ack: Ack) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
-        if kcp.may_be_in_flight(sn) {
-            kcp = kcp.remove_watched(sn, true)?;
+        if kcp.may_be_in_flight(ack.sn) {
+            kcp = kcp.remove_watched(ack.sn, Some(ack.ts))?;
         }
         kcp.advance_una();
         Ok(kcp)
     }
 
-    /// Removes a segment that was acknowledged `by_itself` or by `una`. If `on_pkt_acked` is called for it before, that callback may
+    /// Removes a segment that was acknowledged by itself, with this time stamp, or by `una`. If `on_pkt_acked` is called for it before, that callback may
     /// have removed it.
     #[inline(never)]
-    fn remove_watched(self, sn: Sn, by_itself: bool) -> Result<Kcp<'a>, Released> {
+    fn remove_watched(self, sn: Sn, echo: Option<Millis>) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         let Some(found) = Found::of(&mut kcp, sn) else {
             return Ok(kcp);
@@ -126,7 +126,10 @@ impl<'a> Kcp<'a> {
         let segment = found.segment();
         let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
         let rtt = found.kcp().now().since(Millis(ts));
-        let rtt = if by_itself && rtt >= 0 { rtt } else { -1 };
+        let rtt = if echo.is_some() && rtt >= 0 { rtt } else { -1 };
+        if let Some(echo) = echo {
+            found.kcp().note_ack(segment, echo);
+        }
         found.kcp().note_removed(segment, rtt >= 0);
         found.kcp().count_acked(len);
         let found = if found.kcp().hooks_acks() {

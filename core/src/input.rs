@@ -207,25 +207,47 @@ impl<'a> Kcp<'a> {
     ) -> Result<(Kcp<'a>, c_int), Released> {
         let mut kcp = self;
         let by_time = kcp.tells_by_time();
-        if by_time {
-            // All acknowledgements of a packet come before any `una`, which would remove their segments.
-            let calls_out = kcp.hooks_acks() || kcp.logs(log_mask::IN_ACK);
-            let mut rest = packet.clone();
-            while let Ok(Some(Parsed { at, .. })) = kcp.next_segment(&mut rest) {
-                let header = at.read();
-                if u32::from(header.cmd) == IKCP_CMD_ACK {
-                    kcp.note_ack(header.ack());
-                    kcp = kcp.take_ack_watched(header, acked, calls_out)?;
-                }
-            }
-        }
+        let calls_out = !by_time || kcp.hooks_acks() || kcp.logs_input();
+        // With time-based loss detection, acknowledgements in a row come before their `una`, which would remove their segments.
+        let mut late_una = None;
         let answer = loop {
-            match kcp.next_segment(&mut packet) {
-                Ok(Some(parsed)) => kcp = kcp.take_one_watched(parsed, acked, !by_time)?,
+            let Parsed { at, payload } = match kcp.next_segment(&mut packet) {
+                Ok(Some(parsed)) => parsed,
                 Ok(None) => break DONE,
                 Err(answer) => break answer,
+            };
+            let header = at.read();
+            let cmd = u32::from(header.cmd);
+            let is_ack = cmd == IKCP_CMD_ACK;
+            let una = if by_time {
+                let una = late_una.replace(header.una);
+                una.filter(|una| !is_ack || *una != header.una)
+            } else {
+                Some(header.una)
+            };
+            if let Some(una) = una {
+                kcp = kcp.acknowledge_before_watched(Sn(una))?;
+            }
+            if is_ack {
+                kcp = kcp.take_ack_watched(header, acked, calls_out)?;
+                continue;
+            }
+            if cmd == IKCP_CMD_WASK {
+                kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+            }
+            if cmd != IKCP_CMD_PUSH {
+                kcp.note_probe(header.cmd);
+            }
+            if calls_out {
+                kcp = kcp.log_arrival(&header)?;
+            }
+            if cmd == IKCP_CMD_PUSH && (calls_out || !kcp.take_next(at, payload)) {
+                kcp.take_push(&header, payload, true);
             }
         };
+        if let Some(una) = late_una {
+            kcp = kcp.acknowledge_before_watched(Sn(una))?;
+        }
         if by_time {
             if acked.samples > 0 {
                 kcp.set_rto();
@@ -239,38 +261,6 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(always)]
-    fn take_one_watched(
-        self,
-        parsed: Parsed,
-        acked: &mut Acked,
-        takes_acks: bool,
-    ) -> Result<Kcp<'a>, Released> {
-        let Parsed { at, payload } = parsed;
-        let header = at.read();
-        let mut kcp = self.acknowledge_before_watched(Sn(header.una))?;
-        let cmd = u32::from(header.cmd);
-        if cmd == IKCP_CMD_ACK {
-            return if takes_acks {
-                kcp.take_ack_watched(header, acked, true)
-            } else {
-                Ok(kcp)
-            };
-        }
-        if cmd == IKCP_CMD_WASK {
-            kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
-        }
-        if cmd != IKCP_CMD_PUSH {
-            kcp.note_probe(header.cmd);
-        }
-        kcp = kcp.log_arrival(&header)?;
-        if cmd == IKCP_CMD_PUSH {
-            kcp.take_push(&header, payload, true);
-        }
-        Ok(kcp)
-    }
-
-    #[cfg_attr(feature = "extensions", inline(never))]
-    #[cfg_attr(not(feature = "extensions"), inline(always))]
     fn take_ack_watched(
         self,
         header: Header,
@@ -295,7 +285,7 @@ impl<'a> Kcp<'a> {
                 acked.samples += 1;
             }
         }
-        kcp = kcp.acknowledge_watched(ack.sn)?;
+        kcp = kcp.acknowledge_watched(ack)?;
         acked.note(ack);
         if calls_out {
             kcp = kcp.log_arrival(&header)?;

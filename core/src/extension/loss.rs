@@ -14,7 +14,6 @@ use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
-use crate::wire::Ack;
 
 /// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
@@ -93,18 +92,17 @@ impl Kcp<'_> {
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// An acknowledgement arrived. Returns its segment, which is still in `snd_buf`, if it was in flight.
-    pub(crate) fn note_ack(&self, Ack { sn, ts: echo }: Ack) -> Option<Segment<'_>> {
+    /// The acknowledgement of a segment arrived, with the time stamp `echo`.
+    #[inline(always)]
+    pub(crate) fn note_ack(&self, segment: Segment<'_>, echo: Millis) {
         let now = self.now();
-        let segment = self.in_flight(sn)?;
-        let flying = flying(segment);
         self.extension().with(|state| {
-            if let Some(sample) = state.rack.acked(now, sn, echo, flying) {
+            let sn = Sn(segment.sn.get());
+            if let Some(sample) = state.rack.acked(now, sn, echo, flying(segment)) {
                 state.probes = 0;
                 state.heard(sample);
             }
         });
-        Some(segment)
     }
 
     /// A segment is about to leave `snd_buf`, because of its own acknowledgement or of `una`.
