@@ -147,6 +147,11 @@ impl Bbr {
         self.rates[0].max(self.rates[1])
     }
 
+    /// True while the pipe was never full.
+    pub(crate) fn starts(&self) -> bool {
+        self.phase == Phase::Startup
+    }
+
     /// The usual time between acknowledgements, ms.
     pub(crate) fn grain(&self) -> u32 {
         self.meter.grain()

@@ -107,6 +107,11 @@ impl Control {
         }
     }
 
+    /// True while BBR looks for the rate. With losses at random, shorter waits at this end would make it take the peer's for a queue.
+    fn starts(&self) -> bool {
+        matches!(&self.kind, Kind::Bbr(bbr) if bbr.starts())
+    }
+
     fn grain(&self) -> u32 {
         match &self.kind {
             Kind::Bbr(bbr) => bbr.grain(),
@@ -222,7 +227,7 @@ impl Hooked<'_> {
         if self.control.free {
             return;
         }
-        let gap = if self.loses() {
+        let gap = if self.loses() && !self.control.starts() {
             let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
             scale(1000, bytes, self.control.allowance.rate).clamp(1, MAX_GAP_MS)
         } else {
