@@ -1,10 +1,28 @@
 #include "session.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LOOKS 100   /* milliseconds between two looks at KCP, at most, while something waits: it has a flush every 10 */
 #define SUSPECT 500 /* milliseconds, and two round trips, for which KCP has to stand still before the path's largest packet is doubted */
+
+const char *session_key_log;
+
+/* A line for each session, in one piece: several programs may write to one file. */
+static void log_keys(int is_server, const struct login_welcome *welcome, const struct keys *keys)
+{
+    char up[2 * SEAL_KEY + 1], down[2 * SEAL_KEY + 1];
+    FILE *file = fopen(session_key_log, "a");
+    if (file == NULL) return;
+    sodium_bin2hex(up, sizeof up, is_server ? keys->udp_receive : keys->udp_send, SEAL_KEY);
+    sodium_bin2hex(down, sizeof down, is_server ? keys->udp_send : keys->udp_receive, SEAL_KEY);
+    fprintf(file, "KCP_STACK %08lx %08lx %u %u %s %s\n", (unsigned long)welcome->id, (unsigned long)welcome->key, welcome->cipher,
+            welcome->correction, up, down);
+    fclose(file);
+    sodium_memzero(up, sizeof up);
+    sodium_memzero(down, sizeof down);
+}
 
 /* The sooner of two ends: what came first stays. */
 static void end(struct session *session, enum session_end why)
@@ -81,6 +99,7 @@ int session_init(struct session *session, int is_server, const struct login_welc
         return -1;
     }
     session->opened = 1;
+    if (session_key_log != NULL) log_keys(is_server, welcome, keys);
     correction_join(&session->correction, &session->channels.layer, &session->path.layer);
     session->path.layer.below = udp; /* its way up leads to whoever finds the session */
     if (channels_mtu(&session->channels, correction_mtu(&session->correction, welcome->mtu)) < 0) {

@@ -87,6 +87,16 @@ struct session {
 };
 
 /*
+ * A file to which a line is added for each session that begins: what kcp-lab doctor needs to read its packets in a capture. Whoever has
+ * the file reads all that they say. NULL, as at first: none. Each line has
+ *
+ *     KCP_STACK id key cipher correction up down
+ *
+ * with id, key and the keys of both directions of UDP in hexadecimal digits, and the numbers of seal_cipher and login_correction.
+ */
+extern const char *session_key_log;
+
+/*
  * The stream is sealed already; `udp` is the socket's layer, NULL without UDP. A client's UDP goes to `address`, NULL if it
  * shall have none. 0, or -1 without memory, or if the mtu leaves too little.
  */

@@ -156,6 +156,7 @@ int main(int count, char **arguments)
     config.on_message = on_message;
     config.on_close = on_close;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    session_key_log = getenv("KCP_STACK_KEYS"); /* for kcp-lab doctor */
     if (client_init(&client, &config) < 0) {
         perror("client");
         return 1;

@@ -163,6 +163,7 @@ int main(int count, char **arguments)
     config.on_close = on_close;
     chat.token = arguments[3];
     setvbuf(stdout, NULL, _IOLBF, 0);
+    session_key_log = getenv("KCP_STACK_KEYS"); /* for kcp-lab doctor */
     chat.server = server_open(&config);
     sodium_memzero(config.secret_key, sizeof config.secret_key);
     if (chat.server == NULL) {

@@ -9,6 +9,7 @@ use super::datagram::Datagram;
 use super::framing::{Content, Framing, Piece, is_noise};
 use super::keys::{HEADER, Key};
 use super::sender::Time;
+use super::stack::{self, Opened, Sessions};
 
 /// Datagrams after which a flow is decided.
 const SAMPLES: usize = 24;
@@ -26,9 +27,20 @@ struct Sample {
     payload: Vec<u8>,
 }
 
+/// What is around the framing.
+#[derive(Clone)]
+enum Cover {
+    Bare,
+    Key(Key),
+    /// A session of examples/stack, whose keys are there.
+    Session,
+}
+
 enum Kind {
     Undecided(Vec<Sample>),
-    Kcp(Framing, Option<Key>),
+    Kcp(Framing, Cover),
+    /// A session of examples/stack without its keys.
+    Shut,
     /// Nobody can tell what it is.
     Noise,
     Other,
@@ -38,6 +50,7 @@ struct Flow {
     kind: Kind,
     datagrams: [u64; 2],
     parity: u64,
+    control: u64,
     strange: u64,
 }
 
@@ -49,11 +62,13 @@ pub struct Found {
     pub ends: Ends,
     pub conv: u32,
     pub framing: Framing,
-    /// A key was needed.
+    /// A key was needed, of a session of examples/stack or another one.
     pub encrypted: bool,
+    pub is_session: bool,
     pub conversation: Conversation,
-    /// Datagrams of its flow: for error correction, and of neither kind.
+    /// Datagrams of its flow: for error correction, a session's own, and of neither kind.
     pub parity: u64,
+    pub control: u64,
     pub strange: u64,
 }
 
@@ -63,6 +78,8 @@ pub struct Beside {
     pub datagrams: u64,
     /// Flows that look encrypted, with their datagrams.
     pub noise: Vec<(Ends, u64)>,
+    /// Those that look like sessions of examples/stack.
+    pub sessions: Vec<(Ends, u64)>,
     /// Flows of other protocols, and their datagrams.
     pub other: u64,
     pub other_datagrams: u64,
@@ -71,7 +88,7 @@ pub struct Beside {
 }
 
 /// The first key that fits these datagrams, and the framing behind it.
-fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Option<Key>)> {
+fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Cover)> {
     keys.iter().find_map(|key| {
         let mut plain = Vec::new();
         let opened: Vec<(Vec<u8>, usize)> = samples
@@ -82,7 +99,7 @@ fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Option<Key>)> {
             })
             .collect();
         let framing = Framing::find(opened.iter().map(|(bytes, length)| (&bytes[..], *length)))?;
-        Some((framing, Some(key.clone())))
+        Some((framing, Cover::Key(key.clone())))
     })
 }
 
@@ -94,6 +111,7 @@ pub struct Flows {
     pieces: Vec<Piece>,
     forced: Option<Framing>,
     keys: Vec<Key>,
+    sessions: Sessions,
     plain: Vec<u8>,
     /// Keep all segments of the first conversations.
     logs: bool,
@@ -111,6 +129,12 @@ impl Flows {
         }
     }
 
+    /// With the keys of sessions of examples/stack.
+    pub fn with_sessions(mut self, sessions: Sessions) -> Flows {
+        self.sessions = sessions;
+        self
+    }
+
     pub fn datagram(&mut self, at: Time, datagram: &Datagram) {
         self.beside.datagrams += 1;
         let (from, to) = (datagram.from, datagram.to);
@@ -123,11 +147,12 @@ impl Flows {
         let forced = self.forced;
         let flow = self.flows.entry(ends).or_insert_with(|| Flow {
             kind: match forced {
-                Some(framing) => Kind::Kcp(framing, None),
+                Some(framing) => Kind::Kcp(framing, Cover::Bare),
                 None => Kind::Undecided(Vec::new()),
             },
             datagrams: [0; 2],
             parity: 0,
+            control: 0,
             strange: 0,
         });
         flow.datagrams[side] += 1;
@@ -147,13 +172,13 @@ impl Flows {
                     self.decide_all();
                 }
             }
-            Kind::Kcp(framing, key) => {
-                let (framing, key) = (*framing, key.clone());
+            Kind::Kcp(framing, cover) => {
+                let (framing, cover) = (*framing, cover.clone());
                 let (length, fragmented) = (datagram.length, datagram.fragmented);
-                let way = (framing, key.as_ref());
+                let way = (framing, &cover);
                 self.take(ends, way, at, side, datagram.payload, length, fragmented);
             }
-            Kind::Noise | Kind::Other => {}
+            Kind::Shut | Kind::Noise | Kind::Other => {}
         }
     }
 
@@ -161,7 +186,61 @@ impl Flows {
     fn take(
         &mut self,
         ends: Ends,
-        (framing, key): (Framing, Option<&Key>),
+        (framing, cover): (Framing, &Cover),
+        at: Time,
+        side: usize,
+        payload: &[u8],
+        length: usize,
+        fragmented: bool,
+    ) {
+        let mut plain = std::mem::take(&mut self.plain);
+        match cover {
+            Cover::Bare => self.packet(ends, framing, at, side, payload, length, fragmented),
+            Cover::Key(key) if key.open(payload, length, &mut plain) => {
+                let (inner, length) = (&plain[HEADER..], length - HEADER);
+                self.packet(ends, framing, at, side, inner, length, fragmented);
+            }
+            Cover::Key(_) => self.beside(ends, Content::Other),
+            Cover::Session => {
+                let mut sessions = std::mem::take(&mut self.sessions);
+                sessions.open(ends, payload, &mut plain, |opened, plain| match opened {
+                    Opened::Packets(packets) => {
+                        for range in packets {
+                            let inner = &plain[range];
+                            let length = inner.len();
+                            self.packet(ends, framing, at, side, inner, length, fragmented);
+                        }
+                    }
+                    Opened::Correction => self.beside(ends, Content::Parity),
+                    Opened::Beside => {
+                        if let Some(flow) = self.flows.get_mut(&ends) {
+                            flow.control += 1;
+                        }
+                    }
+                    Opened::Shut => self.beside(ends, Content::Other),
+                });
+                self.sessions = sessions;
+            }
+        }
+        self.plain = plain;
+    }
+
+    /// A datagram that is no packet of KCP.
+    fn beside(&mut self, ends: Ends, content: Content) {
+        if let Some(flow) = self.flows.get_mut(&ends) {
+            match content {
+                Content::Parity => flow.parity += 1,
+                Content::Packet | Content::Other => flow.strange += 1,
+            }
+        }
+    }
+
+    /// What is inside the cover.
+    #[allow(clippy::too_many_arguments)]
+    fn packet(
+        &mut self,
+        ends: Ends,
+        framing: Framing,
         at: Time,
         side: usize,
         payload: &[u8],
@@ -169,16 +248,7 @@ impl Flows {
         fragmented: bool,
     ) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        let mut plain = std::mem::take(&mut self.plain);
-        let content = match key {
-            None => framing.open(payload, length, &mut pieces),
-            Some(key) if key.open(payload, length, &mut plain) => {
-                framing.open(&plain[HEADER..], length - HEADER, &mut pieces)
-            }
-            Some(_) => Content::Other,
-        };
-        self.plain = plain;
-        match content {
+        match framing.open(payload, length, &mut pieces) {
             Content::Packet => {
                 let key = (ends, pieces[0].header.conv);
                 let size = length.saturating_sub(framing.before + framing.behind) as u32;
@@ -194,16 +264,7 @@ impl Flows {
                     conversation.packet(at, side, size, fragmented, &pieces);
                 }
             }
-            Content::Parity => {
-                if let Some(flow) = self.flows.get_mut(&ends) {
-                    flow.parity += 1;
-                }
-            }
-            Content::Other => {
-                if let Some(flow) = self.flows.get_mut(&ends) {
-                    flow.strange += 1;
-                }
-            }
+            other => self.beside(ends, other),
         }
         self.pieces = pieces;
     }
@@ -224,19 +285,27 @@ impl Flows {
         self.sampled -= samples.iter().map(|one| one.payload.len()).sum::<usize>();
         let framing = Framing::find(samples.iter().map(|one| (&one.payload[..], one.length)));
         let way = framing
-            .map(|framing| (framing, None))
-            .or_else(|| unlock(&self.keys, &samples));
+            .map(|framing| (framing, Cover::Bare))
+            .or_else(|| unlock(&self.keys, &samples))
+            .or_else(|| {
+                let opened = |one: &Sample| self.sessions.fits(&one.payload, &mut self.plain);
+                samples
+                    .iter()
+                    .any(opened)
+                    .then_some((Framing::PLAIN, Cover::Session))
+            });
+        let sides = samples.iter().map(|one| (one.side, &one.payload[..]));
         flow.kind = match &way {
-            Some((framing, key)) => Kind::Kcp(*framing, key.clone()),
+            Some((framing, cover)) => Kind::Kcp(*framing, cover.clone()),
+            None if stack::looks_like_one(sides) => Kind::Shut,
             None if is_noise(samples.iter().map(|one| &one.payload[..])) => Kind::Noise,
             None => Kind::Other,
         };
-        if let Some((framing, key)) = way {
+        if let Some((framing, cover)) = way {
             for one in samples {
-                let way = (framing, key.as_ref());
                 self.take(
                     ends,
-                    way,
+                    (framing, &cover),
                     one.at,
                     one.side,
                     &one.payload,
@@ -254,6 +323,7 @@ impl Flows {
             let datagrams = flow.datagrams.iter().sum::<u64>();
             match flow.kind {
                 Kind::Noise => self.beside.noise.push((*ends, datagrams)),
+                Kind::Shut => self.beside.sessions.push((*ends, datagrams)),
                 Kind::Other | Kind::Undecided(_) => {
                     self.beside.other += 1;
                     self.beside.other_datagrams += datagrams;
@@ -262,20 +332,23 @@ impl Flows {
             }
         }
         self.beside.noise.sort_unstable();
+        self.beside.sessions.sort_unstable();
         let mut found = Vec::new();
         for ((ends, conv), mut conversation) in self.conversations {
             conversation.finish();
             let flow = &self.flows[&ends];
-            let Kind::Kcp(framing, key) = &flow.kind else {
+            let Kind::Kcp(framing, cover) = &flow.kind else {
                 continue;
             };
             found.push(Found {
                 ends,
                 conv,
                 framing: *framing,
-                encrypted: key.is_some(),
+                encrypted: !matches!(cover, Cover::Bare),
+                is_session: matches!(cover, Cover::Session),
                 conversation,
                 parity: flow.parity,
+                control: flow.control,
                 strange: flow.strange,
             });
         }

@@ -28,6 +28,9 @@ mod report;
 #[cfg(test)]
 mod ring;
 mod sender;
+mod stack;
+#[cfg(test)]
+mod stack_captures;
 #[cfg(test)]
 mod wireshark;
 
@@ -59,6 +62,9 @@ pub struct Doctor {
     /// several times
     #[arg(long, value_name = "KEY", value_parser = str::parse::<keys::Key>)]
     key: Vec<keys::Key>,
+    /// The file to which a program of examples/stack logged the keys of its sessions (KCP_STACK_KEYS for its client and server)
+    #[arg(long, value_name = "FILE", value_parser = file())]
+    stack_keys: Option<PathBuf>,
     /// Only the conversation with this conv, in decimal or as 0x...
     #[arg(long, value_parser = conv)]
     conv: Option<u32>,
@@ -119,6 +125,9 @@ impl Doctor {
             ..Framing::PLAIN
         });
         let mut flows = Flows::new(forced, self.key, self.qlog.is_some());
+        if let Some(file) = &self.stack_keys {
+            flows = flows.with_sessions(stack::Sessions::read(file)?);
+        }
         let reading = frames::read(
             &self.capture,
             |frame| {

@@ -55,6 +55,13 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
             ends[0], ends[1]
         );
     }
+    for (ends, datagrams) in &diagnosis.beside.sessions {
+        println!(
+            "{} - {}: {datagrams} datagrams, encrypted: a session of the stack in examples/stack. --stack-keys reads it, with the file that \
+             session_key_log wrote at either end.",
+            ends[0], ends[1]
+        );
+    }
     if diagnosis.beside.other > 0 {
         println!(
             "{} flows of other protocols, {} datagrams",
@@ -78,12 +85,22 @@ fn conversation(judged: &Judged, every_resend: bool) {
         names[0],
         names[1],
         found.framing,
-        if found.encrypted { ", encrypted" } else { "" }
+        match (found.encrypted, found.is_session) {
+            (_, true) => ", encrypted, a session of the stack",
+            (true, false) => ", encrypted",
+            (false, false) => "",
+        }
     );
     if found.strange > 0 || found.parity > 0 {
         println!(
             "  beside it in the same flow: {} datagrams of error correction, {} that are no packets of KCP",
             found.parity, found.strange
+        );
+    }
+    if found.control > 0 {
+        println!(
+            "  beside it in the same session: {} datagrams with questions, answers and messages without KCP",
+            found.control
         );
     }
     let mut table = Table::new(&["", "sent by one end", "sent by the other"]);
@@ -233,11 +250,18 @@ pub fn value(diagnosis: &Diagnosis) -> Value {
         .iter()
         .map(|(ends, datagrams)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams}))
         .collect();
+    let sessions: Vec<Value> = diagnosis
+        .beside
+        .sessions
+        .iter()
+        .map(|(ends, datagrams)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams}))
+        .collect();
     json!({
         "frames": diagnosis.reading.frames,
         "damage": diagnosis.reading.damage,
         "datagrams": diagnosis.beside.datagrams,
         "encrypted": encrypted,
+        "stack_sessions": sessions,
         "other_flows": diagnosis.beside.other,
         "left_out": diagnosis.beside.left_out,
         "conversations": conversations,
@@ -302,6 +326,7 @@ fn one(judged: &Judged) -> Value {
         "conv": found.conv,
         "framing": found.framing.to_string(),
         "encrypted": found.encrypted,
+        "stack_session": found.is_session,
         "seconds": (found.conversation.to - start) as f64 / 1e6,
         "sides": sides,
         "findings": findings,
