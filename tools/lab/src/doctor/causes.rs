@@ -154,6 +154,7 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
     let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
     let prompt = period + blur;
     let mut too_few = 0;
+    let (mut all, mut sooner) = (0, 0);
     for count in 1..=SKIPS as u32 {
         let (mut resent, mut not) = (0u32, 0u32);
         for event in sender
@@ -162,12 +163,16 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
             .filter(|event| event.count == count)
         {
             match (event.resent, event.done) {
+                // Or because its timer ran out: that tells nothing.
+                (Some(after), _) if after <= prompt && event.timed => {}
                 (Some(after), _) if after <= prompt => resent += 1,
                 // It arrived before the next flush could send it again.
                 (_, Some(done)) if done <= prompt => {}
                 _ => not += 1,
             }
         }
+        all += resent + not;
+        sooner += resent;
         if resent + not >= 3 {
             if resent * 5 >= (not + resent) * 4 {
                 return FastResend::After(count);
@@ -176,21 +181,9 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
         }
     }
     match too_few {
-        3.. => FastResend::Off,
+        // Where some were sent again that soon, this is only not seen well.
+        3.. if sooner * 10 < all => FastResend::Off,
         _ => FastResend::MoreThan(too_few),
-    }
-}
-
-impl Sending {
-    /// What the estimator made of the round trips before it, ms.
-    fn timeout(&self, period: Time) -> u32 {
-        // The interval, which is shorter than the period where ikcp_update is called too rarely.
-        let least = (period / MS).min(10) as i32;
-        match self.estimate.srtt {
-            // Before the first sample.
-            0 => 200,
-            srtt => (srtt + least.max(4 * self.estimate.rttval)).clamp(0, 60_000) as u32,
-        }
     }
 }
 
@@ -206,7 +199,11 @@ fn waited(before: &Sending, after: &Sending) -> u32 {
 
 impl Settings {
     pub fn of(sender: &Sender) -> Settings {
-        let flushes = grid(&sender.ts_gaps);
+        let flushes = match sender.coarse_stamps {
+            // An interval of 16 ms does not keep to multiples of it.
+            (coarse, all) if all >= 50 && coarse * 50 >= all * 49 => Flushes::Ticks,
+            _ => grid(&sender.ts_gaps),
+        };
         let period = flushes.period();
         let fast_resend = fast_resend(sender, period);
         // Timers of segments that were sent once before.
@@ -248,7 +245,11 @@ impl Settings {
             let above = excess
                 .get(excess.len() / 4)
                 .is_some_and(|low| *low > i64::from(slack));
-            sender.lag_known && waits.len() >= 4 && same * 10 >= waits.len() * 6 && above
+            sender.lag_known
+                && sender.lag() == 0
+                && waits.len() >= 4
+                && same * 10 >= waits.len() * 6
+                && above
         });
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
         let near_most = most_in_flight - most_in_flight / 10;
@@ -272,17 +273,19 @@ impl Settings {
 /// The verdict on each transmission beyond the first, in the order of time.
 pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let near = percentile(&sender.near, 2).map_or(0, |near| Time::from(near) * MS * 9 / 10);
-    // What nobody has answered is sent again together. When that was one packet, it or its acknowledgement was lost; when there were
-    // several, they are less likely to be lost all than the one packet that acknowledged them.
-    let mut silent: BTreeMap<Time, BTreeSet<u64>> = BTreeMap::new();
+    // What nobody has answered is sent again together: the packets that carried it, and when they were sent.
+    let mut silent: BTreeMap<Time, (BTreeSet<u64>, BTreeSet<Time>)> = BTreeMap::new();
     for segment in &sender.resent {
         for pair in segment.sendings.windows(2) {
             if pair[0].skips == 0 && pair[0].acked.is_none() && !pair[0].hidden {
-                silent.entry(pair[1].at).or_default().insert(pair[0].packet);
+                let (packets, flushes) = silent.entry(pair[1].at).or_default();
+                packets.insert(pair[0].packet);
+                flushes.insert(pair[0].at / (10 * MS));
             }
         }
     }
     let mut all = Vec::new();
+    let mut unsure = Vec::new();
     for segment in &sender.resent {
         for index in 1..segment.sendings.len() {
             let mut one = judge(segment, index, settings, (near, sender.lag()));
@@ -290,15 +293,82 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             let unheard = before
                 .iter()
                 .all(|one| one.skips == 0 && one.acked.is_none() && !one.hidden);
-            let together = silent.get(&one.at).map_or(0, BTreeSet::len);
-            if one.need == Need::Lost && unheard && together > 1 {
-                one.need = Need::AckLost;
+            if one.need == Need::Lost && unheard {
+                match segment.others_unheard && index + 1 == segment.sendings.len() {
+                    true => one.need = Need::AckLost,
+                    // To a peer that is gone both ways are cut.
+                    false if sender.answers_until().is_some_and(|until| one.at > until) => {}
+                    false => unsure.push(all.len()),
+                }
             }
             all.push(one);
         }
     }
+    // Either the packets were lost, or the acknowledgements: what is likelier, by what is known of the two ways.
+    let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
+    let groups = |wanted: fn(usize) -> bool| {
+        let times: BTreeSet<Time> = unsure.iter().map(|index| all[*index].at).collect();
+        let count = |at: &Time| silent.get(at).map_or(0, |group| group.0.len());
+        times.iter().filter(|at| wanted(count(at))).count() as f64
+    };
+    // Flushes after which nothing was sent for so long that only their own acknowledgements could spare a timeout.
+    let mut waits: Vec<u32> = unsure.iter().map(|index| all[*index].waited).collect();
+    waits.sort_unstable();
+    let trip = percentile(&sender.rtt, 50).unwrap_or(0);
+    let spare = waits
+        .get(waits.len() / 2)
+        .map_or(0, |wait| wait.saturating_sub(trip));
+    let flush = (settings.flushes.period() / MS) as u32;
+    let alone: u64 = sender
+        .ts_gaps
+        .range(spare + 2 * flush..)
+        .map(|(_, count)| count)
+        .sum();
+    let by_acks_alone = acks * alone as f64;
+    let (sure, after) = data_loss(sender, &all, &unsure);
+    let others = (groups(|_| true) - by_acks_alone).max(0.0) / (sender.fresh + 1) as f64;
+    let lost = sure.max(others);
+    // All of them are called the same, so this must be clear: as many as can be expected, or hardly any other segment is lost.
+    let alone_by_acks = by_acks_alone > 0.85 * groups(|count| count == 1)
+        || (sender.acked_by_una >= 20 && acks > 50.0 * sure);
+    for index in unsure {
+        let one = &mut all[index];
+        let Some((packets, flushes)) = silent.get(&one.at) else {
+            continue;
+        };
+        let likelihood = |first: f64, after: f64, count: usize| {
+            first
+                * after
+                    .max(first)
+                    .powi(count.saturating_sub(1).min(50) as i32)
+        };
+        let by_acks = match packets.len() {
+            1 => alone_by_acks,
+            several => {
+                // Acknowledgements whose loss always leads to a resend are not counted.
+                let acks = acks.max(lost / 2.0);
+                likelihood(acks, acks_after, flushes.len()) > likelihood(lost, after, several)
+            }
+        };
+        if by_acks {
+            one.need = Need::AckLost;
+        }
+    }
     all.sort_by_key(|one| (one.at, one.sn));
     all
+}
+
+/// The share of segments that were lost for sure, and that share among those whose packet followed a lost one.
+fn data_loss(sender: &Sender, all: &[Resend], unsure: &[usize]) -> (f64, f64) {
+    let sure: Vec<Resend> = all
+        .iter()
+        .enumerate()
+        .filter(|(index, one)| one.need == Need::Lost && unsure.binary_search(index).is_err())
+        .map(|(_, one)| one.clone())
+        .collect();
+    let share = (sure.len() as f64 + 0.5) / (sender.fresh + 1) as f64;
+    let (packets, after) = runs(sender, &sure);
+    (share, (after as f64 / packets.max(1) as f64).max(share))
 }
 
 /// How often packets were lost, and how often the packet after one that was lost, too.
@@ -355,7 +425,7 @@ fn judge(segment: &Segment, index: usize, settings: &Settings, ways: (Time, Time
         Trigger::Skip
     } else if f64::from(waited) >= f64::from(timer) * 0.85 {
         Trigger::Timeout
-    } else if before.skips > 0 && settings.fast_resend != FastResend::Off {
+    } else if before.skips > 0 {
         Trigger::Skip
     } else {
         Trigger::Early

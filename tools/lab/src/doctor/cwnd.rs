@@ -1,6 +1,7 @@
 //! The congestion window that the original would have, to see whether a sender keeps to it: `nocwnd` does not show in packets.
 
 use super::sender::Time;
+use crate::wire::after;
 
 /// In segments. Growth is counted as the original counts it, with bytes replaced by parts of a segment.
 #[derive(Debug)]
@@ -13,6 +14,13 @@ pub struct Model {
     /// The window was below what the two ends allow, and full.
     pub full: Time,
     pub shrunk: Time,
+    /// The last flush that sent segments again.
+    resent_at: Option<u32>,
+    /// Since that flush nothing may be sent for the first time, until an acknowledgement comes.
+    held: bool,
+    /// How often that was so, and how often something was sent all the same.
+    pub holds: u64,
+    pub broken: u64,
 }
 
 impl Default for Model {
@@ -24,13 +32,21 @@ impl Default for Model {
             beyond: 0,
             full: 0,
             shrunk: 0,
+            resent_at: None,
+            held: false,
+            holds: 0,
+            broken: 0,
         }
     }
 }
 
 impl Model {
-    /// A fresh segment makes it `flight`.
-    pub fn sent(&mut self, flight: u32) {
+    /// A fresh segment, with this stamp, makes it `flight`.
+    pub fn sent(&mut self, flight: u32, ts: u32) {
+        if self.held && self.resent_at.is_some_and(|at| after(ts, at)) {
+            self.held = false;
+            self.broken += 1;
+        }
         let over = f64::from(flight) - self.window;
         self.filling += u64::from((-1.0..=2.0).contains(&over));
         self.beyond += u64::from(over > 2.0);
@@ -38,6 +54,7 @@ impl Model {
 
     /// `una` advanced.
     pub fn acked(&mut self, peer: u32) {
+        self.held = false;
         let peer = f64::from(peer);
         if self.window < self.threshold {
             self.window += 1.0;
@@ -48,7 +65,16 @@ impl Model {
     }
 
     /// A segment was sent again, because it was skipped or because its timer ran out.
-    pub fn resent(&mut self, skipped: bool, flight: u32) {
+    pub fn resent(&mut self, skipped: bool, flight: u32, ts: u32) {
+        // After a skip half of the flight may be there, and the skips, after a timeout one segment.
+        if flight >= if skipped { 8 } else { 2 } && !self.held {
+            self.held = true;
+            self.holds += 1;
+        }
+        // The window shrinks once in a flush.
+        if self.resent_at.replace(ts) == Some(ts) {
+            return;
+        }
         if skipped {
             self.threshold = (f64::from(flight) / 2.0).max(2.0);
             self.window = self.threshold + 1.0;
@@ -69,6 +95,7 @@ impl Model {
 
     /// Whether the sender seems to keep to it.
     pub fn is_kept(&self) -> bool {
-        self.filling >= 30 && self.beyond * 8 < self.filling
+        let breaks = self.broken >= 2 && self.broken * 10 > self.holds;
+        self.filling >= 30 && self.beyond * 8 < self.filling && !breaks
     }
 }

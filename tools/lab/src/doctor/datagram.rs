@@ -40,6 +40,11 @@ fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     }
 }
 
+/// Whether frames of this link type can be read.
+pub fn is_known(link: i32) -> bool {
+    matches!(link, 0 | 1 | 12 | 14 | 101 | 108 | 113 | 228 | 229 | 276)
+}
+
 /// The datagram of a frame, if it has one.
 pub fn of(link: i32, bytes: &[u8]) -> Option<Datagram<'_>> {
     let packet = network(link, bytes)?;

@@ -94,11 +94,13 @@ pub struct View<'a> {
     pub peer_name: &'a str,
 }
 
-/// The share of acknowledgements that did not come back.
+/// The share of acknowledgements that did not come back, as far as it shows.
 pub fn ack_loss(sender: &Sender) -> f64 {
-    let all = sender.acked_by_number + sender.acked_by_una;
-    sender.acked_by_una as f64 / all.max(1) as f64
+    sender.ack_loss().map_or(0.0, |(share, _)| share)
 }
+
+/// Shares of fewer segments say nothing.
+const FEW: u64 = 20;
 
 /// How long at least one of these lasted.
 fn wall(spans: impl Iterator<Item = (Time, Time)>) -> Time {
@@ -132,28 +134,38 @@ impl View<'_> {
         }
     }
 
-    /// The share of segments that had to be sent again.
-    pub fn loss(&self) -> f64 {
-        let lost = self
-            .resends
+    /// Transmissions that were lost on the way to a peer that was there.
+    fn lost(&self) -> impl Iterator<Item = &Resend> {
+        let until = self.sender.answers_until().unwrap_or(Time::MAX);
+        self.resends
             .iter()
-            .filter(|one| one.need == Need::Lost)
-            .count();
-        lost as f64 / (self.sender.fresh + self.sender.resends).max(1) as f64
+            .filter(move |one| one.need == Need::Lost && one.at <= until)
     }
 
-    /// For how long segments were late because they had been lost, and how much of it timeouts took.
-    fn blocked(&self, wanted: impl Fn(&super::sender::Segment) -> bool) -> Time {
+    /// The share of segments that had to be sent again.
+    pub fn loss(&self) -> f64 {
+        self.lost().count() as f64 / (self.sender.fresh + self.sender.resends).max(1) as f64
+    }
+
+    /// For how long segments were late until `end`.
+    fn blocked(&self, end: Time, wanted: impl Fn(&super::sender::Segment) -> bool) -> Time {
         let mut until = 0;
         let mut sum = 0;
         for segment in self.sender.resent.iter().filter(|one| wanted(one)) {
             let first = &segment.sendings[0];
             let due = first.at + Time::from(first.estimate.srtt) * MS;
-            let done = segment.done.unwrap_or(self.to);
+            let done = segment.done.unwrap_or(end).min(end);
             sum += (done - due.max(until)).max(0);
             until = until.max(done);
         }
         sum
+    }
+
+    /// For how long segments were late because they had been lost on the way to a peer that was there.
+    fn blocked_by_loss(&self) -> Time {
+        let end = self.sender.answers_until().unwrap_or(self.to);
+        let lost: std::collections::HashSet<u32> = self.lost().map(|one| one.sn).collect();
+        self.blocked(end, |one| lost.contains(&(one.sn as u32)))
     }
 
     pub fn findings(&self) -> Vec<Finding> {
@@ -180,7 +192,7 @@ impl View<'_> {
             all.push(self.finding(
                 Kind::Bandwidth,
                 // What the full queue drops is its own doing as well.
-                ((sender.busy as f64 * share) as Time).max(self.blocked(|one| one.sendings.len() > 1)),
+                ((sender.busy as f64 * share) as Time).max(self.blocked(self.to, |one| one.sendings.len() > 1)),
                 format!(
                     "{} sends more than the link carries: round trips grow from {few} ms to {many} ms with what is in flight, in a queue on \
                      the way",
@@ -203,11 +215,7 @@ impl View<'_> {
         if queues.is_some() {
             return all;
         }
-        let lost = self
-            .resends
-            .iter()
-            .filter(|one| one.need == Need::Lost)
-            .count();
+        let lost = self.lost().count();
         let most = self.settings.most_in_flight;
         let full = sender.at_peer_window;
         if full > sender.busy / 10 {
@@ -237,7 +245,10 @@ impl View<'_> {
                 ),
                 "nc = 1 in ikcp_nodelay, or a congestion control that does not take each loss for a full link (ikcpx_bbr)",
             ));
-        } else if self.settings.share_at_most > 0.3 && (most >= 16 || (lost >= 3 && most >= 2)) {
+        } else if self.settings.share_at_most > 0.3
+            && (most >= 16 || (lost >= 3 && most >= 2))
+            && sender.fresh >= FEW
+        {
             let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
             all.push(self.finding(
                 Kind::OwnWindow,
@@ -364,7 +375,9 @@ impl View<'_> {
 
     fn clock(&self) -> Vec<Finding> {
         let jumped: i64 = self.sender.clock_jumps.iter().map(|(_, by)| by.abs()).sum();
-        if jumped == 0 {
+        // Far from the sender a queue on the way looks like a clock that goes back and forth.
+        let blurred = self.sender.lag() > 0 && self.sender.clock_jumps.len() > 3;
+        if jumped == 0 || blurred {
             return Vec::new();
         }
         let (_, by) = self.sender.clock_jumps[0];
@@ -399,7 +412,7 @@ impl View<'_> {
             .range(sender.largest_acked + 1..)
             .map(|(_, count)| count)
             .sum();
-        let never = self.blocked(|one| {
+        let never = self.blocked(self.to, |one| {
             let later = sender
                 .last_acked
                 .is_some_and(|last| last > one.sendings[0].at + 500 * MS);
@@ -451,15 +464,13 @@ impl View<'_> {
                 },
             ));
         }
-        let lost = self
-            .resends
-            .iter()
-            .filter(|one| one.need == Need::Lost)
-            .count();
+        let lost = self.lost().count();
+        let lost_by = |trigger: Trigger| self.lost().filter(|one| one.trigger == trigger).count();
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
-        let blocked = (self.blocked(|one| one.sendings.len() > 1) - spared).max(0);
-        let (packets, more) = super::causes::runs(sender, self.resends);
+        let blocked = (self.blocked_by_loss() - spared).max(0);
+        let lost_ones: Vec<Resend> = self.lost().cloned().collect();
+        let (packets, more) = super::causes::runs(sender, &lost_ones);
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
         if packets >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss {
@@ -475,16 +486,16 @@ impl View<'_> {
                 "shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
                  packets only help when sent later than a burst lasts",
             ));
-        } else if lost >= 3 && !sender.rtt.is_empty() {
+        } else if lost >= 3 && sender.fresh >= FEW && !sender.rtt.is_empty() {
             all.push(self.finding(
                 Kind::Loss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost: {} sent again by timeout, {} by skips",
+                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips",
                     loss * 100.0,
                     self.name,
-                    resent_by(Trigger::Timeout).count(),
-                    resent_by(Trigger::Skip).count()
+                    lost_by(Trigger::Timeout),
+                    lost_by(Trigger::Skip)
                 ),
                 "nodelay 1, interval 10, resend 2, and ikcp_flush after ikcp_send and ikcp_input; redundancy (ikcpx_redundancy) for what \
                  must not be late",
@@ -496,7 +507,10 @@ impl View<'_> {
             .iter()
             .filter(|one| one.need == Need::AckLost)
             .count();
-        if ack_loss > 0.02 && ack_loss > 1.5 * loss {
+        if ack_loss > 0.02
+            && ack_loss > 1.5 * loss
+            && sender.acked_by_number + sender.acked_by_una >= FEW
+        {
             // Until another acknowledgement told the same.
             let cost = wall(
                 resent_by(Trigger::Timeout)
@@ -505,7 +519,7 @@ impl View<'_> {
             );
             all.push(self.finding(
                 Kind::AckLoss,
-                cost.max((blocked as f64 * ack_loss) as Time).max(10 * MS * sender.acked_by_una as Time),
+                cost.max((blocked as f64 * ack_loss) as Time).max(10 * MS * sender.acked_by_una as Time).min(self.to - self.from),
                 format!(
                     "{:.1} % of the acknowledgements for {} were lost on the way back, more than of its segments; {needless} segments were sent \
                      again for nothing",
@@ -520,7 +534,12 @@ impl View<'_> {
             .resends
             .iter()
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout);
-        if !sender.lag_known && twice.clone().count() >= 5 && twice.clone().count() > 2 * lost {
+        let overtaken = sender.reordered >= 5;
+        if !sender.lag_known
+            && !overtaken
+            && twice.clone().count() >= 5
+            && twice.clone().count() > 2 * lost
+        {
             all.push(self.finding(
                 Kind::AckLoss,
                 wall(twice.clone().map(|one| (one.at - Time::from(one.waited) * MS, one.at))),
@@ -581,7 +600,9 @@ impl View<'_> {
                 "a new conv for each connection (ikcp_create at both ends), and a message that tells the peer so",
             ));
         }
-        if let Some(at) = sender.restarts.first() {
+        if let Some(at) = sender.restarts.first()
+            && sender.conflicts < 5
+        {
             all.push(self.finding(
                 Kind::SenderRestarted,
                 self.to - at,
@@ -618,6 +639,21 @@ impl View<'_> {
     }
 
     fn idle(&self) -> Vec<Finding> {
+        // An end that only asks, or that the other one keeps waiting, has nothing to send.
+        let peer = self.peer_sender;
+        if self.sender.fresh < FEW || self.sender.fresh < peer.fresh {
+            return Vec::new();
+        }
+        let peer_sends = peer.fresh >= FEW;
+        let both_idle = |(from, to): (Time, Time)| -> Time {
+            match peer_sends {
+                false => to - from,
+                true => {
+                    let within = |gap: &(Time, Time)| (gap.1.min(to) - gap.0.max(from)).max(0);
+                    peer.idle.iter().map(within).sum()
+                }
+            }
+        };
         let overlaps = |(from, to): (Time, Time)| {
             let shut = self
                 .sender
@@ -636,7 +672,7 @@ impl View<'_> {
             .idle
             .iter()
             .filter(|gap| !overlaps(**gap))
-            .map(|(from, to)| to - from)
+            .map(|gap| both_idle(*gap))
             .sum();
         if idle * 5 < self.to - self.from {
             return Vec::new();

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::conversation::Conversation;
-use super::datagram::Datagram;
+use super::datagram::{self, Datagram};
+use super::frames::Frame;
 use super::framing::{Content, Framing, Piece, is_noise};
 use super::keys::{HEADER, Key};
 use super::sender::Time;
@@ -83,6 +84,13 @@ pub struct Beside {
     /// Flows of other protocols, and their datagrams.
     pub other: u64,
     pub other_datagrams: u64,
+    /// Of the datagrams, those of which the capture has only a part; first pieces of those that the network cut; those with nothing but a
+    /// header, which belong to no flow.
+    pub cut: u64,
+    pub fragments: u64,
+    pub empty: u64,
+    /// Frames that cannot be read, by link type.
+    pub unreadable: BTreeMap<i32, u64>,
     /// What was left out to keep the memory bounded.
     pub left_out: u64,
 }
@@ -135,8 +143,24 @@ impl Flows {
         self
     }
 
-    pub fn datagram(&mut self, at: Time, datagram: &Datagram) {
+    /// A frame of the capture.
+    pub fn frame(&mut self, frame: &Frame) {
+        if !datagram::is_known(frame.link) {
+            *self.beside.unreadable.entry(frame.link).or_default() += 1;
+        } else if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
+            self.datagram(frame.at, &datagram);
+        }
+    }
+
+    fn datagram(&mut self, at: Time, datagram: &Datagram) {
         self.beside.datagrams += 1;
+        self.beside.fragments += u64::from(datagram.fragmented);
+        let is_cut = !datagram.fragmented && datagram.payload.len() < datagram.length;
+        self.beside.cut += u64::from(is_cut);
+        if datagram.payload.is_empty() {
+            self.beside.empty += 1;
+            return;
+        }
         let (from, to) = (datagram.from, datagram.to);
         let side = usize::from(from > to);
         let ends = if side == 0 { [from, to] } else { [to, from] };

@@ -2,7 +2,7 @@
 //! damaged ends the reading, and is told; what came before it stays good.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -54,6 +54,15 @@ impl Interface {
     }
 }
 
+/// Ticks of a second: a power of ten, or of two.
+fn resolution(option: u8) -> u64 {
+    match option {
+        0x80.. => 1u64.checked_shl(u32::from(option & 0x7f)),
+        _ => 10u64.checked_pow(u32::from(option)),
+    }
+    .unwrap_or(u64::MAX)
+}
+
 /// Reads the file, gives each frame to `sink` until it says that it has enough, and the number of bytes read so far to `progress`.
 pub fn read(
     path: &Path,
@@ -69,9 +78,15 @@ pub fn read_from(
     mut sink: impl FnMut(Frame) -> bool,
     mut progress: impl FnMut(u64),
 ) -> Result<Reading> {
+    let mut source = BufReader::with_capacity(1 << 16, source);
+    let start = source.fill_buf()?;
+    // gzip, zstd, xz
+    let magics: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"\xfd7zXZ"];
+    let compressed = magics.iter().any(|magic| start.starts_with(magic));
     let mut reader = match create_reader(1 << 16, source) {
         Ok(reader) => reader,
         Err(PcapError::Eof) => bail!("the file is empty"),
+        Err(_) if compressed => bail!("compressed: unpack it first"),
         Err(_) => bail!("neither pcap nor pcapng"),
     };
     let mut done = Reading::default();
@@ -87,7 +102,8 @@ pub fn read_from(
                 left_before = usize::MAX;
                 let frame = match block {
                     PcapBlockOwned::LegacyHeader(header) => {
-                        link = header.network.0;
+                        // The upper bits tell of a checksum behind each frame.
+                        link = header.network.0 & 0x0fff_ffff;
                         nanoseconds = header.is_nanosecond_precision();
                         None
                     }
@@ -108,7 +124,7 @@ pub fn read_from(
                         if interfaces.len() < MOST_INTERFACES {
                             interfaces.push(Interface {
                                 link: one.linktype.0,
-                                resolution: one.ts_resolution().unwrap_or(1_000_000),
+                                resolution: resolution(one.if_tsresol),
                                 offset: one.ts_offset(),
                             });
                         }

@@ -11,7 +11,7 @@ use super::causes::{Need, Trigger};
 use super::findings::Kind;
 use super::flows::Flows;
 use super::plants::{self, Plan};
-use super::{Diagnosis, capture, datagram, diagnose, frames};
+use super::{Diagnosis, capture, diagnose, frames};
 use crate::endpoint::{KcpPair, Mode, millis};
 use crate::link::{Config, Fate, Loss};
 use crate::session::{CLIENT, SERVER};
@@ -30,9 +30,7 @@ pub fn examine_with(capture: &[u8], mut flows: Flows) -> Diagnosis {
     let reading = frames::read_from(
         std::io::Cursor::new(capture.to_vec()),
         |frame| {
-            if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
-                flows.datagram(frame.at, &datagram);
-            }
+            flows.frame(&frame);
             true
         },
         |_| {},
@@ -149,6 +147,7 @@ fn of_all_resends_at_least_95_of_100_have_the_right_cause() {
         }
         rows.push(format!("| {mode} | {} |", cells.join(" | ")));
     }
+    println!("{rows:#?}");
     for (end, Score { all, class, .. }) in sums.iter().enumerate() {
         assert!(
             *all > 800 && class * 100 >= all * 95,
@@ -548,9 +547,7 @@ fn damaged_and_hostile_captures_give_an_answer() {
         let read = frames::read_from(
             std::io::Cursor::new(bytes),
             |frame| {
-                if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
-                    flows.datagram(frame.at, &datagram);
-                }
+                flows.frame(&frame);
                 true
             },
             |_| {},

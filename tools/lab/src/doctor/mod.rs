@@ -131,9 +131,7 @@ impl Doctor {
         let reading = frames::read(
             &self.capture,
             |frame| {
-                if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
-                    flows.datagram(frame.at, &datagram);
-                }
+                flows.frame(&frame);
                 !interrupt::requested()
             },
             |done| bar.set_position(done),

@@ -48,6 +48,22 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
             diagnosis.beside.left_out
         );
     }
+    let beside = &diagnosis.beside;
+    for (link, frames) in &beside.unreadable {
+        println!("{frames} frames of link type {link} cannot be read: what they carry is unknown.");
+    }
+    if beside.cut > 0 {
+        println!(
+            "{} datagrams were cut by the capture (a larger -s keeps all), {} of them to nothing.",
+            beside.cut, beside.empty
+        );
+    }
+    if beside.fragments > 0 {
+        println!(
+            "{} datagrams came in pieces of IP: only the first piece of each was read.",
+            beside.fragments
+        );
+    }
     for (ends, datagrams) in &diagnosis.beside.noise {
         println!(
             "{} - {}: {datagrams} datagrams, encrypted: every byte looks random, as with kcptun and kcp-go by default. This is not \"no KCP\"; \
@@ -264,6 +280,9 @@ pub fn value(diagnosis: &Diagnosis) -> Value {
         "stack_sessions": sessions,
         "other_flows": diagnosis.beside.other,
         "left_out": diagnosis.beside.left_out,
+        "cut": diagnosis.beside.cut,
+        "fragments": diagnosis.beside.fragments,
+        "unreadable_frames": diagnosis.beside.unreadable.values().sum::<u64>(),
         "conversations": conversations,
     })
 }

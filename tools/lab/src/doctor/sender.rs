@@ -26,6 +26,10 @@ const LARGEST_GAP: u64 = 1_024;
 const MOST_POINTS: usize = 2_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
+/// Transmissions of a segment after which skips may send it again.
+const MOST_FAST: usize = 5;
+/// Segments sent within so many ms arrive before the same flush of the peer.
+const TOGETHER: u32 = 8;
 /// Silence that is noted.
 const IDLE: Time = 500 * MS;
 
@@ -66,10 +70,25 @@ pub struct Sending {
     pub estimate: Estimate,
     /// When its own acknowledgement passed.
     pub acked: Option<Time>,
+    /// All before it had arrived by then.
+    in_order: bool,
     pub skips: u32,
     /// When it had been skipped once, twice, ...
     pub skipped_at: [Time; SKIPS],
     in_flight: u32,
+}
+
+impl Sending {
+    /// What the estimator made of the round trips before it, ms.
+    pub fn timeout(&self, period: Time) -> u32 {
+        // The interval, which is shorter than the period where ikcp_update is called too rarely.
+        let least = (period / MS).min(10) as i32;
+        match self.estimate.srtt {
+            // Before the first sample.
+            0 => 200,
+            srtt => (srtt + least.max(4 * self.estimate.rttval)).clamp(0, 60_000) as u32,
+        }
+    }
 }
 
 /// One segment.
@@ -85,6 +104,9 @@ pub struct Segment {
     pub done: Option<Time>,
     /// When word of its arrival passed the capture.
     pub told: Option<Time>,
+    /// Word came for later segments, too, that had been sent long before it was sent again, and of which nothing had been heard: so
+    /// acknowledgements were lost.
+    pub others_unheard: bool,
 }
 
 /// A skip, and what came of it.
@@ -96,6 +118,8 @@ pub struct SkipEvent {
     pub resent: Option<Time>,
     /// Until the sender knew that it had arrived.
     pub done: Option<Time>,
+    /// Its timer ran out at about the time when it was sent again.
+    pub timed: bool,
 }
 
 /// A time in which the peer's window was shut.
@@ -112,6 +136,7 @@ enum Word {
     Ack {
         sn: u32,
         ts: u32,
+        una: u32,
     },
     Una(u32),
     Window(u16),
@@ -186,6 +211,13 @@ pub struct Sender {
     /// Sent, known to have arrived, and acknowledged by number or only by `una`.
     pub acked_by_number: u64,
     pub acked_by_una: u64,
+    /// Segments that were acknowledged by number, sent once together with the one before, all of which had arrived: how many, and how
+    /// many of those before were not. And of those acknowledged by `una` only: how many were sent together with the one before; how many
+    /// were not, and how often that was acknowledged by `una` only, too.
+    spared: (u64, u64),
+    unheard_together: u64,
+    unheard: (u64, u64),
+    last_forgotten: Option<(u64, u32, bool)>,
     pub resent: Vec<Segment>,
     pub resent_untold: u64,
     pub skip_events: Vec<SkipEvent>,
@@ -193,6 +225,8 @@ pub struct Sender {
     pub rtt: Histogram,
     /// From a segment to its acknowledgement, as the capture sees it: the way to the peer and back.
     pub near: Histogram,
+    /// Stamps that are multiples of 16, and all.
+    pub coarse_stamps: (u64, u64),
     /// Times between flushes that sent something, by the sender's clock.
     pub ts_gaps: Histogram,
     /// Fresh segments, other than full ones, and flushes that sent them: how many share a flush.
@@ -238,6 +272,8 @@ pub struct Sender {
     pub first_conflict: Option<Time>,
     /// The numbers began again.
     pub restarts: Vec<Time>,
+    /// Where they were before that.
+    left_at: Option<(Time, u64)>,
     /// The peer's `una` went back for good.
     una_back: u32,
     una_back_since: Time,
@@ -395,6 +431,7 @@ impl Sender {
             hidden: false,
             estimate: self.estimate,
             acked: None,
+            in_order: false,
             skips: 0,
             skipped_at: [0; SKIPS],
             in_flight: sn.saturating_sub(self.una) as u32,
@@ -412,6 +449,16 @@ impl Sender {
                 self.late_resends += u64::from(sn >= self.begins);
                 return;
             }
+        }
+        if let Some((since, left)) = self.left_at
+            && at - since > 2 * self.srtt()
+            && sn > self.next + 64
+            && (u64::from(left as u32)..u64::from(left as u32) + 64).contains(&u64::from(header.sn))
+        {
+            // The old numbers go on beside the new ones.
+            self.first_conflict.get_or_insert(since);
+            self.conflicts += 100;
+            self.left_at = None;
         }
         if sn >= self.next {
             if let Some(jump) = self.clock.jump(ahead)
@@ -453,7 +500,7 @@ impl Sender {
                 self.delay_steps.2 = Some(delay);
             }
             self.count_flush(header.ts, header.len);
-            self.window_model.sent(sending.in_flight + 1);
+            self.window_model.sent(sending.in_flight + 1, header.ts);
             self.insert(sn, (header.len, size, piece.mark), sending);
             plot(
                 &mut self.flight_curve,
@@ -512,7 +559,7 @@ impl Sender {
         let skipped = segment.sendings.last().is_some_and(|last| last.skips > 0);
         segment.sendings.push(sending);
         let flight = self.next.saturating_sub(self.una) as u32;
-        self.window_model.resent(skipped, flight);
+        self.window_model.resent(skipped, flight, header.ts);
     }
 
     fn insert(&mut self, sn: u64, (len, size, mark): (u32, u32, u32), sending: Sending) {
@@ -530,6 +577,7 @@ impl Sender {
                 sendings: vec![sending],
                 done: None,
                 told: None,
+                others_unheard: false,
             },
         );
     }
@@ -540,6 +588,7 @@ impl Sender {
             self.restarts.push(at);
         }
         self.forget_all();
+        self.left_at = Some((at, self.next));
         (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
         self.words.clear();
     }
@@ -554,6 +603,8 @@ impl Sender {
                 .or_default() += 1;
         }
         if self.last_ts.is_none_or(|last| ts != last) {
+            self.coarse_stamps.1 += 1;
+            self.coarse_stamps.0 += u64::from(ts.is_multiple_of(16));
             self.last_ts = Some(ts);
         }
     }
@@ -593,6 +644,7 @@ impl Sender {
                     Word::Ack {
                         sn: header.sn,
                         ts: header.ts,
+                        una: header.una,
                     },
                 )),
                 COMMAND_TELL => self.words.push_back((due, at, Word::Tell)),
@@ -635,7 +687,7 @@ impl Sender {
             match word {
                 Word::Window(window) => self.set_window(due, u32::from(window)),
                 Word::Una(una) => self.take_una(due, passed, una),
-                Word::Ack { sn, ts } => self.take_ack(due, passed, sn, ts),
+                Word::Ack { sn, ts, una } => self.take_ack(due, passed, sn, ts, una),
                 Word::Tell => self.asked_in_packet = true,
                 Word::End => self.end_packet(due),
             }
@@ -671,15 +723,35 @@ impl Sender {
             return;
         }
         self.pass_time(at);
+        let mut told = Vec::new();
         while let Some(&sn) = self.open.first() {
             if sn >= una {
                 break;
             }
             self.arrived(sn, at, passed);
+            told.push(sn);
         }
+        self.note_unheard(&told);
         self.window_model.acked(self.window.unwrap_or(u32::MAX));
         self.una = una;
         self.forget_old(at);
+    }
+
+    /// Of segments of which word came together.
+    fn note_unheard(&mut self, told: &[u64]) {
+        let trip = self.srtt();
+        // The earliest among those after it that were sent once.
+        let mut earliest = Time::MAX;
+        for sn in told.iter().rev() {
+            let Some(segment) = self.segments.get_mut(sn) else {
+                continue;
+            };
+            match &segment.sendings[..] {
+                [only] => earliest = earliest.min(only.at),
+                [.., last] => segment.others_unheard = earliest.saturating_add(trip) < last.at,
+                [] => {}
+            }
+        }
     }
 
     fn arrived(&mut self, sn: u64, at: Time, passed: Time) {
@@ -690,7 +762,7 @@ impl Sender {
         }
     }
 
-    fn take_ack(&mut self, at: Time, passed: Time, sn: u32, ts: u32) {
+    fn take_ack(&mut self, at: Time, passed: Time, sn: u32, ts: u32, una: u32) {
         if !self.started {
             return;
         }
@@ -707,6 +779,7 @@ impl Sender {
                 .find(|one| one.ts == ts && one.acked.is_none())
         {
             sending.acked = Some(passed);
+            sending.in_order = after(una, sn);
             self.last_acked = Some(at);
             self.largest_acked = self.largest_acked.max(segment.size);
             let rtt = at - sending.at;
@@ -834,23 +907,51 @@ impl Sender {
         };
         self.floor = sn + 1;
         self.open.remove(&sn);
-        for (index, sending) in segment.sendings.iter().enumerate() {
+        // Nor does the original look at skips of what it has sent more often.
+        for (index, sending) in segment.sendings.iter().enumerate().take(MOST_FAST) {
             let next = segment.sendings.get(index + 1);
+            let timed = next.is_some_and(|next| {
+                let waited = next.ts.wrapping_sub(sending.ts).cast_signed();
+                f64::from(waited) >= 0.85 * f64::from(sending.timeout(10 * MS))
+            });
             for (count, skipped) in sending.skipped_at.iter().enumerate() {
                 if (count as u32) < sending.skips && self.skip_events.len() < MOST_SKIP_EVENTS {
                     self.skip_events.push(SkipEvent {
                         count: count as u32 + 1,
                         resent: next.map(|next| next.at - skipped),
                         done: segment.done.map(|done| done - skipped),
+                        timed,
                     });
                 }
             }
         }
+        let by_number = segment.sendings.iter().any(|one| one.acked.is_some());
         if segment.done.is_some() {
-            match segment.sendings.iter().any(|one| one.acked.is_some()) {
+            match by_number {
                 true => self.acked_by_number += 1,
                 false => self.acked_by_una += 1,
             }
+        }
+        let once = segment.done.is_some() && segment.sendings.len() == 1;
+        if once {
+            let (ts, in_order) = (segment.sendings[0].ts, segment.sendings[0].in_order);
+            if let Some((before, stamp, acked)) = self.last_forgotten
+                && before + 1 == sn
+            {
+                match (ts.wrapping_sub(stamp) < TOGETHER, by_number) {
+                    (true, false) => self.unheard_together += 1,
+                    (true, true) if in_order => {
+                        self.spared.0 += 1;
+                        self.spared.1 += u64::from(!acked);
+                    }
+                    (false, false) => {
+                        self.unheard.0 += 1;
+                        self.unheard.1 += u64::from(!acked);
+                    }
+                    _ => {}
+                }
+            }
+            self.last_forgotten = Some((sn, ts, by_number));
         }
         if segment.sendings.iter().all(|one| one.acked.is_none()) && segment.sendings.len() > 2 {
             *self.lost_sizes.entry(segment.size).or_default() += 1;
@@ -883,6 +984,37 @@ impl Sender {
             });
         }
         self.forget_all();
+    }
+
+    /// Until when the peer was there to acknowledge, if it was gone before the end: it fell silent, or began again.
+    pub fn answers_until(&self) -> Option<Time> {
+        let heard = self.last_acked.or(self.first)?;
+        let silent = self.last.filter(|last| last - heard > 2_000 * MS);
+        let began_again = self.peer_restarts.first().copied();
+        match (silent.map(|_| heard), began_again) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether the peer acknowledges each segment by its number. kcp-go does so for the last one of several only, and `una` tells of the
+    /// others.
+    pub fn peer_spares(&self) -> bool {
+        let (all, others) = self.spared;
+        let together = self.unheard_together;
+        // Where too little shows, those that came together are likelier to be spared than lost one by one.
+        (others >= 10 && others * 2 > all)
+            || (all < 10 && together >= 10 && together * 2 > self.acked_by_una)
+    }
+
+    /// The share of acknowledgements that did not come back, and that share among those after one that did not; `None` where that
+    /// does not show.
+    pub fn ack_loss(&self) -> Option<(f64, f64)> {
+        let all = self.acked_by_number + self.acked_by_una;
+        let share = self.acked_by_una as f64 / all.max(1) as f64;
+        let (unheard, after) = self.unheard;
+        let run = after as f64 / unheard.max(1) as f64;
+        (!self.peer_spares()).then_some((share, run.max(share)))
     }
 
     /// The round trip without and with a queue in front of the link, ms, if one fills: it grows with what is in flight, or it changes
