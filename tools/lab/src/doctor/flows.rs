@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
+use super::both::{self, Both};
 use super::conversation::Conversation;
 use super::datagram::{self, Datagram};
 use super::frames::Frame;
@@ -58,8 +59,23 @@ struct Flow {
 /// Two addresses; side 0 is the first.
 pub type Ends = [SocketAddr; 2];
 
+/// A packet of a conversation that passed, kept where two captures are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Passed {
+    pub at: Time,
+    pub print: u64,
+}
+
+/// Packets that are kept for that at most.
+const MOST_PASSED: usize = 20_000_000;
+
 /// A conversation of KCP, as it was found.
 pub struct Found {
+    /// Of each side, what it sent, in the order of the capture; nothing unless captures are compared. And the first and last frame.
+    pub passed: [Vec<Passed>; 2],
+    pub span: (Time, Time),
+    /// What two captures tell.
+    pub both: Option<Both>,
     pub ends: Ends,
     pub conv: u32,
     pub framing: Framing,
@@ -123,6 +139,10 @@ pub struct Flows {
     plain: Vec<u8>,
     /// Keep all segments of the first conversations.
     logs: bool,
+    /// Keep what passes, for a comparison.
+    passed: Option<HashMap<(Ends, u32), [Vec<Passed>; 2]>>,
+    kept: usize,
+    span: Option<(Time, Time)>,
     beside: Beside,
 }
 
@@ -143,8 +163,16 @@ impl Flows {
         self
     }
 
+    /// Keeps what passes, so that it can be compared with another capture.
+    pub fn keeping(mut self) -> Flows {
+        self.passed = Some(HashMap::new());
+        self
+    }
+
     /// A frame of the capture.
     pub fn frame(&mut self, frame: &Frame) {
+        let (from, to) = self.span.unwrap_or((frame.at, frame.at));
+        self.span = Some((from.min(frame.at), to.max(frame.at)));
         if !datagram::is_known(frame.link) {
             *self.beside.unreadable.entry(frame.link).or_default() += 1;
         } else if let Some(datagram) = datagram::of(frame.link, frame.bytes) {
@@ -286,6 +314,13 @@ impl Flows {
                         .entry(key)
                         .or_insert_with(|| Conversation::new(logs));
                     conversation.packet(at, side, size, fragmented, &pieces);
+                    if let Some(passed) = &mut self.passed
+                        && self.kept < MOST_PASSED
+                    {
+                        self.kept += 1;
+                        let print = both::print(size, &pieces);
+                        passed.entry(key).or_default()[side].push(Passed { at, print });
+                    }
                 }
             }
             other => self.beside(ends, other),
@@ -364,7 +399,15 @@ impl Flows {
             let Kind::Kcp(framing, cover) = &flow.kind else {
                 continue;
             };
+            let passed = self
+                .passed
+                .as_mut()
+                .and_then(|all| all.remove(&(ends, conv)))
+                .unwrap_or_default();
             found.push(Found {
+                passed,
+                span: self.span.unwrap_or_default(),
+                both: None,
                 ends,
                 conv,
                 framing: *framing,

@@ -98,7 +98,7 @@ fn score(trace: &trace::Trace, end: usize, score: &mut Score, print: bool) {
     }
 }
 
-const LINK: Config = Config {
+pub const LINK: Config = Config {
     delay: 30_000,
     jitter: 10_000,
     loss: Loss::Random(0.05),

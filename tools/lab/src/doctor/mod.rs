@@ -3,6 +3,7 @@
 //! `frames` reads the file, `datagram` finds UDP in it, `framing` and `flows` find KCP in that. `conversation` gives the segments to
 //! two `sender`s, which rebuild what each end knew. `causes` judges each resend, `findings` what it all cost, `report` tells it.
 
+mod both;
 pub mod capture;
 mod causes;
 mod conversation;
@@ -34,27 +35,29 @@ mod stack_captures;
 #[cfg(test)]
 mod wireshark;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use kcp_cli::values::{file, number};
 use kcp_cli::{files, interrupt, progress};
 
 use crate::LibraryArgs;
 
+use self::both::{Both, Clock};
 use self::causes::{Flushes, Resend, Settings, resends};
 use self::findings::{Finding, View, rank};
 use self::flows::{Beside, Flows, Found};
 use self::frames::Reading;
 use self::framing::Framing;
-use self::sender::Sender;
+use self::sender::{Sender, Time};
 
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// The capture: pcap or pcapng, of either end, both, or something between
-    #[arg(value_name = "CAPTURE", value_parser = file())]
-    capture: PathBuf,
+    /// The capture: pcap or pcapng, of either end, both, or something between. A second one, made at the other end at the same time, tells
+    /// what became of each packet
+    #[arg(value_name = "CAPTURE", value_parser = file(), num_args = 1..=2, required = true)]
+    captures: Vec<PathBuf>,
     /// Bytes before each packet of KCP [default: worked out]
     #[arg(long, value_name = "BYTES", value_parser = number::<usize>(0..=512))]
     before: Option<usize>,
@@ -118,27 +121,13 @@ impl Doctor {
         for file in self.html.iter().chain(&self.qlog) {
             files::writable_file(file)?;
         }
-        let length = std::fs::metadata(&self.capture)?.len();
-        let bar = progress::bar(length, "bytes");
-        let forced = self.before.map(|before| Framing {
-            before,
-            ..Framing::PLAIN
-        });
-        let mut flows = Flows::new(forced, self.key, self.qlog.is_some());
-        if let Some(file) = &self.stack_keys {
-            flows = flows.with_sessions(stack::Sessions::read(file)?);
-        }
-        let reading = frames::read(
-            &self.capture,
-            |frame| {
-                flows.frame(&frame);
-                !interrupt::requested()
-            },
-            |done| bar.set_position(done),
-        )?;
-        bar.finish_and_clear();
-        interrupt::tell(format!("{} frames", reading.frames));
-        let mut diagnosis = diagnose(flows, reading);
+        let mut diagnosis = match &self.captures[..] {
+            [one] => {
+                let (flows, reading) = self.read(one, &|at| at)?;
+                diagnose(flows, reading)
+            }
+            several => of_both_ends(|index, time| self.read(&several[index], time))?,
+        };
         if let Some(conv) = self.conv {
             diagnosis.conversations.retain(|one| one.found.conv == conv);
         }
@@ -170,6 +159,94 @@ impl Doctor {
         }
         Ok(())
     }
+
+    /// Reads a capture, with its times as they are to be taken.
+    fn read(&self, path: &Path, time: &dyn Fn(Time) -> Time) -> Result<(Flows, Reading)> {
+        let bar = progress::bar(std::fs::metadata(path)?.len(), "bytes");
+        let forced = self.before.map(|before| Framing {
+            before,
+            ..Framing::PLAIN
+        });
+        let mut flows = Flows::new(forced, self.key.clone(), self.qlog.is_some());
+        if let Some(file) = &self.stack_keys {
+            flows = flows.with_sessions(stack::Sessions::read(file)?);
+        }
+        if self.captures.len() > 1 {
+            flows = flows.keeping();
+        }
+        let reading = frames::read(
+            path,
+            |mut frame| {
+                frame.at = time(frame.at);
+                flows.frame(&frame);
+                !interrupt::requested()
+            },
+            |done| bar.set_position(done),
+        )?;
+        bar.finish_and_clear();
+        interrupt::tell(format!("{} frames", reading.frames));
+        Ok((flows, reading))
+    }
+}
+
+/// What two captures tell, which `read` reads by their number, with times as they are to be taken.
+fn of_both_ends(
+    read: impl Fn(usize, &dyn Fn(Time) -> Time) -> Result<(Flows, Reading)>,
+) -> Result<Diagnosis> {
+    let (flows, reading) = read(0, &|at| at)?;
+    let (one, beside) = flows.finish();
+    let (other, _) = read(1, &|at| at)?;
+    let clock = common_clock(&one, &other.finish().0)?;
+    let (other, _) = read(1, &|at| clock.convert(at))?;
+    Ok(merged(one, other.finish().0, clock, beside, reading))
+}
+
+/// The pairs of conversations with the same conv, of two captures.
+fn pairs<'a>(
+    one: &'a [Found],
+    other: &'a [Found],
+) -> impl Iterator<Item = (usize, usize, Both, [usize; 2])> + 'a {
+    one.iter().enumerate().flat_map(move |(index, found)| {
+        other
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| other.conv == found.conv)
+            .filter_map(move |(place, other)| {
+                let (both, same) = both::compare(found, other)?;
+                Some((index, place, both, same))
+            })
+    })
+}
+
+/// How the clocks of two captures stand to each other, by the conversation that has most in both.
+fn common_clock(one: &[Found], other: &[Found]) -> Result<Clock> {
+    pairs(one, other)
+        .max_by_key(|(_, _, both, _)| both.ways.iter().map(|way| way.delays.len()).sum::<usize>())
+        .map(|(_, _, both, _)| both.clock)
+        .context(
+            "no conversation passed both captures, in both directions, at different ends: they may be of different times, or of one place",
+        )
+}
+
+/// The conversations that are in both captures; the second one by the first one's clock, which `clock` has made of it.
+fn merged(
+    one: Vec<Found>,
+    other: Vec<Found>,
+    clock: Clock,
+    beside: Beside,
+    reading: Reading,
+) -> Diagnosis {
+    let mut found: Vec<(usize, usize, Both, [usize; 2])> = pairs(&one, &other).collect();
+    let mut one: Vec<Option<Found>> = one.into_iter().map(Some).collect();
+    let mut other: Vec<Option<Found>> = other.into_iter().map(Some).collect();
+    let mut conversations = Vec::new();
+    for (first, second, mut both, same) in found.drain(..) {
+        both.clock = clock;
+        if let (Some(first), Some(second)) = (one[first].take(), other[second].take()) {
+            conversations.push(judge(both::join(first, second, both, same)));
+        }
+    }
+    finish(conversations, beside, reading)
 }
 
 /// The names of the two ends in sentences.
@@ -187,7 +264,10 @@ fn ack_period(sender: &Sender) -> Option<u32> {
 
 fn diagnose(flows: Flows, reading: Reading) -> Diagnosis {
     let (found, beside) = flows.finish();
-    let mut conversations: Vec<Judged> = found.into_iter().map(judge).collect();
+    finish(found.into_iter().map(judge).collect(), beside, reading)
+}
+
+fn finish(mut conversations: Vec<Judged>, beside: Beside, reading: Reading) -> Diagnosis {
     two_addresses(&mut conversations);
     wrong_conv(&mut conversations);
     conversations
@@ -202,7 +282,12 @@ fn diagnose(flows: Flows, reading: Reading) -> Diagnosis {
 fn judge(found: Found) -> Judged {
     let senders = &found.conversation.senders;
     let settings = [Settings::of(&senders[0]), Settings::of(&senders[1])];
-    let resends = [0, 1].map(|side| resends(&senders[side], &settings[side]));
+    let mut resends = [0, 1].map(|side| resends(&senders[side], &settings[side]));
+    if let Some(both) = &found.both {
+        for side in [0, 1] {
+            both::correct(&both.ways[side], &senders[side], &mut resends[side]);
+        }
+    }
     let names = names(&found);
     let mut all = Vec::new();
     for side in [0, 1] {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::both::Way;
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
 use super::findings::ack_loss;
-use super::sender::{MS, Sender, percentile};
+use super::sender::{MS, Sender, Time, percentile};
 use super::{Diagnosis, Judged, flushes, names};
 use crate::table::Table;
 
@@ -119,6 +120,24 @@ fn conversation(judged: &Judged, every_resend: bool) {
             found.control
         );
     }
+    if let Some(both) = &found.both {
+        let clock = both.clock;
+        println!(
+            "  captured at both ends: the first at {}, the second at {}, whose clock is {:.3} ms ahead{}. Of that, half of the least round \
+             trip is uncertain; the least delays of both ways are taken for equal.",
+            names[both.first_at],
+            names[1 - both.first_at],
+            clock.offset() as f64 / 1e3,
+            match clock.drift {
+                Some(drift) => format!(
+                    " and gains {:.1} ms in an hour ({:.1} ppm)",
+                    drift * 3.6e6,
+                    drift * 1e6
+                ),
+                None => String::new(),
+            }
+        );
+    }
     let mut table = Table::new(&["", "sent by one end", "sent by the other"]);
     table.row(vec![
         "address".to_string(),
@@ -135,6 +154,29 @@ fn conversation(judged: &Judged, every_resend: bool) {
         });
         let [one, other] = cells;
         table.row(vec![name.to_string(), one, other]);
+    }
+    if let Some(both) = &found.both {
+        let millis = |time: Option<Time>| {
+            time.map_or("?".to_string(), |time| format!("{:.1}", time as f64 / 1e3))
+        };
+        let mut row = |name: &str, cell: &dyn Fn(&Way) -> String| {
+            let [one, other] = [0, 1].map(|side| cell(&both.ways[side]));
+            table.row(vec![name.to_string(), one, other]);
+        };
+        row("packets lost on the way, of", &|way| {
+            let share = way.lost as f64 * 100.0 / way.sent.max(1) as f64;
+            format!("{} of {} ({share:.2} %)", way.lost, way.sent)
+        });
+        row("one way, p5 / p50 / p95, ms", &|way| {
+            format!(
+                "{} / {} / {}",
+                millis(way.delay(5)),
+                millis(way.delay(50)),
+                millis(way.delay(95))
+            )
+        });
+        row("packets overtaken", &|way| way.overtaken.to_string());
+        row("not in the sender's capture", &|way| way.unseen.to_string());
     }
     table.print();
     if every_resend {
@@ -348,6 +390,18 @@ fn one(judged: &Judged) -> Value {
         "stack_session": found.is_session,
         "seconds": (found.conversation.to - start) as f64 / 1e6,
         "sides": sides,
+        "both_ends": found.both.as_ref().map(|both| json!({
+            "first_capture_at": found.ends[both.first_at].to_string(),
+            "second_clock_ahead_ms": both.clock.offset() as f64 / 1e3,
+            "drift_ppm": both.clock.drift.map(|drift| drift * 1e6),
+            "ways": both.ways.iter().map(|way| json!({
+                "sent": way.sent,
+                "lost": way.lost,
+                "overtaken": way.overtaken,
+                "not_in_senders_capture": way.unseen,
+                "delay_us": {"p0": way.delay(0), "p50": way.delay(50), "p95": way.delay(95)},
+            })).collect::<Vec<_>>(),
+        })),
         "findings": findings,
     })
 }

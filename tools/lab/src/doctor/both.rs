@@ -1,0 +1,452 @@
+//! Captures of the same conversation at both of its ends. A packet that is in both tells of the way between them; one that is only where
+//! it was sent was lost. Their clocks differ: how, the packets of both directions tell, as with NTP.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::causes::{Need, Resend};
+use super::flows::{Found, Passed};
+use super::framing::Piece;
+use super::sender::{MS, Sender, Time};
+
+/// What a packet is known by: its first header, and its size.
+pub fn print(size: u32, pieces: &[Piece]) -> u64 {
+    let Some(first) = pieces.first() else {
+        return 0;
+    };
+    let header = first.header;
+    let words = [
+        u32::from(header.command) << 24 | u32::from(header.frg) << 16 | u32::from(header.wnd),
+        header.ts,
+        header.sn,
+        header.una,
+        header.len,
+        size,
+    ];
+    words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| {
+        (hash ^ u64::from(*word)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// How the second capture's clock stands to the first one's: µs ahead at a time of the first, and how that changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Clock {
+    at: Time,
+    ahead: f64,
+    /// Of a microsecond in each; `None` where there is none, or the captures are too short to tell.
+    pub drift: Option<f64>,
+}
+
+impl Clock {
+    /// How far it is ahead at a time of its own.
+    fn ahead(self, at: Time) -> Time {
+        let since = (at - self.at) as f64 - self.ahead;
+        (self.ahead + self.drift.unwrap_or(0.0) * since).round() as Time
+    }
+
+    /// A time of the second capture by the first one's clock.
+    pub fn convert(self, at: Time) -> Time {
+        at - self.ahead(at)
+    }
+
+    /// At the beginning, µs.
+    pub fn offset(self) -> Time {
+        self.ahead.round() as Time
+    }
+}
+
+/// One direction.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// Packets that were sent while both captures ran, and those of them that did not arrive.
+    pub sent: u64,
+    pub lost: u64,
+    /// Packets that the capture at the sender lacks.
+    pub unseen: u64,
+    /// Packets that came after one that was sent later.
+    pub overtaken: u64,
+    /// How long they took, sorted, µs. The least of both directions are taken for equal.
+    pub delays: Vec<Time>,
+    /// Of each packet in the capture at the sender, when it arrived, by the first capture's clock.
+    arrived: Vec<Option<Time>>,
+}
+
+impl Way {
+    pub fn delay(&self, percent: usize) -> Option<Time> {
+        self.delays
+            .get((self.delays.len() * percent / 100).min(self.delays.len().checked_sub(1)?))
+            .copied()
+    }
+}
+
+/// What both captures of a conversation tell.
+#[derive(Debug, Clone)]
+pub struct Both {
+    /// The side at whose end the first capture was made; the second one at the other.
+    pub first_at: usize,
+    pub clock: Clock,
+    /// Of the packets that each side sends.
+    pub ways: [Way; 2],
+}
+
+/// The packets of one direction that are in both captures, by their numbers in each.
+fn matches(one: &[Passed], other: &[Passed]) -> Vec<(usize, usize)> {
+    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (index, passed) in other.iter().enumerate().rev() {
+        places.entry(passed.print).or_default().push(index);
+    }
+    let mut counts: HashMap<u64, usize> = HashMap::new();
+    one.iter()
+        .for_each(|passed| *counts.entry(passed.print).or_default() += 1);
+    // What is there once tells how far the clocks are apart; of equal ones the nearest by that belong together.
+    let apart: Vec<Time> = one
+        .iter()
+        .filter(|passed| counts[&passed.print] == 1)
+        .filter_map(|passed| match places.get(&passed.print)?[..] {
+            [index] => Some(other[index].at - passed.at),
+            _ => None,
+        })
+        .collect();
+    let (Some(least), Some(most)) = (apart.iter().min(), apart.iter().max()) else {
+        return Vec::new();
+    };
+    let near = least - 50 * MS..=most + 50 * MS;
+    let mut all = Vec::new();
+    for (index, passed) in one.iter().enumerate() {
+        let Some(waiting) = places.get_mut(&passed.print) else {
+            continue;
+        };
+        let found = waiting
+            .iter()
+            .rposition(|place| near.contains(&(other[*place].at - passed.at)));
+        if let Some(found) = found {
+            all.push((index, waiting.remove(found)));
+        }
+    }
+    all
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// The clocks, by the least delays of both directions in each of several spans: `forth` are packets from the first capture's end, with their
+/// times there and how much later the other clock was; `back` the others.
+fn clock(forth: &[(Time, Time)], back: &[(Time, Time)]) -> Option<Clock> {
+    const SPANS: Time = 30;
+    const LEAST: Time = 10_000 * MS;
+    let from = forth.iter().chain(back).map(|one| one.0).min()?;
+    let to = forth.iter().chain(back).map(|one| one.0).max()?;
+    let span = ((to - from) / SPANS + 1).max(500 * MS);
+    let mut spans: BTreeMap<Time, [Option<(Time, Time)>; 2]> = BTreeMap::new();
+    for (at, apart) in forth {
+        let least = &mut spans.entry((at - from) / span).or_default()[0];
+        if least.is_none_or(|least| *apart < least.1) {
+            *least = Some((*at, *apart));
+        }
+    }
+    for (at, apart) in back {
+        let most = &mut spans.entry((at - from) / span).or_default()[1];
+        if most.is_none_or(|most| *apart > most.1) {
+            *most = Some((*at, *apart));
+        }
+    }
+    let points: Vec<(f64, f64)> = spans
+        .values()
+        .filter_map(|ends| {
+            let (one, other) = (ends[0]?, ends[1]?);
+            let at = (one.0 + other.0) as f64 / 2.0 - from as f64;
+            Some((at, (one.1 + other.1) as f64 / 2.0))
+        })
+        .collect();
+    let mut slopes = Vec::new();
+    for (index, one) in points.iter().enumerate() {
+        for other in &points[index + 1..] {
+            slopes.push((other.1 - one.1) / (other.0 - one.0).max(1.0));
+        }
+    }
+    // A slope that hides behind how much the points scatter is none.
+    let drift = median(slopes).filter(|slope| {
+        let off: Vec<f64> = points.iter().map(|one| one.1 - slope * one.0).collect();
+        let middle = median(off.clone()).unwrap_or(0.0);
+        let scatter = median(off.iter().map(|off| (off - middle).abs()).collect());
+        let whole = (to - from) as f64;
+        to - from >= LEAST
+            && points.len() >= 5
+            && slope.abs() * whole > 4.0 * scatter.unwrap_or(whole)
+    });
+    let slope = drift.unwrap_or(0.0);
+    // What the slope leaves, of both directions: the least of all, not of a span.
+    let rest = |(at, apart): &(Time, Time)| *apart as f64 - slope * (*at - from) as f64;
+    let least = forth.iter().map(rest).min_by(f64::total_cmp)?;
+    let most = back.iter().map(rest).max_by(f64::total_cmp)?;
+    Some(Clock {
+        at: from,
+        ahead: (least + most) / 2.0,
+        drift,
+    })
+}
+
+/// The sides of the second capture's conversation that are those of the first: NAT may have given them other addresses.
+fn sides(one: &Found, other: &Found) -> Option<([usize; 2], usize)> {
+    [[0, 1], [1, 0]]
+        .into_iter()
+        .map(|sides| {
+            let count = |side: usize| matches(&one.passed[side], &other.passed[sides[side]]).len();
+            (
+                sides,
+                count(0).min(1) * count(1).min(1) * (count(0) + count(1)),
+            )
+        })
+        .filter(|(_, count)| *count > 0)
+        .max_by_key(|(_, count)| *count)
+}
+
+/// What two captures tell of a conversation that is in both, and which sides are the same; `None` where they were made at one place.
+pub fn compare(one: &Found, other: &Found) -> Option<(Both, [usize; 2])> {
+    let (same, _) = sides(one, other)?;
+    let pairs = [0, 1].map(|side| matches(&one.passed[side], &other.passed[same[side]]));
+    let apart = [0, 1].map(|side| -> Vec<(Time, Time)> {
+        let of = |(first, second): &(usize, usize)| {
+            let at = one.passed[side][*first].at;
+            (at, other.passed[same[side]][*second].at - at)
+        };
+        pairs[side].iter().map(of).collect()
+    });
+    let middle = |side: usize| median(apart[side].iter().map(|one| one.1 as f64).collect());
+    let trip = middle(0)? - middle(1)?;
+    if trip.abs() < 500.0 {
+        return None;
+    }
+    let first_at = usize::from(trip < 0.0);
+    let clock = clock(&apart[first_at], &apart[1 - first_at])?;
+    let ways = [0, 1].map(|side| {
+        let at_sender = side == first_at;
+        let (sent, came) = match at_sender {
+            true => (&one.passed[side], &other.passed[same[side]]),
+            false => (&other.passed[same[side]], &one.passed[side]),
+        };
+        let pairs: Vec<(usize, usize)> = match at_sender {
+            true => pairs[side].clone(),
+            false => pairs[side]
+                .iter()
+                .map(|(one, other)| (*other, *one))
+                .collect(),
+        };
+        // Both by the first capture's clock.
+        let sent_at = |index: usize| match at_sender {
+            true => sent[index].at,
+            false => clock.convert(sent[index].at),
+        };
+        let came_at = |index: usize| match at_sender {
+            true => clock.convert(came[index].at),
+            false => came[index].at,
+        };
+        let (here, there) = (
+            (one.span.0, one.span.1),
+            (clock.convert(other.span.0), clock.convert(other.span.1)),
+        );
+        let (from, to) = (here.0.max(there.0), here.1.min(there.1));
+        let mut way = Way {
+            arrived: vec![None; sent.len()],
+            ..Way::default()
+        };
+        let mut latest = Time::MIN;
+        let mut seen = HashSet::new();
+        let mut longest = 0;
+        for (first, second) in &pairs {
+            let (sent, came) = (sent_at(*first), came_at(*second));
+            way.arrived[*first] = Some(came);
+            way.delays.push(came - sent);
+            way.overtaken += u64::from(came < latest);
+            latest = latest.max(came);
+            longest = longest.max(came - sent);
+            seen.insert(*second);
+        }
+        way.delays.sort_unstable();
+        let both_ran = |at: Time| at >= from && at + longest <= to;
+        for index in (0..sent.len()).filter(|index| both_ran(sent_at(*index))) {
+            way.sent += 1;
+            way.lost += u64::from(way.arrived[index].is_none());
+        }
+        let unseen = (0..came.len()).filter(|index| !seen.contains(index));
+        way.unseen = unseen
+            .filter(|index| came_at(*index) >= from + longest && came_at(*index) <= to)
+            .count() as u64;
+        way
+    });
+    Some((
+        Both {
+            first_at,
+            clock,
+            ways,
+        },
+        same,
+    ))
+}
+
+/// The conversation with what each end itself saw: the second capture by the first one's clock.
+pub fn join(mut one: Found, mut other: Found, both: Both, same: [usize; 2]) -> Found {
+    let far = 1 - both.first_at;
+    one.conversation.senders[far] = std::mem::take(&mut other.conversation.senders[same[far]]);
+    one.both = Some(both);
+    one
+}
+
+/// Says of each resend what really became of the transmissions before it.
+pub fn correct(way: &Way, sender: &Sender, resends: &mut [Resend]) {
+    let mut places: HashMap<(Time, u32), (usize, usize)> = HashMap::new();
+    for (place, segment) in sender.resent.iter().enumerate() {
+        for (index, sending) in segment.sendings.iter().enumerate().skip(1) {
+            places.insert((sending.at, segment.sn as u32), (place, index));
+        }
+    }
+    for one in resends {
+        let Some((place, index)) = places.get(&(one.at, one.sn)) else {
+            continue;
+        };
+        let segment = &sender.resent[*place];
+        let arrived = segment.sendings[..*index]
+            .iter()
+            .filter(|sending| !sending.hidden)
+            .filter_map(|sending| *way.arrived.get(sending.packet.checked_sub(1)? as usize)?)
+            .min();
+        let least = way.delay(0).unwrap_or(0);
+        one.need = match (arrived, segment.told) {
+            (None, _) => Need::Lost,
+            (Some(at), _) if at > one.at => Need::Underway,
+            // Word of it came sooner than this transmission could bring about.
+            (Some(_), Some(told)) if told < one.at + 2 * least => Need::Underway,
+            (Some(_), _) => Need::AckLost,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flows::Flows;
+    use super::super::matrix::LINK;
+    use super::super::{Diagnosis, capture, frames, of_both_ends};
+    use super::*;
+    use crate::endpoint::{KcpPair, Mode};
+    use crate::link::{Config, Fate};
+    use crate::session::{CLIENT, SERVER};
+    use crate::testing;
+    use crate::trace::{self, Stream, Trace};
+
+    const OFFSET: Time = 3_456_789;
+    const DRIFT: f64 = 80e-6;
+
+    fn session(mode: &str, link: Config) -> Trace {
+        let mode: Mode = mode.parse().unwrap();
+        let pair = KcpPair::new(testing::library(), &mode, 256, link, 1, 0, [0, 3_000]).unwrap();
+        let stream = Stream {
+            size: 500,
+            every: 20_000,
+            messages: 1_500,
+        };
+        trace::record(pair, &mode, stream).unwrap()
+    }
+
+    /// What passes an end, in the server's case by a clock that is ahead and gains, and with the port that a NAT gave the client.
+    fn captured(trace: &Trace, end: usize) -> Vec<u8> {
+        let mut passing = capture::passing(&trace.packets, end);
+        if end == SERVER {
+            for one in &mut passing {
+                one.at += OFFSET as u64 + (one.at as f64 * DRIFT) as u64;
+                one.port = 61_000;
+            }
+        }
+        let mut bytes = Vec::new();
+        capture::write(&mut bytes, &passing).unwrap();
+        bytes
+    }
+
+    fn examine(captures: [&[u8]; 2]) -> anyhow::Result<Diagnosis> {
+        of_both_ends(|index, time| {
+            let mut flows = Flows::default().keeping();
+            let reading = frames::read_from(
+                std::io::Cursor::new(captures[index].to_vec()),
+                |mut frame| {
+                    frame.at = time(frame.at);
+                    flows.frame(&frame);
+                    true
+                },
+                |_| {},
+            )?;
+            Ok((flows, reading))
+        })
+    }
+
+    #[test]
+    fn captures_of_both_ends_tell_clocks_losses_and_delays() {
+        let trace = session("turbo", LINK);
+        let files = [captured(&trace, CLIENT), captured(&trace, SERVER)];
+        for swapped in [false, true] {
+            let order = if swapped { [1, 0] } else { [0, 1] };
+            let diagnosis = examine(order.map(|index| &files[index][..])).unwrap();
+            assert_eq!(diagnosis.conversations.len(), 1);
+            let both = diagnosis.conversations[0].found.both.as_ref().unwrap();
+            // The client has the smaller address.
+            assert_eq!(both.first_at, order[0]);
+            let sign = if swapped { -1.0 } else { 1.0 };
+            let drift = both.clock.drift.unwrap();
+            assert!((drift - sign * DRIFT).abs() < 5e-6, "{drift}");
+            let off = both.clock.offset() as f64 - sign * OFFSET as f64;
+            assert!(off.abs() < 500.0, "{off} us");
+            for side in [CLIENT, SERVER] {
+                let way = &both.ways[side];
+                let sent = trace.packets.iter().filter(|one| one.side == side);
+                let lost = sent.clone().filter(|one| matches!(one.fate, Fate::Lost(_)));
+                assert_eq!((way.overtaken, way.unseen), (0, 0));
+                // The last ones were sent when the other capture had ended.
+                let missed = sent.clone().count() as u64 - way.sent;
+                assert!(missed < 10, "{missed}");
+                assert!(way.lost.abs_diff(lost.count() as u64) <= missed && way.lost > 40);
+                let mut took: Vec<u64> = sent
+                    .filter_map(|one| match one.fate {
+                        Fate::Arrives(at) => Some(at - one.at),
+                        Fate::Lost(_) => None,
+                    })
+                    .collect();
+                took.sort_unstable();
+                let off = way.delay(50).unwrap() - took[took.len() / 2] as Time;
+                assert!(off.abs() < 1_000, "{off} us");
+            }
+        }
+    }
+
+    #[test]
+    fn captures_of_both_ends_tell_for_each_resend_whether_it_was_needed() {
+        for mode in ["default", "turbo", "1,40,2,1"] {
+            let trace = session(mode, LINK);
+            let files = [captured(&trace, CLIENT), captured(&trace, SERVER)];
+            let diagnosis = examine([&files[0], &files[1]]).unwrap();
+            let told: HashMap<(u32, Time), Need> = diagnosis.conversations[0].resends[0]
+                .iter()
+                .map(|one| ((one.sn, one.at), one.need))
+                .collect();
+            let mut count = 0;
+            for (index, sent) in trace.transmissions.iter().enumerate() {
+                if sent.cause == trace::Cause::First {
+                    continue;
+                }
+                count += 1;
+                let lost = trace.need(index) == trace::Need::Lost;
+                let at = (sent.at + capture::START) as Time;
+                let need = told[&(sent.sn, at)];
+                assert_eq!(need == Need::Lost, lost, "{mode}: {sent:?} {need:?}");
+            }
+            assert!(count > 80, "{mode}: {count}");
+        }
+    }
+
+    #[test]
+    fn captures_of_one_place_or_without_the_conversation_are_refused() {
+        let trace = session("turbo", LINK);
+        let here = captured(&trace, CLIENT);
+        assert!(examine([&here, &here]).is_err());
+        let nothing = &captured(&trace, SERVER)[..24];
+        assert!(examine([&here, nothing]).is_err());
+    }
+}
