@@ -11,7 +11,7 @@
 set -eu
 cd "$(dirname "$0")"
 total=${1:?how many seconds}
-round=$((total / 8))
+round=$((total / 9))
 [ "$round" -gt 180 ] && round=180
 [ "$round" -lt 1 ] && round=1
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -50,6 +50,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	run no-pool input 256 $((round * 2))
 	run pool calls 256 $((round * 2))
 	run no-pool calls 256 $((round * 2))
+	run pool doctor 4096 "$round"
 	# A hundred times as fast as the others, and soon exhausted.
 	run pool header 48 $((round / 10 + 1))
 done

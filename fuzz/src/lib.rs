@@ -52,3 +52,8 @@ pub fn header(data: &[u8]) {
         assert_eq!(conv, header.conv);
     }
 }
+
+/// Gives bytes to `kcp-lab doctor` as captures.
+pub fn doctor(data: &[u8]) {
+    kcp_lab::doctor::fuzzed::examine(data);
+}

@@ -180,7 +180,7 @@ impl Flows {
         }
     }
 
-    fn datagram(&mut self, at: Time, datagram: &Datagram) {
+    pub fn datagram(&mut self, at: Time, datagram: &Datagram) {
         self.beside.datagrams += 1;
         self.beside.fragments += u64::from(datagram.fragmented);
         let is_cut = !datagram.fragmented && datagram.payload.len() < datagram.length;

@@ -15,6 +15,7 @@ mod findings;
 mod flows;
 mod frames;
 mod framing;
+pub mod fuzzed;
 #[cfg(test)]
 mod go;
 mod keys;
