@@ -1,12 +1,14 @@
 /*
- * A session with losses, in a clock of its own, and the ring that one end dumps: session FILE [EVENTS]. The settings are those of the
- * README's advice, but for a send window of 8, and that is what `kcp-lab doctor FILE` finds.
+ * A session with losses, in a clock of its own, and the ring that one end dumps: session FILE [EVENTS [STATS]], where STATS gets what that
+ * end counted, each second. The settings are those of the README's advice, but for a send window of 8, and that is what
+ * `kcp-lab doctor` finds in both files.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ring.h"
+#include "stats.h"
 
 enum { DELAY = 30, FLYING = 4096, LENGTH = 20000 };
 
@@ -46,8 +48,9 @@ int main(int count, char **arguments) {
     int peers[2] = {1, 0};
     ikcpcb *ends[2];
     char message[1000] = {0};
+    FILE *stats = NULL;
     if (count < 2 || ring_start(count > 2 ? (size_t)atol(arguments[2]) : 100000)) {
-        fprintf(stderr, "usage: session FILE [EVENTS]\n");
+        fprintf(stderr, "usage: session FILE [EVENTS [STATS]]\n");
         return 2;
     }
     ring_clock = clock_us;
@@ -58,6 +61,10 @@ int main(int count, char **arguments) {
         ikcp_wndsize(ends[end], 8, 128);
     }
     ring_watch(ends[0]);
+    if (count > 3 && ((stats = fopen(arguments[3], "w")) == NULL || ikcpx_stats(ends[0], NULL, 0))) {
+        perror(arguments[3]);
+        return 1;
+    }
     for (now = 0; now < LENGTH; now++) {
         for (int end = 0; end < 2; end++) {
             ikcp_update(ends[end], (IUINT32)(now + 3 * end));
@@ -78,6 +85,13 @@ int main(int count, char **arguments) {
             while (ikcp_recv(ends[end], message, sizeof message) >= 0) {
             }
         }
+        if (stats != NULL && now % 1000 == 999 && stats_line(stats, ends[0], now)) {
+            perror(arguments[3]);
+            return 1;
+        }
+    }
+    if (stats != NULL) {
+        fclose(stats);
     }
     if (ring_dump(arguments[1])) {
         perror(arguments[1]);

@@ -7,6 +7,7 @@ mod both;
 pub mod capture;
 mod causes;
 mod conversation;
+mod counters;
 mod cwnd;
 mod datagram;
 #[cfg(test)]
@@ -56,7 +57,7 @@ use self::sender::{Sender, Time};
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// The capture: pcap or pcapng, of either end, both, or something between. A second one, made at the other end at the same time, tells
-    /// what became of each packet
+    /// what became of each packet. Or a file with what connections counted (examples/ring/stats.h)
     #[arg(value_name = "CAPTURE", value_parser = file(), num_args = 1..=2, required = true)]
     captures: Vec<PathBuf>,
     /// Bytes before each packet of KCP [default: worked out]
@@ -121,6 +122,9 @@ impl Doctor {
     pub fn run(self) -> Result<()> {
         for file in self.html.iter().chain(&self.qlog) {
             files::writable_file(file)?;
+        }
+        if counters::is_here(&self.captures[0])? {
+            return counters::run(&self.captures[0], self.json);
         }
         let mut diagnosis = match &self.captures[..] {
             [one] => {
