@@ -182,7 +182,8 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
     }
     match too_few {
         // Where some were sent again that soon, this is only not seen well.
-        3.. if sooner * 10 < all => FastResend::Off,
+        // Far from the sender it is never seen well.
+        3.. if sooner * 10 < all && sender.lag_known && sender.lag() == 0 => FastResend::Off,
         _ => FastResend::MoreThan(too_few),
     }
 }

@@ -4,7 +4,7 @@
 //! the next flush. Costs of several findings may overlap, so they are no sum.
 
 use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
-use super::sender::{MS, Sender, Time};
+use super::sender::{MS, Sender, Time, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -331,8 +331,35 @@ impl View<'_> {
             fits.len() >= 8 && fits.len() * 10 >= self.resends.len() * 9 && waits.len() >= 3
         };
         let flushes: u64 = sender.ts_gaps.values().sum::<u64>() + 1;
-        match self.settings.flushes {
-            Flushes::Every(period @ 18..) if batched || on_grid(period) => all.push(self.finding(
+        // Gaps of one period and of several, without any between: the program's messages would fall on other times, too. On the usual
+        // interval of 10 ms, messages at the program's own pace look like that as well.
+        let gaps: u64 = sender.ts_gaps.values().sum();
+        let in_steps = |period: u32| {
+            let longer: u64 = sender
+                .ts_gaps
+                .range(period * 3 / 2..)
+                .map(|(_, count)| count)
+                .sum();
+            gaps >= 50 && !period.is_multiple_of(10) && longer * 10 > gaps && longer * 10 < gaps * 9
+        };
+        // On a busy machine flushes keep to no grid, but none follows another sooner, although messages would have come sooner.
+        let at_least = percentile(&sender.ts_gaps, 5).unwrap_or(0);
+        let usual = percentile(&sender.ts_gaps, 50).unwrap_or(0);
+        let loose = matches!(self.settings.flushes, Flushes::Free | Flushes::Every(..18))
+            && gaps >= 50
+            && batched
+            && sender.clock_jumps.is_empty()
+            && at_least >= 18
+            && usual < 2 * at_least;
+        let rarely = match self.settings.flushes {
+            _ if loose => Some(usual),
+            Flushes::Every(period @ 18..) if batched || on_grid(period) || in_steps(period) => {
+                Some(period)
+            }
+            _ => None,
+        };
+        match (rarely, self.settings.flushes) {
+            (Some(period), _) => all.push(self.finding(
                 Kind::LateFlush,
                 flushes as Time * Time::from(period - 10) * MS / 2,
                 format!(
@@ -342,7 +369,7 @@ impl View<'_> {
                 ),
                 "interval 10 in ikcp_nodelay, ikcp_update when ikcp_check says, and ikcp_flush after ikcp_send and ikcp_input",
             )),
-            Flushes::Ticks => all.push(self.finding(
+            (None, Flushes::Ticks) => all.push(self.finding(
                 Kind::CoarseClock,
                 flushes as Time * 15_625 / 2,
                 format!(
