@@ -66,13 +66,16 @@ pub struct Passed {
     pub print: u64,
 }
 
+/// Of each side, what it sent.
+type Sides = [Vec<Passed>; 2];
+
 /// Packets that are kept for that at most.
 const MOST_PASSED: usize = 20_000_000;
 
 /// A conversation of KCP, as it was found.
 pub struct Found {
     /// Of each side, what it sent, in the order of the capture; nothing unless captures are compared. And the first and last frame.
-    pub passed: [Vec<Passed>; 2],
+    pub passed: Sides,
     pub span: (Time, Time),
     /// What two captures tell.
     pub both: Option<Both>,
@@ -140,7 +143,7 @@ pub struct Flows {
     /// Keep all segments of the first conversations.
     logs: bool,
     /// Keep what passes, for a comparison.
-    passed: Option<HashMap<(Ends, u32), [Vec<Passed>; 2]>>,
+    passed: Option<HashMap<(Ends, u32), Sides>>,
     kept: usize,
     span: Option<(Time, Time)>,
     beside: Beside,

@@ -328,10 +328,8 @@ fn repeated(given: &mut [Option<u32>], plain: &[u8]) -> Option<Vec<Range<usize>>
 fn of_group(plain: &[u8]) -> Option<Vec<Range<usize>>> {
     const HEADER: usize = 5;
     const PARITY: u8 = 128;
-    Some(match *plain.get(HEADER)? {
-        PARITY.. => Vec::new(),
-        _ => vec![1 + HEADER..plain.len()],
-    })
+    let packet = (*plain.get(HEADER)? < PARITY).then_some(1 + HEADER..plain.len());
+    Some(packet.into_iter().collect())
 }
 
 /// The packets of a datagram whose id is at `at`: all as long as the first, but for the last.
