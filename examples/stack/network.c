@@ -153,6 +153,15 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifdef __APPLE__ /* whose headers keep these to themselves */
+#ifndef IP_DONTFRAG
+#define IP_DONTFRAG 28
+#endif
+#ifndef IPV6_DONTFRAG
+#define IPV6_DONTFRAG 62
+#endif
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* then there is SO_NOSIGPIPE */
 #endif
