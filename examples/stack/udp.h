@@ -18,7 +18,8 @@
  * senders' runs, or the device, hand over as one (UDP_GRO, Linux 5.0) is cut into packets again. So packets are received into
  * buffers of the unit, 64 KB of addresses each, of which a page takes memory when it is used first.
  *
- * A packet that is `whole` goes by itself, and the network may not cut it up. All others it may.
+ * A packet that is `whole` goes by itself, and the network may not cut it up; where the system cannot forbid that, it is not sent. All
+ * others may be cut up.
  *
  * The socket's buffers are made as large as the system lets a program make them, up to what udp_room asks for.
  */

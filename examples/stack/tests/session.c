@@ -366,7 +366,7 @@ static void silent(void)
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 200;
-    stage.config.settings.dead = 800;
+    stage.config.settings.dead = 1500;
     client = stage_begin_udp(&stage, 0);
     stage_run(&stage, 1200, NULL);
     CHECK_INT(stage.closes, 0); /* heartbeats keep it */

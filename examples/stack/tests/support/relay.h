@@ -33,7 +33,7 @@
 
 #define RELAY_IDLE 1000
 #define RELAY_RECORDS 256
-#define RELAY_LARGEST 2048
+#define RELAY_LARGEST 9216
 
 enum relay_direction { RELAY_TO_SERVER, RELAY_TO_CLIENT };
 enum relay_sender { RELAY_SPOOFED, RELAY_STRANGER };

@@ -105,7 +105,7 @@ static void on_message(void *user, int channel, const void *bytes, size_t size)
 
 static void send_more(struct stage_client *client)
 {
-    static unsigned char bytes[1 << 20];
+    static unsigned char bytes[STAGE_LARGEST];
     int channel;
     for (channel = 0; channel < CHANNELS && client_is_open(&client->client); ++channel) {
         struct stage_flow *flow = &client->flows[channel];

@@ -12,6 +12,7 @@
 #include "server.h"
 
 #define STAGE_CLIENTS 4
+#define STAGE_LARGEST (1 << 20) /* bytes of a message of a flow */
 #define STAGE_AHEAD 1024      /* messages of channel 1 under way at most */
 #define STAGE_LATENCIES 10000 /* milliseconds, at most */
 #define STAGE_SEEN 65536 /* numbers of channel 2 that are remembered */
