@@ -342,6 +342,83 @@ static void slow_proof_lost_the_path(void)
     finish();
 }
 
+/* What is on the way arrives, unless it is larger than the path takes; time passes. How many probes there were. */
+static int pass_up_to(size_t largest, uint32_t time)
+{
+    struct packet *packet;
+    uint32_t end = net.now + time;
+    int probes = 0;
+    for (; (int32_t)(end - net.now) > 0; advance(10)) {
+        while ((packet = tap_take(&net.from_client)) != NULL || (packet = tap_take(&net.from_server)) != NULL) {
+            int is_up = memcmp(&packet->address, &net.server_at, sizeof net.server_at) == 0;
+            probes += packet->whole;
+            CHECK(packet->whole == (packet->size >= PMTU_FLOOR)); /* nothing else is as large here */
+            if (packet->size > largest || (!is_up && memcmp(&packet->address, &net.at, sizeof net.at) != 0)) {
+                packet_free(packet); /* too large, or where the client is no longer */
+            } else if (is_up) {
+                to_server(packet, &net.at);
+            } else {
+                to_client(packet);
+            }
+        }
+    }
+    return probes;
+}
+
+/* Both ends find what the path takes: anew when it leads to another host, and not when only the port is another one. */
+static void largest_packets(void)
+{
+    struct sockaddr_in moved;
+    begin();
+    path_probe(&net.client, 1472);
+    path_probe(&net.server, 1472);
+    CHECK_INT(pass_up_to(1300, 10000) > 4, 1);
+    CHECK(net.client.pmtu.size >= 1292 && net.client.pmtu.size <= 1300);
+    CHECK(net.server.pmtu.size >= 1292 && net.server.pmtu.size <= 1300);
+    CHECK_INT(net.client_above.count + net.server_above.count, 0); /* probes are nobody's data */
+    CHECK_INT(pass_up_to(1300, 3 * HEARTBEAT), 0);                 /* nor are there any while nothing is sent */
+    net.at = make_address(5001);
+    send_data(&net.client_above, "from another port");
+    pass_up_to(1300, 1000);
+    CHECK_INT(net.server.moves, 1);
+    CHECK(server_sends_to(5001) && net.server.pmtu.size >= 1292);
+    moved = make_address(5001);
+    moved.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    net.at = moved;
+    send_data(&net.client_above, "from another host");
+    pass_up_to(1472, 1000);
+    CHECK_INT(net.server.moves, 2);
+    CHECK_INT(net.server.pmtu.size, 1472);
+    CHECK(net.client.pmtu.size <= 1300); /* it does not know yet */
+    path_deaf(&net.client, net.now);
+    pass_up_to(1472, 3000);
+    CHECK_INT(net.client.pmtu.size, 1472);
+    finish();
+}
+
+/* Probes of a client that breaks the rules: nothing is answered where no address is proven, nor anything longer than a probe. */
+static void false_probes(void)
+{
+    struct sockaddr_in victim = make_address(7777);
+    unsigned char link[PATH_LINK], zeros[PACKET_LARGEST] = {0};
+    size_t bytes = 0, size;
+    begin();
+    path_probe(&net.server, 1472);
+    put_u32(link, 7);
+    put_u32(link + 4, 8);
+    for (size = 0; size < 1400; size += 7) {
+        struct packet *packet = packet_from(&pool, zeros, size);
+        *packet_push(packet, 1) = size % 2 ? 5 : 6; /* PROBE, PROBED */
+        CHECK_INT(seal_close(&net.client.seal, packet, link, sizeof link), 0);
+        memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
+        to_server(packet, &victim);
+    }
+    packet_free(sent_to(7777, &bytes));
+    CHECK_INT(bytes, 41); /* the question */
+    CHECK_INT(net.server.pmtu.running, 0);
+    finish();
+}
+
 /* One packet with a victim's address, and all that the server said went there. */
 static void spoofed_address_was_sent_data(int often)
 {
@@ -539,6 +616,8 @@ int main(int count, char **arguments)
     own_pause_passed_for_silence(0);
     own_pause_passed_for_silence(1);
     slow_proof_lost_the_path();
+    largest_packets();
+    false_probes();
     spoofed_address_was_sent_data(1);
     spoofed_address_was_sent_data(1000);
     numbers_cannot_be_guessed_or_repeated();
