@@ -126,15 +126,6 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 
 static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL, 0};
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    if (address->ss_family == AF_INET6) {
-        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-    } else {
-        ((struct sockaddr_in *)address)->sin_port = htons(port);
-    }
-}
-
 /* The socket for UDP, to the port that the server named: where it goes to, or NULL if the session has to do without. */
 static const struct sockaddr *open_udp(struct client *client, uint16_t port, socklen_t *size)
 {
@@ -151,7 +142,7 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     } else {
         *address = config->address;
         *size = config->address_size;
-        set_port(address, port);
+        network_set_port(address, port);
     }
     if (udp_connect(&client->udp, (struct sockaddr *)address, *size, &client->pool) < 0) return NULL;
     udp_room(&client->udp, UDP_BUFFER);
@@ -334,7 +325,7 @@ static void begin(struct client *client)
     const struct client_config *config = &client->config;
     struct sockaddr_storage address = config->address;
     int fd = network_open(address.ss_family, SOCK_STREAM);
-    if (client->has_session && client->again != 0) set_port(&address, client->again);
+    if (client->has_session && client->again != 0) network_set_port(&address, client->again);
     client->state = CLIENT_CONNECTING;
     client->since = client->now;
     client->refusal = 0;

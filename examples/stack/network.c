@@ -3,6 +3,17 @@
 #include <errno.h>
 #include <string.h>
 
+/* It is in the same place in both. */
+uint16_t network_port(const struct sockaddr_storage *address)
+{
+    return ntohs(((const struct sockaddr_in *)address)->sin_port);
+}
+
+void network_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    ((struct sockaddr_in *)address)->sin_port = htons(port);
+}
+
 static void keep_segments_small(int fd, int type)
 {
 #ifdef TCP_MAXSEG

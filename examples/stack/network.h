@@ -7,6 +7,7 @@
 #define NETWORK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef _WIN32
 #include <winsock2.h>
@@ -64,6 +65,10 @@ struct network_piece {
 };
 
 long network_write(int fd, const struct network_piece *pieces, int count);
+
+/* The port of an address of IPv4 or IPv6. */
+uint16_t network_port(const struct sockaddr_storage *address);
+void network_set_port(struct sockaddr_storage *address, uint16_t port);
 
 /* As poll: of Windows with POLLIN and POLLOUT only, and at most FD_SETSIZE sockets. A connection that failed is writable. */
 int network_poll(struct pollfd *sockets, int count, int milliseconds);

@@ -70,21 +70,6 @@ static int watch(int epoll, int fd, void *what)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    if (address->ss_family == AF_INET6) {
-        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-    } else {
-        ((struct sockaddr_in *)address)->sin_port = htons(port);
-    }
-}
-
-static uint16_t get_port(const struct sockaddr_storage *address)
-{
-    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
-                                                : ((const struct sockaddr_in *)address)->sin_port);
-}
-
 /* A socket that listens at a port of the server's address, 0 for any, and which port that is. -1 with errno. */
 static int listen_at(struct server *server, uint16_t port, int is_shared, int *listener, uint16_t *bound_port)
 {
@@ -96,19 +81,19 @@ static int listen_at(struct server *server, uint16_t port, int is_shared, int *l
     if (network_set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0) return -1;
     if (is_shared && network_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0) return -1;
     if (address.ss_family == AF_INET6) network_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    set_port(&address, port);
+    network_set_port(&address, port);
     if (bind(fd, (const struct sockaddr *)&address, server->config.address_size) < 0 || listen(fd, SOMAXCONN) < 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
         return -1;
     }
-    *bound_port = get_port(&bound);
+    *bound_port = network_port(&bound);
     return watch(server->doors, fd, listener);
 }
 
 static int open_tcp(struct server *server)
 {
     const struct server_config *config = &server->config;
-    if (listen_at(server, get_port(&config->address), config->shares_port, &server->listener, &server->port) < 0) return -1;
+    if (listen_at(server, network_port(&config->address), config->shares_port, &server->listener, &server->port) < 0) return -1;
     return config->shares_port ? listen_at(server, 0, 0, &server->own_listener, &server->own_port) : 0;
 }
 
@@ -116,16 +101,16 @@ static int open_udp(struct server *server)
 {
     struct sockaddr_storage address = server->config.address;
     socklen_t size = server->config.address_size;
-    set_port(&address, server->config.shares_port ? 0 : server->port); /* no two get packets of one port */
+    network_set_port(&address, server->config.shares_port ? 0 : server->port); /* no two get packets of one port */
     if (udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) {
-        set_port(&address, 0);
+        network_set_port(&address, 0);
         if (errno != EADDRINUSE || udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) return -1;
     }
     /* Thousands of clients may send in the same moment. What the system does not give is no reason not to start. */
     udp_room(&server->udp, UDP_BUFFER);
     layer_join(&server->above_udp, &server->udp.layer);
     if (udp_address(&server->udp, &address, &size) < 0) return -1;
-    server->udp_port = get_port(&address);
+    server->udp_port = network_port(&address);
     return watch(server->epoll, server->udp.fd, &server->udp);
 }
 

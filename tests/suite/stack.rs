@@ -31,7 +31,7 @@ const SANITIZED: Build = Build {
 };
 
 /// Tests that take half a minute or more under valgrind, or in which something must happen in time.
-const SLOW: [&str; 4] = ["crowd", "hostile_door", "login", "session"];
+const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, gxx, clang, _] = COMPILERS;

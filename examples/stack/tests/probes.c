@@ -115,7 +115,7 @@ static void black_hole(size_t largest)
     CHECK(stage_run(&stage, 20000, is_found));
     CHECK_INT(client_path()->pmtu.size, PACKET_LARGEST);
     CHECK_INT(client->client.session.channels.reliable.kcp->mtu, PACKET_LARGEST - PATH_OVERHEAD - 1);
-    flows(client, 500);
+    flows(client, 300);
     stage_run(&stage, 50, NULL);
     CHECK(!stage_is_done(&stage));
     client->relay.to_server.largest = client->relay.to_client.largest = largest;
@@ -142,7 +142,7 @@ static void tcp_broke_as_well(void)
     stage_be_patient(&stage);
     client = enter(0, 0);
     CHECK(stage_run(&stage, 20000, is_found));
-    flows(client, 300);
+    flows(client, 200);
     stage_run(&stage, 20, NULL);
     client->relay.to_server.largest = client->relay.to_client.largest = 1250;
     stage_run(&stage, 100, NULL);
