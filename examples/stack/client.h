@@ -42,7 +42,7 @@ struct client_config {
     struct sockaddr_storage udp_address; /* family 0: the address above with the port that the server names */
     socklen_t udp_address_size;
     struct client_way ways[CLIENT_WAYS]; /* instead: so many proxies; when one fails the session goes on through the
-                                            next. A token makes packets longer than `mtu` of server.h says */
+                                            next. Where sizes are not probed, a token makes packets longer than `mtu` of server.h says */
     int way_count;
     unsigned char server_key[KEYS_PUBLIC];
     struct login_request request; /* name and token */

@@ -108,7 +108,7 @@ static void measure(struct path *path)
 {
     const struct sockaddr_in6 *six = &path->at.address;
     int is_longer = six->sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
-    pmtu_start(&path->pmtu, is_longer ? LONGER_HEADER : 0, path->now);
+    pmtu_start(&path->pmtu, path->token_size + (is_longer ? LONGER_HEADER : 0), path->now);
 }
 
 /* The path can be used from now on. */
