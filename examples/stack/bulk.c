@@ -45,8 +45,8 @@ static int keep(struct bulk *bulk, enum stream_kind kind, const unsigned char *b
 int bulk_send(struct bulk *bulk, const void *bytes, size_t size)
 {
     const unsigned char *at = bytes;
-    for (; size > STREAM_LARGEST; at += STREAM_LARGEST, size -= STREAM_LARGEST) {
-        if (keep(bulk, STREAM_PART, at, STREAM_LARGEST) < 0) return -1;
+    for (; size > BULK_PIECE; at += BULK_PIECE, size -= BULK_PIECE) {
+        if (keep(bulk, STREAM_PART, at, BULK_PIECE) < 0) return -1;
     }
     return keep(bulk, STREAM_LAST, at, size);
 }

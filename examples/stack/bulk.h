@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-#define BULK_HEADER 3 /* of a piece as it is kept: size and kind */
+#define BULK_HEADER 3   /* of a piece as it is kept: size and kind */
+#define BULK_PIECE 1452 /* bytes of a piece, at most: every build of the other end has room for it */
 
 /* A message has come. It is there during the call. */
 typedef void (*bulk_message)(void *user, const void *bytes, size_t size);

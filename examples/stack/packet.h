@@ -25,9 +25,11 @@ extern "C" {
 
 #define PACKET_HEADROOM 128 /* bytes that the layers may put in front of what a packet is made with */
 
-/* What goes over a link at most: 1500 of Ethernet, less the headers of IPv4 and UDP. -DPACKET_LARGEST=8972 for frames of 9,000. */
+#define PACKET_ETHERNET 1472 /* what Ethernet's 1500 leave for UDP over IPv4 */
+
+/* What goes over a link at most: more than that in a build with -DPACKET_LARGEST=8972, for links that take 9,000. */
 #ifndef PACKET_LARGEST
-#define PACKET_LARGEST 1472
+#define PACKET_LARGEST PACKET_ETHERNET
 #endif
 
 #define PACKET_ROOM (PACKET_LARGEST + 576) /* bytes of a packet's memory, the headroom among them */

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define LARGEST 1472 /* bytes of a packet for which every client has room */
-
 void peer_list_add(struct peer_list *list, struct peer *peer)
 {
     peer->list = list;
@@ -143,7 +141,7 @@ static int burst(const struct server *server)
 static uint16_t probe_mtu(const struct peer *peer)
 {
     uint16_t most = peer->server->config.probe_mtu;
-    return most > LARGEST && (peer->abilities & LOGIN_JUMBO) == 0 ? LARGEST : most;
+    return most > PACKET_ETHERNET && (peer->abilities & LOGIN_JUMBO) == 0 ? PACKET_ETHERNET : most;
 }
 
 int peer_open(struct peer *peer, const struct login_welcome *settings)
