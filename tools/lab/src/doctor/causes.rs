@@ -128,7 +128,7 @@ fn grid(gaps: &Histogram) -> Flushes {
     }
     (4..=500u32)
         .rev()
-        .find(|period| fitting(f64::from(*period), (f64::from(*period) / 20.0).min(2.0)) >= 0.96)
+        .find(|period| fitting(f64::from(*period), (f64::from(*period) / 20.0).min(2.0)) >= 0.90)
         .map_or(Flushes::Free, |largest| {
             // The tolerance lets in some that are a little too long.
             let exact = |period: &u32| (fitting(f64::from(*period), 0.5) * 1e6) as u64;
