@@ -377,12 +377,12 @@ static void largest_packets(void)
     CHECK(net.server.pmtu.size >= 1292 && net.server.pmtu.size <= 1300);
     CHECK_INT(net.client_above.count + net.server_above.count, 0); /* probes are nobody's data */
     CHECK_INT(pass_up_to(1300, 3 * HEARTBEAT), 0);                 /* nor are there any while nothing is sent */
-    net.at = make_address(5001);
+    net.at = loopback(5001);
     send_data(&net.client_above, "from another port");
     pass_up_to(1300, 1000);
     CHECK_INT(net.server.moves, 1);
     CHECK(server_sends_to(5001) && net.server.pmtu.size >= 1292);
-    moved = make_address(5001);
+    moved = loopback(5001);
     moved.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     net.at = moved;
     send_data(&net.client_above, "from another host");
@@ -399,7 +399,7 @@ static void largest_packets(void)
 /* Probes of a client that breaks the rules: nothing is answered where no address is proven, nor anything longer than a probe. */
 static void false_probes(void)
 {
-    struct sockaddr_in victim = make_address(7777);
+    struct sockaddr_in victim = loopback(7777);
     unsigned char link[PATH_LINK], zeros[PACKET_LARGEST] = {0};
     size_t bytes = 0, size;
     begin();
