@@ -50,6 +50,7 @@ struct packet *packet_new(struct packet_pool *pool)
     packet->pool = pool;
     packet->address.ss_family = 0;
     packet->address_size = 0;
+    memset(packet->own, 0, sizeof packet->own);
     packet->whole = 0;
     return packet;
 }

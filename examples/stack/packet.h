@@ -34,6 +34,8 @@ extern "C" {
 
 #define PACKET_ROOM (PACKET_LARGEST + 576) /* bytes of a packet's memory, the headroom among them */
 
+#define PACKET_OWN 16 /* an address of IPv6, or one of IPv4 and zeros */
+
 struct packet_pool;
 
 struct packet {
@@ -43,6 +45,7 @@ struct packet {
     struct packet_pool *pool;
     struct sockaddr_storage address; /* where it came from, or goes; ss_family 0: not said */
     socklen_t address_size;
+    unsigned char own[PACKET_OWN]; /* this machine's address that it came to, or leaves from; 0: not said, the system chooses */
     int whole; /* nobody on the way may cut it up: a probe of how large packets may be */
     unsigned char memory[PACKET_ROOM];
 };

@@ -55,6 +55,7 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
     memcpy(header + path->token_size, link, PATH_LINK);
     memcpy(&packet->address, &place->address, place->size);
     packet->address_size = place->size;
+    memcpy(packet->own, place->own, sizeof packet->own);
     path->sent = path->now;
     layer_down(&path->layer, packet);
 }
@@ -171,7 +172,8 @@ static int is_held(const struct path *path)
 static int is_at(const struct packet *packet, const struct path_place *place)
 {
     return place->size > 0 && place->size == packet->address_size &&
-           memcmp(&place->address, &packet->address, place->size) == 0;
+           memcmp(&place->address, &packet->address, place->size) == 0 &&
+           memcmp(place->own, packet->own, sizeof place->own) == 0;
 }
 
 /* Two addresses of one host, whatever the ports. */
@@ -194,6 +196,7 @@ static void take_place(struct path_place *place, const struct packet *packet)
     memset(place, 0, sizeof *place);
     place->size = (size_t)packet->address_size <= sizeof place->address ? packet->address_size : 0;
     memcpy(&place->address, &packet->address, place->size);
+    memcpy(place->own, packet->own, sizeof place->own);
     randombytes_buf(place->number, sizeof place->number);
 }
 
@@ -230,7 +233,9 @@ static void consider(struct path *path, const struct packet *packet, int is_copy
 
 static void move(struct path *path)
 {
-    int is_elsewhere = !is_same_host(&path->at.address, &path->claim.address); /* or a NAT has only forgotten the port */
+    /* Or a NAT has only forgotten the port. */
+    int is_elsewhere = !is_same_host(&path->at.address, &path->claim.address) ||
+                       memcmp(path->at.own, path->claim.own, sizeof path->at.own) != 0;
     path->moves += path->proven != 0;
     path->at = path->claim;
     path->claim.size = 0;

@@ -46,10 +46,11 @@ struct path_times {
     uint32_t silence;   /* asked for so long without an answer, the path is not usable */
 };
 
-/* An address, and whether it was proven. */
+/* An address, the one that it is reached from, and whether it was proven. */
 struct path_place {
     struct sockaddr_in6 address;       /* or sockaddr_in, which is smaller: there are many of these */
     socklen_t size;                    /* 0: none */
+    unsigned char own[PACKET_OWN];     /* this end's address there: from another one the other end would hear nothing */
     unsigned char number[PATH_NUMBER]; /* what has to come back from there; each one is used once */
     int proven;                        /* it did */
     int asked;                         /* it was asked for, */

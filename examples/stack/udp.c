@@ -21,6 +21,13 @@
 #define FEW 1
 #endif
 
+#ifdef __linux__
+/* What goes along with a message: the size of its packets, and an address. */
+struct control {
+    size_t aligned[(CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))) / sizeof(size_t)];
+};
+#endif
+
 #define RETRY 1 /* milliseconds until a socket that was full is tried again */
 #define RUN_BYTES 65507 /* of a run, at most: the largest packet of UDP over IPv4 */
 
@@ -29,6 +36,7 @@ struct udp_buffer {
     socklen_t address_size;
     size_t size, done;           /* what came, and how much of it was cut off */
     size_t segment;              /* bytes of each packet in it but the last */
+    unsigned char own[PACKET_OWN];
     unsigned char bytes[RUN_BYTES + 20]; /* of IPv6 it can be so much more */
 };
 
@@ -85,12 +93,31 @@ static int fail(struct udp *udp)
     return -1;
 }
 
+/* Each packet is to say which address it came to, if that can be any. 1 if they do. */
+static int tell_addresses(const struct udp *udp, const struct sockaddr *address)
+{
+#ifdef __linux__
+    if (address->sa_family == AF_INET) {
+        return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY) &&
+               network_set(udp->fd, IPPROTO_IP, IP_PKTINFO, 1) == 0;
+    }
+    /* For packets of IPv4 as well. */
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr) &&
+           network_set(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) == 0;
+#else
+    (void)udp, (void)address;
+    return 0;
+#endif
+}
+
 int udp_bind(struct udp *udp, const struct sockaddr *address, socklen_t size, struct packet_pool *pool)
 {
     if (open_socket(udp, address->sa_family, pool) < 0) return -1;
     /* Systems differ in what an IPv6 socket does when nobody says. Where it cannot be said, IPv6 alone will do. */
     if (address->sa_family == AF_INET6) network_set(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    return bind(udp->fd, address, size) < 0 ? fail(udp) : 0;
+    if (bind(udp->fd, address, size) < 0) return fail(udp);
+    udp->is_everywhere = tell_addresses(udp, address);
+    return 0;
 }
 
 int udp_connect(struct udp *udp, const struct sockaddr *peer, socklen_t size, struct packet_pool *pool)
@@ -157,6 +184,7 @@ static struct packet *cut(struct udp *udp, struct udp_buffer *buffer)
         if (packet == NULL) return NULL;
         memcpy(&packet->address, &buffer->address, buffer->address_size);
         packet->address_size = buffer->address_size;
+        if (udp->is_everywhere) memcpy(packet->own, buffer->own, sizeof packet->own);
     }
     buffer->done += size;
     udp->at += buffer->done >= buffer->size;
@@ -184,15 +212,23 @@ static int take(struct udp *udp, struct packet *packets[UDP_BATCH])
 
 #ifdef __linux__
 
-/* The size of the packets in what was received as one. */
-static size_t segment_of(struct msghdr *message, size_t size)
+/* The size of the packets in what was received as one, and the address that they came to. */
+static void read_control(struct msghdr *message, struct udp_buffer *buffer)
 {
     struct cmsghdr *control;
     int segment = 0;
+    memset(buffer->own, 0, sizeof buffer->own);
     for (control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
-        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) memcpy(&segment, CMSG_DATA(control), sizeof segment);
+        const unsigned char *data = CMSG_DATA(control);
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+            memcpy(&segment, data, sizeof segment);
+        } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            memcpy(buffer->own, data + offsetof(struct in_pktinfo, ipi_spec_dst), sizeof(struct in_addr));
+        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            memcpy(buffer->own, data + offsetof(struct in6_pktinfo, ipi6_addr), sizeof(struct in6_addr));
+        }
     }
-    return segment > 0 ? (size_t)segment : size;
+    buffer->segment = segment > 0 ? (size_t)segment : buffer->size;
 }
 
 /* One system call: how many buffers it filled, or -1. */
@@ -200,9 +236,7 @@ static int fill(struct udp *udp)
 {
     struct mmsghdr messages[MANY];
     struct iovec vectors[MANY];
-    struct {
-        size_t aligned[(CMSG_SPACE(sizeof(int)) + sizeof(size_t) - 1) / sizeof(size_t)];
-    } control[MANY];
+    struct control control[MANY];
     int i, arrived, count = buffers_of(udp);
     memset(messages, 0, sizeof *messages * (size_t)count);
     for (i = 0; i < count; ++i) {
@@ -224,7 +258,7 @@ static int fill(struct udp *udp)
         struct udp_buffer *buffer = &udp->buffers[i];
         buffer->size = messages[i].msg_len;
         buffer->done = 0;
-        buffer->segment = segment_of(&messages[i].msg_hdr, buffer->size);
+        read_control(&messages[i].msg_hdr, buffer);
         buffer->address_size = messages[i].msg_hdr.msg_namelen;
     }
     if (arrived > 0) udp->filled = arrived;
@@ -312,19 +346,13 @@ static void remove_first(struct udp *udp, int count)
     memmove(udp->waiting, udp->waiting + count, sizeof udp->waiting[0] * (size_t)udp->waits);
 }
 
-static long send_one(const struct udp *udp, const struct packet *packet)
-{
-    int has_address = !udp->connected && packet->address.ss_family != 0;
-    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
-                        has_address ? packet->address_size : 0);
-}
-
 #ifdef __linux__
 
 static int goes_to_same(const struct udp *udp, const struct packet *one, const struct packet *other)
 {
     return udp->connected ||
-           (one->address_size == other->address_size && memcmp(&one->address, &other->address, one->address_size) == 0);
+           (one->address_size == other->address_size && memcmp(&one->address, &other->address, one->address_size) == 0 &&
+            memcmp(one->own, other->own, sizeof one->own) == 0);
 }
 
 /* How many of those that wait make a run from number `at` on. */
@@ -343,9 +371,38 @@ static int run_from(const struct udp *udp, int at)
     return end - at;
 }
 
-/* A message of a run: its parts, where it goes, and how long its packets are. */
-static void write_run(const struct udp *udp, int at, int count, struct msghdr *message, struct iovec *vectors,
-                      void *control, size_t control_size)
+/* One more piece of control data behind those that a message has. */
+static void add_control(struct msghdr *message, int level, int type, const void *data, size_t size)
+{
+    struct cmsghdr *header = (struct cmsghdr *)((char *)message->msg_control + message->msg_controllen);
+    memset(header, 0, CMSG_SPACE(size));
+    header->cmsg_level = level;
+    header->cmsg_type = type;
+    header->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(header), data, size);
+    message->msg_controllen += CMSG_SPACE(size);
+}
+
+/* The address that it leaves from, if it is said. */
+static void add_own(const struct udp *udp, struct msghdr *message, const struct packet *packet)
+{
+    static const unsigned char none[PACKET_OWN];
+    if (memcmp(packet->own, none, sizeof none) == 0) return;
+    if (udp->family == AF_INET6) {
+        struct in6_pktinfo info;
+        memset(&info, 0, sizeof info);
+        memcpy(&info.ipi6_addr, packet->own, sizeof info.ipi6_addr);
+        add_control(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    } else {
+        struct in_pktinfo info;
+        memset(&info, 0, sizeof info);
+        memcpy(&info.ipi_spec_dst, packet->own, sizeof info.ipi_spec_dst);
+        add_control(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    }
+}
+
+/* A message of a run: its parts, where it goes and where from, and how long its packets are. */
+static void write_run(const struct udp *udp, int at, int count, struct msghdr *message, struct iovec *vectors, struct control *control)
 {
     struct packet *first = udp->waiting[at];
     int i;
@@ -356,21 +413,16 @@ static void write_run(const struct udp *udp, int at, int count, struct msghdr *m
     memset(message, 0, sizeof *message);
     message->msg_iov = vectors;
     message->msg_iovlen = (size_t)count;
+    message->msg_control = control;
     if (!udp->connected && first->address.ss_family != 0) {
         message->msg_name = &first->address;
         message->msg_namelen = first->address_size;
     }
     if (count > 1) {
         uint16_t segment = (uint16_t)first->size;
-        struct cmsghdr *header = control;
-        memset(control, 0, control_size);
-        message->msg_control = control;
-        message->msg_controllen = control_size;
-        header->cmsg_level = SOL_UDP;
-        header->cmsg_type = UDP_SEGMENT;
-        header->cmsg_len = CMSG_LEN(sizeof segment);
-        memcpy(CMSG_DATA(header), &segment, sizeof segment);
+        add_control(message, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
     }
+    if (udp->is_everywhere) add_own(udp, message, first);
 }
 
 /* One system call: how many packets it took, or -1, and then how many the first message has. */
@@ -378,13 +430,11 @@ static int send_batch(const struct udp *udp, int *first)
 {
     struct mmsghdr messages[UDP_BATCH];
     struct iovec vectors[UDP_BATCH];
-    struct {
-        size_t aligned[(CMSG_SPACE(sizeof(uint16_t)) + sizeof(size_t) - 1) / sizeof(size_t)];
-    } control[UDP_BATCH];
+    struct control control[UDP_BATCH];
     int runs[UDP_BATCH], at = 0, count = 0, sent, packets = 0, i;
     for (; at < udp->waits && !udp->waiting[at]->whole; at += runs[count++]) {
         runs[count] = run_from(udp, at);
-        write_run(udp, at, runs[count], &messages[count].msg_hdr, &vectors[at], &control[count], sizeof control[count]);
+        write_run(udp, at, runs[count], &messages[count].msg_hdr, &vectors[at], &control[count]);
     }
     sent = sendmmsg(udp->fd, messages, (unsigned)count, 0);
     *first = runs[0];
@@ -393,12 +443,30 @@ static int send_batch(const struct udp *udp, int *first)
     return packets;
 }
 
+/* The packet at the front, by itself. */
+static long send_one(const struct udp *udp)
+{
+    struct msghdr message;
+    struct iovec vector;
+    struct control control;
+    write_run(udp, 0, 1, &message, &vector, &control);
+    return (long)sendmsg(udp->fd, &message, 0);
+}
+
 #else
+
+static long send_one(const struct udp *udp)
+{
+    const struct packet *packet = udp->waiting[0];
+    int has_address = !udp->connected && packet->address.ss_family != 0;
+    return network_send(udp->fd, packet->data, packet->size, has_address ? (const struct sockaddr *)&packet->address : NULL,
+                        has_address ? packet->address_size : 0);
+}
 
 static int send_batch(const struct udp *udp, int *first)
 {
     *first = 1;
-    return send_one(udp, udp->waiting[0]) < 0 ? -1 : 1;
+    return send_one(udp) < 0 ? -1 : 1;
 }
 
 #endif
@@ -409,8 +477,7 @@ static int send_batch(const struct udp *udp, int *first)
  */
 static void send_whole(struct udp *udp)
 {
-    const struct packet *packet = udp->waiting[0];
-    if (network_whole(udp->fd, udp->family, 1) == 0 && send_one(udp, packet) >= 0) {
+    if (network_whole(udp->fd, udp->family, 1) == 0 && send_one(udp) >= 0) {
         udp->sent += 1;
     } else {
         udp->failed += 1;

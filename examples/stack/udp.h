@@ -18,6 +18,9 @@
  * senders' runs, or the device, hand over as one (UDP_GRO, Linux 5.0) is cut into packets again. So packets are received into
  * buffers of the unit, 64 KB of addresses each, of which a page takes memory when it is used first.
  *
+ * Of a socket that is bound to all addresses of a machine, each packet says which of them it came to, and leaves from the one that
+ * it says (IP_PKTINFO, IPV6_PKTINFO; Linux): the peer may know no other, and what it sends there only comes back so.
+ *
  * A packet that is `whole` goes by itself, and the network may not cut it up; where the system cannot forbid that, it is not sent. All
  * others may be cut up.
  *
@@ -41,6 +44,7 @@ struct udp {
     int family;
     int fd; /* for poll and epoll: readable when udp_receive has something */
     int connected;
+    int is_everywhere; /* bound to all addresses */
     struct packet_pool *pool;
     struct packet *waiting[UDP_BATCH]; /* to be sent */
     int waits;

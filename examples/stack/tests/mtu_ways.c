@@ -127,6 +127,7 @@ static int build(void)
                    tell(&router, "ip addr add 10.9.2.2/24 dev r1 && ip -6 addr add fd09:2::2/64 dev r1 nodad && ip link set r1 up").failed ||
                    tell(&router, "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding").failed ||
                    tell(&server, "ip addr add 10.9.2.1/24 dev s0 && ip -6 addr add fd09:2::1/64 dev s0 nodad && ip link set s0 up").failed ||
+                   tell(&server, "ip addr add 10.9.2.3/24 dev s0 && ip -6 addr add fd09:2::3/64 dev s0 nodad").failed ||
                    tell(&server, "ip route add default via 10.9.2.2 && ip -6 route add default via fd09:2::2").failed ||
                    system("ip -6 route add default via fd09:1::2") != 0
                ? -1
@@ -252,6 +253,17 @@ static void shrinks(void)
     set_mtu(1500);
 }
 
+/* The server was asked at the second of its addresses and answered from the first, so the client never had UDP. */
+static void answered_from_another_address(void)
+{
+    struct stage_client *client = enter();
+    flows(client, 60);
+    CHECK(stage_run(&stage, 60000, stage_is_done));
+    CHECK(stage_run(&stage, 20000, client_is_done));
+    check_sizes(client, 1500);
+    leave(client);
+}
+
 static void all_of(void)
 {
     through(1500);
@@ -261,8 +273,8 @@ static void all_of(void)
     shrinks();
 }
 
-/* The client goes to the server by IPv4 or by IPv6; the server's one socket is for both. */
-static void use(int family)
+/* The client goes to one of the server's addresses, of IPv4 or of IPv6; the server's one socket is for all. */
+static void use(int family, const char *host)
 {
     struct sockaddr_in *four = (struct sockaddr_in *)&stage.config.address;
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)&stage.config.address;
@@ -271,10 +283,10 @@ static void use(int family)
     four->sin_port = htons(PORT); /* of IPv6 it is in the same place */
     if (family == AF_INET) {
         stage.config.address_size = sizeof *four;
-        CHECK_INT(inet_pton(family, "10.9.2.1", &four->sin_addr), 1);
+        CHECK_INT(inet_pton(family, host, &four->sin_addr), 1);
     } else {
         stage.config.address_size = sizeof *six;
-        CHECK_INT(inet_pton(family, "fd09:2::1", &six->sin6_addr), 1);
+        CHECK_INT(inet_pton(family, host, &six->sin6_addr), 1);
     }
 }
 
@@ -291,10 +303,14 @@ int main(int count, char **arguments)
         printf("no network namespaces, or no ip: nothing was tested\n");
         return 0;
     }
-    use(AF_INET);
+    use(AF_INET, "10.9.2.1");
     all_of();
-    use(AF_INET6);
+    use(AF_INET6, "fd09:2::1");
     all_of();
+    use(AF_INET, "10.9.2.3");
+    answered_from_another_address();
+    use(AF_INET6, "fd09:2::3");
+    answered_from_another_address();
     stage_close(&stage);
     close(router.orders);
     close(server.orders);

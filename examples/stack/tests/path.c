@@ -24,6 +24,7 @@ static struct {
     struct tap from_client, from_server;     /* below them */
     struct tap client_above, server_above;   /* data that came up */
     struct sockaddr_in at, server_at;        /* where the client is, as the server sees it; where the server is */
+    unsigned char server_own[PACKET_OWN];    /* the server's address that the client's packets come to */
     uint32_t now;
 } net;
 
@@ -70,6 +71,7 @@ static void to_server(struct packet *packet, const struct sockaddr_in *from)
     uint32_t id = 0, key = 0;
     memcpy(&packet->address, from, sizeof *from);
     packet->address_size = sizeof *from;
+    memcpy(packet->own, net.server_own, sizeof packet->own);
     CHECK(path_header(packet, &id, &key) == 0 && id == 7 && key == 8);
     path_receive(&net.server, packet, net.now);
 }
@@ -90,7 +92,12 @@ static void pass(void)
             CHECK(memcmp(&packet->address, &net.server_at, sizeof net.server_at) == 0);
             to_server(packet, &net.at);
         } else if ((packet = tap_take(&net.from_server)) != NULL) {
-            to_client(packet);
+            /* The client knows one address of the server, and hears nothing from another. */
+            if (memcmp(packet->own, net.server_own, sizeof packet->own) == 0) {
+                to_client(packet);
+            } else {
+                packet_free(packet);
+            }
         } else {
             return;
         }
@@ -280,6 +287,45 @@ static void addresses(void)
     first = tap_take(&net.from_server);
     CHECK(memcmp(&first->address, &moved, sizeof moved) == 0);
     packet_free(first);
+    finish();
+}
+
+/* The client was heard at one address of the server and answered from another, from which it hears nothing. */
+static void the_server_answered_from_another_address(void)
+{
+    static const unsigned char second[PACKET_OWN] = {192, 0, 2, 2}, third[PACKET_OWN] = {192, 0, 2, 3};
+    struct packet *packet;
+    begin();
+    memcpy(net.server_own, second, sizeof second);
+    connect_both();
+    send_data(&net.server_above, "answer");
+    packet = tap_take(&net.from_server);
+    CHECK(memcmp(packet->own, second, sizeof second) == 0);
+    packet_free(packet);
+
+    /* Somebody on the way has led a packet to a third address: the client is asked from there, hears nothing, and nothing else changes. */
+    send_data(&net.client_above, "led astray");
+    memcpy(net.server_own, third, sizeof third);
+    to_server(tap_take(&net.from_client), &net.at);
+    CHECK_INT(net.from_server.count, 2);
+    memcpy(net.server_own, second, sizeof second);
+    pass();
+    send_data(&net.server_above, "answer");
+    packet = tap_take(&net.from_server);
+    CHECK(memcmp(packet->own, second, sizeof second) == 0);
+    CHECK_INT(net.server.moves, 0);
+    packet_free(packet);
+
+    /* The client has found out that the server has the third one too. */
+    memcpy(net.server_own, third, sizeof third);
+    advance(2000);
+    pass();
+    send_data(&net.client_above, "here");
+    pass();
+    advance(1000);
+    pass();
+    CHECK(memcmp(net.server.at.own, third, sizeof third) == 0);
+    CHECK_INT(net.server.moves, 1);
     finish();
 }
 
@@ -613,6 +659,7 @@ int main(int count, char **arguments)
     one_way();
     data_after_the_path_was_lost_confirmed_it();
     addresses();
+    the_server_answered_from_another_address();
     own_pause_passed_for_silence(0);
     own_pause_passed_for_silence(1);
     slow_proof_lost_the_path();

@@ -433,6 +433,73 @@ static void both_families(void)
     close_both(&server, &four, &pool);
 }
 
+/*
+ * A server at all addresses was asked at one and answered from another, which the system chose, so the client heard nothing. Alone, in
+ * runs and whole; `any`: all addresses of a family.
+ */
+static void answer_came_from_another_address(const struct sockaddr *any, socklen_t any_size)
+{
+    enum { ASKED = 3, EACH = 9 };
+    struct packet_pool pool;
+    struct udp server, clients[ASKED];
+    struct sockaddr_storage bound;
+    struct packet *packets[UDP_BATCH];
+    socklen_t size;
+    int i, j, count, heard = 0;
+    packet_pool_init(&pool, 0);
+    if (udp_bind(&server, any, any_size, &pool) < 0) {
+        printf("no IPv6 here\n");
+        return;
+    }
+    CHECK_INT(udp_address(&server, &bound, &size), 0);
+    for (i = 0; i < ASKED; ++i) {
+        struct sockaddr_in asked = loopback(network_port(&bound));
+        asked.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)i);
+        CHECK_INT(udp_connect(&clients[i], (struct sockaddr *)&asked, sizeof asked, &pool), 0);
+    }
+    for (j = 0; j < EACH; ++j) {
+        for (i = 0; i < ASKED; ++i) udp_send(&clients[i], packet_from(&pool, "asked", 5));
+    }
+    for (i = 0; i < ASKED; ++i) CHECK_INT(udp_flush(&clients[i]), 0);
+    while (heard < ASKED * EACH) {
+        if (!udp_has_left(&server)) wait_for(&server);
+        count = udp_receive(&server, packets);
+        CHECK(count > 0);
+        if (count <= 0) break;
+        for (i = 0; i < count; ++i) {
+            packets[i]->whole = ++heard % 4 == 0;
+            udp_send(&server, packets[i]);
+        }
+    }
+    CHECK_INT(udp_flush(&server), 0);
+    CHECK(server.failed == 0 && server.sent == ASKED * EACH);
+    for (i = 0; i < ASKED; ++i) {
+        for (heard = 0; heard < EACH;) {
+            if (!udp_has_left(&clients[i])) wait_for(&clients[i]);
+            count = udp_receive(&clients[i], packets);
+            CHECK(count > 0);
+            if (count <= 0) break;
+            heard += count;
+            while (count > 0) packet_free(packets[--count]);
+        }
+        CHECK_INT(heard, EACH);
+        udp_close(&clients[i]);
+    }
+    udp_close(&server);
+    pool_close(&pool);
+}
+
+static void answers_came_from_another_address(void)
+{
+    struct sockaddr_in four = loopback(0);
+    struct sockaddr_in6 six;
+    four.sin_addr.s_addr = htonl(INADDR_ANY);
+    answer_came_from_another_address((struct sockaddr *)&four, sizeof four);
+    memset(&six, 0, sizeof six);
+    six.sin6_family = AF_INET6; /* in6addr_any is all zeros */
+    answer_came_from_another_address((struct sockaddr *)&six, sizeof six);
+}
+
 static void errors(void)
 {
     struct packet_pool pool;
@@ -466,6 +533,7 @@ int main(int count, char **arguments)
     full();
     starved();
     both_families();
+    answers_came_from_another_address();
     errors();
     return check_result();
 }
