@@ -3,7 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEADER 24 /* bytes of a segment's, in KCP */
+#define FILLED 64 /* a packet gets one byte more for so many, at most */
 #define FORGETS 100 /* milliseconds, in which a sixteenth of the longest round trip is forgotten */
+
+/*
+ * The last fragment of a message is a few bytes shorter than the others, which would end a run of packets (udp.h). KCP ignores what is
+ * behind a packet and too short for a header.
+ */
+static void fill_up(struct reliable *reliable, struct packet *packet)
+{
+    size_t missing = reliable->last_size > packet->size ? reliable->last_size - packet->size : 0;
+    if (missing < HEADER && missing * FILLED <= packet->size && reliable->last_size <= reliable->kcp->mtu &&
+        missing <= packet_tailroom(packet)) {
+        memset(packet_put(packet, missing), 0, missing);
+    }
+    reliable->last_size = packet->size;
+}
 
 static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
 {
@@ -13,6 +29,7 @@ static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
     if (packet == NULL) {
         reliable->starved += 1; /* as if lost: KCP sends it again */
     } else {
+        fill_up(reliable, packet);
         layer_down(&reliable->layer, packet);
     }
     return size;
@@ -143,10 +160,14 @@ void reliable_resize(struct reliable *reliable, size_t link_mtu)
 int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
 {
     ikcpcb *kcp = reliable->kcp;
-    IUINT32 usual = kcp->mss, least = (IUINT32)((size + RELIABLE_FRAGMENTS - 1) / RELIABLE_FRAGMENTS);
+    IUINT32 usual = kcp->mss, alike;
+    size_t fragments = (size + usual - 1) / usual;
     int taken;
     if (size > reliable->largest) return -2;
-    if (kcp->mss < least) kcp->mss = least;
+    if (fragments > RELIABLE_FRAGMENTS) fragments = RELIABLE_FRAGMENTS;
+    alike = fragments > 0 ? (IUINT32)((size + fragments - 1) / fragments) : 0;
+    /* A stream fills fragments up, but has no more of them either. */
+    if (kcp->stream == 0 ? fragments > 1 : alike > usual) kcp->mss = alike;
     taken = ikcp_send(kcp, bytes, (int)size);
     kcp->mss = usual;
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */

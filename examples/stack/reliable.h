@@ -3,6 +3,9 @@
  * KCP as a layer: messages of any size (up to 127 packets) go down as packets of KCP, and packets that arrive become messages
  * again, in order, none missing.
  *
+ * A message of several packets is cut into as few as KCP would make of it, but all of one length, since packets of one length go through a
+ * socket at once (udp.h).
+ *
  * It is the top of a stack of packets, so what is above it is not a layer but the program, with a callback for messages.
  *
  * KCP makes its packets in memory of its own, so each is copied once, into a packet with headroom; from there on down nothing
@@ -51,6 +54,7 @@ struct reliable {
     size_t room;
     size_t largest;        /* message, either way */
     uint32_t mtu;          /* of reliable_mtu */
+    size_t last_size;      /* of the packet that was sent last */
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
     int is_told;           /* by reliable_tell, with each packet that arrives */
     uint32_t busy;         /* when there was something to do last */

@@ -1,7 +1,9 @@
 /* KCP as a layer: over the bad network, and what its interface promises. */
 #include "bench.h"
+#include "pool.h"
 #include "random.h"
 #include "talk.h"
+#include "tap.h"
 
 /* Over the network of talk.h: without encryption, and with it against an attacker who forges. */
 static void whole(uint64_t seed, int sealed)
@@ -256,6 +258,83 @@ static void steady(void)
     pool_close(&pool);
 }
 
+/* ---- the lengths of packets ---- */
+
+#define MSS 1376u
+#define KCP_HEADER 24u
+
+static size_t whole_size;
+static int wholes;
+
+static void whole_came(void *user, const void *found, size_t size)
+{
+    (void)user;
+    CHECK(size == whole_size && memcmp(found, bytes, size) == 0);
+    wholes += 1;
+}
+
+/* Sends a message and delivers its packets: how many there were, and the bytes of the smallest and the largest. */
+static long carry(struct reliable *from, struct tap *wire, struct reliable *to, struct tap *back, uint32_t now, size_t *least,
+                  size_t *most)
+{
+    struct packet *packet;
+    size_t total = 0;
+    long count = 0;
+    CHECK_INT(reliable_send(from, bytes, whole_size), 0);
+    reliable_flush(from, now);
+    *least = SIZE_MAX;
+    *most = 0;
+    while ((packet = tap_take(wire)) != NULL) {
+        total += packet->size - KCP_HEADER;
+        if (packet->size < *least) *least = packet->size;
+        if (packet->size > *most) *most = packet->size;
+        count += 1;
+        layer_up(&back->layer, packet);
+    }
+    CHECK(total >= whole_size && total <= whole_size + whole_size / 64 + 1);
+    reliable_flush(to, now);
+    while ((packet = tap_take(back)) != NULL) layer_up(&wire->layer, packet);
+    return count;
+}
+
+/* The last fragment was shorter than the others, and ended a run of packets with each message. There are no more packets for that. */
+static void short_fragments_ended_runs(uint64_t seed)
+{
+    struct packet_pool pool;
+    struct reliable client, server;
+    struct tap wire, back;
+    struct random random;
+    size_t least, most;
+    uint32_t now = 1000;
+    int i;
+    packet_pool_init(&pool, 0);
+    tap_init(&wire);
+    tap_init(&back);
+    CHECK_INT(reliable_init(&client, 1, &pool, whole_came, NULL), 0);
+    CHECK_INT(reliable_init(&server, 1, &pool, whole_came, NULL), 0);
+    layer_join(&client.layer, &wire.layer);
+    layer_join(&server.layer, &back.layer);
+    CHECK_INT(reliable_mtu(&client, MSS + KCP_HEADER), 0);
+    CHECK_INT(reliable_mtu(&server, MSS + KCP_HEADER), 0);
+    random_seed(&random, seed);
+    random_bytes(&random, bytes, sizeof bytes);
+    wholes = 0;
+    whole_size = 8000;
+    for (i = 0; i < 10; ++i, now += 10) {
+        CHECK_INT(carry(&client, &wire, &server, &back, now, &least, &most), 6);
+        CHECK(least == 1334 + KCP_HEADER && most == least);
+    }
+    for (; i < 300; ++i, now += 10) {
+        whole_size = 1 + random_below(&random, i % 10 == 0 ? LARGEST : 5000);
+        CHECK_INT(carry(&client, &wire, &server, &back, now, &least, &most), (long)((whole_size + MSS - 1) / MSS));
+        CHECK(most <= MSS + KCP_HEADER);
+    }
+    CHECK_INT(wholes, 300);
+    reliable_destroy(&client);
+    reliable_destroy(&server);
+    pool_close(&pool);
+}
+
 int main(int count, char **arguments)
 {
     uint64_t seed = random_argument(count, arguments);
@@ -264,6 +343,7 @@ int main(int count, char **arguments)
     dead(seed);
     limits(seed);
     steady();
+    short_fragments_ended_runs(seed);
     whole(seed, 0);
     whole(seed, 1);
     return check_result();
