@@ -12,18 +12,24 @@ use serde_json::{Map, Value, json};
 const LONGEST: u64 = 1 << 16;
 const MOST_CONNECTIONS: usize = 4_096;
 
+/// No number is larger, so that sums and hundredfolds stay within 64 bits whatever a file says.
+const MOST: i64 = 1 << 53;
+
 type Line = Map<String, Value>;
 
 fn number(line: &Line, name: &str) -> i64 {
-    line.get(name).and_then(Value::as_i64).unwrap_or(0)
+    line.get(name)
+        .and_then(Value::as_i64)
+        .map_or(0, |number| number.clamp(-MOST, MOST))
 }
 
 /// One connection: its first line since counting began, and its last.
 struct Connection {
     first: Line,
     last: Line,
+    /// Lines since counting began.
     lines: u64,
-    /// Counting began anew.
+    /// How often counting began anew.
     again: u64,
     rmt_wnd: (i64, i64),
     most_waiting: i64,
@@ -47,9 +53,9 @@ impl Connection {
 
     fn add(&mut self, line: Line) {
         if number(&line, "time") < number(&self.last, "time") {
-            let (again, lines) = (self.again + 1, self.lines + 1);
+            let again = self.again + 1;
             *self = Connection::new(line);
-            (self.again, self.lines) = (again, lines);
+            self.again = again;
             return;
         }
         self.lines += 1;
@@ -64,7 +70,7 @@ impl Connection {
 
     /// How much a counter grew; from its beginning where there is only one line.
     fn grew(&self, name: &str) -> i64 {
-        match self.lines - self.again {
+        match self.lines {
             ..=1 => number(&self.last, name),
             _ => number(&self.last, name).saturating_sub(number(&self.first, name)),
         }
@@ -137,6 +143,12 @@ impl Connection {
     /// What counters tell without a time that it cost.
     fn notes(&self) -> Vec<String> {
         let mut all = Vec::new();
+        if self.again > 0 {
+            all.push(format!(
+                "counting began anew {} times: what follows is of the last time",
+                self.again
+            ));
+        }
         let (resent, needless) = (self.resent(), self.grew("resent_needless"));
         let sent = self.grew("segments_sent").max(1);
         if resent > 0 {
@@ -180,12 +192,6 @@ impl Connection {
             all.push(format!(
                 "{} window probes were sent: the peer's window was shut",
                 self.grew("probes_sent")
-            ));
-        }
-        if self.again > 0 {
-            all.push(format!(
-                "counting began anew {} times: what follows is of the last time",
-                self.again
             ));
         }
         all
@@ -352,5 +358,41 @@ mod tests {
         assert_eq!((bad, connections[&7].again), (2, 1));
         assert_eq!(connections[&7].findings().len(), 0);
         assert!(read(&b"{\"other\":1}\n"[..]).is_err());
+    }
+
+    #[test]
+    fn the_first_line_after_counting_began_anew_counts_from_its_beginning() {
+        let text = [
+            line(1_000, json!({})),
+            line(2_000, json!({})),
+            line(3_000, json!({})),
+            line(900, json!({"limited_by_window": 400})),
+        ];
+        assert_eq!(kinds(&text.concat()), ["own-window"]);
+    }
+
+    #[test]
+    fn numbers_that_no_connection_counts_do_not_overflow() {
+        for huge in [i64::MAX, i64::MIN] {
+            let all: Map<String, Value> = [
+                "rmt_wnd",
+                "limited_by_peer",
+                "limited_by_window",
+                "limited_by_control",
+                "resent_timeout",
+                "resent_skipped",
+                "resent_path",
+                "resent_needless",
+                "minrto",
+                "rtt_smoothed",
+                "packets_received",
+            ]
+            .map(|name| (name.to_string(), json!(huge)))
+            .into_iter()
+            .collect();
+            let text = line(0, json!({})) + &line(i64::MAX as u64, Value::Object(all));
+            let (connections, _) = read(text.as_bytes()).unwrap();
+            assert!(!value(&connections, 0).to_string().is_empty());
+        }
     }
 }

@@ -39,7 +39,7 @@ mod wireshark;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use kcp_cli::values::{file, number};
 use kcp_cli::{files, interrupt, progress};
@@ -123,8 +123,15 @@ impl Doctor {
         for file in self.html.iter().chain(&self.qlog) {
             files::writable_file(file)?;
         }
-        if counters::is_here(&self.captures[0])? {
-            return counters::run(&self.captures[0], self.json);
+        for file in &self.captures {
+            if counters::is_here(file)? {
+                ensure!(
+                    self.captures.len() == 1 && self.html.is_none() && self.qlog.is_none(),
+                    "{} has counters, no packets: there is nothing to compare or to draw",
+                    file.display()
+                );
+                return counters::run(file, self.json);
+            }
         }
         let mut diagnosis = match &self.captures[..] {
             [one] => {
