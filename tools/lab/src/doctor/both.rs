@@ -88,6 +88,13 @@ pub struct Both {
     pub ways: [Way; 2],
 }
 
+impl Both {
+    /// Packets that are in both captures.
+    pub fn common(&self) -> usize {
+        self.ways.iter().map(|way| way.delays.len()).sum()
+    }
+}
+
 /// The packets of one direction that are in both captures, by their numbers in each.
 fn matches(one: &[Passed], other: &[Passed]) -> Vec<(usize, usize)> {
     let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
@@ -338,8 +345,12 @@ mod tests {
     const DRIFT: f64 = 80e-6;
 
     fn session(mode: &str, link: Config) -> Trace {
+        seeded(mode, link, 1)
+    }
+
+    fn seeded(mode: &str, link: Config, seed: u64) -> Trace {
         let mode: Mode = mode.parse().unwrap();
-        let pair = KcpPair::new(testing::library(), &mode, 256, link, 1, 0, [0, 3_000]).unwrap();
+        let pair = KcpPair::new(testing::library(), &mode, 256, link, seed, 0, [0, 3_000]).unwrap();
         let stream = Stream {
             size: 500,
             every: 20_000,
@@ -350,13 +361,23 @@ mod tests {
 
     /// What passes an end, in the server's case by a clock that is ahead and gains, and with the port that a NAT gave the client.
     fn captured(trace: &Trace, end: usize) -> Vec<u8> {
-        let mut passing = capture::passing(&trace.packets, end);
+        captured_with(&[(trace, [capture::PORTS[0], 61_000])], end)
+    }
+
+    /// The same of several sessions, each with its client's port as it passes both ends.
+    fn captured_with(traces: &[(&Trace, [u16; 2])], end: usize) -> Vec<u8> {
+        let mut passing = Vec::new();
+        for (trace, ports) in traces {
+            let mut all = capture::passing(&trace.packets, end);
+            all.iter_mut().for_each(|one| one.port = ports[end]);
+            passing.extend(all);
+        }
         if end == SERVER {
             for one in &mut passing {
                 one.at += OFFSET as u64 + (one.at as f64 * DRIFT) as u64;
-                one.port = 61_000;
             }
         }
+        passing.sort_by_key(|one| one.at);
         let mut bytes = Vec::new();
         capture::write(&mut bytes, &passing).unwrap();
         bytes
@@ -438,6 +459,32 @@ mod tests {
                 assert_eq!(need == Need::Lost, lost, "{mode}: {sent:?} {need:?}");
             }
             assert!(count > 80, "{mode}: {count}");
+        }
+    }
+
+    /// Their clients send at the same times, so packets of one are also found in the other. NAT has changed the order of the ports.
+    #[test]
+    fn sessions_with_one_conv_that_are_alike_are_not_mixed_up() {
+        let traces = [2, 3].map(|seed| seeded("turbo", LINK, seed));
+        let all = [
+            (&traces[0], [40_000, 61_001]),
+            (&traces[1], [40_001, 61_000]),
+        ];
+        let files = [CLIENT, SERVER].map(|end| captured_with(&all, end));
+        let diagnosis = examine([&files[0], &files[1]]).unwrap();
+        assert_eq!(diagnosis.conversations.len(), 2);
+        for judged in &diagnosis.conversations {
+            let port = judged.found.ends[CLIENT].port();
+            let trace = &traces[usize::from(port - 40_000)];
+            for side in [CLIENT, SERVER] {
+                let lost = trace
+                    .packets
+                    .iter()
+                    .filter(|one| one.side == side && matches!(one.fate, Fate::Lost(_)))
+                    .count() as u64;
+                let told = judged.found.both.as_ref().unwrap().ways[side].lost;
+                assert!(told.abs_diff(lost) < 10, "{port}: {told} instead of {lost}");
+            }
         }
     }
 

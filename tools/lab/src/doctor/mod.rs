@@ -233,7 +233,7 @@ fn pairs<'a>(
 /// How the clocks of two captures stand to each other, by the conversation that has most in both.
 fn common_clock(one: &[Found], other: &[Found]) -> Result<Clock> {
     pairs(one, other)
-        .max_by_key(|(_, _, both, _)| both.ways.iter().map(|way| way.delays.len()).sum::<usize>())
+        .max_by_key(|(_, _, both, _)| both.common())
         .map(|(_, _, both, _)| both.clock)
         .context(
             "no conversation passed both captures, in both directions, at different ends: they may be of different times, or of one place",
@@ -249,10 +249,12 @@ fn merged(
     reading: Reading,
 ) -> Diagnosis {
     let mut found: Vec<(usize, usize, Both, [usize; 2])> = pairs(&one, &other).collect();
+    // Sessions with one conv may have some packets that are alike, but never as many as a session has in common with itself.
+    found.sort_by_key(|(_, _, both, _)| std::cmp::Reverse(both.common()));
     let mut one: Vec<Option<Found>> = one.into_iter().map(Some).collect();
     let mut other: Vec<Option<Found>> = other.into_iter().map(Some).collect();
     let mut conversations = Vec::new();
-    for (first, second, mut both, same) in found.drain(..) {
+    for (first, second, mut both, same) in found {
         both.clock = clock;
         if let (Some(first), Some(second)) = (one[first].take(), other[second].take()) {
             conversations.push(judge(both::join(first, second, both, same)));
