@@ -103,11 +103,10 @@ pub struct Beside {
     /// Flows of other protocols, and their datagrams.
     pub other: u64,
     pub other_datagrams: u64,
-    /// Of the datagrams, those of which the capture has only a part; first pieces of those that the network cut; those with nothing but a
-    /// header, which belong to no flow.
+    /// Of the datagrams, those of which the capture has only a part, or only the header; first pieces of those that the network cut.
     pub cut: u64,
+    pub cut_to_nothing: u64,
     pub fragments: u64,
-    pub empty: u64,
     /// Frames that cannot be read, by link type.
     pub unreadable: BTreeMap<i32, u64>,
     /// What was left out to keep the memory bounded.
@@ -189,7 +188,7 @@ impl Flows {
         let is_cut = !datagram.fragmented && datagram.payload.len() < datagram.length;
         self.beside.cut += u64::from(is_cut);
         if datagram.payload.is_empty() {
-            self.beside.empty += 1;
+            self.beside.cut_to_nothing += u64::from(is_cut);
             return;
         }
         let (from, to) = (datagram.from, datagram.to);
@@ -423,5 +422,28 @@ impl Flows {
             });
         }
         (found, self.beside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_that_are_empty_were_not_cut_by_the_capture() {
+        let mut flows = Flows::default();
+        let end = SocketAddr::from(([192, 0, 2, 1], 9));
+        for length in [0, 0, 0, 100] {
+            let datagram = Datagram {
+                from: end,
+                to: end,
+                payload: &[],
+                length,
+                fragmented: false,
+            };
+            flows.datagram(0, &datagram);
+        }
+        let (_, beside) = flows.finish();
+        assert_eq!((beside.cut, beside.cut_to_nothing), (1, 1));
     }
 }

@@ -56,7 +56,7 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
     if beside.cut > 0 {
         println!(
             "{} datagrams were cut by the capture (a larger -s keeps all), {} of them to nothing.",
-            beside.cut, beside.empty
+            beside.cut, beside.cut_to_nothing
         );
     }
     if beside.fragments > 0 {
