@@ -115,8 +115,8 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Removes a segment that was acknowledged by itself, with this time stamp, or by `una`. If `on_pkt_acked` is called for it before, that callback may
-    /// have removed it.
+    /// Removes a segment that was acknowledged: with the time stamp `echo`, or by `una`. `on_pkt_acked` is called first, and may have
+    /// removed it already.
     #[inline(never)]
     fn remove_watched(self, sn: Sn, echo: Option<Millis>) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;

@@ -6,7 +6,6 @@
 //! A short way must do exactly what the general code does. This is the list of all pairs. With the feature `no-short-ways` every
 //! constant is false, and only the general code runs. The golden sessions and this crate's tests run in both builds, so they fail
 //! if a short way differs.
-
 //!
 //! Tried, and gone:
 //! - Acknowledgements written one by one beside runs of them: the runs alone take fewer instructions, by 0.1 %.

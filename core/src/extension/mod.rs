@@ -97,7 +97,8 @@ impl Extension {
 
     /// Calls `work` with the state, if there is one.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> Option<R> {
-        // SAFETY: all borrows are made here. The address is taken away meanwhile, so a second borrow inside `work` finds no state.
+        // SAFETY: the address is NULL or that of an initialized state. All borrows are made here, and the address is taken away
+        // meanwhile, so a second borrow inside `work` finds no state.
         unsafe {
             let state = self.0.replace(ptr::null_mut());
             let result = state.as_mut().map(work);

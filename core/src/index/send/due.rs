@@ -1,4 +1,4 @@
-//! Which segments are due, and why: a walk over the list and a search through the tree ask here. And what the tree knows of when.
+//! Which segments are due, and why: a walk over the list and a search through the tree ask here. Also the deadlines that the tree knows.
 
 use super::SendIndex;
 use super::tree::Timing;
