@@ -8,8 +8,9 @@
  *     CHANNEL_UNRELIABLE  UDP        most, in any order, at most once      what the next one replaces
  *
  * Between channels there is no order. The packets of the latter two carry a byte that says which it is, and go to the layer
- * below; while `below_usable` is 0, or if they are too large for what is below, they go through the stream instead. KCP sees no difference: its packets arrive, the same
- * ones twice or some never, by either way, so nothing is lost or doubled when the way changes.
+ * below; while `below_usable` is 0, or if they are too large for what is below, they go through the stream instead. KCP sees no
+ * difference: its packets arrive, the same ones twice or some never, by either way, so nothing is lost or doubled when the way
+ * changes.
  */
 #ifndef CHANNELS_H
 #define CHANNELS_H

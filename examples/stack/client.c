@@ -186,7 +186,7 @@ static int wants_other_way(const struct client *client)
 
 static uint8_t abilities(const struct client *client)
 {
-    uint8_t bits = PACKET_LARGEST > PACKET_ETHERNET ? LOGIN_JUMBO : 0;
+    uint8_t bits = PACKET_LARGEST >= PACKET_JUMBO ? LOGIN_JUMBO : 0;
     if (!client->config.without_aes && seal_has_aes()) bits |= LOGIN_AES;
     if (!client->config.without_probes) bits |= LOGIN_PROBES;
     return bits;

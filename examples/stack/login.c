@@ -14,9 +14,9 @@ static int time_is_valid(uint32_t time)
 
 static int welcome_is_valid(const struct login_welcome *welcome)
 {
-    return welcome->mtu >= LEAST_MTU && welcome->mtu <= PACKET_LARGEST && welcome->correction <= LOGIN_PARITY && welcome->cipher <= 1 && welcome->probed <= 1 &&
-           time_is_valid(welcome->handshake) && time_is_valid(welcome->heartbeat) && time_is_valid(welcome->silence) &&
-           time_is_valid(welcome->dead);
+    return welcome->mtu >= LEAST_MTU && welcome->mtu <= PACKET_LARGEST && welcome->correction <= LOGIN_PARITY &&
+           welcome->cipher <= 1 && welcome->probed <= 1 && time_is_valid(welcome->handshake) &&
+           time_is_valid(welcome->heartbeat) && time_is_valid(welcome->silence) && time_is_valid(welcome->dead);
 }
 
 size_t login_write_request(const struct login_request *request, unsigned char *bytes)

@@ -30,7 +30,7 @@ extern "C" {
 /* Error correction of the packets over UDP. */
 enum login_correction { LOGIN_PLAIN, LOGIN_REPEAT, LOGIN_PARITY };
 
-/* What the client can do that the server may choose: bits, of which others mean nothing yet. Jumbo: it has room for packets of 9,000. */
+/* What the client can do that the server may choose: bits, of which others mean nothing yet. Jumbo: it has room for PACKET_JUMBO. */
 enum login_ability { LOGIN_AES = 1, LOGIN_PROBES = 2, LOGIN_JUMBO = 4 };
 
 /* Why a server says no; a program's own reasons are from 16 to 255. */

@@ -25,9 +25,10 @@ extern "C" {
 
 #define PACKET_HEADROOM 128 /* bytes that the layers may put in front of what a packet is made with */
 
-#define PACKET_ETHERNET 1472 /* what Ethernet's 1500 leave for UDP over IPv4 */
+#define PACKET_ETHERNET 1472 /* what Ethernet's 1500 leave for UDP over IPv4, */
+#define PACKET_JUMBO 8972    /* and links with 9,000 */
 
-/* What goes over a link at most: more than that in a build with -DPACKET_LARGEST=8972, for links that take 9,000. */
+/* What goes over a link at most: more than Ethernet's in a build with -DPACKET_LARGEST=8972. */
 #ifndef PACKET_LARGEST
 #define PACKET_LARGEST PACKET_ETHERNET
 #endif

@@ -6,8 +6,8 @@
 /* Kinds of packets. */
 enum { DATA = 1, HANDSHAKE, ASK, HERE, PROBE, PROBED };
 
-#define PROBE_HEAD 2    /* bytes of a probe: the number of the search; zeros follow */
-#define PROBE_ANSWER 4  /* of its answer: that number and the size */
+#define PROBE_HEAD 2     /* bytes of a probe: the number of the search; zeros follow */
+#define PROBE_ANSWER 4   /* of its answer: that number and the size */
 #define LONGER_HEADER 20 /* IPv6's, beside IPv4's */
 
 /* How often something is asked before the path is given up: so that ten lost packets in a row are what it takes. */

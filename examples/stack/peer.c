@@ -137,11 +137,11 @@ static int burst(const struct server *server)
     return server->config.packet_rate > 5120 ? (int)(server->config.packet_rate / 10) : 512;
 }
 
-/* The largest packet that is tried: the client's build may have room for less. */
-static uint16_t probe_mtu(const struct peer *peer)
+/* The largest packet for which both builds have room. */
+static uint16_t common_room(const struct peer *peer, uint16_t mtu)
 {
-    uint16_t most = peer->server->config.probe_mtu;
-    return most > PACKET_ETHERNET && (peer->abilities & LOGIN_JUMBO) == 0 ? PACKET_ETHERNET : most;
+    uint16_t room = (peer->abilities & LOGIN_JUMBO) != 0 ? PACKET_JUMBO : PACKET_ETHERNET;
+    return mtu < room ? mtu : room;
 }
 
 int peer_open(struct peer *peer, const struct login_welcome *settings)
@@ -159,7 +159,7 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     welcome.again = server->own_port;
     welcome.cipher = (peer->abilities & LOGIN_AES) != 0 && !server->config.without_aes && seal_has_aes() ? SEAL_AES : SEAL_CHACHA;
     welcome.probed = (peer->abilities & LOGIN_PROBES) != 0 && server->config.probe_mtu != 0;
-    if (welcome.probed) welcome.mtu = probe_mtu(peer);
+    welcome.mtu = common_room(peer, welcome.probed ? server->config.probe_mtu : settings->mtu);
     size = login_write_welcome(&welcome, bytes);
     peer->session = malloc(sizeof *peer->session);
     if (peer->session == NULL || size == 0 ||

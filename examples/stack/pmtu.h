@@ -62,7 +62,7 @@ void pmtu_fix(struct pmtu *pmtu, size_t size);
 /* Sizes up to `most` will be probed, from pmtu_start on; the one in use every so often. */
 void pmtu_init(struct pmtu *pmtu, size_t most, uint32_t every);
 
-/* The path can be used, or is another one: `less` bytes are not available on it, such as the longer header of IPv6, or a token for a proxy. */
+/* The path can be used, or is another one. `less` bytes are not available on it: IPv6's header is longer, or a proxy wants a token. */
 void pmtu_start(struct pmtu *pmtu, size_t less, uint32_t now);
 
 /* The path cannot be used. */

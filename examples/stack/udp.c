@@ -365,7 +365,8 @@ static int run_from(const struct udp *udp, int at)
     for (; end < udp->waits; ++end) {
         packet = udp->waiting[end];
         bytes += packet->size;
-        if (packet->size > first->size || packet->size == 0 || packet->whole || bytes > RUN_BYTES || !goes_to_same(udp, first, packet)) break;
+        if (packet->size > first->size || packet->size == 0 || packet->whole) break;
+        if (bytes > RUN_BYTES || !goes_to_same(udp, first, packet)) break;
         if (packet->size < first->size) return end + 1 - at;
     }
     return end - at;

@@ -30,6 +30,18 @@ const SANITIZED: Build = Build {
     flags: "-O1 -g -fno-omit-frame-pointer -Werror -fsanitize=address,undefined -fno-sanitize-recover",
 };
 
+/// Builds whose packets have room for more than Ethernet's.
+const ROOMS: [Build; 2] = [
+    Build {
+        name: "4000",
+        flags: "-O1 -Werror -DPACKET_LARGEST=4000",
+    },
+    Build {
+        name: "8972",
+        flags: "-O1 -Werror -DPACKET_LARGEST=8972",
+    },
+];
+
 /// Tests that take half a minute or more under valgrind, or in which something must happen in time.
 const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
 
@@ -78,6 +90,13 @@ pub fn add(suite: &mut Suite) {
         lack.or_else(|| gxx.missing()),
         "stack: every header serves C++, whose client talks to the server",
         from_cxx,
+    );
+    // The server once named a size for which the client had no room.
+    suite.test_in(
+        Extent::Full,
+        lacks_any(gcc, PLAIN).or_else(|| gxx.missing()),
+        "stack: clients and servers with room for packets of other sizes serve each other",
+        rooms,
     );
     suite.test_in(
         Extent::Full,
@@ -273,20 +292,26 @@ fn alone() -> Outcome {
 
 /// Builds a target of the Makefile that is not built with the rest.
 fn make(target: &str) -> Result<PathBuf, String> {
-    let [gcc, gxx, ..] = COMPILERS;
+    let [gcc, ..] = COMPILERS;
     let to = built(gcc.command, PLAIN)?;
+    make_in(&to, PLAIN, &[target])?;
+    Ok(to)
+}
+
+fn make_in(to: &Path, build: Build, targets: &[&str]) -> Result<(), String> {
+    let [gcc, gxx, ..] = COMPILERS;
     run(Command::new("make")
         .arg("-C")
         .arg(folder())
-        .arg(to.join(target))
+        .args(targets.iter().map(|target| to.join(target)))
         .arg(format!("CC={}", gcc.command))
         .arg(format!("CXX={}", gxx.command))
-        .arg(format!("CFLAGS={}", PLAIN.flags))
+        .arg(format!("CFLAGS={}", build.flags))
         .arg(format!("KCP_LIBS={}", DEFAULT.library()?.archive.display()))
         .arg(format!("BUILD={}", to.display()))
         .env_remove("MAKEFLAGS")
         .env_remove("MFLAGS"))?;
-    Ok(to)
+    Ok(())
 }
 
 /// A server of the programs on a port of its own, which ends with this.
@@ -363,6 +388,22 @@ fn from_cxx() -> Outcome {
         .arg(source))?;
     let chat = Chat::start(&programs, "cxx")?;
     chat.talk(&mut Command::new(programs.join("talk")))
+}
+
+fn rooms() -> Outcome {
+    let mut folders = vec![make("talk")?];
+    for build in ROOMS {
+        let to = library::scratch().join(format!("stack/room-{}", build.name));
+        make_in(&to, build, &["server", "talk"])?;
+        folders.push(to);
+    }
+    for server in &folders {
+        let chat = Chat::start(server, "rooms")?;
+        for client in &folders {
+            chat.talk(&mut Command::new(client.join("talk")))?;
+        }
+    }
+    Ok(())
 }
 
 fn from_csharp() -> Outcome {
