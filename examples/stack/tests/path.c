@@ -446,18 +446,12 @@ static void largest_packets(void)
 static void false_probes(void)
 {
     struct sockaddr_in victim = loopback(7777);
-    unsigned char link[PATH_LINK], zeros[PACKET_LARGEST] = {0};
+    unsigned char zeros[PACKET_LARGEST] = {0};
     size_t bytes = 0, size;
     begin();
     path_probe(&net.server, 1472);
-    put_u32(link, 7);
-    put_u32(link + 4, 8);
     for (size = 0; size < 1400; size += 7) {
-        struct packet *packet = packet_from(&pool, zeros, size);
-        *packet_push(packet, 1) = size % 2 ? 5 : 6; /* PROBE, PROBED */
-        CHECK_INT(seal_close(&net.client.seal, packet, link, sizeof link), 0);
-        memcpy(packet_push(packet, PATH_LINK), link, PATH_LINK);
-        to_server(packet, &victim);
+        to_server(forge_packet(&net.client, &pool, size % 2 ? FORGE_PROBE : FORGE_PROBED, zeros, size), &victim);
     }
     packet_free(sent_to(7777, &bytes));
     CHECK_INT(bytes, 41); /* the question */

@@ -7,7 +7,7 @@
 #include "check.h"
 #include "path.h"
 
-enum { FORGE_DATA = 1, FORGE_HANDSHAKE, FORGE_ASK, FORGE_HERE };
+enum { FORGE_DATA = 1, FORGE_HANDSHAKE, FORGE_ASK, FORGE_HERE, FORGE_PROBE, FORGE_PROBED };
 
 static inline struct packet *forge_packet(struct path *path, struct packet_pool *pool, int kind, const void *bytes, size_t size)
 {
