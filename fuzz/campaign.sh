@@ -26,7 +26,7 @@ build() {
 	fi
 }
 build pool ""
-build no-pool "--features no-pool"
+build no-pool "--no-default-features --features no-pool"
 
 # run VARIANT TARGET MAX_LEN SECONDS
 run() {

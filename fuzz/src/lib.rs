@@ -54,6 +54,7 @@ pub fn header(data: &[u8]) {
 }
 
 /// Gives bytes to `kcp-lab doctor` as captures.
+#[cfg(feature = "doctor")]
 pub fn doctor(data: &[u8]) {
     kcp_lab::doctor::fuzzed::examine(data);
 }
