@@ -35,6 +35,9 @@ const FULL_ROUNDS: u32 = 3;
 /// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, which 2 % are at a round trip of 50 ms). It is
 /// larger on longer paths, where `una` stands still for longer: more segments count as lost of which only the acknowledgement was.
 const EXCESS: u32 = 14;
+/// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
+const FEW_LOSSES: u32 = 3;
+const STARTUP_FEW_LOSSES: u32 = 6;
 /// Highest share of loss, in 1024ths, that counts as usual.
 const MOST_MADE_UP: u32 = 64;
 /// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is larger on longer paths too.
@@ -236,7 +239,12 @@ impl Bbr {
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
         let all = lost.saturating_add(delivered);
         let expected = scale(all, 2 * self.usual_loss + EXCESS + self.min_rtt / 8, 1024);
-        lost > expected.saturating_add(3) && (self.has_queue() || self.usual_loss_known)
+        let few = if self.starts() {
+            STARTUP_FEW_LOSSES
+        } else {
+            FEW_LOSSES
+        };
+        lost > expected.saturating_add(few) && (self.has_queue() || self.usual_loss_known)
     }
 
     /// True when ruling out a queue of other flows is due, or one `part`th of the time until then has passed.

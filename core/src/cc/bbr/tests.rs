@@ -112,6 +112,18 @@ fn random_loss_does_not_slow_it_down() {
     assert!(delivered > 36_000, "{delivered} of 38000");
 }
 
+/// The first flush makes a queue, and of its segments some are lost at random.
+#[test]
+fn a_few_losses_of_the_first_segments_do_not_end_startup() {
+    let mut script = Script::new(4, 20);
+    (script.count, script.loss) = (990, 6);
+    while script.bbr.starts() {
+        script.step();
+    }
+    let rate = script.bbr.rate();
+    assert!(rate > 5_000_000, "{rate}");
+}
+
 #[test]
 fn it_follows_a_path_that_becomes_slower_and_faster() {
     let mut script = Script::new(8, 40);
