@@ -15,7 +15,8 @@ use crate::seq::{Millis, Sn};
 const FIRST: u32 = 0x6465_6101;
 const OTHER: u32 = 0x6465_6102;
 
-/// The longest time, ms: 12 days. Up to twice as much, times before and after the clock can be told apart, also when it is set back.
+/// The longest time, ms: 12 days. The order of two times holds for twice as much, so a message with the longest time also survives a
+/// clock that is set back by days.
 const LONGEST: u32 = 1 << 30;
 
 /// The answer in stream mode, where there are no messages.
