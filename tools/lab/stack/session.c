@@ -36,6 +36,8 @@ int main(int count, char **arguments)
     stage_flow(client, CHANNEL_RELIABLE, 600, 500, 20);
     stage_flow(client, CHANNEL_UNRELIABLE, 100, 100, 1);
     if (!stage_run(&stage, 30000, stage_is_done) || stage.wrong != 0) return 1;
+    stage_flow(client, CHANNEL_RELIABLE, 660, 2801, 5); /* two fragments, of which the second is filled up */
+    if (!stage_run(&stage, 30000, stage_is_done) || stage.wrong != 0) return 1;
     stage_run(&stage, 200, NULL);
     ikcpx_stats((ikcpcb *)kcp, &stats, sizeof stats);
     printf("%u %d %u %llu %llu %llu %llu\n", ntohs(((struct sockaddr_in *)&client->relay.address)->sin_port),

@@ -132,7 +132,11 @@ impl Framing {
     pub fn open(self, payload: &[u8], length: usize, pieces: &mut Vec<Piece>) -> Content {
         pieces.clear();
         match self.measure(payload, length, |piece| pieces.push(piece)) {
-            Some((content, behind)) if behind == self.behind || content == Content::Parity => {
+            Some((content, behind))
+                if behind == self.behind
+                    || content == Content::Parity
+                    || self.is_filled(payload, length, behind) =>
+            {
                 content
             }
             _ => {
@@ -140,6 +144,12 @@ impl Framing {
                 Content::Other
             }
         }
+    }
+
+    /// Whether what is behind are zeros, with which examples/stack fills packets up, so that they have one length.
+    fn is_filled(self, payload: &[u8], length: usize, behind: usize) -> bool {
+        let rest = payload.get(length - behind..length);
+        self.behind == 0 && rest.is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
     }
 
     /// What is there, and how many bytes are left behind it.
@@ -257,6 +267,19 @@ mod tests {
 
     fn found(datagrams: &[Vec<u8>]) -> Option<Framing> {
         Framing::find(datagrams.iter().map(|one| (&one[..], one.len())))
+    }
+
+    #[test]
+    fn packets_that_were_filled_up_with_zeros_were_taken_for_others() {
+        let mut pieces = Vec::new();
+        for (filling, expected) in [
+            (&[0; 5], Content::Packet),
+            (&[0, 0, 1, 0, 0], Content::Other),
+        ] {
+            let datagram = [&packets()[1][..], filling].concat();
+            let content = Framing::PLAIN.open(&datagram, datagram.len(), &mut pieces);
+            assert_eq!(content, expected);
+        }
     }
 
     #[test]
