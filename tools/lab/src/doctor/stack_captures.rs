@@ -77,10 +77,11 @@ fn session(name: &str, cipher: u32, correction: u32) -> Option<(Vec<u8>, PathBuf
     let folder = folder();
     let file = |end: &str| folder.join(format!("{name}-{}.{end}", std::process::id()));
     let (keys, capture) = (file("keys"), file("pcap"));
-    // -Z: tcpdump would write as another user. It writes a line when it listens.
+    // -Z: tcpdump would write as another user. -s, -B: a thousand of the largest runs wait while the machine is busy, instead of 32.
+    // It writes a line when it listens.
     let script = format!(
         "ip link set lo up && mkfifo '{fifo}' || exit 1
-         tcpdump -i lo -B 8192 --immediate-mode -U -Z root -w '{capture}' udp 2>'{fifo}' &
+         tcpdump -i lo -s 66000 -B 65536 --immediate-mode -U -Z root -w '{capture}' udp 2>'{fifo}' &
          pid=$!
          exec 3<'{fifo}'
          read -r line <&3
