@@ -253,7 +253,8 @@ int ikcpx_redundancy(ikcpcb *kcp, int percent);
  *
  * kcp: the connection.
  * data, len: the message.
- * milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never.
+ * milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never. More
+ * than 2^30, which is 12 days, counts as 2^30.
  * Returns what ikcp_send() does, and -1 when `milliseconds` is negative or `kcp` is NULL; -4 in stream mode, where there are no
  * messages.
  */

@@ -201,7 +201,8 @@ pub unsafe extern "C" fn ikcpx_redundancy(kcp: *mut ikcpcb, percent: c_int) -> c
 ///
 /// kcp: the connection.
 /// data, len: the message.
-/// milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never.
+/// milliseconds: how long, from the time that the connection was told last. 0: it leaves before that time moves on, or never. More
+/// than 2^30, which is 12 days, counts as 2^30.
 /// Returns what ikcp_send() does, and -1 when `milliseconds` is negative or `kcp` is NULL; -4 in stream mode, where there are no
 /// messages.
 #[unsafe(no_mangle)]
