@@ -228,15 +228,14 @@ impl<'a> Kcp<'a> {
             if let Some(una) = una {
                 kcp = kcp.acknowledge_before_watched(Sn(una))?;
             }
-            if is_ack {
-                kcp = kcp.take_ack_watched(header, acked, calls_out)?;
-                continue;
-            }
-            if cmd == IKCP_CMD_WASK {
-                kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
-            }
-            if cmd != IKCP_CMD_PUSH {
-                kcp.note_probe(header.cmd);
+            match cmd {
+                IKCP_CMD_PUSH => {}
+                IKCP_CMD_ACK => kcp = kcp.take_ack_watched(header, acked, calls_out)?,
+                IKCP_CMD_WASK => {
+                    kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
+                    kcp.note_probe(header.cmd);
+                }
+                _ => kcp.note_probe(header.cmd),
             }
             if calls_out {
                 kcp = kcp.log_arrival(&header)?;
@@ -287,9 +286,6 @@ impl<'a> Kcp<'a> {
         }
         kcp = kcp.acknowledge_watched(ack)?;
         acked.note(ack);
-        if calls_out {
-            kcp = kcp.log_arrival(&header)?;
-        }
         Ok(kcp)
     }
 }
