@@ -251,27 +251,30 @@ impl Rack {
     }
 
     /// Reports which segments are lost (RFC 8985, 6.2.5: RACK_detect_loss). `una` is the oldest segment in flight; `look` tells
-    /// the state of a segment in flight.
+    /// the state of a segment in flight. With `only_forget` none is found lost, and only what has arrived is forgotten.
     pub(crate) fn detect(
         &mut self,
         now: Millis,
         una: Sn,
+        only_forget: bool,
         log: &mut impl Log,
         look: impl Fn(Sn) -> Option<Flying>,
         mut lost: impl FnMut(Sn),
     ) {
         let before = self.lost;
-        self.decide(now, una, &look, &mut lost);
-        let Some(latest) = self.latest else {
-            return;
-        };
+        if !only_forget {
+            self.decide(now, una, &look, &mut lost);
+        }
+        let latest = self.latest.filter(|_| !only_forget);
         let wait = self.latest_rtt.saturating_add(self.reo_wnd());
         // First and last of consecutive overdue segments.
         let mut row: Option<(Sn, Sn)> = None;
         while let Some(sent) = log.first() {
             let live = look(sent.sn).is_some_and(|flying| flying.ts == sent.ts && !flying.lost);
             if live {
-                if !sent.before(latest) || now.since(sent.ts.plus(wait)) < 0 {
+                if latest.is_none_or(|latest| !sent.before(latest))
+                    || now.since(sent.ts.plus(wait)) < 0
+                {
                     break;
                 }
                 row = match row {
@@ -340,13 +343,11 @@ impl Rack {
         self.leaves(more);
     }
 
-    /// The runs that are held back. A function of its own, which keeps the loops over them small.
-    #[inline(never)]
+    /// The runs that are held back.
     fn held(&self) -> &[HeldRun] {
         self.held.get(..self.runs).unwrap_or(&[])
     }
 
-    #[inline(never)]
     fn tell(&mut self, first: Sn, last: Sn, lost: &mut impl FnMut(Sn)) {
         let count = last.forward_from(first).wrapping_add(1);
         self.lost = self.lost.wrapping_add(count);

@@ -185,14 +185,8 @@ impl Kcp<'_> {
             if in_flight == 0 {
                 rack.idle();
                 log.clear();
-            } else if thin {
-                while let Some(sent) = log.first()
-                    && look(sent.sn).is_none_or(|flying| flying.ts != sent.ts)
-                {
-                    log.drop_first();
-                }
             } else {
-                rack.detect(now, una, log, look, lost);
+                rack.detect(now, una, thin, log, look, lost);
             }
         });
     }

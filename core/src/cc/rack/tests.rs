@@ -66,6 +66,7 @@ impl Sender {
         rack.detect(
             Millis(now),
             Sn(una),
+            false,
             log,
             |sn| flying.get(&sn.0).copied(),
             |sn| told.push(sn.0),
