@@ -55,6 +55,8 @@ const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_DURATION: u32 = 200;
 /// Above this the update intervals of both ends count as long, ms: 10 is usual, and their mean is found to be a little longer.
 const USUAL_INTERVAL_MS: u32 = 12;
+/// Longer than any round trip, ms, and sums of it fit. Those of `Tick` are at most about a minute.
+const NO_RTT: u32 = 1 << 28;
 /// No bound on the segments in flight.
 const UNBOUNDED: u32 = u32::MAX;
 
@@ -72,7 +74,8 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bbr {
     pub(crate) phase: Phase,
-    meter: Meter,
+    /// What the update intervals of both ends add to a round trip, ms.
+    waits: u32,
     /// Highest delivery rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
     rates: [u32; 2],
     /// Shortest round trip, ms, 0 before the first, and when it was last measured (5.5.7).
@@ -118,13 +121,13 @@ impl Bbr {
     pub(crate) fn new(now: u32, seed: u32) -> Bbr {
         Bbr {
             phase: Phase::Startup,
-            meter: Meter::new(now),
+            waits: 2,
             rates: [0; 2],
             min_rtt: 0,
             min_rtt_at: now,
             proved_at: now,
             proof: PROOF_FIRST,
-            lowest: u32::MAX,
+            lowest: NO_RTT,
             overflowed: false,
             failed: false,
             probed_rtt: 0,
@@ -155,26 +158,22 @@ impl Bbr {
         self.phase == Phase::Startup
     }
 
-    /// The usual time between acknowledgements, ms.
-    pub(crate) fn grain(&self) -> u32 {
-        self.meter.grain()
-    }
-
-    /// A flush begins.
+    /// A flush begins. `meter` is the connection's.
     #[inline(never)]
-    pub(crate) fn tick(&mut self, tick: Tick) -> Allowance {
+    pub(crate) fn tick(&mut self, tick: Tick, meter: &mut Meter) -> Allowance {
         if tick.went_back {
             self.enter(self.phase, tick);
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;
         }
         let news = tick.newest.is_some();
-        self.meter.flush(tick.now, news, tick.app_limited);
+        meter.flush(tick.now, news, tick.app_limited);
+        self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
             self.take_rtt(tick, rtt);
         }
         if news {
-            self.take_rate(tick);
+            self.take_rate(tick, meter);
             let newest = tick.newest.unwrap_or(tick.now);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
                 self.end_round(tick);
@@ -184,15 +183,10 @@ impl Bbr {
         self.allowance(tick)
     }
 
-    /// What the update intervals of both ends add to a round trip, ms.
-    fn waits(&self) -> u32 {
-        self.meter.waits()
-    }
-
     /// The part of it that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
     /// of it at once.
     fn slack(&self) -> u32 {
-        let waits = self.waits();
+        let waits = self.waits;
         waits.min(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS))
     }
 
@@ -211,15 +205,13 @@ impl Bbr {
         }
     }
 
-    fn take_rate(&mut self, tick: Tick) {
-        let grain = self.meter.grain();
+    fn take_rate(&mut self, tick: Tick, meter: &mut Meter) {
+        let grain = meter.grain();
         let window = match self.phase {
             Phase::Startup => self.min_rtt.max(3 * grain),
             _ => self.min_rtt.max(40).max(8 * grain),
         };
-        if let Some(rate) = self
-            .meter
-            .sample(tick.now, tick.delivered, window.min(1_000))
+        if let Some(rate) = meter.sample(tick.now, tick.delivered, window.min(1_000))
             && (!rate.app_limited || rate.bytes > self.rate())
         {
             self.rates[0] = self.rates[0].max(rate.bytes);
@@ -230,14 +222,14 @@ impl Bbr {
     fn loss(&self, tick: Tick) -> u32 {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
-        scale(1024, lost, lost.saturating_add(delivered))
+        scale(1024, lost, lost.wrapping_add(delivered))
     }
 
     /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
     fn overflows(&self, tick: Tick) -> bool {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
-        let all = lost.saturating_add(delivered);
+        let all = lost.wrapping_add(delivered);
         let expected = scale(all, 2 * self.usual_loss + EXCESS + self.min_rtt / 8, 1024);
         let few = if self.starts() {
             STARTUP_FEW_LOSSES
@@ -249,31 +241,30 @@ impl Bbr {
 
     /// True when ruling out a queue of other flows is due, or one `part`th of the time until then has passed.
     fn is_unproved(&self, now: u32, part: u32) -> bool {
-        elapsed(now, self.proved_at) > self.proof.max(self.min_rtt.saturating_mul(32)) / part
+        elapsed(now, self.proved_at) > self.proof.max(self.min_rtt * 32) / part
     }
 
     /// True when clearly shorter round trips than `min_rtt` were measured earlier.
     fn is_doubtful(&self) -> bool {
-        let near = self.lowest.saturating_add(self.lowest / 8);
-        self.min_rtt > near.saturating_add(self.waits() / 4)
+        self.min_rtt > self.lowest + self.lowest / 8 + self.waits / 4
     }
 
     /// True when a round trip of this round was longer than the shortest, by more than what both ends may keep waiting for.
     fn has_queue(&self) -> bool {
         // Startup ends for good, so it takes more.
         let part = if self.phase == Phase::Startup { 2 } else { 8 };
-        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits() / part + 1
+        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits / part + 1
     }
 
     fn end_round(&mut self, tick: Tick) {
-        self.rounds = self.rounds.saturating_add(1);
+        self.rounds = self.rounds.wrapping_add(1);
         let flood =
             self.loss(tick) > FLOOD + self.min_rtt / 4 && tick.lost.wrapping_sub(self.lost) > 4;
         let overflows = self.usual_loss_known && self.overflows(tick);
         self.overflowed |= flood || overflows;
         self.floods =
             if flood || (overflows && (self.is_doubtful() || self.is_unproved(tick.now, 2))) {
-                self.floods.saturating_add(1)
+                self.floods + 1
             } else {
                 0
             };
@@ -343,7 +334,7 @@ impl Bbr {
     /// Segments that fit on the path in `percent` of the shortest round trip plus `more` ms.
     #[inline(never)]
     fn path(&self, tick: Tick, percent: u32, more: u32) -> u32 {
-        let ms = scale(self.min_rtt, percent, 100).saturating_add(more);
+        let ms = self.min_rtt * percent / 100 + more;
         let bytes = u64::from(self.rate()) * u64::from(ms) / 1000;
         let segments = bytes / u64::from(tick.segment.max(1));
         u32::try_from(segments)
@@ -353,7 +344,7 @@ impl Bbr {
 
     /// Changes the phase if it is time (5.3).
     fn advance(&mut self, tick: Tick) {
-        let waits = self.waits();
+        let waits = self.waits;
         let drained = tick.pipe <= self.path(tick, 100, waits / 2);
         match self.phase {
             Phase::Startup if self.overflows(tick) => {
@@ -382,7 +373,7 @@ impl Bbr {
             && self.min_rtt != 0
             && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS || self.is_unproved(tick.now, 1))
         {
-            self.probed_rtt = u32::MAX;
+            self.probed_rtt = NO_RTT;
             self.enter(Phase::ProbeRtt, tick);
         }
     }
@@ -415,12 +406,12 @@ impl Bbr {
         let flooded = self.floods >= FLOODS;
         let percent = if flooded { 50 } else { 100 };
         self.floods = 0;
-        let least = self.path(tick, percent, self.waits() / 2);
+        let least = self.path(tick, percent, self.waits / 2);
         self.inflight_longterm = scale(tick.pipe, 85, 100).max(least);
         self.begin_cycle(tick);
         if flooded {
             self.failed = false;
-            self.probed_rtt = u32::MAX;
+            self.probed_rtt = NO_RTT;
             self.enter(Phase::ProbeRtt, tick);
         }
     }
@@ -430,8 +421,7 @@ impl Bbr {
         if elapsed(tick.now, self.phase_at) >= PROBE_RTT_DURATION.max(self.min_rtt)
             && self.rounds >= 1
         {
-            let below = self.min_rtt.saturating_sub(self.lowest);
-            self.lowest += below / 8;
+            self.lowest += self.min_rtt.saturating_sub(self.lowest) / 8;
             self.proof = if self.is_doubtful() {
                 PROOF_FIRST
             } else {
@@ -440,13 +430,13 @@ impl Bbr {
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;
             // A longer one is accepted when two ProbeRTT find it and no queue overflows, since other flows may keep the queue full.
-            let longer = self.probed_rtt > self.min_rtt.saturating_add(self.min_rtt / 8 + 1);
+            let longer = self.probed_rtt > self.min_rtt + self.min_rtt / 8 + 1;
             if longer && (self.overflowed || !self.failed) {
                 self.failed = true;
                 self.min_rtt_at = tick.now.wrapping_sub(MIN_RTT_LASTS - LOOK_AGAIN);
             } else {
                 self.failed = false;
-                if self.probed_rtt != u32::MAX {
+                if self.probed_rtt != NO_RTT {
                     self.min_rtt = self.probed_rtt;
                 }
             }
@@ -467,18 +457,21 @@ impl Bbr {
                 rate: 0,
             };
         }
-        let waits = self.slack();
-        let (gain, inflight) = match self.phase {
-            Phase::Startup => (
-                STARTUP_GAIN,
-                self.path(tick, 200, self.waits()).max(INITIAL_CWND),
-            ),
-            Phase::Drain => (DRAIN_GAIN, self.path(tick, 100, waits)),
-            Phase::Down => (DOWN_GAIN, self.path(tick, 110, waits)),
-            Phase::Cruise | Phase::Refill => (100, self.path(tick, 120, waits) + EXTRA_SEGMENTS),
-            Phase::Up => (UP_GAIN, self.path(tick, 135, waits) + 1),
-            Phase::ProbeRtt => (100, self.path(tick, 30, waits)),
+        let waits = if self.starts() {
+            self.waits
+        } else {
+            self.slack()
         };
+        // Gain of the rate, in flight in percent of the path, segments more, and segments at least.
+        let (gain, percent, more, least) = match self.phase {
+            Phase::Startup => (STARTUP_GAIN, 200, 0, INITIAL_CWND),
+            Phase::Drain => (DRAIN_GAIN, 100, 0, 0),
+            Phase::Down => (DOWN_GAIN, 110, 0, 0),
+            Phase::Cruise | Phase::Refill => (100, 120, EXTRA_SEGMENTS, 0),
+            Phase::Up => (UP_GAIN, 135, 1, 0),
+            Phase::ProbeRtt => (100, 30, 0, 0),
+        };
+        let inflight = (self.path(tick, percent, waits) + more).max(least);
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         Allowance {
             inflight: inflight.min(self.inflight_longterm).max(MIN_PIPE_CWND),

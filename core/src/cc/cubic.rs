@@ -12,13 +12,15 @@ const BETA: u32 = 70;
 /// HyStart++ (RFC 9406, 4.3): rounds of conservative slow start, its divisor, samples in a round, and bounds of the tolerated
 /// delay, ms.
 const CSS_ROUNDS: u32 = 5;
-const CSS_DIVISOR: u64 = 4;
+const CSS_DIVISOR: u32 = 4;
 const SAMPLES: u32 = 8;
 const MIN_RTT_THRESH: u32 = 4;
 const MAX_RTT_THRESH: u32 = 16;
 
 /// Thousandths of a segment.
-const UNIT: u64 = 1000;
+const UNIT: u32 = 1000;
+/// No slow start threshold yet.
+const NO_THRESHOLD: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -33,19 +35,19 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cubic {
     pub(crate) phase: Phase,
-    meter: Meter,
+    /// What the update intervals of both ends add to a round trip, ms.
+    waits: u32,
     pub(crate) rate: u32,
     /// Window and threshold, in thousandths of a segment.
-    window: u64,
-    threshold: u64,
+    window: u32,
+    threshold: u32,
     /// W_max, the window before the last reduction; when the epoch began; and K, the time from there until the window is W_max
     /// again, ms.
-    w_max: u64,
+    w_max: u32,
     epoch: u32,
-    epoch_window: u64,
     k: u32,
     /// W_est, the window that Reno would have (4.3).
-    w_est: u64,
+    w_est: u32,
     /// The window was reduced for all losses of segments that were sent before this time.
     reduced: u32,
     in_epoch: bool,
@@ -66,13 +68,12 @@ impl Cubic {
     pub(crate) fn new(now: u32) -> Cubic {
         Cubic {
             phase: Phase::SlowStart,
-            meter: Meter::new(now),
+            waits: 0,
             rate: 0,
-            window: u64::from(INITIAL_CWND) * UNIT,
-            threshold: u64::MAX,
+            window: INITIAL_CWND * UNIT,
+            threshold: NO_THRESHOLD,
             w_max: 0,
             epoch: now,
-            epoch_window: 0,
             k: 0,
             w_est: 0,
             reduced: now.wrapping_sub(1),
@@ -92,29 +93,25 @@ impl Cubic {
 
     /// Window and threshold in segments.
     pub(crate) fn window(&self) -> u32 {
-        u32::try_from(self.window / UNIT)
-            .unwrap_or(u32::MAX)
-            .max(MIN_CWND)
+        (self.window / UNIT).max(MIN_CWND)
     }
 
     pub(crate) fn threshold(&self) -> u32 {
-        u32::try_from(self.threshold / UNIT).unwrap_or(u32::MAX)
+        match self.threshold {
+            NO_THRESHOLD => u32::MAX,
+            threshold => threshold / UNIT,
+        }
     }
 
-    /// The usual time between acknowledgements, ms.
-    pub(crate) fn grain(&self) -> u32 {
-        self.meter.grain()
-    }
-
-    /// A flush begins.
+    /// A flush begins. `meter` is the connection's.
     #[inline(never)]
-    pub(crate) fn tick(&mut self, tick: Tick) -> Allowance {
+    pub(crate) fn tick(&mut self, tick: Tick, meter: &mut Meter) -> Allowance {
         if tick.went_back {
             (self.reduced, self.epoch) = (tick.now, tick.now);
             self.round_began = tick.now;
         }
-        self.meter
-            .flush(tick.now, tick.newest.is_some(), tick.app_limited);
+        meter.flush(tick.now, tick.newest.is_some(), tick.app_limited);
+        self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
             self.take_rtt(rtt.max(1));
         }
@@ -124,7 +121,7 @@ impl Cubic {
         self.lost = tick.lost;
         if let Some(newest) = tick.newest {
             let window = self.min_rtt.max(40);
-            if let Some(rate) = self.meter.sample(tick.now, tick.delivered, window) {
+            if let Some(rate) = meter.sample(tick.now, tick.delivered, window) {
                 self.rate = rate.bytes;
             }
             if self.phase == Phase::Recovery && newest.wrapping_sub(self.reduced).cast_signed() >= 0
@@ -143,7 +140,6 @@ impl Cubic {
         self.allowance(tick)
     }
 
-    #[inline(never)]
     fn take_rtt(&mut self, rtt: u32) {
         if self.min_rtt == 0 || rtt < self.min_rtt {
             self.min_rtt = rtt;
@@ -177,7 +173,7 @@ impl Cubic {
     fn rtt_thresh(&self) -> u32 {
         (self.last_round_min_rtt / 8)
             .clamp(MIN_RTT_THRESH, MAX_RTT_THRESH)
-            .max(self.meter.waits())
+            .max(self.waits)
     }
 
     fn end_round(&mut self, now: u32) {
@@ -197,11 +193,11 @@ impl Cubic {
     /// RFC 9438, 4.6 and 4.7.
     fn reduce(&mut self, now: u32) {
         self.w_max = if self.in_epoch && self.window < self.w_max {
-            self.window * u64::from(100 + BETA) / 200
+            scale(self.window, 100 + BETA, 200)
         } else {
             self.window
         };
-        self.window = (self.window * u64::from(BETA) / 100).max(u64::from(MIN_CWND) * UNIT);
+        self.window = scale(self.window, BETA, 100).max(MIN_CWND * UNIT);
         self.threshold = self.window;
         self.reduced = now;
         self.in_epoch = false;
@@ -213,7 +209,7 @@ impl Cubic {
         if self.phase != Phase::Recovery {
             self.reduce(now);
         }
-        self.window = u64::from(MIN_CWND) * UNIT;
+        self.window = MIN_CWND * UNIT;
         self.phase = Phase::SlowStart;
         self.in_epoch = false;
     }
@@ -221,12 +217,11 @@ impl Cubic {
     #[inline(never)]
     fn grow(&mut self, tick: Tick, acked: u32) {
         // A window that is not used need not grow (RFC 9438, 5.8).
-        if tick.window_limited
-            || u64::from(tick.pipe.saturating_add(acked)) * UNIT * 2 < self.window
-        {
+        let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
+        if tick.window_limited || used < self.window {
             return;
         }
-        let acked = u64::from(acked) * UNIT;
+        let acked = acked.saturating_mul(UNIT);
         match self.phase {
             Phase::SlowStart => self.window = self.window.saturating_add(acked),
             Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
@@ -236,38 +231,34 @@ impl Cubic {
         if self.phase == Phase::SlowStart && self.window >= self.threshold {
             self.phase = Phase::Avoidance;
         }
-        self.window = self.window.min(UNIT << 32);
     }
 
     /// RFC 9438, 4.2 to 4.5.
-    fn avoid(&mut self, now: u32, acked: u64) {
+    fn avoid(&mut self, now: u32, acked: u32) {
         if !self.in_epoch {
             self.in_epoch = true;
             self.epoch = now;
-            self.epoch_window = self.window;
             self.w_est = self.window;
             self.w_max = self.w_max.max(self.window);
             // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
-            self.k = cube_root((self.w_max - self.window).saturating_mul(2_500_000));
+            self.k = cube_root(u64::from(self.w_max - self.window) * 2_500_000);
         }
         // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
         let alpha = if self.w_est >= self.w_max { 1000 } else { 529 };
-        self.w_est = self
-            .w_est
-            .saturating_add(acked.saturating_mul(alpha) / self.window.max(1));
+        self.w_est = self.w_est.saturating_add(scale(acked, alpha, self.window));
         let at = elapsed(now, self.epoch).saturating_add(self.srtt);
-        let target = self.at(at).clamp(self.window, self.window * 3 / 2);
-        let cubic = self
-            .window
-            .saturating_add((target - self.window).saturating_mul(acked) / self.window.max(1));
-        self.window = cubic.max(self.w_est);
+        let most = self.window.saturating_add(self.window / 2);
+        let target = self.at(at).clamp(self.window, most);
+        let more = scale(target - self.window, acked, self.window);
+        self.window = self.window.saturating_add(more).max(self.w_est);
     }
 
     /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
-    fn at(&self, ms: u32) -> u64 {
-        let apart = u64::from(ms.abs_diff(self.k)).min(1_000_000);
+    fn at(&self, ms: u32) -> u32 {
+        // A minute moves the target by more segments than any window has.
+        let apart = ms.abs_diff(self.k).min(60_000);
         // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
-        let cubed = apart * apart * apart / 2_500_000;
+        let cubed = scale(apart * apart, apart, 2_500_000);
         if ms < self.k {
             self.w_max.saturating_sub(cubed)
         } else {
@@ -331,11 +322,11 @@ mod tests {
             tick.pipe = cubic.window();
             tick.rtt = Some(rtt);
             tick.newest = Some(tick.now - rtt);
-            cubic.tick(*tick);
+            cubic.tick(*tick, &mut Meter::new(0));
         }
         tick.lost += lost;
         tick.now += 1;
-        cubic.tick(*tick);
+        cubic.tick(*tick, &mut Meter::new(0));
     }
 
     fn new() -> (Cubic, Tick) {
@@ -356,15 +347,15 @@ mod tests {
         let window = cubic.window();
         assert!(window > 150, "{window}");
         round(&mut cubic, &mut tick, 20, 1);
-        let (was, is) = (cubic.w_max / UNIT, u64::from(cubic.window()));
+        let (was, is) = (cubic.w_max / UNIT, cubic.window());
         assert!(
             is * 100 / was == 70 || is * 100 / was == 69,
             "{was} to {is}"
         );
         // More losses in the same round trip change nothing.
         tick.lost += 5;
-        cubic.tick(tick);
-        assert_eq!(u64::from(cubic.window()), is);
+        cubic.tick(tick, &mut Meter::new(0));
+        assert_eq!(cubic.window(), is);
     }
 
     #[test]
@@ -375,12 +366,12 @@ mod tests {
         }
         round(&mut cubic, &mut tick, 100, 1);
         let (before, began) = (cubic.w_max / UNIT, tick.now);
-        while u64::from(cubic.window()) < before {
+        while cubic.window() < before {
             round(&mut cubic, &mut tick, 100, 0);
             assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
         }
         // RFC 9438: K = cbrt(W_max * 0.3 / 0.4) seconds, and one round trip more until it shows.
-        let expected = (before as f64 * 0.75).cbrt() * 1000.0;
+        let expected = (f64::from(before) * 0.75).cbrt() * 1000.0;
         let took = f64::from(tick.now - began);
         assert!(
             (0.85..1.25).contains(&(took / expected)),
@@ -409,7 +400,7 @@ mod tests {
             tick.delivered_segments += 1;
             tick.app_limited = true;
             tick.newest = Some(tick.now - 10);
-            cubic.tick(tick);
+            cubic.tick(tick, &mut Meter::new(0));
         }
         assert_eq!(cubic.window(), INITIAL_CWND);
     }
@@ -435,7 +426,7 @@ mod tests {
                 lost: tick.lost / (n + 1),
                 ..tick
             };
-            assert!(cubic.tick(tick).inflight >= MIN_CWND);
+            assert!(cubic.tick(tick, &mut Meter::new(0)).inflight >= MIN_CWND);
             if n % 7 == 0 {
                 cubic.timed_out(tick.now);
             }

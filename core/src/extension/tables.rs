@@ -8,6 +8,7 @@ use super::{Extension, Party};
 use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
+use crate::cc::meter::Meter;
 use crate::cc::pacer::Pacer;
 use crate::cc::{Allowance, Tick, elapsed, scale, shift};
 use crate::consts::{IKCP_OVERHEAD, profile};
@@ -82,6 +83,7 @@ enum Kind {
 /// What `congest` points to.
 struct Control {
     kind: Kind,
+    meter: Meter,
     pacer: Pacer,
     /// Bytes that the connection had sent when the pacer was last updated.
     sent: u32,
@@ -102,21 +104,14 @@ struct Control {
 impl Control {
     fn tick(&mut self, tick: Tick) -> Allowance {
         match &mut self.kind {
-            Kind::Bbr(bbr) => bbr.tick(tick),
-            Kind::Cubic(cubic) => cubic.tick(tick),
+            Kind::Bbr(bbr) => bbr.tick(tick, &mut self.meter),
+            Kind::Cubic(cubic) => cubic.tick(tick, &mut self.meter),
         }
     }
 
     /// True while BBR looks for the rate. With losses at random, shorter waits at this end would make it take the peer's for a queue.
     fn starts(&self) -> bool {
         matches!(&self.kind, Kind::Bbr(bbr) if bbr.starts())
-    }
-
-    fn grain(&self) -> u32 {
-        match &self.kind {
-            Kind::Bbr(bbr) => bbr.grain(),
-            Kind::Cubic(cubic) => cubic.grain(),
-        }
     }
 
     fn info(&self) -> IKCPX_CCINFO {
@@ -186,7 +181,7 @@ impl Hooked<'_> {
             window_limited: span >= window,
             ..Tick::default()
         };
-        let grain = self.control.grain();
+        let grain = self.control.meter.grain();
         let thin = self.extension().with(|state| {
             state.grain = grain;
             tick.delivered = state.delivered;
@@ -301,6 +296,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
     let at = memory.cast::<Control>().as_ptr();
     let control = Control {
         kind: make(now, kcp.conv.get()),
+        meter: Meter::new(now),
         pacer: Pacer::new(now),
         sent: extension.with(|state| state.sent).unwrap_or(0),
         allowance: Allowance {

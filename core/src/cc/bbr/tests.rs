@@ -8,6 +8,7 @@ const SEGMENT: u32 = 1400;
 /// units of `1 / rate` ms.
 struct Script {
     bbr: Bbr,
+    meter: Meter,
     tick: Tick,
     rate: u32,
     rtt: u32,
@@ -24,6 +25,7 @@ impl Script {
     fn new(rate: u32, rtt: u32) -> Script {
         Script {
             bbr: Bbr::new(0, 7),
+            meter: Meter::new(0),
             tick: Tick {
                 segment: SEGMENT,
                 ..Tick::default()
@@ -58,7 +60,7 @@ impl Script {
             self.tick.newest = Some(sent);
         }
         self.tick.pipe = self.flying.len() as u32;
-        let allowance = self.bbr.tick(self.tick);
+        let allowance = self.bbr.tick(self.tick, &mut self.meter);
         self.credit = self.credit.min(2_800_000) + u64::from(allowance.rate);
         while (self.flying.len() as u32) < allowance.inflight
             && (allowance.rate == 0 || self.credit >= u64::from(SEGMENT) * 1000)
@@ -163,9 +165,10 @@ fn it_looks_for_the_shortest_round_trip_when_it_was_not_seen_for_long() {
 #[test]
 fn nonsense_gives_an_allowance_too() {
     let mut bbr = Bbr::new(0, 1);
+    let mut meter = Meter::new(0);
     let mut random = 12345u32;
     for _ in 0..20_000 {
-        let allowance = bbr.tick(Tick::nonsense(&mut random));
+        let allowance = bbr.tick(Tick::nonsense(&mut random), &mut meter);
         assert!(allowance.inflight >= MIN_PIPE_CWND);
     }
 }
