@@ -312,6 +312,7 @@ impl Bbr {
     #[inline(never)]
     fn enter(&mut self, phase: Phase, tick: Tick) {
         self.phase = phase;
+        self.probed_rtt = NO_RTT;
         self.phase_at = tick.now;
         self.rounds = 0;
         self.round_began = tick.now;
@@ -373,7 +374,6 @@ impl Bbr {
             && self.min_rtt != 0
             && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS || self.is_unproved(tick.now, 1))
         {
-            self.probed_rtt = NO_RTT;
             self.enter(Phase::ProbeRtt, tick);
         }
     }
@@ -411,7 +411,6 @@ impl Bbr {
         self.begin_cycle(tick);
         if flooded {
             self.failed = false;
-            self.probed_rtt = NO_RTT;
             self.enter(Phase::ProbeRtt, tick);
         }
     }
