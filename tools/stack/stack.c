@@ -7,6 +7,8 @@
  * milliseconds, the server sends it back), idle. A server prints "address ADDRESS", clients print "ready" once all are connected.
  * A line on the standard input is answered with a line of counts: bytes and messages that have arrived, packets sent by this end.
  * The program ends with its standard input.
+ *
+ * Built with -DSERVERS=N, a server is N of them in threads, each on a core of its own, from the first on.
  */
 #include "client.h"
 #include "clock.h"
@@ -31,7 +33,18 @@ static int connections, window;
 static size_t message_size;
 static uint32_t period;
 static unsigned char message[1 << 16];
-static unsigned long long bytes_came, messages_came;
+
+#ifndef SERVERS
+#define SERVERS 1
+#endif
+
+/* What has arrived at a thread, in memory that it shares with no other. */
+struct arrived {
+    unsigned long long bytes, messages;
+    char apart[112];
+};
+
+static struct arrived arrived[SERVERS];
 
 static void fail(const char *what)
 {
@@ -39,10 +52,10 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void took(size_t size)
+static void took(struct arrived *arrived, size_t size)
 {
-    bytes_came += size;
-    messages_came += 1;
+    arrived->bytes += size;
+    arrived->messages += 1;
 }
 
 /* A line was asked for, or the end. */
@@ -50,8 +63,14 @@ static void answer(unsigned long long packets)
 {
     char line[64];
     ssize_t size = read(0, line, sizeof line);
+    unsigned long long bytes = 0, messages = 0;
+    int i;
     if (size <= 0) exit(0);
-    printf("%llu %llu %llu\n", bytes_came, messages_came, packets);
+    for (i = 0; i < SERVERS; ++i) {
+        bytes += arrived[i].bytes;
+        messages += arrived[i].messages;
+    }
+    printf("%llu %llu %llu\n", bytes, messages, packets);
     fflush(stdout);
 }
 
@@ -93,8 +112,7 @@ static void on_open(void *user, struct peer *peer)
 
 static void on_message(void *user, struct peer *peer, int channel, const void *bytes, size_t size)
 {
-    (void)user;
-    took(size);
+    took(user, size);
     if (work == ECHO) server_send(peer, channel, bytes, size);
 }
 
@@ -105,12 +123,61 @@ static void on_room(void *user, struct peer *peer, int channel)
     pump_peer(peer);
 }
 
+static struct server *servers[SERVERS];
+
+#if SERVERS > 1
+
+#include <pthread.h>
+#include <sched.h>
+
+static void pin(size_t core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) fail("core");
+}
+
+static void *serve_beside(void *server)
+{
+    pin((size_t)((struct server **)server - servers));
+    while (server_step(*(struct server **)server, 20) == 0) continue;
+    fail("server_step");
+    return NULL;
+}
+
+static void start_threads(void)
+{
+    int i;
+    pin(0);
+    for (i = 1; i < SERVERS; ++i) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, serve_beside, &servers[i]) != 0) fail("thread");
+    }
+}
+
+#else
+
+static void start_threads(void)
+{
+}
+
+#endif
+
+static unsigned long long packets_of_servers(void)
+{
+    unsigned long long packets = 0;
+    int i;
+    for (i = 0; i < SERVERS; ++i) packets += servers[i]->udp.sent;
+    return packets;
+}
+
 static void serve(void)
 {
     static struct server_config config;
     struct sockaddr_in *address = (struct sockaddr_in *)&config.address;
     char key[KEYS_PUBLIC * 2 + 1];
-    struct server *server;
+    int i;
     server_defaults(&config);
     keys_make(config.public_key, config.secret_key);
     address->sin_family = AF_INET;
@@ -125,10 +192,18 @@ static void serve(void)
     config.on_open = on_open;
     config.on_message = on_message;
     config.on_room = on_room;
-    server = server_open(&config);
-    if (server == NULL) fail("server");
+#if SERVERS > 1
+    config.shares_port = 1;
+#endif
+    for (i = 0; i < SERVERS; ++i) {
+        config.user = &arrived[i];
+        servers[i] = server_open(&config);
+        if (servers[i] == NULL) fail("server");
+        address->sin_port = htons(server_port(servers[0]));
+    }
+    start_threads();
     sodium_bin2hex(key, sizeof key, config.public_key, KEYS_PUBLIC);
-    printf("address %d:%s\n", server_port(server), key);
+    printf("address %d:%s\n", server_port(servers[0]), key);
     fflush(stdout);
     for (;;) {
         struct pollfd input = {0, POLLIN, 0};
@@ -136,9 +211,9 @@ static void serve(void)
         /* The other input is looked at now and then, lest it cost what is measured. */
         if (clock_ms() - looked >= 20) {
             looked = clock_ms();
-            if (poll(&input, 1, 0) > 0) answer(server->udp.sent);
+            if (poll(&input, 1, 0) > 0) answer(packets_of_servers());
         }
-        if (server_step(server, 20) < 0) fail("server_step");
+        if (server_step(servers[0], 20) < 0) fail("server_step");
     }
 }
 
@@ -170,7 +245,7 @@ static void guest_message(void *user, int channel, const void *bytes, size_t siz
     (void)user;
     (void)channel;
     (void)bytes;
-    took(size);
+    took(&arrived[0], size);
 }
 
 static void guest_room(void *user, int channel)

@@ -70,6 +70,9 @@ pub struct Measure {
     /// Another copy of examples/stack to measure beside the present one, for instance of an earlier commit. May be repeated.
     #[arg(long)]
     beside: Vec<PathBuf>,
+    /// Also so many servers in threads, each on a core that it shares with its clients, and one server in the same way.
+    #[arg(long, default_value_t = 1, value_parser = number::<usize>(1..=64))]
+    servers: usize,
     /// Between two network namespaces, joined by a veth pair, instead of over loopback. Needs root and the command ip.
     #[arg(long)]
     veth: bool,
@@ -102,7 +105,7 @@ fn part(peer: &str, arguments: &[String]) -> Result<()> {
 fn measure(options: &Measure) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let wanted: Vec<&str> = options.peers.split(',').collect();
-    let peers: Vec<Peer> = peer::all(folder.path(), &options.beside)?
+    let peers: Vec<Peer> = peer::all(folder.path(), &options.beside, options.servers)?
         .into_iter()
         .filter(|peer| wanted.iter().any(|name| peer.name.contains(name)))
         .collect();

@@ -15,6 +15,10 @@ pub struct Peer {
     first: Vec<String>,
     /// Of a peer that does not need hours, or all ports, for 15,000 connections.
     idles: bool,
+    /// The server's cores, from the first on.
+    pub cores: usize,
+    /// The clients run on the same, and there are as many more; otherwise they run on the second core.
+    pub is_shared: bool,
 }
 
 impl Peer {
@@ -34,20 +38,27 @@ fn repository() -> PathBuf {
 }
 
 /// The stack, copies of it, and the others. The stack must be there; of others that are missing it says why.
-pub fn all(folder: &Path, beside: &[PathBuf]) -> Result<Vec<Peer>> {
+pub fn all(folder: &Path, beside: &[PathBuf], servers: usize) -> Result<Vec<Peer>> {
     let library = repository().join("target/release/libkcp.a");
     run(Command::new("cargo")
         .args(["build", "--release", "--locked", "--manifest-path"])
         .arg(repository().join("Cargo.toml")))?;
-    let mut peers = vec![stack(
-        "the stack",
-        &repository().join("examples/stack"),
-        &library,
-        folder,
-    )?];
+    let units = repository().join("examples/stack");
+    let mut peers = vec![stack("the stack", &units, &library, folder, 1)?];
+    if servers > 1 {
+        for count in [1, servers] {
+            let name = format!("the stack, servers: {count}, each among its clients");
+            peers.push(Peer {
+                cores: count,
+                is_shared: true,
+                idles: false,
+                ..stack(&name, &units, &library, folder, count)?
+            });
+        }
+    }
     for copy in beside {
         let name = format!("stack of {}", copy.display());
-        peers.push(stack(&name, copy, &library, folder)?);
+        peers.push(stack(&name, copy, &library, folder, 1)?);
     }
     let program = env::current_exe()?;
     let own = |name: &str| Peer {
@@ -55,6 +66,8 @@ pub fn all(folder: &Path, beside: &[PathBuf]) -> Result<Vec<Peer>> {
         program: program.clone(),
         first: vec!["part".to_string(), name.to_string()],
         idles: false,
+        cores: 1,
+        is_shared: false,
     };
     peers.push(own("quinn"));
     peers.push(own("tokio_kcp"));
@@ -72,6 +85,8 @@ pub fn all(folder: &Path, beside: &[PathBuf]) -> Result<Vec<Peer>> {
                     program: folder.join("kcp-go"),
                     first: vec![cipher.to_string()],
                     idles: false,
+                    cores: 1,
+                    is_shared: false,
                 });
             }
         }
@@ -90,8 +105,14 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The units of a folder with the program that uses them.
-fn stack(name: &str, units: &Path, library: &Path, folder: &Path) -> Result<Peer> {
+/// What the environment says instead, as in the Makefile of the stack.
+fn flags(name: &str, usual: &str) -> Vec<String> {
+    let text = env::var(name).unwrap_or_else(|_| usual.to_string());
+    text.split_whitespace().map(String::from).collect()
+}
+
+/// The units of a folder with the program that uses them, and so many servers in it.
+fn stack(name: &str, units: &Path, library: &Path, folder: &Path, servers: usize) -> Result<Peer> {
     let program = folder.join(name.replace('/', "_"));
     let mut sources = Vec::new();
     for file in fs::read_dir(units).with_context(|| units.display().to_string())? {
@@ -103,16 +124,21 @@ fn stack(name: &str, units: &Path, library: &Path, folder: &Path) -> Result<Peer
     run(Command::new("cc")
         .args(["-std=c99", "-D_GNU_SOURCE", "-O2", "-g", "-o"])
         .arg(&program)
+        .arg(format!("-DSERVERS={servers}"))
+        .args(flags("SODIUM_CFLAGS", ""))
         .arg(format!("-I{}", repository().join("include").display()))
         .arg(format!("-I{}", units.display()))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("stack.c"))
         .args(sources)
         .arg(library)
-        .args(["-lsodium", "-lpthread", "-lm"]))?;
+        .args(flags("SODIUM_LIBS", "-lsodium"))
+        .args(["-lpthread", "-lm"]))?;
     Ok(Peer {
         name: name.to_string(),
         program,
         first: Vec::new(),
         idles: true,
+        cores: 1,
+        is_shared: false,
     })
 }

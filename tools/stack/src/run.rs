@@ -1,6 +1,7 @@
-//! One run of one peer: a server on the first core, clients on the second, and what each used.
+//! One run of one peer: a server on the first core, clients on the second unless the peer says otherwise, and what each used.
 
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -108,12 +109,14 @@ struct Sample {
 }
 
 impl End {
-    fn start(mut command: Command, core: usize) -> Result<End> {
+    fn start(mut command: Command, cores: Range<usize>) -> Result<End> {
         // SAFETY: only a system call, on memory of its own.
         unsafe {
             command.pre_exec(move || {
                 let mut set: libc::cpu_set_t = std::mem::zeroed();
-                libc::CPU_SET(core, &mut set);
+                for core in cores.clone() {
+                    libc::CPU_SET(core, &mut set);
+                }
                 match libc::sched_setaffinity(0, size_of_val(&set), &set) {
                     0 => Ok(()),
                     _ => Err(std::io::Error::last_os_error()),
@@ -182,13 +185,17 @@ impl End {
 }
 
 pub fn run(peer: &Peer, work: &Work, link: &Link, seconds: u64) -> Result<Found> {
+    let work = &Work {
+        connections: work.connections * peer.cores,
+        ..work.clone()
+    };
     let program = |role: &str| {
         let mut all = peer.command();
         all.push(role.to_string());
         all.extend(work.arguments());
         all
     };
-    let mut server = End::start(link.command(0, &program("server")), 0)?;
+    let mut server = End::start(link.command(0, &program("server")), 0..peer.cores)?;
     let address = server.line()?;
     let Some(rest) = address.strip_prefix("address ") else {
         bail!("{address}");
@@ -196,7 +203,8 @@ pub fn run(peer: &Peer, work: &Work, link: &Link, seconds: u64) -> Result<Found>
     let empty = server.memory()?;
     let mut all = program("client");
     all.push(format!("{}:{rest}", link.host()));
-    let mut clients = End::start(link.command(1, &all), 1)?;
+    let places = if peer.is_shared { 0..peer.cores } else { 1..2 };
+    let mut clients = End::start(link.command(1, &all), places)?;
     let ready = clients.line()?;
     ensure!(ready == "ready", "{ready}");
     // What follows on a login has come to its end after more than a second where there are many.
