@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::wire::HEADER;
-
 use super::sender::{Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile};
 
 /// What made the sender send it again.
@@ -253,7 +251,8 @@ impl Settings {
                 && above
         });
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
-        let near_most = most_in_flight - most_in_flight / 10;
+        // Far from the sender nobody knows exactly when it heard of what had arrived.
+        let near_most = most_in_flight - most_in_flight / if sender.lag() == 0 { 10 } else { 4 };
         let at_most: Time = sender
             .in_flight
             .range(near_most..)
@@ -379,9 +378,8 @@ pub fn runs(sender: &Sender, resends: &[Resend]) -> (usize, usize) {
         .filter(|one| one.need == Need::Lost)
         .map(|one| one.sn)
         .collect();
-    // Of what was not seen nobody knows which packet it was in. Packets were as full as possible.
-    let whole = sender.largest_datagram / (sender.largest_segment + HEADER as u32);
-    let in_packet = u64::from(whole.max(1));
+    // Of what was not seen nobody knows which packet it was in. Packets were as full as those that were seen.
+    let in_packet = sender.in_packet().max(1);
     let mut packets: Vec<(u64, u64, u64)> = Vec::new();
     let mut segments: Vec<&Segment> = sender
         .resent

@@ -130,14 +130,103 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
     const FLUSH: Time = 12 * MS;
     let answers = answers(kept);
     [0, 1].map(|side| match (answers[side], answers[1 - side]) {
-        (Some(own), other) if own < FLUSH || other.is_some_and(|other| own * 4 < other) => {
+        (Some(own), other)
+            if (own < FLUSH || other.is_some_and(|other| own * 4 < other))
+                && !lacks(kept, side) =>
+        {
             (0, true)
         }
         (Some(own), _) => (own, true),
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
-        (None, Some(other)) if other >= FLUSH => (0, true),
-        (None, _) => (after_skips(kept, side).unwrap_or(0), false),
+        (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
+        (None, _) => match after_room(kept, side) {
+            Some(lag) => (lag, true),
+            None => (after_skips(kept, side).unwrap_or(0), false),
+        },
     })
+}
+
+/// What an end sends for the first time, in the order of its numbers: with how many numbers before it are missing.
+fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32)> {
+    let mut next: Option<u32> = None;
+    kept.iter()
+        .filter(move |packet| packet.side == side)
+        .flat_map(|packet| packet.pieces.iter().map(move |piece| (packet.at, piece)))
+        .filter(|(_, piece)| piece.header.command == COMMAND_PUSH)
+        .filter_map(move |(at, piece)| {
+            let sn = piece.header.sn;
+            let ahead = sn.wrapping_sub(*next.get_or_insert(sn)).cast_signed();
+            (ahead >= 0).then(|| {
+                next = Some(sn.wrapping_add(1));
+                (at, ahead.cast_unsigned())
+            })
+        })
+}
+
+/// Numbers are missing here that their sender must have sent, so packets are lost between it and the capture.
+fn lacks(kept: &[Packet], side: usize) -> bool {
+    let (mut all, mut gaps) = (0u32, 0u32);
+    for (_, missing) in fresh(kept, side) {
+        all += 1;
+        gaps += u32::from(missing > 0);
+    }
+    gaps >= 3 && gaps * 500 > all
+}
+
+/// The time from an acknowledgement that makes room for several segments at once to as many new ones: a round trip, for a sender that
+/// waits for room. What is acknowledged one by one tells nothing.
+fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
+    /// Of one step, and the longest lag.
+    const STEP: Time = 4 * MS;
+    const STEPS: usize = 200;
+    const MANY: u32 = 4;
+    let mut una: Option<u32> = None;
+    let mut room: Vec<(Time, f64)> = Vec::new();
+    for packet in kept.iter().filter(|packet| packet.side != side) {
+        let Some(piece) = packet.pieces.last() else {
+            continue;
+        };
+        let told = piece.header.una;
+        let more = told.wrapping_sub(*una.get_or_insert(told)).cast_signed();
+        if more > 0 {
+            una = Some(told);
+        }
+        if more >= MANY as i32 && more < 10_000 {
+            room.push((packet.at, f64::from(more)));
+        }
+    }
+    let from = kept.first()?.at;
+    let place = |at: Time| ((at - from) / STEP) as usize;
+    let last = place(kept.last()?.at);
+    if room.len() < 10 || last > 1 << 20 {
+        return None;
+    }
+    let mut new = vec![0.0f64; last + STEPS + 2];
+    let mut all = 0.0;
+    for (at, _) in fresh(kept, side) {
+        new[place(at)] += 1.0;
+        all += 1.0;
+    }
+    // What of the room is taken up at each lag, and what would be if the new ones came at any time.
+    let wanted: f64 = room.iter().map(|(_, more)| more).sum();
+    let taken = |lag: usize| -> f64 {
+        let one = |(at, more): &(Time, f64)| {
+            let at = place(*at) + lag;
+            (new[at.saturating_sub(1)] + new[at] + new[at + 1]).min(*more)
+        };
+        room.iter().map(one).sum::<f64>() / wanted
+    };
+    let usual = all * 3.0 / last.max(1) as f64 * room.len() as f64 / wanted;
+    let taken: Vec<f64> = (1..STEPS).map(taken).collect();
+    let best = taken.iter().copied().fold(0.0, f64::max);
+    // The first of several as good, and where it begins to rise: an acknowledgement takes effect before what it makes room for comes, and
+    // some packets are faster than most.
+    let peak = taken.iter().position(|share| *share >= 0.9 * best)?;
+    let before = taken[..peak]
+        .iter()
+        .rposition(|share| *share < 0.25 * best)?;
+    let lag = before + 1;
+    (best > 0.55 && best > 2.0 * usual).then_some(lag as Time * STEP)
 }
 
 /// The least time from a skip to the transmission that it leads to.

@@ -31,6 +31,8 @@ pub enum Kind {
     Bandwidth,
     NoAnswer,
     PeerSilent,
+    StoodStill,
+    EarlyTimeouts,
 }
 
 impl Kind {
@@ -60,6 +62,8 @@ impl Kind {
             Kind::NoAnswer => "no-answer",
             Kind::PeerSilent => "peer-silent",
             Kind::WrongConv => "wrong-conv",
+            Kind::StoodStill => "stood-still",
+            Kind::EarlyTimeouts => "early-timeouts",
         }
     }
 }
@@ -155,7 +159,9 @@ impl View<'_> {
             let first = &segment.sendings[0];
             let due = first.at + Time::from(first.estimate.srtt) * MS;
             let done = segment.done.unwrap_or(end).min(end);
-            sum += (done - due.max(until)).max(0);
+            // No loss is to blame where nothing would have been acknowledged.
+            let late = due.max(until);
+            sum += (done - late - self.sender.still(late, done)).max(0);
             until = until.max(done);
         }
         sum
@@ -173,12 +179,16 @@ impl View<'_> {
         if self.sender.pushes == 0 {
             return all;
         }
+        all.extend(self.identity());
+        all.extend(self.flushes());
+        if all.iter().any(|one| one.kind == Kind::TwoSenders) {
+            // The rest is what one sender knows and does.
+            return all;
+        }
         all.extend(self.windows());
         all.extend(self.peer_shut());
-        all.extend(self.flushes());
         all.extend(self.clock());
         all.extend(self.losses());
-        all.extend(self.identity());
         all.extend(self.idle());
         all
     }
@@ -266,28 +276,26 @@ impl View<'_> {
 
     fn peer_shut(&self) -> Vec<Finding> {
         let mut all = Vec::new();
-        let long = 3_000 * MS;
-        let probed: Time = self
-            .sender
-            .closed
-            .iter()
-            .filter(|one| one.by_answer && one.to - one.from > long)
-            .map(|one| one.to - one.from)
-            .sum();
-        let shut: Time = self
-            .sender
-            .closed
-            .iter()
-            .filter(|one| !(one.by_answer && one.to - one.from > long))
-            .map(|one| one.to - one.from)
-            .sum();
+        // A packet that tells is lost for as long as nothing is heard of it. Less than this is the usual pace of acknowledgements.
+        let long = 1_000 * MS;
+        let mut probed = 0;
+        let mut shut = 0;
+        for one in &self.sender.closed {
+            let unheard = one.to - one.shut_until;
+            if one.news_lost && unheard > long {
+                probed += unheard;
+                shut += one.shut_until - one.from;
+            } else {
+                shut += one.to - one.from;
+            }
+        }
         if probed > 0 {
             all.push(self.finding(
                 Kind::ProbeLost,
                 probed,
                 format!(
-                    "{}'s window was shut, and it was the answer to a probe that opened it: the packet that should have told so was lost, \
-                     and a probe goes out only after 7 s",
+                    "{}'s window was shut, and its own word that it opened did not come: that packet was lost, and a probe goes out only \
+                     after 7 s",
                     self.peer_name
                 ),
                 "a receive window that does not fill up; or read earlier, so that it never shuts",
@@ -560,7 +568,8 @@ impl View<'_> {
         let twice = self
             .resends
             .iter()
-            .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout);
+            .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
+            .filter(|one| !sender.is_kept_waiting(one.at - Time::from(one.waited) * MS, one.at));
         let overtaken = sender.reordered >= 5;
         if !sender.lag_known
             && !overtaken
@@ -580,6 +589,29 @@ impl View<'_> {
             ));
         }
         let underway = self.resends.iter().filter(|one| one.need == Need::Underway);
+        let early = underway
+            .clone()
+            .filter(|one| one.trigger == Trigger::Timeout)
+            .filter(|one| !sender.is_kept_waiting(one.at - Time::from(one.waited) * MS, one.at))
+            .count() as u64;
+        let sent = sender.fresh + sender.resends;
+        // Where nothing waits for room, a needless resend delays nothing.
+        let limited = (self.settings.share_at_most > 0.3 && self.settings.most_in_flight >= 16)
+            || sender.at_peer_window > sender.busy / 10;
+        if early >= FEW && early * 30 > sent && limited {
+            all.push(self.finding(
+                Kind::EarlyTimeouts,
+                (sender.busy as f64 * early as f64 / sent as f64) as Time,
+                format!(
+                    "{early} segments of {} were sent again by timeout while their acknowledgements were on the way: its timeouts are too \
+                     short, and {:.0} % of what it sends is for nothing",
+                    self.name,
+                    early as f64 * 100.0 / sent as f64
+                ),
+                "a larger kcp->rx_minrto, or acknowledgements that come at a steadier pace: at the receiver interval 10, and ikcp_flush \
+                 after ikcp_input",
+            ));
+        }
         let by_skip: Vec<&Resend> = underway
             .filter(|one| one.trigger == Trigger::Skip)
             .collect();
@@ -603,15 +635,16 @@ impl View<'_> {
     fn identity(&self) -> Vec<Finding> {
         let mut all = Vec::new();
         let sender = self.sender;
-        if sender.conflicts >= 5
-            && let Some(first) = sender.first_conflict
-        {
+        let doubled = sender.doubles >= FEW && sender.doubles * 100 > sender.fresh;
+        let two = sender.conflicts >= 5 || doubled;
+        if two && let Some(first) = sender.first_conflict {
             all.push(self.finding(
                 Kind::TwoSenders,
                 self.to - first,
                 format!(
-                    "segments of {} with the same number have different payload: two objects send on one conv, {} times",
-                    self.name, sender.conflicts
+                    "{} numbers its segments twice, at the same time ({} of them collide): two objects send on one conv",
+                    self.name,
+                    sender.conflicts + sender.doubles
                 ),
                 "a conv of its own for each connection, and a new one for each new connection",
             ));
@@ -628,13 +661,27 @@ impl View<'_> {
             ));
         }
         if let Some(at) = sender.restarts.first()
-            && sender.conflicts < 5
+            && !two
         {
             all.push(self.finding(
                 Kind::SenderRestarted,
                 self.to - at,
                 format!("{} began again with the same conv, from number 0", self.name),
                 "a new conv for each connection (ikcp_create at both ends), and a message that tells the peer so",
+            ));
+        }
+        let still: Time = sender.stills.iter().map(|(from, to)| to - from).sum();
+        if still > 0 {
+            all.push(self.finding(
+                Kind::StoodStill,
+                still,
+                format!(
+                    "{} sent nothing for {}, and then acknowledged what it had received all along: its clock was set back, or its program \
+                     did not call ikcp_update",
+                    self.peer_name,
+                    seconds(still)
+                ),
+                "at the peer: a monotonic clock for ikcp_update, and nothing in its loop that blocks",
             ));
         }
         let silent_since = sender.last_heard.filter(|heard| {

@@ -255,6 +255,16 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
             },
         ),
         (
+            "receiver's clock set back by 3 s",
+            Kind::StoodStill,
+            Plan {
+                peer_clock: Some(|now| {
+                    millis(now + 10_000_000) - if now > 8_000_000 { 3_000 } else { 0 }
+                }),
+                ..Plan::default()
+            },
+        ),
+        (
             "clock with ticks of 16 ms",
             Kind::CoarseClock,
             Plan {

@@ -22,6 +22,8 @@ mod go;
 mod keys;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod misjudged;
 mod page;
 #[cfg(test)]
 mod plants;

@@ -23,6 +23,8 @@ pub struct Plan {
     pub length: Micros,
     /// The client's clock, and whether it sends; whether the server reads.
     pub clock: fn(Micros) -> u32,
+    /// The server's clock, where it is another one.
+    pub peer_clock: Option<fn(Micros) -> u32>,
     pub sends: fn(Micros) -> bool,
     pub reads: fn(Micros) -> bool,
     /// What the link drops beside what it is asked to: by time, side, and packet.
@@ -31,6 +33,9 @@ pub struct Plan {
     pub restart: Option<Micros>,
     /// Another client that uses the same conv, from this port.
     pub second: Option<u16>,
+    /// From when on, and whether it sends the same bytes at the same times, behind an address that gives it no answers.
+    pub second_from: Micros,
+    pub second_alike: bool,
 }
 
 pub const LINK: Config = Config {
@@ -56,11 +61,14 @@ impl Default for Plan {
             every: 15_000,
             length: 20_000_000,
             clock: millis,
+            peer_clock: None,
             sends: |_| true,
             reads: |_| true,
             drops: |_, _, _| false,
             restart: None,
             second: None,
+            second_from: 0,
+            second_alike: false,
         }
     }
 }
@@ -78,7 +86,8 @@ fn endpoint(plan: &Plan, side: usize, first: Micros) -> Endpoint {
 pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
     let mut ends = vec![endpoint(plan, CLIENT, 0), endpoint(plan, SERVER, 3_000)];
     if plan.second.is_some() {
-        ends.push(endpoint(plan, CLIENT, 7_000));
+        let first = if plan.second_alike { 0 } else { 7_000 };
+        ends.push(endpoint(plan, CLIENT, first));
     }
     let mut pipes: Vec<Pipe<(u16, Vec<u8>)>> = [0, 1]
         .map(|side| Pipe::new(Link::new(plan.links[side], seed, side as u64)))
@@ -93,9 +102,13 @@ pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
             ends[SERVER] = endpoint(plan, SERVER, now);
             restarted = true;
         }
-        for end in &mut ends[..] {
+        for (index, end) in ends.iter_mut().enumerate() {
+            let clock = match plan.peer_clock {
+                Some(clock) if index == SERVER => clock,
+                _ => plan.clock,
+            };
             if end.is_due(now) {
-                end.kcp.update((plan.clock)(now));
+                end.kcp.update(clock(now));
             }
         }
         while (plan.sends)(now)
@@ -105,13 +118,17 @@ pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
             }
         {
             for client in [CLIENT, 2] {
+                if client == 2 && now < plan.second_from {
+                    continue;
+                }
                 if let Some(end) = ends.get_mut(client) {
                     let size = if plan.large > 0 && sent % 8 == 7 {
                         plan.large
                     } else {
                         plan.size
                     };
-                    let bytes = message(sent as usize * 3 + client, size);
+                    let one = if plan.second_alike { 0 } else { client };
+                    let bytes = message(sent as usize * 3 + one, size);
                     assert!(end.kcp.send(&bytes) >= 0);
                 }
             }
@@ -154,6 +171,9 @@ pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
         }
         while let Some((_, packet)) = pipes[SERVER].pop(now) {
             for client in [CLIENT, 2] {
+                if client == 2 && plan.second_alike {
+                    continue;
+                }
                 if let Some(end) = ends.get_mut(client) {
                     end.kcp.input(&packet);
                 }

@@ -32,6 +32,10 @@ const MOST_FAST: usize = 5;
 const TOGETHER: u32 = 8;
 /// Silence that is noted.
 const IDLE: Time = 500 * MS;
+/// Silence of a peer after which nothing shows of windows any more, beside a few round trips.
+const UNHEARD: Time = 1_000 * MS;
+/// Packets of which it is remembered what was in them.
+const REMEMBERED: usize = 64;
 
 /// The state of the estimator of the round-trip time, in ms, as the sender computes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,8 +131,21 @@ pub struct SkipEvent {
 pub struct Closed {
     pub from: Time,
     pub to: Time,
-    /// It ended by the answer to a probe, not because the peer told by itself.
-    pub by_answer: bool,
+    /// When the peer last said that it is shut.
+    pub shut_until: Time,
+    /// The peer's own word that it opened did not come: the answer to a probe told, or an acknowledgement.
+    pub news_lost: bool,
+}
+
+/// A time in which the peer said nothing, and then acknowledged what it had received all along.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    from: Time,
+    to: Time,
+    /// The round trip before it.
+    trip: Time,
+    /// What was sent long before its end, and acknowledged by it in the first transmission.
+    kept: u32,
 }
 
 /// What the peer said.
@@ -182,7 +199,7 @@ pub struct Sender {
     empty_since: Option<Time>,
     /// Of the acknowledgements in one packet: the one that counts skips.
     newest: Option<(u64, u32)>,
-    asked_in_packet: bool,
+    told_in_packet: bool,
 
     pub first: Option<Time>,
     pub last: Option<Time>,
@@ -198,8 +215,9 @@ pub struct Sender {
     pub lost_sizes: BTreeMap<u32, u64>,
     pub most_fragments: u32,
     pub asks: u64,
-    /// Segments sent for the first time.
+    /// Segments sent for the first time, and packets that had some.
     pub fresh: u64,
+    fresh_packets: (u64, u64),
     /// Transmissions beyond the first, seen or not.
     pub resends: u64,
     /// Those of segments that had arrived long ago.
@@ -208,6 +226,9 @@ pub struct Sender {
     pub reordered: u64,
     /// Copies in the network: the same transmission twice.
     pub copies: u64,
+    /// The same stamp and number in packets that differ, as no network makes of one.
+    pub doubles: u64,
+    prints: VecDeque<(u64, u64)>,
     /// Sent, known to have arrived, and acknowledged by number or only by `una`.
     pub acked_by_number: u64,
     pub acked_by_una: u64,
@@ -247,8 +268,13 @@ pub struct Sender {
     pub busy: Time,
     pub largest_window: u32,
     pub closed: Vec<Closed>,
-    closed_since: Option<(Time, u32)>,
+    /// Since when, and when it was last said.
+    closed_since: Option<(Time, Time)>,
+    last_ask: Option<Time>,
     asks_after: Option<Time>,
+    silence: Option<Silence>,
+    /// When the peer stood still.
+    pub stills: Vec<(Time, Time)>,
     pub idle: Vec<(Time, Time)>,
     /// Round trips by how much was in flight, in powers of two: how many, and their sum.
     by_flight: [(u64, u64); 18],
@@ -272,9 +298,10 @@ pub struct Sender {
     pub first_conflict: Option<Time>,
     /// The numbers began again.
     pub restarts: Vec<Time>,
-    /// Where they were before that.
-    left_at: Option<(Time, u64)>,
-    /// The peer's `una` went back for good.
+    /// Where they were before that, and how many more of them came since then.
+    left_at: Option<(Time, u32, u64)>,
+    /// The most that the peer said it has, and whether that went back for good.
+    told_una: Option<u64>,
     una_back: u32,
     una_back_since: Time,
     pub peer_restarts: Vec<Time>,
@@ -383,23 +410,28 @@ impl Sender {
                 .or_default() += 1;
         }
         self.last_packet = Some(at);
+        if self.prints.len() >= REMEMBERED {
+            self.prints.pop_front();
+        }
+        self.prints
+            .push_back((self.packets, super::both::print(size, pieces)));
         for piece in pieces {
             match piece.header.command {
                 COMMAND_PUSH => self.push(at, size, piece),
                 COMMAND_ASK => {
                     self.asks += 1;
+                    self.last_ask = Some(at);
                     let known = 100 * MS + self.lag;
-                    match (&mut self.closed_since, self.closed.last_mut()) {
-                        (Some((_, asked)), _) => *asked += 1,
-                        // It has been told that the window is open, and does not know: that packet was lost behind the capture.
-                        (None, Some(last))
-                            if self.asks_after != Some(last.to) && at - last.to > known =>
-                        {
-                            last.to = at;
-                            last.by_answer = true;
-                            self.asks_after = Some(at);
-                        }
-                        _ => {}
+                    // It has been told that the window is open, and does not know: that packet was lost behind the capture.
+                    if self.closed_since.is_none()
+                        && let Some(last) = self.closed.last_mut()
+                        && self.asks_after != Some(last.to)
+                        && at - last.to > known
+                    {
+                        last.shut_until = last.to;
+                        last.to = at;
+                        last.news_lost = true;
+                        self.asks_after = Some(at);
                     }
                 }
                 _ => {}
@@ -436,6 +468,9 @@ impl Sender {
             skipped_at: [0; SKIPS],
             in_flight: sn.saturating_sub(self.una) as u32,
         };
+        if self.goes_on(header.sn) {
+            return;
+        }
         let ahead = at / MS - i64::from(header.ts);
         if sn + MOST_SEGMENTS as u64 * 2 < self.next || sn > self.next + MOST_SEGMENTS as u64 * 2 {
             self.restart(at, sn);
@@ -449,16 +484,6 @@ impl Sender {
                 self.late_resends += u64::from(sn >= self.begins);
                 return;
             }
-        }
-        if let Some((since, left)) = self.left_at
-            && at - since > 2 * self.srtt()
-            && sn > self.next + 64
-            && (u64::from(left as u32)..u64::from(left as u32) + 64).contains(&u64::from(header.sn))
-        {
-            // The old numbers go on beside the new ones.
-            self.first_conflict.get_or_insert(since);
-            self.conflicts += 100;
-            self.left_at = None;
         }
         if sn >= self.next {
             if let Some(jump) = self.clock.jump(ahead)
@@ -488,6 +513,8 @@ impl Sender {
             self.newest_fresh = Some((at, header.ts));
             self.next = sn + 1;
             self.fresh += 1;
+            self.fresh_packets.1 += u64::from(self.fresh_packets.0 != self.packets);
+            self.fresh_packets.0 = self.packets;
             self.payload += u64::from(header.len);
             let first_ahead = *self.first_ahead.get_or_insert(ahead);
             let delay = (ahead - first_ahead).clamp(-60_000, 60_000);
@@ -536,6 +563,16 @@ impl Sender {
                 self.reordered += 1;
             } else {
                 self.copies += 1;
+                let print = |packet: u64| {
+                    let found = self.prints.iter().rev().find(|one| one.0 == packet);
+                    found.map(|one| one.1)
+                };
+                if let (Some(one), Some(other)) = (print(same.packet), print(self.packets))
+                    && one != other
+                {
+                    self.doubles += 1;
+                    self.first_conflict.get_or_insert(at);
+                }
             }
             return;
         }
@@ -588,9 +625,34 @@ impl Sender {
             self.restarts.push(at);
         }
         self.forget_all();
-        self.left_at = Some((at, self.next));
+        self.left_at = Some((at, self.next as u32, 0));
+        self.told_una = None;
         (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
         self.words.clear();
+    }
+
+    /// Whether this is one of the numbers that ended with a restart: they go on beside the new ones where another sender has begun, while
+    /// who began again never uses the old ones again.
+    fn goes_on(&mut self, sn: u32) -> bool {
+        /// What may have overtaken a restart, or was sent again just before.
+        const NEAR: u32 = 1_024;
+        let Some((since, left, more)) = &mut self.left_at else {
+            return false;
+        };
+        let new = (self.next as u32).abs_diff(sn);
+        let old = left.abs_diff(sn);
+        if old > NEAR || new < old || new < 64 {
+            return false;
+        }
+        if sn >= *left {
+            *left = sn + 1;
+            *more += 1;
+            if *more == 5 {
+                self.first_conflict.get_or_insert(*since);
+                self.conflicts += 100;
+            }
+        }
+        true
     }
 
     fn note_ts(&mut self, ts: u32) {
@@ -623,7 +685,16 @@ impl Sender {
     /// A packet by the peer passes.
     pub fn hears(&mut self, at: Time, pieces: &[Piece]) {
         let due = at + self.lag;
-        self.last_heard = Some(at);
+        if let Some(heard) = self.last_heard.replace(at)
+            && at - heard > 500 * MS + 2 * self.srtt()
+        {
+            self.silence = Some(Silence {
+                from: heard,
+                to: at,
+                trip: self.srtt(),
+                kept: 0,
+            });
+        }
         let mut stamps: Vec<u32> = pieces
             .iter()
             .filter(|piece| piece.header.command == COMMAND_ACK)
@@ -660,7 +731,8 @@ impl Sender {
             return;
         }
         let Some(una) = self.number(una) else { return };
-        if una + 20 < self.una || (una < self.una && una as u32 == 0) {
+        let most = *self.told_una.get_or_insert(una);
+        if una + 20 < most || (una < most && una as u32 == 0) {
             if self.una_back == 0 {
                 self.una_back_since = at;
             }
@@ -675,6 +747,7 @@ impl Sender {
             }
         } else {
             self.una_back = 0;
+            self.told_una = Some(most.max(una));
         }
     }
 
@@ -688,8 +761,8 @@ impl Sender {
                 Word::Window(window) => self.set_window(due, u32::from(window)),
                 Word::Una(una) => self.take_una(due, passed, una),
                 Word::Ack { sn, ts, una } => self.take_ack(due, passed, sn, ts, una),
-                Word::Tell => self.asked_in_packet = true,
-                Word::End => self.end_packet(due),
+                Word::Tell => self.told_in_packet = true,
+                Word::End => self.end_packet(due, passed),
             }
         }
     }
@@ -697,17 +770,19 @@ impl Sender {
     fn set_window(&mut self, at: Time, window: u32) {
         self.pass_time(at);
         self.largest_window = self.largest_window.max(window);
-        match (self.closed_since, window) {
-            (None, 0) => self.closed_since = Some((at, 0)),
-            (Some((from, asked)), 1..) => {
-                self.closed_since = None;
+        match (&mut self.closed_since, window) {
+            (None, 0) => self.closed_since = Some((at, at)),
+            (Some((_, said)), 0) => *said = at,
+            (Some((from, said)), 1..) => {
                 if self.closed.len() < MOST_POINTS {
                     self.closed.push(Closed {
-                        from,
+                        from: *from,
                         to: at,
-                        by_answer: asked > 0,
+                        shut_until: *said,
+                        news_lost: true,
                     });
                 }
+                self.closed_since = None;
             }
             _ => {}
         }
@@ -780,6 +855,15 @@ impl Sender {
         {
             sending.acked = Some(passed);
             sending.in_order = after(una, sn);
+            let sent = sending.at;
+            let first = segment.sendings.first().is_some_and(|one| one.ts == ts);
+            self.note_kept(first.then_some(sent), passed);
+            let Some(segment) = self.segments.get_mut(&number) else {
+                return;
+            };
+            let Some(sending) = segment.sendings.iter_mut().find(|one| one.ts == ts) else {
+                return;
+            };
             self.last_acked = Some(at);
             self.largest_acked = self.largest_acked.max(segment.size);
             let rtt = at - sending.at;
@@ -819,13 +903,34 @@ impl Sender {
         };
     }
 
-    /// Counts skips once for each packet, as the sender does.
-    fn end_packet(&mut self, at: Time) {
-        if !std::mem::take(&mut self.asked_in_packet)
-            && let Some(closed) = self.closed.last_mut()
-            && closed.to == at
+    /// A transmission of which word passes now. If the peer was silent until now, and that has been under way for long: it arrived, and
+    /// its acknowledgement waited.
+    fn note_kept(&mut self, sent: Option<Time>, passed: Time) {
+        if let Some(silence) = &mut self.silence
+            && let Some(sent) = sent
+            && passed - silence.to < 100 * MS
+            && sent > silence.from
+            && silence.to - sent > 200 * MS + 2 * silence.trip
         {
-            closed.by_answer = false;
+            silence.kept += 1;
+            if silence.kept == 3 && self.stills.len() < MOST_POINTS {
+                self.stills.push((silence.from, silence.to));
+            }
+        }
+    }
+
+    /// Counts skips once for each packet, as the sender does.
+    fn end_packet(&mut self, at: Time, passed: Time) {
+        // A peer whose window opens tells so at once, in that packet or in the next one.
+        if std::mem::take(&mut self.told_in_packet) {
+            let answers = 200 * MS + if self.lag == 0 { 2 * self.srtt() } else { 0 };
+            let asked = self.last_ask.is_some_and(|ask| passed - ask < answers);
+            if let Some(closed) = self.closed.last_mut()
+                && at - closed.to < 20 * MS
+                && !asked
+            {
+                closed.news_lost = false;
+            }
         }
         let Some((sn, ts)) = self.newest.take() else {
             return;
@@ -852,8 +957,7 @@ impl Sender {
             self.last_event = Some(at);
             return;
         };
-        let spent = at - before;
-        if spent <= 0 {
+        if at <= before {
             return;
         }
         self.last_event = Some(at);
@@ -866,6 +970,14 @@ impl Sender {
             return;
         }
         self.end_idle(before);
+        // While the peer is silent, no window holds the sender up.
+        let heard = self.last_heard.map_or(Time::MAX, |heard| {
+            heard + self.lag + UNHEARD + 4 * self.srtt()
+        });
+        let spent = at.min(heard) - before;
+        if spent <= 0 {
+            return;
+        }
         self.busy += spent;
         *self.in_flight.entry(flight).or_default() += spent;
         if let Some(window) = self.window
@@ -980,10 +1092,30 @@ impl Sender {
             self.closed.push(Closed {
                 from,
                 to: now,
-                by_answer: false,
+                shut_until: now,
+                news_lost: false,
             });
         }
         self.forget_all();
+    }
+
+    /// Segments in a packet that has new ones, rounded up, as those are that were seen.
+    pub fn in_packet(&self) -> u64 {
+        let packets = self.fresh_packets.1.max(1);
+        (self.fresh + packets * 9 / 10) / packets
+    }
+
+    /// The peer's window was shut at some time in this span, or the peer stood still, until it had been heard again.
+    pub fn is_kept_waiting(&self, from: Time, to: Time) -> bool {
+        let shut = |one: &Closed| one.from < to && from < one.to;
+        let since = from - 500 * MS;
+        self.still(since, to) > 0 || self.closed.iter().any(shut)
+    }
+
+    /// How long of this the peer stood still.
+    pub fn still(&self, from: Time, to: Time) -> Time {
+        let within = |(start, end): &(Time, Time)| ((*end).min(to) - (*start).max(from)).max(0);
+        self.stills.iter().map(within).sum()
     }
 
     /// Until when the peer was there to acknowledge, if it was gone before the end: it fell silent, or began again.

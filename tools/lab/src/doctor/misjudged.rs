@@ -1,0 +1,192 @@
+//! Sessions that were judged wrong once.
+
+use super::causes::Need;
+use super::findings::{Finding, Kind};
+use super::matrix::examine;
+use super::plants::{self, Plan};
+use crate::doctor::capture::PORTS;
+use crate::link::{Config, Loss};
+use crate::session::{CLIENT, SERVER};
+
+fn findings(plan: &Plan, end: usize) -> Vec<Finding> {
+    let mut all = examine(&plants::capture(plan, 1, end)).conversations;
+    all.swap_remove(0).findings
+}
+
+fn cost(findings: &[Finding], kind: Kind) -> Option<i64> {
+    let found = findings.iter().find(|one| one.kind == kind);
+    found.map(|one| one.cost / 1_000)
+}
+
+fn kinds(findings: &[Finding]) -> Vec<Kind> {
+    findings.iter().map(|one| one.kind).collect()
+}
+
+/// Only the last fragment of each message arrived, so the receiver went on to acknowledge less than what was seen first.
+#[test]
+fn a_receiver_that_lacks_the_first_number_was_called_restarted() {
+    let plan = Plan {
+        size: 3_000,
+        every: 50_000,
+        drops: |_, side, packet| side == CLIENT && packet.len() > 1_350,
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, SERVER));
+    assert!(!found.contains(&Kind::PeerRestarted), "{found:?}");
+}
+
+/// The client sent on while the server's clock was behind, and no packet of it was lost for that.
+#[test]
+fn a_peer_that_stood_still_was_called_loss() {
+    let clean = Config {
+        loss: Loss::Random(0.0),
+        jitter: 0,
+        ..plants::LINK
+    };
+    let plan = Plan {
+        links: [clean, clean],
+        peer_clock: Some(|now| {
+            crate::endpoint::millis(now + 10_000_000) - if now > 8_000_000 { 3_000 } else { 0 }
+        }),
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = findings(&plan, end);
+        let still = cost(&found, Kind::StoodStill).unwrap();
+        assert!((2_900..3_200).contains(&still), "end {end}: {still} ms");
+        let others = kinds(&found);
+        assert!(
+            !others.contains(&Kind::Loss) && !others.contains(&Kind::AckLoss),
+            "end {end}: {found:?}"
+        );
+    }
+}
+
+/// Both clients send the same bytes at the same times, so no number has two payloads; only one of them is answered.
+#[test]
+fn two_senders_of_the_same_bytes_were_called_loss_of_acknowledgements() {
+    let plan = Plan {
+        second: Some(PORTS[0]),
+        second_alike: true,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert_eq!(
+            found.first(),
+            Some(&Kind::TwoSenders),
+            "end {end}: {found:?}"
+        );
+    }
+}
+
+/// The first sender goes on with its numbers, which one that began again would not.
+#[test]
+fn a_second_sender_that_came_later_was_called_a_restart() {
+    let plan = Plan {
+        second: Some(PORTS[0]),
+        second_from: 6_000_000,
+        second_alike: true,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert_eq!(
+            found.first(),
+            Some(&Kind::TwoSenders),
+            "end {end}: {found:?}"
+        );
+        assert!(!found.contains(&Kind::SenderRestarted), "end {end}");
+    }
+}
+
+/// What was lost in an outage came again in one packet, so that the lost packets were taken for one that was as large.
+#[test]
+fn a_burst_was_taken_for_one_packet_at_the_receiver() {
+    let plan = Plan {
+        size: 100,
+        every: 20_000,
+        drops: |now, side, _| side == CLIENT && now % 3_000_000 < 250_000 && now > 1_000_000,
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, SERVER));
+    assert_eq!(found.first(), Some(&Kind::BurstLoss), "{found:?}");
+}
+
+/// Nothing more was acknowledged, so that what was in flight stayed the same.
+#[test]
+fn windows_were_blamed_for_a_peer_that_fell_silent() {
+    let plan = Plan {
+        drops: |now, side, _| side == SERVER && now > 6_000_000,
+        windows: [(32, 256), (256, 256)],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        let window = |kind: &Kind| matches!(kind, Kind::OwnWindow | Kind::PeerWindow);
+        assert!(!found.iter().any(window), "end {end}: {found:?}");
+    }
+}
+
+/// The round trip does not show in a capture at the receiver of one way, but for how long it takes until room is taken up.
+#[test]
+fn a_window_seen_from_the_receiver_cost_nothing() {
+    for (windows, kind) in [
+        ([(24, 256), (256, 256)], Kind::OwnWindow),
+        ([(512, 256), (256, 128)], Kind::PeerWindow),
+    ] {
+        let plan = Plan {
+            size: 1_000,
+            every: 0,
+            windows,
+            length: 12_000_000,
+            ..Plan::default()
+        };
+        let at: Vec<i64> = [CLIENT, SERVER]
+            .map(|end| cost(&findings(&plan, end), kind).unwrap_or(0))
+            .into();
+        assert!(at[CLIENT] > 8_000, "{kind:?}: {at:?} ms");
+        assert!(at[SERVER] * 3 > at[CLIENT] * 2, "{kind:?}: {at:?} ms");
+    }
+}
+
+/// The server read on only after the probe had been sent, and told so by itself.
+#[test]
+fn a_peer_that_read_late_was_called_a_lost_probe() {
+    let plan = Plan {
+        reads: |now| !(4_000_000..14_500_000).contains(&now),
+        windows: [(256, 256), (256, 128)],
+        every: 8_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = findings(&plan, end);
+        assert_eq!(cost(&found, Kind::ProbeLost), None, "end {end}: {found:?}");
+        assert!(cost(&found, Kind::NotReading).unwrap() > 8_000, "end {end}");
+    }
+}
+
+/// A receiver that acknowledges each 20 ms was taken for the other end, and timeouts were blamed that nobody can see from there.
+#[test]
+fn a_slow_receiver_was_taken_for_the_sender() {
+    let plan = Plan {
+        modes: ["1,20,2,1", "1,20,2,1"],
+        every: 10_000,
+        links: [
+            Config {
+                loss: Loss::Random(0.04),
+                jitter: 0,
+                ..plants::LINK
+            },
+            plants::LINK,
+        ],
+        ..Plan::default()
+    };
+    let diagnosis = examine(&plants::capture(&plan, 1, SERVER));
+    let judged = &diagnosis.conversations[0];
+    let found = kinds(&judged.findings);
+    for kind in [Kind::LeastTimeout, Kind::ResendOff] {
+        assert!(!found.contains(&kind), "{found:?}");
+    }
+    assert!(judged.resends[0].iter().any(|one| one.need == Need::Lost));
+}
