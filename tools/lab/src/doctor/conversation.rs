@@ -136,7 +136,7 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         {
             (0, true)
         }
-        (Some(own), _) => (own, true),
+        (Some(own), _) => (after_room(kept, side).unwrap_or(own), true),
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
         (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
         (None, _) => match after_room(kept, side) {
