@@ -9,9 +9,21 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ikcpx.h"
 #include "stage.h"
+
+/* The last datagram, which shows that a capture is complete. Nobody listens to the port of discard. */
+static int tell_end(void)
+{
+    static const char last[] = "the session has ended";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    ssize_t sent = sendto(fd, last, sizeof last - 1, 0, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return sent < 0;
+}
 
 int main(int count, char **arguments)
 {
@@ -45,5 +57,5 @@ int main(int count, char **arguments)
            (unsigned long long)stats.segments_sent, (unsigned long long)stats.resent_timeout,
            (unsigned long long)stats.resent_skipped, (unsigned long long)stats.bytes_delivered);
     stage_close(&stage);
-    return 0;
+    return tell_end();
 }

@@ -1,5 +1,8 @@
 //! Real sessions of examples/stack over the loopback of a network of their own, captured there by tcpdump, and read with the keys that
 //! one end logged.
+//!
+//! On a busy machine tcpdump is behind, and what it has not read when it is stopped is not in the capture. So the session's last datagram
+//! is one that is looked for in the file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,6 +64,9 @@ fn build(folder: &Path) {
     assert!(output.status.success(), "{errors}");
 }
 
+/// The session's last datagram.
+const LAST: &str = "the session has ended";
+
 /// What the session printed.
 struct Told {
     port: u16,
@@ -70,6 +76,8 @@ struct Told {
     timeouts: usize,
     skips: usize,
     payload: u64,
+    /// The capture lacks none.
+    complete: bool,
 }
 
 /// Runs a session and gives its capture and the file of its keys; `None` where nobody may capture.
@@ -87,9 +95,14 @@ fn session(name: &str, cipher: u32, correction: u32) -> Option<(Vec<u8>, PathBuf
          read -r line <&3
          '{program}' '{keys}' {cipher} {correction}
          result=$?
-         sleep 0.3
+         tries=300
+         while [ $result = 0 ] && ! grep -aq '{LAST}' '{capture}' && [ $tries -gt 0 ]; do
+             tries=$((tries - 1))
+             sleep 0.1
+         done
          kill -INT $pid
          wait $pid
+         cat <&3 >&2
          exit $result",
         fifo = file("fifo").display(),
         capture = capture.display(),
@@ -129,6 +142,7 @@ fn session(name: &str, cipher: u32, correction: u32) -> Option<(Vec<u8>, PathBuf
         timeouts: numbers[4] as usize,
         skips: numbers[5] as usize,
         payload: numbers[6],
+        complete: errors.contains("\n0 packets dropped by kernel"),
     };
     let bytes = std::fs::read(&capture).unwrap();
     std::fs::remove_file(&capture).unwrap();
@@ -145,6 +159,10 @@ fn check(name: &str, cipher: u32, correction: u32) {
     let Some((bytes, keys, told)) = session(name, cipher, correction) else {
         return;
     };
+    assert!(
+        told.complete,
+        "the kernel had no room for all that tcpdump should read"
+    );
     if cipher == 1 && told.cipher == 0 {
         eprintln!("skipped: no instructions for AES");
         return;
