@@ -348,8 +348,8 @@ fn faults_of_any_size_are_named_first_or_second() {
         "all: {} of {} at the sender, {} of {} at the receiver",
         sender.named, sender.of, receiver.named, receiver.of
     );
-    assert!(sender.named * 100 >= sender.of * 75, "at the sender");
-    assert!(receiver.named * 100 >= receiver.of * 65, "at the receiver");
+    assert!(sender.named * 100 >= sender.of * 85, "at the sender");
+    assert!(receiver.named * 100 >= receiver.of * 80, "at the receiver");
 }
 
 /// What is said of a program's settings where they are right. The network may be blamed, for it loses packets.

@@ -319,7 +319,16 @@ impl View<'_> {
     fn flushes(&self) -> Vec<Finding> {
         let mut all = Vec::new();
         let sender = self.sender;
-        let batched = sender.small > sender.small_flushes + sender.small_flushes / 8;
+        let several = |segments: u64, flushes: u64| segments > flushes + flushes / 8;
+        // Full segments of messages that have one only, where no window makes several wait for room.
+        let free = sender.most_fragments == 1
+            && sender.at_peer_window + sender.at_shrunk_window < sender.busy / 10
+            && !(self.settings.keeps_congestion_window
+                && sender.window_model.full > sender.busy / 10)
+            && self.settings.share_at_most < 0.3;
+        let gaps: u64 = sender.ts_gaps.values().sum();
+        let batched = several(sender.small, sender.small_flushes)
+            || (free && several(sender.fresh, gaps + 1));
         // A grid may also be the clock of the program's messages. It is that of flushes where messages shared one, or where segments
         // were sent again on it and at no other time.
         let on_grid = |period: u32| {
@@ -338,10 +347,9 @@ impl View<'_> {
             waits.dedup();
             fits.len() >= 8 && fits.len() * 10 >= self.resends.len() * 9 && waits.len() >= 3
         };
-        let flushes: u64 = sender.ts_gaps.values().sum::<u64>() + 1;
+        let flushes = gaps + 1;
         // Gaps of one period and of several, without any between: the program's messages would fall on other times, too. On the usual
         // interval of 10 ms, messages at the program's own pace look like that as well.
-        let gaps: u64 = sender.ts_gaps.values().sum();
         let in_steps = |period: u32| {
             let longer: u64 = sender
                 .ts_gaps

@@ -1105,17 +1105,21 @@ impl Sender {
         (self.fresh + packets * 9 / 10) / packets
     }
 
-    /// The peer's window was shut at some time in this span, or the peer stood still, until it had been heard again.
+    /// The peer's window was shut at some time in this span, or one of the ends stood still, until it had been heard again.
     pub fn is_kept_waiting(&self, from: Time, to: Time) -> bool {
         let shut = |one: &Closed| one.from < to && from < one.to;
         let since = from - 500 * MS;
         self.still(since, to) > 0 || self.closed.iter().any(shut)
     }
 
-    /// How long of this the peer stood still.
+    /// How long of this one of the ends stood still.
     pub fn still(&self, from: Time, to: Time) -> Time {
-        let within = |(start, end): &(Time, Time)| ((*end).min(to) - (*start).max(from)).max(0);
-        self.stills.iter().map(within).sum()
+        let within = |(start, end): (Time, Time)| (end.min(to) - start.max(from)).max(0);
+        // A clock that is behind again holds its end up for as long.
+        let behind = self.clock_jumps.iter().filter(|(_, by)| *by > 0);
+        let behind = behind.map(|(at, by)| (at - by * MS, *at));
+        let all = self.stills.iter().copied().chain(behind);
+        all.map(within).sum::<Time>().min((to - from).max(0))
     }
 
     /// Until when the peer was there to acknowledge, if it was gone before the end: it fell silent, or began again.
