@@ -61,10 +61,7 @@ fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
         ..Path::new(20, 50)
     };
     let mut net = Net::new(path, &[plan], 1);
-    net.run(5_000, |_| ());
-    net.measure();
-    net.run(15_000, |_| ());
-    let outcome = net.outcome(0, 10_000);
+    let outcome = net.first_between(5_000, 15_000);
     assert!(outcome.share > 80.0, "{outcome:?}");
     assert!(outcome.own_loss < 3.0, "{outcome:?}");
 }
@@ -76,10 +73,7 @@ fn an_interval_of_40_ms_leaves_nothing_of_the_link_unused() {
         ..Plan::new(Control::Bbr)
     };
     let mut net = Net::new(Path::new(20, 50), &[plan], 1);
-    net.run(5_000, |_| ());
-    net.measure();
-    net.run(15_000, |_| ());
-    let outcome = net.outcome(0, 10_000);
+    let outcome = net.first_between(5_000, 15_000);
     assert!(outcome.share > 90.0, "{outcome:?}");
     assert!(outcome.own_loss < 0.1, "{outcome:?}");
 }
@@ -107,10 +101,7 @@ fn a_program_sees_what_a_control_does() {
 fn bbr_and_cubic_live_beside_each_other() {
     let plans = [Plan::new(Control::Bbr), Plan::new(Control::Cubic)];
     let mut net = Net::new(Path::new(20, 20), &plans, 1);
-    net.run(10_000, |_| ());
-    net.measure();
-    net.run(30_000, |_| ());
-    let share = net.outcome(0, 20_000).share;
+    let share = net.first_between(10_000, 30_000).share;
     assert!((25.0..75.0).contains(&share), "{share}");
 }
 
@@ -230,10 +221,7 @@ fn clocks_that_jump_do_not_stop_a_control_for_good() {
             let mut net = modest(control);
             net.run(3_000, |_| ());
             net.shift = jump;
-            net.run(6_000, |_| ());
-            net.measure();
-            net.run(10_000, |_| ());
-            let share = net.outcome(0, 4_000).share;
+            let share = net.first_between(6_000, 10_000).share;
             assert!(share > 50.0, "{control:?}, {jump}: {share} %");
         }
     }
@@ -270,10 +258,7 @@ fn a_link_that_comes_back_is_filled_again() {
         let probes = net.flows[0].offered - offered;
         assert!(probes < 200, "{control:?}: {probes} packets into the dark");
         net.path.loss = 0;
-        net.run(9_000, |_| ());
-        net.measure();
-        net.run(13_000, |_| ());
-        let share = net.outcome(0, 4_000).share;
+        let share = net.first_between(9_000, 13_000).share;
         assert!(share > 90.0, "{control:?}: {share} %");
     }
 }
@@ -284,10 +269,7 @@ fn another_mtu_under_way_changes_nothing_but_the_packets() {
         let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);
         net.run(2_000, |_| ());
         assert_eq!(net.flows[0].a.kcp().setmtu(1450), 0);
-        net.run(4_000, |_| ());
-        net.measure();
-        net.run(8_000, |_| ());
-        let share = net.outcome(0, 4_000).share;
+        let share = net.first_between(4_000, 8_000).share;
         assert!(share > 90.0, "{control:?}: {share} %");
     }
 }

@@ -420,6 +420,14 @@ impl Net {
         }
     }
 
+    /// Runs until `until` ms, and gives the results of the first flow from `from` ms on.
+    pub fn first_between(&mut self, from: u64, until: u64) -> Outcome {
+        self.run(from, |_| ());
+        self.measure();
+        self.run(until, |_| ());
+        self.outcome(0, until - from)
+    }
+
     /// The results of flow `number` in the `ms` since `measure`.
     pub fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
         let flow = &self.flows[number];
@@ -458,11 +466,7 @@ impl Net {
 
 /// One flow alone for 30 s, of which the second half counts.
 pub fn alone(path: Path, plan: Plan, seed: u64) -> Outcome {
-    let mut net = Net::new(path, &[plan], seed);
-    net.run(15_000, |_| ());
-    net.measure();
-    net.run(30_000, |_| ());
-    net.outcome(0, 15_000)
+    Net::new(path, &[plan], seed).first_between(15_000, 30_000)
 }
 
 /// Jain's fairness index: 1 if all values are equal.
