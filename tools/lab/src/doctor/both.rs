@@ -333,7 +333,7 @@ pub fn correct(way: &Way, sender: &Sender, resends: &mut [Resend]) {
 mod tests {
     use super::super::flows::Flows;
     use super::super::matrix::LINK;
-    use super::super::{Diagnosis, capture, frames, of_both_ends};
+    use super::super::{Diagnosis, capture, of_both_ends, read_bytes};
     use super::*;
     use crate::endpoint::{KcpPair, Mode};
     use crate::link::{Config, Fate};
@@ -384,19 +384,7 @@ mod tests {
     }
 
     fn examine(captures: [&[u8]; 2]) -> anyhow::Result<Diagnosis> {
-        of_both_ends(|index, time| {
-            let mut flows = Flows::default().keeping();
-            let reading = frames::read_from(
-                std::io::Cursor::new(captures[index].to_vec()),
-                |mut frame| {
-                    frame.at = time(frame.at);
-                    flows.frame(&frame);
-                    true
-                },
-                |_| {},
-            )?;
-            Ok((flows, reading))
-        })
+        of_both_ends(|index, time| read_bytes(captures[index], Flows::default().keeping(), time))
     }
 
     #[test]

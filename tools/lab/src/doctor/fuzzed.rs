@@ -1,12 +1,11 @@
 //! Any bytes as captures, for the fuzzer: whatever they are, the doctor comes to an end with an answer or an error.
 
-use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::datagram::Datagram;
 use super::flows::Flows;
-use super::frames::{self, Reading};
-use super::{Diagnosis, diagnose, of_both_ends, page, qlog, report};
+use super::frames::Reading;
+use super::{Diagnosis, diagnose, of_both_ends, page, qlog, read_bytes, report};
 use crate::wire::{COMMAND_PUSH, HEADER};
 
 /// The first byte says what the others are: a capture, two captures, or segments, from which packets are made that are KCP's.
@@ -34,17 +33,7 @@ fn tell(diagnosis: &Diagnosis) {
 }
 
 fn capture(data: &[u8], time: &dyn Fn(i64) -> i64) -> anyhow::Result<(Flows, Reading)> {
-    let mut flows = Flows::new(None, Vec::new(), true).keeping();
-    let reading = frames::read_from(
-        Cursor::new(data.to_vec()),
-        |mut frame| {
-            frame.at = time(frame.at);
-            flows.frame(&frame);
-            true
-        },
-        |_| {},
-    )?;
-    Ok((flows, reading))
+    read_bytes(data, Flows::new(None, Vec::new(), true).keeping(), time)
 }
 
 /// One segment in 12 bytes: what it is, when it passes after the one before, and numbers of which most are small.

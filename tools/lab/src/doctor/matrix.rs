@@ -11,7 +11,7 @@ use super::causes::{Need, Trigger};
 use super::findings::Kind;
 use super::flows::Flows;
 use super::plants::{self, Plan};
-use super::{Diagnosis, capture, diagnose, frames};
+use super::{Diagnosis, capture, diagnose, read_bytes};
 use crate::endpoint::{KcpPair, Mode, millis};
 use crate::link::{Config, Fate, Loss};
 use crate::session::{CLIENT, SERVER};
@@ -26,16 +26,8 @@ pub fn examine_logged(capture: &[u8]) -> Diagnosis {
     examine_with(capture, Flows::new(None, Vec::new(), true))
 }
 
-pub fn examine_with(capture: &[u8], mut flows: Flows) -> Diagnosis {
-    let reading = frames::read_from(
-        std::io::Cursor::new(capture.to_vec()),
-        |frame| {
-            flows.frame(&frame);
-            true
-        },
-        |_| {},
-    )
-    .expect("a capture");
+pub fn examine_with(capture: &[u8], flows: Flows) -> Diagnosis {
+    let (flows, reading) = read_bytes(capture, flows, &|at| at).expect("a capture");
     diagnose(flows, reading)
 }
 
@@ -553,16 +545,9 @@ fn damaged_and_hostile_captures_give_an_answer() {
                 _ => random.random(),
             };
         }
-        let mut flows = Flows::new(None, Vec::new(), false);
-        let read = frames::read_from(
-            std::io::Cursor::new(bytes),
-            |frame| {
-                flows.frame(&frame);
-                true
-            },
-            |_| {},
-        );
-        if let Ok(reading) = read {
+        if let Ok((flows, reading)) =
+            read_bytes(&bytes, Flows::new(None, Vec::new(), false), &|at| at)
+        {
             let diagnosis = diagnose(flows, reading);
             super::report::value(&diagnosis).to_string();
         }

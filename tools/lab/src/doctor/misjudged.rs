@@ -22,6 +22,13 @@ fn kinds(findings: &[Finding]) -> Vec<Kind> {
     findings.iter().map(|one| one.kind).collect()
 }
 
+/// What is found in the capture at this end, of which `kind` is the first.
+fn found_first(plan: &Plan, end: usize, kind: Kind) -> Vec<Kind> {
+    let found = kinds(&findings(plan, end));
+    assert_eq!(found.first(), Some(&kind), "end {end}: {found:?}");
+    found
+}
+
 /// Only the last fragment of each message arrived, so the receiver went on to acknowledge less than what was seen first.
 #[test]
 fn a_receiver_that_lacks_the_first_number_was_called_restarted() {
@@ -71,12 +78,7 @@ fn two_senders_of_the_same_bytes_were_called_loss_of_acknowledgements() {
         ..Plan::default()
     };
     for end in [CLIENT, SERVER] {
-        let found = kinds(&findings(&plan, end));
-        assert_eq!(
-            found.first(),
-            Some(&Kind::TwoSenders),
-            "end {end}: {found:?}"
-        );
+        found_first(&plan, end, Kind::TwoSenders);
     }
 }
 
@@ -90,12 +92,7 @@ fn a_second_sender_that_came_later_was_called_a_restart() {
         ..Plan::default()
     };
     for end in [CLIENT, SERVER] {
-        let found = kinds(&findings(&plan, end));
-        assert_eq!(
-            found.first(),
-            Some(&Kind::TwoSenders),
-            "end {end}: {found:?}"
-        );
+        let found = found_first(&plan, end, Kind::TwoSenders);
         assert!(!found.contains(&Kind::SenderRestarted), "end {end}");
     }
 }
@@ -109,8 +106,7 @@ fn a_burst_was_taken_for_one_packet_at_the_receiver() {
         drops: |now, side, _| side == CLIENT && now % 3_000_000 < 250_000 && now > 1_000_000,
         ..Plan::default()
     };
-    let found = kinds(&findings(&plan, SERVER));
-    assert_eq!(found.first(), Some(&Kind::BurstLoss), "{found:?}");
+    found_first(&plan, SERVER, Kind::BurstLoss);
 }
 
 /// Nothing more was acknowledged, so that what was in flight stayed the same.

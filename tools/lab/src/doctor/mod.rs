@@ -203,6 +203,24 @@ impl Doctor {
     }
 }
 
+/// Reads a capture from memory, with its times as they are to be taken.
+fn read_bytes(
+    capture: &[u8],
+    mut flows: Flows,
+    time: &dyn Fn(Time) -> Time,
+) -> Result<(Flows, Reading)> {
+    let reading = frames::read_from(
+        std::io::Cursor::new(capture.to_vec()),
+        |mut frame| {
+            frame.at = time(frame.at);
+            flows.frame(&frame);
+            true
+        },
+        |_| {},
+    )?;
+    Ok((flows, reading))
+}
+
 /// What two captures tell, which `read` reads by their number, with times as they are to be taken.
 fn of_both_ends(
     read: impl Fn(usize, &dyn Fn(Time) -> Time) -> Result<(Flows, Reading)>,
