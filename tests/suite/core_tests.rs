@@ -7,7 +7,7 @@ use crate::suite::{Extent, Outcome, Suite};
 pub fn add(suite: &mut Suite) {
     for flavour in ALL.into_iter().chain([GENERAL]) {
         let extent = match flavour {
-            DEFAULT | GENERAL => Extent::Short,
+            DEFAULT => Extent::Short,
             _ => Extent::Full,
         };
         let name = format!("core: unit tests, {}", flavour.name);
