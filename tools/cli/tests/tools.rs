@@ -113,6 +113,18 @@ const REFUSED: &[(&str, &[Refused])] = &[
         ],
     ),
     (
+        "kcp-lab doctor {file}",
+        &[
+            ("--before", &["-1", "513", "1.5", "nan", ""]),
+            ("--key", &["", "aes", "hex:0", "hex:xy", "des:hemlock"]),
+            ("--stack-keys", LIBRARY),
+            ("--conv", &["-1", "4294967296", "0xg", "1.5", ""]),
+            ("--library", LIBRARY),
+            ("--html", FILE),
+            ("--qlog", FILE),
+        ],
+    ),
+    (
         "kcp-bench",
         &[
             ("--ours", LIBRARY),
@@ -177,6 +189,18 @@ const REFUSED: &[(&str, &[Refused])] = &[
             ("--limit", &["0", "-1", "86401", "nan", ""]),
             ("--seed", &["-1", "1.5", "18446744073709551616", ""]),
             ("--library", LIBRARY),
+        ],
+    ),
+    (
+        "kcp-stack",
+        &[
+            ("--rounds", &["0", "-1", "101", "nan", ""]),
+            ("--seconds", &["0", "-1", "61", "nan", ""]),
+            ("--work", &["no such"]),
+            ("--peers", &["no such", "stack,no such"]),
+            ("--window", &["31", "-1", "32769", "nan", ""]),
+            ("--beside", LIBRARY),
+            ("--servers", &["0", "-1", "65", "nan", ""]),
         ],
     ),
     (
@@ -363,7 +387,7 @@ fn every_option_refuses_nonsense() {
                 // What a file or a folder has wrong is known to the system, which names the path.
                 let names = match *option {
                     "--out" => "folder",
-                    "--csv" | "--curve" | "--record" => "file",
+                    "--csv" | "--curve" | "--record" | "--html" | "--qlog" => "file",
                     "--scenario" => "no such",
                     _ if value.contains("{file}") => "",
                     option => option,

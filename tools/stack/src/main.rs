@@ -59,16 +59,16 @@ pub struct Measure {
     #[arg(long, default_value_t = 3, value_parser = number::<u64>(1..=60))]
     seconds: u64,
     /// Only works whose names contain this.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = work::known)]
     work: String,
     /// Only peers whose names contain one of these, separated by commas.
-    #[arg(long, default_value = "")]
-    peers: String,
+    #[arg(long, default_value = "", value_delimiter = ',', value_parser = peer::known)]
+    peers: Vec<String>,
     /// Send window of KCP in packets, at both ends.
     #[arg(long, default_value_t = 256, value_parser = number::<u32>(32..=32_768))]
     window: u32,
     /// Another copy of examples/stack to measure beside the present one, for instance of an earlier commit. May be repeated.
-    #[arg(long)]
+    #[arg(long, value_parser = peer::copy)]
     beside: Vec<PathBuf>,
     /// Also so many servers in threads, each on a core that it shares with its clients, and one server in the same way.
     #[arg(long, default_value_t = 1, value_parser = number::<usize>(1..=64))]
@@ -104,10 +104,9 @@ fn part(peer: &str, arguments: &[String]) -> Result<()> {
 
 fn measure(options: &Measure) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let wanted: Vec<&str> = options.peers.split(',').collect();
     let peers: Vec<Peer> = peer::all(folder.path(), &options.beside, options.servers)?
         .into_iter()
-        .filter(|peer| wanted.iter().any(|name| peer.name.contains(name)))
+        .filter(|peer| options.peers.iter().any(|name| peer.name.contains(name)))
         .collect();
     let link = run::Link::new(options.veth)?;
     for work in works(options.window) {

@@ -37,6 +37,33 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// What peers are called, for `--peers`: a misspelt one would leave out all, after everything was built.
+const NAMES: [&str; 7] = [
+    "the stack, servers: each among its clients",
+    "stack of",
+    "quinn",
+    "tokio_kcp",
+    "ENet",
+    "kcp-go, AES",
+    "kcp-go",
+];
+
+pub fn known(part: &str) -> Result<String> {
+    if !NAMES.iter().any(|name| name.contains(part)) {
+        bail!("no such peer; their names: {}", NAMES.join("; "));
+    }
+    Ok(part.to_string())
+}
+
+/// A folder with the stack's headers, for `--beside`.
+pub fn copy(folder: &str) -> Result<PathBuf> {
+    let header = Path::new(folder).join("client.h");
+    match fs::metadata(&header) {
+        Ok(_) => Ok(PathBuf::from(folder)),
+        Err(error) => bail!("{}: {error}", header.display()),
+    }
+}
+
 /// The stack, copies of it, and the others. The stack must be there; of others that are missing it says why.
 pub fn all(folder: &Path, beside: &[PathBuf], servers: usize) -> Result<Vec<Peer>> {
     let library = repository().join("target/release/libkcp.a");

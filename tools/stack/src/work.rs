@@ -67,6 +67,16 @@ pub fn works(window: u32) -> Vec<Work> {
     ]
 }
 
+/// A part of a work's name, for `--work`.
+pub fn known(part: &str) -> Result<String> {
+    let works = works(32);
+    if works.iter().any(|work| work.name.contains(part)) {
+        return Ok(part.to_string());
+    }
+    let names: Vec<String> = works.into_iter().map(|work| work.name).collect();
+    bail!("no such work; their names: {}", names.join("; "))
+}
+
 /// As many connections as the clients' process may have file descriptors for.
 fn possible(wanted: usize) -> usize {
     let mut limit = libc::rlimit {

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use kcp_cli::values::{file, number};
-use kcp_cli::{files, interrupt, progress};
+use kcp_cli::{OrRefuse, files, interrupt, progress};
 
 use crate::LibraryArgs;
 
@@ -125,6 +125,10 @@ impl Doctor {
         for file in self.html.iter().chain(&self.qlog) {
             files::writable_file(file)?;
         }
+        // Not after a gigabyte was read.
+        if self.library.given() {
+            self.library.open()?;
+        }
         for file in &self.captures {
             if counters::is_here(file)? {
                 ensure!(
@@ -183,7 +187,7 @@ impl Doctor {
         });
         let mut flows = Flows::new(forced, self.key.clone(), self.qlog.is_some());
         if let Some(file) = &self.stack_keys {
-            flows = flows.with_sessions(stack::Sessions::read(file)?);
+            flows = flows.with_sessions(stack::Sessions::read(file).or_refuse("--stack-keys")?);
         }
         if self.captures.len() > 1 {
             flows = flows.keeping();
