@@ -19,6 +19,9 @@ const CERTAIN: u32 = 12;
 /// How long a minimum is valid, ms: at least this, at most twice as long.
 const BELIEVED: u32 = 30_000;
 
+/// Longer than any round trip.
+const NO_RTT: u32 = u32::MAX;
+
 /// In units of which [`Brake::WHOLE`] is the whole budget: the first share, its growth per step, and the growth of the ceiling
 /// per step after `HELD` ms without a queue.
 const START: u32 = 112;
@@ -42,30 +45,10 @@ pub(super) struct Brake {
     /// When the share last changed, and the samples since then.
     step_at: Cell<Millis>,
     samples: Cell<u32>,
-    /// The minimum of the last `BELIEVED` ms or less, and that of the period before.
-    long: Lowest,
-    before: Cell<u32>,
-}
-
-/// The lowest of some samples, ms.
-#[derive(Default)]
-struct Lowest {
+    /// The minimum of the period that began at `since`, and that of the period before; `NO_RTT` without samples.
+    lowest: Cell<u32>,
     since: Cell<Millis>,
-    count: Cell<u32>,
-    value: Cell<u32>,
-}
-
-impl Lowest {
-    fn sample(&self, rtt: u32, now: Millis) {
-        match self.count.get() {
-            0 => {
-                self.since.set(now);
-                self.value.set(rtt);
-            }
-            _ => self.value.set(self.value.get().min(rtt)),
-        }
-        self.count.set(self.count.get().saturating_add(1));
-    }
+    before: Cell<u32>,
 }
 
 impl Brake {
@@ -74,8 +57,8 @@ impl Brake {
     pub(super) fn begin(&self) {
         self.share.set(START);
         self.ceiling.set(Self::WHOLE);
-        self.before.set(u32::MAX);
-        self.long.count.set(0);
+        self.lowest.set(NO_RTT);
+        self.before.set(NO_RTT);
         self.delayed.set(0);
         self.samples.set(0);
     }
@@ -95,13 +78,14 @@ impl Brake {
     }
 
     pub(super) fn sample(&self, rtt: u32, now: Millis) {
-        let (long, believed) = (&self.long, now.since(self.long.since.get()).unsigned_abs());
-        if long.count.get() > 0 && believed > BELIEVED {
-            self.before.set(long.value.get());
-            long.count.set(0);
+        let believed = now.since(self.since.get()).unsigned_abs();
+        if self.lowest.get() == NO_RTT || believed > BELIEVED {
+            self.before.set(self.lowest.replace(rtt));
+            self.since.set(now);
+        } else {
+            self.lowest.set(self.lowest.get().min(rtt));
         }
-        long.sample(rtt, now);
-        let lowest = long.value.get().min(self.before.get());
+        let lowest = self.lowest.get().min(self.before.get());
         let queue = (lowest / 4).saturating_add(QUEUE);
         self.delayed.set(if rtt > lowest.saturating_add(queue) {
             self.delayed.get() + 1
