@@ -223,25 +223,16 @@ impl Extras {
             counters.waited(waited, longest);
         }
         if left || counters.limit.get() != Limit::None {
-            let limit = if left {
-                limit_of(kcp, kcp.send_window())
-            } else {
-                Limit::None
-            };
-            counters.change_limit(limit, now);
+            counters.change_limit(limit_of(kcp, left), now);
         }
         self.choose_admission(kcp);
     }
 
-    /// Segments wait in `snd_queue`, but a flush can admit none with this `window`.
+    /// Segments wait in `snd_queue`, unless they have just expired, but a flush can admit none.
     #[cold]
     #[inline(never)]
-    pub(crate) fn stalled(&self, kcp: &Kcp<'_>, window: u32) {
-        let limit = if kcp.snd_queue().is_empty() {
-            Limit::None
-        } else {
-            limit_of(kcp, window)
-        };
+    pub(crate) fn stalled(&self, kcp: &Kcp<'_>) {
+        let limit = limit_of(kcp, !kcp.snd_queue().is_empty());
         if self.counters.limit.get() != limit {
             self.admission.set(self.admission.get() | LIMITED);
             self.counters.change_limit(limit, kcp.now());
@@ -312,11 +303,13 @@ fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> 
     }
 }
 
-/// The smallest window, which limits the sender, where `in_force` is that of all.
+/// The smallest window, which limits the sender if segments `wait`.
 #[inline(always)]
-fn limit_of(kcp: &Kcp<'_>, in_force: u32) -> Limit {
+fn limit_of(kcp: &Kcp<'_>, wait: bool) -> Limit {
     let (window, peer) = (kcp.snd_wnd.get(), kcp.rmt_wnd.get());
-    if in_force < window.min(peer) {
+    if !wait {
+        Limit::None
+    } else if kcp.send_window() < window.min(peer) {
         Limit::Control
     } else if peer < window {
         Limit::Peer

@@ -204,7 +204,7 @@ impl<'a> Kcp<'a> {
                 self.expire_messages(self.now());
             }
             if let Some(extras) = self.extras() {
-                extras.stalled(self, self.send_window());
+                extras.stalled(self);
             }
             Work::Nothing
         }
