@@ -133,14 +133,18 @@ impl Kcp<'_> {
         self.rcv_nxt.set(self.rcv_nxt.get().wrapping_add(1));
     }
 
-    /// True if the next expected segment is in `rcv_buf`, and the window allows it into `rcv_queue`.
+    /// True if the next expected segment is in `rcv_buf`.
+    #[inline(always)]
+    pub(crate) fn holds_next(&self) -> bool {
+        self.rcv_buf()
+            .first()
+            .is_some_and(|first| first.sn.get() == self.rcv_nxt.get())
+    }
+
+    /// True if it is, and the window allows it into `rcv_queue`.
     #[inline(always)]
     fn has_next(&self) -> bool {
-        self.nrcv_que.get() < self.rcv_wnd.get()
-            && self
-                .rcv_buf()
-                .first()
-                .is_some_and(|first| first.sn.get() == self.rcv_nxt.get())
+        self.nrcv_que.get() < self.rcv_wnd.get() && self.holds_next()
     }
 
     /// Moves segments that are now in order from `rcv_buf` to `rcv_queue`, as far as the window allows.

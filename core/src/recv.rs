@@ -55,10 +55,7 @@ impl<'a> Kcp<'a> {
         ways::RECV_ONE_SEGMENT
             && log_mask::RECV & self.logmask.get() == 0
             && self.nrcv_que.get() < self.rcv_wnd.get()
-            && self
-                .rcv_buf()
-                .first()
-                .is_none_or(|first| first.sn.get() != self.rcv_nxt.get())
+            && !self.holds_next()
     }
 
     /// Removes a message of one segment from the queue.
