@@ -23,12 +23,7 @@ impl SendIndex {
             self.run_resendts.set(resendts);
         }
         self.run_end.set(last_sn.plus(1));
-        if self.first.get() == first.as_ptr() {
-            self.stamp_first(first);
-        }
-        if self.last.get() == last.as_ptr() {
-            self.stamp_last(last);
-        }
+        self.stamp_if_ends(first, last);
     }
 
     /// Enters segments that were sent for the first time into the tree.
@@ -64,16 +59,17 @@ impl SendIndex {
             Millis(segment.ts.get()),
             Millis(segment.resendts.get()),
         );
-        self.stamp_if_end(segment);
+        self.stamp_if_ends(segment, segment);
     }
 
+    /// Of the segments that were sent, the first or the last may be an end of the list.
     #[inline(always)]
-    fn stamp_if_end(&self, segment: Segment) {
-        if self.first.get() == segment.as_ptr() {
-            self.stamp_first(segment);
+    fn stamp_if_ends(&self, first: Segment, last: Segment) {
+        if self.first.get() == first.as_ptr() {
+            self.stamp_first(first);
         }
-        if self.last.get() == segment.as_ptr() {
-            self.stamp_last(segment);
+        if self.last.get() == last.as_ptr() {
+            self.stamp_last(last);
         }
     }
 
