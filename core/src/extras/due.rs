@@ -88,7 +88,6 @@ impl Kcp<'_> {
             }
             return self.walk_to_deadline(now, None);
         }
-        index.adopt_limit(self.due(now, self.resent()).limit);
         let is_due = index.has_unsent()
             || match self.first_due(now, self.resent()) {
                 (Scope::Unsent, _) => false,
