@@ -152,6 +152,7 @@ void stage_be_patient(struct stage *stage)
 {
     stage->config.settings.silence = 20000;
     stage->config.settings.dead = 60000;
+    stage->config.login_time = 30000;
 }
 
 void stage_use_ipv6(struct stage *stage)
@@ -234,7 +235,7 @@ void stage_client_config(struct stage *stage, struct client_config *config)
     memcpy(config->request.name, "client", 7);
     memcpy(config->request.token, "sesame", 6);
     config->request.token_size = 6;
-    config->login_time = 2000;
+    config->login_time = stage->config.login_time;
     config->retry_least = 20;
     config->retry_most = 200;
     config->on_open = on_open;

@@ -66,7 +66,7 @@ int stage_init(struct stage *stage, uint64_t seed);
 
 /*
  * For tests in which no session may end: one without TCP waits for twice `silence`, which is one second with the settings above, and
- * a busy machine takes longer to take it up again. Before stage_start.
+ * a busy machine takes longer to take it up again, or to let a client in. Before stage_start.
  */
 void stage_be_patient(struct stage *stage);
 
