@@ -151,16 +151,26 @@ static const struct sockaddr *open_udp(struct client *client, uint16_t port, soc
     return (struct sockaddr *)address;
 }
 
-/* The proxy's, for all that is sent from now on. */
+/* The proxy's, if there is one, for all that is sent from now on. */
 static void take_token(struct client *client)
 {
     const struct client_way *way = &client->config.ways[client->way];
-    path_token(&client->session.path, way->token, way->token_size);
+    if (client->config.way_count > 0) path_token(&client->session.path, way->token, way->token_size);
+}
+
+/* A new socket for the session, since this machine may be in another network by now. */
+static const struct sockaddr *renew_udp(struct client *client, socklen_t *size)
+{
+    const struct sockaddr *address;
+    close_udp(client);
+    address = open_udp(client, client->port, size);
+    client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
+    return address;
 }
 
 /*
- * UDP does not get through, or no longer does: with a new socket, since this machine may be in another network by now, and through the
- * next proxy if there are several. The server learns of it by what comes from there.
+ * UDP does not get through, or no longer does: with a new socket, and through the next proxy if there are several. The server
+ * learns of it by what comes from there.
  */
 static void take_next_way(struct client *client)
 {
@@ -168,10 +178,8 @@ static void take_next_way(struct client *client)
     socklen_t size = 0;
     int is_other = client->config.way_count > 1 || !client->session.path.may_handshake;
     if (client->config.way_count > 0) client->way = (client->way + 1) % client->config.way_count;
-    close_udp(client);
-    address = open_udp(client, client->port, &size);
-    if (client->config.way_count > 0) take_token(client);
-    client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
+    address = renew_udp(client, &size);
+    take_token(client);
     if (address != NULL && is_other) path_begin(&client->session.path, address, size);
 }
 
@@ -246,7 +254,7 @@ static void receive_welcome(struct client *client, const struct packet *packet)
         return;
     }
     client->has_session = 1;
-    if (client->config.way_count > 0) take_token(client);
+    take_token(client);
     client->port = welcome.port;
     client->again = welcome.again;
     join(client);
@@ -266,11 +274,7 @@ static void receive_resumed(struct client *client, const struct packet *packet)
         end(client, SESSION_BROKEN);
         return;
     }
-    /* Perhaps this machine has moved to another network, and the socket has not. */
-    if (client->has_udp && !session_has_udp(session)) {
-        close_udp(client);
-        open_udp(client, client->port, &size);
-    }
+    if (client->has_udp && !session_has_udp(session)) renew_udp(client, &size);
 }
 
 /* The server is crowded, and serves who comes again: at once, unless it says so for ever. */

@@ -200,6 +200,37 @@ static void socket_of_the_old_network_was_kept(void)
     finish();
 }
 
+CONDITION(client_gave_up, !session_has_udp(&stage->clients[0].client.session))
+
+CONDITION(client_is_back, stage_counts(stage).resumed == 1 && stage->clients[0].client.state == CLIENT_OPEN)
+
+/* A client that came back over TCP, and could then make no socket for UDP, left its packets with the old socket, which was closed. */
+static void packets_stayed_with_a_closed_socket(void)
+{
+    struct stage_client *client;
+    struct client *own;
+    sa_family_t family;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.config.settings.handshake = 1000; /* so that the client takes no new socket of its own accord meanwhile */
+    client = stage_begin_udp(&stage, 1);
+    own = &client->client;
+    family = own->config.udp_address.ss_family;
+    client->relay.blocked = 1;
+    stage_flow(client, CHANNEL_RELIABLE, 100, 700, 30);
+    CHECK(stage_run(&stage, 20000, client_gave_up));
+    own->way_taken = own->now;
+    own->config.udp_address.ss_family = AF_UNIX; /* for which UDP is not made */
+    CHECK_INT(shutdown(own->stream.frames.fd, SHUT_RDWR), 0);
+    CHECK(stage_run(&stage, 20000, client_is_back));
+    CHECK(!own->has_udp && own->session.path.layer.below == NULL);
+    own->config.udp_address.ss_family = family;
+    client->relay.blocked = 0;
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    CHECK_INT(client->opens, 1);
+    finish();
+}
+
 static void chatter(void *user, struct peer *peer)
 {
     (void)user;
@@ -210,8 +241,6 @@ static void server_chatters(void)
 {
     server_each(stage.server, chatter, NULL);
 }
-
-CONDITION(client_gave_up, !session_has_udp(&stage->clients[0].client.session))
 
 /* A client that hears the server all the time, and has nothing to say, does not know that it is not heard: it is told. */
 static void deaf(void)
@@ -471,6 +500,7 @@ int main(int count, char **arguments)
     RUN(blocked(1, 0));
     RUN(blocked(0, 1));
     RUN(socket_of_the_old_network_was_kept());
+    RUN(packets_stayed_with_a_closed_socket());
     RUN(deaf());
     RUN(rebound());
     RUN(cut_ended_the_session(1));
