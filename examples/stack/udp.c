@@ -361,7 +361,7 @@ static int run_from(const struct udp *udp, int at)
     const struct packet *first = udp->waiting[at], *packet;
     size_t bytes = first->size;
     int end = at + 1;
-    if (!udp->segments || at < udp->singly || first->size == 0 || first->whole) return 1;
+    if (!udp->segments || at < udp->singly || first->size == 0) return 1;
     for (; end < udp->waits; ++end) {
         packet = udp->waiting[end];
         bytes += packet->size;
