@@ -446,12 +446,11 @@ static uint32_t sooner(uint32_t wait, uint32_t now, uint32_t due)
 
 uint32_t path_check(const struct path *path, uint32_t now)
 {
-    uint32_t wait = LAYER_IDLE;
+    uint32_t wait = path->usable ? pmtu_check(&path->pmtu, now) : LAYER_IDLE;
     if (path->usable && path->asking) {
         if (path->questions >= ENOUGH) wait = sooner(wait, now, path->asked + path->times.silence);
         wait = sooner(wait, now, path->next);
     }
-    if (path->usable) wait = sooner(wait, now, now + pmtu_check(&path->pmtu, now));
     if (path->is_server) return path->claim.size > 0 && path->claim.proven ? sooner(wait, now, path->decide) : wait;
     if (path->usable) return sooner(wait, now, path->sent + path->times.heartbeat);
     return path->may_handshake ? sooner(wait, now, path->next_handshake) : wait;
