@@ -192,7 +192,7 @@ static int receive_file(struct transfer *transfer, uint16_t port)
     any.sin_port = htons(port);
     if (udp_bind(&transfer->udp, (struct sockaddr *)&any, sizeof any, &transfer->pool) < 0) return -1;
     if (udp_address(&transfer->udp, &own, &own_size) < 0 || open_stack(transfer, take_piece) < 0) return -1;
-    printf("receiving on UDP port %d\n", ntohs(((struct sockaddr_in *)&own)->sin_port));
+    printf("receiving on UDP port %d\n", network_port(&own));
     fflush(stdout);
     while (!transfer->failed && !(transfer->is_announced && transfer->done == transfer->size)) {
         if (turn(transfer) < 0) transfer->failed = 1;

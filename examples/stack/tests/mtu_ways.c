@@ -4,7 +4,6 @@
  */
 #include "usual.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -13,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT 4000
+#define PORT "4000"
 #define LINE 256
 
 static uint64_t seed;
@@ -274,20 +273,9 @@ static void all_of(void)
 }
 
 /* The client goes to one of the server's addresses, of IPv4 or of IPv6; the server's one socket is for all. */
-static void use(int family, const char *host)
+static void use(const char *host)
 {
-    struct sockaddr_in *four = (struct sockaddr_in *)&stage.config.address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&stage.config.address;
-    memset(&stage.config.address, 0, sizeof stage.config.address);
-    stage.config.address.ss_family = (sa_family_t)family;
-    four->sin_port = htons(PORT); /* of IPv6 it is in the same place */
-    if (family == AF_INET) {
-        stage.config.address_size = sizeof *four;
-        CHECK_INT(inet_pton(family, host, &four->sin_addr), 1);
-    } else {
-        stage.config.address_size = sizeof *six;
-        CHECK_INT(inet_pton(family, host, &six->sin6_addr), 1);
-    }
+    CHECK_INT(network_find(host, PORT, &stage.config.address, &stage.config.address_size), 0);
 }
 
 int main(int count, char **arguments)
@@ -296,20 +284,18 @@ int main(int count, char **arguments)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.settings.heartbeat = 2000; /* the size in use is confirmed as often */
-    stage_use_ipv6(&stage);
-    ((struct sockaddr_in6 *)&stage.config.address)->sin6_addr = in6addr_any;
-    ((struct sockaddr_in6 *)&stage.config.address)->sin6_port = htons(PORT);
+    use("::");
     if (geteuid() != 0 || build() < 0) {
         printf("no network namespaces, or no ip: nothing was tested\n");
         return 0;
     }
-    use(AF_INET, "10.9.2.1");
+    use("10.9.2.1");
     all_of();
-    use(AF_INET6, "fd09:2::1");
+    use("fd09:2::1");
     all_of();
-    use(AF_INET, "10.9.2.3");
+    use("10.9.2.3");
     answered_from_another_address();
-    use(AF_INET6, "fd09:2::3");
+    use("fd09:2::3");
     answered_from_another_address();
     stage_close(&stage);
     close(router.orders);

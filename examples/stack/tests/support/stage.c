@@ -216,7 +216,7 @@ int stage_start(struct stage *stage)
 {
     stage->server = server_open(&stage->config);
     if (stage->server == NULL) return -1;
-    ((struct sockaddr_in *)&stage->config.address)->sin_port = htons(server_port(stage->server));
+    network_set_port(&stage->config.address, server_port(stage->server));
     return 0;
 }
 
@@ -256,7 +256,7 @@ struct stage_client *stage_join(struct stage *stage, const struct client_config 
     own.user = client;
     if (with_relay) {
         struct sockaddr_storage udp = stage->config.address;
-        ((struct sockaddr_in *)&udp)->sin_port = htons(server_udp_port(stage->server)); /* of IPv6 it is in the same place */
+        network_set_port(&udp, server_udp_port(stage->server));
         if (relay_open(&client->relay, (struct sockaddr *)&udp, stage->config.address_size, stage->seed + 1) < 0) return NULL;
         client->relay.to_server.loss = client->relay.to_client.loss = stage->ways.loss;
         client->relay.to_server.duplicate = client->relay.to_client.duplicate = stage->ways.duplicate;
