@@ -171,22 +171,8 @@ fn lacks_flags(compiler: &str, build: Build) -> Option<String> {
 fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
     static BUILT: Memo<(&'static str, Build), Result<PathBuf, String>> = Memo::new();
     BUILT.get((compiler, build), || {
-        let library = DEFAULT.library()?;
         let to = library::scratch().join(format!("stack/{compiler}-{}", build.name));
-        let jobs = thread::available_parallelism().map_or(1, usize::from);
-        let variable = |name: &str, value: &Path| format!("{name}={}", value.display());
-        run(Command::new("make")
-            .arg("-C")
-            .arg(folder())
-            .arg(format!("-j{jobs}"))
-            .args(["all", "tests"])
-            .arg(format!("CC={compiler}"))
-            .arg(format!("CFLAGS={}", build.flags))
-            .arg(variable("KCP_LIBS", &library.archive))
-            .arg(variable("BUILD", &to))
-            // Those of cargo, if make runs cargo.
-            .env_remove("MAKEFLAGS")
-            .env_remove("MFLAGS"))?;
+        make_in(&to, compiler, build, &["all".into(), "tests".into()])?;
         Ok(to)
     })
 }
@@ -294,21 +280,25 @@ fn alone() -> Outcome {
 fn make(target: &str) -> Result<PathBuf, String> {
     let [gcc, ..] = COMPILERS;
     let to = built(gcc.command, PLAIN)?;
-    make_in(&to, PLAIN, &[target])?;
+    make_in(&to, gcc.command, PLAIN, &[to.join(target)])?;
     Ok(to)
 }
 
-fn make_in(to: &Path, build: Build, targets: &[&str]) -> Result<(), String> {
-    let [gcc, gxx, ..] = COMPILERS;
+/// Builds targets of the Makefile, or files of the folder.
+fn make_in(to: &Path, compiler: &str, build: Build, targets: &[PathBuf]) -> Result<(), String> {
+    let [_, gxx, ..] = COMPILERS;
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
     run(Command::new("make")
         .arg("-C")
         .arg(folder())
-        .args(targets.iter().map(|target| to.join(target)))
-        .arg(format!("CC={}", gcc.command))
+        .arg(format!("-j{jobs}"))
+        .args(targets)
+        .arg(format!("CC={compiler}"))
         .arg(format!("CXX={}", gxx.command))
         .arg(format!("CFLAGS={}", build.flags))
         .arg(format!("KCP_LIBS={}", DEFAULT.library()?.archive.display()))
         .arg(format!("BUILD={}", to.display()))
+        // Those of cargo, if make runs cargo.
         .env_remove("MAKEFLAGS")
         .env_remove("MFLAGS"))?;
     Ok(())
@@ -391,10 +381,12 @@ fn from_cxx() -> Outcome {
 }
 
 fn rooms() -> Outcome {
+    let [gcc, ..] = COMPILERS;
     let mut folders = vec![make("talk")?];
     for build in ROOMS {
         let to = library::scratch().join(format!("stack/room-{}", build.name));
-        make_in(&to, build, &["server", "talk"])?;
+        let programs = ["server", "talk"].map(|name| to.join(name));
+        make_in(&to, gcc.command, build, &programs)?;
         folders.push(to);
     }
     for server in &folders {
