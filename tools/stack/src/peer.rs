@@ -22,6 +22,17 @@ pub struct Peer {
 }
 
 impl Peer {
+    fn new(name: &str, program: &Path, first: &[&str]) -> Peer {
+        Peer {
+            name: name.to_string(),
+            program: program.to_path_buf(),
+            first: first.iter().map(ToString::to_string).collect(),
+            idles: false,
+            cores: 1,
+            is_shared: false,
+        }
+    }
+
     pub fn command(&self) -> Vec<String> {
         let mut all = vec![self.program.display().to_string()];
         all.extend(self.first.iter().cloned());
@@ -88,14 +99,7 @@ pub fn all(folder: &Path, beside: &[PathBuf], servers: usize) -> Result<Vec<Peer
         peers.push(stack(&name, copy, &library, folder, 1)?);
     }
     let program = env::current_exe()?;
-    let own = |name: &str| Peer {
-        name: name.to_string(),
-        program: program.clone(),
-        first: vec!["part".to_string(), name.to_string()],
-        idles: false,
-        cores: 1,
-        is_shared: false,
-    };
+    let own = |name: &str| Peer::new(name, &program, &["part", name]);
     peers.push(own("quinn"));
     peers.push(own("tokio_kcp"));
     if crate::enet::is_there() {
@@ -107,14 +111,7 @@ pub fn all(folder: &Path, beside: &[PathBuf], servers: usize) -> Result<Vec<Peer
     match kcp_peers::go::build(&go, folder, "kcp-go") {
         Ok(()) => {
             for (name, cipher) in [("kcp-go, AES", "aes"), ("kcp-go", "none")] {
-                peers.push(Peer {
-                    name: name.to_string(),
-                    program: folder.join("kcp-go"),
-                    first: vec![cipher.to_string()],
-                    idles: false,
-                    cores: 1,
-                    is_shared: false,
-                });
+                peers.push(Peer::new(name, &folder.join("kcp-go"), &[cipher]));
             }
         }
         Err(error) => eprintln!("without kcp-go: {error}"),
@@ -161,11 +158,7 @@ fn stack(name: &str, units: &Path, library: &Path, folder: &Path, servers: usize
         .args(flags("SODIUM_LIBS", "-lsodium"))
         .args(["-lpthread", "-lm"]))?;
     Ok(Peer {
-        name: name.to_string(),
-        program,
-        first: Vec::new(),
         idles: true,
-        cores: 1,
-        is_shared: false,
+        ..Peer::new(name, &program, &[])
     })
 }
