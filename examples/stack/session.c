@@ -4,17 +4,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifndef _WIN32
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+
 #define LOOKS 100   /* milliseconds between two looks at KCP, at most, while something waits: it has a flush every 10 */
 #define SUSPECT 500 /* milliseconds, and two round trips, for which KCP has to stand still before the path's largest packet is doubted */
 
 const char *session_key_log;
 
+/* To add to. If it is made here, nobody but its owner may read it. */
+static FILE *open_key_log(void)
+{
+#ifdef _WIN32
+    return fopen(session_key_log, "a"); /* who may read it is what the folder says */
+#else
+    int fd = open(session_key_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "a") : NULL;
+    if (file == NULL && fd >= 0) close(fd);
+    return file;
+#endif
+}
+
 /* A line for each session, in one piece: several programs may write to one file. */
 static void log_keys(int is_server, const struct login_welcome *welcome, const struct keys *keys)
 {
-    char up[2 * SEAL_KEY + 1], down[2 * SEAL_KEY + 1];
-    FILE *file = fopen(session_key_log, "a");
+    char up[2 * SEAL_KEY + 1], down[2 * SEAL_KEY + 1], line[256];
+    FILE *file = open_key_log();
     if (file == NULL) return;
+    setvbuf(file, line, _IOFBF, sizeof line); /* memory that can be wiped */
     sodium_bin2hex(up, sizeof up, is_server ? keys->udp_receive : keys->udp_send, SEAL_KEY);
     sodium_bin2hex(down, sizeof down, is_server ? keys->udp_send : keys->udp_receive, SEAL_KEY);
     fprintf(file, "KCP_STACK %08lx %08lx %u %u %s %s\n", (unsigned long)welcome->id, (unsigned long)welcome->key, welcome->cipher,
@@ -22,6 +41,7 @@ static void log_keys(int is_server, const struct login_welcome *welcome, const s
     fclose(file);
     sodium_memzero(up, sizeof up);
     sodium_memzero(down, sizeof down);
+    sodium_memzero(line, sizeof line);
 }
 
 /* The sooner of two ends: what came first stays. */

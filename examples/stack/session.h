@@ -88,7 +88,8 @@ struct session {
 
 /*
  * A file to which a line is added for each session that begins: what kcp-lab doctor needs to read its packets in a capture. Whoever has
- * the file reads all that they say. NULL, as at first: none. Each line has
+ * the file reads all that they say: if it is made here, it has mode 0600 (of Windows, what the folder gives it). NULL, as at first: none.
+ * Each line has
  *
  *     KCP_STACK id key cipher correction up down
  *

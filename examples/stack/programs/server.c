@@ -118,13 +118,14 @@ static int make_key(const char *path)
     return 0;
 }
 
+/* Without stdio, whose buffer would keep the secret. */
 static int read_key(const char *path, struct server_config *config)
 {
-    FILE *file = fopen(path, "rb");
-    int is_read = file != NULL && fread(config->secret_key, 1, KEYS_SECRET, file) == KEYS_SECRET &&
-                  fread(config->public_key, 1, KEYS_PUBLIC, file) == KEYS_PUBLIC;
-    if (!is_read) fprintf(stderr, "%s: %s\n", path, file == NULL ? strerror(errno) : "too short");
-    if (file != NULL) fclose(file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int is_read = fd >= 0 && read(fd, config->secret_key, KEYS_SECRET) == KEYS_SECRET &&
+                  read(fd, config->public_key, KEYS_PUBLIC) == KEYS_PUBLIC;
+    if (!is_read) fprintf(stderr, "%s: %s\n", path, fd < 0 ? strerror(errno) : "too short");
+    if (fd >= 0) close(fd);
     return is_read ? 0 : -1;
 }
 

@@ -1,9 +1,12 @@
 /* Sessions over networks that lose, block and change addresses: what is sent arrives as the channels promise. */
 #include "usual.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint64_t seed;
@@ -446,6 +449,43 @@ static void questions_were_held_up(void)
     finish();
 }
 
+/* The two lines of a session that both ends add to the log; its permissions. */
+static void check_key_log(mode_t mode)
+{
+    struct stat status;
+    char mine[256], theirs[256];
+    FILE *file = fopen(session_key_log, "r");
+    CHECK(file != NULL && fstat(fileno(file), &status) == 0);
+    CHECK_INT(status.st_mode & 0777, mode);
+    CHECK(fgets(mine, sizeof mine, file) != NULL && fgets(theirs, sizeof theirs, file) != NULL);
+    CHECK_INT(strcmp(mine, theirs), 0);
+    CHECK(strncmp(mine, "KCP_STACK ", 10) == 0 && fgets(theirs, sizeof theirs, file) == NULL);
+    fclose(file);
+}
+
+/* Everybody could read the keys that were logged, as the umask had it. */
+static void log_of_keys_was_open_to_all(void)
+{
+    char folder[] = "/tmp/stack-keys-XXXXXX", name[64];
+    mode_t usual = umask(0);
+    int fd;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(name, sizeof name, "%s/keys", folder);
+    session_key_log = name;
+    stage_open(&stage, seed, 0);
+    finish();
+    check_key_log(0600);
+    CHECK_INT(unlink(name), 0);
+    fd = open(name, O_WRONLY | O_CREAT, 0640); /* one that somebody has made stays as it is */
+    CHECK(fd >= 0 && close(fd) == 0);
+    stage_open(&stage, seed, 0);
+    finish();
+    check_key_log(0640);
+    session_key_log = NULL;
+    CHECK(unlink(name) == 0 && rmdir(folder) == 0);
+    umask(usual);
+}
+
 static int keys_are_renewed(const struct stage *stage)
 {
     const struct client *client = &stage->clients[0].client;
@@ -509,6 +549,7 @@ int main(int count, char **arguments)
     RUN(ended());
     RUN(silent());
     RUN(questions_were_held_up());
+    RUN(log_of_keys_was_open_to_all());
     RUN(keys_renewed(1));
     RUN(keys_renewed(0));
     return check_result();
