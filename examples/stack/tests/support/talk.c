@@ -39,7 +39,10 @@ static int open_side(struct talk_side *side, struct pair_end *end, struct layer 
 int talk_open(struct talk *talk, uint64_t seed, int sealed, struct layer *client_middle, struct layer *server_middle)
 {
     struct relay *relay = &talk->pair.relay;
-    talk->sealed = sealed;
+    talk->sealed = talk->forges = sealed;
+    talk->attacks = 2;
+    talk->sent = 0;
+    talk->time = TALK_TIME;
     talk->client.heard = talk->client.wrong = talk->server.heard = talk->server.wrong = 0;
     if (pair_open(&talk->pair, seed) < 0) return -1;
     relay->to_server.loss = relay->to_client.loss = 20;
@@ -50,10 +53,11 @@ int talk_open(struct talk *talk, uint64_t seed, int sealed, struct layer *client
     return open_side(&talk->server, &talk->pair.server, server_middle, sealed, 2, 1);
 }
 
-static void attack(struct relay *relay, int sealed)
+static void attack(struct talk *talk)
 {
-    if (sealed) {
-        relay_attack(relay, 2);
+    struct relay *relay = &talk->pair.relay;
+    if (talk->forges) {
+        relay_attack(relay, talk->attacks);
     } else {
         enum relay_direction direction = random_below(&relay->random, 2) ? RELAY_TO_SERVER : RELAY_TO_CLIENT;
         relay_garbage(relay, direction, RELAY_SPOOFED);
@@ -64,14 +68,13 @@ static void attack(struct relay *relay, int sealed)
 void talk_run(struct talk *talk, uint32_t messages)
 {
     unsigned char bytes[TALK_LARGEST];
-    uint32_t sent = 0;
-    while ((talk->client.heard < messages || talk->server.heard < messages) && pair_time(&talk->pair) < TALK_TIME) {
-        if (sent < messages && pair_time(&talk->pair) >= sent * 10) {
-            size_t size = bench_content(bytes, sent++, TALK_LARGEST);
+    while ((talk->client.heard < messages || talk->server.heard < messages) && pair_time(&talk->pair) < talk->time) {
+        if (talk->sent < messages && pair_time(&talk->pair) >= talk->sent * 10) {
+            size_t size = bench_content(bytes, talk->sent++, TALK_LARGEST);
             if (reliable_send(&talk->client.reliable, bytes, size) < 0) talk->server.wrong += 1;
             if (reliable_send(&talk->server.reliable, bytes, size) < 0) talk->client.wrong += 1;
         }
-        attack(&talk->pair.relay, talk->sealed);
+        attack(talk);
         pair_step(&talk->pair);
     }
 }

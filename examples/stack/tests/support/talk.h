@@ -21,7 +21,7 @@
 
 #define TALK_LARGEST 1000 /* bytes of a message */
 #define TALK_LINK_MTU 1400
-#define TALK_TIME 120000 /* milliseconds that it takes at most */
+#define TALK_TIME 120000
 
 struct talk_side {
     struct reliable reliable;
@@ -34,17 +34,19 @@ struct talk {
     struct pair pair;
     struct talk_side client, server;
     int sealed;
+    int forges, attacks; /* see talk_run: if sealed, and 2 */
+    uint32_t sent, time; /* messages each way; milliseconds that talk_run takes at most, TALK_TIME */
 };
 
 /*
  * 0 or -1. The network loses a fifth of the packets, doubles some and lets them overtake each other; change that in
- * talk->pair.relay. Call reliable_mtu again for a unit that wants another.
+ * talk->pair.relay. Call reliable_mtu again for a unit that wants another. `forges` and what follows may be changed after this, too.
  */
 int talk_open(struct talk *talk, uint64_t seed, int sealed, struct layer *client_middle, struct layer *server_middle);
 
 /*
- * One message every 10 ms in each direction, while the attacker sends two packets whenever something happens: if sealed, all
- * that he can; if not, garbage and replays, since what he forges KCP would believe. Ends when all arrived, or after TALK_TIME.
+ * Goes on to so many messages in each direction, one every 10 ms. Whenever something happens the attacker sends `attacks` packets: all
+ * that he can where he `forges`, which without seal KCP would believe; else garbage and a replay. Ends when all arrived, or after `time`.
  */
 void talk_run(struct talk *talk, uint32_t messages);
 
@@ -65,7 +67,8 @@ static inline void talk_check(struct talk *talk, uint32_t messages, const unsign
     } else {
         CHECK(*client_refused > 50 && *server_refused > 50);
     }
-    printf("%s: %u ms\n", talk->sealed ? "sealed" : "plain", (unsigned)pair_time(&talk->pair));
+    printf("%s: %u ms, %lu packets of the attacker\n", talk->sealed ? "sealed" : "plain", pair_time(&talk->pair),
+           talk->pair.relay.to_server.injected + talk->pair.relay.to_client.injected);
 }
 
 /* Takes the stacks down, but for the layers in the middle. */
