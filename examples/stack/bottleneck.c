@@ -17,6 +17,7 @@ static uint32_t next_random(struct bottleneck *bottleneck)
 static void take(struct layer *layer, struct packet *packet)
 {
     struct bottleneck *bottleneck = (struct bottleneck *)layer;
+    const struct packet *last = bottleneck->queued.last;
     uint64_t takes = 0;
     unsigned char *note;
     uint32_t due;
@@ -37,32 +38,17 @@ static void take(struct layer *layer, struct packet *packet)
         return;
     }
     /* Never before one that left earlier, when the delay has been made shorter. */
-    if (bottleneck->last != NULL && (int32_t)(due - get_u32(bottleneck->last->data)) < 0) due = get_u32(bottleneck->last->data);
+    if (last != NULL && (int32_t)(due - get_u32(last->data)) < 0) due = get_u32(last->data);
     put_u32(note, due);
-    packet->next = NULL;
-    if (bottleneck->last != NULL) {
-        bottleneck->last->next = packet;
-    } else {
-        bottleneck->first = packet;
-    }
-    bottleneck->last = packet;
-}
-
-static struct packet *take_first(struct bottleneck *bottleneck)
-{
-    struct packet *packet = bottleneck->first;
-    bottleneck->first = packet->next;
-    if (bottleneck->first == NULL) bottleneck->last = NULL;
-    packet->next = NULL;
-    return packet;
+    packet_queue_add(&bottleneck->queued, packet);
 }
 
 static uint32_t check(struct layer *layer, uint32_t now)
 {
     const struct bottleneck *bottleneck = (const struct bottleneck *)layer;
     int32_t wait;
-    if (bottleneck->first == NULL) return LAYER_IDLE;
-    wait = (int32_t)(get_u32(bottleneck->first->data) - now);
+    if (bottleneck->queued.first == NULL) return LAYER_IDLE;
+    wait = (int32_t)(get_u32(bottleneck->queued.first->data) - now);
     return wait < 0 ? 0 : wait < LAYER_IDLE ? (uint32_t)wait : LAYER_IDLE;
 }
 
@@ -72,8 +58,8 @@ static void update(struct layer *layer, uint32_t now)
     uint64_t passed = (uint64_t)(now - bottleneck->now) * 1000;
     bottleneck->busy -= passed < bottleneck->busy ? passed : bottleneck->busy;
     bottleneck->now = now;
-    while (bottleneck->first != NULL && check(layer, now) == 0) {
-        struct packet *packet = take_first(bottleneck);
+    while (check(layer, now) == 0) {
+        struct packet *packet = packet_queue_take(&bottleneck->queued);
         packet_pull(packet, NOTE);
         bottleneck->passed += 1;
         if (bottleneck->other != NULL) {
@@ -102,5 +88,5 @@ void bottleneck_cross(struct bottleneck *one, struct bottleneck *other)
 
 void bottleneck_destroy(struct bottleneck *bottleneck)
 {
-    while (bottleneck->first != NULL) packet_free(take_first(bottleneck));
+    packet_queue_clear(&bottleneck->queued);
 }

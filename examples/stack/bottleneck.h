@@ -30,7 +30,7 @@ struct bottleneck {
     uint32_t now;
     uint64_t busy;               /* microseconds from `now` until all that was taken has left */
     uint32_t random;
-    struct packet *first, *last; /* under way, the next one due first */
+    struct packet_queue queued; /* under way, the next one due first */
     unsigned long passed, lost, overflowed; /* packets */
 };
 

@@ -17,17 +17,12 @@ void bulk_init(struct bulk *bulk, struct stream *stream, struct packet_pool *poo
 /* Keeps a piece. Small ones share a packet. */
 static int keep(struct bulk *bulk, enum stream_kind kind, const unsigned char *bytes, size_t size)
 {
-    struct packet *packet = bulk->last;
+    struct packet *packet = bulk->queue.last;
     unsigned char *at;
     if (packet == NULL || packet_tailroom(packet) < BULK_HEADER + size) {
         packet = packet_new(bulk->pool);
         if (packet == NULL) return -1;
-        if (bulk->last != NULL) {
-            bulk->last->next = packet;
-        } else {
-            bulk->first = packet;
-        }
-        bulk->last = packet;
+        packet_queue_add(&bulk->queue, packet);
     }
     at = packet_put(packet, BULK_HEADER + size);
     put_u16(at, (uint16_t)size);
@@ -86,25 +81,15 @@ int bulk_acknowledge(struct bulk *bulk, uint32_t position)
     if (size > bulk->kept - bulk->waiting) return -1;
     bulk->acknowledged = position;
     bulk->kept -= size;
-    while (size > 0) {
-        struct packet *packet = bulk->first;
-        if (size < packet->size) {
-            packet_pull(packet, size);
-            break;
-        }
-        size -= packet->size;
-        bulk->first = packet->next;
-        if (bulk->first == NULL) bulk->last = NULL;
-        packet_free(packet);
-    }
+    packet_queue_drop(&bulk->queue, size);
     return 0;
 }
 
 int bulk_resume(struct bulk *bulk, uint32_t position)
 {
     if (bulk_acknowledge(bulk, position) < 0) return -1;
-    bulk->next = bulk->first;
-    bulk->offset = bulk->first != NULL ? (size_t)(bulk->first->data - bulk->first->memory) : 0;
+    bulk->next = bulk->queue.first;
+    bulk->offset = bulk->next != NULL ? (size_t)(bulk->next->data - bulk->next->memory) : 0;
     bulk->waiting = bulk->kept;
     return 0;
 }
@@ -161,10 +146,6 @@ int bulk_piece(struct bulk *bulk, struct packet *packet, int is_last, bulk_messa
 void bulk_destroy(struct bulk *bulk)
 {
     forget(bulk);
-    while (bulk->first != NULL) {
-        struct packet *packet = bulk->first;
-        bulk->first = packet->next;
-        packet_free(packet);
-    }
-    bulk->last = bulk->next = NULL;
+    packet_queue_clear(&bulk->queue);
+    bulk->next = NULL;
 }

@@ -25,7 +25,7 @@ struct bulk {
     struct packet_pool *pool;
     size_t largest;              /* bytes of a message, either way */
     size_t window;               /* bytes that may be under way */
-    struct packet *first, *last; /* pieces that the other end may not have */
+    struct packet_queue queue;   /* pieces that the other end may not have */
     struct packet *next;         /* where the first piece is that was not given to the stream, */
     size_t offset;               /* from the start of its packet's memory; NULL and 0 when there is none */
     size_t kept, waiting;        /* bytes of all of them, and of those not given to the stream */

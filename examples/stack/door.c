@@ -189,27 +189,19 @@ void door_frame(struct peer *peer, enum stream_kind kind, struct packet *packet)
     packet_free(packet);
 }
 
-static void refuse_socket(struct server *server, int fd)
-{
-    struct stream none;
-    stream_init(&none, fd, &server->pool, NULL, NULL);
-    stream_close(&none);
-}
-
 void door_accept(struct server *server, int fd, const struct sockaddr_storage *address)
 {
     const struct server_config *config = &server->config;
     struct peer *peer;
-    struct epoll_event event;
     if (config->on_connect != NULL && config->on_connect(config->user, address) != 0) {
         server->counts.turned_away += 1;
-        refuse_socket(server, fd);
+        network_close(fd);
         return;
     }
     if (half_open(server) >= config->half_open) door_displace(server);
     peer = calloc(1, sizeof *peer);
     if (peer == NULL) {
-        refuse_socket(server, fd);
+        network_close(fd);
         return;
     }
     peer->server = server;
@@ -220,8 +212,5 @@ void door_accept(struct server *server, int fd, const struct sockaddr_storage *a
     peer_list_add(&server->strangers, peer);
     server->half_open.counts[peer->host] += 1;
     peer_set_timer(peer, config->login_time);
-    memset(&event, 0, sizeof event);
-    event.events = EPOLLIN;
-    event.data.ptr = peer;
-    if (epoll_ctl(server->doors, EPOLL_CTL_ADD, fd, &event) < 0) peer_end(peer, SESSION_EXHAUSTED);
+    if (peer_watch(server->doors, EPOLL_CTL_ADD, fd, EPOLLIN, peer) < 0) peer_end(peer, SESSION_EXHAUSTED);
 }

@@ -8,6 +8,7 @@
 static void frames_send(struct layer *layer, struct packet *packet)
 {
     struct frames *frames = (struct frames *)layer;
+    struct packet *last = frames->queue.last;
     size_t size = packet->size;
     unsigned char *header = size > 0 && size <= FRAMES_LARGEST ? packet_push(packet, FRAMES_HEADER) : NULL;
     if (frames->fd < 0 || header == NULL) {
@@ -17,18 +18,12 @@ static void frames_send(struct layer *layer, struct packet *packet)
     }
     put_u16(header, (uint16_t)size);
     frames->queued += packet->size;
-    if (frames->last != NULL && packet_tailroom(frames->last) >= packet->size) {
-        memcpy(packet_put(frames->last, packet->size), packet->data, packet->size);
+    if (last != NULL && packet_tailroom(last) >= packet->size) {
+        memcpy(packet_put(last, packet->size), packet->data, packet->size);
         packet_free(packet);
-        return;
-    }
-    packet->next = NULL;
-    if (frames->last != NULL) {
-        frames->last->next = packet;
     } else {
-        frames->first = packet;
+        packet_queue_add(&frames->queue, packet);
     }
-    frames->last = packet;
 }
 
 static void frames_receive(struct layer *layer, struct packet *packet)
@@ -111,33 +106,16 @@ int frames_read(struct frames *frames)
     return read_some(frames, frames->expected - frames->part->size) < 0 ? -1 : 0;
 }
 
-/* Lets go of what has been written. */
-static void written(struct frames *frames, size_t size)
-{
-    frames->queued -= size;
-    while (size > 0) {
-        struct packet *packet = frames->first;
-        if (size < packet->size) {
-            packet_pull(packet, size);
-            return;
-        }
-        size -= packet->size;
-        frames->first = packet->next;
-        if (frames->first == NULL) frames->last = NULL;
-        packet_free(packet);
-    }
-}
-
 int frames_flush(struct frames *frames)
 {
     if (frames->fd < 0 || frames->failed) return -1;
-    while (frames->first != NULL) {
+    while (frames->queued > 0) {
         struct network_piece pieces[NETWORK_PIECES];
         struct packet *packet;
         size_t offered = 0;
         int count = 0;
         long size;
-        for (packet = frames->first; packet != NULL && count < NETWORK_PIECES; packet = packet->next) {
+        for (packet = frames->queue.first; packet != NULL && count < NETWORK_PIECES; packet = packet->next) {
             pieces[count].bytes = packet->data;
             pieces[count].size = packet->size;
             offered += packet->size;
@@ -148,7 +126,8 @@ int frames_flush(struct frames *frames)
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN ? 0 : -1;
         }
-        written(frames, (size_t)size);
+        frames->queued -= (size_t)size;
+        packet_queue_drop(&frames->queue, (size_t)size);
         if ((size_t)size < offered) return 0;
     }
     return 0;
@@ -156,12 +135,7 @@ int frames_flush(struct frames *frames)
 
 void frames_close(struct frames *frames)
 {
-    while (frames->first != NULL) {
-        struct packet *packet = frames->first;
-        frames->first = packet->next;
-        packet_free(packet);
-    }
-    frames->last = NULL;
+    packet_queue_clear(&frames->queue);
     frames->queued = 0;
     packet_free(frames->part);
     frames->part = NULL;

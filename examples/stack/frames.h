@@ -23,9 +23,9 @@ struct frames {
     struct layer layer;
     int fd; /* -1 when closed */
     struct packet_pool *pool;
-    struct packet *first, *last; /* to be written; of the first some bytes may have been */
-    size_t queued;               /* bytes in the queue */
-    struct packet *part;         /* a frame that came in as far as `part->size` of `expected` bytes */
+    struct packet_queue queue; /* to be written; of the first some bytes may have been */
+    size_t queued;             /* bytes in the queue */
+    struct packet *part;       /* a frame that came in as far as `part->size` of `expected` bytes */
     size_t expected;
     unsigned char header[FRAMES_HEADER]; /* of a frame that has not even come that far */
     size_t header_size;

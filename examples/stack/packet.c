@@ -110,3 +110,38 @@ unsigned char *packet_cut(struct packet *packet, size_t size)
     packet->size -= size;
     return packet->data + packet->size;
 }
+
+void packet_queue_add(struct packet_queue *queue, struct packet *packet)
+{
+    packet->next = NULL;
+    if (queue->first == NULL) {
+        queue->first = packet;
+    } else {
+        queue->last->next = packet;
+    }
+    queue->last = packet;
+}
+
+struct packet *packet_queue_take(struct packet_queue *queue)
+{
+    struct packet *packet = queue->first;
+    if (packet == NULL) return NULL;
+    queue->first = packet->next;
+    if (queue->first == NULL) queue->last = NULL;
+    packet->next = NULL;
+    return packet;
+}
+
+void packet_queue_drop(struct packet_queue *queue, size_t size)
+{
+    while (size > 0 && size >= queue->first->size) {
+        size -= queue->first->size;
+        packet_free(packet_queue_take(queue));
+    }
+    if (size > 0) packet_pull(queue->first, size);
+}
+
+void packet_queue_clear(struct packet_queue *queue)
+{
+    while (queue->first != NULL) packet_free(packet_queue_take(queue));
+}

@@ -92,6 +92,21 @@ unsigned char *packet_cut(struct packet *packet, size_t size);
 /* How many bytes there is room for behind the content. */
 size_t packet_tailroom(const struct packet *packet);
 
+/* Packets in a row: all 0 when there are none. */
+struct packet_queue {
+    struct packet *first, *last;
+};
+
+void packet_queue_add(struct packet_queue *queue, struct packet *packet);
+
+/* The first, or NULL. */
+struct packet *packet_queue_take(struct packet_queue *queue);
+
+/* Takes so many bytes off the front, which are there, and frees the packets that are used up. */
+void packet_queue_drop(struct packet_queue *queue, size_t size);
+
+void packet_queue_clear(struct packet_queue *queue);
+
 /* Numbers in packets are little-endian, as in KCP. */
 static inline void put_u16(unsigned char *at, uint16_t value)
 {

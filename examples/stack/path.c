@@ -407,7 +407,7 @@ void path_ask(struct path *path, uint32_t now)
     if (path->usable && !path->asking) ask(path);
 }
 
-enum path_event path_update(struct path *path, uint32_t now)
+int path_update(struct path *path, uint32_t now)
 {
     path->now = now;
     if (path->usable && path->asking) {
@@ -416,7 +416,7 @@ enum path_event path_update(struct path *path, uint32_t now)
             move(path); /* that is where the other end is */
         } else if (is_silent) {
             lose(path);
-            return PATH_LOST;
+            return 1;
         } else if (reached(now, path->next)) {
             path->questions += 1;
             path->next = now + path->times.silence / QUESTIONS + 1;
@@ -426,7 +426,7 @@ enum path_event path_update(struct path *path, uint32_t now)
     if (path->usable) probe(path);
     if (path->is_server) {
         if (path->claim.size > 0 && path->claim.proven && reached(now, path->decide)) move(path);
-        return PATH_NOTHING;
+        return 0;
     }
     if (path->usable) {
         if (reached(now, path->sent + path->times.heartbeat)) ask(path);
@@ -434,7 +434,7 @@ enum path_event path_update(struct path *path, uint32_t now)
         path->next_handshake = now + path->times.handshake;
         say(path, HANDSHAKE, NULL, 0, &path->at);
     }
-    return PATH_NOTHING;
+    return 0;
 }
 
 /* The less of `wait` and the time from now to `due`. */

@@ -87,9 +87,6 @@ struct path {
     unsigned long falls;  /* how often the path became unusable */
 };
 
-/* What path_update found. */
-enum path_event { PATH_NOTHING, PATH_LOST };
-
 /* 0, or -1 as seal_init. A client's `address` is the server's; a server passes none. */
 int path_init(struct path *path, int is_server, uint32_t id, uint32_t key, const unsigned char send_key[SEAL_KEY],
               const unsigned char receive_key[SEAL_KEY], const struct path_times *times, struct packet_pool *pool,
@@ -125,8 +122,8 @@ void path_suspect(struct path *path, uint32_t now);
 /* Asks whether the other end is there, if the path is usable. */
 void path_ask(struct path *path, uint32_t now);
 
-/* PATH_LOST when the path has become unusable just now: the other end should be told, over TCP. */
-enum path_event path_update(struct path *path, uint32_t now);
+/* 1 when the path has become unusable just now: the other end should be told, over TCP. */
+int path_update(struct path *path, uint32_t now);
 
 /* Milliseconds until path_update is needed, LAYER_IDLE at most. */
 uint32_t path_check(const struct path *path, uint32_t now);

@@ -63,6 +63,15 @@ void peer_set_timer(struct peer *peer, uint32_t wait)
     wheel_set(&peer->server->wheel, &peer->timer, peer->server->now + wait);
 }
 
+int peer_watch(int epoll, int operation, int fd, uint32_t events, void *what)
+{
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = events;
+    event.data.ptr = what;
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
 /* Which epoll its socket is in. */
 static int epoll_of(const struct peer *peer)
 {
@@ -122,13 +131,9 @@ static void session_touched(void *user)
 static int let_in(struct peer *peer, struct peer *to)
 {
     struct server *server = peer->server;
-    struct epoll_event event;
-    memset(&event, 0, sizeof event);
-    event.events = EPOLLIN;
-    event.data.ptr = to;
     epoll_ctl(server->doors, EPOLL_CTL_DEL, peer->stream.frames.fd, NULL);
     peer->wants_write = 0;
-    return epoll_ctl(server->epoll, EPOLL_CTL_ADD, peer->stream.frames.fd, &event);
+    return peer_watch(server->epoll, EPOLL_CTL_ADD, peer->stream.frames.fd, EPOLLIN, to);
 }
 
 /* UDP packets that a session may send at once: what comes in a tenth of a second, but twice KCP's window at least. */
@@ -254,16 +259,12 @@ void peer_read(struct peer *peer)
 static void watch_writable(struct peer *peer)
 {
     int wanted = stream_queued(&peer->stream) > 0;
-    struct epoll_event event;
     if (!stream_is_open(&peer->stream) || wanted == peer->wants_write) return;
-    memset(&event, 0, sizeof event);
-    event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    event.data.ptr = peer;
-    if (epoll_ctl(epoll_of(peer), EPOLL_CTL_MOD, peer->stream.frames.fd, &event) < 0) {
+    if (peer_watch(epoll_of(peer), EPOLL_CTL_MOD, peer->stream.frames.fd, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN, peer) < 0) {
         cut(peer);
-        return;
+    } else {
+        peer->wants_write = wanted;
     }
-    peer->wants_write = wanted;
 }
 
 /* The session's end, at a moment when nothing of it is at work. */

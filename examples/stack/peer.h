@@ -89,6 +89,9 @@ void peer_move(struct peer *peer, struct peer_list *to);
 /* Something waits to be sent; peer_flush is called before the server waits. */
 void peer_touch(struct peer *peer);
 
+/* epoll_ctl, with what the event is to give. */
+int peer_watch(int epoll, int operation, int fd, uint32_t events, void *what);
+
 /* `peer_due` after so many milliseconds. */
 void peer_set_timer(struct peer *peer, uint32_t wait);
 

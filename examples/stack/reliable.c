@@ -216,7 +216,7 @@ int reliable_is_dead(const struct reliable *reliable)
 
 void reliable_destroy(struct reliable *reliable)
 {
-    ikcp_release(reliable->kcp);
+    if (reliable->kcp != NULL) ikcp_release(reliable->kcp);
     free(reliable->buffer);
     memset(reliable, 0, sizeof *reliable);
 }

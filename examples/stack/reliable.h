@@ -103,6 +103,7 @@ void reliable_tell(struct reliable *reliable, uint32_t now);
  */
 int reliable_is_dead(const struct reliable *reliable);
 
+/* Does nothing if that was done before, or if all bytes are 0. */
 void reliable_destroy(struct reliable *reliable);
 
 #ifdef __cplusplus

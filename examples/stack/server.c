@@ -63,11 +63,7 @@ static const struct layer_ops above_udp_ops = {NULL, receive_packet, NULL, NULL,
 
 static int watch(int epoll, int fd, void *what)
 {
-    struct epoll_event event;
-    memset(&event, 0, sizeof event);
-    event.events = EPOLLIN;
-    event.data.ptr = what;
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    return peer_watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, what);
 }
 
 /* A socket that listens at a port of the server's address, 0 for any, and which port that is. -1 with errno. */

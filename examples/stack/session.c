@@ -100,25 +100,13 @@ int session_init(struct session *session, int is_server, const struct login_welc
     session->renew_time = SESSION_RENEW_TIME;
     session->renew_bytes = SESSION_RENEW_BYTES;
     memcpy(session->ticket, keys->ticket, sizeof session->ticket);
-    if (path_init(&session->path, is_server, welcome->id, welcome->key, keys->udp_send, keys->udp_receive, &times, pool,
-                  now) < 0) {
+    if (path_init(&session->path, is_server, welcome->id, welcome->key, keys->udp_send, keys->udp_receive, &times, pool, now) < 0 ||
+        seal_choose(&session->path.seal, (enum seal_cipher)welcome->cipher) < 0 ||
+        correction_init(&session->correction, (enum login_correction)welcome->correction, pool) < 0 ||
+        channels_init(&session->channels, welcome->id, stream, &session->path.usable, pool, limits, program->message, program->user) < 0) {
+        session_destroy(session);
         return -1;
     }
-    if (seal_choose(&session->path.seal, (enum seal_cipher)welcome->cipher) < 0) {
-        path_destroy(&session->path);
-        return -1;
-    }
-    if (correction_init(&session->correction, (enum login_correction)welcome->correction, pool) < 0) {
-        path_destroy(&session->path);
-        return -1;
-    }
-    if (channels_init(&session->channels, welcome->id, stream, &session->path.usable, pool, limits, program->message,
-                      program->user) < 0) {
-        correction_destroy(&session->correction);
-        path_destroy(&session->path);
-        return -1;
-    }
-    session->opened = 1;
     if (session_key_log != NULL) log_keys(is_server, welcome, keys);
     correction_join(&session->correction, &session->channels.layer, &session->path.layer);
     session->path.layer.below = udp; /* its way up leads to whoever finds the session */
@@ -336,7 +324,7 @@ enum session_end session_update(struct session *session, uint32_t now)
     update_correction(session, now);
     held = held_up(session, now);
     if (held >= SUSPECT + 2 * (uint32_t)session->channels.reliable.kcp->rx_srtt) path_suspect(&session->path, now);
-    if (path_update(&session->path, now) == PATH_LOST) say(session, STREAM_DEAF);
+    if (path_update(&session->path, now)) say(session, STREAM_DEAF);
     if (held >= session->path.times.silence * 2) {
         path_distrust(&session->path, now);
         say(session, STREAM_DEAF);
@@ -394,12 +382,10 @@ size_t session_fits(const struct session *session)
 
 void session_destroy(struct session *session)
 {
-    if (!session->opened) return;
     channels_destroy(&session->channels);
     correction_destroy(&session->correction);
     path_destroy(&session->path);
     sodium_memzero(session->ticket, sizeof session->ticket);
-    session->opened = 0;
 }
 
 const char *session_end_text(enum session_end end)

@@ -70,7 +70,6 @@ struct session {
     size_t mtu; /* of packets over UDP, as the channels know it */
     struct session_program program;
     int is_server;
-    int opened;        /* session_init came to its end */
     uint32_t dead;     /* milliseconds without anything after which the session is over, or its connection */
     uint32_t heartbeat;
     uint32_t now;
@@ -142,6 +141,7 @@ int session_has_udp(const struct session *session);
 /* Bytes of a message on channel 2 that takes UDP at present; a larger one goes over TCP. */
 size_t session_fits(const struct session *session);
 
+/* Does nothing if that was done before, or if all bytes are 0. */
 void session_destroy(struct session *session);
 
 /* A few words for a log. */

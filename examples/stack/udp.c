@@ -45,12 +45,6 @@ static void send_layer(struct layer *layer, struct packet *packet)
     udp_send((struct udp *)layer, packet);
 }
 
-/* The bottom receives by udp_poll; nothing is below that could hand it a packet. */
-static void receive_layer(struct layer *layer, struct packet *packet)
-{
-    layer_up(layer, packet);
-}
-
 static void update_layer(struct layer *layer, uint32_t now)
 {
     struct udp *udp = (struct udp *)layer;
@@ -65,7 +59,7 @@ static uint32_t check_layer(struct layer *layer, uint32_t now)
     return udp->full && now - udp->tried < RETRY ? RETRY - (now - udp->tried) : 0;
 }
 
-static const struct layer_ops ops = {send_layer, receive_layer, update_layer, check_layer, 0};
+static const struct layer_ops ops = {send_layer, layer_up, update_layer, check_layer, 0};
 
 static int open_socket(struct udp *udp, int family, struct packet_pool *pool)
 {

@@ -57,7 +57,7 @@ struct result {
 
 /* Packets on the way in one direction, in order. */
 struct way {
-    struct packet *first, **last;
+    struct packet_queue queue;
     uint32_t *due; /* a ring: the times of those packets */
     size_t from, to;
 };
@@ -117,32 +117,22 @@ static void link_send(struct layer *layer, struct packet *packet)
         packet_free(packet);
         return;
     }
-    packet->next = NULL;
-    *way->last = packet;
-    way->last = &packet->next;
+    packet_queue_add(&way->queue, packet);
     way->due[way->to++ % ON_THE_WAY] = end->run->now + DELAY;
 }
 
-static void link_receive(struct layer *layer, struct packet *packet)
-{
-    layer_up(layer, packet);
-}
-
-static const struct layer_ops link_ops = {link_send, link_receive, NULL, NULL, 0};
+static const struct layer_ops link_ops = {link_send, layer_up, NULL, NULL, 0};
 
 /* Whether the first packet of a way arrives now. */
 static int is_due(const struct run *run, const struct way *way)
 {
-    return way->first != NULL && way->due[way->from % ON_THE_WAY] == run->now;
+    return way->queue.first != NULL && way->due[way->from % ON_THE_WAY] == run->now;
 }
 
 static void deliver(struct way *way, struct layer *to)
 {
-    struct packet *packet = way->first;
-    way->first = packet->next;
-    if (way->first == NULL) way->last = &way->first;
     way->from += 1;
-    link_receive(to, packet);
+    layer_up(to, packet_queue_take(&way->queue));
 }
 
 static void arrive(void *user, const void *bytes, size_t size)
@@ -159,7 +149,6 @@ static void open_end(struct run *run, struct end *end, const struct method *meth
     size_t mtu = LINK_MTU;
     end->run = run;
     end->link.ops = &link_ops;
-    end->way.last = &end->way.first;
     end->way.due = allocate(ON_THE_WAY, sizeof *end->way.due);
     if (reliable_init(&end->reliable, 1, &run->pool, arrive, end) < 0) fail("reliable_init");
     if (method->depth > 0) {
@@ -181,11 +170,7 @@ static void close_end(struct end *end, const struct method *method)
 {
     reliable_destroy(&end->reliable);
     if (method->group > 0) parity_destroy(&end->parity);
-    while (end->way.first != NULL) {
-        struct packet *packet = end->way.first;
-        end->way.first = packet->next;
-        packet_free(packet);
-    }
+    packet_queue_clear(&end->way.queue);
     free(end->way.due);
 }
 

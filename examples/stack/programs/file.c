@@ -171,7 +171,7 @@ static int send_file(struct transfer *transfer, const struct sockaddr_in *to, ui
         if (turn(transfer) < 0) transfer->failed = 1;
     }
     send_due(transfer); /* acknowledges the confirmation */
-    for (; transfer->link.first != NULL; send_due(transfer)) poll(NULL, 0, 1); /* which the slow link may have still */
+    for (; transfer->link.queued.first != NULL; send_due(transfer)) poll(NULL, 0, 1); /* which the slow link may have still */
     printf("%s: %llu bytes in %.1f s, at most %d packets waiting, the send window is %lu\n",
            transfer->is_confirmed ? "received" : "failed", (unsigned long long)transfer->done, (now() - start) / 1000.0,
            transfer->most_waiting, (unsigned long)transfer->reliable.kcp->snd_wnd);

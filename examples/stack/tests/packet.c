@@ -70,6 +70,28 @@ static void pools(void)
     pool_close(&pool);
 }
 
+static void queues(void)
+{
+    struct packet_pool pool;
+    struct packet_queue queue = {NULL, NULL};
+    struct packet *packets[3];
+    int i;
+    packet_pool_init(&pool, 0);
+    CHECK(packet_queue_take(&queue) == NULL);
+    packet_queue_drop(&queue, 0);
+    for (i = 0; i < 3; ++i) packet_queue_add(&queue, packets[i] = packet_from(&pool, "abc", 3));
+    CHECK(packet_queue_take(&queue) == packets[0] && queue.last == packets[2]);
+    packet_free(packets[0]);
+    packet_queue_drop(&queue, 4);
+    CHECK(pool.out == 1 && queue.first == packets[2] && packets[2]->size == 2 && packets[2]->data[0] == 'b');
+    packet_queue_drop(&queue, 2);
+    CHECK(pool.out == 0 && queue.first == NULL && queue.last == NULL);
+    packet_queue_add(&queue, packet_new(&pool));
+    packet_queue_clear(&queue);
+    CHECK(queue.first == NULL && queue.last == NULL);
+    pool_close(&pool);
+}
+
 /* Random calls against bytes in plain memory. */
 static void contents(struct random *random)
 {
@@ -208,6 +230,7 @@ int main(int count, char **arguments)
     numbers();
     limits();
     pools();
+    queues();
     contents(&random);
     layers();
     return check_result();

@@ -176,7 +176,7 @@ static void lost(int of_server)
         uint32_t wait = path_check(path, net.now);
         CHECK(wait > 0 && wait <= SILENCE / 10 + 1);
         net.now += wait;
-        events += path_update(path, net.now) == PATH_LOST;
+        events += path_update(path, net.now);
     }
     CHECK_INT(net.now - began, SILENCE);
     CHECK_INT(events, 1);
@@ -339,7 +339,7 @@ static void own_pause_passed_for_silence(int of_server)
     connect_both();
     send_data(above, "is anybody there?");
     net.now += 3 * SILENCE;
-    CHECK_INT(path_update(path, net.now), PATH_NOTHING);
+    CHECK_INT(path_update(path, net.now), 0);
     CHECK(path->usable && path_check(path, net.now) > 0);
     pass();
     advance(SILENCE);
@@ -350,7 +350,7 @@ static void own_pause_passed_for_silence(int of_server)
     net.now += 3 * SILENCE;
     began = net.now;
     while (path->usable && net.now - began < 2 * SILENCE) {
-        if (path_update(path, net.now) == PATH_NOTHING) net.now += path_check(path, net.now);
+        if (!path_update(path, net.now)) net.now += path_check(path, net.now);
     }
     CHECK(!path->usable && net.now - began < SILENCE);
     finish();

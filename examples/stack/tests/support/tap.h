@@ -11,50 +11,40 @@
 #ifndef TAP_H
 #define TAP_H
 
+#include <string.h>
+
 #include "layer.h"
 
 struct tap {
     struct layer layer;
-    struct packet *first, *last;
+    struct packet_queue queue;
     size_t count;
 };
 
 static inline void tap_keep(struct layer *layer, struct packet *packet)
 {
     struct tap *tap = (struct tap *)layer;
-    packet->next = NULL;
-    if (tap->first == NULL) {
-        tap->first = packet;
-    } else {
-        tap->last->next = packet;
-    }
-    tap->last = packet;
+    packet_queue_add(&tap->queue, packet);
     tap->count += 1;
 }
 
 static inline void tap_init(struct tap *tap)
 {
     static const struct layer_ops ops = {tap_keep, tap_keep, NULL, NULL, 0};
+    memset(tap, 0, sizeof *tap);
     tap->layer.ops = &ops;
-    tap->layer.above = tap->layer.below = NULL;
-    tap->first = tap->last = NULL;
-    tap->count = 0;
 }
 
 static inline struct packet *tap_take(struct tap *tap)
 {
-    struct packet *packet = tap->first;
-    if (packet == NULL) return NULL;
-    tap->first = packet->next;
-    tap->count -= 1;
-    packet->next = NULL;
-    return packet;
+    tap->count -= tap->queue.first != NULL;
+    return packet_queue_take(&tap->queue);
 }
 
 static inline void tap_empty(struct tap *tap)
 {
-    struct packet *packet;
-    while ((packet = tap_take(tap)) != NULL) packet_free(packet);
+    packet_queue_clear(&tap->queue);
+    tap->count = 0;
 }
 
 #endif
