@@ -2,8 +2,8 @@
  * A game's server that sends its players what happens 30 times a second, and disconnects those who cannot keep up. In virtual
  * time, so it takes a moment and prints what 20 seconds look like.
  *
- *   game [LIMIT [PATIENCE]]        LIMIT: packets that may wait for a player, 64 when not given; PATIENCE: milliseconds for
- *                                  which more may, 2000 when not given
+ *   game [LIMIT [PATIENCE [SEED]]]        LIMIT: packets that may wait for a player, 64 when not given; PATIENCE: milliseconds
+ *                                         for which more may, 2000 when not given; SEED: which packets get lost
  *
  * There are four players: one with a good link; one whose link is gone from the fifth second to the eighth; one whose link
  * carries a third of what is sent; one who leaves in the fifth second without a word.
@@ -49,12 +49,12 @@ static void take_tick(void *user, const void *bytes, size_t size)
     if (size == TICK_SIZE && player->now - get_u32(bytes) > player->worst) player->worst = player->now - get_u32(bytes);
 }
 
-static int connect_player(struct player *player, struct packet_pool *pool, int limit, uint32_t patience)
+static int connect_player(struct player *player, struct packet_pool *pool, int limit, uint32_t patience, uint32_t seed)
 {
     if (reliable_init(&player->reliable, 1, pool, take_nothing, NULL) < 0) return -1;
     if (reliable_init(&player->client, 1, pool, take_tick, player) < 0) return -1;
-    bottleneck_init(&player->link, 1, 0);
-    bottleneck_init(&player->client_link, 2, 0);
+    bottleneck_init(&player->link, seed, 0);
+    bottleneck_init(&player->client_link, seed + 1, 0);
     player->link.delay = player->client_link.delay = 20;
     player->link.queue = player->client_link.queue = 200;
     layer_join(&player->reliable.layer, &player->link.layer);
@@ -117,16 +117,16 @@ int main(int count, char **arguments)
     static struct player players[PLAYERS];
     struct packet_pool pool;
     int limit = count > 1 ? atoi(arguments[1]) : 64, patience = count > 2 ? atoi(arguments[2]) : 2000, i;
-    uint32_t now, ticks = 0;
+    uint32_t now, ticks = 0, seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
     if (limit < 1 || patience < 0) {
-        fprintf(stderr, "usage: %s [LIMIT [PATIENCE]], in packets and milliseconds\n", arguments[0]);
+        fprintf(stderr, "usage: %s [LIMIT [PATIENCE [SEED]]], in packets and milliseconds\n", arguments[0]);
         return 2;
     }
     packet_pool_init(&pool, 0);
     printf("packets that wait for each player\nsecond");
     for (i = 0; i < PLAYERS; ++i) {
         printf("%8s", names[i]);
-        if (connect_player(&players[i], &pool, limit, (uint32_t)patience) < 0) {
+        if (connect_player(&players[i], &pool, limit, (uint32_t)patience, seed) < 0) {
             fprintf(stderr, "no memory\n");
             return 1;
         }

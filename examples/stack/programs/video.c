@@ -2,11 +2,11 @@
  * Live video over a link that becomes too slow for a while: frames are dropped before they are sent, so that those which are
  * sent arrive soon. In virtual time, so it takes a moment and prints what 20 seconds look like.
  *
- *   video [LIMIT [FIXED]]        LIMIT: packets that may wait, 32 when not given; 0: nothing is dropped, for comparison.
- *                                FIXED: anything, and the encoder keeps its rate
+ *   video [LIMIT [fixed [SEED]]]        LIMIT: packets that may wait, 32 when not given; 0: nothing is dropped, for comparison.
+ *                                       fixed: the encoder keeps its rate. SEED: which packets get lost
  *
  * The video has 30 frames a second and 150 KB/s: a key frame every two seconds, and between them frames that the following ones
- * need and frames that none needs, in turn. The link carries 250 KB/s, and 60 KB/s from the third second to the thirteenth.
+ * need and frames that none needs, in turn. The link carries 250 KB/s and loses 1 %; from the third second to the thirteenth 60 KB/s and 5 %.
  *
  * Drops keep the latency down, but what is dropped is seen, and a key frame must follow, which is large. So they are also a word
  * to the encoder to make less: after a second with many it makes a third less, after one with none a tenth more.
@@ -109,13 +109,12 @@ static void end_second(struct camera *camera, struct screen *screen, unsigned se
 }
 
 static int open_end(struct reliable *reliable, struct bottleneck *link, struct packet_pool *pool, reliable_message message,
-                    void *user)
+                    void *user, uint32_t seed)
 {
     if (reliable_init(reliable, 1, pool, message, user) < 0) return -1;
-    bottleneck_init(link, 1, 0);
+    bottleneck_init(link, seed, 0);
     link->delay = 20;
     link->queue = 200;
-    link->loss = 1;
     layer_join(&reliable->layer, &link->layer);
     ikcp_wndsize(reliable->kcp, 32, 256); /* more than the link carries in a round trip would only fill its queue */
     return reliable_mtu(reliable, 1400);
@@ -128,14 +127,14 @@ int main(int count, char **arguments)
     struct packet_pool pool;
     unsigned long dropped = 0;
     int limit = count > 1 ? atoi(arguments[1]) : 32;
-    uint32_t now;
+    uint32_t now, seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
     if (limit < 0 || (limit == 0 && count > 1 && strcmp(arguments[1], "0") != 0)) {
-        fprintf(stderr, "usage: %s [LIMIT [FIXED]], in packets\n", arguments[0]);
+        fprintf(stderr, "usage: %s [LIMIT [fixed [SEED]]], in packets\n", arguments[0]);
         return 2;
     }
     packet_pool_init(&pool, 0);
-    if (open_end(&camera.reliable, &camera.link, &pool, take_nothing, NULL) < 0 ||
-        open_end(&screen.reliable, &screen.link, &pool, take_frame, &screen) < 0) {
+    if (open_end(&camera.reliable, &camera.link, &pool, take_nothing, NULL, seed) < 0 ||
+        open_end(&screen.reliable, &screen.link, &pool, take_frame, &screen, seed) < 0) {
         fprintf(stderr, "no memory\n");
         return 1;
     }
@@ -145,7 +144,10 @@ int main(int count, char **arguments)
     pressure_video_init(&camera.pressure, limit > 0 ? limit : 1 << 30);
     printf("second     KB/s  quality    shown  dropped   broken   waiting  latency ms\n");
     for (now = 0; now < SECONDS * 1000; ++now) {
-        camera.link.bytes_per_second = now >= 3000 && now < 13000 ? 60000 : 250000;
+        int is_bad = now >= 3000 && now < 13000;
+        camera.link.bytes_per_second = is_bad ? 60000 : 250000;
+        camera.link.loss = is_bad ? 5 : 1;
+        screen.link.loss = 1;
         if (now * RATE / 1000 >= camera.number) make_frame(&camera, now);
         screen.now = now;
         layer_update(&camera.reliable.layer, now);

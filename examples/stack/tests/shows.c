@@ -1,14 +1,17 @@
 /* The programs video and game, by what they print: they are expected beside this test. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "check.h"
+#include "random.h"
 
 static char folder[4000];
+static char output[16384]; /* of the program that ran last */
 
-/* What a program prints; its end status is 0. */
-static void run(const char *command, char *output, size_t size)
+/* Its end status is 0. */
+static void run(const char *command)
 {
     char line[4096];
     size_t length = 0;
@@ -18,7 +21,7 @@ static void run(const char *command, char *output, size_t size)
     pipe = popen(line, "r");
     CHECK(pipe != NULL);
     if (pipe != NULL) {
-        length = fread(output, 1, size - 1, pipe);
+        length = fread(output, 1, sizeof output - 1, pipe);
         CHECK_INT(pclose(pipe), 0);
     }
     output[length] = 0;
@@ -30,10 +33,9 @@ struct video {
 
 static struct video show(const char *command)
 {
-    static char output[16384];
     struct video video = {0, 0, 1, 0, 0};
     const char *end;
-    run(command, output, sizeof output);
+    run(command);
     end = strstr(output, "\nshown ");
     CHECK(end != NULL);
     if (end != NULL) {
@@ -46,40 +48,86 @@ static struct video show(const char *command)
     return video;
 }
 
-static void test_video(void)
+/* What stands in a second's line of the table, in one of the columns behind it; 0 for a dash. */
+static int entry(int second, int column)
 {
-    struct video adapts = show("video"), drops = show("video 32 fixed"), keeps = show("video 0");
-    CHECK_INT(keeps.dropped, 0);
-    CHECK(drops.dropped > 100 && drops.latency * 2 < keeps.latency);
+    char start[16];
+    const char *at;
+    snprintf(start, sizeof start, "\n%6d ", second);
+    at = strstr(output, start);
+    CHECK(at != NULL);
+    for (; at != NULL && column >= 0; --column) {
+        at += strspn(at, "\n ");
+        at += strcspn(at, " ");
+    }
+    return at != NULL ? atoi(at) : -1;
+}
+
+static void test_video(unsigned seed)
+{
+    enum { DROPPED = 3, LATENCY = 6 };
+    struct video adapts = show("video"), drops, keeps;
+    char command[64];
+    int second, bad = 0, good = 0;
+    snprintf(command, sizeof command, "video 0 fixed %u", seed);
+    keeps = show(command);
+    CHECK(keeps.dropped == 0 && keeps.latency > 5000);
+    snprintf(command, sizeof command, "video 32 fixed %u", seed);
+    drops = show(command);
+    /* 1.4 to 3.1 s with 400 seeds: 32 packets, which take 0.8 s, and what of them is lost and sent again. */
+    CHECK(drops.latency < 4000 && drops.shown > 240);
+    for (second = 0; second < 20; ++second) *(second >= 3 && second < 13 ? &bad : &good) += entry(second, DROPPED);
+    CHECK(bad > 100 && good < 60);
+    CHECK(entry(19, LATENCY) < 500);
     CHECK(adapts.shown > drops.shown + 100 && adapts.latency * 2 < keeps.latency);
 }
 
-static int is_out(const char *output, const char *name)
+/* When a player was disconnected, in seconds; 0: not at all. */
+static double out(const char *name)
 {
     char text[64];
+    const char *at;
     snprintf(text, sizeof text, " s: %s is disconnected", name);
-    return strstr(output, text) != NULL;
+    at = strstr(output, text);
+    if (at == NULL) return 0;
+    while (at > output && at[-1] != '\n') --at;
+    return atof(at);
 }
 
-static void test_game(void)
+/* Milliseconds that a tick took to arrive, at most. */
+static int worst(const char *name)
 {
-    static char output[16384];
-    run("game", output, sizeof output);
-    CHECK(is_out(output, "slow") && is_out(output, "gone"));
-    CHECK(!is_out(output, "good") && !is_out(output, "away"));
-    run("game 64 1000", output, sizeof output);
-    CHECK(is_out(output, "slow") && is_out(output, "gone") && is_out(output, "away"));
-    CHECK(!is_out(output, "good"));
-    run("game 100000", output, sizeof output);
-    CHECK(strstr(output, "disconnected") == NULL && strstr(output, "good: a tick") != NULL);
+    char text[64];
+    const char *at;
+    snprintf(text, sizeof text, "\n%s: a tick took at most ", name);
+    at = strstr(output, text);
+    CHECK(at != NULL);
+    return at != NULL ? atoi(at + strlen(text)) : -1;
+}
+
+static void test_game(unsigned seed)
+{
+    enum { GOOD, AWAY, SLOW, GONE };
+    char command[64];
+    snprintf(command, sizeof command, "game 64 2000 %u", seed);
+    run(command);
+    CHECK(out("slow") > 3 && out("slow") < 12 && out("gone") > 5 && out("gone") < 12);
+    CHECK(out("good") == 0 && worst("good") < 1000 && entry(19, GOOD) < 10);
+    CHECK(out("away") == 0 && worst("away") > 2900 && entry(19, AWAY) < 10);
+    run("game 64 1000");
+    CHECK(out("slow") > 0 && out("gone") > 0 && out("away") > 0 && out("good") == 0);
+    snprintf(command, sizeof command, "game 100000 2000 %u", seed);
+    run(command);
+    CHECK(strstr(output, "disconnected") == NULL);
+    CHECK(entry(19, SLOW) > 300 && entry(19, GONE) > 300); /* 10 seconds behind */
 }
 
 int main(int count, char **arguments)
 {
     const char *end = strrchr(arguments[0], '/');
-    (void)count;
+    unsigned seed = (unsigned)(random_argument(count, arguments) % 1000000);
     snprintf(folder, sizeof folder, "%.*s", end != NULL ? (int)(end + 1 - arguments[0]) : 0, arguments[0]);
-    test_video();
-    test_game();
+    test_video(seed);
+    test_game(seed);
     return check_result();
 }
