@@ -3,21 +3,20 @@
  * large the file is and however slow the network.
  *
  *   file receive PORT PATH                            PORT 0: any, which is printed
- *   file send ADDRESS PORT PATH [RATE [LOSS]]         RATE: as if the link carried so many KB/s; LOSS: percent
+ *   file send HOST PORT PATH [RATE [LOSS]]            RATE: as if the link carried so many KB/s; LOSS: percent
  *
  * For instance, in two shells: file receive 9000 copy, and file send 127.0.0.1 9000 original 500 5. The end status is 0 when
  * all has been received and written.
  *
  * This shows back-pressure and nothing else: who can reach the port can send. Between KCP and UDP belong seal.h and keys.h.
  */
-#include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bottleneck.h"
+#include "clock.h"
 #include "pressure.h"
 #include "reliable.h"
 #include "udp.h"
@@ -41,16 +40,6 @@ struct transfer {
     int most_waiting;
     uint32_t heard;
 };
-
-/* Milliseconds since the first call. */
-static uint32_t now(void)
-{
-    static struct timespec start;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    if (start.tv_sec == 0) start = time;
-    return (uint32_t)((time.tv_sec - start.tv_sec) * 1000 + (time.tv_nsec - start.tv_nsec) / 1000000);
-}
 
 /* The sender hears one message: that all has arrived. */
 static void take_confirmation(void *user, const void *bytes, size_t size)
@@ -89,7 +78,7 @@ static void hear(struct layer *layer, struct packet *packet)
         }
         transfer->udp.connected = 1;
     }
-    transfer->heard = now();
+    transfer->heard = clock_ms();
     layer_up(layer, packet);
 }
 
@@ -99,12 +88,12 @@ static const struct layer_ops peer_ops = {layer_down, hear, NULL, NULL, 0};
 static int open_stack(struct transfer *transfer, reliable_message message)
 {
     if (reliable_init(&transfer->reliable, CONVERSATION, &transfer->pool, message, transfer) < 0) return -1;
-    bottleneck_init(&transfer->link, 1, now());
+    bottleneck_init(&transfer->link, 1, clock_ms());
     transfer->peer.ops = &peer_ops;
     layer_join(&transfer->reliable.layer, &transfer->link.layer);
     layer_join(&transfer->link.layer, &transfer->peer);
     layer_join(&transfer->peer, &transfer->udp.layer);
-    transfer->heard = now();
+    transfer->heard = clock_ms();
     return reliable_mtu(&transfer->reliable, 1400);
 }
 
@@ -134,8 +123,8 @@ static void send_pieces(struct transfer *transfer)
 /* Sends what is due. */
 static void send_due(struct transfer *transfer)
 {
-    if (transfer->udp.connected) reliable_flush(&transfer->reliable, now());
-    layer_update(&transfer->reliable.layer, now());
+    if (transfer->udp.connected) reliable_flush(&transfer->reliable, clock_ms());
+    layer_update(&transfer->reliable.layer, clock_ms());
 }
 
 /* Sends, waits for a packet or for the next time that something is due, and receives. -1 if it is in vain. */
@@ -144,10 +133,10 @@ static int turn(struct transfer *transfer)
     struct pollfd wait = {transfer->udp.fd, POLLIN, 0};
     uint32_t pause;
     send_due(transfer);
-    pause = layer_check(&transfer->reliable.layer, now());
+    pause = layer_check(&transfer->reliable.layer, clock_ms());
     poll(&wait, 1, pause < 1000 ? (int)pause : 1000);
     if (udp_poll(&transfer->udp, 1000) < 0 || transfer->failed || reliable_is_dead(&transfer->reliable)) return -1;
-    return transfer->udp.connected && now() - transfer->heard > SILENCE ? -1 : 0;
+    return transfer->udp.connected && clock_ms() - transfer->heard > SILENCE ? -1 : 0;
 }
 
 static void close_stack(struct transfer *transfer)
@@ -158,10 +147,10 @@ static void close_stack(struct transfer *transfer)
     packet_pool_destroy(&transfer->pool);
 }
 
-static int send_file(struct transfer *transfer, const struct sockaddr_in *to, uint32_t rate, uint32_t loss)
+static int send_file(struct transfer *transfer, const struct sockaddr_storage *to, socklen_t to_size, uint32_t rate, uint32_t loss)
 {
-    uint32_t start = now();
-    if (udp_connect(&transfer->udp, (const struct sockaddr *)to, sizeof *to, &transfer->pool) < 0) return -1;
+    uint32_t start = clock_ms();
+    if (udp_connect(&transfer->udp, (const struct sockaddr *)to, to_size, &transfer->pool) < 0) return -1;
     if (open_stack(transfer, take_confirmation) < 0) return -1;
     transfer->link.bytes_per_second = rate * 1000;
     transfer->link.loss = loss;
@@ -173,7 +162,7 @@ static int send_file(struct transfer *transfer, const struct sockaddr_in *to, ui
     send_due(transfer); /* acknowledges the confirmation */
     for (; transfer->link.queued.first != NULL; send_due(transfer)) poll(NULL, 0, 1); /* which the slow link may have still */
     printf("%s: %llu bytes in %.1f s, at most %d packets waiting, the send window is %lu\n",
-           transfer->is_confirmed ? "received" : "failed", (unsigned long long)transfer->done, (now() - start) / 1000.0,
+           transfer->is_confirmed ? "received" : "failed", (unsigned long long)transfer->done, (clock_ms() - start) / 1000.0,
            transfer->most_waiting, (unsigned long)transfer->reliable.kcp->snd_wnd);
     close_stack(transfer);
     return transfer->is_confirmed ? 0 : 1;
@@ -202,8 +191,8 @@ static int receive_file(struct transfer *transfer, uint16_t port)
     if (!transfer->failed) {
         put_u64(confirmation, transfer->size);
         reliable_send(&transfer->reliable, confirmation, sizeof confirmation);
-        end = now() + FAREWELL;
-        while (turn(transfer) == 0 && ikcp_waitsnd(transfer->reliable.kcp) > 0 && now() < end) continue;
+        end = clock_ms() + FAREWELL;
+        while (turn(transfer) == 0 && ikcp_waitsnd(transfer->reliable.kcp) > 0 && (int32_t)(end - clock_ms()) > 0) continue;
     }
     close_stack(transfer);
     return transfer->failed;
@@ -211,22 +200,20 @@ static int receive_file(struct transfer *transfer, uint16_t port)
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s receive PORT PATH\n       %s send ADDRESS PORT PATH [RATE [LOSS]]\n", name, name);
+    fprintf(stderr, "usage: %s receive PORT PATH\n       %s send HOST PORT PATH [RATE [LOSS]]\n", name, name);
     return 2;
 }
 
 int main(int count, char **arguments)
 {
     static struct transfer transfer;
-    struct sockaddr_in to;
+    struct sockaddr_storage to;
+    socklen_t to_size;
     int result, sends = count >= 5 && strcmp(arguments[1], "send") == 0;
     const char *port = count >= 4 ? arguments[sends ? 3 : 2] : "", *path = count >= 4 ? arguments[sends ? 4 : 3] : "";
     if (!sends && (count != 4 || strcmp(arguments[1], "receive") != 0)) return usage(arguments[0]);
     if (atoi(port) < 0 || atoi(port) > 65535) return usage(arguments[0]);
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_port = htons((uint16_t)atoi(port));
-    if (sends && inet_pton(AF_INET, arguments[2], &to.sin_addr) != 1) return usage(arguments[0]);
+    if (sends && network_find(arguments[2], port, &to, &to_size) != 0) return usage(arguments[0]);
     transfer.file = fopen(path, sends ? "rb" : "wb");
     if (transfer.file == NULL) {
         perror(path);
@@ -241,7 +228,7 @@ int main(int count, char **arguments)
             return 1;
         }
         transfer.size = (uint64_t)size;
-        result = send_file(&transfer, &to, count > 5 ? (uint32_t)atoi(arguments[5]) : 0,
+        result = send_file(&transfer, &to, to_size, count > 5 ? (uint32_t)atoi(arguments[5]) : 0,
                            count > 6 ? (uint32_t)atoi(arguments[6]) : 0);
     } else {
         result = receive_file(&transfer, (uint16_t)atoi(port));

@@ -49,22 +49,35 @@ static void wait_for(const struct udp *udp)
     CHECK_INT(poll(&ready, 1, 5000), 1);
 }
 
+/* Waits for packets: how many have come. */
+static int receive(struct udp *udp, struct packet *packets[UDP_BATCH])
+{
+    int count;
+    if (!udp_has_left(udp)) wait_for(udp);
+    count = udp_receive(udp, packets);
+    CHECK(count > 0);
+    return count;
+}
+
+/* So many packets come, each with this text. */
+static void all_come(struct udp *udp, int wanted, const char *text)
+{
+    struct packet *packets[UDP_BATCH];
+    int i, count;
+    for (; wanted > 0 && (count = receive(udp, packets)) > 0; wanted -= count) {
+        for (i = 0; i < count; ++i) {
+            CHECK(packets[i]->size == strlen(text) && memcmp(packets[i]->data, text, strlen(text)) == 0);
+            packet_free(packets[i]);
+        }
+    }
+    CHECK_INT(wanted, 0);
+}
+
 /* Sends a text. */
 static void send_text(struct udp *udp, const char *text)
 {
     udp_send(udp, packet_from(udp->pool, text, strlen(text)));
     CHECK_INT(udp_flush(udp), 0);
-}
-
-/* One packet comes, with this text. */
-static void comes(struct udp *udp, const char *text)
-{
-    struct packet *packets[UDP_BATCH];
-    int count;
-    wait_for(udp);
-    count = udp_receive(udp, packets);
-    CHECK(count == 1 && packets[0]->size == strlen(text) && memcmp(packets[0]->data, text, strlen(text)) == 0);
-    while (count > 0) packet_free(packets[--count]);
 }
 
 /* Many packets there and back, each with its content and to whom it belongs. */
@@ -119,7 +132,7 @@ static void echo(void)
     CHECK_INT(udp_address(&client, &packets[0]->address, &packets[0]->address_size), 0);
     udp_send(&client, packets[0]);
     udp_flush(&client);
-    comes(&server, "away");
+    all_come(&server, 1, "away");
     close_both(&server, &client, &pool);
 }
 
@@ -156,7 +169,7 @@ static void sizes(void)
     udp_send(&client, packet);
     send_text(&client, "after");
     CHECK(client.failed == 1 && client.error == EMSGSIZE);
-    comes(&server, "after");
+    all_come(&server, 1, "after");
     close_both(&server, &client, &pool);
 }
 
@@ -183,7 +196,7 @@ static void restart(void)
     udp_flush(&client);
     CHECK_INT(udp_bind(&server, (struct sockaddr *)&address, size, &pool), 0);
     send_text(&client, "found");
-    comes(&server, "found");
+    all_come(&server, 1, "found");
     close_both(&server, &client, &pool);
 }
 
@@ -213,9 +226,7 @@ static void full(void)
     CHECK_INT(layer_check(&client.layer, 8), 0);
     CHECK_INT(client.failed, 0);
     for (i = 0; i < 100 && client.waits > 0; ++i) {
-        wait_for(&server);
-        count = udp_receive(&server, packets);
-        while (count > 0) packet_free(packets[--count]);
+        for (count = receive(&server, packets); count > 0;) packet_free(packets[--count]);
         udp_flush(&client);
     }
     CHECK_INT(client.waits, 0);
@@ -272,10 +283,7 @@ static void collect(struct udp *udp, const size_t *sizes, int count)
     struct packet *packets[UDP_BATCH];
     int taken = 0;
     while (taken < count) {
-        int i, came;
-        if (!udp_has_left(udp)) wait_for(udp);
-        came = udp_receive(udp, packets);
-        CHECK(came > 0);
+        int i, came = receive(udp, packets);
         if (came <= 0) return;
         for (i = 0; i < came; ++i, ++taken) {
             CHECK(taken < count && packets[i]->size == sizes[taken] && packets[i]->data[sizes[taken] - 1] == (unsigned char)taken);
@@ -344,10 +352,10 @@ static void several_peers(uint64_t seed)
     struct packet_pool pool;
     struct udp server, clients[3];
     struct sockaddr_storage addresses[3];
-    struct packet *packets[UDP_BATCH];
+    static const char *const texts[3] = {"to 0", "to 1", "to 2"};
     socklen_t size;
     struct random random;
-    int i, j, sent[3] = {0, 0, 0}, came[3] = {0, 0, 0};
+    int i, j, sent[3] = {0, 0, 0};
     packet_pool_init(&pool, 0);
     open_at_loopback(&server, &pool);
     for (i = 0; i < 3; ++i) {
@@ -357,9 +365,9 @@ static void several_peers(uint64_t seed)
     }
     random_seed(&random, seed);
     for (i = 0, j = 0; i < 300; ++i) {
-        struct packet *packet = packet_from(&pool, "012", 4);
+        struct packet *packet;
         if (random_below(&random, 3) == 0) j = (int)random_below(&random, 3);
-        packet->data[3] = (unsigned char)j;
+        packet = packet_from(&pool, texts[j], 4);
         packet->address = addresses[j];
         packet->address_size = size;
         sent[j] += 1;
@@ -367,19 +375,7 @@ static void several_peers(uint64_t seed)
     }
     CHECK_INT(udp_flush(&server), 0);
     for (i = 0; i < 3; ++i) {
-        while (came[i] < sent[i]) {
-            int count;
-            if (!udp_has_left(&clients[i])) wait_for(&clients[i]);
-            count = udp_receive(&clients[i], packets);
-            CHECK(count > 0);
-            if (count <= 0) break;
-            came[i] += count;
-            for (j = 0; j < count; ++j) {
-                CHECK(packets[j]->size == 4 && packets[j]->data[3] == i);
-                packet_free(packets[j]);
-            }
-        }
-        CHECK_INT(came[i], sent[i]);
+        all_come(&clients[i], sent[i], texts[i]);
         udp_close(&clients[i]);
     }
     udp_close(&server);
@@ -419,16 +415,14 @@ static void both_families(void)
         send_text(&six, "6");
     }
     while (heard < 2) {
-        wait_for(&server);
-        count = udp_receive(&server, packets);
-        CHECK(count > 0);
+        count = receive(&server, packets);
         if (count <= 0) break;
         heard += count;
         for (i = 0; i < count; ++i) udp_send(&server, packets[i]);
     }
     udp_flush(&server);
-    comes(&four, "4");
-    if (six.fd >= 0) comes(&six, "6");
+    all_come(&four, 1, "4");
+    if (six.fd >= 0) all_come(&six, 1, "6");
     udp_close(&six);
     close_both(&server, &four, &pool);
 }
@@ -462,9 +456,7 @@ static void answer_came_from_another_address(const struct sockaddr *any, socklen
     }
     for (i = 0; i < ASKED; ++i) CHECK_INT(udp_flush(&clients[i]), 0);
     while (heard < ASKED * EACH) {
-        if (!udp_has_left(&server)) wait_for(&server);
-        count = udp_receive(&server, packets);
-        CHECK(count > 0);
+        count = receive(&server, packets);
         if (count <= 0) break;
         for (i = 0; i < count; ++i) {
             packets[i]->whole = ++heard % 4 == 0;
@@ -474,15 +466,7 @@ static void answer_came_from_another_address(const struct sockaddr *any, socklen
     CHECK_INT(udp_flush(&server), 0);
     CHECK(server.failed == 0 && server.sent == ASKED * EACH);
     for (i = 0; i < ASKED; ++i) {
-        for (heard = 0; heard < EACH;) {
-            if (!udp_has_left(&clients[i])) wait_for(&clients[i]);
-            count = udp_receive(&clients[i], packets);
-            CHECK(count > 0);
-            if (count <= 0) break;
-            heard += count;
-            while (count > 0) packet_free(packets[--count]);
-        }
-        CHECK_INT(heard, EACH);
+        all_come(&clients[i], EACH, "asked");
         udp_close(&clients[i]);
     }
     udp_close(&server);
