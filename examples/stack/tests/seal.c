@@ -7,6 +7,7 @@
 #include "check.h"
 #include "pool.h"
 #include "random.h"
+#include "tap.h"
 #include "timing.h"
 
 #define LARGEST (PACKET_LARGEST - SEAL_OVERHEAD)
@@ -372,50 +373,35 @@ static void keys_at_the_ends(void)
     close_ends(&ends);
 }
 
-/* The layer: a top that counts, and a bottom that keeps the packet. */
-struct end_layer {
-    struct layer layer;
-    struct packet *kept;
-    int heard;
-};
-
-static void keep(struct layer *layer, struct packet *packet)
-{
-    struct end_layer *end = (struct end_layer *)layer;
-    packet_free(end->kept);
-    end->kept = packet;
-    end->heard += 1;
-}
-
-static const struct layer_ops end_ops = {keep, keep, NULL, NULL, 0};
-
 static void as_a_layer(void)
 {
     struct ends ends;
-    struct end_layer above = {{&end_ops, NULL, NULL}, NULL, 0}, below = above;
+    struct tap above, below;
     struct packet *packet;
     open_ends(&ends);
+    tap_init(&above);
+    tap_init(&below);
     layer_join(&above.layer, &ends.client.layer);
     layer_join(&ends.client.layer, &below.layer);
     CHECK_INT(layer_mtu(&above.layer, 1400), 1400 - SEAL_OVERHEAD);
     layer_down(&above.layer, packet_from(&pool, "down", 4));
-    CHECK_INT(below.heard, 1);
-    CHECK_INT(below.kept->size, 4 + SEAL_OVERHEAD);
-    CHECK_INT(opened(&ends.server, below.kept), SEAL_NEWEST);
+    CHECK_INT(below.count, 1);
+    CHECK_INT(below.queue.first->size, 4 + SEAL_OVERHEAD);
+    CHECK_INT(opened(&ends.server, below.queue.first), SEAL_NEWEST);
     packet = sealed(&ends.server, "up", 2);
     layer_up(&below.layer, copy_of(packet));
-    CHECK_INT(above.heard, 1);
-    CHECK(above.kept->size == 2 && memcmp(above.kept->data, "up", 2) == 0);
+    CHECK_INT(above.count, 1);
+    CHECK(above.queue.first->size == 2 && memcmp(above.queue.first->data, "up", 2) == 0);
     layer_up(&below.layer, packet); /* again */
     layer_up(&below.layer, packet_from(&pool, "garbage that is long enough for a tag", 37));
     layer_up(&below.layer, packet_from(&pool, "", 0));
-    CHECK_INT(above.heard, 1);
+    CHECK_INT(above.count, 1);
     CHECK(ends.client.replayed == 1 && ends.client.forged == 2 && ends.client.refused == 0);
     ends.client.sent = SEAL_MOST_PACKETS;
     layer_down(&above.layer, packet_from(&pool, "down", 4));
-    CHECK(below.heard == 1 && ends.client.refused == 1);
-    packet_free(above.kept);
-    packet_free(below.kept);
+    CHECK(below.count == 1 && ends.client.refused == 1);
+    tap_empty(&above);
+    tap_empty(&below);
     close_ends(&ends);
 }
 

@@ -1,6 +1,5 @@
 #include "pair.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -24,7 +23,6 @@ static int open_ends(struct pair *pair, uint64_t seed)
 
 int pair_open(struct pair *pair, uint64_t seed)
 {
-    int kept;
     memset(pair, 0, sizeof *pair);
     pair->client.udp.fd = pair->server.udp.fd = -1;
     pair->relay.near = pair->relay.far = pair->relay.stranger = -1;
@@ -32,9 +30,7 @@ int pair_open(struct pair *pair, uint64_t seed)
     packet_pool_init(&pair->server.pool, 0);
     pair->now = pair->began = 0xffffff00u;
     if (open_ends(pair, seed) == 0) return 0;
-    kept = errno;
     pair_close(pair);
-    errno = kept;
     return -1;
 }
 

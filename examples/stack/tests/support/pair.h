@@ -33,7 +33,7 @@ struct pair {
     uint32_t now, began; /* close to where the clock wraps */
 };
 
-/* 0, or -1 with errno. */
+/* 0 or -1. */
 int pair_open(struct pair *pair, uint64_t seed);
 
 /* Goes on to the next point in time at which something may happen: at least a millisecond, at most 1000. */

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A socket on a loopback port of the kernel's choice, of the given family; its address goes to `address`. -1 with errno. */
+/* A socket on a loopback port of the kernel's choice, of the given family; its address goes to `address`. -1 on failure. */
 static int open_socket(int family, struct sockaddr_storage *address, socklen_t *size)
 {
-    int room = 1 << 20, kept;
+    int room = 1 << 20;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     memset(address, 0, sizeof *address);
@@ -23,9 +23,7 @@ static int open_socket(int family, struct sockaddr_storage *address, socklen_t *
     /* Only the relay is to lose packets, not its buffers; as much as the kernel allows. */
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (bind(fd, (struct sockaddr *)address, *size) == 0 && getsockname(fd, (struct sockaddr *)address, size) == 0) return fd;
-    kept = errno;
     close(fd);
-    errno = kept;
     return -1;
 }
 
@@ -34,12 +32,10 @@ static int open_far(const struct relay *relay)
 {
     struct sockaddr_storage own;
     socklen_t own_size;
-    int kept, fd = open_socket(relay->server.ss_family, &own, &own_size);
+    int fd = open_socket(relay->server.ss_family, &own, &own_size);
     if (fd < 0) return -1;
     if (connect(fd, (const struct sockaddr *)&relay->server, relay->server_size) == 0) return fd;
-    kept = errno;
     close(fd);
-    errno = kept;
     return -1;
 }
 
@@ -47,13 +43,8 @@ int relay_open(struct relay *relay, const struct sockaddr *server, socklen_t ser
 {
     struct sockaddr_storage own;
     socklen_t own_size;
-    int kept;
     memset(relay, 0, sizeof *relay);
     relay->near = relay->far = relay->stranger = -1;
-    if (server_size > sizeof relay->server || (server->sa_family != AF_INET && server->sa_family != AF_INET6)) {
-        errno = EAFNOSUPPORT;
-        return -1;
-    }
     random_seed(&relay->random, seed);
     memcpy(&relay->server, server, server_size);
     relay->server_size = server_size;
@@ -61,9 +52,7 @@ int relay_open(struct relay *relay, const struct sockaddr *server, socklen_t ser
     if (relay->near >= 0) relay->far = open_far(relay);
     if (relay->far >= 0) relay->stranger = open_socket(server->sa_family, &own, &own_size);
     if (relay->stranger >= 0) return 0;
-    kept = errno;
     relay_close(relay);
-    errno = kept;
     return -1;
 }
 
@@ -150,10 +139,7 @@ static int deliver(struct relay *relay, enum relay_direction direction, enum rel
                    size_t size)
 {
     int tries;
-    if (direction == RELAY_TO_CLIENT && relay->client_size == 0) {
-        errno = ENOTCONN;
-        return -1;
-    }
+    if (direction == RELAY_TO_CLIENT && relay->client_size == 0) return -1;
     /* An ICMP error of an earlier packet is told at the next call, which then sends nothing. */
     for (tries = 0; tries < 3; ++tries) {
         ssize_t sent;

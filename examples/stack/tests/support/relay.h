@@ -86,16 +86,16 @@ struct relay {
     struct random random;
 };
 
-/* A relay to a server on loopback, IPv4 or IPv6. 0, or -1 with errno. */
+/* A relay to a server on loopback, IPv4 or IPv6. 0 or -1. */
 int relay_open(struct relay *relay, const struct sockaddr *server, socklen_t server_size, uint64_t seed);
 
 /* Takes in what arrived and sends what is due. How many milliseconds until the next is due, RELAY_IDLE at most. */
 uint32_t relay_poll(struct relay *relay, uint32_t now);
 
-/* From now on the server sees the client at another port; answers to the old one are lost. 0, or -1 with errno. */
+/* From now on the server sees the client at another port; answers to the old one are lost. 0 or -1. */
 int relay_rebind(struct relay *relay);
 
-/* Injects a packet at once. 0, or -1 with errno (ENOTCONN: the client's address is not known yet). */
+/* Injects a packet at once. 0, or -1: perhaps the client's address is not known yet. */
 int relay_inject(struct relay *relay, enum relay_direction direction, enum relay_sender sender, const void *bytes,
                  size_t size);
 
