@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "loopback.h"
 #include "stage.h"
+#include "timing.h"
 
 #define MESSAGES 10  /* of each client on each channel, */
 #define PERIOD 100   /* one in so many milliseconds, */
@@ -239,6 +240,12 @@ static double memory(void)
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Of a clock that goes on while the machine has no time for this process, for what is printed. */
+static uint32_t real_ms(void)
+{
+    return (uint32_t)(uint64_t)(nanoseconds() / 1e6);
+}
+
 /* Serves until the clients report a stage, or for a time. 1 if they did. */
 static int serve(struct server *server, int reports, int stage, uint32_t time)
 {
@@ -288,7 +295,7 @@ int main(int count, char **arguments)
     const char *setting = getenv("CROWD");
     int clients = count > 1 ? atoi(arguments[1]) : setting != NULL ? atoi(setting) : 2000;
     int idle = count > 2 ? atoi(arguments[2]) : 1, orders[2], reports[2], status = -1, unsent = 0, possible;
-    uint32_t began = clock_ms(), stage_began = began;
+    uint32_t began = real_ms(), stage_began = began;
     struct server *server;
     struct server_counts counts;
     double before, cpu;
@@ -339,15 +346,15 @@ int main(int count, char **arguments)
     server_count(server, &counts);
     CHECK_INT(counts.sessions, clients);
     printf("%d clients logged in within %u ms; the server's CPU: %.0f us each; memory: %.1f KB each\n", clients,
-           clock_ms() - stage_began, (stage_cpu() - cpu) / clients, (memory() - before) / 1024 / clients);
+           real_ms() - stage_began, (stage_cpu() - cpu) / clients, (memory() - before) / 1024 / clients);
 
-    stage_began = clock_ms();
+    stage_began = real_ms();
     cpu = stage_cpu();
     CHECK(write(orders[1], "s", 1) == 1);
     CHECK(serve(server, reports[0], ALL_DONE, PATIENCE * 1000));
     printf("%d messages of %d bytes on each of two channels, and their echoes, within %u ms; the server's CPU: %.1f us for "
            "each message and echo\n",
-           clients * MESSAGES, SIZE, clock_ms() - stage_began, (stage_cpu() - cpu) / (clients * MESSAGES * 2.0));
+           clients * MESSAGES, SIZE, real_ms() - stage_began, (stage_cpu() - cpu) / (clients * MESSAGES * 2.0));
     CHECK_INT(unsent, 0);
 
     serve(server, reports[0], NONE, 300); /* what is on its way still */
@@ -364,14 +371,17 @@ int main(int count, char **arguments)
     CHECK(write(orders[1], "q", 1) == 1);
     CHECK(serve(server, reports[0], ALL_LEFT, PATIENCE * 1000));
     CHECK(waitpid(child, &status, 0) == child && status == 0);
-    serve(server, reports[0], NONE, 50);
-    server_count(server, &counts);
+    stage_began = real_ms();
+    do { /* the last words are on their way still */
+        serve(server, -1, NONE, 50);
+        server_count(server, &counts);
+    } while (counts.sessions > 0 && real_ms() - stage_began < PATIENCE * 1000);
     CHECK_INT(counts.sessions, 0);
     CHECK_INT(counts.logins, clients);
     CHECK(counts.packets <= 4);
     server_close(server);
     close(orders[1]);
     close(reports[0]);
-    printf("%u ms in all\n", clock_ms() - began);
+    printf("%u ms in all\n", real_ms() - began);
     return check_result();
 }

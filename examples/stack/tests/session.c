@@ -392,6 +392,12 @@ CONDITION(server_closed, stage->closes > 0)
 
 CONDITION(two_closes, stage->clients[0].closes == 2)
 
+/* Where UDP was heard last, TCP is given up before it, and does not come back. */
+static int is_silence(enum session_end end)
+{
+    return end == SESSION_SILENT || end == SESSION_CUT;
+}
+
 /* One side hangs, with its connections open. */
 static void silent(void)
 {
@@ -405,14 +411,14 @@ static void silent(void)
     client->is_frozen = 1;
     CHECK(stage_run(&stage, 5000, server_closed));
     CHECK_INT(stage.closes, 1);
-    CHECK_INT(stage.end, SESSION_SILENT);
+    CHECK(is_silence(stage.end));
     CHECK_INT(stage_counts(&stage).sessions, 0);
     client->is_frozen = 0;
     CHECK(stage_run(&stage, 20000, two_opens));
     stage.is_frozen = 1;
     CHECK(stage_run(&stage, 5000, two_closes));
     CHECK_INT(client->closes, 2);
-    CHECK_INT(client->end, SESSION_SILENT);
+    CHECK(is_silence(client->end));
     stage.is_frozen = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK_INT(client->opens, 3);
