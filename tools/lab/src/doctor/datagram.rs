@@ -17,32 +17,55 @@ pub struct Datagram<'a> {
     pub fragmented: bool,
 }
 
-/// How many bytes come before the IP header or the type that says what follows, by link type.
-fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
-    let cooked = |kind: usize, header: usize| {
-        let kind = u16::from_be_bytes(bytes.get(kind..kind + 2)?.try_into().ok()?);
-        Some(LaxSlicedPacket::from_ether_type(
-            EtherType(kind),
-            bytes.get(header..)?,
-        ))
-    };
-    match link {
-        // Ethernet
-        1 => LaxSlicedPacket::from_ethernet(bytes).ok(),
+/// What comes before IP in a frame.
+enum Start {
+    Ethernet,
+    /// So many bytes, after which the version of IP says what follows.
+    Ip(usize),
+    /// A type that says what follows, and so many bytes in all.
+    Cooked {
+        kind: usize,
+        header: usize,
+    },
+}
+
+fn start(link: i32) -> Option<Start> {
+    Some(match link {
+        1 => Start::Ethernet,
         // The loopback of BSD: a family in four bytes of either order, which the version of IP says better.
-        0 | 108 => LaxSlicedPacket::from_ip(bytes.get(4..)?).ok(),
+        0 | 108 => Start::Ip(4),
         // Bare IP, by the numbers that systems gave it
-        12 | 14 | 101 | 228 | 229 => LaxSlicedPacket::from_ip(bytes).ok(),
+        12 | 14 | 101 | 228 | 229 => Start::Ip(0),
         // Linux cooked, both versions
-        113 => cooked(14, 16),
-        276 => cooked(0, 20),
-        _ => None,
-    }
+        113 => Start::Cooked {
+            kind: 14,
+            header: 16,
+        },
+        276 => Start::Cooked {
+            kind: 0,
+            header: 20,
+        },
+        _ => return None,
+    })
 }
 
 /// Whether frames of this link type can be read.
 pub fn is_known(link: i32) -> bool {
-    matches!(link, 0 | 1 | 12 | 14 | 101 | 108 | 113 | 228 | 229 | 276)
+    start(link).is_some()
+}
+
+fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    match start(link)? {
+        Start::Ethernet => LaxSlicedPacket::from_ethernet(bytes).ok(),
+        Start::Ip(header) => LaxSlicedPacket::from_ip(bytes.get(header..)?).ok(),
+        Start::Cooked { kind, header } => {
+            let kind = u16::from_be_bytes(bytes.get(kind..kind + 2)?.try_into().ok()?);
+            Some(LaxSlicedPacket::from_ether_type(
+                EtherType(kind),
+                bytes.get(header..)?,
+            ))
+        }
+    }
 }
 
 /// The datagram of a frame, if it has one.
