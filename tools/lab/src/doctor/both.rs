@@ -194,25 +194,25 @@ fn clock(forth: &[(Time, Time)], back: &[(Time, Time)]) -> Option<Clock> {
     })
 }
 
-/// The sides of the second capture's conversation that are those of the first: NAT may have given them other addresses.
-fn sides(one: &Found, other: &Found) -> Option<([usize; 2], usize)> {
+/// Of each side, the packets that are in both captures.
+type Pairs = [Vec<(usize, usize)>; 2];
+
+/// The sides of the second capture's conversation that are those of the first, with what they have in common: NAT may have given them other
+/// addresses.
+fn sides(one: &Found, other: &Found) -> Option<([usize; 2], Pairs)> {
     [[0, 1], [1, 0]]
         .into_iter()
-        .map(|sides| {
-            let count = |side: usize| matches(&one.passed[side], &other.passed[sides[side]]).len();
-            (
-                sides,
-                count(0).min(1) * count(1).min(1) * (count(0) + count(1)),
-            )
+        .map(|same| {
+            let pairs = [0, 1].map(|side| matches(&one.passed[side], &other.passed[same[side]]));
+            (same, pairs)
         })
-        .filter(|(_, count)| *count > 0)
-        .max_by_key(|(_, count)| *count)
+        .filter(|(_, pairs)| pairs.iter().all(|side| !side.is_empty()))
+        .max_by_key(|(_, pairs)| pairs[0].len() + pairs[1].len())
 }
 
 /// What two captures tell of a conversation that is in both, and which sides are the same; `None` where they were made at one place.
 pub fn compare(one: &Found, other: &Found) -> Option<(Both, [usize; 2])> {
-    let (same, _) = sides(one, other)?;
-    let pairs = [0, 1].map(|side| matches(&one.passed[side], &other.passed[same[side]]));
+    let (same, pairs) = sides(one, other)?;
     let apart = [0, 1].map(|side| -> Vec<(Time, Time)> {
         let of = |(first, second): &(usize, usize)| {
             let at = one.passed[side][*first].at;
@@ -332,31 +332,23 @@ pub fn correct(way: &Way, sender: &Sender, resends: &mut [Resend]) {
 #[cfg(test)]
 mod tests {
     use super::super::flows::Flows;
-    use super::super::matrix::LINK;
+    use super::super::matrix::{self, LINK};
     use super::super::{Diagnosis, capture, of_both_ends, read_bytes};
     use super::*;
-    use crate::endpoint::{KcpPair, Mode};
-    use crate::link::{Config, Fate};
+    use crate::link::Fate;
     use crate::session::{CLIENT, SERVER};
-    use crate::testing;
     use crate::trace::{self, Stream, Trace};
 
     const OFFSET: Time = 3_456_789;
     const DRIFT: f64 = 80e-6;
 
-    fn session(mode: &str, link: Config) -> Trace {
-        seeded(mode, link, 1)
-    }
-
-    fn seeded(mode: &str, link: Config, seed: u64) -> Trace {
-        let mode: Mode = mode.parse().unwrap();
-        let pair = KcpPair::new(testing::library(), &mode, 256, link, seed, 0, [0, 3_000]).unwrap();
+    fn session(mode: &str, seed: u64) -> Trace {
         let stream = Stream {
             size: 500,
             every: 20_000,
             messages: 1_500,
         };
-        trace::record(pair, &mode, stream).unwrap()
+        matrix::session(mode, LINK, seed, stream)
     }
 
     /// What passes an end, in the server's case by a clock that is ahead and gains, and with the port that a NAT gave the client.
@@ -389,7 +381,7 @@ mod tests {
 
     #[test]
     fn captures_of_both_ends_tell_clocks_losses_and_delays() {
-        let trace = session("turbo", LINK);
+        let trace = session("turbo", 1);
         let files = [captured(&trace, CLIENT), captured(&trace, SERVER)];
         for swapped in [false, true] {
             let order = if swapped { [1, 0] } else { [0, 1] };
@@ -428,7 +420,7 @@ mod tests {
     #[test]
     fn captures_of_both_ends_tell_for_each_resend_whether_it_was_needed() {
         for mode in ["default", "turbo", "1,40,2,1"] {
-            let trace = session(mode, LINK);
+            let trace = session(mode, 1);
             let files = [captured(&trace, CLIENT), captured(&trace, SERVER)];
             let diagnosis = examine([&files[0], &files[1]]).unwrap();
             let told: HashMap<(u32, Time), Need> = diagnosis.conversations[0].resends[0]
@@ -453,7 +445,7 @@ mod tests {
     /// Their clients send at the same times, so packets of one are also found in the other. NAT has changed the order of the ports.
     #[test]
     fn sessions_with_one_conv_that_are_alike_are_not_mixed_up() {
-        let traces = [2, 3].map(|seed| seeded("turbo", LINK, seed));
+        let traces = [2, 3].map(|seed| session("turbo", seed));
         let all = [
             (&traces[0], [40_000, 61_001]),
             (&traces[1], [40_001, 61_000]),
@@ -478,7 +470,7 @@ mod tests {
 
     #[test]
     fn captures_of_one_place_or_without_the_conversation_are_refused() {
-        let trace = session("turbo", LINK);
+        let trace = session("turbo", 1);
         let here = captured(&trace, CLIENT);
         assert!(examine([&here, &here]).is_err());
         let nothing = &captured(&trace, SERVER)[..24];

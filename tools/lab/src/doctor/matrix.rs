@@ -38,7 +38,7 @@ struct Score {
     class: usize,
 }
 
-fn session(mode: &str, link: Config, seed: u64, stream: Stream) -> trace::Trace {
+pub fn session(mode: &str, link: Config, seed: u64, stream: Stream) -> trace::Trace {
     let mode: Mode = mode.parse().unwrap();
     let pair = KcpPair::new(testing::library(), &mode, 256, link, seed, 0, [0, 3_000]).unwrap();
     trace::record(pair, &mode, stream).unwrap()
