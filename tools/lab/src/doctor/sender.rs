@@ -848,31 +848,24 @@ impl Sender {
             return;
         }
         if let Some(segment) = self.segments.get_mut(&number)
-            && let Some(sending) = segment
+            && let Some(place) = segment
                 .sendings
-                .iter_mut()
-                .find(|one| one.ts == ts && one.acked.is_none())
+                .iter()
+                .position(|one| one.ts == ts && one.acked.is_none())
         {
+            let sending = &mut segment.sendings[place];
             sending.acked = Some(passed);
             sending.in_order = after(una, sn);
             let sent = sending.at;
-            let first = segment.sendings.first().is_some_and(|one| one.ts == ts);
-            self.note_kept(first.then_some(sent), passed);
-            let Some(segment) = self.segments.get_mut(&number) else {
-                return;
-            };
-            let Some(sending) = segment.sendings.iter_mut().find(|one| one.ts == ts) else {
-                return;
-            };
             self.last_acked = Some(at);
             self.largest_acked = self.largest_acked.max(segment.size);
-            let rtt = at - sending.at;
+            let rtt = at - sent;
             if !sending.hidden && rtt >= 0 {
                 let millis = (rtt / MS).min(60_000) as u32;
                 *self.rtt.entry(millis).or_default() += 1;
                 *self
                     .near
-                    .entry(((passed - sending.at) / MS).clamp(0, 60_000) as u32)
+                    .entry(((passed - sent) / MS).clamp(0, 60_000) as u32)
                     .or_default() += 1;
                 self.estimate = self.estimate.sample(millis as i32);
                 match self.steps.2 {
@@ -892,8 +885,11 @@ impl Sender {
                     &mut self.rtt_curve,
                     &mut self.curve_step[0],
                     &mut self.curve_count[0],
-                    (sending.at, millis),
+                    (sent, millis),
                 );
+            }
+            if place == 0 {
+                self.note_kept(sent, passed);
             }
         }
         self.arrived(number, at, passed);
@@ -903,11 +899,10 @@ impl Sender {
         };
     }
 
-    /// A transmission of which word passes now. If the peer was silent until now, and that has been under way for long: it arrived, and
-    /// its acknowledgement waited.
-    fn note_kept(&mut self, sent: Option<Time>, passed: Time) {
+    /// A first transmission of which word passes now. If the peer was silent until now, and that has been under way for long: it arrived,
+    /// and its acknowledgement waited.
+    fn note_kept(&mut self, sent: Time, passed: Time) {
         if let Some(silence) = &mut self.silence
-            && let Some(sent) = sent
             && passed - silence.to < 100 * MS
             && sent > silence.from
             && silence.to - sent > 200 * MS + 2 * silence.trip
