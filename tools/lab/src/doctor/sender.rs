@@ -293,7 +293,7 @@ pub struct Sender {
     /// How the sender's clock stands to the capture's, ms, and how it jumped.
     clock: Clock,
     pub clock_jumps: Vec<(Time, i64)>,
-    /// The same number with another payload.
+    /// The same number with another payload, or one that goes on beside those of another sender.
     pub conflicts: u64,
     pub first_conflict: Option<Time>,
     /// The numbers began again.
@@ -636,6 +636,7 @@ impl Sender {
     fn goes_on(&mut self, sn: u32) -> bool {
         /// What may have overtaken a restart, or was sent again just before.
         const NEAR: u32 = 1_024;
+        const CLEAR: u64 = 5;
         let Some((since, left, more)) = &mut self.left_at else {
             return false;
         };
@@ -647,9 +648,13 @@ impl Sender {
         if sn >= *left {
             *left = sn + 1;
             *more += 1;
-            if *more == 5 {
-                self.first_conflict.get_or_insert(*since);
-                self.conflicts += 100;
+            match *more {
+                ..CLEAR => {}
+                CLEAR => {
+                    self.first_conflict.get_or_insert(*since);
+                    self.conflicts += CLEAR;
+                }
+                _ => self.conflicts += 1,
             }
         }
         true
