@@ -61,6 +61,13 @@ pub struct Resend {
     pub by_skips: Time,
 }
 
+impl Resend {
+    /// When the transmission before it was sent.
+    pub fn since(&self) -> Time {
+        self.at - Time::from(self.waited) * MS
+    }
+}
+
 /// From how many skips on a segment is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FastResend {
@@ -360,24 +367,19 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
 
 /// The share of segments that were lost for sure, and that share among those whose packet followed a lost one.
 fn data_loss(sender: &Sender, all: &[Resend], unsure: &[usize]) -> (f64, f64) {
-    let sure: Vec<Resend> = all
-        .iter()
-        .enumerate()
-        .filter(|(index, one)| one.need == Need::Lost && unsure.binary_search(index).is_err())
-        .map(|(_, one)| one.clone())
-        .collect();
-    let share = (sure.len() as f64 + 0.5) / (sender.fresh + 1) as f64;
-    let (packets, after) = runs(sender, &sure);
+    let sure = || {
+        let all = all.iter().enumerate();
+        all.filter(|(index, one)| one.need == Need::Lost && unsure.binary_search(index).is_err())
+            .map(|(_, one)| one)
+    };
+    let share = (sure().count() as f64 + 0.5) / (sender.fresh + 1) as f64;
+    let (packets, after) = runs(sender, sure());
     (share, (after as f64 / packets.max(1) as f64).max(share))
 }
 
-/// How often packets were lost, and how often the packet after one that was lost, too.
-pub fn runs(sender: &Sender, resends: &[Resend]) -> (usize, usize) {
-    let lost: BTreeSet<u32> = resends
-        .iter()
-        .filter(|one| one.need == Need::Lost)
-        .map(|one| one.sn)
-        .collect();
+/// How often packets were lost that carried these, and how often the packet after one that was lost, too.
+pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usize, usize) {
+    let lost: BTreeSet<u32> = lost.map(|one| one.sn).collect();
     // Of what was not seen nobody knows which packet it was in. Packets were as full as those that were seen.
     let in_packet = sender.in_packet().max(1);
     let mut packets: Vec<(u64, u64, u64)> = Vec::new();

@@ -512,8 +512,7 @@ impl View<'_> {
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
         let blocked = (self.blocked_by_loss() - spared).max(0);
-        let lost_ones: Vec<Resend> = self.lost().cloned().collect();
-        let (packets, more) = super::causes::runs(sender, &lost_ones);
+        let (packets, more) = super::causes::runs(sender, self.lost());
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
         if packets >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss {
@@ -558,7 +557,7 @@ impl View<'_> {
             let cost = wall(
                 resent_by(Trigger::Timeout)
                     .filter(|one| one.need == Need::AckLost)
-                    .map(|one| (one.at - Time::from(one.waited) * MS, one.at)),
+                    .map(|one| (one.since(), one.at)),
             );
             all.push(self.finding(
                 Kind::AckLoss,
@@ -577,7 +576,7 @@ impl View<'_> {
             .resends
             .iter()
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
-            .filter(|one| !sender.is_kept_waiting(one.at - Time::from(one.waited) * MS, one.at));
+            .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
         let overtaken = sender.reordered >= 5;
         if !sender.lag_known
             && !overtaken
@@ -586,7 +585,7 @@ impl View<'_> {
         {
             all.push(self.finding(
                 Kind::AckLoss,
-                wall(twice.clone().map(|one| (one.at - Time::from(one.waited) * MS, one.at))),
+                wall(twice.clone().map(|one| (one.since(), one.at))),
                 format!(
                     "{} of {}'s segments arrived here and were sent again by timeout: their acknowledgements were lost behind this point, or \
                      came too late for its timeouts",
@@ -600,7 +599,7 @@ impl View<'_> {
         let early = underway
             .clone()
             .filter(|one| one.trigger == Trigger::Timeout)
-            .filter(|one| !sender.is_kept_waiting(one.at - Time::from(one.waited) * MS, one.at))
+            .filter(|one| !sender.is_kept_waiting(one.since(), one.at))
             .count() as u64;
         let sent = sender.fresh + sender.resends;
         // Where nothing waits for room, a needless resend delays nothing.
