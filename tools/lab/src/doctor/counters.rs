@@ -8,12 +8,16 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
+use super::findings::{Finding, Kind, rank};
+use super::report;
+use super::sender::MS;
+
 /// A line that is longer is none.
 const LONGEST: u64 = 1 << 16;
 const MOST_CONNECTIONS: usize = 4_096;
 
-/// No number is larger, so that sums and hundredfolds stay within 64 bits whatever a file says.
-const MOST: i64 = 1 << 53;
+/// No number is larger, so that differences in microseconds stay within 64 bits whatever a file says.
+const MOST: i64 = 1 << 50;
 
 type Line = Map<String, Value>;
 
@@ -87,31 +91,47 @@ impl Connection {
             .sum()
     }
 
-    /// What held it up, with its cost in ms, and what to change.
-    fn findings(&self) -> Vec<(&'static str, i64, String, &'static str)> {
+    /// What held it up.
+    fn findings(&self) -> Vec<Finding> {
         let mut all = Vec::new();
+        let mut find = |kind, cost: i64, what, change: &str| {
+            all.push(Finding {
+                kind,
+                side: 0,
+                cost: cost * MS,
+                what,
+                change: change.to_string(),
+                gain: None,
+            });
+        };
         let time = self.grew("time").max(1);
         let share = |cost: i64| cost * 100 / time;
         let [peer, own, control] =
             ["peer", "window", "control"].map(|by| self.grew(&format!("limited_by_{by}")));
         let (least, most) = self.rmt_wnd;
         if peer > 0 && least * 4 < most * 3 {
-            all.push((
-                "not-reading",
+            find(
+                Kind::NotReading,
                 peer,
-                format!("segments waited for the peer's window for {} % of the time, and it shrank to {least} of {most}: the peer did not read", share(peer)),
+                format!(
+                    "segments waited for the peer's window for {} % of the time, and it shrank to {least} of {most}: the peer did not read",
+                    share(peer)
+                ),
                 "at the peer: call ikcp_recv until it returns a negative number, after each ikcp_input and ikcp_update",
-            ));
+            );
         } else if peer > 0 {
-            all.push((
-                "peer-window",
+            find(
+                Kind::PeerWindow,
                 peer,
-                format!("segments waited for the peer's receive window of {most} for {} % of the time", share(peer)),
+                format!(
+                    "segments waited for the peer's receive window of {most} for {} % of the time",
+                    share(peer)
+                ),
                 "at the peer: a larger receive window (ikcp_wndsize), at least bytes per second * RTT / mss",
-            ));
+            );
         }
-        all.push((
-            "own-window",
+        find(
+            Kind::OwnWindow,
             own,
             format!(
                 "segments waited for the send window of {} for {} % of the time",
@@ -119,25 +139,26 @@ impl Connection {
                 share(own)
             ),
             "a larger send window (ikcp_wndsize), at least bytes per second * RTT / mss",
-        ));
-        all.push((
-            "congestion-window",
+        );
+        find(
+            Kind::CongestionWindow,
             control,
-            format!("segments waited for the congestion window for {} % of the time", share(control)),
+            format!(
+                "segments waited for the congestion window for {} % of the time",
+                share(control)
+            ),
             "nc = 1 in ikcp_nodelay, or a congestion control that does not take each loss for a full link (ikcpx_bbr)",
-        ));
+        );
         let silent = self.set("ms") - self.heard;
         if silent > 2_000 && self.set("in_flight") > 0 {
-            all.push((
-                "peer-silent",
+            find(
+                Kind::PeerSilent,
                 silent,
                 "segments are in flight, and nothing comes back any more".to_string(),
                 "the peer is gone, or the way back is cut: look at the peer",
-            ));
+            );
         }
-        all.retain(|one| one.1 >= 10);
-        all.sort_by_key(|one| std::cmp::Reverse(one.1));
-        all
+        rank(all)
     }
 
     /// What counters tell without a time that it cost.
@@ -280,10 +301,7 @@ pub fn run(path: &Path, as_json: bool) -> Result<()> {
         if findings.is_empty() {
             println!("Nothing that costs 10 ms or more was counted.");
         }
-        for (number, (name, cost, what, change)) in findings.iter().enumerate() {
-            println!("{}. {cost} ms: {what} [{name}]", number + 1);
-            println!("   Change: {change}");
-        }
+        report::findings(&findings);
     }
     Ok(())
 }
@@ -294,8 +312,8 @@ fn value(connections: &BTreeMap<u64, Connection>, bad: u64) -> Value {
         .map(|(conv, one)| {
             let findings: Vec<Value> = one
                 .findings()
-                .into_iter()
-                .map(|(name, cost, what, change)| json!({"kind": name, "cost_ms": cost, "what": what, "change": change}))
+                .iter()
+                .map(|one| json!({"kind": one.kind.name(), "cost_ms": one.cost / MS, "what": one.what, "change": one.change}))
                 .collect();
             json!({
                 "conv": conv,
@@ -327,7 +345,8 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<&'static str> {
         let (connections, _) = read(text.as_bytes()).unwrap();
-        connections[&7].findings().iter().map(|one| one.0).collect()
+        let findings = connections[&7].findings();
+        findings.iter().map(|one| one.kind.name()).collect()
     }
 
     #[test]

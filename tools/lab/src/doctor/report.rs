@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::both::Way;
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
-use super::findings::ack_loss;
+use super::findings::{Finding, ack_loss};
+use super::flows::Ends;
 use super::sender::{MS, Sender, Time, percentile};
 use super::{Diagnosis, Judged, flushes, names};
 use crate::table::Table;
@@ -185,7 +186,12 @@ fn conversation(judged: &Judged, every_resend: bool) {
     if judged.findings.is_empty() {
         println!("Nothing that costs 10 ms or more was found.");
     }
-    for (number, finding) in judged.findings.iter().enumerate() {
+    findings(&judged.findings);
+}
+
+/// What was found, ranked.
+pub fn findings(all: &[Finding]) {
+    for (number, finding) in all.iter().enumerate() {
         println!(
             "{}. {} ms: {} [{}]",
             number + 1,
@@ -302,24 +308,16 @@ fn need(need: Need) -> &'static str {
 
 pub fn value(diagnosis: &Diagnosis) -> Value {
     let conversations: Vec<Value> = diagnosis.conversations.iter().map(one).collect();
-    let encrypted: Vec<Value> = diagnosis
-        .beside
-        .noise
-        .iter()
-        .map(|(ends, datagrams)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams}))
-        .collect();
-    let sessions: Vec<Value> = diagnosis
-        .beside
-        .sessions
-        .iter()
-        .map(|(ends, datagrams)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams}))
-        .collect();
+    let flows = |all: &[(Ends, u64)]| -> Vec<Value> {
+        let one = |(ends, datagrams): &(Ends, u64)| json!({"ends": ends.map(|end| end.to_string()), "datagrams": datagrams});
+        all.iter().map(one).collect()
+    };
     json!({
         "frames": diagnosis.reading.frames,
         "damage": diagnosis.reading.damage,
         "datagrams": diagnosis.beside.datagrams,
-        "encrypted": encrypted,
-        "stack_sessions": sessions,
+        "encrypted": flows(&diagnosis.beside.noise),
+        "stack_sessions": flows(&diagnosis.beside.sessions),
         "other_flows": diagnosis.beside.other,
         "left_out": diagnosis.beside.left_out,
         "cut": diagnosis.beside.cut,
