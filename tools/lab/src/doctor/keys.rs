@@ -58,17 +58,22 @@ impl FromStr for Key {
     }
 }
 
+/// The bytes that two hexadecimal digits each say.
+pub fn hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_bytes().as_chunks() else {
+        return None;
+    };
+    let one = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.iter().map(one).collect()
+}
+
 impl Key {
     fn from_hex(digits: &str) -> Result<Key> {
         ensure!(
-            digits.is_ascii() && [32, 48, 64].contains(&digits.len()),
+            [32, 48, 64].contains(&digits.len()),
             "expected 32, 48 or 64 hexadecimal digits"
         );
-        let bytes = (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16))
-            .collect::<Result<Vec<u8>, _>>()
-            .context("expected hexadecimal digits")?;
+        let bytes = hex(digits).context("expected hexadecimal digits")?;
         Ok(Key { bytes })
     }
 

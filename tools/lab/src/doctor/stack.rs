@@ -20,6 +20,7 @@ use chacha20poly1305::aead::AeadInPlace;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 
 use super::flows::Ends;
+use super::keys::hex;
 
 /// Id and key.
 const LINK: usize = 8;
@@ -97,16 +98,8 @@ fn counter(payload: &[u8]) -> Option<(usize, u64)> {
 }
 
 fn bytes<const SIZE: usize>(digits: &str) -> Result<[u8; SIZE]> {
-    ensure!(
-        digits.is_ascii() && digits.len() == 2 * SIZE,
-        "expected {} hexadecimal digits",
-        2 * SIZE
-    );
-    let mut all = [0; SIZE];
-    for (at, byte) in all.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16)?;
-    }
-    Ok(all)
+    let bytes = hex(digits).and_then(|bytes| bytes.try_into().ok());
+    bytes.with_context(|| format!("expected {} hexadecimal digits", 2 * SIZE))
 }
 
 /// What `crypto_kdf_derive_from_key` makes of a key when it is renewed.
