@@ -210,6 +210,39 @@ fn sides(one: &Found, other: &Found) -> Option<([usize; 2], Pairs)> {
         .max_by_key(|(_, pairs)| pairs[0].len() + pairs[1].len())
 }
 
+/// What became of packets that were sent and that came at these times. `pairs` says which are the same, `span` when both captures ran.
+fn way(sent: &[Time], came: &[Time], pairs: &[(usize, usize)], (from, to): (Time, Time)) -> Way {
+    let mut way = Way {
+        arrived: vec![None; sent.len()],
+        ..Way::default()
+    };
+    let mut latest = Time::MIN;
+    let mut seen = HashSet::new();
+    let mut longest = 0;
+    for &(first, second) in pairs {
+        let (sent, came) = (sent[first], came[second]);
+        way.arrived[first] = Some(came);
+        way.delays.push(came - sent);
+        way.overtaken += u64::from(came < latest);
+        latest = latest.max(came);
+        longest = longest.max(came - sent);
+        seen.insert(second);
+    }
+    way.delays.sort_unstable();
+    for (at, arrived) in sent.iter().zip(&way.arrived) {
+        if *at >= from && at + longest <= to {
+            way.sent += 1;
+            way.lost += u64::from(arrived.is_none());
+        }
+    }
+    let unseen = came
+        .iter()
+        .enumerate()
+        .filter(|(place, at)| !seen.contains(place) && **at >= from + longest && **at <= to);
+    way.unseen = unseen.count() as u64;
+    way
+}
+
 /// What two captures tell of a conversation that is in both, and which sides are the same; `None` where they were made at one place.
 pub fn compare(one: &Found, other: &Found) -> Option<(Both, [usize; 2])> {
     let (same, pairs) = sides(one, other)?;
@@ -227,60 +260,21 @@ pub fn compare(one: &Found, other: &Found) -> Option<(Both, [usize; 2])> {
     }
     let first_at = usize::from(trip < 0.0);
     let clock = clock(&apart[first_at], &apart[1 - first_at])?;
+    // Both by the first capture's clock.
+    let from = one.span.0.max(clock.convert(other.span.0));
+    let to = one.span.1.min(clock.convert(other.span.1));
     let ways = [0, 1].map(|side| {
-        let at_sender = side == first_at;
-        let (sent, came) = match at_sender {
-            true => (&one.passed[side], &other.passed[same[side]]),
-            false => (&other.passed[same[side]], &one.passed[side]),
-        };
-        let pairs: Vec<(usize, usize)> = match at_sender {
-            true => pairs[side].clone(),
-            false => pairs[side]
-                .iter()
-                .map(|(one, other)| (*other, *one))
-                .collect(),
-        };
-        // Both by the first capture's clock.
-        let sent_at = |index: usize| match at_sender {
-            true => sent[index].at,
-            false => clock.convert(sent[index].at),
-        };
-        let came_at = |index: usize| match at_sender {
-            true => clock.convert(came[index].at),
-            false => came[index].at,
-        };
-        let (here, there) = (
-            (one.span.0, one.span.1),
-            (clock.convert(other.span.0), clock.convert(other.span.1)),
-        );
-        let (from, to) = (here.0.max(there.0), here.1.min(there.1));
-        let mut way = Way {
-            arrived: vec![None; sent.len()],
-            ..Way::default()
-        };
-        let mut latest = Time::MIN;
-        let mut seen = HashSet::new();
-        let mut longest = 0;
-        for (first, second) in &pairs {
-            let (sent, came) = (sent_at(*first), came_at(*second));
-            way.arrived[*first] = Some(came);
-            way.delays.push(came - sent);
-            way.overtaken += u64::from(came < latest);
-            latest = latest.max(came);
-            longest = longest.max(came - sent);
-            seen.insert(*second);
+        let here: Vec<Time> = one.passed[side].iter().map(|one| one.at).collect();
+        let there = other.passed[same[side]].iter();
+        let there: Vec<Time> = there.map(|one| clock.convert(one.at)).collect();
+        match side == first_at {
+            true => way(&here, &there, &pairs[side], (from, to)),
+            false => {
+                let swapped = |(one, other): &(usize, usize)| (*other, *one);
+                let pairs: Vec<_> = pairs[side].iter().map(swapped).collect();
+                way(&there, &here, &pairs, (from, to))
+            }
         }
-        way.delays.sort_unstable();
-        let both_ran = |at: Time| at >= from && at + longest <= to;
-        for index in (0..sent.len()).filter(|index| both_ran(sent_at(*index))) {
-            way.sent += 1;
-            way.lost += u64::from(way.arrived[index].is_none());
-        }
-        let unseen = (0..came.len()).filter(|index| !seen.contains(index));
-        way.unseen = unseen
-            .filter(|index| came_at(*index) >= from + longest && came_at(*index) <= to)
-            .count() as u64;
-        way
     });
     Some((
         Both {
