@@ -193,6 +193,15 @@ impl View<'_> {
         all
     }
 
+    fn fills_peer_window(&self) -> bool {
+        self.sender.at_peer_window > self.sender.busy / 10
+    }
+
+    fn fills_congestion_window(&self) -> bool {
+        self.settings.keeps_congestion_window
+            && self.sender.window_model.full > self.sender.busy / 10
+    }
+
     fn windows(&self) -> Vec<Finding> {
         let mut all = Vec::new();
         let sender = self.sender;
@@ -228,7 +237,7 @@ impl View<'_> {
         let lost = self.lost().count();
         let most = self.settings.most_in_flight;
         let full = sender.at_peer_window;
-        if full > sender.busy / 10 {
+        if self.fills_peer_window() {
             all.push(self.finding(
                 Kind::PeerWindow,
                 full,
@@ -244,7 +253,7 @@ impl View<'_> {
             return all;
         }
         let model = &sender.window_model;
-        if self.settings.keeps_congestion_window && model.full > sender.busy / 10 && most >= 4 {
+        if self.fills_congestion_window() && most >= 4 {
             all.push(self.finding(
                 Kind::CongestionWindow,
                 model.full,
@@ -323,12 +332,12 @@ impl View<'_> {
         // Full segments of messages that have one only, where no window makes several wait for room.
         let free = sender.most_fragments == 1
             && sender.at_peer_window + sender.at_shrunk_window < sender.busy / 10
-            && !(self.settings.keeps_congestion_window
-                && sender.window_model.full > sender.busy / 10)
+            && !self.fills_congestion_window()
             && self.settings.share_at_most < 0.3;
         let gaps: u64 = sender.ts_gaps.values().sum();
-        let batched = several(sender.small, sender.small_flushes)
-            || (free && several(sender.fresh, gaps + 1));
+        let flushes = gaps + 1;
+        let batched =
+            several(sender.small, sender.small_flushes) || (free && several(sender.fresh, flushes));
         // A grid may also be the clock of the program's messages. It is that of flushes where messages shared one, or where segments
         // were sent again on it and at no other time.
         let on_grid = |period: u32| {
@@ -347,7 +356,6 @@ impl View<'_> {
             waits.dedup();
             fits.len() >= 8 && fits.len() * 10 >= self.resends.len() * 9 && waits.len() >= 3
         };
-        let flushes = gaps + 1;
         // Gaps of one period and of several, without any between: the program's messages would fall on other times, too. On the usual
         // interval of 10 ms, messages at the program's own pace look like that as well.
         let in_steps = |period: u32| {
@@ -604,7 +612,7 @@ impl View<'_> {
         let sent = sender.fresh + sender.resends;
         // Where nothing waits for room, a needless resend delays nothing.
         let limited = (self.settings.share_at_most > 0.3 && self.settings.most_in_flight >= 16)
-            || sender.at_peer_window > sender.busy / 10;
+            || self.fills_peer_window();
         if early >= FEW && early * 30 > sent && limited {
             all.push(self.finding(
                 Kind::EarlyTimeouts,
@@ -736,17 +744,12 @@ impl View<'_> {
             }
         };
         let overlaps = |(from, to): (Time, Time)| {
-            let shut = self
-                .sender
-                .closed
-                .iter()
-                .any(|one| one.from < to && from < one.to);
             let jump = self
                 .sender
                 .clock_jumps
                 .iter()
                 .any(|(at, _)| from <= *at && *at <= to + 1_000 * MS);
-            shut || jump
+            self.sender.is_shut_out(from, to) || jump
         };
         let idle: Time = self
             .sender

@@ -1105,11 +1105,15 @@ impl Sender {
         (self.fresh + packets * 9 / 10) / packets
     }
 
-    /// The peer's window was shut at some time in this span, or one of the ends stood still, until it had been heard again.
+    /// The peer's window was shut at some time in this span.
+    pub fn is_shut_out(&self, from: Time, to: Time) -> bool {
+        self.closed.iter().any(|one| one.from < to && from < one.to)
+    }
+
+    /// So it was, or one of the ends stood still, until it had been heard again.
     pub fn is_kept_waiting(&self, from: Time, to: Time) -> bool {
-        let shut = |one: &Closed| one.from < to && from < one.to;
         let since = from - 500 * MS;
-        self.still(since, to) > 0 || self.closed.iter().any(shut)
+        self.still(since, to) > 0 || self.is_shut_out(from, to)
     }
 
     /// How long of this one of the ends stood still.
