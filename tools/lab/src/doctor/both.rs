@@ -211,20 +211,27 @@ fn sides(one: &Found, other: &Found) -> Option<([usize; 2], Pairs)> {
 }
 
 /// What became of packets that were sent and that came at these times. `pairs` says which are the same, `span` when both captures ran.
-fn way(sent: &[Time], came: &[Time], pairs: &[(usize, usize)], (from, to): (Time, Time)) -> Way {
+fn way(
+    sent: &[Time],
+    came: &[Time],
+    mut pairs: Vec<(usize, usize)>,
+    (from, to): (Time, Time),
+) -> Way {
     let mut way = Way {
         arrived: vec![None; sent.len()],
         ..Way::default()
     };
+    // In the order of their arrival.
+    pairs.sort_unstable_by_key(|pair| pair.1);
     let mut latest = Time::MIN;
     let mut seen = HashSet::new();
     let mut longest = 0;
-    for &(first, second) in pairs {
+    for (first, second) in pairs {
         let (sent, came) = (sent[first], came[second]);
         way.arrived[first] = Some(came);
         way.delays.push(came - sent);
-        way.overtaken += u64::from(came < latest);
-        latest = latest.max(came);
+        way.overtaken += u64::from(sent < latest);
+        latest = latest.max(sent);
         longest = longest.max(came - sent);
         seen.insert(second);
     }
@@ -268,11 +275,11 @@ pub fn compare(one: &Found, other: &Found) -> Option<(Both, [usize; 2])> {
         let there = other.passed[same[side]].iter();
         let there: Vec<Time> = there.map(|one| clock.convert(one.at)).collect();
         match side == first_at {
-            true => way(&here, &there, &pairs[side], (from, to)),
+            true => way(&here, &there, pairs[side].clone(), (from, to)),
             false => {
                 let swapped = |(one, other): &(usize, usize)| (*other, *one);
-                let pairs: Vec<_> = pairs[side].iter().map(swapped).collect();
-                way(&there, &here, &pairs, (from, to))
+                let pairs = pairs[side].iter().map(swapped).collect();
+                way(&there, &here, pairs, (from, to))
             }
         }
     });
@@ -329,20 +336,21 @@ mod tests {
     use super::super::matrix::{self, LINK};
     use super::super::{Diagnosis, capture, of_both_ends, read_bytes};
     use super::*;
-    use crate::link::Fate;
+    use crate::link::{Config, Fate, Micros};
     use crate::session::{CLIENT, SERVER};
     use crate::trace::{self, Stream, Trace};
 
     const OFFSET: Time = 3_456_789;
     const DRIFT: f64 = 80e-6;
 
+    const STREAM: Stream = Stream {
+        size: 500,
+        every: 20_000,
+        messages: 1_500,
+    };
+
     fn session(mode: &str, seed: u64) -> Trace {
-        let stream = Stream {
-            size: 500,
-            every: 20_000,
-            messages: 1_500,
-        };
-        matrix::session(mode, LINK, seed, stream)
+        matrix::session(mode, LINK, seed, STREAM)
     }
 
     /// What passes an end, in the server's case by a clock that is ahead and gains, and with the port that a NAT gave the client.
@@ -408,6 +416,42 @@ mod tests {
                 let off = way.delay(50).unwrap() - took[took.len() / 2] as Time;
                 assert!(off.abs() < 1_000, "{off} us");
             }
+        }
+    }
+
+    /// In one direction those that overtook others were counted instead, in the other one none.
+    #[test]
+    fn packets_that_were_overtaken_are_counted_in_both_directions() {
+        let link = Config {
+            reorder: 0.03,
+            reorder_by: 50_000,
+            ..LINK
+        };
+        let trace = matrix::session("turbo", link, 1, STREAM);
+        let files = [captured(&trace, CLIENT), captured(&trace, SERVER)];
+        let diagnosis = examine([&files[0], &files[1]]).unwrap();
+        let both = diagnosis.conversations[0].found.both.as_ref().unwrap();
+        for side in [CLIENT, SERVER] {
+            let arrived = trace.packets.iter().filter(|one| one.side == side);
+            let mut arrived: Vec<(Micros, Micros)> = arrived
+                .filter_map(|one| match one.fate {
+                    Fate::Arrives(at) => Some((at, one.at)),
+                    Fate::Lost(_) => None,
+                })
+                .collect();
+            arrived.sort_by_key(|one| one.0);
+            let mut latest = 0;
+            let mut overtaken = 0;
+            for (_, sent) in arrived {
+                overtaken += u64::from(sent < latest);
+                latest = latest.max(sent);
+            }
+            let told = both.ways[side].overtaken;
+            assert!(overtaken > 20, "{overtaken}");
+            assert!(
+                told.abs_diff(overtaken) <= 3,
+                "{told} instead of {overtaken}"
+            );
         }
     }
 
