@@ -1,7 +1,7 @@
 //! Captures of the same conversation at both of its ends. A packet that is in both tells of the way between them; one that is only where
 //! it was sent was lost. Their clocks differ: how, the packets of both directions tell, as with NTP.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::causes::{Need, Resend};
 use super::flows::{Found, Passed};
@@ -95,11 +95,94 @@ impl Both {
     }
 }
 
+/// Conversations of two captures that may be the same. Where many have one conv, these are the few pairs that have most packets in common.
+pub fn candidates(one: &[Found], other: &[Found]) -> Vec<(usize, usize)> {
+    fn kept(all: &[Found]) -> Vec<Kept<'_>> {
+        all.iter()
+            .map(|found| (found.conv, &found.passed))
+            .collect()
+    }
+    alike(&kept(one), &kept(other))
+}
+
+/// A conversation's conv, and what passed.
+type Kept<'a> = (u32, &'a [Vec<Passed>; 2]);
+
+fn alike(one: &[Kept], other: &[Kept]) -> Vec<(usize, usize)> {
+    /// So many pairs are all tried.
+    const FEW: usize = 64;
+    /// Those of a conversation that are tried otherwise, by so many of its packets. What is in more conversations tells nothing.
+    const TRIED: usize = 4;
+    const LOOKED_AT: usize = 512;
+    const SHARED: usize = 16;
+    let mut by_conv: BTreeMap<u32, [Vec<usize>; 2]> = BTreeMap::new();
+    for (capture, all) in [one, other].into_iter().enumerate() {
+        for (index, (conv, _)) in all.iter().enumerate() {
+            by_conv.entry(*conv).or_default()[capture].push(index);
+        }
+    }
+    let mut all = Vec::new();
+    for [here, there] in by_conv.into_values() {
+        if here.len() * there.len() <= FEW {
+            let pair = |one: usize| there.iter().map(move |other| (one, *other));
+            all.extend(here.iter().flat_map(|one| pair(*one)));
+            continue;
+        }
+        let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+        for index in there {
+            for print in least(other[index].1, LOOKED_AT) {
+                let places = places.entry(print).or_default();
+                if places.len() <= SHARED {
+                    places.push(index);
+                }
+            }
+        }
+        for index in here {
+            let mut common: BTreeMap<usize, usize> = BTreeMap::new();
+            for print in least(one[index].1, LOOKED_AT) {
+                let places = places.get(&print).filter(|all| all.len() <= SHARED);
+                for place in places.into_iter().flatten() {
+                    *common.entry(*place).or_default() += 1;
+                }
+            }
+            let mut common: Vec<(usize, usize)> = common.into_iter().collect();
+            common.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            all.extend(common.iter().take(TRIED).map(|(place, _)| (index, *place)));
+        }
+    }
+    all
+}
+
+/// The least prints of a conversation: two captures of it have many of them in common, although each lacks some packets.
+fn least(passed: &[Vec<Passed>; 2], count: usize) -> Vec<u64> {
+    let all = passed.iter().flatten();
+    let mut prints: Vec<u64> = all.map(|passed| passed.print).collect();
+    prints.sort_unstable();
+    prints.dedup();
+    prints.truncate(count);
+    prints
+}
+
+/// Numbers in the order of time.
+fn in_time(all: &[Passed]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|index| all[*index].at);
+    order
+}
+
 /// The packets of one direction that are in both captures, by their numbers in each.
 fn matches(one: &[Passed], other: &[Passed]) -> Vec<(usize, usize)> {
-    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, passed) in other.iter().enumerate().rev() {
-        places.entry(passed.print).or_default().push(index);
+    counted_matches(one, other, &mut 0)
+}
+
+/// The same, and how many were looked at.
+fn counted_matches(one: &[Passed], other: &[Passed], work: &mut usize) -> Vec<(usize, usize)> {
+    let mut places: HashMap<u64, VecDeque<usize>> = HashMap::new();
+    for index in in_time(other) {
+        places
+            .entry(other[index].print)
+            .or_default()
+            .push_back(index);
     }
     let mut counts: HashMap<u64, usize> = HashMap::new();
     one.iter()
@@ -108,25 +191,35 @@ fn matches(one: &[Passed], other: &[Passed]) -> Vec<(usize, usize)> {
     let apart: Vec<Time> = one
         .iter()
         .filter(|passed| counts[&passed.print] == 1)
-        .filter_map(|passed| match places.get(&passed.print)?[..] {
-            [index] => Some(other[index].at - passed.at),
-            _ => None,
+        .filter_map(|passed| {
+            let places = places.get(&passed.print)?;
+            (places.len() == 1).then(|| other[places[0]].at - passed.at)
         })
         .collect();
     let (Some(least), Some(most)) = (apart.iter().min(), apart.iter().max()) else {
         return Vec::new();
     };
-    let near = least - 50 * MS..=most + 50 * MS;
+    let (least, most) = (least - 50 * MS, most + 50 * MS);
     let mut all = Vec::new();
-    for (index, passed) in one.iter().enumerate() {
+    for index in in_time(one) {
+        let passed = one[index];
+        *work += 1;
         let Some(waiting) = places.get_mut(&passed.print) else {
             continue;
         };
-        let found = waiting
-            .iter()
-            .rposition(|place| near.contains(&(other[*place].at - passed.at)));
-        if let Some(found) = found {
-            all.push((index, waiting.remove(found)));
+        // What is too early for this one is so for those that follow.
+        while let Some(place) = waiting.front().copied() {
+            *work += 1;
+            let apart = other[place].at - passed.at;
+            if apart <= most {
+                waiting.pop_front();
+            }
+            if apart >= least {
+                if apart <= most {
+                    all.push((index, place));
+                }
+                break;
+            }
         }
     }
     all
@@ -504,6 +597,67 @@ mod tests {
                 assert!(told.abs_diff(lost) < 10, "{port}: {told} instead of {lost}");
             }
         }
+    }
+
+    /// Where all packets are alike, each was compared with all that had not been taken.
+    #[test]
+    fn packets_that_are_alike_are_each_looked_at_a_few_times() {
+        const COUNT: usize = 20_000;
+        let alike = |from: Time| -> Vec<Passed> {
+            let first = Passed { at: from, print: 1 };
+            let others = (0..COUNT as Time).map(|index| Passed {
+                at: from + index * 200 * MS,
+                print: 2,
+            });
+            std::iter::once(first).chain(others).collect()
+        };
+        let mut work = 0;
+        // Some are at no time that any of the others can belong to.
+        let [here, mut there] = [alike(0), alike(70 * MS)];
+        there
+            .iter_mut()
+            .skip(2)
+            .step_by(3)
+            .for_each(|one| one.at += 110 * MS);
+        let all = counted_matches(&here, &there, &mut work);
+        assert!(all.len() > COUNT / 2, "{}", all.len());
+        assert!(all.iter().all(|(one, other)| one == other));
+        assert!(work < 4 * COUNT, "{work}");
+    }
+
+    /// All were compared with all.
+    #[test]
+    fn of_many_conversations_with_one_conv_each_is_compared_with_a_few() {
+        const COUNT: u64 = 1_000;
+        let captured = || -> Vec<[Vec<Passed>; 2]> {
+            (0..COUNT)
+                .map(|session| {
+                    let print = |index: u64| match index {
+                        // Those that all have in common.
+                        ..10 => index,
+                        // Those of neighbours, and its own.
+                        10..20 => 1_000 * (session / 5 + 1) + index,
+                        _ => 1_000_000 * (session + 1) + index,
+                    };
+                    let passed = |index| Passed {
+                        at: index as Time,
+                        print: print(index).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                    };
+                    [
+                        (0..30).map(passed).collect(),
+                        (30..60).map(passed).collect(),
+                    ]
+                })
+                .collect()
+        };
+        let (here, there) = (captured(), captured());
+        fn kept(all: &[[Vec<Passed>; 2]]) -> Vec<Kept<'_>> {
+            all.iter().map(|sides| (7, sides)).collect()
+        }
+        let pairs = alike(&kept(&here), &kept(&there));
+        assert!(pairs.len() <= 4 * COUNT as usize, "{}", pairs.len());
+        let same = pairs.iter().filter(|(one, other)| one == other).count();
+        assert_eq!(same, COUNT as usize);
     }
 
     #[test]

@@ -242,15 +242,10 @@ fn pairs<'a>(
     one: &'a [Found],
     other: &'a [Found],
 ) -> impl Iterator<Item = (usize, usize, Both, [usize; 2])> + 'a {
-    one.iter().enumerate().flat_map(move |(index, found)| {
-        other
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| other.conv == found.conv)
-            .filter_map(move |(place, other)| {
-                let (both, same) = both::compare(found, other)?;
-                Some((index, place, both, same))
-            })
+    let candidates = both::candidates(one, other).into_iter();
+    candidates.filter_map(move |(index, place)| {
+        let (both, same) = both::compare(&one[index], &other[place])?;
+        Some((index, place, both, same))
     })
 }
 
