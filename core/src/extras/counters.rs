@@ -282,7 +282,7 @@ impl Extras {
     }
 
     /// Messages in flight became stubs.
-    pub(super) fn messages_shortened(&self, count: u32) {
+    pub(crate) fn messages_shortened(&self, count: u32) {
         add(&self.counters.stats.messages_shortened, count);
     }
 

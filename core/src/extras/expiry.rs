@@ -150,12 +150,16 @@ impl Kcp<'_> {
     #[inline(never)]
     fn leaves_too_late(&self, segment: Segment<'_>) {
         if let Some((extras, redundancy)) = self.extras().zip(self.redundancy()) {
-            let arrival = self
-                .now()
-                .plus(self.rx_srtt.get().max(0).unsigned_abs() / 2);
-            let shortened = redundancy.stubs.leaves_again(segment, arrival);
+            let shortened = redundancy
+                .stubs
+                .leaves_again(segment, self.arrival(self.now()));
             extras.messages_shortened(u32::from(shortened));
         }
+    }
+
+    /// When what leaves at `now` arrives, as far as the round-trip time tells.
+    pub(crate) fn arrival(&self, now: Millis) -> Millis {
+        now.plus(self.rx_srtt.get().max(0).unsigned_abs() / 2)
     }
 
     /// The first segments of `snd_queue` are about to get numbers, as far as the `window` allows.

@@ -31,24 +31,34 @@ impl<'a> Kcp<'a> {
         Ok(kcp.give_back())
     }
 
-    /// Puts stubs that are due into the packet. True when one needs another packet.
+    /// Puts stubs that are due into the packet, and others where it leaves with payload anyway. True when one needs another packet.
     fn repeat_stubs(&self, redundancy: &Redundancy, walk: &mut Walk) -> bool {
-        let now = walk.round.current;
-        if !redundancy.stubs.wake.has_come(now) {
+        let (now, list) = (walk.round.current, self.snd_buf());
+        let leaves = self.private().packet.len() > 0
+            && list
+                .last()
+                .is_some_and(|last| last.xmit.get() != 0 && Millis(last.ts.get()) == now);
+        let arrival = leaves.then(|| self.arrival(now));
+        if !redundancy.stubs.wake.has_come(arrival.unwrap_or(now)) {
             return false;
         }
-        let find = |sn| self.private().sent.find_again(self.snd_buf(), sn);
-        redundancy.stubs.repeat(now, find, |segment| {
-            let len = segment.len.get();
-            let waits = segment.xmit.get() == 0 || !walk.affords(len);
-            if !waits && self.private().packet.len() > 0 && !self.fits(IKCP_OVERHEAD + len) {
-                return false;
-            }
-            if !waits && self.write_copy(walk, segment) {
-                redundancy.repeated(Sn(segment.sn.get()), now);
-            }
-            true
-        })
+        let find = |sn| self.private().sent.find_again(list, sn);
+        redundancy
+            .stubs
+            .repeat(now, arrival, find, |segment, shortened| {
+                if let Some(extras) = self.extras() {
+                    extras.messages_shortened(u32::from(shortened));
+                }
+                let len = segment.len.get();
+                let waits = segment.xmit.get() == 0 || !walk.affords(len);
+                if !waits && self.private().packet.len() > 0 && !self.fits(IKCP_OVERHEAD + len) {
+                    return false;
+                }
+                if !waits && self.write_copy(walk, segment) {
+                    redundancy.repeated(Sn(segment.sn.get()), now);
+                }
+                true
+            })
     }
 
     #[inline(never)]

@@ -18,15 +18,19 @@ pub(crate) const LONGEST: usize = 64;
 const REPEAT_AFTER: u32 = 20;
 const REPEAT_SHARE: u32 = 50;
 
+/// For so long after a loss, ms, stubs ride in packets ahead of time: without losses they would be for nothing.
+const LOSSY: u32 = 30_000;
+
 /// A message in flight that expires.
 #[derive(Clone, Copy)]
 struct Expiring {
     sn: Sn,
     expiry: Millis,
-    /// When there is something to do: it expires, or is to be repeated.
+    /// When there is something to do: it expires, or is to be repeated, if need be in a packet of its own.
     due: Millis,
-    /// It has expired, and is a stub.
+    /// It is a stub, and when it last left as such.
     expired: bool,
+    left: Millis,
 }
 
 /// Zero is the first value of all of it.
@@ -38,6 +42,9 @@ pub(crate) struct Stubs {
     flights: Ring<Expiring>,
     /// When the first of them is due.
     pub(crate) wake: Earliest,
+    /// Until when losses are expected. A segment that is sent again after later ones have arrived was lost; a timeout may have been too
+    /// short.
+    lossy: Earliest,
     /// How many segments were acknowledged when this was known.
     acknowledged: Cell<u32>,
 }
@@ -72,6 +79,7 @@ impl Stubs {
                 expiry,
                 due,
                 expired: false,
+                left: due,
             });
             self.wake.note(due);
         }
@@ -112,6 +120,10 @@ impl Stubs {
     pub(crate) fn leaves_again(&self, segment: Segment<'_>, arrival: Millis) -> bool {
         let sn = Sn(segment.sn.get());
         let mut shortened = false;
+        if segment.fastack.get() > 0 {
+            self.lossy.forget();
+            self.lossy.note(arrival.plus(LOSSY));
+        }
         self.flights.change_first(
             |flight| flight.sn.before(sn),
             |flight| {
@@ -148,27 +160,42 @@ impl Stubs {
     }
 
     /// Has `write` see to the stubs that are due, which says false when the packet has no room. True when one needs another
-    /// packet.
+    /// packet. In a packet that leaves anyway and arrives at `arrival`, messages ride that would expire on the way, if they were sent
+    /// again: as stubs.
     pub(crate) fn repeat<'k>(
         &self,
         now: Millis,
+        arrival: Option<Millis>,
         find: impl Fn(Sn) -> Option<Segment<'k>>,
-        mut write: impl FnMut(Segment<'k>) -> bool,
+        mut write: impl FnMut(Segment<'k>, bool) -> bool,
     ) -> bool {
         let mut needs_packet = false;
         self.review(|flight| {
-            if !flight.expired || now.before(flight.due) {
+            let is_due = flight.expired && !now.before(flight.due);
+            let rides = arrival.is_some_and(|arrival| flight.expiry.before(arrival))
+                && self.lossy.get().is_some_and(|end| now.before(end))
+                && (!flight.expired || now.elapsed_since(flight.left) >= REPEAT_AFTER);
+            if !is_due && !rides {
                 return true;
             }
             let Some(segment) = find(flight.sn) else {
                 return false;
             };
-            let share = now.elapsed_since(flight.expiry) / REPEAT_SHARE;
+            let just_sent = Millis(segment.ts.get()) == now;
+            if !flight.expired && (just_sent || segment.xmit.get() == 0) {
+                return true;
+            }
+            let shortened = !flight.expired && self.cut(segment);
+            flight.expired = true;
             // Its own timeout may have sent it just now.
-            if Millis(segment.ts.get()) == now || write(segment) {
-                flight.due = now.plus(share.max(REPEAT_AFTER));
+            if just_sent || write(segment, shortened) {
+                let share = now.elapsed_since(flight.expiry) / REPEAT_SHARE;
+                let due = now.plus(share.max(REPEAT_AFTER));
+                let expires = flight.expiry.plus(1);
+                flight.due = if due.before(expires) { expires } else { due };
+                flight.left = now;
             } else {
-                needs_packet = true;
+                needs_packet |= is_due;
             }
             true
         });

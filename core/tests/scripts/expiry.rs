@@ -302,6 +302,69 @@ fn what_would_expire_on_its_way_is_a_stub_when_it_is_sent_again() {
     }
 }
 
+/// A connection with a round trip of 60 ms, on which a segment was lost, and segment 2 left at 50 ms. It expires after 140 ms.
+fn lossy() -> Script {
+    let s = stubbing(b"-");
+    s.nodelay([1, 10, 1, 1]);
+    s.set_rx_srtt(60);
+    for message in [b"a", b"b"] {
+        s.send(message);
+    }
+    recv!(s, [PUSH { sn: 0, data: b"a" }, PUSH { sn: 1, data: b"b" }]);
+    send!(s, time 30, [ACK { sn: 1, ts: 0, una: 0 }]);
+    recv!(s, time 30, [PUSH { sn: 0, data: b"a" }]);
+    send!(s, time 35, [ACK { sn: 0, ts: 30, una: 2 }]);
+    s.set_rx_srtt(60);
+    recv_nothing!(s, time 40);
+    send_until(&s, b"message", 100);
+    recv!(s, time 50, [PUSH { sn: 2, data: b"message" }]);
+    s
+}
+
+#[test]
+fn where_packets_get_lost_a_stub_rides_in_a_packet_that_leaves_half_a_round_trip_before() {
+    if is_foreign() {
+        return;
+    }
+    let s = lossy();
+    s.send(b"next");
+    recv!(s, time 110, [PUSH { sn: 3, data: b"next" }]);
+    // From here on what is sent again would be late.
+    s.send(b"next");
+    recv!(s, time 120, [PUSH { sn: 4, data: b"next" }, PUSH { sn: 2, data: b"-" }]);
+    s.send(b"next");
+    recv!(s, time 130, [PUSH { sn: 5, data: b"next" }]);
+    // Before the message has expired a stub asks for no packet.
+    recv_nothing!(s, time 140);
+    recv!(s, time 150, [PUSH { sn: 2, data: b"-" }]);
+    assert_eq!(counts(&s), (0, 1, 2));
+}
+
+#[test]
+fn a_packet_of_acknowledgements_carries_no_stub_ahead_of_time() {
+    if is_foreign() {
+        return;
+    }
+    let s = lossy();
+    send!(s, time 125, [PUSH { sn: 0, data: b"theirs" }]);
+    recv!(s, time 130, [ACK { wnd: 127, ts: 125, sn: 0, una: 1 }]);
+    assert_eq!(counts(&s), (0, 0, 0));
+}
+
+#[test]
+fn without_losses_no_stub_leaves_ahead_of_time() {
+    if is_foreign() {
+        return;
+    }
+    let s = stubbing(b"-");
+    s.set_rx_srtt(60);
+    send_until(&s, b"message", 100);
+    recv!(s, [PUSH { sn: 0, data: b"message" }]);
+    s.send(b"next");
+    recv!(s, time 90, [PUSH { sn: 1, data: b"next" }]);
+    assert_eq!(counts(&s), (0, 0, 0));
+}
+
 #[test]
 fn without_a_stub_what_is_in_flight_is_completed() {
     if is_foreign() {
