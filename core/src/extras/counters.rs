@@ -216,27 +216,24 @@ impl Extras {
     /// A flush is about to admit `count` segments, which have waited `waited` ms in total and at most `longest` ms.
     #[inline(always)]
     pub(crate) fn admitted(&self, kcp: &Kcp<'_>, (count, waited, longest): (u32, u32, i32)) {
-        let (counters, now) = (&self.counters, kcp.now());
+        let counters = &self.counters;
         let left = kcp.nsnd_que.get() > count;
         self.before_admission(kcp);
         if count > 0 {
             counters.waited(waited, longest);
         }
         if left || counters.limit.get() != Limit::None {
-            counters.change_limit(limit_of(kcp, left), now);
+            self.limit_by(kcp, left);
         }
         self.choose_admission(kcp);
     }
 
-    /// Segments wait in `snd_queue`, unless they have just expired, but a flush can admit none.
-    #[cold]
+    /// Counts what has limited the sender so far; from now on a window does, if segments `wait`.
     #[inline(never)]
-    pub(crate) fn stalled(&self, kcp: &Kcp<'_>) {
-        let limit = limit_of(kcp, !kcp.snd_queue().is_empty());
-        if self.counters.limit.get() != limit {
-            self.admission.set(self.admission.get() | LIMITED);
-            self.counters.change_limit(limit, kcp.now());
-        }
+    fn limit_by(&self, kcp: &Kcp<'_>, wait: bool) {
+        let limit = if wait { limit_of(kcp) } else { Limit::None };
+        self.counters.count_limited(kcp.now());
+        self.counters.limit.set(limit);
     }
 
     /// What the next admission has to look at.
@@ -252,28 +249,28 @@ impl Extras {
         self.admission.set(admission);
     }
 
-    /// True if the next admission has to look for messages that expire.
-    #[inline(always)]
-    pub(crate) fn may_expire(&self) -> bool {
+    fn may_expire(&self) -> bool {
         self.admission.get() & EXPIRING != 0
     }
 
-    /// Counts what is about to be admitted if that is simple: all of `snd_queue`, which came in this millisecond or is a single
-    /// segment, and nothing has waited for a window before.
+    /// True if the next admission has to look at each segment. Simple ones are counted here: all of `snd_queue`, which came in
+    /// this millisecond or is a single segment, while nothing has waited for a window before.
     #[inline(always)]
-    pub(crate) fn counts_at_once(&self, kcp: &Kcp<'_>, room: i32, now: Millis) -> bool {
-        let count = kcp.nsnd_que.get().cast_signed();
-        if self.admission.get() != 0 || count > room {
-            return false;
+    pub(crate) fn has_to_look(&self, kcp: &Kcp<'_>, room: i32, now: Millis) -> bool {
+        if self.admission.get() != 0 {
+            return true;
         }
         let Some(first) = kcp.snd_queue().first() else {
-            return true;
+            return false;
         };
-        let queued = Millis(first.ts.get());
-        if queued != now && count == 1 {
+        let (queued, count) = (Millis(first.ts.get()), kcp.nsnd_que.get().cast_signed());
+        if count > room || (queued != now && count != 1) {
+            return true;
+        }
+        if queued != now {
             self.counters.one_waited(queued, now);
         }
-        queued == now || count == 1
+        false
     }
 
     /// Messages were dropped from `snd_queue`.
@@ -303,13 +300,11 @@ fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> 
     }
 }
 
-/// The smallest window, which limits the sender if segments `wait`.
+/// The smallest window, which limits the sender if segments wait.
 #[inline(always)]
-fn limit_of(kcp: &Kcp<'_>, wait: bool) -> Limit {
+fn limit_of(kcp: &Kcp<'_>) -> Limit {
     let (window, peer) = (kcp.snd_wnd.get(), kcp.rmt_wnd.get());
-    if !wait {
-        Limit::None
-    } else if kcp.send_window() < window.min(peer) {
+    if kcp.has_control_window() && kcp.cwnd.get() < window.min(peer) {
         Limit::Control
     } else if peer < window {
         Limit::Peer
@@ -346,13 +341,6 @@ impl Counters {
         self.waited(waited.cast_unsigned(), waited);
     }
 
-    /// Sets what limits the sender from now on.
-    #[inline(never)]
-    fn change_limit(&self, limit: Limit, now: Millis) {
-        self.count_limited(now);
-        self.limit.set(limit);
-    }
-
     /// Counts the time up to `now` for what has limited the sender.
     fn count_limited(&self, now: Millis) {
         let stats = &self.stats;
@@ -382,6 +370,26 @@ impl Counters {
 }
 
 impl Kcp<'_> {
+    /// Segments wait in `snd_queue`, but a flush can admit none.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note_stall(&mut self) {
+        if let Some(extras) = self.extras()
+            && (extras.may_expire() || extras.counters.limit.get() != limit_of(self))
+        {
+            self.note_new_stall();
+        }
+    }
+
+    #[inline(never)]
+    fn note_new_stall(&mut self) {
+        self.expire_messages(self.now());
+        if let Some(extras) = self.extras() {
+            extras.admission.set(extras.admission.get() | LIMITED);
+            extras.limit_by(self, !self.snd_queue().is_empty());
+        }
+    }
+
     /// Begins to count; all counters are zero.
     pub(super) fn start_counting(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());

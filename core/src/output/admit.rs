@@ -2,7 +2,6 @@
 
 use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
-use crate::extras::Extras;
 use crate::index::{Admission, Bookmark};
 use crate::kcp::Kcp;
 use crate::segment::Segment;
@@ -21,11 +20,17 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     pub(crate) fn send_window(&self) -> u32 {
         let window = self.snd_wnd.get().min(self.rmt_wnd.get());
-        if (self.has_ops() && !self.has_no_control()) || self.nocwnd.get() == 0 {
+        if self.has_control_window() {
             window.min(self.cwnd.get())
         } else {
             window
         }
+    }
+
+    /// True if `cwnd` is one of the windows.
+    #[inline(always)]
+    pub(crate) fn has_control_window(&self) -> bool {
+        (self.has_ops() && !self.has_no_control()) || self.nocwnd.get() == 0
     }
 
     #[inline(always)]
@@ -37,17 +42,18 @@ impl<'a> Kcp<'a> {
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
     pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
-        if self.extras().is_some_and(Extras::may_expire) {
+        let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
+        let looks = self
+            .extras()
+            .is_some_and(|extras| extras.has_to_look(self, room, current));
+        if looks {
             self.expire_messages(current);
         }
-        let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
         }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let Numbered { sn, last, .. } = if let Some(extras) = self.extras()
-            && !extras.counts_at_once(self, room, current)
-        {
+        let Numbered { sn, last, .. } = if looks {
             self.number_and_count(current, window, wnd)
         } else {
             self.number::<false>(current, window, wnd)

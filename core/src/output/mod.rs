@@ -12,7 +12,6 @@ mod transmit;
 use crate::callback::Released;
 use crate::congestion::Loss;
 use crate::consts::log_mask;
-use crate::extras::Extras;
 use crate::index::Bookmark;
 use crate::index::Scope;
 use crate::kcp::{Back, Kcp};
@@ -200,11 +199,8 @@ impl<'a> Kcp<'a> {
         } else if self.admits(self.send_window()) {
             Work::Admission
         } else {
-            if self.extras().is_some_and(Extras::may_expire) {
-                self.expire_messages(self.now());
-            }
-            if let Some(extras) = self.extras() {
-                extras.stalled(self);
+            if self.extras().is_some() {
+                self.note_stall();
             }
             Work::Nothing
         }
