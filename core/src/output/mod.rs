@@ -61,59 +61,84 @@ impl<'a> Kcp<'a> {
     }
 
     /// Flushes; inside a flush at the same clock, arranges for another one after it.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn request_flush(self) -> Result<Kcp<'a>, Released> {
-        self.flush_on(Occasion::Call)
+        let mut kcp = self;
+        if kcp.updated.get() == 0 {
+            return Ok(kcp);
+        }
+        if kcp.private().flush.is_running() {
+            return kcp.flush_inside();
+        }
+        // Decided before anything is written: with thousands of connections, nearly all flushes end here.
+        let work = kcp.work();
+        if work == Work::Nothing && kcp.owes_nothing() {
+            kcp.stop_probing();
+            kcp.finish_flush();
+            return Ok(kcp);
+        }
+        if !kcp.private().flush.enters_alone(kcp.now()) {
+            return kcp.flush_nested(work, Occasion::Call);
+        }
+        let kcp = match kcp.lend(|kcp| kcp.flush_once(work)) {
+            Ok(kcp) => kcp,
+            Err(ended) => return ended.end(),
+        };
+        kcp.finish_flush();
+        if kcp.private().flush.ends_alone() {
+            Ok(kcp)
+        } else {
+            kcp.end_nested(Occasion::Call)
+        }
     }
 
+    #[cold]
+    #[inline(never)]
     fn flush_inside(self) -> Result<Kcp<'a>, Released> {
         if self.private().flush.defers(self.now()) {
             return Ok(self);
         }
-        self.flush_on(Occasion::TakeOver)
+        self.flush_nested(Work::Unclear, Occasion::TakeOver)
     }
 
-    /// Flushes, and once more if that was requested meanwhile. Requests during the second flush are ignored.
+    /// Flushes while other flushes have not ended.
+    #[cold]
     #[inline(never)]
-    fn flush_on(mut self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
-        let work = if occasion == Occasion::Call {
-            if self.updated.get() == 0 {
-                return Ok(self);
-            }
-            if self.private().flush.is_running() {
-                return self.flush_inside();
-            }
-            // Decided before anything is written: with thousands of connections, nearly all flushes end here.
-            let work = self.work();
-            if work == Work::Nothing && self.owes_nothing() {
-                self.stop_probing();
-                self.finish_flush();
-                return Ok(self);
-            }
-            work
-        } else {
-            self.sync_before_transmission();
-            Work::Unclear
-        };
-        if !self.private().flush.enter(self.now()) {
-            return Ok(self);
+    fn flush_nested(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        if occasion != Occasion::Call {
+            kcp.sync_before_transmission();
         }
-        let kcp = match self.flush_once(work, occasion) {
+        if !kcp.private().flush.enters(kcp.now()) {
+            return Ok(kcp);
+        }
+        if occasion == Occasion::TakeOver {
+            kcp = match kcp.finish_another() {
+                Ok(kcp) => kcp,
+                Err(ended) => return ended.end(),
+            };
+        }
+        match kcp.lend(|kcp| kcp.flush_once(work)) {
             Ok(kcp) => {
                 kcp.finish_flush();
-                let flush = &kcp.private().flush;
-                if flush.is_wanted_again() && occasion != Occasion::Again {
-                    flush.leave();
-                    return kcp.flush_on(Occasion::Again);
-                }
-                flush.end();
-                kcp
+                kcp.end_nested(occasion)
             }
-            Err(Ended::TakenOver(kcp)) => kcp,
-            Err(Ended::Released) => return Err(Released),
-        };
-        kcp.private().flush.leave();
-        Ok(kcp)
+            Err(ended) => ended.end(),
+        }
+    }
+
+    /// Ends a flush, and flushes once more if that was requested meanwhile. Requests during the second flush are ignored.
+    #[cold]
+    #[inline(never)]
+    fn end_nested(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        let flush = &self.private().flush;
+        if flush.is_wanted_again() && occasion != Occasion::Again {
+            flush.leave();
+            return self.flush_nested(Work::Unclear, Occasion::Again);
+        }
+        flush.end();
+        flush.leave();
+        Ok(self)
     }
 
     /// Finishes what the flush that was taken over had begun to send: the packet under construction, and a segment that waits for
@@ -217,24 +242,17 @@ impl<'a> Kcp<'a> {
                 return false;
             }
             index.check_few(list);
-            if index.has_unsent() {
-                return false;
-            }
-            let due = self.due(self.now(), self.resent());
-            index.adopt_limit(due.limit);
-            return index.is_quiet(due);
+            return !index.has_unsent()
+                && index.holds_for(self.fastlimit.get())
+                && index.is_quiet(self.due(self.now(), self.resent()));
         }
         self.walks_past_nothing_due(self.now())
     }
 
     /// One pass, right after `work` was determined.
-    #[inline(always)]
-    fn flush_once(self, work: Work, occasion: Occasion) -> Result<Kcp<'a>, Ended<'a>> {
+    #[inline(never)]
+    fn flush_once(self, work: Work) -> Result<Back<'a>, Ended<'a>> {
         let (mut kcp, mut work) = (self, work);
-        kcp.private().flush.begin(kcp.now());
-        if occasion == Occasion::TakeOver {
-            kcp = kcp.finish_another()?;
-        }
         let callbacks_run = kcp.private().callbacks_run.get();
         let current = kcp.now();
         let mut budget = None;
@@ -254,9 +272,10 @@ impl<'a> Kcp<'a> {
             kcp.sync_before_transmission();
             work = Work::Unclear;
         } else if work == Work::Nothing {
-            return kcp.finish_without_data();
+            return Ok(kcp.finish_without_data()?.give_back());
         }
-        kcp.flush_data(work, budget, current, prior_cwnd, wnd)
+        let kcp = kcp.flush_data(work, budget, current, prior_cwnd, wnd)?;
+        Ok(kcp.give_back())
     }
 
     /// The segments of a flush: admits new ones and sends those that are due.

@@ -15,7 +15,7 @@ use crate::seq::{Millis, Sn};
 
 /// At this depth of flushes inside flushes, the next one waits for the clock to move on. Flushes that never returned count as
 /// well, until one has waited.
-const DEEPEST: u8 = 16;
+const DEEPEST: u16 = 16;
 
 /// Why a flush ends early.
 pub(crate) enum Ended<'a> {
@@ -24,20 +24,53 @@ pub(crate) enum Ended<'a> {
     TakenOver(Kcp<'a>),
 }
 
+impl<'a> Ended<'a> {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn end(self) -> Result<Kcp<'a>, Released> {
+        match self {
+            Ended::Released => Err(Released),
+            Ended::TakenOver(kcp) => {
+                kcp.private().flush.leave();
+                Ok(kcp)
+            }
+        }
+    }
+}
+
 impl From<Released> for Ended<'_> {
     fn from(_: Released) -> Self {
         Ended::Released
     }
 }
 
-/// The first state is that of a new object, whose memory is zeroed.
+/// How many flushes have not ended, times `FLUSH`, and the state of the last of them: 0 if it has ended. That is one number, so that
+/// a flush by itself tests and sets it at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum State {
-    Ended,
-    Running,
-    /// Running, and another flush was requested at the same clock.
-    WantedAgain,
+struct Progress(u16);
+
+impl Progress {
+    const FLUSH: u16 = 4;
+    const RUNNING: u16 = 1;
+    /// Another flush was requested at the same clock.
+    const WANTED_AGAIN: u16 = 2;
+
+    const NONE: Progress = Progress(0);
+    /// A flush is running, and no other has yet to end.
+    const ALONE: Progress = Progress(Self::FLUSH | Self::RUNNING);
+
+    fn depth(self) -> u16 {
+        self.0 / Self::FLUSH
+    }
+
+    #[inline(always)]
+    fn state(self) -> u16 {
+        self.0 % Self::FLUSH
+    }
+
+    fn new(depth: u16, state: u16) -> Progress {
+        Progress(depth * Self::FLUSH + state)
+    }
 }
 
 /// The flush that is running, or that ran last.
@@ -55,35 +88,54 @@ pub(crate) struct Nesting {
     unwritten_sn: Cell<Sn>,
     unwritten: Cell<bool>,
     waits: Cell<bool>,
-    state: Cell<State>,
-    /// Number of flushes that have not ended, this one included.
-    depth: Cell<u8>,
+    progress: Cell<Progress>,
 }
 
 impl Nesting {
     /// True if the flush has not ended.
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {
-        self.state.get() != State::Ended
+        self.progress.get().state() != 0
     }
 
     /// True if the flush is running at the same clock, so that a request waits until it ends.
     pub(super) fn defers(&self, now: Millis) -> bool {
         let same = self.clock.get() == now;
         if same {
-            self.state.set(State::WantedAgain);
+            self.set_state(Progress::WANTED_AGAIN);
         }
         same
     }
 
-    /// Enters a flush. False if it has to wait.
+    /// Begins a flush if no other has yet to end.
     #[inline(always)]
-    pub(super) fn enter(&self, now: Millis) -> bool {
-        let enters = self.depth.get() < DEEPEST || self.has_waited(now);
+    pub(super) fn enters_alone(&self, now: Millis) -> bool {
+        let alone = self.progress.get() == Progress::NONE;
+        if alone {
+            self.begin(Progress::ALONE, now);
+        }
+        alone
+    }
+
+    /// Begins a flush. False if it has to wait.
+    pub(super) fn enters(&self, now: Millis) -> bool {
+        let enters = self.progress.get().depth() < DEEPEST || self.has_waited(now);
         if enters {
-            self.depth.set(self.depth.get() + 1);
+            let depth = self.progress.get().depth() + 1;
+            self.begin(Progress::new(depth, Progress::RUNNING), now);
         }
         enters
+    }
+
+    #[inline(always)]
+    fn begin(&self, progress: Progress, now: Millis) {
+        self.progress.set(progress);
+        self.number.set(self.number.get().wrapping_add(1));
+        self.clock.set(now);
+    }
+
+    fn set_state(&self, state: u16) {
+        self.progress.set(Progress::new(self.progress.get().depth(), state));
     }
 
     /// True if a flush that was too deep has waited long enough, and no callback has returned to the flush before it.
@@ -96,33 +148,35 @@ impl Nesting {
             return false;
         }
         self.waits.set(false);
-        self.depth.set(0);
+        self.progress.set(Progress::NONE);
         true
     }
 
+    /// Ends a flush that has done all its work, if there is no other, and none is wanted.
     #[inline(always)]
-    pub(super) fn begin(&self, now: Millis) {
-        self.number.set(self.number.get().wrapping_add(1));
-        self.clock.set(now);
-        self.state.set(State::Running);
+    pub(super) fn ends_alone(&self) -> bool {
+        let alone = self.progress.get() == Progress::ALONE;
+        if alone {
+            self.progress.set(Progress::NONE);
+        }
+        alone
     }
 
     /// True if another flush was requested meanwhile.
-    #[inline(always)]
     pub(super) fn is_wanted_again(&self) -> bool {
-        self.state.get() == State::WantedAgain
+        self.progress.get().state() == Progress::WANTED_AGAIN
     }
 
     /// The flush has done all its work.
-    #[inline(always)]
     pub(super) fn end(&self) {
-        self.state.set(State::Ended);
+        self.set_state(0);
     }
 
     /// The flush has ended or was taken over.
-    #[inline(always)]
     pub(super) fn leave(&self) {
-        self.depth.set(self.depth.get().saturating_sub(1));
+        let progress = self.progress.get();
+        let depth = progress.depth().saturating_sub(1);
+        self.progress.set(Progress::new(depth, progress.state()));
     }
 
     /// The first `written` acknowledgements of the list are in packets.

@@ -25,12 +25,11 @@ impl SendIndex {
     /// A flush begins: checks all segments if there are few.
     #[inline(always)]
     pub(crate) fn check_few(&self, list: List<'_>) {
-        if !self.is_off()
-            && self.are_few()
-            && let Some((first, last)) = list.ends()
-        {
+        if !list.is_empty() && !self.is_off() && self.are_few() {
             self.apply_skips(list);
-            self.check(list, Sn(first.sn.get()), Sn(last.sn.get()));
+            if let Some((first, last)) = list.ends() {
+                self.check(list, Sn(first.sn.get()), Sn(last.sn.get()));
+            }
         }
     }
 
