@@ -86,7 +86,7 @@ fn is_fresh(segment: Segment<'_>) -> bool {
 
 impl<'a> Kcp<'a> {
     /// Sends what is due in the scope of `walk`, from `first` on.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn transmit(
         self,
         walk: &mut Walk,
