@@ -259,21 +259,18 @@ impl SendIndex {
         self.next.set(next);
         let first = Sn(head.sn.get());
         let previous = list.prev(run).map(|previous| Sn(previous.sn.get()));
-        let span = next.forward_from(first);
+        let last = next.plus(u32::MAX);
+        let ahead = last.forward_from(first);
         // The program may have set `snd_nxt`.
-        if span > self.slots.capacity()
-            || next.before(first)
-            || previous.is_some_and(|previous| !previous.before(sn))
-        {
+        if ahead > self.slots.last_slot() || previous.is_some_and(|previous| !previous.before(sn)) {
             self.window.set(window);
             self.rebuild(list, self.count.get(), self.next.get());
             return;
         }
-        let last = next.plus(u32::MAX);
         if self.skips_pending.get() {
             self.push_for(list, sn, last);
         }
-        self.peak.set(self.peak.get().max(span));
+        self.peak.set(self.peak.get().max(ahead + 1));
         self.slots.append(sn, last, ts, list.from(run));
         self.last.set(end.as_ptr());
         self.stamp_last(end);
