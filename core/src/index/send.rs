@@ -31,6 +31,7 @@ use crate::list::{List, ListMut};
 use crate::segment::{Owned, Segment};
 use crate::seq::{Millis, Sn};
 pub(crate) use due::{Cause, Due};
+use edits::{NOT_SENT, counts};
 use tree::Timing;
 
 /// With at most this many segments in flight there is no index.
@@ -137,21 +138,21 @@ impl SendIndex {
         self.first.set(list.first_address());
         self.last.set(list.last_address());
         if let Some((first, last)) = list.ends() {
-            self.stamp_first(first);
-            self.stamp_last(last);
+            self.stamp_first(Millis(first.resendts.get()), counts(first));
+            self.stamp_last(Millis(last.resendts.get()), counts(last));
         }
     }
 
     #[inline(always)]
-    fn stamp_first(&self, first: Segment) {
-        self.first_resendts.set(first.resendts.get());
-        self.first_counts.set(edits::counts(first));
+    fn stamp_first(&self, resendts: Millis, counts: u32) {
+        self.first_resendts.set(resendts.0);
+        self.first_counts.set(counts);
     }
 
     #[inline(always)]
-    fn stamp_last(&self, last: Segment) {
-        self.last_resendts.set(last.resendts.get());
-        self.last_counts.set(edits::counts(last));
+    fn stamp_last(&self, resendts: Millis, counts: u32) {
+        self.last_resendts.set(resendts.0);
+        self.last_counts.set(counts);
     }
 
     /// Makes the index describe the list again after the program has edited it.
@@ -273,10 +274,10 @@ impl SendIndex {
         self.peak.set(self.peak.get().max(ahead + 1));
         self.slots.append(sn, last, ts, list.from(run));
         self.last.set(end.as_ptr());
-        self.stamp_last(end);
+        self.stamp_last(ts, NOT_SENT);
         if begins {
             self.first.set(run.as_ptr());
-            self.stamp_first(run);
+            self.stamp_first(ts, NOT_SENT);
         }
     }
 

@@ -21,6 +21,10 @@ pub(super) fn counts(segment: Segment) -> u32 {
     segment.xmit.get().rotate_left(16) ^ segment.fastack.get()
 }
 
+/// `counts` of a segment that was never sent, and of one that was sent once, before any skip.
+pub(super) const NOT_SENT: u32 = 0;
+pub(super) const SENT_ONCE: u32 = 1 << 16;
+
 impl SendIndex {
     /// A flush begins: checks all segments if there are few.
     #[inline(always)]

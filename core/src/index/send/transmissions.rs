@@ -1,6 +1,7 @@
 //! Recording that segments were sent: their deadlines, and up to where all were sent.
 
 use super::SendIndex;
+use super::edits::{SENT_ONCE, counts};
 use super::tree::Timing;
 use crate::index::slots::{FAN, Slots, bit};
 use crate::segment::Segment;
@@ -23,7 +24,7 @@ impl SendIndex {
             self.run_resendts.set(resendts);
         }
         self.run_end.set(last_sn.plus(1));
-        self.stamp_if_ends(first, last);
+        self.stamp_if_ends(first, last, resendts, SENT_ONCE);
     }
 
     /// Enters segments that were sent for the first time into the tree.
@@ -54,22 +55,20 @@ impl SendIndex {
         if self.is_off() {
             return;
         }
-        self.slots.set_sent(
-            Sn(segment.sn.get()),
-            Millis(segment.ts.get()),
-            Millis(segment.resendts.get()),
-        );
-        self.stamp_if_ends(segment, segment);
+        let resendts = Millis(segment.resendts.get());
+        self.slots
+            .set_sent(Sn(segment.sn.get()), Millis(segment.ts.get()), resendts);
+        self.stamp_if_ends(segment, segment, resendts, counts(segment));
     }
 
     /// Of the segments that were sent, the first or the last may be an end of the list.
     #[inline(always)]
-    fn stamp_if_ends(&self, first: Segment, last: Segment) {
+    fn stamp_if_ends(&self, first: Segment, last: Segment, resendts: Millis, counts: u32) {
         if self.first.get() == first.as_ptr() {
-            self.stamp_first(first);
+            self.stamp_first(resendts, counts);
         }
         if self.last.get() == last.as_ptr() {
-            self.stamp_last(last);
+            self.stamp_last(resendts, counts);
         }
     }
 
