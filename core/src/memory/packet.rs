@@ -1,7 +1,8 @@
 //! The packet buffer: the packet under construction, and its hand-over to `output`.
 //!
-//! A callback may change the MTU while `output` reads a packet. The packet then stays where it is: its buffer waits in `retired`
-//! until no callback is running. If another flush has taken over, it waits until the next buffer is retired.
+//! A callback may change the MTU while `output` reads a packet. The packet then stays where it is: its buffer waits in `retired`.
+//! When the MTU is set, or a trimming period ends, and no callback is running, the buffer is freed. If another flush has taken
+//! over, it waits until the next buffer is retired.
 
 use core::cell::Cell;
 use core::ffi::c_char;
@@ -16,7 +17,7 @@ pub(crate) struct Packet {
     capacity: Cell<u32>,
     /// Bytes written so far.
     filled: Cell<u32>,
-    /// The buffer that was last handed to `output`, while a callback may be reading it; otherwise NULL.
+    /// The buffer that was last handed to `output`, or NULL if no callback can be reading it any more.
     handed_out: Cell<*mut c_char>,
     /// A buffer that was replaced while `output` might be reading it, or NULL.
     retired: Cell<*mut c_char>,

@@ -191,7 +191,6 @@ impl<'a> Kcp<'a> {
         kcp = kcp
             .output(data, len.cast_signed())?
             .continue_flush(number)?;
-        kcp.take_back_packets();
         Ok(kcp.give_back())
     }
 
@@ -388,6 +387,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     fn end_trimming_period(&self) {
+        self.take_back_packets();
         self.trim();
         self.tend_extras();
     }
