@@ -8,23 +8,17 @@ use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
 /// A reference to a segment of `snd_buf` without a borrow. It opens only if no segment was removed and no edit of the list was
-/// noticed since; otherwise it is just a number and an address.
+/// noticed since; otherwise it is just an address.
 #[derive(Clone, Copy)]
 pub(crate) struct Bookmark {
-    sn: Sn,
     address: NonNull<IKCPSEG>,
     changes: u32,
 }
 
 impl Bookmark {
-    #[inline(always)]
-    pub(crate) fn sn(self) -> Sn {
-        self.sn
-    }
-
-    /// True for the segment that was marked, or for another with the same number at the same address.
+    /// True for the segment that was marked, or for another at the same address.
     pub(crate) fn names(self, segment: Segment<'_>) -> bool {
-        segment.as_ptr() == self.address.as_ptr() && segment.sn.get() == self.sn.0
+        segment.as_ptr() == self.address.as_ptr()
     }
 }
 
@@ -71,7 +65,6 @@ impl Kcp<'_> {
     #[inline(always)]
     pub(crate) fn bookmark(&self, segment: Segment<'_>) -> Bookmark {
         Bookmark {
-            sn: Sn(segment.sn.get()),
             address: segment.address(),
             changes: self.private().changes.get(),
         }

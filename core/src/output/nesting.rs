@@ -205,6 +205,11 @@ impl Nesting {
         self.unwritten.set(false);
     }
 
+    /// The segment that was last marked as sent but not yet written.
+    pub(super) fn unwritten(&self) -> Sn {
+        self.unwritten_sn.get()
+    }
+
     #[inline(always)]
     pub(super) fn take_unwritten(&self) -> Option<Sn> {
         self.unwritten

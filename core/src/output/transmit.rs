@@ -117,7 +117,7 @@ impl<'a> Kcp<'a> {
         {
             segment = match self.write_fresh(&walk.round, segment) {
                 Run::Special(segment) => segment,
-                Run::Full(segment) => return Some(self.bookmark(segment)),
+                Run::Full(segment) => return Some(self.leave_unwritten(segment)),
                 Run::Ended => return None,
             };
         }
@@ -136,7 +136,7 @@ impl<'a> Kcp<'a> {
                 }
                 self.mark_sent(segment, cause, walk);
                 if self.has_ops() || !self.fits(need) {
-                    return Some(self.bookmark(segment));
+                    return Some(self.leave_unwritten(segment));
                 }
                 self.write_segment(segment);
                 walk.spend(len);
@@ -279,11 +279,18 @@ impl<'a> Kcp<'a> {
         rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
     }
 
+    /// Callbacks must run before a marked segment can be written.
+    #[inline(always)]
+    fn leave_unwritten(&self, segment: Segment<'_>) -> Bookmark {
+        let sn = Sn(segment.sn.get());
+        self.private().flush.note_unwritten(sn);
+        self.bookmark(segment)
+    }
+
     /// Runs the callbacks that a marked segment waits for: a hook, and `output` if the packet is full.
     #[inline(always)]
     fn make_way(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
-        kcp.private().flush.note_unwritten(marked.sn());
         if kcp.has_ops() {
             kcp = kcp.report_sent(walk, marked)?;
         } else {
@@ -299,9 +306,9 @@ impl<'a> Kcp<'a> {
             return Ok(self);
         };
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
-        let (sn, ts) = (marked.sn().0, walk.round.current.0);
+        let (sn, ts) = (segment.sn.get(), walk.round.current.0);
         let inflight = self.nsnd_buf.get();
-        self.note_sent(marked.sn(), walk.round.current, len, xmit);
+        self.note_sent(Sn(sn), walk.round.current, len, xmit);
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }
@@ -323,7 +330,8 @@ impl<'a> Kcp<'a> {
     #[inline(never)]
     fn write_changed(&self, walk: &mut Walk, at: Bookmark) -> Option<Segment<'_>> {
         let (index, list) = (&self.private().sent, self.snd_buf());
-        if let Some(segment) = index.find_again(list, at.sn()) {
+        let sn = self.private().flush.unwritten();
+        if let Some(segment) = index.find_again(list, sn) {
             self.write_segment(segment);
             walk.spend(segment.len.get());
         }
@@ -332,11 +340,11 @@ impl<'a> Kcp<'a> {
             if walk.scope != Scope::All {
                 walk.scope = self.scope(due);
             }
-            index.seek(list, walk.scope, Some(at.sn().plus(1)), due)
+            index.seek(list, walk.scope, Some(sn.plus(1)), due)
         } else {
             // The list is not in order of numbers, and following them could run in circles.
             walk.scope = Scope::All;
-            index.behind(list, at)
+            index.behind(list, at, sn)
         }
     }
 

@@ -59,12 +59,12 @@ impl SendIndex {
         at
     }
 
-    /// The segment after that of the bookmark, in the order of the list; `None` if that is no longer listed.
-    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark) -> Option<Segment<'k>> {
+    /// The segment after that of the bookmark, `sn`, in the order of the list; `None` if that is no longer listed.
+    pub(crate) fn behind<'k>(&self, list: List<'k>, at: Bookmark, sn: Sn) -> Option<Segment<'k>> {
         let mut next = list.first();
         while let Some(segment) = next {
             next = list.next(segment);
-            if at.names(segment) {
+            if at.names(segment) && segment.sn.get() == sn.0 {
                 break;
             }
         }
