@@ -17,16 +17,16 @@ impl<'a> Kcp<'a> {
     /// Puts stubs into packets, and other copies into the last one.
     #[cold]
     #[inline(never)]
-    pub(super) fn add_copies(self, walk: &mut Walk) -> Result<Back<'a>, Ended<'a>> {
+    pub(super) fn add_copies(self, mut walk: Walk) -> Result<Back<'a>, Ended<'a>> {
         let mut kcp = self;
         while let Some(redundancy) = kcp.redundancy()
-            && kcp.repeat_stubs(redundancy, walk)
+            && kcp.repeat_stubs(redundancy, &mut walk)
         {
             kcp = kcp.output_packet()?;
             kcp.sync_sent_after_callback();
         }
         if let Some(redundancy) = kcp.redundancy() {
-            kcp.copy_in_flight(redundancy, walk);
+            kcp.copy_in_flight(redundancy, &mut walk);
         }
         Ok(kcp.give_back())
     }

@@ -322,7 +322,7 @@ impl<'a> Kcp<'a> {
             kcp.private().sent.flushed();
         }
         if kcp.needs_general_ways() {
-            kcp = kcp.lend(|kcp| kcp.add_copies(&mut walk))?;
+            kcp = kcp.lend(|kcp| kcp.add_copies(walk))?;
         }
         if kcp.private().packet.len() > 0 {
             kcp = kcp.output_packet()?;

@@ -16,7 +16,8 @@ use crate::seq::{Millis, Sn};
 use crate::ways;
 use crate::wire::Header;
 
-/// The progress of a flush through `snd_buf`.
+/// The progress of a flush through `snd_buf`. Functions that are not inlined get it by value, so that its fields can be in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Walk {
     pub(super) round: Round,
     /// Which segments it visits.
@@ -292,7 +293,7 @@ impl<'a> Kcp<'a> {
     fn make_way(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
         if kcp.has_ops() {
-            kcp = kcp.report_sent(walk, marked)?;
+            kcp = kcp.report_sent(walk.round.current, marked)?;
         } else {
             kcp = kcp.output_packet()?;
         }
@@ -301,14 +302,14 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    fn report_sent(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
+    fn report_sent(self, now: Millis, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let Some(segment) = self.open(marked) else {
             return Ok(self);
         };
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
-        let (sn, ts) = (segment.sn.get(), walk.round.current.0);
+        let (sn, ts) = (segment.sn.get(), now.0);
         let inflight = self.nsnd_buf.get();
-        self.note_sent(Sn(sn), walk.round.current, len, xmit);
+        self.note_sent(Sn(sn), now, len, xmit);
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }
@@ -322,21 +323,26 @@ impl<'a> Kcp<'a> {
                 walk.spend(segment.len.get());
                 self.after(walk, segment)
             }
-            _ => self.write_changed(walk, marked),
+            _ => {
+                let (changed, next) = self.write_changed(*walk, marked);
+                *walk = changed;
+                next
+            }
         }
     }
 
     /// Writes a marked segment after a callback that has changed something; the next segment is determined again.
+    #[cold]
     #[inline(never)]
-    fn write_changed(&self, walk: &mut Walk, at: Bookmark) -> Option<Segment<'_>> {
+    fn write_changed(&self, mut walk: Walk, at: Bookmark) -> (Walk, Option<Segment<'_>>) {
         let (index, list) = (&self.private().sent, self.snd_buf());
         let sn = self.private().flush.unwritten();
         if let Some(segment) = index.find_again(list, sn) {
             self.write_segment(segment);
             walk.spend(segment.len.get());
         }
-        if index.finds_order(list) {
-            let due = self.due_in(walk);
+        let next = if index.finds_order(list) {
+            let due = self.due_in(&walk);
             if walk.scope != Scope::All {
                 walk.scope = self.scope(due);
             }
@@ -345,7 +351,8 @@ impl<'a> Kcp<'a> {
             // The list is not in order of numbers, and following them could run in circles.
             walk.scope = Scope::All;
             index.behind(list, at, sn)
-        }
+        };
+        (walk, next)
     }
 
     /// Writes a segment into the packet. Without memory the segment counts as lost, and its timeout sends it again.
