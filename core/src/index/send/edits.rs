@@ -67,26 +67,18 @@ impl SendIndex {
     #[inline(never)]
     fn check(&self, list: List<'_>, mut at: Sn, end: Sn) {
         while end.since(at) >= 0 {
-            if !self.slots.holds(self.slots.slot(at), self.limit.get()) {
-                return self.check_each(list, at, end);
+            let (slot, limit) = (self.slots.slot(at), self.limit.get());
+            if !self.slots.holds(slot, limit)
+                && !self.slots.holds_for_each(slot, self.unsent.get(), limit)
+            {
+                self.adopt_edits(list, at);
             }
             at = Sn(at.0 | (FAN - 1)).plus(1);
         }
     }
 
-    /// Does the same if the segments below the first node must be checked one by one.
+    #[cold]
     #[inline(never)]
-    fn check_each(&self, list: List<'_>, at: Sn, end: Sn) {
-        let (unsent, limit) = (self.unsent.get(), self.limit.get());
-        if !self
-            .slots
-            .holds_for_each(self.slots.slot(at), unsent, limit)
-        {
-            self.adopt_edits(list, at);
-        }
-        self.check(list, Sn(at.0 | (FAN - 1)).plus(1), end);
-    }
-
     fn adopt_edits(&self, list: List<'_>, at: Sn) {
         self.slots.push_to(at);
         self.slots
@@ -117,7 +109,7 @@ impl Slots<Timing> {
 
     /// True if the record of the lowest node above `slot` is right for each segment, and those before `unsent` were sent: the
     /// program has not written to them.
-    #[inline(always)]
+    #[inline(never)]
     fn holds_for_each(&self, slot: u32, unsent: Sn, limit: i32) -> bool {
         let node = self.leaf(slot);
         // Without deadlines in the record, no segment may count as sent.
