@@ -66,14 +66,18 @@ impl SendIndex {
     /// Adopts what the program has written to the segments from `at` to `end`, and to others below the same nodes.
     #[inline(never)]
     fn check(&self, list: List<'_>, mut at: Sn, end: Sn) {
-        while end.since(at) >= 0 {
-            let (slot, limit) = (self.slots.slot(at), self.limit.get());
+        let limit = self.limit.get();
+        loop {
+            let slot = self.slots.slot(at);
             if !self.slots.holds(slot, limit)
                 && !self.slots.holds_for_each(slot, self.unsent.get(), limit)
             {
                 self.adopt_edits(list, at);
             }
             at = Sn(at.0 | (FAN - 1)).plus(1);
+            if end.before(at) {
+                break;
+            }
         }
     }
 
