@@ -164,20 +164,30 @@ impl Packet {
         }
     }
 
-    /// Appends `segment`, header and payload. False without memory.
+    /// Appends `segment`, header and payload. Without memory nothing is appended.
     #[inline(never)]
-    pub(crate) fn put_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment) -> bool {
-        let len = segment.len.get();
-        let need = len.saturating_add(HEADER_LEN as u32);
-        match self.advance(buffer, need) {
-            // SAFETY: there is room for the header and `len` bytes, and a segment holds `len` bytes.
-            Some(to) => unsafe {
-                let raw = segment.header().emit();
-                to.cast::<RawHeader>().write_unaligned(raw);
-                ptr::copy_nonoverlapping(segment.payload(), to.add(HEADER_LEN), len as usize);
-                true
-            },
-            None => false,
+    pub(crate) fn put_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment) {
+        let (filled, len) = (self.filled.get(), segment.len.get());
+        let end = u64::from(filled) + HEADER_LEN as u64 + u64::from(len);
+        if end > u64::from(self.capacity.get()) {
+            return self.put_large_segment(buffer, segment, end);
+        }
+        self.filled.set(end as u32);
+        // SAFETY: there is room for the header and `len` bytes, and a segment holds `len` bytes.
+        unsafe {
+            let to = buffer.get().cast::<u8>().add(filled as usize);
+            to.cast::<RawHeader>()
+                .write_unaligned(segment.header().emit());
+            ptr::copy_nonoverlapping(segment.payload(), to.add(HEADER_LEN), len as usize);
+        }
+    }
+
+    /// The same if the buffer has to grow to `end` bytes.
+    #[cold]
+    #[inline(never)]
+    fn put_large_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment, end: u64) {
+        if u32::try_from(end).is_ok_and(|end| self.resize(buffer, end)) {
+            self.put_segment(buffer, segment);
         }
     }
 
