@@ -134,9 +134,8 @@ impl<'a> Kcp<'a> {
             unsafe { deallocate(memory.as_ptr()) };
             return ptr::null_mut();
         };
-        // SAFETY: the allocation has the size. All fields are cells of integers, booleans, pointers, optional functions, and a
-        // state whose first value is 0. Zero is valid for all of them except the anchor, which is written before anything is
-        // read.
+        // SAFETY: the allocation has the size. All fields are cells of integers, booleans, pointers and optional functions. Zero is
+        // valid for all of them except the anchor, which is written before anything is read.
         unsafe {
             block.write_bytes(0, 1);
             (&raw mut (*block.as_ptr()).private.anchor).write(Cell::new(anchor));

@@ -92,6 +92,7 @@ impl<'a> Kcp<'a> {
         }
     }
 
+    /// A flush is requested inside another.
     #[cold]
     #[inline(never)]
     fn flush_inside(self) -> Result<Kcp<'a>, Released> {

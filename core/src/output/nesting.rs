@@ -25,6 +25,7 @@ pub(crate) enum Ended<'a> {
 }
 
 impl<'a> Ended<'a> {
+    /// What the flush returns to its caller.
     #[cold]
     #[inline(never)]
     pub(super) fn end(self) -> Result<Kcp<'a>, Released> {
@@ -44,8 +45,8 @@ impl From<Released> for Ended<'_> {
     }
 }
 
-/// How many flushes have not ended, times `FLUSH`, and the state of the last of them: 0 if it has ended. That is one number, so that
-/// a flush by itself tests and sets it at once.
+/// How many flushes have not ended, in units of `FLUSH`, plus the state of the last: 0 if it has ended. With one number, a flush
+/// that is alone takes one test and one write at each end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Progress(u16);
 
@@ -135,7 +136,8 @@ impl Nesting {
     }
 
     fn set_state(&self, state: u16) {
-        self.progress.set(Progress::new(self.progress.get().depth(), state));
+        self.progress
+            .set(Progress::new(self.progress.get().depth(), state));
     }
 
     /// True if a flush that was too deep has waited long enough, and no callback has returned to the flush before it.
