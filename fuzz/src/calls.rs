@@ -370,20 +370,22 @@ impl World<'_> {
 
     // ---- time ----------------------------------------------------------------------------------------------------
 
+    /// `wait` ms pass, and the program is about to set the object's clock. Returns the time.
+    fn pass(&self, end: &End, wait: u32) -> u32 {
+        let now = self.now.get().wrapping_add(wait);
+        self.now.set(now);
+        end.clock_set(now);
+        now
+    }
+
     fn tick(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
-        let step = u32::from(self.bytes.u8());
-        self.now.set(self.now.get().wrapping_add(step));
-        end.clock_set(self.now.get());
-        kcp.call().update(self.now.get());
+        kcp.call().update(self.pass(end, self.bytes.u8().into()));
     }
 
     fn jump(&self, end: &End) {
         let Some(kcp) = end.handle() else { return };
-        self.now
-            .set(self.now.get().wrapping_add(self.bytes.number()));
-        end.clock_set(self.now.get());
-        kcp.call().update(self.now.get());
+        kcp.call().update(self.pass(end, self.bytes.number()));
     }
 
     fn flush(&self, end: &End) {
@@ -414,10 +416,7 @@ impl World<'_> {
                 let patience = self.bytes.number().cast_signed();
                 kcp.call().dead_after(patience, Some(dead_link));
             }
-            5 => {
-                end.clock_set(now);
-                kcp.call().update_due(now);
-            }
+            5 => kcp.call().update_due(self.pass(end, 0)),
             6 => {
                 // Beyond 100 it is refused.
                 _ = kcp.call().set_redundancy(self.bytes.below(120));
@@ -431,9 +430,7 @@ impl World<'_> {
             8..=9 => self.send_until(kcp),
             _ => {
                 let wait = kcp.call().next_due(now).wrapping_sub(now);
-                self.now.set(now.wrapping_add(wait.min(60_000)));
-                end.clock_set(self.now.get());
-                kcp.call().update_due(self.now.get());
+                kcp.call().update_due(self.pass(end, wait.min(60_000)));
             }
         }
     }
