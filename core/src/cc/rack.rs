@@ -121,14 +121,6 @@ pub(crate) struct Rack {
     pub(crate) spurious: u32,
 }
 
-/// What an acknowledgement shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
-    /// When the transmission that arrived was sent.
-    pub(crate) sent: Millis,
-    pub(crate) rtt: u32,
-}
-
 impl Rack {
     pub(crate) fn new(now: Millis) -> Rack {
         Rack {
@@ -152,19 +144,13 @@ impl Rack {
         }
     }
 
-    /// `sn`, whose state is `flying`, was acknowledged with the time stamp `echo`. `None` if no transmission had that time stamp.
-    pub(crate) fn acked(
-        &mut self,
-        now: Millis,
-        sn: Sn,
-        echo: Millis,
-        flying: Flying,
-    ) -> Option<Sample> {
+    /// `sn`, whose state is `flying`, was acknowledged with the time stamp `echo`. False if no transmission had that time stamp.
+    pub(crate) fn acked(&mut self, now: Millis, sn: Sn, echo: Millis, flying: Flying) -> bool {
         let behind = flying.ts.since(echo);
         let rtt = now.since(echo);
         let earlier = behind > 0 && flying.xmit > 1;
         if !(behind == 0 || earlier) || rtt < 0 || rtt.cast_unsigned() > MAX_RTT_MS {
-            return None;
+            return false;
         }
         let rtt = rtt.cast_unsigned();
         self.last_ack = now;
@@ -199,7 +185,7 @@ impl Rack {
             self.min_rtt = rtt.max(1);
             self.min_rtt_at = now;
         }
-        Some(Sample { sent: echo, rtt })
+        true
     }
 
     /// True once in a round trip.

@@ -98,9 +98,9 @@ impl Kcp<'_> {
         let now = self.now();
         self.extension().with(|state| {
             let sn = Sn(segment.sn.get());
-            if let Some(sample) = state.rack.acked(now, sn, echo, flying(segment)) {
+            if state.rack.acked(now, sn, echo, flying(segment)) {
                 state.probes = 0;
-                state.heard(sample);
+                state.heard(echo);
             }
         });
     }

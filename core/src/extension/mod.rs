@@ -19,7 +19,7 @@ mod tables;
 use core::ffi::c_int;
 use core::ptr;
 
-use crate::cc::rack::{Rack, Sample, Sent};
+use crate::cc::rack::{Rack, Sent};
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
@@ -135,9 +135,10 @@ impl State {
         }
     }
 
-    fn heard(&mut self, sample: Sample) {
-        if self.newest.is_none_or(|newest| newest.before(sample.sent)) {
-            self.newest = Some(sample.sent);
+    /// A transmission has arrived that left at `sent`.
+    fn heard(&mut self, sent: Millis) {
+        if self.newest.is_none_or(|newest| newest.before(sent)) {
+            self.newest = Some(sent);
         }
     }
 }

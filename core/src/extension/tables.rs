@@ -279,7 +279,7 @@ impl Hooked<'_> {
 /// # Safety
 /// The library calls `init` with an object of its own.
 #[inline(never)]
-unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int {
+unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int {
     // SAFETY: the caller's promise.
     let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
         return -1;
@@ -293,9 +293,11 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
         return -1;
     };
     let now = kcp.current.get();
+    // It makes the cycles of connections differ.
+    let seed = kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now;
     let at = memory.cast::<Control>().as_ptr();
     let control = Control {
-        kind: make(now, kcp.conv.get()),
+        kind: make(now, seed),
         meter: Meter::new(now),
         pacer: Pacer::new(now),
         sent: extension.with(|state| state.sent).unwrap_or(0),
@@ -305,7 +307,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
         },
         free: true,
         asked: now,
-        random: (kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now) | 1,
+        random: seed | 1,
         loses: false,
         lost: extension.with(|state| state.rack.lost).unwrap_or(0),
         counted: now,
@@ -319,10 +321,8 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, conv: u32) -> Kind) -> c_int
 }
 
 unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
-    // The seed makes the cycles of connections differ.
-    let make = |now, conv: u32| Kind::Bbr(Bbr::new(now, conv.wrapping_mul(0x9e37_79b9) ^ now));
     // SAFETY: the library calls it.
-    unsafe { init(kcp, make) }
+    unsafe { init(kcp, |now, seed| Kind::Bbr(Bbr::new(now, seed))) }
 }
 
 unsafe extern "C" fn init_cubic(kcp: *mut IKCPCB) -> c_int {
