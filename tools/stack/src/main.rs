@@ -70,7 +70,7 @@ pub struct Measure {
     /// Another copy of examples/stack to measure beside the present one, for instance of an earlier commit. May be repeated.
     #[arg(long, value_parser = peer::copy)]
     beside: Vec<PathBuf>,
-    /// Also so many servers in threads, each on a core that it shares with its clients, and one server in the same way.
+    /// Also so many servers in threads, each on a core that it shares with a process of clients, and one server in the same way.
     #[arg(long, default_value_t = 1, value_parser = number::<usize>(1..=64))]
     servers: usize,
     /// Between two network namespaces, joined by a veth pair, instead of over loopback. Needs root and the command ip.

@@ -102,7 +102,7 @@ impl Drop for End {
 }
 
 /// CPU time, and bytes, messages and packets since the beginning.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Sample {
     cpu: f64,
     counts: [u64; 3],
@@ -184,38 +184,58 @@ impl End {
     }
 }
 
+fn sum(ends: &mut [End]) -> Result<Sample> {
+    let mut all = Sample::default();
+    for end in ends {
+        let one = end.sample()?;
+        all.cpu += one.cpu;
+        for (count, more) in all.counts.iter_mut().zip(one.counts) {
+            *count += more;
+        }
+    }
+    Ok(all)
+}
+
 pub fn run(peer: &Peer, work: &Work, link: &Link, seconds: u64) -> Result<Found> {
-    let work = &Work {
+    let all_work = Work {
         connections: work.connections * peer.cores,
         ..work.clone()
     };
-    let program = |role: &str| {
+    let program = |role: &str, work: &Work| {
         let mut all = peer.command();
         all.push(role.to_string());
         all.extend(work.arguments());
         all
     };
-    let mut server = End::start(link.command(0, &program("server")), 0..peer.cores)?;
+    let mut server = End::start(
+        link.command(0, &program("server", &all_work)),
+        0..peer.cores,
+    )?;
     let address = server.line()?;
     let Some(rest) = address.strip_prefix("address ") else {
         bail!("{address}");
     };
     let empty = server.memory()?;
-    let mut all = program("client");
+    let mut all = program("client", work);
     all.push(format!("{}:{rest}", link.host()));
+    // A process on each core, which stays there: one that went from core to core would be measured with the servers.
     let places = if peer.is_shared { 0..peer.cores } else { 1..2 };
-    let mut clients = End::start(link.command(1, &all), places)?;
-    let ready = clients.line()?;
-    ensure!(ready == "ready", "{ready}");
+    let mut clients = places
+        .map(|core| End::start(link.command(1, &all), core..core + 1))
+        .collect::<Result<Vec<End>>>()?;
+    for end in &mut clients {
+        let ready = end.line()?;
+        ensure!(ready == "ready", "{ready}");
+    }
     // What follows on a login has come to its end after more than a second where there are many.
     let warm = if work.kind == Kind::Idle { 8 } else { 1 };
     thread::sleep(Duration::from_secs(warm));
     let begun = Instant::now();
-    let before = [server.sample()?, clients.sample()?];
+    let before = [server.sample()?, sum(&mut clients)?];
     // A heartbeat is every 15 s.
     let least = if work.kind == Kind::Idle { 15 } else { 0 };
     thread::sleep(Duration::from_secs(seconds.max(least)));
-    let after = [server.sample()?, clients.sample()?];
+    let after = [server.sample()?, sum(&mut clients)?];
     let took = begun.elapsed();
     let receiver = usize::from(work.kind != Kind::Up);
     let count = |end: usize, what: usize| after[end].counts[what] - before[end].counts[what];
@@ -226,6 +246,6 @@ pub fn run(peer: &Peer, work: &Work, link: &Link, seconds: u64) -> Result<Found>
         bytes: count(receiver, 0),
         messages: count(receiver, 1),
         packets: count(1 - receiver, 2),
-        memory: (server.memory()? - empty) / work.connections as f64,
+        memory: (server.memory()? - empty) / all_work.connections as f64,
     })
 }
