@@ -193,6 +193,14 @@ impl View<'_> {
         all
     }
 
+    /// How many of these are of segments of which word was late, as it is of one in four.
+    fn arrived_late<'a>(&self, resends: impl Iterator<Item = &'a Resend>) -> usize {
+        let often = self.sender.often_late();
+        let late = self.sender.resent.iter().filter(|one| one.late > often);
+        let late: std::collections::HashSet<u32> = late.map(|one| one.sn as u32).collect();
+        resends.filter(|one| late.contains(&one.sn)).count()
+    }
+
     fn fills_peer_window(&self) -> bool {
         self.sender.at_peer_window > self.sender.busy / 10
     }
@@ -252,6 +260,13 @@ impl View<'_> {
             ));
             return all;
         }
+        // Only a window makes nearly all flushes send up to the same number, where round trips differ.
+        let at = |percent| percentile(&sender.rtt, percent).unwrap_or(0);
+        let fills_up = sender.lag() == 0
+            && sender.lag_known
+            && most >= 4
+            && at(90) > at(10)
+            && sender.flushed_up_to(most) > 0.8;
         let model = &sender.window_model;
         if self.fills_congestion_window() && most >= 4 {
             all.push(self.finding(
@@ -265,7 +280,7 @@ impl View<'_> {
                 "nc = 1 in ikcp_nodelay, or a congestion control that does not take each loss for a full link (ikcpx_bbr)",
             ));
         } else if self.settings.share_at_most > 0.3
-            && (most >= 16 || (lost >= 3 && most >= 2))
+            && (most >= 16 || (lost >= 3 && most >= 2) || fills_up)
             && sender.fresh >= FEW
         {
             let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
@@ -290,21 +305,21 @@ impl View<'_> {
         let mut probed = 0;
         let mut shut = 0;
         for one in &self.sender.closed {
-            let unheard = one.to - one.shut_until;
-            if one.news_lost && unheard > long {
-                probed += unheard;
-                shut += one.shut_until - one.from;
-            } else {
-                shut += one.to - one.from;
-            }
+            let unheard = match one.to - one.shut_until {
+                unheard if one.news_lost && unheard > long => unheard,
+                _ => 0,
+            };
+            let lost = unheard.max(one.unanswered);
+            probed += lost;
+            shut += (one.to - one.from - lost).max(0);
         }
         if probed > 0 {
             all.push(self.finding(
                 Kind::ProbeLost,
                 probed,
                 format!(
-                    "{}'s window was shut, and its own word that it opened did not come: that packet was lost, and a probe goes out only \
-                     after 7 s",
+                    "{}'s window was shut, and its own word that it opened did not come, or no answer to a probe: that packet was lost, and \
+                     the next probe goes out only after 7 s or more",
                     self.peer_name
                 ),
                 "a receive window that does not fill up; or read earlier, so that it never shuts",
@@ -586,18 +601,18 @@ impl View<'_> {
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
         let overtaken = sender.reordered >= 5;
-        if !sender.lag_known
-            && !overtaken
-            && twice.clone().count() >= 5
-            && twice.clone().count() > 2 * lost
-        {
+        let count = twice.clone().count();
+        // Where timeouts are short, those segments are sent twice of which word was late; any of them where acknowledgements are lost.
+        let late_ones = self.arrived_late(twice.clone());
+        let short_timeouts = late_ones * 2 > count;
+        if !sender.lag_known && !overtaken && count >= 5 && count > 2 * lost && !short_timeouts {
             all.push(self.finding(
                 Kind::AckLoss,
                 wall(twice.clone().map(|one| (one.since(), one.at))),
                 format!(
                     "{} of {}'s segments arrived here and were sent again by timeout: their acknowledgements were lost behind this point, or \
                      came too late for its timeouts",
-                    twice.count(),
+                    count,
                     self.name
                 ),
                 "look at the way from the receiver to the sender; a larger rx_minrto if round trips vary by much",
@@ -609,6 +624,10 @@ impl View<'_> {
             .filter(|one| one.trigger == Trigger::Timeout)
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at))
             .count() as u64;
+        let early = match short_timeouts && !sender.lag_known {
+            true => early.max(count as u64),
+            false => early,
+        };
         let sent = sender.fresh + sender.resends;
         // Where nothing waits for room, a needless resend delays nothing.
         let limited = (self.settings.share_at_most > 0.3 && self.settings.most_in_flight >= 16)
@@ -730,10 +749,11 @@ impl View<'_> {
     fn idle(&self) -> Vec<Finding> {
         // An end that only asks, or that the other one keeps waiting, has nothing to send.
         let peer = self.peer_sender;
-        if self.sender.fresh < FEW || self.sender.fresh < peer.fresh {
+        if self.sender.fresh < 5 || self.sender.payload < peer.payload {
             return Vec::new();
         }
-        let peer_sends = peer.fresh >= FEW;
+        // One that sends about as much may be what it waits for.
+        let peer_sends = peer.fresh >= FEW && peer.payload * 4 > self.sender.payload;
         let both_idle = |(from, to): (Time, Time)| -> Time {
             match peer_sends {
                 false => to - from,

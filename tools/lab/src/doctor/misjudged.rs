@@ -186,3 +186,83 @@ fn a_slow_receiver_was_taken_for_the_sender() {
     }
     assert!(judged.resends[0].iter().any(|one| one.need == Need::Lost));
 }
+
+/// No answer to the probes came until the capture ended, so nothing said when the window had opened.
+#[test]
+fn probes_that_were_never_answered_were_called_a_peer_that_does_not_read() {
+    let plan = Plan {
+        reads: |now| !(4_000_000..7_000_000).contains(&now),
+        drops: |now, side, _| side == SERVER && now > 6_900_000,
+        windows: [(256, 256), (256, 128)],
+        every: 8_000,
+        length: 30_000_000,
+        ..Plan::default()
+    };
+    let found = findings(&plan, CLIENT);
+    assert!(cost(&found, Kind::ProbeLost).unwrap() > 8_000, "{found:?}");
+}
+
+/// Nothing was lost, but round trips were longer than the timeouts now and then. A receiver does not see that its acknowledgements came.
+#[test]
+fn timeouts_that_were_too_short_were_called_loss_of_acknowledgements() {
+    let late = Config {
+        loss: Loss::Random(0.0),
+        jitter: 2_000,
+        reorder: 0.05,
+        reorder_by: 60_000,
+        ..plants::LINK
+    };
+    let clean = Config {
+        reorder: 0.0,
+        ..late
+    };
+    let plan = Plan {
+        links: [late, clean],
+        every: 100_000,
+        length: 60_000_000,
+        ..Plan::default()
+    };
+    let diagnosis = examine(&plants::capture(&plan, 1, SERVER));
+    let judged = &diagnosis.conversations[0];
+    assert!(judged.resends[0].len() >= 5, "{:?}", judged.resends[0]);
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::AckLoss), "{found:?}");
+}
+
+/// The server said a little all the time.
+#[test]
+fn an_idle_program_was_not_seen_beside_a_peer_that_talks() {
+    let plan = Plan {
+        sends: |now| now % 5_000_000 < 1_500_000,
+        answers: 100_000,
+        every: 10_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        found_first(&plan, end, Kind::Idle);
+    }
+}
+
+/// Without a loss it was not told from a program with that much to send.
+#[test]
+fn a_small_send_window_was_not_seen_where_nothing_is_lost() {
+    let clean = Config {
+        loss: Loss::Random(0.0),
+        ..plants::LINK
+    };
+    let small = Plan {
+        windows: [(10, 256), (256, 256)],
+        links: [clean, clean],
+        every: 0,
+        ..Plan::default()
+    };
+    found_first(&small, CLIENT, Kind::OwnWindow);
+    // As much is in flight here, but never twice the same.
+    let large = Plan {
+        windows: [(256, 256), (256, 256)],
+        every: 6_000,
+        ..small
+    };
+    let found = kinds(&findings(&large, CLIENT));
+    assert!(!found.contains(&Kind::OwnWindow), "{found:?}");
+}

@@ -108,6 +108,8 @@ pub struct Segment {
     pub done: Option<Time>,
     /// When word of its arrival passed the capture.
     pub told: Option<Time>,
+    /// How much later than that of others before it, ms.
+    pub late: i64,
     /// Word came for later segments, too, that had been sent long before it was sent again, and of which nothing had been heard: so
     /// acknowledgements were lost.
     pub others_unheard: bool,
@@ -135,6 +137,8 @@ pub struct Closed {
     pub shut_until: Time,
     /// The peer's own word that it opened did not come: the answer to a probe told, or an acknowledgement.
     pub news_lost: bool,
+    /// How long probes, or their answers, were lost.
+    pub unanswered: Time,
 }
 
 /// A time in which the peer said nothing, and then acknowledged what it had received all along.
@@ -271,6 +275,9 @@ pub struct Sender {
     /// Since when, and when it was last said.
     closed_since: Option<(Time, Time)>,
     last_ask: Option<Time>,
+    /// A probe of which no answer has come yet, and how long those before it have waited for one, while the window is shut.
+    open_ask: Option<Time>,
+    unanswered: Time,
     asks_after: Option<Time>,
     silence: Option<Silence>,
     /// When the peer stood still.
@@ -305,6 +312,12 @@ pub struct Sender {
     una_back: u32,
     una_back_since: Time,
     pub peer_restarts: Vec<Time>,
+    /// From the stamp of a segment to word of its arrival, ms: what is usual, and by how much others differ from that.
+    usual: Option<f64>,
+    lateness: BTreeMap<i64, u64>,
+    /// What was in flight at the end of flushes that sent something for the first time.
+    flushed: BTreeMap<u32, u64>,
+    last_flushed: Option<(u32, u32)>,
     /// Curves: the round trip in ms; segments in flight.
     pub rtt_curve: Vec<(Time, u32)>,
     pub flight_curve: Vec<(Time, u32)>,
@@ -319,11 +332,13 @@ pub struct Sender {
 struct Clock {
     reference: Option<i64>,
     recent: VecDeque<i64>,
+    /// When the reference was last moved.
+    moved: Time,
 }
 
 impl Clock {
-    /// Takes how far the capture's clock is ahead, in ms; gives by how much it jumped.
-    fn jump(&mut self, ahead: i64) -> Option<i64> {
+    /// Takes how far the capture's clock is ahead, in ms; gives by how much it jumped. `near` the sender no queue is between.
+    fn jump(&mut self, at: Time, ahead: i64, near: bool) -> Option<i64> {
         const SEEN: usize = 5;
         const JUMP: i64 = 250;
         let reference = *self.reference.get_or_insert(ahead);
@@ -340,8 +355,17 @@ impl Clock {
             return Some(low - reference);
         }
         if (ahead - reference).abs() <= JUMP {
-            // Clocks drift, and queues fill.
-            self.reference = Some(reference + (ahead - reference) / 8);
+            // Queues fill. Clocks only drift: one that was set back also stands still, while a program flushes without an update.
+            let step = (ahead - reference) / 8;
+            let most = (at - self.moved) / MS / 50;
+            match near {
+                false => self.reference = Some(reference + step),
+                true if most > 0 => {
+                    self.reference = Some(reference + step.clamp(-most, most));
+                    self.moved = at;
+                }
+                true => {}
+            }
         }
         None
     }
@@ -421,6 +445,10 @@ impl Sender {
                 COMMAND_ASK => {
                     self.asks += 1;
                     self.last_ask = Some(at);
+                    self.end_ask(at);
+                    if self.closed_since.is_some() {
+                        self.open_ask = Some(at);
+                    }
                     let known = 100 * MS + self.lag;
                     // It has been told that the window is open, and does not know: that packet was lost behind the capture.
                     if self.closed_since.is_none()
@@ -486,7 +514,7 @@ impl Sender {
             }
         }
         if sn >= self.next {
-            if let Some(jump) = self.clock.jump(ahead)
+            if let Some(jump) = self.clock.jump(at, ahead, self.lag_known && self.lag == 0)
                 && self.clock_jumps.len() < 100
             {
                 self.clock_jumps.push((at, jump));
@@ -526,14 +554,15 @@ impl Sender {
                 }
                 self.delay_steps.2 = Some(delay);
             }
-            self.count_flush(header.ts, header.len);
+            let flight = (sn + 1).saturating_sub(self.una) as u32;
+            self.count_flush(header.ts, header.len, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
             self.insert(sn, (header.len, size, piece.mark), sending);
             plot(
                 &mut self.flight_curve,
                 &mut self.curve_step[1],
                 &mut self.curve_count[1],
-                (at, (sn + 1).saturating_sub(self.una) as u32),
+                (at, flight),
             );
             return;
         }
@@ -614,6 +643,7 @@ impl Sender {
                 sendings: vec![sending],
                 done: None,
                 told: None,
+                late: 0,
                 others_unheard: false,
             },
         );
@@ -676,8 +706,13 @@ impl Sender {
         }
     }
 
-    fn count_flush(&mut self, ts: u32, len: u32) {
+    fn count_flush(&mut self, ts: u32, len: u32, flight: u32) {
         self.note_ts(ts);
+        if let Some((stamp, flight)) = self.last_flushed.replace((ts, flight))
+            && stamp != ts
+        {
+            *self.flushed.entry(flight).or_default() += 1;
+        }
         if len < self.largest_segment.max(500) {
             self.small += 1;
             if self.last_small_ts != Some(ts) {
@@ -690,6 +725,7 @@ impl Sender {
     /// A packet by the peer passes.
     pub fn hears(&mut self, at: Time, pieces: &[Piece]) {
         let due = at + self.lag;
+        self.end_ask(at);
         if let Some(heard) = self.last_heard.replace(at)
             && at - heard > 500 * MS + 2 * self.srtt()
         {
@@ -772,6 +808,20 @@ impl Sender {
         }
     }
 
+    /// How long the answer to a probe may take.
+    fn answers(&self) -> Time {
+        200 * MS + if self.lag == 0 { 2 * self.srtt() } else { 0 }
+    }
+
+    /// A probe was waited for until now.
+    fn end_ask(&mut self, at: Time) {
+        if let Some(ask) = self.open_ask.take()
+            && at - ask > self.answers()
+        {
+            self.unanswered += at - ask;
+        }
+    }
+
     fn set_window(&mut self, at: Time, window: u32) {
         self.pass_time(at);
         self.largest_window = self.largest_window.max(window);
@@ -785,9 +835,11 @@ impl Sender {
                         to: at,
                         shut_until: *said,
                         news_lost: true,
+                        unanswered: self.unanswered,
                     });
                 }
                 self.closed_since = None;
+                self.unanswered = 0;
             }
             _ => {}
         }
@@ -836,9 +888,25 @@ impl Sender {
 
     fn arrived(&mut self, sn: u64, at: Time, passed: Time) {
         self.open.remove(&sn);
-        if let Some(segment) = self.segments.get_mut(&sn) {
-            segment.done.get_or_insert(at);
-            segment.told.get_or_insert(passed);
+        let Some(segment) = self.segments.get_mut(&sn) else {
+            return;
+        };
+        segment.done.get_or_insert(at);
+        if segment.told.is_some() {
+            return;
+        }
+        segment.told = Some(passed);
+        if let [first, ..] = &segment.sendings[..]
+            && !first.hidden
+        {
+            /// Beyond this a clock has jumped.
+            const FAR: f64 = 10_000.0;
+            let took = (passed / MS - i64::from(first.ts)) as f64;
+            let usual = self.usual.filter(|usual| (took - usual).abs() < FAR);
+            let usual = usual.unwrap_or(took);
+            segment.late = (took - usual) as i64;
+            *self.lateness.entry(segment.late).or_default() += 1;
+            self.usual = Some(usual + (took - usual) / 8.0);
         }
     }
 
@@ -873,8 +941,10 @@ impl Sender {
                     .entry(((passed - sent) / MS).clamp(0, 60_000) as u32)
                     .or_default() += 1;
                 self.estimate = self.estimate.sample(millis as i32);
+                // What waited for a peer that was silent waited in no queue.
+                let kept = self.silence.is_some_and(|silence| sent < silence.to);
                 match self.steps.2 {
-                    Some((_, stamp)) if stamp == ts => {}
+                    Some((_, stamp)) if stamp == ts || kept => {}
                     last => {
                         if let Some((before, _)) = last {
                             self.steps.0 += 1;
@@ -883,9 +953,11 @@ impl Sender {
                         self.steps.2 = Some((millis, ts));
                     }
                 }
-                let octave = (32 - sending.in_flight.leading_zeros()).min(17) as usize;
-                self.by_flight[octave].0 += 1;
-                self.by_flight[octave].1 += u64::from(millis);
+                if !kept {
+                    let octave = (32 - sending.in_flight.leading_zeros()).min(17) as usize;
+                    self.by_flight[octave].0 += 1;
+                    self.by_flight[octave].1 += u64::from(millis);
+                }
                 plot(
                     &mut self.rtt_curve,
                     &mut self.curve_step[0],
@@ -923,8 +995,9 @@ impl Sender {
     fn end_packet(&mut self, at: Time, passed: Time) {
         // A peer whose window opens tells so at once, in that packet or in the next one.
         if std::mem::take(&mut self.told_in_packet) {
-            let answers = 200 * MS + if self.lag == 0 { 2 * self.srtt() } else { 0 };
-            let asked = self.last_ask.is_some_and(|ask| passed - ask < answers);
+            let asked = self
+                .last_ask
+                .is_some_and(|ask| passed - ask < self.answers());
             if let Some(closed) = self.closed.last_mut()
                 && at - closed.to < 20 * MS
                 && !asked
@@ -1088,12 +1161,14 @@ impl Sender {
         self.listen(now + self.lag);
         self.pass_time(now);
         self.end_idle(now);
+        self.end_ask(now);
         if let Some((from, _)) = self.closed_since.take() {
             self.closed.push(Closed {
                 from,
                 to: now,
                 shut_until: now,
                 news_lost: false,
+                unanswered: self.unanswered,
             });
         }
         self.forget_all();
@@ -1145,6 +1220,28 @@ impl Sender {
         // Where too little shows, those that came together are likelier to be spared than lost one by one.
         (others >= 10 && others * 2 > all)
             || (all < 10 && together >= 10 && together * 2 > self.acked_by_una)
+    }
+
+    /// How much later than usual word of a segment's arrival is in one case of four, ms.
+    pub fn often_late(&self) -> i64 {
+        let total: u64 = self.lateness.values().sum();
+        let mut passed = 0;
+        let found = self.lateness.iter().find(|(_, count)| {
+            passed += *count;
+            passed * 4 >= total * 3
+        });
+        found.map_or(0, |(late, _)| *late)
+    }
+
+    /// The share of flushes, of enough of them, that sent as much as makes this many in flight, of those that sent something for the first
+    /// time.
+    pub fn flushed_up_to(&self, flight: u32) -> f64 {
+        let all: u64 = self.flushed.values().sum();
+        let up_to = self.flushed.get(&flight).copied().unwrap_or(0);
+        if all < 50 {
+            return 0.0;
+        }
+        up_to as f64 / all as f64
     }
 
     /// The share of acknowledgements that did not come back, and that share among those after one that did not; `None` where that
@@ -1204,5 +1301,29 @@ impl Sender {
         // The way back is not seen; it is taken for as long as a short one.
         const REST: u64 = 50;
         (smooth && high - low > REST as i64).then(|| (REST, REST + high.abs_diff(low)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
+    #[test]
+    fn a_clock_that_stood_still_was_taken_for_drift() {
+        let jumps = |near: bool, still: i64| -> i64 {
+            let mut clock = Clock::default();
+            let stamp = |now: i64| match now {
+                ..5_000 => now,
+                _ => (now - still).max(5_000),
+            };
+            let flushes = (0..15_000).step_by(50);
+            let jumped = flushes.flat_map(|now| [now; 3].map(|now| (now, now - stamp(now))));
+            jumped
+                .filter_map(|(now, ahead)| clock.jump(now * MS, ahead, near))
+                .sum()
+        };
+        assert!((1_500..2_000).contains(&jumps(true, 1_900)));
+        assert_eq!(jumps(true, 0), 0);
     }
 }
