@@ -426,7 +426,7 @@ fn judge(segment: &Segment, index: usize, settings: &Settings, ways: (Time, Time
         Trigger::Skip
     } else if f64::from(waited) >= f64::from(timer) * 0.85 {
         Trigger::Timeout
-    } else if before.skips > 0 {
+    } else if before.skips_by_any > 0 {
         Trigger::Skip
     } else {
         Trigger::Early

@@ -79,6 +79,8 @@ pub struct Sending {
     pub skips: u32,
     /// When it had been skipped once, twice, ...
     pub skipped_at: [Time; SKIPS],
+    /// The same with acknowledgements of what was sent before it: the original up to 1.7 counts those, too, and later ones do not.
+    pub skips_by_any: u32,
     in_flight: u32,
 }
 
@@ -494,6 +496,7 @@ impl Sender {
             in_order: false,
             skips: 0,
             skipped_at: [0; SKIPS],
+            skips_by_any: 0,
             in_flight: sn.saturating_sub(self.una) as u32,
         };
         if self.goes_on(header.sn) {
@@ -1015,6 +1018,7 @@ impl Sender {
             let Some(sending) = segment.sendings.last_mut() else {
                 continue;
             };
+            sending.skips_by_any += 1;
             if !after(sending.ts, ts) {
                 if let Some(slot) = sending.skipped_at.get_mut(sending.skips as usize) {
                     *slot = at;
@@ -1306,7 +1310,9 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
+    use super::super::causes::{Settings, Trigger, resends};
     use super::*;
+    use crate::wire::Header;
 
     /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
     #[test]
@@ -1325,5 +1331,48 @@ mod tests {
         };
         assert!((1_500..2_000).contains(&jumps(true, 1_900)));
         assert_eq!(jumps(true, 0), 0);
+    }
+
+    /// It was called early, by no skip, when what told of it had been sent before the segment was sent again.
+    #[test]
+    fn skips_by_what_was_sent_earlier_were_none() {
+        let piece = |command: u8, sn: u32, ts: u32, una: u32| Piece {
+            header: Header {
+                conv: 1,
+                command,
+                frg: 0,
+                wnd: 128,
+                ts,
+                sn,
+                una,
+                len: if command == COMMAND_PUSH { 100 } else { 0 },
+            },
+            mark: if command == COMMAND_PUSH { 1 + sn } else { 0 },
+        };
+        let mut sender = Sender::new(0, true);
+        let mut send = |at: u32, sn: u32, acked: Option<u32>| {
+            let now = Time::from(at) * MS;
+            match acked {
+                Some(ts) => sender.hears(now, &[piece(COMMAND_ACK, sn, ts, 1)]),
+                None => sender.sends(now, 124, false, &[piece(COMMAND_PUSH, sn, at, 0)]),
+            }
+        };
+        for (at, sn) in [(0, 0), (10, 1), (20, 2), (30, 3), (40, 4)] {
+            send(at, sn, None);
+        }
+        send(60, 0, Some(0));
+        send(80, 2, Some(20));
+        send(90, 3, Some(30));
+        send(100, 1, None);
+        // Sent before that, acknowledged after it.
+        send(105, 4, Some(40));
+        send(110, 1, None);
+        sender.finish(2_000 * MS);
+        let settings = Settings::of(&sender);
+        let triggers: Vec<Trigger> = resends(&sender, &settings)
+            .iter()
+            .map(|one| one.trigger)
+            .collect();
+        assert_eq!(triggers, [Trigger::Skip, Trigger::Skip]);
     }
 }
