@@ -88,6 +88,7 @@ public:
         : bytes(static_cast<const void *>(std::data(container)), std::size(container))
     {
     }
+    bytes(std::nullptr_t) = delete;
     /* Text or a buffer? Say which: a string_view, or {array, size}. */
     template <std::size_t N> bytes(char (&)[N]) = delete;
 
@@ -339,7 +340,7 @@ public:
         if (message.size() > INT_MAX) return kcp_ != nullptr ? -2 : -1;
         return finish(ikcpx_send_until(kcp_, from(message), static_cast<int>(message.size()), milliseconds));
     }
-    /* At most 64 bytes; none turns it off. */
+    /* At most 64 bytes. An empty view turns it off: for an empty message as the stub there is empty_stub(). */
     int stub(bytes stub) noexcept
     {
         return ikcpx_stub(kcp_, stub.data(), static_cast<int>(stub.size() < INT_MAX ? stub.size() : INT_MAX), 0);
@@ -350,12 +351,15 @@ public:
     void path_changed() { finish((ikcpx_path_changed(kcp_), 0)); }
     int backoff_limit(int milliseconds) noexcept { return ikcpx_backoff_limit(kcp_, milliseconds); }
 
-    /* Calls `dead` when nothing was acknowledged for that time. */
+    /* Calls `dead` when nothing was acknowledged for that time. What is refused changes nothing. */
     template <class Dead, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Dead> &>>>
     int dead_link(int milliseconds, Dead &&dead)
     {
-        dead_ = detail::callback<nothing>([dead = std::forward<Dead>(dead)](nothing) mutable { std::invoke(dead); });
-        return ikcpx_dead_link(kcp_, milliseconds, tell_dead);
+        detail::callback<nothing> call(
+            [dead = std::forward<Dead>(dead)](nothing) mutable { std::invoke(dead); });
+        const int result = ikcpx_dead_link(kcp_, milliseconds, tell_dead);
+        if (result == 0) dead_ = std::move(call);
+        return result;
     }
     /* The link is dead after `dead_link` transmissions again, as in ikcp.h. */
     int dead_link() noexcept { return ikcpx_dead_link(kcp_, 0, nullptr); }

@@ -154,8 +154,8 @@ pub unsafe extern "C" fn ikcpx_backoff_limit(kcp: *mut ikcpcb, milliseconds: c_i
 
 /// Detects a dead link by time: when segments are in flight and none was acknowledged for `milliseconds`. `state` is then
 /// 0xFFFFFFFF, as after `dead_link` transmissions of a segment in the original. That rule no longer applies, because `dead_link`
-/// is set to 0xFFFFFFFF. The callback is called once, and again only after the peer has acknowledged something in between. The
-/// connection keeps trying.
+/// is set to 0xFFFFFFFF. The callback is called once, and again only after the peer has acknowledged something in between, or after
+/// ikcpx_path_changed(). The connection keeps trying.
 ///
 /// kcp: the connection.
 /// milliseconds: how long. 0: by `dead_link`, which is set to 20.
@@ -221,11 +221,12 @@ pub unsafe extern "C" fn ikcpx_send_until(
     }
 }
 
-/// Shortens messages of ikcpx_send_until() that are in flight when their time is over: instead of such a message the peer gets the
-/// stub, a message of these bytes, which the receiving program has to know and to pass over. It comes in the message's place, so
-/// that what was sent behind it need not wait for what nobody wants any more. It is sent again every 20 ms until it has
-/// arrived, less often after a second. All this holds for messages of one segment that leave from now on; one that is not
-/// longer than the stub goes on as it is, and as often. Where the peer has the message already, and only the acknowledgement
+/// Shortens messages of ikcpx_send_until() that are in flight when their time is over, or when what is sent again would arrive too
+/// late: instead of such a message the peer gets the stub, a message of these bytes, which the receiving program has to know and to pass
+/// over. It comes in the message's place, so that what was sent behind it need not wait for what nobody wants any more. From the
+/// end of the time on it is sent every 20 ms until it has arrived, less often after a second. Where packets get lost, it also rides in
+/// packets that leave from half a round trip before. All this holds for messages of one segment that leave from now on; one that is
+/// not longer than the stub goes on as it is, and as often. Where the peer has the message already, and only the acknowledgement
 /// is missing, the peer keeps the message. Of the segment in `snd_buf` only `len` and `data` change.
 ///
 /// kcp: the connection.

@@ -321,6 +321,9 @@ void controls_are_turned_on()
     CHECK_INT(kcp::connection().bbr(), -1);
 }
 
+// It would be read as text at the address 0.
+static_assert(!std::is_convertible_v<std::nullptr_t, kcp::bytes>);
+
 void extras_are_asked_for()
 {
     int sent = 0, dead = 0;
@@ -330,6 +333,8 @@ void extras_are_asked_for()
     CHECK_INT(peer.large_messages(true), 0);
     CHECK_INT(peer.backoff_limit(200), 0);
     CHECK_INT(peer.dead_link(1000, [&dead, keep = std::make_unique<int>(1)] { dead += *keep; }), 0);
+    // A time that is refused leaves the callback of before.
+    CHECK_INT(peer.dead_link(-1, [&dead] { dead = -1; }), -1);
     peer.update_due(0);
     CHECK_INT(peer.next(0), 0x7fffffff);
     peer.send("m");
@@ -344,6 +349,7 @@ void extras_are_asked_for()
     kcp::connection moved(std::move(peer));
     while (dead == 0 && moved->current < 5000) moved.update_due(moved.next(moved->current));
     CHECK_INT(moved->current, 1001);
+    CHECK_INT(dead, 1);
     CHECK_INT(moved.dead_link(), 0);
     CHECK_INT(moved->dead_link, 20);
     CHECK_INT(kcp::connection().backoff_limit(1), -1);
