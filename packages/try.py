@@ -52,7 +52,7 @@ def blocks(text):
         yield match[1], match[2], names[-1] if names else None
 
 
-def run(script, folder, environment, seconds=300):
+def run(script, folder, environment, seconds=900):
     """What a script prints. It must end well."""
     root = [environment["IKCP_ROOT"]] if environment["IKCP_ROOT"] else []
     done = subprocess.run(

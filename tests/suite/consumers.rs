@@ -15,7 +15,7 @@ use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{lacks, run, run_within};
 
 /// Long, because builds wait for cargo and for the builds of other tests.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_secs(1200);
 
 /// One way to configure the library. `kcp::kcp` is the first of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

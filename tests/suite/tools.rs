@@ -189,9 +189,9 @@ pub fn lacks(commands: &[&str]) -> Option<String> {
         .map(|command| format!("no {command}"))
 }
 
-/// Runs a command for five minutes at most; returns its output, or why it failed.
+/// Runs a command for twenty minutes at most, since a build on a busy machine takes its time; returns its output, or why it failed.
 pub fn run(command: &mut Command) -> Result<String, String> {
-    run_within(command, Duration::from_secs(300))
+    run_within(command, Duration::from_secs(1200))
 }
 
 /// Runs a command, which must end within `time`; returns its output, or why it failed.
