@@ -269,8 +269,8 @@ static class Test
             Same(client.Connection.Kcp.GetStats().MessagesDropped, 0ul);
         }
         // a silent peer is forgotten, and late packets of its connection make no new one
-        using (KcpServer server = Serve(new KcpOptions { Timeout = 300 }))
-        using (var client = new KcpClient("127.0.0.1", server.Port, new KcpOptions { Timeout = 500 }))
+        using (KcpServer server = Serve(new KcpOptions { Timeout = 3000 }))
+        using (var client = new KcpClient("127.0.0.1", server.Port, new KcpOptions { Timeout = 4000 }))
         {
             var reasons = new List<string>();
             int echoes = 0, connected = 0;
@@ -283,7 +283,7 @@ static class Test
             Until(() => server.Connections.Count == 0, client, server);
             client.Send(Bytes("y"));
             Until(() => reasons.Count == 2, client, server);
-            Same(string.Join("; ", reasons), "the peer was silent for 300 ms; the peer has acknowledged nothing for 500 ms");
+            Same(string.Join("; ", reasons), "the peer was silent for 3000 ms; the peer has acknowledged nothing for 4000 ms");
             Same(connected, 1);
             Throws<ObjectDisposedException>(() => client.Send(Bytes("late")));
         }

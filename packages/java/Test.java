@@ -306,14 +306,14 @@ public class Test {
         }
         // a silent peer is forgotten, and late packets of its connection make no new one
         KcpOptions brief = new KcpOptions();
-        brief.timeout = 400;
+        brief.timeout = 3000;
         try (KcpServer server = serve(brief)) {
             KcpOptions options = new KcpOptions();
-            options.timeout = 600;
+            options.timeout = 4000;
             KcpConnection connection = KcpConnection.connect("127.0.0.1", server.address().getPort(), options);
             connection.send(bytes("x"));
             same(new String(connection.receive(20000)), "x");
-            Thread.sleep(800);
+            for (int n = 0; n < 600 && server.size() > 0; ++n) Thread.sleep(100);
             same(server.size(), 0);
             connection.send(bytes("y"));
             same(fails(SocketTimeoutException.class, () -> connection.receive()).getMessage(), "the peer does not answer");

@@ -177,7 +177,7 @@ local function transfers()
       relay()
       server:step(0)
       message = client:recv(0.001)
-      assert(os.time() < start + 20, "it takes too long")
+      assert(os.time() < start + 60, "it takes too long")
     until message
     same(message, sent[n])
   end
@@ -197,10 +197,10 @@ local function transfers()
   server:close()
 
   -- a silent peer is forgotten, and late packets of its connection make no new one
-  server = serve { timeout = 0.3 }
+  server = serve { timeout = 3 }
   local why
   function server:on_close(_, reason) why = reason end
-  client = ikcp.connect("127.0.0.1", server:port(), { timeout = 0.5 })
+  client = ikcp.connect("127.0.0.1", server:port(), { timeout = 4 })
   client:send("x")
   repeat server:step(0.001) until client:recv(0.001) == "x"
   repeat server:step(0.01) until server.count == 0
