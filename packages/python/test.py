@@ -105,6 +105,30 @@ def errors():
     a.close()
     raises(ikcp.KcpClosed, a.send, b"late")
     raises(ikcp.KcpClosed, lambda: a.fields)
+    fields_of_one_that_is_closed_are_not_read()
+    a_field_that_does_not_exist_is_refused()
+    a_conv_beyond_32_bits_is_refused()
+
+
+def fields_of_one_that_is_closed_are_not_read():
+    kcp = ikcp.Kcp(7, lambda packet: None)
+    fields = kcp.fields
+    assert fields.snd_wnd == 32 and len(fields.snd_buf) == 2 and "conv=7" in repr(fields)
+    kcp.close()
+    raises(ikcp.KcpClosed, lambda: fields.snd_wnd)
+    raises(ikcp.KcpClosed, setattr, fields, "stream", 1)
+
+
+def a_field_that_does_not_exist_is_refused():
+    kcp = ikcp.Kcp(7, lambda packet: None)
+    raises(AttributeError, setattr, kcp.fields, "rx_minrot", 10)
+    raises(AttributeError, lambda: kcp.fields.rx_minrot)
+
+
+def a_conv_beyond_32_bits_is_refused():
+    for conv in (-1, 1 << 32):
+        raises(ValueError, ikcp.Kcp, conv, lambda packet: None)
+    raises(TypeError, ikcp.Kcp, "7", lambda packet: None)
 
 
 def collected():

@@ -4,7 +4,7 @@ import ctypes
 import threading
 import time
 import weakref
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, List, Optional, Union, cast
 
 from . import _native
 from ._native import CcInfo, Fields, Stats, lib
@@ -22,7 +22,7 @@ class KcpError(Exception):
 
 _REFUSED = {
     -1: "the time is negative",
-    -3: "no window of the peer was so large as this message",
+    -3: "the message is larger than any window that the peer has announced",
     -4: "a stream has no messages that expire",
 }
 
@@ -57,6 +57,27 @@ def _readable(data: Bytes) -> Any:
     return (ctypes.c_char * len(view)).from_buffer(view)
 
 
+class _Live:
+    """What Kcp.fields gives: each access goes to the connection, so that none reads the memory of one that is closed."""
+
+    __slots__ = ("_kcp",)
+
+    def __init__(self, kcp: "Kcp") -> None:
+        object.__setattr__(self, "_kcp", kcp)
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._kcp._call(lambda handle: getattr(Fields.from_address(handle), name))
+        return tuple(value) if isinstance(value, ctypes.Array) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not hasattr(Fields, name):
+            raise AttributeError(f"struct IKCPCB has no field {name}")
+        self._kcp._call(lambda handle: setattr(Fields.from_address(handle), name, value))
+
+    def __repr__(self) -> str:
+        return self._kcp._call(lambda handle: repr(Fields.from_address(handle)))
+
+
 class Kcp:
     """One end of a connection. `conv` is the same number at both ends; `output` gets each packet to send.
 
@@ -64,6 +85,8 @@ class Kcp:
     runs. A callback may call the connection, even close it; what it raises is raised by the call that it ran in."""
 
     def __init__(self, conv: int, output: Callable[[bytes], Any]) -> None:
+        if not 0 <= conv <= 0xFFFFFFFF:
+            raise ValueError(f"conv is {conv}, and has to be from 0 to 4294967295")
         self._lock = threading.RLock()
         self._errors: List[BaseException] = []
         self._handle: Optional[int] = lib.ikcp_create(conv, None)
@@ -75,7 +98,7 @@ class Kcp:
         self.setoutput(output)
 
     def close(self) -> None:
-        """Frees the connection; nothing is sent. To close it twice is no error."""
+        """Frees the connection; nothing is sent. Closing it again does nothing."""
         with self._lock:
             self._handle = None
             self._release()
@@ -132,9 +155,8 @@ class Kcp:
         """`log` gets the lines whose bit is in `mask`."""
         call = self._guarded(log)
         callback = _native.WRITELOG(lambda line, _kcp, _user: call(line.decode(errors="replace")))
-        fields = self.fields
-        fields.writelog = ctypes.cast(callback, ctypes.c_void_p).value
-        fields.logmask = mask
+        self.fields.writelog = ctypes.cast(callback, ctypes.c_void_p).value
+        self.fields.logmask = mask
         self._callbacks["log"] = callback
 
     def send(self, message: Bytes) -> None:
@@ -187,7 +209,7 @@ class Kcp:
         data = _readable(packet)
         code = self._call(lib.ikcp_input, data, len(data))
         if code < 0:
-            raise KcpError("the packet is none of this connection", code)
+            raise KcpError("the packet does not belong to this connection", code)
 
     def update(self, current: Optional[int] = None) -> None:
         self._call(lib.ikcp_update, now() if current is None else current)
@@ -221,8 +243,9 @@ class Kcp:
 
     @property
     def fields(self) -> Fields:
-        """The fields of struct IKCPCB, to read and where ikcp.h says so to set. Not after close()."""
-        return Fields.from_address(self._call(lambda handle: handle))
+        """The fields of struct IKCPCB as they are now: to read and, where ikcp.h says so, to set."""
+        self._call(lambda _: None)
+        return cast(Fields, _Live(self))
 
     def bbr(self) -> None:
         self._set(lib.ikcp_setcc, lib.ikcpx_bbr())
@@ -231,7 +254,7 @@ class Kcp:
         self._set(lib.ikcp_setcc, lib.ikcpx_cubic())
 
     def builtin(self) -> None:
-        """The congestion control that KCP has itself."""
+        """Goes back to KCP's own congestion control."""
         self._set(lib.ikcp_setcc, None)
 
     def ccinfo(self) -> CcInfo:
