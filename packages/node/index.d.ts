@@ -43,7 +43,7 @@ export type Field =
 export class Kcp {
   /** `conv` is the same number at both ends; `output` gets each packet to send, in a Buffer of its own. */
   constructor(conv: number, output: (packet: Buffer) => void);
-  /** Frees the connection; nothing is sent. To close it twice is no error. */
+  /** Frees the connection; nothing is sent. Closing it again does nothing. */
   close(): void;
   readonly closed: boolean;
   send(message: Uint8Array | string): void;
@@ -77,7 +77,7 @@ export class Kcp {
   setlog(mask: number, log: (line: string) => void): void;
   bbr(): void;
   cubic(): void;
-  /** The congestion control that KCP has itself. */
+  /** Goes back to KCP's own congestion control. */
   builtin(): void;
   /** The state of bbr() or cubic(); undefined without them. */
   ccinfo(): CcInfo | undefined;
@@ -129,8 +129,8 @@ export class Server extends EventEmitter {
   listen(port: number, listening?: () => void): this;
   address(): AddressInfo;
   readonly connections: Map<string, Connection>;
-  /** Closes all connections at once, and the socket. */
-  close(closed?: () => void): this;
+  /** Closes all connections at once, and the socket. `closed` gets an error if the server does not run. */
+  close(closed?: (error?: Error) => void): this;
 }
 
 /** `limit`: connections at most, 10000 unless given. */

@@ -37,11 +37,22 @@ function check(result) {
   if (result !== 0) throw new KcpError('a value is out of range, or there is no memory', 'ERR_KCP_VALUE', result);
 }
 
+// A number as it is: undefined, a string or NaN would be taken for 0.
+function number(name, value) {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  throw Object.assign(new TypeError(`${name}: a number is expected`), { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+function callable(name, value) {
+  if (typeof value === 'function') return value;
+  throw Object.assign(new TypeError(`${name}: a function is expected`), { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
 const bytes = (message) => (typeof message === 'string' ? Buffer.from(message) : message);
 
 const REFUSED = {
   '-1': 'the time is negative',
-  '-3': 'no window of the peer was so large as this message',
+  '-3': 'the message is larger than any window that the peer has announced',
   '-4': 'a stream has no messages that expire',
 };
 
@@ -56,8 +67,12 @@ class Kcp {
   #closed = false;
 
   constructor(conv, output) {
+    if (!Number.isInteger(number('conv', conv)) || conv < 0 || conv > 0xffffffff) {
+      throw Object.assign(new RangeError(`conv: ${conv} is no whole number of 32 bits`), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    callable('output', output);
     this.#callbacks.output = (packet) => void output(packet);
-    this.#handle = native.create(conv >>> 0, this.#callbacks.output);
+    this.#handle = native.create(conv, this.#callbacks.output);
   }
 
   get closed() { return this.#closed; }
@@ -73,7 +88,7 @@ class Kcp {
 
   sendUntil(message, milliseconds) {
     const data = bytes(message);
-    sent(native.sendUntil(this.#handle, data, milliseconds), data);
+    sent(native.sendUntil(this.#handle, data, number('milliseconds', milliseconds)), data);
   }
 
   stub(message) { check(native.stub(this.#handle, bytes(message ?? ''), message == null ? 0 : 1)); }
@@ -87,23 +102,28 @@ class Kcp {
 
   input(packet) {
     const result = native.input(this.#handle, packet);
-    if (result < 0) throw new KcpError('the packet is none of this connection', 'ERR_KCP_PACKET', result);
+    if (result < 0) throw new KcpError('the packet does not belong to this connection', 'ERR_KCP_PACKET', result);
   }
 
-  update(current = now()) { native.update(this.#handle, current); }
-  check(current = now()) { return native.check(this.#handle, current); }
+  update(current = now()) { native.update(this.#handle, number('current', current)); }
+  check(current = now()) { return native.check(this.#handle, number('current', current)); }
   flush() { native.flush(this.#handle); }
-  next(current = now()) { return native.next(this.#handle, current); }
-  updateDue(current = now()) { native.updateDue(this.#handle, current); }
+  next(current = now()) { return native.next(this.#handle, number('current', current)); }
+  updateDue(current = now()) { native.updateDue(this.#handle, number('current', current)); }
   peeksize() { return native.peeksize(this.#handle); }
   waitsnd() { return native.waitsnd(this.#handle); }
 
-  setmtu(mtu) { check(native.setmtu(this.#handle, mtu)); }
-  wndsize(sndwnd, rcvwnd) { native.wndsize(this.#handle, sndwnd, rcvwnd); }
-  nodelay(nodelay, interval, resend, nc) { native.nodelay(this.#handle, nodelay, interval, resend, nc); }
+  setmtu(mtu) { check(native.setmtu(this.#handle, number('mtu', mtu))); }
+  wndsize(sndwnd, rcvwnd) { native.wndsize(this.#handle, number('sndwnd', sndwnd), number('rcvwnd', rcvwnd)); }
+  nodelay(nodelay, interval, resend, nc) {
+    native.nodelay(
+      this.#handle, number('nodelay', nodelay), number('interval', interval), number('resend', resend), number('nc', nc),
+    );
+  }
   get(field) { return native.get(this.#handle, field); }
-  set(field, value) { native.set(this.#handle, field, value >>> 0); }
+  set(field, value) { native.set(this.#handle, field, number(field, value) >>> 0); }
   setlog(mask, log) {
+    callable('log', log);
     this.#callbacks.log = (line) => void log(line);
     native.setlog(this.#handle, mask, this.#callbacks.log);
   }
@@ -113,7 +133,7 @@ class Kcp {
   builtin() { check(native.builtin(this.#handle)); }
   ccinfo() { return native.ccinfo(this.#handle); }
   rack(on) { check(native.rack(this.#handle, on ? 1 : 0)); }
-  redundancy(percent) { check(native.redundancy(this.#handle, percent)); }
+  redundancy(percent) { check(native.redundancy(this.#handle, number('percent', percent))); }
   stats() {
     const stats = native.stats(this.#handle);
     if (stats === undefined) throw new KcpError('no memory', 'ERR_KCP_MEMORY');
@@ -121,10 +141,11 @@ class Kcp {
   }
   largeMessages(on) { check(native.largeMessages(this.#handle, on ? 1 : 0)); }
   pathChanged() { native.pathChanged(this.#handle); }
-  backoffLimit(milliseconds) { check(native.backoffLimit(this.#handle, milliseconds)); }
+  backoffLimit(milliseconds) { check(native.backoffLimit(this.#handle, number('milliseconds', milliseconds))); }
   deadLink(milliseconds, dead = () => {}) {
+    callable('dead', dead);
     const callback = () => void dead();
-    check(native.deadLink(this.#handle, milliseconds, callback));
+    check(native.deadLink(this.#handle, number('milliseconds', milliseconds), callback));
     this.#callbacks.dead = callback;
   }
 }

@@ -78,6 +78,15 @@ function errors() {
   assert.throws(() => a.send(7), code('ERR_INVALID_ARG_TYPE'));
   assert.throws(() => a.input(Buffer.from('short')), code('ERR_KCP_PACKET', -1));
   assert.throws(() => a.setmtu(10), code('ERR_KCP_VALUE'));
+  // what is no number is refused, and not taken for 0
+  for (const wrong of ['1400', NaN, undefined, null, {}]) {
+    assert.throws(() => a.setmtu(wrong), code('ERR_INVALID_ARG_TYPE'));
+    assert.throws(() => a.wndsize(128, wrong), code('ERR_INVALID_ARG_TYPE'));
+    assert.throws(() => a.set('interval', wrong), code('ERR_INVALID_ARG_TYPE'));
+    assert.throws(() => new Kcp(wrong, () => {}), code('ERR_INVALID_ARG_TYPE'));
+  }
+  for (const wrong of [-1, 1.5, 2 ** 32]) assert.throws(() => new Kcp(wrong, () => {}), code('ERR_OUT_OF_RANGE'));
+  assert.throws(() => new Kcp(1), code('ERR_INVALID_ARG_TYPE'));
   assert.throws(() => a.redundancy(101), KcpError);
   assert.throws(() => a.stub(Buffer.alloc(65)), code('ERR_KCP_VALUE', -1));
   a.stub('');
@@ -170,8 +179,12 @@ async function transfers() {
   const ending = connect(server.address().port);
   ending.end('z');
   await once(ending, 'close');
+  const closed = once(server, 'close');
   server.close();
-  await once(server, 'close');
+  // a server that is closed twice says so, and does not end the program
+  const [again] = await new Promise((resolve) => server.close((...given) => resolve(given)));
+  assert.strictEqual(again.code, 'ERR_SERVER_NOT_RUNNING');
+  await closed;
 
   // a stream of bytes, and a peer that is silent
   const streams = createServer({ stream: true, timeout: 400 }, (peer) => peer.pipe(peer)).listen(0);

@@ -174,6 +174,7 @@ class Server extends EventEmitter {
   #socket;
   #options;
   #sweep;
+  #over = false;
 
   constructor(options, listener) {
     super();
@@ -222,6 +223,12 @@ class Server extends EventEmitter {
   }
 
   close(closed) {
+    if (this.#over || !this.#socket) { // as net.Server does
+      const error = Object.assign(new Error('the server is not running'), { code: 'ERR_SERVER_NOT_RUNNING' });
+      if (closed) setImmediate(closed, error);
+      return this;
+    }
+    this.#over = true;
     if (closed) this.once('close', closed);
     clearInterval(this.#sweep);
     for (const connection of [...this.connections.values()]) connection.destroy();
