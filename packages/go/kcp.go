@@ -107,12 +107,12 @@ var (
 	ErrClosed = errors.New("ikcp: the connection is closed")
 	// ErrMessage: a message is too long for the protocol or the windows, or there is no memory.
 	ErrMessage = errors.New("ikcp: the message is too long")
-	// ErrWindow: with LargeMessages, no window of the peer was so large as the message.
-	ErrWindow = errors.New("ikcp: no window of the peer was so large as this message")
+	// ErrWindow: with LargeMessages, the message is larger than any window that the peer has announced.
+	ErrWindow = errors.New("ikcp: the message is larger than any window that the peer has announced")
 	// ErrStream: SendUntil in stream mode, where there are no messages.
 	ErrStream = errors.New("ikcp: a stream has no messages that expire")
-	// ErrPacket: a packet is none of this connection.
-	ErrPacket = errors.New("ikcp: the packet is none of this connection")
+	// ErrPacket: a packet does not belong to this connection.
+	ErrPacket = errors.New("ikcp: the packet does not belong to this connection")
 	// ErrShort: a buffer is too small for a message.
 	ErrShort = errors.New("ikcp: the buffer is too small")
 	// ErrEmpty: there is no message.
@@ -160,7 +160,7 @@ func New(conv uint32, output func(packet []byte)) *Kcp {
 	return &Kcp{own: own, output: output}
 }
 
-// Close frees the connection; nothing is sent. To close it twice is no error.
+// Close frees the connection; nothing is sent. Closing it again does nothing.
 func (k *Kcp) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -378,7 +378,7 @@ func (k *Kcp) Cubic() error {
 	return k.set("Cubic", func(kcp *C.ikcpcb) C.int { return C.ikcp_setcc(kcp, C.ikcpx_cubic()) })
 }
 
-// Builtin is the congestion control that KCP has itself.
+// Builtin goes back to KCP's own congestion control.
 func (k *Kcp) Builtin() error {
 	return k.set("Builtin", func(kcp *C.ikcpcb) C.int { return C.ikcp_setcc(kcp, nil) })
 }

@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Of the installed module: settings, extensions, errors, closing, goroutines, and transfers over a link that loses packets. Go takes it as
-// kcp_test.go of a program that uses the module.
+// Of the installed module: settings, extensions, errors, closing, goroutines, and transfers over a link that loses packets. It runs as
+// kcp_test.go in a program that uses the module.
 package main
 
 import (
@@ -310,6 +310,10 @@ func TestTransfer(t *testing.T) {
 		if string(part[:size]) != wanted {
 			t.Fatalf("%q", part[:size])
 		}
+	}
+	// a Read without room does not wait
+	if size, err := conn.Read(nil); size != 0 || err != nil {
+		t.Fatal(size, err)
 	}
 	conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	_, err = conn.Read(make([]byte, 3))

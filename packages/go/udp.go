@@ -156,6 +156,9 @@ func (c *Conn) input(packet []byte) {
 // Read gives the next message, or what is left of the last one. io.EOF: the peer of a listener's connection was silent for so long that it
 // counts as gone.
 func (c *Conn) Read(buffer []byte) (int, error) {
+	if len(buffer) == 0 {
+		return 0, nil // as other readers do: it does not wait
+	}
 	c.mu.Lock()
 	if len(c.rest) > 0 {
 		size := copy(buffer, c.rest)
