@@ -156,7 +156,11 @@ def main():
         own(name, "before.sh", folder, environment)
         for other in FILES_OF.get(name, []):
             write(sections[other], folder)
-        wrote = page(sections[title], folder, environment) + own(name, "test.sh", folder, environment)
+        wrote = page(sections[title], folder, environment)
+        tested = own(name, "test.sh", folder, environment)
+        if not re.search(r"passed|^ok\s", tested, re.M):
+            sys.exit(f"{name}: the test stopped early, without an error:\n{tested}")
+        wrote += tested
         if "hello" not in wrote:
             sys.exit(f"{name}: no echo:\n{wrote}")
         if (ROOT / "examples" / name / "README.md").exists():
