@@ -186,7 +186,7 @@ static int sent(lua_State *L, int taken)
 {
     if (taken >= 0) return 0;
     if (taken == -1) return luaL_error(L, "the time is negative");
-    if (taken == -3) return luaL_error(L, "no window of the peer was so large as this message");
+    if (taken == -3) return luaL_error(L, "the message is larger than any window that the peer has announced");
     if (taken == -4) return luaL_error(L, "a stream has no messages that expire");
     return luaL_error(L, "the message is too long, or there is no memory");
 }
@@ -230,7 +230,7 @@ static int kcp_input(lua_State *L)
     const char *packet = luaL_checklstring(L, 2, &size);
     int code = -1;
     if (size <= 0x7fffffff) RUN(end, code = ikcp_input(end->kcp, packet, (long)size));
-    if (code < 0) return luaL_error(L, "the packet is none of this connection");
+    if (code < 0) return luaL_error(L, "the packet does not belong to this connection");
     return 0;
 }
 

@@ -44,7 +44,7 @@ namespace Ikcp
 
         ~Kcp() { Release(); }
 
-        /// Frees the connection; nothing is sent. To do it twice is no error.
+        /// Frees the connection; nothing is sent. Doing it again does nothing.
         public void Dispose()
         {
             lock (gate) Release();
@@ -186,7 +186,7 @@ namespace Ikcp
             switch (taken)
             {
                 case -1: throw new KcpException("the time is negative", taken);
-                case -3: throw new KcpException("no window of the peer was so large as this message", taken);
+                case -3: throw new KcpException("the message is larger than any window that the peer has announced", taken);
                 case -4: throw new KcpException("a stream has no messages that expire", taken);
                 default: throw new KcpException("the message is too long, or there is no memory", taken);
             }
@@ -229,7 +229,7 @@ namespace Ikcp
                 int code = -1;
                 if (packet.Count >= 24)
                     fixed (byte* at = packet.Array) code = Done(Native.ikcp_input(kcp, at + packet.Offset, (IntPtr)packet.Count));
-                if (code < 0) throw new KcpException("the packet is none of this connection", code);
+                if (code < 0) throw new KcpException("the packet does not belong to this connection", code);
             }
         }
 
@@ -274,7 +274,7 @@ namespace Ikcp
 
         public void Bbr() { lock (gate) Set("Bbr", Native.ikcp_setcc(Open(), Native.ikcpx_bbr())); }
         public void Cubic() { lock (gate) Set("Cubic", Native.ikcp_setcc(Open(), Native.ikcpx_cubic())); }
-        /// The congestion control that KCP has itself.
+        /// Goes back to KCP's own congestion control.
         public void Builtin() { lock (gate) Set("Builtin", Native.ikcp_setcc(Open(), IntPtr.Zero)); }
 
         /// The state of Bbr() or Cubic(); all 0 without them.

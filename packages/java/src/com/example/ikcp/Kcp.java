@@ -37,7 +37,7 @@ public final class Kcp implements AutoCloseable {
         setOutput(output);
     }
 
-    /** Frees the connection; nothing is sent. To close it twice is no error. */
+    /** Frees the connection; nothing is sent. Closing it again does nothing. */
     @Override
     public synchronized void close() {
         kcp = null;
@@ -149,7 +149,7 @@ public final class Kcp implements AutoCloseable {
             case -1:
                 throw new KcpException("the time is negative", taken);
             case -3:
-                throw new KcpException("no window of the peer was so large as this message", taken);
+                throw new KcpException("the message is larger than any window that the peer has announced", taken);
             case -4:
                 throw new KcpException("a stream has no messages that expire", taken);
             default:
@@ -193,7 +193,7 @@ public final class Kcp implements AutoCloseable {
         int code = size < 24 ? -1 : done(Library.ikcp_input(kcp, packet.slice(), new NativeLong(size)));
         packet.position(packet.limit());
         if (code < 0) {
-            throw new KcpException("the packet is none of this connection", code);
+            throw new KcpException("the packet does not belong to this connection", code);
         }
     }
 
@@ -262,7 +262,7 @@ public final class Kcp implements AutoCloseable {
         check("cubic", Library.ikcp_setcc(open(), Library.ikcpx_cubic()));
     }
 
-    /** The congestion control that KCP has itself. */
+    /** Goes back to KCP's own congestion control. */
     public synchronized void builtin() {
         check("builtin", Library.ikcp_setcc(open(), null));
     }
