@@ -302,6 +302,7 @@ void peer_flush(struct peer *peer)
     if (peer->state == PEER_ENDED) return;
     if (peer->state == PEER_LEAVING) close_session(peer);
     if (peer->state == PEER_OPEN) {
+        peer->session->channels.reliable.share = peer->server->share;
         end = session_flush(peer->session, peer->server->now);
         if (peer->state != PEER_OPEN) return; /* the program ended it meanwhile */
     } else if (stream_flush(&peer->stream) < 0) {

@@ -77,6 +77,7 @@ struct server {
     int listens, receives; /* epoll waits for connections, for UDP */
     uint16_t port, own_port, udp_port;
     uint32_t now;
+    uint32_t share, shared; /* of KCP's windows, what is offered (reliable.h); when that was looked at */
     struct server_counts counts;
 };
 

@@ -90,10 +90,33 @@ static void heed_variation(struct reliable *reliable, uint32_t now)
     if (kcp->rx_rto < kcp->rx_minrto) kcp->rx_rto = kcp->rx_minrto;
 }
 
+/* What is offered to the other end: the parts of a message that wait for the rest are room already taken. */
+static IUINT32 offered(const struct reliable *reliable)
+{
+    const ikcpcb *kcp = reliable->kcp;
+    uint64_t share = (uint64_t)kcp->rcv_wnd * reliable->share / RELIABLE_WHOLE;
+    if (share < RELIABLE_LEAST) share = RELIABLE_LEAST;
+    share += kcp->nrcv_que;
+    return share < kcp->rcv_wnd ? (IUINT32)share : kcp->rcv_wnd;
+}
+
+/* KCP's turn: it sends what is due, or all that it may. */
+static void flush(struct reliable *reliable, uint32_t now, int at_once)
+{
+    ikcpcb *kcp = reliable->kcp;
+    uint32_t due = kcp->ts_flush;
+    IUINT32 window = kcp->rcv_wnd;
+    kcp->rcv_wnd = offered(reliable);
+    /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
+    ikcp_update(kcp, now);
+    if (at_once && kcp->ts_flush == due) ikcp_flush(kcp); /* or it has just done so */
+    kcp->rcv_wnd = window;
+}
+
 static void update(struct layer *layer, uint32_t now)
 {
     heed_variation((struct reliable *)layer, now);
-    ikcp_update(((struct reliable *)layer)->kcp, now);
+    flush((struct reliable *)layer, now, 0);
 }
 
 static uint32_t check(struct layer *layer, uint32_t now)
@@ -126,6 +149,7 @@ int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *
     reliable->pool = pool;
     reliable->message = message;
     reliable->user = user;
+    reliable->share = RELIABLE_WHOLE;
     reliable->kcp = ikcp_create(conv, reliable);
     if (reliable->kcp == NULL) return -1;
     ikcp_setoutput(reliable->kcp, output);
@@ -192,15 +216,12 @@ void reliable_tell(struct reliable *reliable, uint32_t now)
 void reliable_push(struct reliable *reliable, uint32_t now)
 {
     ikcpcb *kcp = reliable->kcp;
-    uint32_t due = kcp->ts_flush;
     heed_variation(reliable, now);
     if (kcp->updated && has_nothing(kcp)) {
         kcp->current = now;
-        return;
+    } else {
+        flush(reliable, now, 1);
     }
-    /* The time first, since after a pause the last update is long past, and the round trip is measured with it. */
-    ikcp_update(kcp, now);
-    if (kcp->ts_flush == due) ikcp_flush(kcp); /* or it has just done so */
 }
 
 void reliable_flush(struct reliable *reliable, uint32_t now)

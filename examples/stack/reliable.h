@@ -36,6 +36,13 @@ extern "C" {
  */
 #define RELIABLE_MANY 128
 
+/*
+ * An owner of many connections, whose packets come through one socket, may have less room there than their windows have in sum. What it
+ * takes off `share` is not offered to the other end any more, but taken all the same. A few packets are always offered.
+ */
+#define RELIABLE_WHOLE 1024
+#define RELIABLE_LEAST 4
+
 struct reliable;
 
 /*
@@ -58,6 +65,7 @@ struct reliable {
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
     int is_told;           /* by reliable_tell, with each packet that arrives */
     uint32_t busy;         /* when there was something to do last */
+    uint32_t share;        /* of KCP's receive window, in RELIABLE_WHOLE parts, which the other end is told of */
     int32_t longest;       /* round trip while many packets are under way, forgotten by and by; 0: there are few */
     int32_t least_timeout; /* KCP's own, while that is so */
     uint32_t forgot;       /* when the longest was made a little less */

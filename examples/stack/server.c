@@ -22,6 +22,7 @@
 #define DESCRIPTORS 32   /* that the rest of a program may have open */
 #define TRIM 1000        /* milliseconds between two looks at how many packets are needed */
 #define SPARE 64         /* packets that are always kept */
+#define SHARED 10        /* milliseconds between two looks at how full UDP's socket is */
 
 void server_defaults(struct server_config *config)
 {
@@ -157,7 +158,8 @@ struct server *server_open(const struct server_config *config)
     heed_descriptors(&server->config);
     server->listener = server->own_listener = server->udp.fd = server->epoll = server->doors = -1;
     server->listens = server->receives = 1; /* those that there are */
-    server->now = clock_ms();
+    server->now = server->shared = clock_ms();
+    server->share = RELIABLE_WHOLE;
     packet_pool_init(&server->pool, 0);
     wheel_init(&server->wheel, server->now);
     table_init(&server->table, server->config.sessions);
@@ -186,10 +188,27 @@ static void pause_watching(struct server *server, int epoll, int fd, int *watche
     wheel_set(&server->wheel, &server->watch_again, server->now + PAUSE);
 }
 
+/*
+ * Clients who send as fast as they can have more under way than the socket holds, if there are many, and the server is slower than they
+ * are. Then all are offered less, until half of the socket stays empty.
+ */
+static void share_out(struct server *server)
+{
+    if (server->now - server->shared < SHARED) return;
+    server->shared = server->now;
+    if (udp_filled(&server->udp) >= UDP_FULL / 2) {
+        server->share -= server->share / 4;
+    } else {
+        server->share += server->share / 16 + 1;
+        if (server->share > RELIABLE_WHOLE) server->share = RELIABLE_WHOLE;
+    }
+}
+
 /* UDP packets that have come. The time is looked up again and again, since all this may take long, and KCP measures with it. */
 static void receive_packets(struct server *server)
 {
     int total = 0, count = 0;
+    share_out(server);
     do {
         server->now = clock_ms();
         count = udp_poll(&server->udp, UDP_BATCH);

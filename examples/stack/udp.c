@@ -5,6 +5,7 @@
 #include <string.h>
 
 #ifdef __linux__
+#include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <sys/uio.h>
 #ifndef UDP_SEGMENT
@@ -13,6 +14,9 @@
 #endif
 #ifndef SOL_UDP
 #define SOL_UDP 17
+#endif
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
 #endif
 #define MANY 32 /* buffers to receive into: of a socket for all peers, */
 #define FEW 4   /* and of one for one peer */
@@ -158,6 +162,20 @@ void udp_room(struct udp *udp, int bytes)
 {
     network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, bytes);
     network_set(udp->fd, SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
+unsigned udp_filled(const struct udp *udp)
+{
+#ifdef __linux__
+    uint32_t info[SK_MEMINFO_VARS];
+    socklen_t size = sizeof info;
+    if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 && info[SK_MEMINFO_RCVBUF] > 0) {
+        return (unsigned)((uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * UDP_FULL / info[SK_MEMINFO_RCVBUF]);
+    }
+#else
+    (void)udp;
+#endif
+    return 0;
 }
 
 static int buffers_of(const struct udp *udp)

@@ -73,6 +73,10 @@ int udp_address(const struct udp *udp, struct sockaddr_storage *address, socklen
 /* Makes room in the socket for so many bytes each way, or for as many as the system allows. */
 void udp_room(struct udp *udp, int bytes);
 
+/* How full the socket is of what has not been received: 0 to UDP_FULL, and more; 0 where the system does not say (Linux 4.12 does). */
+#define UDP_FULL 256
+unsigned udp_filled(const struct udp *udp);
+
 /*
  * Up to UDP_BATCH packets that have arrived, which are the caller's now. How many; 0 when there is none; -1 with errno when
  * the socket is unusable, or with ENOBUFS when the pool has no packet: then nothing is lost. After one system call there may be

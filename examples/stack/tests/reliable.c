@@ -258,6 +258,51 @@ static void steady(void)
     pool_close(&pool);
 }
 
+/* Gives both ends their turn and hands over what they send: how many packets the first sent. */
+static int exchange(struct reliable *one, struct tap *wire, struct reliable *other, struct tap *back, uint32_t now)
+{
+    struct packet *packet;
+    int packets;
+    reliable_push(one, now);
+    packets = (int)wire->count;
+    while ((packet = tap_take(wire)) != NULL) layer_up(&back->layer, packet);
+    reliable_push(other, now);
+    while ((packet = tap_take(back)) != NULL) layer_up(&wire->layer, packet);
+    return packets;
+}
+
+/* Less of the window is offered: what is under way is taken all the same, and the largest message there is still passes. */
+static void share(void)
+{
+    struct packet_pool pool;
+    struct reliable one, other;
+    struct tap wire, back;
+    int came = 0, i;
+    uint32_t now = 1000;
+    packet_pool_init(&pool, 0);
+    CHECK_INT(reliable_init(&one, 1, &pool, ignore, &came), 0);
+    CHECK_INT(reliable_init(&other, 1, &pool, ignore, &came), 0);
+    tap_init(&wire);
+    tap_init(&back);
+    layer_join(&one.layer, &wire.layer);
+    layer_join(&other.layer, &back.layer);
+    for (i = 0; i < 200; ++i) CHECK_INT(reliable_send(&one, bytes, 1000), 0);
+    other.share = 0;
+    CHECK_INT(exchange(&one, &wire, &other, &back, now), 128); /* what KCP takes for the other's window at first */
+    CHECK_INT(came, 128);
+    CHECK_INT(one.kcp->rmt_wnd, RELIABLE_LEAST);
+    CHECK_INT(reliable_send(&one, bytes, LARGEST), 0);
+    for (i = 0; i < 100 && came < 201; ++i) CHECK(exchange(&one, &wire, &other, &back, now += 10) <= RELIABLE_LEAST);
+    CHECK(came == 201 && other.kcp->rcv_wnd == 256);
+    other.share = RELIABLE_WHOLE / 2;
+    CHECK_INT(reliable_send(&one, bytes, 1000), 0);
+    exchange(&one, &wire, &other, &back, now += 10);
+    CHECK_INT(one.kcp->rmt_wnd, 128);
+    reliable_destroy(&one);
+    reliable_destroy(&other);
+    pool_close(&pool);
+}
+
 /* ---- the lengths of packets ---- */
 
 #define MSS 1376u
@@ -343,6 +388,7 @@ int main(int count, char **arguments)
     dead(seed);
     limits(seed);
     steady();
+    share();
     short_fragments_ended_runs(seed);
     whole(seed, 0);
     whole(seed, 1);

@@ -2,12 +2,15 @@
 #include "usual.h"
 
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "peer.h"
 
 static uint64_t seed;
 static struct stage stage;
@@ -531,6 +534,43 @@ static void keys_renewed(int by_time)
     finish();
 }
 
+/* How many packets found no room in a socket. */
+static unsigned long overflows(const struct udp *udp)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof info;
+    CHECK_INT(getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, info, &size), 0);
+    return info[SK_MEMINFO_DROPS];
+}
+
+/* All clients together have more under way than the server's socket holds. They sent most of it several times. */
+static void windows_overflowed_the_socket(void)
+{
+    const struct udp *udp;
+    unsigned long lost, came;
+    int i;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage_be_patient(&stage);
+    stage.config.packet_rate = 0;
+    CHECK_INT(stage_start(&stage), 0);
+    udp = &stage.server->udp;
+    CHECK_INT(network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, 32 << 10), 0);
+    for (i = 0; i < STAGE_CLIENTS; ++i) stage_enter(&stage, 0);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    for (i = 0; i < STAGE_CLIENTS; ++i) stage_flow(&stage.clients[i], CHANNEL_RELIABLE, 1000000, 1000, 500);
+    stage_run(&stage, 500, NULL);
+    lost = overflows(udp);
+    came = udp->received;
+    stage_run(&stage, 500, NULL);
+    lost = overflows(udp) - lost;
+    came = udp->received - came;
+    printf("%lu came, %lu had no room\n", came, lost);
+    CHECK(came > 100 && lost <= came / 200 + 20);
+    for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].flows[CHANNEL_RELIABLE].wanted = 0;
+    CHECK(stage_run(&stage, 20000, stage_is_done));
+    finish();
+}
+
 int main(int count, char **arguments)
 {
     seed = random_argument(count, arguments);
@@ -558,5 +598,6 @@ int main(int count, char **arguments)
     RUN(log_of_keys_was_open_to_all());
     RUN(keys_renewed(1));
     RUN(keys_renewed(0));
+    RUN(windows_overflowed_the_socket());
     return check_result();
 }
