@@ -46,8 +46,8 @@ extern "C" {
 struct reliable;
 
 /*
- * A message of the other end, there during the call. `user` is reliable_init's. It may send, but not destroy: for that it
- * leaves a note to the program.
+ * Called with a message from the other end. `bytes` is valid during the call; `user` is reliable_init's. The callback may send,
+ * but must not destroy the layer: it leaves that to the program.
  */
 typedef void (*reliable_message)(void *user, const void *bytes, size_t size);
 

@@ -61,7 +61,7 @@ REMOTE_API int remote_send(struct remote *remote, int channel, const void *bytes
 /* 1 while there is a session. */
 REMOTE_API int remote_is_open(const struct remote *remote);
 
-/* 1 while packets take UDP. */
+/* 1 while packets travel over UDP. */
 REMOTE_API int remote_has_udp(const struct remote *remote);
 
 /* Ends the session, telling the server, and frees everything. */

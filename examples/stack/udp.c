@@ -99,7 +99,7 @@ static int tell_addresses(const struct udp *udp, const struct sockaddr *address)
         return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY) &&
                network_set(udp->fd, IPPROTO_IP, IP_PKTINFO, 1) == 0;
     }
-    /* For packets of IPv4 as well. */
+    /* This option covers packets over IPv4 too. */
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr) &&
            network_set(udp->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) == 0;
 #else

@@ -78,7 +78,7 @@ static void victim_was_flooded(int ipv6, int packets)
 
 /* ---- messages of channel 1 ---- */
 
-/* A message of as many fragments as KCP takes, which are more than documented. */
+/* A message of the most fragments that KCP takes, more than is documented. */
 static void larger_messages_than_documented(int fragments)
 {
     static unsigned char bytes[256 * 1400];

@@ -126,7 +126,7 @@ static void echo(void)
     }
     CHECK(client.sent == 1000 && server.sent == 1000 && client.received == 1000 && server.received == 1000);
     CHECK(client.dropped + client.failed + server.dropped + server.failed == 0);
-    /* To its one peer goes also what came from elsewhere. */
+    /* A packet that came from elsewhere is still sent to the one peer. */
     packets[0] = packet_from(&pool, "away", 4);
     packets[0]->address_size = sizeof packets[0]->address;
     CHECK_INT(udp_address(&client, &packets[0]->address, &packets[0]->address_size), 0);
@@ -157,7 +157,7 @@ static void sizes(void)
     packet_free(packets[1]);
     packet_free(packets[2]);
 
-    /* None but those: says that nothing is there, and does not wait for ever. */
+    /* Only packets that are too large: the call reports none and does not wait. */
     CHECK(send(client.fd, large, ROOM + 1, 0) == ROOM + 1);
     wait_for(&server);
     CHECK(udp_receive(&server, packets) == 0 && server.dropped == 2);

@@ -95,7 +95,7 @@ void stage_stop(struct stage *stage);
 /* The settings for a client; change what the test wants, then give them to stage_join. */
 void stage_client_config(struct stage *stage, struct client_config *config);
 
-/* Begins a client, with the settings above where `config` is NULL. With a relay its UDP goes over that. NULL on failure. */
+/* Starts a client, with the settings above if `config` is NULL. With a relay, its UDP goes through the relay. NULL on failure. */
 struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay);
 
 /* Frees a client; nobody is told unless client_stop was called before. */

@@ -18,7 +18,7 @@
         return expression;                                                                                             \
     }
 
-/* What these flows send comes back, all of it. */
+/* Everything that these flows send comes back. */
 #define RETURNS(flows)                                                                                                 \
     do {                                                                                                               \
         flows;                                                                                                         \
