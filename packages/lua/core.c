@@ -35,14 +35,32 @@ struct end {
 
 /* ---- arguments ---- */
 
+static double within(lua_State *L, int index, double least, double most)
+{
+    double number = luaL_checknumber(L, index);
+    luaL_argcheck(L, number >= least && number <= most, index, "out of range");
+    return number;
+}
+
+/* Times wrap around, so those before 0 and beyond 32 bits are fine. */
 static IUINT32 number(lua_State *L, int index)
 {
-    return (IUINT32)(long long)luaL_checknumber(L, index);
+    return (IUINT32)(long long)within(L, index, -9007199254740992.0, 9007199254740992.0);
 }
 
 static int integer(lua_State *L, int index)
 {
-    return (int)luaL_checknumber(L, index);
+    return (int)within(L, index, -2147483648.0, 2147483647.0);
+}
+
+/* All results are whole numbers: Lua 5.3 and later have a type for them. */
+static void push(lua_State *L, double number)
+{
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)number);
+#else
+    lua_pushnumber(L, number);
+#endif
 }
 
 static IUINT32 now(void)
@@ -147,7 +165,7 @@ static void keep(lua_State *L, int index, const char *name)
 
 static int new(lua_State *L)
 {
-    IUINT32 conv = number(L, 1);
+    IUINT32 conv = (IUINT32)within(L, 1, 0, 4294967295.0);
     struct end *end;
     luaL_checktype(L, 2, LUA_TFUNCTION);
     end = lua_newuserdata(L, sizeof *end);
@@ -239,13 +257,13 @@ static int getconv(lua_State *L)
     size_t size;
     const char *packet = luaL_checklstring(L, 1, &size);
     if (size < 4) return luaL_error(L, "the packet is too short");
-    lua_pushnumber(L, ikcp_getconv(packet));
+    push(L, ikcp_getconv(packet));
     return 1;
 }
 
 static int kcp_now(lua_State *L)
 {
-    lua_pushnumber(L, now());
+    push(L, now());
     return 1;
 }
 
@@ -254,7 +272,7 @@ static int kcp_now(lua_State *L)
 static int set_log(lua_State *L)
 {
     struct end *end = begin(L);
-    int mask = integer(L, 2);
+    int mask = (int)number(L, 2);
     keep(L, 3, "log");
     end->kcp->writelog = writelog;
     end->kcp->logmask = mask;
@@ -300,7 +318,7 @@ static int dead_link(lua_State *L)
     static int name(lua_State *L)                                                                                           \
     {                                                                                                                       \
         struct end *end = begin(L);                                                                                         \
-        lua_pushnumber(L, (expression));                                                                                    \
+        push(L, (expression));                                                                                    \
         return 1;                                                                                                           \
     }
 #define SETTING(name, count, expression)                                                                                    \
@@ -362,7 +380,7 @@ static void add(lua_State *L, const void *object, const struct member *members, 
 {
     size_t i;
     for (i = 0; i < count; ++i) {
-        lua_pushnumber(L, member_value(object, &members[i]));
+        push(L, member_value(object, &members[i]));
         lua_setfield(L, -2, members[i].name);
     }
 }
@@ -379,7 +397,7 @@ static const struct member *field(lua_State *L)
 static int get(lua_State *L)
 {
     struct end *end = begin(L);
-    lua_pushnumber(L, member_value(end->kcp, field(L)));
+    push(L, member_value(end->kcp, field(L)));
     return 1;
 }
 

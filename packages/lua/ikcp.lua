@@ -15,6 +15,27 @@ local function since(earlier, time)
   return (time - earlier) % MODULUS
 end
 
+-- Raises an error in the line of the program that called a function here.
+local function expect(ok, what, wanted, found)
+  if not ok then error(("%s: expected %s, got %s"):format(what, wanted, tostring(found)), 3) end
+end
+
+local NUMBERS = { interval = true, resend = true, window = true, mtu = true, timeout = true, conv = true, limit = true }
+
+-- The options, and what is wrong with them or with the address: nil, or as expect() takes it.
+local function wrong(host, port, options)
+  if type(host) ~= "string" then return "host", "a string", host end
+  local number = tonumber(port)
+  if not number or number % 1 ~= 0 or number < 0 or number > 65535 then return "port", "a number from 0 to 65535", port end
+  if type(options) ~= "table" then return "options", "a table", options end
+  for name, value in pairs(options) do
+    if not NUMBERS[name] and name ~= "stream" then return "options", "names of options", name end
+    if NUMBERS[name] and type(value) ~= "number" then return name, "a number", value end
+  end
+  local timeout = options.timeout or 30
+  if not (timeout > 0 and timeout < 2e6) then return "timeout", "seconds, more than 0 and less than 2,000,000", timeout end
+end
+
 local function open(host)
   local socket = require "socket"
   return assert((host:find(":", 1, true) and socket.udp6 or socket.udp)())
@@ -64,6 +85,8 @@ end
 
 -- Queues a message. true, or nil and why not. `expires`: seconds after which it is worth nothing; see kcp:send_until() and kcp:stub().
 function Connection:send(message, expires)
+  expect(type(message) == "string" or type(message) == "number", "message", "a string", message)
+  expect(expires == nil or type(expires) == "number", "expires", "seconds", expires)
   if not self.over and expires then self.kcp:update_due() end -- tells the time that it counts from
   if self.over then return nil, self.over end
   if expires then
@@ -84,6 +107,7 @@ end
 
 -- Receives what arrives within so many seconds, and sends what is due.
 local function step(self, seconds)
+  expect(type(seconds) == "number", "seconds", "a number", seconds)
   if self.over then return end
   self:_update(core.now())
   local now = core.now()
@@ -136,6 +160,8 @@ end
 -- conv (drawn).
 function ikcp.connect(host, port, options)
   options = options or {}
+  local what, wanted, found = wrong(host, port, options)
+  expect(not what, what, wanted, found)
   local socket = open(host)
   local ok, problem = socket:setpeername(host, port)
   if not ok then return nil, problem end
@@ -160,7 +186,10 @@ Server.__index = Server
 -- Listens. on_connect(server, peer), on_message(server, peer, message) and on_close(server, peer, why) are for the program to set. Options as
 -- for connect(), and limit (10000), the number of connections at most.
 function ikcp.listen(host, port, options)
-  local self = setmetatable({ options = options or {}, connections = {}, count = 0, socket = open(host) }, Server)
+  options = options or {}
+  local what, wanted, found = wrong(host, port, options)
+  expect(not what, what, wanted, found)
+  local self = setmetatable({ options = options, connections = {}, count = 0, socket = open(host) }, Server)
   local ok, problem = self.socket:setsockname(host, port)
   if not ok then return nil, problem end
   return self
@@ -187,12 +216,24 @@ local function find(self, packet, ip, port)
   return peer
 end
 
+-- Passes on the messages of a peer. What an error in on_message() keeps back is passed on in the next step.
+local function deliver(self, peer)
+  peer.unread = true
+  local message = peer.kcp:recv()
+  while message do
+    if self.on_message then self:on_message(peer, message) end
+    message = not peer.over and peer.kcp:recv()
+  end
+  peer.unread = false
+end
+
 -- Receives what arrives within so many seconds, sends what is due, and calls back. To be called again and again.
 function Server:step(seconds)
+  expect(type(seconds) == "number", "seconds", "a number", seconds)
   local now, wait = core.now(), seconds * 1000
   for _, peer in pairs(self.connections) do
     local due = since(now, peer.due)
-    wait = math.min(wait, due > NEVER and 0 or due)
+    wait = math.min(wait, (peer.unread or due > NEVER) and 0 or due)
   end
   self.socket:settimeout(wait / 1000)
   for _ = 1, 1000 do
@@ -200,16 +241,11 @@ function Server:step(seconds)
     if not packet then break end
     self.socket:settimeout(0)
     local peer = #packet >= 24 and find(self, packet, ip, port)
-    if peer and not peer.over and peer:_input(packet) then
-      local message = peer.kcp:recv()
-      while message do
-        if self.on_message then self:on_message(peer, message) end
-        message = not peer.over and peer.kcp:recv()
-      end
-    end
+    if peer and not peer.over and peer:_input(packet) then deliver(self, peer) end
   end
   now = core.now()
   for key, peer in pairs(self.connections) do
+    if not peer.over and peer.unread then deliver(self, peer) end
     if not peer.over and since(peer.heard, now) > (self.options.timeout or 30) * 1000 then peer.over = "the peer was silent" end
     if not peer.over then peer:_update(now) end
     if peer.over then

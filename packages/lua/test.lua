@@ -32,6 +32,7 @@ local function extensions()
   b:update_due(20)
   same(a:stats().segments_sent, 10)
   same(a:stats().bytes_delivered, 9006)
+  same(tostring(a:get("conv")), "7") -- where Lua has a type for whole numbers, not 7.0
   same(a:waitsnd(), 0)
   same(a:ccinfo(), nil)
   a:bbr()
@@ -68,7 +69,7 @@ local function extensions()
   for time = 10, 5000, 10 do c:update(time) end
   same(dead, 1)
   same(c:get("state"), 2 ^ 32 - 1)
-  c:setlog(0xffff, function(line) lines[#lines + 1] = line end)
+  c:setlog(0xffffffff, function(line) lines[#lines + 1] = line end)
   c:set("rx_minrto", 10)
   c:update(20000)
   same(lines[1]:sub(1, 4), "[RO]")
@@ -91,6 +92,10 @@ local function errors()
   raises("too short", ikcp.getconv, "abc")
   raises("number expected", a.update, a, "x")
   raises("expected", a.send, a, nil)
+  raises("out of range", ikcp.new, -1, print)
+  raises("out of range", ikcp.new, 2 ^ 32, print)
+  raises("out of range", ikcp.new, 0 / 0, print)
+  raises("out of range", a.nodelay, a, 1, 1e300, 2, 1)
   local close, problem = false, {}
   local d
   d = ikcp.new(1, function()
@@ -231,8 +236,48 @@ local function transfers()
   server:close()
 end
 
+-- An argument that is wrong is an error in the line of the program, before a socket sends anything.
+local function arguments()
+  local server = ikcp.listen("127.0.0.1", 0)
+  local port = server:port()
+  raises("test.lua", function() ikcp.connect() end)
+  raises("host: expected a string, got nil", ikcp.connect)
+  raises("port: expected a number from 0 to 65535, got 99999", ikcp.connect, "127.0.0.1", 99999)
+  raises("port: expected a number from 0 to 65535, got nil", ikcp.listen, "127.0.0.1")
+  raises("names of options, got windw", ikcp.connect, "127.0.0.1", port, { windw = 1 })
+  raises("mtu: expected a number, got x", ikcp.connect, "127.0.0.1", port, { mtu = "x" })
+  for _, timeout in ipairs { 0, -1, 0 / 0, math.huge } do
+    raises("timeout: expected seconds", ikcp.connect, "127.0.0.1", port, { timeout = timeout })
+  end
+  local client = ikcp.connect("127.0.0.1", port)
+  raises("message: expected a string, got nil", client.send, client)
+  raises("expires: expected seconds, got x", client.send, client, "late", "x")
+  raises("seconds: expected a number, got nil", client.step, client)
+  raises("seconds: expected a number, got nil", server.step, server)
+  server:close()
+end
+
+-- What an error in on_message() kept back comes with the next step, though no packet arrives.
+local function an_error_in_on_message_kept_messages_back()
+  local server, seen = ikcp.listen("127.0.0.1", 0), {}
+  function server:on_message(_, message)
+    seen[#seen + 1] = message
+    if message == "1" then error("at the first") end
+  end
+  local client = ikcp.connect("127.0.0.1", server:port())
+  for message = 1, 3 do client:send(tostring(message)) end
+  client:step(0)
+  raises("at the first", server.step, server, 1)
+  server:step(0)
+  same(table.concat(seen), "123")
+  server:close()
+  client.socket:close()
+end
+
 extensions()
 errors()
 collected()
+arguments()
+an_error_in_on_message_kept_messages_back()
 transfers()
 print("lua: passed with " .. (jit and jit.version or _VERSION))
