@@ -280,6 +280,54 @@ public class Test {
         return server;
     }
 
+    /** Arguments that nothing can be made with are refused, before there is a thread that they would end. */
+    static void refused() throws Exception {
+        Kcp a = new Kcp(1, packet -> {});
+        fails(NullPointerException.class, () -> new Kcp(1, null));
+        fails(NullPointerException.class, () -> a.setOutput(null));
+        fails(NullPointerException.class, () -> a.setLog(1, null));
+        fails(NullPointerException.class, () -> a.deadLink(10, null));
+        fails(java.net.UnknownHostException.class, () -> new KcpServer("no.such.invalid", 0));
+        for (int[] wrong : new int[][] {{0, 1400, 1}, {-1, 1400, 1}, {1, 49, 1}, {1, 65508, 1}, {1, 1400, 0}}) {
+            KcpOptions options = new KcpOptions();
+            options.window = wrong[0];
+            options.mtu = wrong[1];
+            options.timeout = wrong[2];
+            fails(IllegalArgumentException.class, () -> new KcpServer("127.0.0.1", 0, options));
+            fails(IllegalArgumentException.class, () -> KcpConnection.connect("127.0.0.1", 9, options));
+        }
+    }
+
+    /** What a callback of the program throws on the thread of the socket ended that thread, and all connections waited for ever. */
+    static void aCallbackThatThrewEndedTheThreadOfTheSocket() throws Exception {
+        try (KcpServer server = new KcpServer("127.0.0.1", 0)) {
+            int port = server.address().getPort();
+            KcpConnection one = KcpConnection.connect("127.0.0.1", port);
+            one.send(bytes("one"));
+            KcpConnection peer = server.accept();
+            same(new String(peer.receive()), "one");
+            peer.kcp().setLog(-1, line -> {
+                throw new UnsupportedOperationException("from log");
+            });
+            one.send(bytes("more"));
+            Throwable why = fails(SocketException.class, () -> peer.receive(20000)).getCause();
+            same(why.getMessage(), "from log");
+            KcpConnection two = KcpConnection.connect("127.0.0.1", port);
+            two.send(bytes("two"));
+            KcpConnection other = server.accept();
+            same(new String(other.receive(20000)), "two");
+            other.kcp().close(); // the protocol alone, without the connection
+            KcpConnection three = KcpConnection.connect("127.0.0.1", port);
+            three.send(bytes("three"));
+            same(new String(server.accept().receive(20000)), "three");
+            other.close();
+            fails(IllegalArgumentException.class, () -> three.receive(-1));
+            for (KcpConnection client : new KcpConnection[] {one, two, three}) {
+                client.abort();
+            }
+        }
+    }
+
     static void transfers() throws Exception {
         try (KcpServer server = serve(new KcpOptions())) {
             InetSocketAddress relay = lossy(server.address());
@@ -338,6 +386,8 @@ public class Test {
         errors();
         collected();
         threads();
+        refused();
+        aCallbackThatThrewEndedTheThreadOfTheSocket();
         transfers();
         System.out.println("java: passed");
     }

@@ -5,6 +5,7 @@ import com.sun.jna.NativeLong;
 import com.sun.jna.Pointer;
 import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
+import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
@@ -28,6 +29,7 @@ public final class Kcp implements AutoCloseable {
      * @param output gets each packet to send: a view of the library's memory, valid during the call
      */
     public Kcp(int conv, Consumer<ByteBuffer> output) {
+        Objects.requireNonNull(output, "output");
         Pointer created = Library.ikcp_create(conv, null);
         if (created == null) {
             throw new OutOfMemoryError("ikcp_create");
@@ -88,6 +90,7 @@ public final class Kcp implements AutoCloseable {
     }
 
     public synchronized void setOutput(Consumer<ByteBuffer> to) {
+        Objects.requireNonNull(to, "output");
         Library.Output callback = (packet, size, kcp, user) -> {
             guard(() -> to.accept(packet.getByteBuffer(0, size)));
             return size;
@@ -98,6 +101,7 @@ public final class Kcp implements AutoCloseable {
 
     /** Lines whose bit is in the mask. */
     public synchronized void setLog(int mask, Consumer<String> to) {
+        Objects.requireNonNull(to, "log");
         log = (line, kcp, user) -> guard(() -> to.accept(line));
         Fields fields = fields();
         fields.writelog = com.sun.jna.CallbackReference.getFunctionPointer(log);
@@ -313,6 +317,7 @@ public final class Kcp implements AutoCloseable {
 
     /** Calls back when nothing was acknowledged for so long. 0: told by count, as in ikcp.h. */
     public synchronized void deadLink(int milliseconds, Runnable to) {
+        Objects.requireNonNull(to, "deadLink");
         Library.Dead callback = (kcp, user) -> guard(to);
         check("deadLink", Library.ikcpx_dead_link(open(), milliseconds, callback));
         dead = callback;

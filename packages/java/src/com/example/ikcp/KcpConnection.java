@@ -54,6 +54,7 @@ public final class KcpConnection implements AutoCloseable {
     }
 
     public static KcpConnection connect(String host, int port, KcpOptions options) throws IOException {
+        options.check();
         InetSocketAddress server = new InetSocketAddress(host, port);
         if (server.isUnresolved()) {
             throw new java.net.UnknownHostException(host);
@@ -87,6 +88,11 @@ public final class KcpConnection implements AutoCloseable {
         @Override
         long longest() {
             return 0;
+        }
+
+        @Override
+        void failed() {
+            connection.abort();
         }
     }
 
@@ -139,6 +145,9 @@ public final class KcpConnection implements AutoCloseable {
 
     /** Waits for so many milliseconds at most, then throws SocketTimeoutException; 0: without end. */
     public byte[] receive(int milliseconds) throws IOException {
+        if (milliseconds < 0) {
+            throw new IllegalArgumentException("milliseconds: " + milliseconds);
+        }
         long end = Loop.milliseconds() + milliseconds;
         synchronized (kcp) {
             while (!ended) {
@@ -166,6 +175,9 @@ public final class KcpConnection implements AutoCloseable {
             IOException now = error instanceof SocketTimeoutException
                 ? new SocketTimeoutException(error.getMessage())
                 : new SocketException("the connection is closed");
+            if (error != null) {
+                now.initCause(error.getCause());
+            }
             throw now;
         }
     }
@@ -183,7 +195,7 @@ public final class KcpConnection implements AutoCloseable {
     @Override
     public void close() {
         synchronized (kcp) {
-            while (!ended && kcp.waitSnd() > 0) {
+            while (!ended && !kcp.isClosed() && kcp.waitSnd() > 0) {
                 loop.kick(this);
                 try {
                     await(0);
@@ -200,6 +212,11 @@ public final class KcpConnection implements AutoCloseable {
         end(new SocketException("the connection is closed"), true);
     }
 
+    /** What the program's own callbacks threw ends this connection, and none of the others on the thread. */
+    private void fail(RuntimeException thrown) {
+        end(new IOException(thrown), false);
+    }
+
     void end(IOException why, boolean update) {
         synchronized (kcp) {
             if (ended) {
@@ -207,8 +224,12 @@ public final class KcpConnection implements AutoCloseable {
             }
             ended = true;
             error = why;
-            if (update) {
-                kcp.updateDue((int) Loop.milliseconds()); // acknowledges what has come
+            if (update && !kcp.isClosed()) {
+                try {
+                    kcp.updateDue((int) Loop.milliseconds()); // acknowledges what has come
+                } catch (RuntimeException thrown) {
+                    // By a callback of the program, for a connection that ends anyway.
+                }
             }
             kcp.close();
             kcp.notifyAll();
@@ -226,6 +247,9 @@ public final class KcpConnection implements AutoCloseable {
                 kcp.input(packet);
             } catch (KcpException other) {
                 return false;
+            } catch (RuntimeException thrown) {
+                fail(thrown);
+                return false;
             }
         }
         heard = Loop.milliseconds();
@@ -235,11 +259,16 @@ public final class KcpConnection implements AutoCloseable {
     /** Sends what is due. How long the next thing is away; -1: the connection is over. */
     int update(int now) {
         synchronized (kcp) {
-            if (!ended) {
-                kcp.updateDue(now);
+            try {
+                if (!ended) {
+                    kcp.updateDue(now);
+                }
+                kcp.notifyAll();
+                return ended ? -1 : kcp.next(now) - now;
+            } catch (RuntimeException thrown) {
+                fail(thrown);
+                return -1;
             }
-            kcp.notifyAll();
-            return ended ? -1 : kcp.next(now) - now;
         }
     }
 }

@@ -18,4 +18,17 @@ public final class KcpOptions {
     public Integer conv = null;
     /** Of a server: connections at most. */
     public int limit = 10000;
+
+    /** An IllegalArgumentException for what no connection can be made with. */
+    void check() {
+        check("window", window, 1, 0x3fffffff);
+        check("mtu", mtu, 50, 65507); // the largest packet of UDP
+        check("timeout", timeout, 1, Integer.MAX_VALUE);
+    }
+
+    private static void check(String name, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException(name + ": expected " + least + " to " + most + ", got " + value);
+        }
+    }
 }

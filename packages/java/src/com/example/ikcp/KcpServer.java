@@ -27,10 +27,15 @@ public final class KcpServer implements AutoCloseable {
     }
 
     public KcpServer(String host, int port, KcpOptions options) throws IOException {
+        options.check();
         this.options = options;
+        InetSocketAddress address = new InetSocketAddress(host, port);
+        if (address.isUnresolved()) {
+            throw new java.net.UnknownHostException(host);
+        }
         DatagramChannel channel = DatagramChannel.open();
         try {
-            channel.bind(new InetSocketAddress(host, port));
+            channel.bind(address);
             loop = new Listener(channel);
         } catch (IOException | RuntimeException failed) {
             channel.close();
@@ -92,6 +97,11 @@ public final class KcpServer implements AutoCloseable {
                 waiting.add(connection);
             }
             return connection;
+        }
+
+        @Override
+        void failed() {
+            close();
         }
 
         @Override

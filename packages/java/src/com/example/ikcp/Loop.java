@@ -53,6 +53,9 @@ abstract class Loop {
     /** At every turn, to look for silent peers. */
     void turn(long now) {}
 
+    /** The thread ends with an error, and its connections with it. */
+    abstract void failed();
+
     /** Milliseconds that the loop may sleep at most. 0: without end. */
     abstract long longest();
 
@@ -97,6 +100,9 @@ abstract class Loop {
         } catch (IOException closed) {
             // The socket is gone, and the connections with it.
         } finally {
+            if (!stopped) {
+                failed();
+            }
             try {
                 selector.close();
                 channel.close();
