@@ -248,6 +248,71 @@ static class Test
         return server;
     }
 
+    // Arguments that nothing can be made with.
+    static void Refused()
+    {
+        Throws<ArgumentNullException>(() => new Kcp(1, null));
+        Throws<ArgumentNullException>(() => new Kcp(1, packet => { }).SetLog(1, null));
+        foreach (KcpOptions options in new[] {
+            new KcpOptions { Window = 0 }, new KcpOptions { Mtu = 49 }, new KcpOptions { Mtu = 65508 }, new KcpOptions { Timeout = 0 } })
+        {
+            Throws<ArgumentOutOfRangeException>(() => new KcpServer("127.0.0.1", 0, options));
+            Throws<ArgumentOutOfRangeException>(() => new KcpClient("127.0.0.1", 9, options));
+        }
+        Throws<ArgumentOutOfRangeException>(() => new KcpClient("127.0.0.1", 99999));
+    }
+
+    // What one handler throws is thrown by Tick(), and the next Tick() goes on where that one stopped.
+    static void HandlersThatThrow()
+    {
+        using (var server = new KcpServer("127.0.0.1", 0))
+        using (var one = new KcpClient("127.0.0.1", server.Port))
+        using (var two = new KcpClient("127.0.0.1", server.Port))
+        {
+            var seen = new List<string>();
+            var ended = 0;
+            server.OnMessage += (peer, message) =>
+            {
+                seen.Add(Text(Copy(message)));
+                if (seen.Count == 1) throw new NotSupportedException();
+                if (seen.Count == 3) peer.Close();
+                if (seen.Count == 4) peer.Kcp.Dispose(); // the protocol alone, without the connection
+            };
+            server.OnDisconnected += (peer, why) => { if (++ended == 1) throw new NotSupportedException(); };
+            foreach (string message in new[] { "1", "2", "3" }) one.Send(Bytes(message));
+            one.Tick();
+            server.Wait(1000);
+            Throws<NotSupportedException>(() => server.Tick());
+            Throws<NotSupportedException>(() => server.Tick()); // the messages that were left, and OnDisconnected
+            Same(string.Join("", seen), "123");
+            two.Send(Bytes("4"));
+            Until(() => ended == 2, server, two);
+            Same(server.Connections.Count, 0);
+        }
+    }
+
+    // A handler may end what calls it.
+    static void HandlersThatDispose()
+    {
+        var server = new KcpServer("127.0.0.1", 0);
+        var client = new KcpClient("127.0.0.1", server.Port);
+        var received = 0;
+        server.OnMessage += (peer, message) => { peer.Send(message); peer.Send(message); };
+        client.OnMessage += message => { received++; client.Dispose(); };
+        client.Send(Bytes("x"));
+        Until(() => received > 0, server, client);
+        client.Tick();
+        client.Wait(10);
+        Same(received, 1);
+        var other = new KcpClient("127.0.0.1", server.Port);
+        server.OnMessage += (peer, message) => server.Dispose();
+        other.Send(Bytes("x"));
+        Until(() => server.Connections.Count == 0, server, other);
+        server.Tick();
+        server.Dispose();
+        other.Dispose();
+    }
+
     static void Transfers()
     {
         using (KcpServer server = Serve(null))
@@ -321,6 +386,9 @@ static class Test
         Errors();
         Collected();
         Threads();
+        Refused();
+        HandlersThatThrow();
+        HandlersThatDispose();
         Transfers();
         Console.WriteLine("csharp: passed");
         Environment.Exit(0); // the relay waits for packets

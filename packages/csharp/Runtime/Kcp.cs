@@ -35,6 +35,7 @@ namespace Ikcp
         /// conv: the same number at both ends. output: gets each packet to send, valid during the call.
         public Kcp(uint conv, Action<ArraySegment<byte>> output)
         {
+            if (output == null) throw new ArgumentNullException("output");
             this.output = output;
             self = GCHandle.Alloc(this, GCHandleType.Weak);
             kcp = Native.ikcp_create(conv, GCHandle.ToIntPtr(self));
@@ -128,6 +129,7 @@ namespace Ikcp
             return kcp;
         }
 
+        // To be called after every call of the library, which keeps the finalizer away until then.
         int Done(int result)
         {
             GC.KeepAlive(this);
@@ -236,22 +238,22 @@ namespace Ikcp
         public void Input(byte[] packet) { Input(new ArraySegment<byte>(packet)); }
 
         /// The length of the next message; -1: there is none.
-        public int PeekSize() { lock (gate) return Native.ikcp_peeksize(Open()); }
+        public int PeekSize() { lock (gate) return Done(Native.ikcp_peeksize(Open())); }
         public void Update(uint current) { lock (gate) { Native.ikcp_update(Open(), current); Done(0); } }
-        public uint Check(uint current) { lock (gate) return Native.ikcp_check(Open(), current); }
+        public uint Check(uint current) { lock (gate) return (uint)Done((int)Native.ikcp_check(Open(), current)); }
         public void Flush() { lock (gate) { Native.ikcp_flush(Open()); Done(0); } }
         /// When UpdateDue() has something to send.
-        public uint Next(uint current) { lock (gate) return Native.ikcpx_next(Open(), current); }
+        public uint Next(uint current) { lock (gate) return (uint)Done((int)Native.ikcpx_next(Open(), current)); }
         /// Sets the clock and sends what is due.
         public void UpdateDue(uint current) { lock (gate) { Native.ikcpx_update(Open(), current); Done(0); } }
         /// Segments that are queued or in flight.
-        public int WaitSnd() { lock (gate) return Native.ikcp_waitsnd(Open()); }
+        public int WaitSnd() { lock (gate) return Done(Native.ikcp_waitsnd(Open())); }
 
         public void SetMtu(int mtu) { lock (gate) Set("mtu", Native.ikcp_setmtu(Open(), mtu)); }
-        public void WndSize(int sndwnd, int rcvwnd) { lock (gate) Native.ikcp_wndsize(Open(), sndwnd, rcvwnd); }
+        public void WndSize(int sndwnd, int rcvwnd) { lock (gate) Done(Native.ikcp_wndsize(Open(), sndwnd, rcvwnd)); }
         public void NoDelay(int nodelay, int interval, int resend, int nc)
         {
-            lock (gate) Native.ikcp_nodelay(Open(), nodelay, interval, resend, nc);
+            lock (gate) Done(Native.ikcp_nodelay(Open(), nodelay, interval, resend, nc));
         }
 
         /// The fields of struct IKCPCB as they are now.
@@ -266,6 +268,7 @@ namespace Ikcp
             lock (gate)
             {
                 Open();
+                if (to == null) throw new ArgumentNullException("to");
                 log = to;
                 kcp->writelog = Marshal.GetFunctionPointerForDelegate(Log);
                 kcp->logmask = mask;

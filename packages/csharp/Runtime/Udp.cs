@@ -25,6 +25,20 @@ namespace Ikcp
         public uint? Conv;
         /// Of a server: connections at most.
         public int Limit = 10000;
+
+        internal KcpOptions Check()
+        {
+            Check("Window", Window, 1, 0x3fffffff);
+            Check("Mtu", Mtu, 50, 65507); // the largest packet of UDP
+            Check("Timeout", Timeout, 1, int.MaxValue);
+            return this;
+        }
+
+        static void Check(string name, int value, int least, int most)
+        {
+            if (value < least || value > most)
+                throw new ArgumentOutOfRangeException(name, value, "expected " + least + " to " + most);
+        }
     }
 
     /// One connection over UDP, of a client or a server, whose Tick() sends and receives for it. KCP has no greeting and no goodbye: a server
@@ -82,7 +96,8 @@ namespace Ikcp
         // Sends what is due.
         internal void Update(uint now)
         {
-            if ((int)(now - Due) < 0) return;
+            if (Kcp.IsDisposed) Close(); // by the program
+            if (Over != null || (int)(now - Due) < 0) return;
             Kcp.UpdateDue(now);
             Due = Kcp.Next(now);
         }
@@ -95,11 +110,13 @@ namespace Ikcp
         protected readonly KcpOptions Options;
         readonly byte[] packet = new byte[65536];
         byte[] message = new byte[4096];
+        readonly Queue<KcpConnection> unread = new Queue<KcpConnection>(); // what an exception of OnMessage has kept back
         EndPoint from;
+        bool disposed;
 
         protected KcpSocket(IPAddress address, KcpOptions options)
         {
-            Options = options ?? new KcpOptions();
+            Options = (options ?? new KcpOptions()).Check();
             Socket = new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
             Socket.Blocking = false;
             from = new IPEndPoint(address.AddressFamily == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
@@ -129,7 +146,8 @@ namespace Ikcp
         // Hands what has arrived to the connections.
         protected void Receive(Func<ArraySegment<byte>, EndPoint, KcpConnection> find, Action<KcpConnection, ArraySegment<byte>> take)
         {
-            for (int count = 0; count < 1000 && Socket.Poll(0, SelectMode.SelectRead); count++)
+            for (int count = unread.Count; count > 0; count--) Deliver(unread.Dequeue(), take);
+            for (int count = 0; count < 1000 && !disposed && Socket.Poll(0, SelectMode.SelectRead); count++)
             {
                 EndPoint sender = from;
                 int size;
@@ -143,7 +161,7 @@ namespace Ikcp
                 }
                 var arrived = new ArraySegment<byte>(packet, 0, size);
                 KcpConnection connection = size >= 24 ? find(arrived, sender) : null;
-                if (connection == null) continue;
+                if (connection == null || connection.Over != null || connection.Kcp.IsDisposed) continue;
                 try
                 {
                     connection.Kcp.Input(arrived);
@@ -153,18 +171,33 @@ namespace Ikcp
                     continue; // from somebody else
                 }
                 connection.Heard = connection.Due = Kcp.Now;
-                for (int length; connection.Over == null && (length = connection.Kcp.PeekSize()) >= 0;)
+                Deliver(connection, take);
+            }
+        }
+
+        // Passes messages on. Those that an exception keeps back come with the next Tick().
+        void Deliver(KcpConnection connection, Action<KcpConnection, ArraySegment<byte>> take)
+        {
+            try
+            {
+                for (int length; connection.Over == null && !connection.Kcp.IsDisposed && (length = connection.Kcp.PeekSize()) >= 0;)
                 {
                     if (message.Length < length) message = new byte[length];
                     connection.Kcp.Recv(new ArraySegment<byte>(message, 0, length));
                     take(connection, new ArraySegment<byte>(message, 0, length));
                 }
             }
+            catch
+            {
+                unread.Enqueue(connection);
+                throw;
+            }
         }
 
         // Acknowledges what has come, and frees the connection.
         protected static void End(KcpConnection connection)
         {
+            connection.Close();
             if (connection.Kcp.IsDisposed) return;
             connection.Kcp.UpdateDue(Kcp.Now);
             connection.Kcp.Dispose();
@@ -176,7 +209,7 @@ namespace Ikcp
             uint now = Kcp.Now;
             foreach (KcpConnection connection in All())
                 milliseconds = Math.Min(milliseconds, Math.Max((int)(connection.Due - now), 0));
-            if (milliseconds > 0) Socket.Poll(milliseconds * 1000, SelectMode.SelectRead);
+            if (milliseconds > 0 && unread.Count == 0 && !disposed) Socket.Poll(milliseconds * 1000, SelectMode.SelectRead);
         }
 
         protected abstract IEnumerable<KcpConnection> All();
@@ -187,6 +220,7 @@ namespace Ikcp
         /// Closes at once.
         public virtual void Dispose()
         {
+            disposed = true;
             foreach (KcpConnection connection in All()) End(connection);
             Socket.Dispose();
         }
@@ -195,6 +229,7 @@ namespace Ikcp
     public sealed class KcpClient : KcpSocket
     {
         public readonly KcpConnection Connection;
+        bool over;
         /// A message, valid during the call.
         public event Action<ArraySegment<byte>> OnMessage;
         /// The connection is over, and why.
@@ -204,11 +239,11 @@ namespace Ikcp
 
         KcpClient(IPAddress address, int port, KcpOptions options) : base(address, options)
         {
-            var server = new IPEndPoint(address, port);
             var drawn = new byte[4];
             using (var generator = RandomNumberGenerator.Create()) generator.GetBytes(drawn);
             try
             {
+                var server = new IPEndPoint(address, port);
                 Socket.Bind(new IPEndPoint(address.AddressFamily == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0));
                 Connection = new KcpConnection(
                     Options.Conv ?? BitConverter.ToUInt32(drawn, 0), server, data => SendTo(data, server), Options);
@@ -229,13 +264,24 @@ namespace Ikcp
 
         public override void Tick()
         {
-            if (Connection.Kcp.IsDisposed) return;
-            Receive((data, sender) => sender.Equals(Connection.Remote) ? Connection : null,
-                (connection, data) => { if (OnMessage != null) OnMessage(data); });
-            if (Connection.Over == null) Connection.Update(Kcp.Now);
-            if (Connection.Over == null) return;
+            if (over) return;
+            Receive((data, sender) => sender.Equals(Connection.Remote) ? Connection : null, Take);
+            Connection.Update(Kcp.Now);
+            if (Connection.Over == null || over) return;
+            over = true;
             End(Connection);
             if (OnDisconnected != null) OnDisconnected(Connection.Over);
+        }
+
+        void Take(KcpConnection connection, ArraySegment<byte> data)
+        {
+            if (OnMessage != null) OnMessage(data);
+        }
+
+        public override void Dispose()
+        {
+            over = true;
+            base.Dispose();
         }
 
         /// Waits until the peer has acknowledged everything, then closes.
@@ -253,7 +299,7 @@ namespace Ikcp
     public sealed class KcpServer : KcpSocket
     {
         readonly Dictionary<Key, KcpConnection> connections = new Dictionary<Key, KcpConnection>();
-        readonly List<Key> over = new List<Key>();
+        readonly Queue<Key> over = new Queue<Key>();
 
         struct Key : IEquatable<Key>
         {
@@ -305,24 +351,36 @@ namespace Ikcp
 
         public override void Tick()
         {
-            Receive(Find, (connection, data) => { if (OnMessage != null) OnMessage(connection, data); });
+            Receive(Find, Take);
             uint now = Kcp.Now;
             foreach (KeyValuePair<Key, KcpConnection> entry in connections)
             {
                 KcpConnection connection = entry.Value;
                 if (connection.Over == null && (int)(now - connection.Heard) > Options.Timeout)
                     connection.Over = "the peer was silent for " + Options.Timeout + " ms";
-                if (connection.Over == null) connection.Update(now);
-                if (connection.Over != null) over.Add(entry.Key);
+                connection.Update(now);
+                if (connection.Over != null) over.Enqueue(entry.Key);
             }
-            foreach (Key key in over)
+            while (over.Count > 0)
             {
-                KcpConnection connection = connections[key];
+                Key key = over.Dequeue();
+                KcpConnection connection;
+                if (!connections.TryGetValue(key, out connection)) continue;
                 connections.Remove(key);
                 End(connection);
                 if (OnDisconnected != null) OnDisconnected(connection, connection.Over);
             }
-            over.Clear();
+        }
+
+        void Take(KcpConnection connection, ArraySegment<byte> data)
+        {
+            if (OnMessage != null) OnMessage(connection, data);
+        }
+
+        public override void Dispose()
+        {
+            base.Dispose();
+            connections.Clear();
         }
     }
 }
