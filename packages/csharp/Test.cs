@@ -260,6 +260,8 @@ static class Test
             Throws<ArgumentOutOfRangeException>(() => new KcpClient("127.0.0.1", 9, options));
         }
         Throws<ArgumentOutOfRangeException>(() => new KcpClient("127.0.0.1", 99999));
+        using (var server = new KcpServer("127.0.0.1", 0))
+            Throws<SocketException>(() => new KcpServer("127.0.0.1", server.Port));
     }
 
     // What one handler throws is thrown by Tick(), and the next Tick() goes on where that one stopped.

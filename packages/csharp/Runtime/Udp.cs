@@ -322,6 +322,7 @@ namespace Ikcp
         {
             try
             {
+                Socket.ExclusiveAddressUse = true; // mono shares a port otherwise
                 Socket.Bind(new IPEndPoint(address, port));
             }
             catch
