@@ -61,7 +61,7 @@ pub fn add(suite: &mut Suite) {
     let more = env::split_paths(&more).filter(|path| !path.as_os_str().is_empty());
     let more = (1..).zip(more).map(|(number, path)| Cmake { path, number });
     let need_cmake = || lacks(&["cmake", "gcc", "g++"]);
-    let mut test = |extent, name: String, test: Box<dyn FnOnce() -> Outcome + Send>| {
+    let mut test = |extent, name: String, test: Box<dyn Fn() -> Outcome + Send>| {
         suite.test_in(extent, need_cmake(), format!("consumers: {name}"), test);
     };
     // Each setup builds the library anew, so the short run has one setup for each way to use it.

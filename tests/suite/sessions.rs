@@ -43,7 +43,7 @@ pub fn add(suite: &mut Suite) {
 }
 
 /// A new seed for each run, unless the environment names one.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     match env::var("IKCP_SEED").map(|seed| seed.parse()) {
         Ok(Ok(seed)) => seed,
         Ok(Err(error)) => panic!("IKCP_SEED is no number: {error}"),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::library::{self, DEFAULT, root};
 use crate::memo::Memo;
+use crate::sessions;
 use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, Compiler, compare_with_file, lacks, run};
 
@@ -48,6 +49,7 @@ const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
 pub fn add(suite: &mut Suite) {
     let [gcc, gxx, clang, _] = COMPILERS;
     let tests = tests();
+    let seed = sessions::seed();
     // The tests mostly wait for packets and timeouts, so each build and each compiler occurs once.
     for (compiler, build) in [(gcc, PLAIN), (clang, SANITIZED)] {
         let lack = lacks_any(compiler, build);
@@ -60,7 +62,7 @@ pub fn add(suite: &mut Suite) {
                 Extent::Full
             };
             suite.test_in(extent, lack.clone(), name, move || {
-                passes(&test, compiler.command, build, &[])
+                passes(&test, compiler.command, build, &[], seed)
             });
         }
     }
@@ -73,7 +75,7 @@ pub fn add(suite: &mut Suite) {
         let name = format!("stack: {test}, valgrind");
         suite.test_in(Extent::Full, lack, name, move || {
             let valgrind = ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"];
-            passes(&test, gcc.command, PLAIN, &valgrind)
+            passes(&test, gcc.command, PLAIN, &valgrind, seed)
         });
     }
     suite.test_unless(
@@ -177,8 +179,8 @@ fn built(compiler: &'static str, build: Build) -> Result<PathBuf, String> {
     })
 }
 
-/// Runs one test, with `runner` before its command. Random tests get IKCP_SEED; the argument of `crowd` is another.
-fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> Outcome {
+/// Runs one test, with `runner` before its command. Random tests print their seed; the argument of `crowd` is another.
+fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str], seed: u64) -> Outcome {
     let program = built(compiler, build)?.join(format!("test_{test}"));
     let mut command = match runner {
         [] => Command::new(&program),
@@ -188,8 +190,10 @@ fn passes(test: &str, compiler: &'static str, build: Build, runner: &[&str]) -> 
             command
         }
     };
-    let seed = env::var_os("IKCP_SEED").filter(|_| test != "crowd");
-    run(command.args(seed).env_remove("LD_LIBRARY_PATH"))?;
+    if test != "crowd" {
+        command.arg(seed.to_string());
+    }
+    run(command.env_remove("LD_LIBRARY_PATH"))?;
     Ok(())
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::mem;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::packages;
 
@@ -22,6 +23,22 @@ pub enum Extent {
     /// With `IKCP_TESTS=all`, which `.ci/run` sets, or if the command line has a filter.
     Full,
 }
+
+/// Tests of real time, by how their names begin. What runs beside such a test may take the time that it needs, so it runs once more
+/// alone at the end if it failed beside others.
+const OF_REAL_TIME: [&str; 4] = ["cost/", "examples: ", "latency: ", "stack: "];
+
+/// A test that failed beside others, and what it said.
+struct Again {
+    name: String,
+    test: Box<dyn Fn() -> Outcome + Send>,
+    first: Failed,
+}
+
+static AGAIN: Mutex<Vec<Again>> = Mutex::new(Vec::new());
+
+/// Whether tests run beside each other.
+static BESIDE: AtomicBool = AtomicBool::new(false);
 
 pub struct Suite {
     arguments: Arguments,
@@ -46,11 +63,7 @@ impl Suite {
         all || self.arguments.filter.is_some()
     }
 
-    pub fn test(
-        &mut self,
-        name: impl Into<String>,
-        test: impl FnOnce() -> Outcome + Send + 'static,
-    ) {
+    pub fn test(&mut self, name: impl Into<String>, test: impl Fn() -> Outcome + Send + 'static) {
         self.test_in(Extent::Short, None, name, test);
     }
 
@@ -59,7 +72,7 @@ impl Suite {
         &mut self,
         missing: Option<String>,
         name: impl Into<String>,
-        test: impl FnOnce() -> Outcome + Send + 'static,
+        test: impl Fn() -> Outcome + Send + 'static,
     ) {
         self.test_in(Extent::Short, missing, name, test);
     }
@@ -69,7 +82,7 @@ impl Suite {
         extent: Extent,
         missing: Option<String>,
         name: impl Into<String>,
-        test: impl FnOnce() -> Outcome + Send + 'static,
+        test: impl Fn() -> Outcome + Send + 'static,
     ) {
         if extent == Extent::Full && !self.is_full() {
             self.left_to_ci += 1;
@@ -77,11 +90,22 @@ impl Suite {
         }
         let name = name.into();
         let trial = match missing {
-            None => Trial::test(name, move || {
-                let outcome = test();
-                LEFT.count_down();
-                outcome
-            }),
+            None => {
+                let of_real_time = OF_REAL_TIME.iter().any(|start| name.starts_with(start));
+                Trial::ignorable_test(name.clone(), move || {
+                    let outcome = test();
+                    LEFT.count_down();
+                    match outcome {
+                        Err(first) if of_real_time && BESIDE.load(Ordering::Relaxed) => {
+                            let test = Box::new(test);
+                            let mut again = AGAIN.lock().unwrap_or_else(PoisonError::into_inner);
+                            again.push(Again { name, test, first });
+                            Ok(Completion::ignored_with("failed, runs alone at the end"))
+                        }
+                        outcome => outcome.map(|()| Completion::Completed),
+                    }
+                })
+            }
             Some(lack) => {
                 self.skipped.push((name.clone(), lack));
                 Trial::test(name, || Ok(())).with_ignored_flag(true)
@@ -108,13 +132,19 @@ impl Suite {
         if !arguments.list && arguments.test_threads != Some(1) {
             LEFT.start(chosen.len() - lacking.len());
         }
+        let beside = arguments.test_threads != Some(1) && chosen.len() > 1;
+        BESIDE.store(beside, Ordering::Relaxed);
         let listing = arguments.list;
         let conclusion = libtest_mimic::run(&arguments, self.trials);
+        let again = mem::take(&mut *AGAIN.lock().unwrap_or_else(PoisonError::into_inner));
+        let (repeated, failed_twice) = (again.len(), run_alone(again));
         if !listing {
             tell_lacking(&lacking);
             println!(
                 "{} passed, {} failed, {} skipped",
-                conclusion.num_passed, conclusion.num_failed, conclusion.num_ignored
+                conclusion.num_passed + (repeated - failed_twice) as u64,
+                conclusion.num_failed + failed_twice as u64,
+                conclusion.num_ignored - repeated as u64
             );
             if self.left_to_ci > 0 {
                 println!(
@@ -124,8 +154,29 @@ impl Suite {
                 println!("Everything that must pass before a change is merged: .ci/run");
             }
         }
-        conclusion.exit_code()
+        match failed_twice {
+            0 => conclusion.exit_code(),
+            _ => ExitCode::FAILURE,
+        }
     }
+}
+
+/// Runs tests that failed beside others once more, one after the other, and prints what each said. Returns how many failed again.
+fn run_alone(again: Vec<Again>) -> usize {
+    let mut failed = 0;
+    for Again { name, test, first } in again {
+        let said = |failed: Failed| failed.message().unwrap_or_default().to_string();
+        let first = said(first);
+        match test() {
+            Ok(()) => println!("\nfailed beside others, passed alone: {name}\n{first}"),
+            Err(second) => {
+                failed += 1;
+                let second = said(second);
+                println!("\nfailed beside others, and alone: {name}\n{first}\nalone:\n{second}");
+            }
+        }
+    }
+    failed
 }
 
 /// Prints which tests did not run, why, and the commands that install what they need.
