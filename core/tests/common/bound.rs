@@ -40,7 +40,7 @@ const SEGMENT: u64 = 64;
 /// Size of a slot of the send ring, 10.14 bytes, and of the receive ring, 8.14, rounded up.
 const SEND_SLOT: u64 = 11;
 const RECEIVE_SLOT: u64 = 9;
-/// What an allocator may add to a block; `malloc_usable_size` counts it.
+/// What an allocator may add to a block; the figures of `docs/memory.md` contain it.
 const SLACK: u64 = 32;
 
 fn segment(payload: u64) -> u64 {

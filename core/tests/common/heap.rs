@@ -30,14 +30,7 @@ thread_local! {
     } };
 }
 
-/// Blocks that know their size.
-#[cfg(not(miri))]
-mod block {
-    pub use libc::{free, malloc as allocate, malloc_usable_size as usable};
-}
-
-/// Miri has no `malloc_usable_size`: the size is stored before the block.
-#[cfg(miri)]
+/// Blocks with their size before them: `malloc_usable_size` depends on what the heap had room for, and so on other tests.
 mod block {
     use std::ffi::c_void;
 
@@ -47,13 +40,16 @@ mod block {
         // SAFETY: any size is valid, and there is room for the head.
         unsafe {
             let memory = libc::malloc(size + HEAD).cast::<usize>();
+            if memory.is_null() {
+                return memory.cast();
+            }
             memory.write(size);
             memory.byte_add(HEAD).cast()
         }
     }
 
     /// The size of a block of `allocate`.
-    pub unsafe fn usable(memory: *mut c_void) -> usize {
+    pub unsafe fn size(memory: *mut c_void) -> usize {
         // SAFETY: the caller's promise.
         unsafe { memory.byte_sub(HEAD).cast::<usize>().read() }
     }
@@ -72,9 +68,7 @@ unsafe extern "C" fn counted_malloc(size: usize) -> *mut c_void {
         // SAFETY: malloc may be called with any size.
         let memory = unsafe { block::allocate(size) };
         if !memory.is_null() {
-            // SAFETY: it came from `allocate`.
-            let usable = unsafe { block::usable(memory) };
-            counts.bytes.set(counts.bytes.get() + usable);
+            counts.bytes.set(counts.bytes.get() + size);
             counts.peak.set(counts.peak.get().max(counts.bytes.get()));
             counts.blocks.set(counts.blocks.get() + 1);
         }
@@ -88,8 +82,8 @@ unsafe extern "C" fn counted_free(memory: *mut c_void) {
     }
     COUNTS.with(|counts| {
         // SAFETY: every freed block came from `counted_malloc`.
-        let usable = unsafe { block::usable(memory) };
-        counts.bytes.set(counts.bytes.get() - usable);
+        let size = unsafe { block::size(memory) };
+        counts.bytes.set(counts.bytes.get() - size);
         counts.blocks.set(counts.blocks.get() - 1);
     });
     // SAFETY: as above.
