@@ -18,8 +18,10 @@ use peer::{End, Ours, peer};
 /// Miri takes minutes for more.
 const MESSAGES: u64 = if cfg!(miri) { 12 } else { 300 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 12 };
-/// Virtual time after which a transfer has failed, ms.
-const LIMIT: u64 = 600_000;
+/// When the weather clears, ms of virtual time: with one segment in flight and a timeout that doubles, bad luck may last for hours.
+const CLEARS: u64 = 300_000;
+/// When a transfer has failed: one segment of 26 bytes for each round trip takes half an hour.
+const LIMIT: u64 = 3_600_000;
 
 fn pick<T: Clone>(random: &mut Random, from: &[T]) -> T {
     from[random.below(from.len() as u64) as usize].clone()
@@ -47,6 +49,7 @@ fn weather(random: &mut Random) -> Weather {
         corruption: random.below(5),
         delay: random.below(60),
         jitter: random.below(40),
+        clears: CLEARS,
         ..Weather::default()
     }
 }
