@@ -139,7 +139,7 @@ func TestErrors(t *testing.T) {
 	must(t, a.Stub([]byte{}))
 	must(t, a.Stub(nil))
 	if a.SetMtu(10) == nil || a.Redundancy(101) == nil || a.Stub(make([]byte, 65)) == nil || a.SendUntil(nil, -1) == nil {
-		t.Fatal("a value out of range was taken")
+		t.Fatal("a value out of range was accepted")
 	}
 	if _, err := ikcp.GetConv([]byte("abc")); err == nil {
 		t.Fatal("too short")

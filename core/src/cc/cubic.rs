@@ -169,7 +169,7 @@ impl Cubic {
         }
     }
 
-    /// Growth of the delay that slow start tolerates. What the update intervals of both ends add is no growth.
+    /// Growth of the delay that slow start tolerates. The time that the update intervals of both ends add does not count.
     fn rtt_thresh(&self) -> u32 {
         (self.last_round_min_rtt / 8)
             .clamp(MIN_RTT_THRESH, MAX_RTT_THRESH)

@@ -8,7 +8,7 @@ use crate::seq::Millis;
 /// How often unused memory is freed, ms.
 pub(crate) const TRIM_PERIOD: u32 = 500;
 
-/// With a list of this many entries, a message now and then need not allocate one each time.
+/// A list of up to this many entries is kept, so that occasional messages need not allocate one each time.
 const SMALL_ACKLIST: u32 = 64;
 
 /// The present period.

@@ -1,8 +1,8 @@
 //! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
 //! Jitter spreads round-trip times and hardly moves the minimum of many; a queue moves it. The share of the budget that is spent
-//! begins at less than half and grows slowly. When all of some samples in a row are well above the minimum of the last half minute, nothing
-//! is spent until it has come down, and from then on less than the share that filled the queue.
+//! begins at less than half and grows slowly. When several samples in a row are all well above the minimum of the last half minute,
+//! nothing is spent until the round-trip time has come down; after that, less than the share that filled the queue is spent.
 
 use core::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::seq::Millis;
 const PERIOD: u32 = 500;
 const SAMPLES: u32 = 16;
 
-/// After so many samples in a row that a queue delays, nothing is spent until one is not delayed, and it is taken for a queue.
+/// So many delayed samples in a row count as a queue: nothing is spent until a sample is not delayed.
 const SUSPICIOUS: u32 = 8;
 const CERTAIN: u32 = 12;
 
