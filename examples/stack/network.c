@@ -25,6 +25,10 @@ static void keep_segments_small(int fd, int type)
 
 #ifdef _WIN32
 
+#define SIZE int
+#define PENDING EAGAIN
+
+/* What the system says, as POSIX says it. */
 static int failed(void)
 {
     static const struct {
@@ -67,53 +71,10 @@ int network_open(int family, int type)
     return (int)made;
 }
 
-void network_close(int fd)
-{
-    closesocket((SOCKET)fd);
-}
-
-int network_connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-    if (connect((SOCKET)fd, address, size) == 0) return 0;
-    failed();
-    return errno == EAGAIN ? 0 : -1;
-}
-
-int network_error(int fd)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt((SOCKET)fd, SOL_SOCKET, SO_ERROR, (char *)&error, &size) != 0) return EIO;
-    return error;
-}
-
-int network_set(int fd, int level, int option, int value)
-{
-    return setsockopt((SOCKET)fd, level, option, (const char *)&value, sizeof value) == 0 ? 0 : failed();
-}
-
 int network_whole(int fd, int family, int is_whole)
 {
     /* Both options have the same number. */
     return network_set(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, IP_DONTFRAGMENT, is_whole);
-}
-
-long network_read(int fd, void *bytes, size_t size)
-{
-    int taken = recv((SOCKET)fd, bytes, (int)size, 0);
-    return taken >= 0 ? taken : failed();
-}
-
-long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size)
-{
-    int taken = recvfrom((SOCKET)fd, bytes, (int)room, 0, address, size);
-    return taken >= 0 ? taken : failed();
-}
-
-long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size)
-{
-    int sent = sendto((SOCKET)fd, bytes, (int)size, 0, address, address_size);
-    return sent >= 0 ? sent : failed();
 }
 
 long network_write(int fd, const struct network_piece *pieces, int count)
@@ -173,9 +134,15 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 #endif
 #endif
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* then there is SO_NOSIGPIPE */
-#endif
+#define SOCKET int
+#define SIZE size_t
+#define PENDING EINPROGRESS
+#define closesocket close
+
+static int failed(void)
+{
+    return -1;
+}
 
 int network_open(int family, int type)
 {
@@ -199,28 +166,6 @@ int network_open(int family, int type)
     return fd;
 }
 
-void network_close(int fd)
-{
-    close(fd);
-}
-
-int network_connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-    return connect(fd, address, size) == 0 || errno == EINPROGRESS ? 0 : -1;
-}
-
-int network_error(int fd)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
-}
-
-int network_set(int fd, int level, int option, int value)
-{
-    return setsockopt(fd, level, option, &value, sizeof value);
-}
-
 int network_whole(int fd, int family, int is_whole)
 {
 #ifdef __linux__
@@ -236,21 +181,6 @@ int network_whole(int fd, int family, int is_whole)
     errno = ENOPROTOOPT;
     return -1;
 #endif
-}
-
-long network_read(int fd, void *bytes, size_t size)
-{
-    return (long)recv(fd, bytes, size, 0);
-}
-
-long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size)
-{
-    return (long)recvfrom(fd, bytes, room, 0, address, size);
-}
-
-long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size)
-{
-    return (long)sendto(fd, bytes, size, MSG_NOSIGNAL, address, address_size);
 }
 
 long network_write(int fd, const struct network_piece *pieces, int count)
@@ -274,6 +204,51 @@ int network_poll(struct pollfd *sockets, int count, int milliseconds)
 }
 
 #endif
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* Windows has no such signal, macOS SO_NOSIGPIPE */
+#endif
+
+void network_close(int fd)
+{
+    closesocket((SOCKET)fd);
+}
+
+int network_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    if (connect((SOCKET)fd, address, size) == 0) return 0;
+    failed();
+    return errno == PENDING ? 0 : -1;
+}
+
+int network_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt((SOCKET)fd, SOL_SOCKET, SO_ERROR, (char *)&error, &size) == 0 ? error : EIO;
+}
+
+int network_set(int fd, int level, int option, int value)
+{
+    return setsockopt((SOCKET)fd, level, option, (const char *)&value, sizeof value) == 0 ? 0 : failed();
+}
+
+long network_read(int fd, void *bytes, size_t size)
+{
+    return network_receive(fd, bytes, size, NULL, NULL);
+}
+
+long network_receive(int fd, void *bytes, size_t room, struct sockaddr *address, socklen_t *size)
+{
+    long taken = (long)recvfrom((SOCKET)fd, bytes, (SIZE)room, 0, address, size);
+    return taken >= 0 ? taken : failed();
+}
+
+long network_send(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t address_size)
+{
+    long sent = (long)sendto((SOCKET)fd, bytes, (SIZE)size, MSG_NOSIGNAL, address, address_size);
+    return sent >= 0 ? sent : failed();
+}
 
 int network_find(const char *host, const char *port, struct sockaddr_storage *address, socklen_t *size)
 {
