@@ -19,19 +19,13 @@ int correction_init(struct correction *correction, enum login_correction kind, s
     if (kind == LOGIN_REPEAT) {
         struct repeat *repeat = malloc(sizeof *repeat);
         if (repeat == NULL) return -1;
-        if (repeat_init(repeat, COPIES, pool) < 0) {
-            free(repeat);
-            return -1;
-        }
+        repeat_init(repeat, COPIES, pool); /* which takes these settings, as parity_init does */
         repeat->tail = TAIL;
         correction->layer = &repeat->layer;
     } else if (kind == LOGIN_PARITY) {
         struct parity *parity = malloc(sizeof *parity);
         if (parity == NULL) return -1;
-        if (parity_init(parity, GROUP, INTERLEAVE, TIMEOUT, pool) < 0) {
-            free(parity);
-            return -1;
-        }
+        parity_init(parity, GROUP, INTERLEAVE, TIMEOUT, pool);
         correction->layer = &parity->layer;
     }
     return 0;
