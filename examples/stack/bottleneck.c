@@ -46,10 +46,8 @@ static void take(struct layer *layer, struct packet *packet)
 static uint32_t check(struct layer *layer, uint32_t now)
 {
     const struct bottleneck *bottleneck = (const struct bottleneck *)layer;
-    int32_t wait;
-    if (bottleneck->queued.first == NULL) return LAYER_IDLE;
-    wait = (int32_t)(get_u32(bottleneck->queued.first->data) - now);
-    return wait < 0 ? 0 : wait < LAYER_IDLE ? (uint32_t)wait : LAYER_IDLE;
+    const struct packet *first = bottleneck->queued.first;
+    return first == NULL ? LAYER_IDLE : layer_sooner(LAYER_IDLE, now, get_u32(first->data));
 }
 
 static void update(struct layer *layer, uint32_t now)

@@ -60,6 +60,19 @@ void layer_update(struct layer *top, uint32_t now);
 /* Milliseconds until layer_update is needed: the least of the layer's and of all below it. */
 uint32_t layer_check(struct layer *top, uint32_t now);
 
+/* 1 if the time has come. */
+static inline int layer_reached(uint32_t now, uint32_t due)
+{
+    return (int32_t)(now - due) >= 0;
+}
+
+/* The less of `wait` and the time from `now` to `due`: for a layer's own check, LAYER_IDLE at first. */
+static inline uint32_t layer_sooner(uint32_t wait, uint32_t now, uint32_t due)
+{
+    uint32_t rest = layer_reached(now, due) ? 0 : due - now;
+    return rest < wait ? rest : wait;
+}
+
 /* The largest packet that the layer may be sent so that what leaves the bottom is no larger than `link_mtu`. */
 size_t layer_mtu(const struct layer *layer, size_t link_mtu);
 

@@ -24,11 +24,6 @@ enum { DATA = 1, HANDSHAKE, ASK, HERE, PROBE, PROBED };
 #define COPIED 300   /* or one that a copy came from: where two send the same, the slower one is the more honest */
 #define SETTLED 1000 /* in which no other address is looked at, when the one in use has answered */
 
-static int reached(uint32_t now, uint32_t time)
-{
-    return (int32_t)(now - time) >= 0;
-}
-
 /* Id and key, as each packet has them in front. */
 static void write_link(const struct path *path, unsigned char header[PATH_LINK])
 {
@@ -166,7 +161,7 @@ static void lose(struct path *path)
 
 static int is_held(const struct path *path)
 {
-    return path->hold > 0 && !reached(path->now, path->held + path->hold);
+    return path->hold > 0 && !layer_reached(path->now, path->held + path->hold);
 }
 
 static int is_at(const struct packet *packet, const struct path_place *place)
@@ -202,14 +197,14 @@ static void take_place(struct path_place *place, const struct packet *packet)
 
 static void prove_at(struct path *path, struct path_place *place)
 {
-    if (!place->asked || reached(path->now, place->when + PROOFS)) ask_at(path, place);
+    if (!place->asked || layer_reached(path->now, place->when + PROOFS)) ask_at(path, place);
 }
 
 /* Whether an address that is neither the one in use nor the one that claims to be new is to be asked at. */
 static int may_claim(const struct path *path, const struct packet *packet, int is_copy)
 {
-    if (path->claim.size == 0) return !(path->is_settled && !reached(path->now, path->settled + SETTLED));
-    return reached(path->now, path->claimed + (is_copy ? COPIED : CLAIM)) ||
+    if (path->claim.size == 0) return !(path->is_settled && !layer_reached(path->now, path->settled + SETTLED));
+    return layer_reached(path->now, path->claimed + (is_copy ? COPIED : CLAIM)) ||
            (is_home(path, &packet->address) && !is_home(path, &path->claim.address));
 }
 
@@ -304,7 +299,7 @@ int path_receive(struct path *path, struct packet *packet, uint32_t now)
     }
     pmtu_hear(&path->pmtu);
     /* That the client speaks does not say that it still hears what goes to its address. */
-    if (!path->is_server || !reached(now, path->proven + path->times.heartbeat)) path->asking = 0;
+    if (!path->is_server || !layer_reached(now, path->proven + path->times.heartbeat)) path->asking = 0;
     if (path->is_server && *kind == HERE) check_number(path, packet);
     if (path->is_server && opened == SEAL_NEWEST) follow(path, packet, *kind);
     switch (*kind) {
@@ -411,13 +406,13 @@ int path_update(struct path *path, uint32_t now)
 {
     path->now = now;
     if (path->usable && path->asking) {
-        int is_silent = path->questions >= ENOUGH && reached(now, path->asked + path->times.silence);
+        int is_silent = path->questions >= ENOUGH && layer_reached(now, path->asked + path->times.silence);
         if (is_silent && path->claim.size > 0 && path->claim.proven) {
             move(path); /* that is where the other end is */
         } else if (is_silent) {
             lose(path);
             return 1;
-        } else if (reached(now, path->next)) {
+        } else if (layer_reached(now, path->next)) {
             path->questions += 1;
             path->next = now + path->times.silence / QUESTIONS + 1;
             ask_at(path, &path->at);
@@ -425,35 +420,28 @@ int path_update(struct path *path, uint32_t now)
     }
     if (path->usable) probe(path);
     if (path->is_server) {
-        if (path->claim.size > 0 && path->claim.proven && reached(now, path->decide)) move(path);
+        if (path->claim.size > 0 && path->claim.proven && layer_reached(now, path->decide)) move(path);
         return 0;
     }
     if (path->usable) {
-        if (reached(now, path->sent + path->times.heartbeat)) ask(path);
-    } else if (path->may_handshake && reached(now, path->next_handshake)) {
+        if (layer_reached(now, path->sent + path->times.heartbeat)) ask(path);
+    } else if (path->may_handshake && layer_reached(now, path->next_handshake)) {
         path->next_handshake = now + path->times.handshake;
         say(path, HANDSHAKE, NULL, 0, &path->at);
     }
     return 0;
 }
 
-/* The less of `wait` and the time from now to `due`. */
-static uint32_t sooner(uint32_t wait, uint32_t now, uint32_t due)
-{
-    uint32_t rest = reached(now, due) ? 0 : due - now;
-    return rest < wait ? rest : wait;
-}
-
 uint32_t path_check(const struct path *path, uint32_t now)
 {
     uint32_t wait = path->usable ? pmtu_check(&path->pmtu, now) : LAYER_IDLE;
     if (path->usable && path->asking) {
-        if (path->questions >= ENOUGH) wait = sooner(wait, now, path->asked + path->times.silence);
-        wait = sooner(wait, now, path->next);
+        if (path->questions >= ENOUGH) wait = layer_sooner(wait, now, path->asked + path->times.silence);
+        wait = layer_sooner(wait, now, path->next);
     }
-    if (path->is_server) return path->claim.size > 0 && path->claim.proven ? sooner(wait, now, path->decide) : wait;
-    if (path->usable) return sooner(wait, now, path->sent + path->times.heartbeat);
-    return path->may_handshake ? sooner(wait, now, path->next_handshake) : wait;
+    if (path->is_server) return path->claim.size > 0 && path->claim.proven ? layer_sooner(wait, now, path->decide) : wait;
+    if (path->usable) return layer_sooner(wait, now, path->sent + path->times.heartbeat);
+    return path->may_handshake ? layer_sooner(wait, now, path->next_handshake) : wait;
 }
 
 void path_destroy(struct path *path)

@@ -123,7 +123,7 @@ static uint32_t check(struct layer *layer, uint32_t now)
 {
     struct reliable *reliable = (struct reliable *)layer;
     const ikcpcb *kcp = reliable->kcp;
-    uint32_t wait = ikcp_check(kcp, now) - now;
+    uint32_t due = ikcp_check(kcp, now);
     if (kcp->updated == 0) return 0;
     /*
      * Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. But
@@ -136,8 +136,7 @@ static uint32_t check(struct layer *layer, uint32_t now)
         return LAYER_IDLE;
     }
     /* A segment is due, but ikcp_update sends it only with the next flush: to come back at once would be in vain. */
-    if (wait == 0 && (int32_t)(kcp->ts_flush - now) > 0) wait = kcp->ts_flush - now;
-    return wait < LAYER_IDLE ? wait : LAYER_IDLE;
+    return layer_sooner(LAYER_IDLE, now, due == now ? kcp->ts_flush : due);
 }
 
 static const struct layer_ops ops = {send_packet, receive_packet, update, check, 0};

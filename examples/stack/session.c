@@ -345,29 +345,18 @@ enum session_end session_update(struct session *session, uint32_t now)
     return session->end;
 }
 
-/* What is left of `span` since `begin`. */
-static uint32_t rest(uint32_t begin, uint32_t span, uint32_t now)
-{
-    uint32_t gone = now - begin;
-    return gone >= span ? 0 : span - gone;
-}
-
 uint32_t session_check(const struct session *session, uint32_t now)
 {
     struct layer *reliable = (struct layer *)&session->channels.reliable.layer;
     struct layer *correction = session->correction.layer;
-    uint32_t wait = reliable->ops->check(reliable, now);
+    uint32_t wait = least(reliable->ops->check(reliable, now), path_check(&session->path, now)), patient = patience(session);
     if (session->end != SESSION_OPEN) return 0;
     if (correction != NULL && correction->ops->check != NULL) wait = least(wait, correction->ops->check(correction, now));
-    wait = least(wait, path_check(&session->path, now));
     if (stream_is_open(session->stream)) {
-        wait = least(wait, rest(session->stream_heard, session->dead, now));
-        wait = least(wait, rest(session->stream_said, speaks_after(session), now));
-    } else {
-        uint32_t asks = patience(session) / 4;
-        wait = least(wait, rest(session->heard, session->path.usable && !session->path.asking ? asks : patience(session), now));
+        wait = layer_sooner(wait, now, session->stream_heard + session->dead);
+        return layer_sooner(wait, now, session->stream_said + speaks_after(session));
     }
-    return wait;
+    return layer_sooner(wait, now, session->heard + (session->path.usable && !session->path.asking ? patient / 4 : patient));
 }
 
 int session_has_udp(const struct session *session)

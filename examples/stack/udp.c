@@ -60,7 +60,7 @@ static uint32_t check_layer(struct layer *layer, uint32_t now)
 {
     const struct udp *udp = (const struct udp *)layer;
     if (udp->waits == 0) return LAYER_IDLE;
-    return udp->full && now - udp->tried < RETRY ? RETRY - (now - udp->tried) : 0;
+    return udp->full ? layer_sooner(RETRY, now, udp->tried + RETRY) : 0;
 }
 
 static const struct layer_ops ops = {send_layer, layer_up, update_layer, check_layer, 0};
