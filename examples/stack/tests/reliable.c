@@ -200,107 +200,113 @@ static void limits(uint64_t seed)
     close_pair(&pair, &client, &server);
 }
 
-static void ignore(void *user, const void *bytes, size_t size)
+/* ---- two ends, and what is between them, with the test's own clock ---- */
+
+static struct {
+    struct packet_pool pool;
+    struct reliable one, other;
+    struct tap wire, back; /* below them */
+    int came;
+    size_t size; /* of the last message that came */
+} ends;
+
+static void note(void *user, const void *found, size_t size)
 {
-    (void)bytes;
-    (void)size;
-    *(int *)user += 1;
+    (void)user;
+    CHECK(memcmp(found, bytes, size) == 0);
+    ends.came += 1;
+    ends.size = size;
+}
+
+static void open_ends(void)
+{
+    packet_pool_init(&ends.pool, 0);
+    CHECK_INT(reliable_init(&ends.one, 1, &ends.pool, note, NULL), 0);
+    CHECK_INT(reliable_init(&ends.other, 1, &ends.pool, note, NULL), 0);
+    tap_init(&ends.wire);
+    tap_init(&ends.back);
+    layer_join(&ends.one.layer, &ends.wire.layer);
+    layer_join(&ends.other.layer, &ends.back.layer);
+    ends.came = 0;
+}
+
+static void close_ends(void)
+{
+    reliable_destroy(&ends.one);
+    reliable_destroy(&ends.other);
+    tap_empty(&ends.wire);
+    tap_empty(&ends.back);
+    pool_close(&ends.pool);
+}
+
+/* Hands over what is between them: how many packets the first had sent. */
+static int hand_over(struct tap *from, struct tap *to)
+{
+    struct packet *packet;
+    int packets = (int)from->count;
+    while ((packet = tap_take(from)) != NULL) layer_up(&to->layer, packet);
+    return packets;
+}
+
+/* Gives both their turn: how many packets the first has sent. */
+static int exchange(uint32_t now)
+{
+    int packets;
+    reliable_push(&ends.one, now);
+    packets = hand_over(&ends.wire, &ends.back);
+    reliable_push(&ends.other, now);
+    hand_over(&ends.back, &ends.wire);
+    return packets;
 }
 
 /* Many packets are under way, all acknowledgements come together, and the round trip is longer now and then: nothing is sent twice. */
 static void steady(void)
 {
-    static const unsigned char bytes[1000];
-    struct packet_pool pool;
-    struct reliable one, other;
-    struct tap wire, back;
-    struct packet *packet;
-    int sent = 0, came = 0, packets = 0, round;
+    const struct layer *one = &ends.one.layer, *other = &ends.other.layer;
+    ikcpcb *kcp;
+    int sent = 0, packets = 0, round;
     uint32_t now = 1000, until;
-    packet_pool_init(&pool, 0);
-    CHECK_INT(reliable_init(&one, 1, &pool, ignore, &came), 0);
-    CHECK_INT(reliable_init(&other, 1, &pool, ignore, &came), 0);
-    tap_init(&wire);
-    tap_init(&back);
-    layer_join(&one.layer, &wire.layer);
-    layer_join(&other.layer, &back.layer);
+    open_ends();
+    kcp = ends.one.kcp;
     for (round = 0; round < 40; ++round) {
-        while (ikcp_waitsnd(one.kcp) < 512) {
-            CHECK_INT(reliable_send(&one, bytes, sizeof bytes), 0);
-            sent += 1;
-        }
-        reliable_push(&one, now);
+        for (; ikcp_waitsnd(kcp) < 512; ++sent) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
+        reliable_push(&ends.one, now);
         until = now + (round % 8 == 7 ? 150 : 100); /* the first flight alone meets a timeout that nothing was measured for */
-        for (; now < until; now += 10) one.layer.ops->update(&one.layer, now);
-        packets += (int)wire.count;
-        other.layer.ops->update(&other.layer, now);
-        while ((packet = tap_take(&wire)) != NULL) layer_up(&back.layer, packet);
-        reliable_push(&other, now);
-        one.layer.ops->update(&one.layer, now);
-        while ((packet = tap_take(&back)) != NULL) layer_up(&wire.layer, packet);
+        for (; now < until; now += 10) one->ops->update(&ends.one.layer, now);
+        other->ops->update(&ends.other.layer, now);
+        packets += hand_over(&ends.wire, &ends.back);
+        reliable_push(&ends.other, now);
+        one->ops->update(&ends.one.layer, now);
+        hand_over(&ends.back, &ends.wire);
     }
-    CHECK(came > 5000 && packets < came + came / 20);
-    CHECK(one.kcp->rx_minrto >= 200);
+    CHECK(ends.came > 5000 && packets < ends.came + ends.came / 20);
+    CHECK(kcp->rx_minrto >= 200);
     /* When there are few again, KCP's own timeout holds. */
-    while (ikcp_waitsnd(one.kcp) > 0 && now < 60000) {
-        now += 10;
-        one.layer.ops->update(&one.layer, now);
-        other.layer.ops->update(&other.layer, now);
-        while ((packet = tap_take(&wire)) != NULL) layer_up(&back.layer, packet);
-        while ((packet = tap_take(&back)) != NULL) layer_up(&wire.layer, packet);
-    }
-    reliable_push(&one, now);
-    CHECK(came == sent && one.kcp->rx_minrto == 30);
-    reliable_destroy(&one);
-    reliable_destroy(&other);
-    tap_empty(&wire);
-    tap_empty(&back);
-    pool_close(&pool);
-}
-
-/* Gives both ends their turn and hands over what they send: how many packets the first sent. */
-static int exchange(struct reliable *one, struct tap *wire, struct reliable *other, struct tap *back, uint32_t now)
-{
-    struct packet *packet;
-    int packets;
-    reliable_push(one, now);
-    packets = (int)wire->count;
-    while ((packet = tap_take(wire)) != NULL) layer_up(&back->layer, packet);
-    reliable_push(other, now);
-    while ((packet = tap_take(back)) != NULL) layer_up(&wire->layer, packet);
-    return packets;
+    for (; ikcp_waitsnd(kcp) > 0 && now < 60000; now += 10) exchange(now);
+    reliable_push(&ends.one, now);
+    CHECK(ends.came == sent && kcp->rx_minrto == 30);
+    close_ends();
 }
 
 /* Less of the window is offered: what is under way is taken all the same, and the largest message there is still passes. */
 static void share(void)
 {
-    struct packet_pool pool;
-    struct reliable one, other;
-    struct tap wire, back;
-    int came = 0, i;
+    int i;
     uint32_t now = 1000;
-    packet_pool_init(&pool, 0);
-    CHECK_INT(reliable_init(&one, 1, &pool, ignore, &came), 0);
-    CHECK_INT(reliable_init(&other, 1, &pool, ignore, &came), 0);
-    tap_init(&wire);
-    tap_init(&back);
-    layer_join(&one.layer, &wire.layer);
-    layer_join(&other.layer, &back.layer);
-    for (i = 0; i < 200; ++i) CHECK_INT(reliable_send(&one, bytes, 1000), 0);
-    other.share = 0;
-    CHECK_INT(exchange(&one, &wire, &other, &back, now), 128); /* what KCP takes for the other's window at first */
-    CHECK_INT(came, 128);
-    CHECK_INT(one.kcp->rmt_wnd, RELIABLE_LEAST);
-    CHECK_INT(reliable_send(&one, bytes, LARGEST), 0);
-    for (i = 0; i < 100 && came < 201; ++i) CHECK(exchange(&one, &wire, &other, &back, now += 10) <= RELIABLE_LEAST);
-    CHECK(came == 201 && other.kcp->rcv_wnd == 256);
-    other.share = RELIABLE_WHOLE / 2;
-    CHECK_INT(reliable_send(&one, bytes, 1000), 0);
-    exchange(&one, &wire, &other, &back, now += 10);
-    CHECK_INT(one.kcp->rmt_wnd, 128);
-    reliable_destroy(&one);
-    reliable_destroy(&other);
-    pool_close(&pool);
+    open_ends();
+    for (i = 0; i < 200; ++i) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
+    ends.other.share = 0;
+    CHECK_INT(exchange(now), 128); /* what KCP takes for the other's window at first */
+    CHECK_INT(ends.came, 128);
+    CHECK_INT(ends.one.kcp->rmt_wnd, RELIABLE_LEAST);
+    CHECK_INT(reliable_send(&ends.one, bytes, LARGEST), 0);
+    for (i = 0; i < 100 && ends.came < 201; ++i) CHECK(exchange(now += 10) <= RELIABLE_LEAST);
+    CHECK(ends.came == 201 && ends.other.kcp->rcv_wnd == 256);
+    ends.other.share = RELIABLE_WHOLE / 2;
+    CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
+    exchange(now += 10);
+    CHECK_INT(ends.one.kcp->rmt_wnd, 128);
+    close_ends();
 }
 
 /* ---- the lengths of packets ---- */
@@ -308,76 +314,52 @@ static void share(void)
 #define MSS 1376u
 #define KCP_HEADER 24u
 
-static size_t whole_size;
-static int wholes;
-
-static void whole_came(void *user, const void *found, size_t size)
-{
-    (void)user;
-    CHECK(size == whole_size && memcmp(found, bytes, size) == 0);
-    wholes += 1;
-}
-
 /* Sends a message and delivers its packets: how many there were, and the bytes of the smallest and the largest. */
-static long carry(struct reliable *from, struct tap *wire, struct reliable *to, struct tap *back, uint32_t now, size_t *least,
-                  size_t *most)
+static long carry(size_t size, uint32_t now, size_t *least, size_t *most)
 {
-    struct packet *packet;
+    const struct packet *packet;
     size_t total = 0;
-    long count = 0;
-    CHECK_INT(reliable_send(from, bytes, whole_size), 0);
-    reliable_flush(from, now);
+    long count;
+    CHECK_INT(reliable_send(&ends.one, bytes, size), 0);
+    reliable_flush(&ends.one, now);
     *least = SIZE_MAX;
     *most = 0;
-    while ((packet = tap_take(wire)) != NULL) {
+    for (packet = ends.wire.queue.first; packet != NULL; packet = packet->next) {
         total += packet->size - KCP_HEADER;
         if (packet->size < *least) *least = packet->size;
         if (packet->size > *most) *most = packet->size;
-        count += 1;
-        layer_up(&back->layer, packet);
     }
-    CHECK(total >= whole_size && total <= whole_size + whole_size / 64 + 1);
-    reliable_flush(to, now);
-    while ((packet = tap_take(back)) != NULL) layer_up(&wire->layer, packet);
+    CHECK(total >= size && total <= size + size / 64 + 1);
+    count = hand_over(&ends.wire, &ends.back);
+    CHECK(ends.size == size);
+    reliable_flush(&ends.other, now);
+    hand_over(&ends.back, &ends.wire);
     return count;
 }
 
 /* The last fragment was shorter than the others, and ended a run of packets with each message. There are no more packets for that. */
 static void short_fragments_ended_runs(uint64_t seed)
 {
-    struct packet_pool pool;
-    struct reliable client, server;
-    struct tap wire, back;
     struct random random;
-    size_t least, most;
+    size_t size, least, most;
     uint32_t now = 1000;
     int i;
-    packet_pool_init(&pool, 0);
-    tap_init(&wire);
-    tap_init(&back);
-    CHECK_INT(reliable_init(&client, 1, &pool, whole_came, NULL), 0);
-    CHECK_INT(reliable_init(&server, 1, &pool, whole_came, NULL), 0);
-    layer_join(&client.layer, &wire.layer);
-    layer_join(&server.layer, &back.layer);
-    CHECK_INT(reliable_mtu(&client, MSS + KCP_HEADER), 0);
-    CHECK_INT(reliable_mtu(&server, MSS + KCP_HEADER), 0);
+    open_ends();
+    CHECK_INT(reliable_mtu(&ends.one, MSS + KCP_HEADER), 0);
+    CHECK_INT(reliable_mtu(&ends.other, MSS + KCP_HEADER), 0);
     random_seed(&random, seed);
     random_bytes(&random, bytes, sizeof bytes);
-    wholes = 0;
-    whole_size = 8000;
     for (i = 0; i < 10; ++i, now += 10) {
-        CHECK_INT(carry(&client, &wire, &server, &back, now, &least, &most), 6);
+        CHECK_INT(carry(8000, now, &least, &most), 6);
         CHECK(least == 1334 + KCP_HEADER && most == least);
     }
     for (; i < 300; ++i, now += 10) {
-        whole_size = 1 + random_below(&random, i % 10 == 0 ? LARGEST : 5000);
-        CHECK_INT(carry(&client, &wire, &server, &back, now, &least, &most), (long)((whole_size + MSS - 1) / MSS));
+        size = 1 + random_below(&random, i % 10 == 0 ? LARGEST : 5000);
+        CHECK_INT(carry(size, now, &least, &most), (long)((size + MSS - 1) / MSS));
         CHECK(most <= MSS + KCP_HEADER);
     }
-    CHECK_INT(wholes, 300);
-    reliable_destroy(&client);
-    reliable_destroy(&server);
-    pool_close(&pool);
+    CHECK_INT(ends.came, 300);
+    close_ends();
 }
 
 int main(int count, char **arguments)
