@@ -18,12 +18,11 @@ static void take(struct layer *layer, struct packet *packet)
 {
     struct bottleneck *bottleneck = (struct bottleneck *)layer;
     const struct packet *last = bottleneck->queued.last;
-    uint64_t takes = 0;
+    uint64_t bytes = packet->size + BOTTLENECK_HEADERS, takes = 0;
     unsigned char *note;
     uint32_t due;
-    if (bottleneck->bytes_per_second > 0) {
-        takes = (packet->size + BOTTLENECK_HEADERS) * (uint64_t)1000000 / bottleneck->bytes_per_second;
-    }
+    bottleneck->bytes += bytes;
+    if (bottleneck->bytes_per_second > 0) takes = bytes * 1000000 / bottleneck->bytes_per_second;
     if (bottleneck->busy > (uint64_t)bottleneck->queue * 1000) {
         bottleneck->overflowed += 1;
         packet_free(packet);

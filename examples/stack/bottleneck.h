@@ -32,6 +32,7 @@ struct bottleneck {
     uint32_t random;
     struct packet_queue queued; /* under way, the next one due first */
     unsigned long passed, lost, overflowed; /* packets */
+    uint64_t bytes;                         /* of all that were sent, with their headers */
 };
 
 /* The link in one direction, for what is sent by the stack above: as good as a wire, until its fields are set. */

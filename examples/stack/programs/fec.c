@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bottleneck.h"
 #include "parity.h"
 #include "reliable.h"
 #include "repeat.h"
@@ -20,7 +21,6 @@
 #define INTERVAL 33
 #define DELAY 30
 #define LINK_MTU 1400
-#define HEADERS 28
 
 /* A way to correct errors, or none. */
 struct method {
@@ -44,7 +44,7 @@ static const struct method methods[] = {
 #define METHODS (sizeof methods / sizeof *methods)
 
 static const size_t sizes[] = {100, 1000, 12000};
-static const double losses[] = {5, 10, 20};
+static const uint32_t losses[] = {5, 10, 20};
 
 #define SIZES (sizeof sizes / sizeof *sizes)
 #define LOSSES (sizeof losses / sizeof *losses)
@@ -55,33 +55,20 @@ struct result {
     uint32_t most95, most99, most;
 };
 
-/* Packets on the way in one direction, in order. */
-struct way {
-    struct packet_queue queue;
-    uint32_t *due; /* a ring: the times of those packets */
-    size_t from, to;
-};
-
-#define ON_THE_WAY 65536
-
 struct end {
     struct reliable reliable;
     struct repeat repeat;
     struct parity parity;
-    struct layer link;
-    struct way way; /* to the other end */
+    struct bottleneck link; /* to the other end */
     struct run *run;
 };
 
 struct run {
     struct end ends[2];
     struct packet_pool pool;
-    uint64_t random;
-    double loss;
     uint32_t now;
     uint32_t *latency; /* of each message that arrived */
     size_t arrived;
-    unsigned long bytes;
 };
 
 static void fail(const char *what)
@@ -97,44 +84,6 @@ static void *allocate(size_t count, size_t size)
     return memory;
 }
 
-/* SplitMix64: whether a packet is lost. */
-static int is_lost(struct run *run)
-{
-    uint64_t value = run->random += 0x9e3779b97f4a7c15u;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
-    value ^= value >> 31;
-    return (double)(value >> 11) < run->loss * (9007199254740992.0 / 100);
-}
-
-static void link_send(struct layer *layer, struct packet *packet)
-{
-    struct end *end = (struct end *)((char *)layer - offsetof(struct end, link));
-    struct way *way = &end->way;
-    end->run->bytes += packet->size + HEADERS;
-    if (packet->size > LINK_MTU) fail("a packet is too large");
-    if (is_lost(end->run)) {
-        packet_free(packet);
-        return;
-    }
-    packet_queue_add(&way->queue, packet);
-    way->due[way->to++ % ON_THE_WAY] = end->run->now + DELAY;
-}
-
-static const struct layer_ops link_ops = {link_send, layer_up, NULL, NULL, 0};
-
-/* Whether the first packet of a way arrives now. */
-static int is_due(const struct run *run, const struct way *way)
-{
-    return way->queue.first != NULL && way->due[way->from % ON_THE_WAY] == run->now;
-}
-
-static void deliver(struct way *way, struct layer *to)
-{
-    way->from += 1;
-    layer_up(to, packet_queue_take(&way->queue));
-}
-
 static void arrive(void *user, const void *bytes, size_t size)
 {
     struct end *end = user;
@@ -143,13 +92,14 @@ static void arrive(void *user, const void *bytes, size_t size)
     run->latency[run->arrived++] = run->now - get_u32(bytes);
 }
 
-static void open_end(struct run *run, struct end *end, const struct method *method)
+static void open_end(struct run *run, struct end *end, const struct method *method, uint32_t loss, uint32_t seed)
 {
-    struct layer *below = &end->link;
+    struct layer *below = &end->link.layer;
     size_t mtu = LINK_MTU;
     end->run = run;
-    end->link.ops = &link_ops;
-    end->way.due = allocate(ON_THE_WAY, sizeof *end->way.due);
+    bottleneck_init(&end->link, seed, 0);
+    end->link.delay = DELAY;
+    end->link.loss = loss;
     if (reliable_init(&end->reliable, 1, &run->pool, arrive, end) < 0) fail("reliable_init");
     if (method->depth > 0) {
         if (repeat_init(&end->repeat, method->depth, &run->pool) < 0) fail("repeat_init");
@@ -170,8 +120,7 @@ static void close_end(struct end *end, const struct method *method)
 {
     reliable_destroy(&end->reliable);
     if (method->group > 0) parity_destroy(&end->parity);
-    packet_queue_clear(&end->way.queue);
-    free(end->way.due);
+    bottleneck_destroy(&end->link);
 }
 
 static int compare(const void *a, const void *b)
@@ -188,42 +137,50 @@ static struct result summary(struct run *run, size_t messages)
     for (i = 0; i < messages; ++i) total += run->latency[i];
     qsort(run->latency, messages, sizeof *run->latency, compare);
     result.mean = total / (double)messages;
-    result.rate = (double)run->bytes / run->now;
+    result.rate = (double)(run->ends[0].link.bytes + run->ends[1].link.bytes) / run->now;
     result.most95 = run->latency[messages * 95 / 100];
     result.most99 = run->latency[messages * 99 / 100];
     result.most = run->latency[messages - 1];
     return result;
 }
 
-static struct result measure(const struct method *method, double loss, size_t size, size_t messages, uint64_t seed)
+/* What has come to the ends arrives: KCP is told the time before, and answers go out at once. */
+static void receive(struct run *run)
+{
+    int end, arrives[2];
+    for (end = 0; end < 2; ++end) {
+        arrives[end] = layer_check(&run->ends[1 - end].link.layer, run->now) == 0;
+        if (arrives[end]) reliable_tell(&run->ends[end].reliable, run->now);
+    }
+    for (end = 0; end < 2; ++end) layer_update(&run->ends[end].link.layer, run->now);
+    for (end = 0; end < 2; ++end) {
+        if (arrives[end]) reliable_flush(&run->ends[end].reliable, run->now);
+    }
+}
+
+static struct result measure(const struct method *method, uint32_t loss, size_t size, size_t messages, uint32_t seed)
 {
     struct run *run = allocate(1, sizeof *run);
+    struct end *sender = &run->ends[0];
     unsigned char *message = allocate(1, size);
     struct result result;
     size_t sent = 0;
     int end;
     packet_pool_init(&run->pool, 0);
-    run->random = seed;
-    run->loss = loss;
     run->latency = allocate(messages, sizeof *run->latency);
-    for (end = 0; end < 2; ++end) open_end(run, &run->ends[end], method);
+    for (end = 0; end < 2; ++end) open_end(run, &run->ends[end], method, loss, seed + (uint32_t)end);
+    bottleneck_cross(&run->ends[0].link, &run->ends[1].link);
     for (; run->arrived < messages; ++run->now) {
+        receive(run);
+        if (run->now % INTERVAL == 0 && sent < messages) {
+            put_u32(message, run->now);
+            if (reliable_send(&sender->reliable, message, size) < 0) fail("reliable_send");
+            reliable_flush(&sender->reliable, run->now);
+            sent += 1;
+        }
         for (end = 0; end < 2; ++end) {
-            struct end *to = &run->ends[end];
-            struct way *from = &run->ends[1 - end].way;
-            /* As the loop of README.md does. */
-            if (is_due(run, from)) {
-                layer_update(&to->reliable.layer, run->now);
-                while (is_due(run, from)) deliver(from, &to->link);
-                reliable_flush(&to->reliable, run->now);
-            }
-            if (end == 0 && run->now % INTERVAL == 0 && sent < messages) {
-                put_u32(message, run->now);
-                if (reliable_send(&to->reliable, message, size) < 0) fail("reliable_send");
-                reliable_flush(&to->reliable, run->now);
-                sent += 1;
-            }
-            if (layer_check(&to->reliable.layer, run->now) == 0) layer_update(&to->reliable.layer, run->now);
+            struct layer *top = &run->ends[end].reliable.layer;
+            if (layer_check(top, run->now) == 0) layer_update(top, run->now);
         }
     }
     result = summary(run, messages);
@@ -237,11 +194,11 @@ static struct result measure(const struct method *method, double loss, size_t si
 }
 
 /* A table for messages of one size. */
-static void table(size_t size, size_t messages, uint64_t seed)
+static void table(size_t size, size_t messages, uint32_t seed)
 {
     size_t method, loss;
     printf("| messages of %lu bytes |", (unsigned long)size);
-    for (loss = 0; loss < LOSSES; ++loss) printf(" %.0f %% lost |", losses[loss]);
+    for (loss = 0; loss < LOSSES; ++loss) printf(" %u %% lost |", (unsigned)losses[loss]);
     printf(" kB/s |\n|---|");
     for (loss = 0; loss < LOSSES; ++loss) printf("---|");
     printf("---|\n");
@@ -260,7 +217,7 @@ static void table(size_t size, size_t messages, uint64_t seed)
 int main(int count, char **arguments)
 {
     size_t messages = count > 1 ? strtoul(arguments[1], NULL, 10) : 5000, size;
-    uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 10) : 1;
+    uint32_t seed = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 1;
     if (messages == 0) {
         fprintf(stderr, "usage: %s [MESSAGES] [SEED]\n", arguments[0]);
         return 2;
