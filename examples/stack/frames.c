@@ -26,13 +26,7 @@ static void frames_send(struct layer *layer, struct packet *packet)
     }
 }
 
-static void frames_receive(struct layer *layer, struct packet *packet)
-{
-    (void)layer; /* nothing is below */
-    packet_free(packet);
-}
-
-static const struct layer_ops frames_ops = {frames_send, frames_receive, NULL, NULL, FRAMES_HEADER};
+static const struct layer_ops frames_ops = {frames_send, NULL, NULL, NULL, FRAMES_HEADER};
 
 void frames_init(struct frames *frames, int fd, struct packet_pool *pool)
 {

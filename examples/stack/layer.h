@@ -29,9 +29,9 @@ extern "C" {
 struct layer;
 
 struct layer_ops {
-    /* A packet from above. The layer owns it now. */
+    /* A packet from above. The layer owns it now. NULL of what is always at the top. */
     void (*send)(struct layer *layer, struct packet *packet);
-    /* A packet from below. The layer owns it now. */
+    /* A packet from below. The layer owns it now. NULL of what is always at the bottom. */
     void (*receive)(struct layer *layer, struct packet *packet);
     /* Time has passed. NULL: the layer does nothing by the clock. */
     void (*update)(struct layer *layer, uint32_t now);

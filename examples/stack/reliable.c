@@ -35,12 +35,6 @@ static int output(const char *bytes, int size, ikcpcb *kcp, void *user)
     return size;
 }
 
-static void send_packet(struct layer *layer, struct packet *packet)
-{
-    (void)layer;
-    packet_free(packet); /* nothing is above that could send packets */
-}
-
 /* Hands messages that are complete to the program. */
 static void deliver(struct reliable *reliable)
 {
@@ -139,7 +133,7 @@ static uint32_t check(struct layer *layer, uint32_t now)
     return layer_sooner(LAYER_IDLE, now, due == now ? kcp->ts_flush : due);
 }
 
-static const struct layer_ops ops = {send_packet, receive_packet, update, check, 0};
+static const struct layer_ops ops = {NULL, receive_packet, update, check, 0};
 
 int reliable_init(struct reliable *reliable, uint32_t conv, struct packet_pool *pool, reliable_message message, void *user)
 {
