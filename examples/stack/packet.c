@@ -114,11 +114,7 @@ unsigned char *packet_cut(struct packet *packet, size_t size)
 void packet_queue_add(struct packet_queue *queue, struct packet *packet)
 {
     packet->next = NULL;
-    if (queue->first == NULL) {
-        queue->first = packet;
-    } else {
-        queue->last->next = packet;
-    }
+    *(queue->first != NULL ? &queue->last->next : &queue->first) = packet;
     queue->last = packet;
 }
 

@@ -11,11 +11,7 @@ void peer_list_add(struct peer_list *list, struct peer *peer)
     peer->list = list;
     peer->next = NULL;
     peer->prev = list->last;
-    if (list->last != NULL) {
-        list->last->next = peer;
-    } else {
-        list->first = peer;
-    }
+    *(list->last != NULL ? &list->last->next : &list->first) = peer;
     list->last = peer;
     list->count += 1;
 }
@@ -23,16 +19,8 @@ void peer_list_add(struct peer_list *list, struct peer *peer)
 void peer_list_remove(struct peer *peer)
 {
     struct peer_list *list = peer->list;
-    if (peer->prev != NULL) {
-        peer->prev->next = peer->next;
-    } else {
-        list->first = peer->next;
-    }
-    if (peer->next != NULL) {
-        peer->next->prev = peer->prev;
-    } else {
-        list->last = peer->prev;
-    }
+    *(peer->prev != NULL ? &peer->prev->next : &list->first) = peer->next;
+    *(peer->next != NULL ? &peer->next->prev : &list->last) = peer->prev;
     list->count -= 1;
 }
 

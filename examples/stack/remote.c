@@ -29,11 +29,7 @@ static void note(struct remote *remote, int kind, int channel, const void *bytes
     event->channel = channel;
     event->size = size;
     if (kept > 0) memcpy(event->bytes, bytes, kept);
-    if (remote->last != NULL) {
-        remote->last->next = event;
-    } else {
-        remote->first = event;
-    }
+    *(remote->last != NULL ? &remote->last->next : &remote->first) = event;
     remote->last = event;
 }
 

@@ -18,11 +18,7 @@ void table_init(struct table *table, size_t limit)
 static void append_free(struct table *table, uint32_t index)
 {
     table->slots[index].next_free = NONE;
-    if (table->last_free == NONE) {
-        table->first_free = index;
-    } else {
-        table->slots[table->last_free].next_free = index;
-    }
+    *(table->last_free != NONE ? &table->slots[table->last_free].next_free : &table->first_free) = index;
     table->last_free = index;
 }
 
