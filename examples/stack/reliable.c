@@ -115,20 +115,11 @@ static void update(struct layer *layer, uint32_t now)
 
 static uint32_t check(struct layer *layer, uint32_t now)
 {
-    struct reliable *reliable = (struct reliable *)layer;
-    const ikcpcb *kcp = reliable->kcp;
+    const ikcpcb *kcp = ((const struct reliable *)layer)->kcp;
     uint32_t due = ikcp_check(kcp, now);
     if (kcp->updated == 0) return 0;
-    /*
-     * Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. But
-     * it has it for a while, since acknowledgements may arrive twice, and KCP measures those too, with its own time; unless it
-     * is told the time with each.
-     */
-    if (ikcp_waitsnd(kcp) > 0 || kcp->ackcount > 0 || kcp->probe != 0) {
-        reliable->busy = now;
-    } else if (reliable->is_told || now - reliable->busy >= RELIABLE_QUIET) {
-        return LAYER_IDLE;
-    }
+    /* Nothing to send and nothing to acknowledge: ikcp_check still wants a flush every interval, which would do nothing. */
+    if (ikcp_waitsnd(kcp) == 0 && kcp->ackcount == 0 && kcp->probe == 0) return LAYER_IDLE;
     /* A segment is due, but ikcp_update sends it only with the next flush: to come back at once would be in vain. */
     return layer_sooner(LAYER_IDLE, now, due == now ? kcp->ts_flush : due);
 }
@@ -198,7 +189,6 @@ static int has_nothing(const ikcpcb *kcp)
 
 void reliable_tell(struct reliable *reliable, uint32_t now)
 {
-    reliable->is_told = 1;
     if (reliable->kcp->updated) {
         reliable->kcp->current = now;
     } else {

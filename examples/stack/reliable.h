@@ -24,9 +24,6 @@
 extern "C" {
 #endif
 
-/* Milliseconds after which a connection with nothing to do wants no time any more. */
-#define RELIABLE_QUIET 2000
-
 #define RELIABLE_FRAGMENTS 127 /* packets of a message, at most */
 
 /*
@@ -63,8 +60,6 @@ struct reliable {
     uint32_t mtu;          /* of reliable_mtu */
     size_t last_size;      /* of the packet that was sent last */
     int broken;            /* the other end has sent a larger one; nothing is handed up any more */
-    int is_told;           /* by reliable_tell, with each packet that arrives */
-    uint32_t busy;         /* when there was something to do last */
     uint32_t share;        /* of KCP's receive window, in RELIABLE_WHOLE parts, which the other end is told of */
     int32_t longest;       /* round trip while many packets are under way, forgotten by and by; 0: there are few */
     int32_t least_timeout; /* KCP's own, while that is so */
@@ -99,10 +94,7 @@ void reliable_flush(struct reliable *reliable, uint32_t now);
 /* The same without the layers below: for an owner that gives many stacks their turn and then the socket. */
 void reliable_push(struct reliable *reliable, uint32_t now);
 
-/*
- * Tells KCP the time, for what arrives now, and nothing more: for an owner that does so before every packet, and calls reliable_push
- * after some. Then a connection with nothing to do wants no time from then on, not even for RELIABLE_QUIET.
- */
+/* Tells KCP the time, for what arrives now, and nothing more: for an owner that does so before every packet, instead of layer_update. */
 void reliable_tell(struct reliable *reliable, uint32_t now);
 
 /*

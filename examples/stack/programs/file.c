@@ -79,6 +79,7 @@ static void hear(struct layer *layer, struct packet *packet)
         transfer->udp.connected = 1;
     }
     transfer->heard = clock_ms();
+    reliable_tell(&transfer->reliable, transfer->heard); /* the last update was before poll */
     layer_up(layer, packet);
 }
 
