@@ -3,9 +3,10 @@
 
     packages/try.py [--dist DIR] [NAME ...]
 
-NAME is a folder beside this file; without names, all. For each section of the page: its files are written, its commands run, and
-what they print must have the echo. Before that packages/NAME/before.sh runs, after it packages/NAME/test.sh, both in the same folder with
-ROOT as the root of the repository, and last the lines of examples/NAME/README.md, as far as there are such files."""
+NAME is a folder beside this file; without names, all. As many are tried at once as there are cores. For each section of the page: its
+files are written, its commands run, and what they print must have the echo. Before that packages/NAME/before.sh runs, after it
+packages/NAME/test.sh, both in the same folder with ROOT as the root of the repository, and last the lines of examples/NAME/README.md, as
+far as there are such files."""
 
 import argparse
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -118,23 +120,37 @@ def complete():
             sys.exit(f"packages/{binding} lacks {' '.join(missing)}")
 
 
+def apart(name, dist):
+    """Runs this program for one package, in a namespace with nothing but the loopback interface."""
+    own = ["unshare", "-n" if os.geteuid() == 0 else "-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
+    command = [*own, sys.executable, __file__, "--dist", dist, name]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace")
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--dist", default=ROOT / "dist", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args()
     given.dist = given.dist.resolve()
+    names = given.names or list(SECTIONS.values())
+    unknown = set(names) - set(SECTIONS.values())
+    if unknown:
+        parser.error(f"no package {' '.join(unknown)}; there are: {' '.join(SECTIONS.values())}")
     if os.environ.get("IKCP_NETWORK") != "off":
-        # Once more, in a namespace with nothing but the loopback interface.
+        complete()
         os.environ.update(IKCP_NETWORK="off", IKCP_USER=str(os.geteuid()))
-        command = ["unshare", "-n" if os.geteuid() == 0 else "-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, *sys.argv]
-        os.execvp(command[0], command)
+        failed = False
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done in pool.map(lambda name: apart(name, given.dist), names):
+                print(done.stdout, end="", flush=True)
+                failed |= done.returncode != 0
+        sys.exit(failed)
 
-    complete()
     text = (ROOT / "docs/packages.md").read_text()
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     for title, name in SECTIONS.items():
-        if given.names and name not in given.names:
+        if name not in names:
             continue
         if name == "deb" and os.environ["IKCP_USER"] != "0":
             print("deb: not tried, as only root may install")
