@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::sender::{Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile};
+use super::sender::{
+    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile,
+};
 
 /// What made the sender send it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +96,8 @@ pub enum Flushes {
 pub struct Settings {
     pub flushes: Flushes,
     pub fast_resend: FastResend,
+    /// By which of the rules it counts skips.
+    pub skip_rule: usize,
     /// 0: its timeouts double. 1: they grow by half, as with 2.
     pub nodelay: Option<u32>,
     /// A least timeout that lies above what the estimate asks for.
@@ -154,7 +158,20 @@ impl Flushes {
     }
 }
 
-fn fast_resend(sender: &Sender, period: Time) -> FastResend {
+/// From how many skips on segments are sent again, and by which rule those are counted.
+fn fast_resend(sender: &Sender, period: Time) -> (FastResend, usize) {
+    let by = [BY_STAMP, BY_ANY].map(|rule| fast_resend_by(sender, period, rule));
+    let fits = |rule: usize| matches!(by[rule].0, FastResend::After(_));
+    let rule = match (fits(BY_STAMP), fits(BY_ANY)) {
+        (true, true) if by[BY_ANY].1 < by[BY_STAMP].1 => BY_ANY,
+        (false, true) => BY_ANY,
+        _ => BY_STAMP,
+    };
+    (by[rule].0, rule)
+}
+
+/// The same by one rule, with the share of skips that it does not explain.
+fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f64) {
     // Where the sender is far away, the way back and forth blurs the moment.
     let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
     let prompt = period + blur;
@@ -162,11 +179,8 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
     let (mut all, mut sooner) = (0, 0);
     for count in 1..=SKIPS as u32 {
         let (mut resent, mut not) = (0u32, 0u32);
-        for event in sender
-            .skip_events
-            .iter()
-            .filter(|event| event.count == count)
-        {
+        let events = sender.skip_events.iter();
+        for event in events.filter(|event| (event.rule, event.count) == (rule, count)) {
             match (event.resent, event.done) {
                 // Or because its timer ran out: that tells nothing.
                 (Some(after), _) if after <= prompt && event.timed => {}
@@ -176,21 +190,23 @@ fn fast_resend(sender: &Sender, period: Time) -> FastResend {
                 _ => not += 1,
             }
         }
+        if resent + not >= 3 && resent * 5 >= (not + resent) * 4 {
+            let wrong = f64::from(sooner + not) / f64::from(all + resent + not);
+            return (FastResend::After(count), wrong);
+        }
         all += resent + not;
         sooner += resent;
         if resent + not >= 3 {
-            if resent * 5 >= (not + resent) * 4 {
-                return FastResend::After(count);
-            }
             too_few = count;
         }
     }
-    match too_few {
+    let none = match too_few {
         // Where some were sent again that soon, this is only not seen well.
         // Far from the sender it is never seen well.
         3.. if sooner * 10 < all && sender.lag_known && sender.lag() == 0 => FastResend::Off,
         _ => FastResend::MoreThan(too_few),
-    }
+    };
+    (none, 1.0)
 }
 
 fn waited(before: &Sending, after: &Sending) -> u32 {
@@ -211,7 +227,7 @@ impl Settings {
             _ => grid(&sender.ts_gaps),
         };
         let period = flushes.period();
-        let fast_resend = fast_resend(sender, period);
+        let (fast_resend, skip_rule) = fast_resend(sender, period);
         // Timers of segments that were sent once before.
         let mut excess = Vec::new();
         let mut waits = Vec::new();
@@ -223,9 +239,9 @@ impl Settings {
                     segment.sendings.get(index + 1)?,
                 );
                 let skipped = match fast_resend {
-                    FastResend::After(count) => before.skips >= count,
+                    FastResend::After(count) => before.skips[skip_rule].count >= count,
                     FastResend::Off => false,
-                    FastResend::MoreThan(count) => before.skips > count,
+                    FastResend::MoreThan(count) => before.skips[skip_rule].count > count,
                 };
                 (!skipped && !before.hidden).then(|| waited(before, after))
             };
@@ -268,6 +284,7 @@ impl Settings {
         Settings {
             flushes,
             fast_resend,
+            skip_rule,
             nodelay,
             minrto,
             most_in_flight,
@@ -284,7 +301,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let mut silent: BTreeMap<Time, (BTreeSet<u64>, BTreeSet<Time>)> = BTreeMap::new();
     for segment in &sender.resent {
         for pair in segment.sendings.windows(2) {
-            if pair[0].skips == 0 && pair[0].acked.is_none() && !pair[0].hidden {
+            if !pair[0].is_skipped() && pair[0].acked.is_none() && !pair[0].hidden {
                 let (packets, flushes) = silent.entry(pair[1].at).or_default();
                 packets.insert(pair[0].packet);
                 flushes.insert(pair[0].at / (10 * MS));
@@ -294,12 +311,13 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let mut all = Vec::new();
     let mut unsure = Vec::new();
     for segment in &sender.resent {
+        let mut past = Past::new(segment, settings);
         for index in 1..segment.sendings.len() {
-            let mut one = judge(segment, index, settings, (near, sender.lag()));
+            let mut one = past.judge(index, (near, sender.lag()));
             let before = &segment.sendings[..index];
             let unheard = before
                 .iter()
-                .all(|one| one.skips == 0 && one.acked.is_none() && !one.hidden);
+                .all(|one| !one.is_skipped() && one.acked.is_none() && !one.hidden);
             if one.need == Need::Lost && unheard {
                 match segment.others_unheard && index + 1 == segment.sendings.len() {
                     true => one.need = Need::AckLost,
@@ -407,64 +425,103 @@ pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usi
     (packets.len(), after)
 }
 
-/// `ways` are from the capture to the peer and back, and to the sender and back.
-fn judge(segment: &Segment, index: usize, settings: &Settings, ways: (Time, Time)) -> Resend {
-    let period = settings.flushes.period();
-    let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
-    let waited = waited(before, this);
-    let estimate = before.timeout(period);
-    let timer = timer(segment, index, settings, period);
-    let skipped = match settings.fast_resend {
-        FastResend::After(count) => before
-            .skipped_at
-            .get(count as usize - 1)
-            .is_some_and(|at| before.skips >= count && this.at - at <= period + 4 * MS),
-        FastResend::Off => false,
-        FastResend::MoreThan(count) => before.skips > count,
-    };
-    let trigger = if skipped && waited < timer {
-        Trigger::Skip
-    } else if f64::from(waited) >= f64::from(timer) * 0.85 {
-        Trigger::Timeout
-    } else if before.skips_by_any > 0 {
-        Trigger::Skip
-    } else {
-        Trigger::Early
-    };
-    let by_skips = match before.skips {
-        ..=1 => 0,
-        _ => (this.at - before.skipped_at[1] - period).max(0),
-    };
-    Resend {
-        at: this.at,
-        sn: segment.sn as u32,
-        trigger,
-        need: need(segment, index, ways),
-        waited,
-        estimate,
-        by_skips,
-    }
+/// What the sender knows of a segment, from one transmission to the next.
+struct Past<'a> {
+    segment: &'a Segment,
+    settings: &'a Settings,
+    period: Time,
+    /// What its timeout was set to last, ms: a timeout makes it longer, a resend by skips leaves it.
+    timeout: f64,
+    /// Skips that no resend has used up: a timeout leaves them.
+    skips: u32,
 }
 
-/// The timer of the transmission before this one, ms.
-fn timer(segment: &Segment, index: usize, settings: &Settings, period: Time) -> u32 {
-    let least = settings
-        .minrto
-        .unwrap_or(0)
-        .saturating_sub((period / MS) as u32 / 2);
-    let doubles = settings.nodelay == Some(0);
-    let base = segment.sendings[0].timeout(period).max(least);
-    let mut timer = base;
-    // What a timer has grown to shows in how long it took.
-    for pair in segment.sendings[..index].windows(2) {
-        if f64::from(waited(&pair[0], &pair[1])) >= f64::from(timer) * 0.85 {
-            timer = timer.saturating_add(if doubles { timer } else { timer / 2 });
+impl<'a> Past<'a> {
+    fn new(segment: &'a Segment, settings: &'a Settings) -> Past<'a> {
+        let period = settings.flushes.period();
+        let half = (period / MS) as u32 / 2;
+        let least = settings.minrto.unwrap_or(0).saturating_sub(half);
+        Past {
+            segment,
+            settings,
+            period,
+            timeout: f64::from(segment.sendings[0].timeout(period).max(least)),
+            skips: 0,
         }
     }
-    if index == 1 && doubles {
-        base + base / 8
-    } else {
-        timer
+
+    /// When the transmission before this one had been skipped often enough to be sent again; of several times, the last one before `by`.
+    fn skipped_enough(&self, before: &Sending, by: Time) -> Option<Time> {
+        let new = before.skips[self.settings.skip_rule];
+        let reached = |count: u32| match count.checked_sub(self.skips) {
+            None | Some(0) => Some(before.at),
+            Some(more) if more <= new.count => new.at.get(more as usize - 1).copied(),
+            Some(_) => None,
+        };
+        match self.settings.fast_resend {
+            FastResend::After(count) => reached(count),
+            FastResend::Off => None,
+            FastResend::MoreThan(count) => (count + 1..=count + SKIPS as u32)
+                .filter_map(reached)
+                .filter(|at| *at <= by)
+                .max(),
+        }
+    }
+
+    /// The verdict on this transmission. `ways` are from the capture to the peer and back, and to the sender and back.
+    fn judge(&mut self, index: usize, ways: (Time, Time)) -> Resend {
+        /// Skips do not send it again more often than this.
+        const MOST_FAST: usize = 5;
+        let sendings = &self.segment.sendings;
+        let (before, this) = (&sendings[index - 1], &sendings[index]);
+        let waited = waited(before, this);
+        let doubles = self.settings.nodelay == Some(0);
+        let more = if index == 1 && doubles {
+            self.timeout / 8.0
+        } else {
+            0.0
+        };
+        let timer = self.timeout + more;
+        let about = timer * 0.85;
+        let prompt = self
+            .skipped_enough(before, this.at)
+            .is_some_and(|at| this.at - at <= self.period + 4 * MS);
+        let earliest = if index > MOST_FAST { about } else { timer };
+        let trigger = if prompt && f64::from(waited) < earliest {
+            Trigger::Skip
+        } else if f64::from(waited) >= about {
+            Trigger::Timeout
+        } else if before.skips[BY_ANY].count > 0 {
+            Trigger::Skip
+        } else {
+            Trigger::Early
+        };
+        match trigger {
+            Trigger::Timeout => {
+                // It ran out between two flushes.
+                let took = f64::from(waited) - more;
+                let flush = (self.period / MS) as f64;
+                let timeout = self.timeout.clamp((took - flush).max(0.0), took.max(0.0));
+                self.timeout = timeout * if doubles { 2.0 } else { 1.5 };
+                self.skips += before.skips[self.settings.skip_rule].count;
+            }
+            Trigger::Skip => self.skips = 0,
+            Trigger::Early => {}
+        }
+        let twice = before.skips[BY_STAMP];
+        let by_skips = match twice.count {
+            ..=1 => 0,
+            _ => (this.at - twice.at[1] - self.period).max(0),
+        };
+        Resend {
+            at: this.at,
+            sn: self.segment.sn as u32,
+            trigger,
+            need: need(self.segment, index, ways),
+            waited,
+            estimate: before.timeout(self.period),
+            by_skips,
+        }
     }
 }
 
@@ -484,5 +541,96 @@ fn need(segment: &Segment, index: usize, (near, lag): (Time, Time)) -> Need {
         Some(told) if told < this.at + near && told + lag >= this.at => Need::Underway,
         Some(told) if told < this.at => Need::AckLost,
         _ => Need::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framing::Piece;
+    use super::*;
+    use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
+
+    /// What passes near the sender, at this time in ms.
+    enum Passes {
+        Sent(u32),
+        /// This number, with the stamp of what is acknowledged.
+        Acked(u32, u32),
+    }
+    use Passes::{Acked, Sent};
+
+    /// Segments 0 to 4 are sent at 0 to 40 ms, and the round trip of the first one is 60 ms; then this. Why were segments sent again?
+    fn triggers(resend: FastResend, then: &[(u32, Passes)]) -> Vec<Trigger> {
+        let piece = |command: u8, sn: u32, ts: u32, una: u32| Piece {
+            header: Header {
+                conv: 1,
+                command,
+                frg: 0,
+                wnd: 128,
+                ts,
+                sn,
+                una,
+                len: if command == COMMAND_PUSH { 100 } else { 0 },
+            },
+            mark: if command == COMMAND_PUSH { 1 + sn } else { 0 },
+        };
+        let mut sender = Sender::new(0, true);
+        let mut pass = |at: u32, what: &Passes| {
+            let now = Time::from(at) * MS;
+            match what {
+                Sent(sn) => sender.sends(now, 124, false, &[piece(COMMAND_PUSH, *sn, at, 0)]),
+                Acked(sn, ts) => sender.hears(now, &[piece(COMMAND_ACK, *sn, *ts, 1)]),
+            }
+        };
+        (0..5).for_each(|sn| pass(10 * sn, &Sent(sn)));
+        pass(60, &Acked(0, 0));
+        then.iter().for_each(|(at, what)| pass(*at, what));
+        sender.finish(9_000 * MS);
+        let settings = Settings {
+            fast_resend: resend,
+            ..Settings::of(&sender)
+        };
+        let all = resends(&sender, &settings);
+        all.iter().map(|one| one.trigger).collect()
+    }
+
+    /// It was called early, by no skip, when what told of it had been sent before the segment was sent again.
+    #[test]
+    fn skips_by_what_was_sent_earlier_were_none() {
+        let then = [
+            (80, Acked(2, 20)),
+            (90, Acked(3, 30)),
+            (100, Sent(1)),
+            // Sent before that, acknowledged after it.
+            (105, Acked(4, 40)),
+            (110, Sent(1)),
+        ];
+        let found = triggers(FastResend::MoreThan(0), &then);
+        assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
+    }
+
+    /// Its timer had run out when it had been skipped often enough. A timeout does not use up skips, so the next flush sent it again, and
+    /// that was called early.
+    #[test]
+    fn skips_were_forgotten_after_a_timeout() {
+        let then = [
+            (205, Acked(2, 20)),
+            (209, Acked(3, 30)),
+            (210, Sent(1)),
+            (220, Sent(1)),
+        ];
+        let found = triggers(FastResend::After(2), &then);
+        assert_eq!(found, [Trigger::Timeout, Trigger::Skip]);
+    }
+
+    /// After five times only timers send it again, and those need not be known to the millisecond.
+    #[test]
+    fn a_segment_that_had_been_sent_six_times_was_called_skipped() {
+        let times = [210, 510, 960, 1_635, 2_650];
+        let mut then: Vec<(u32, Passes)> = times.map(|at| (at, Sent(1))).into();
+        then.extend((2..5).map(|sn| (4_090 + 2 * sn, Sent(sn))));
+        then.extend((2..5).map(|sn| (4_120 + 2 * sn, Acked(sn, 4_090 + 2 * sn))));
+        then.push((4_130, Sent(1)));
+        let found = triggers(FastResend::After(2), &then);
+        assert_eq!(found, [Trigger::Timeout; 9]);
     }
 }

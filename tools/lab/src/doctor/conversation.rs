@@ -2,7 +2,7 @@
 
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
-use super::sender::{MS, Sender, Time};
+use super::sender::{BY_STAMP, MS, Sender, Time};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
 
 /// Packets that are kept back at most.
@@ -243,7 +243,7 @@ fn after_skips(kept: &[Packet], side: usize) -> Option<Time> {
     let taken: Vec<Time> = sender
         .skip_events
         .iter()
-        .filter(|event| event.count == 1)
+        .filter(|event| (event.rule, event.count) == (BY_STAMP, 1))
         .filter_map(|event| event.resent)
         .collect();
     if taken.len() < 5 {

@@ -19,15 +19,13 @@ const HOLD: Time = 2_000 * MS;
 const MOST_SEGMENTS: usize = 70_000;
 /// Resent segments that are remembered for the report.
 const MOST_RESENT: usize = 20_000;
-const MOST_SKIP_EVENTS: usize = 5_000;
+const MOST_SKIP_EVENTS: usize = 10_000;
 /// Missing numbers that are taken for lost segments.
 const LARGEST_GAP: u64 = 1_024;
 /// Points of a curve.
 const MOST_POINTS: usize = 2_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
-/// Transmissions of a segment after which skips may send it again.
-const MOST_FAST: usize = 5;
 /// Segments sent within so many ms arrive before the same flush of the peer.
 const TOGETHER: u32 = 8;
 /// Silence that is noted.
@@ -76,15 +74,38 @@ pub struct Sending {
     pub acked: Option<Time>,
     /// All before it had arrived by then.
     in_order: bool,
-    pub skips: u32,
-    /// When it had been skipped once, twice, ...
-    pub skipped_at: [Time; SKIPS],
-    /// The same with acknowledgements of what was sent before it: the original up to 1.7 counts those, too, and later ones do not.
-    pub skips_by_any: u32,
+    /// By each rule.
+    pub skips: [Skips; RULES],
     in_flight: u32,
 }
 
+/// How often a transmission was skipped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skips {
+    pub count: u32,
+    /// When it had been skipped once, twice, ...
+    pub at: [Time; SKIPS],
+}
+
+impl Skips {
+    fn add(&mut self, now: Time) {
+        if let Some(slot) = self.at.get_mut(self.count as usize) {
+            *slot = now;
+        }
+        self.count += 1;
+    }
+}
+
+/// The rules by which senders count skips: only word of what was sent no earlier counts; or any does, as in the original up to 1.7.
+pub const RULES: usize = 2;
+pub const BY_STAMP: usize = 0;
+pub const BY_ANY: usize = 1;
+
 impl Sending {
+    pub fn is_skipped(&self) -> bool {
+        self.skips[BY_STAMP].count > 0
+    }
+
     /// What the estimator made of the round trips before it, ms.
     pub fn timeout(&self, period: Time) -> u32 {
         // The interval, which is shorter than the period where ikcp_update is called too rarely.
@@ -117,9 +138,10 @@ pub struct Segment {
     pub others_unheard: bool,
 }
 
-/// A skip, and what came of it.
+/// A skip of a first transmission, and what came of it.
 #[derive(Debug, Clone, Copy)]
 pub struct SkipEvent {
+    pub rule: usize,
     /// How often the transmission had been skipped.
     pub count: u32,
     /// Until it was sent again.
@@ -203,8 +225,8 @@ pub struct Sender {
     window: Option<u32>,
     last_event: Option<Time>,
     empty_since: Option<Time>,
-    /// Of the acknowledgements in one packet: the one that counts skips.
-    newest: Option<(u64, u32)>,
+    /// Of the acknowledgements in one packet: the one that counts skips, by each rule.
+    newest: Option<[(u64, u32); RULES]>,
     told_in_packet: bool,
 
     pub first: Option<Time>,
@@ -494,9 +516,7 @@ impl Sender {
             estimate: self.estimate,
             acked: None,
             in_order: false,
-            skips: 0,
-            skipped_at: [0; SKIPS],
-            skips_by_any: 0,
+            skips: Default::default(),
             in_flight: sn.saturating_sub(self.una) as u32,
         };
         if self.goes_on(header.sn) {
@@ -625,7 +645,7 @@ impl Sender {
             return;
         }
         self.resends += 1;
-        let skipped = segment.sendings.last().is_some_and(|last| last.skips > 0);
+        let skipped = segment.sendings.last().is_some_and(Sending::is_skipped);
         segment.sendings.push(sending);
         let flight = self.next.saturating_sub(self.una) as u32;
         self.window_model.resent(skipped, flight, header.ts);
@@ -973,10 +993,12 @@ impl Sender {
             }
         }
         self.arrived(number, at, passed);
-        self.newest = match self.newest {
-            Some((best, stamp)) if !(number > best && after(ts, stamp)) => Some((best, stamp)),
-            _ => Some((number, ts)),
-        };
+        let newest = self.newest.get_or_insert([(number, ts); RULES]);
+        for (rule, best) in newest.iter_mut().enumerate() {
+            if number > best.0 && (rule == BY_ANY || after(ts, best.1)) {
+                *best = (number, ts);
+            }
+        }
     }
 
     /// A first transmission of which word passes now. If the peer was silent until now, and that has been under way for long: it arrived,
@@ -1008,22 +1030,20 @@ impl Sender {
                 closed.news_lost = false;
             }
         }
-        let Some((sn, ts)) = self.newest.take() else {
+        let Some(newest) = self.newest.take() else {
             return;
         };
-        for skipped in self.open.range(..sn) {
+        for skipped in self.open.range(..newest[BY_ANY].0) {
             let Some(segment) = self.segments.get_mut(skipped) else {
                 continue;
             };
             let Some(sending) = segment.sendings.last_mut() else {
                 continue;
             };
-            sending.skips_by_any += 1;
-            if !after(sending.ts, ts) {
-                if let Some(slot) = sending.skipped_at.get_mut(sending.skips as usize) {
-                    *slot = at;
-                }
-                sending.skips += 1;
+            sending.skips[BY_ANY].add(at);
+            let (sn, ts) = newest[BY_STAMP];
+            if *skipped < sn && !after(sending.ts, ts) {
+                sending.skips[BY_STAMP].add(at);
             }
         }
     }
@@ -1096,17 +1116,18 @@ impl Sender {
         };
         self.floor = sn + 1;
         self.open.remove(&sn);
-        // Nor does the original look at skips of what it has sent more often.
-        for (index, sending) in segment.sendings.iter().enumerate().take(MOST_FAST) {
-            let next = segment.sendings.get(index + 1);
-            let timed = next.is_some_and(|next| {
-                let waited = next.ts.wrapping_sub(sending.ts).cast_signed();
-                f64::from(waited) >= 0.85 * f64::from(sending.timeout(10 * MS))
-            });
-            for (count, skipped) in sending.skipped_at.iter().enumerate() {
-                if (count as u32) < sending.skips && self.skip_events.len() < MOST_SKIP_EVENTS {
+        let first = &segment.sendings[0];
+        let next = segment.sendings.get(1);
+        let timed = next.is_some_and(|next| {
+            let waited = next.ts.wrapping_sub(first.ts).cast_signed();
+            f64::from(waited) >= 0.85 * f64::from(first.timeout(10 * MS))
+        });
+        for (rule, skips) in first.skips.iter().enumerate() {
+            for (count, skipped) in (1..=skips.count).zip(skips.at) {
+                if self.skip_events.len() < MOST_SKIP_EVENTS {
                     self.skip_events.push(SkipEvent {
-                        count: count as u32 + 1,
+                        rule,
+                        count,
                         resent: next.map(|next| next.at - skipped),
                         done: segment.done.map(|done| done - skipped),
                         timed,
@@ -1310,9 +1331,7 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
-    use super::super::causes::{Settings, Trigger, resends};
     use super::*;
-    use crate::wire::Header;
 
     /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
     #[test]
@@ -1331,48 +1350,5 @@ mod tests {
         };
         assert!((1_500..2_000).contains(&jumps(true, 1_900)));
         assert_eq!(jumps(true, 0), 0);
-    }
-
-    /// It was called early, by no skip, when what told of it had been sent before the segment was sent again.
-    #[test]
-    fn skips_by_what_was_sent_earlier_were_none() {
-        let piece = |command: u8, sn: u32, ts: u32, una: u32| Piece {
-            header: Header {
-                conv: 1,
-                command,
-                frg: 0,
-                wnd: 128,
-                ts,
-                sn,
-                una,
-                len: if command == COMMAND_PUSH { 100 } else { 0 },
-            },
-            mark: if command == COMMAND_PUSH { 1 + sn } else { 0 },
-        };
-        let mut sender = Sender::new(0, true);
-        let mut send = |at: u32, sn: u32, acked: Option<u32>| {
-            let now = Time::from(at) * MS;
-            match acked {
-                Some(ts) => sender.hears(now, &[piece(COMMAND_ACK, sn, ts, 1)]),
-                None => sender.sends(now, 124, false, &[piece(COMMAND_PUSH, sn, at, 0)]),
-            }
-        };
-        for (at, sn) in [(0, 0), (10, 1), (20, 2), (30, 3), (40, 4)] {
-            send(at, sn, None);
-        }
-        send(60, 0, Some(0));
-        send(80, 2, Some(20));
-        send(90, 3, Some(30));
-        send(100, 1, None);
-        // Sent before that, acknowledged after it.
-        send(105, 4, Some(40));
-        send(110, 1, None);
-        sender.finish(2_000 * MS);
-        let settings = Settings::of(&sender);
-        let triggers: Vec<Trigger> = resends(&sender, &settings)
-            .iter()
-            .map(|one| one.trigger)
-            .collect();
-        assert_eq!(triggers, [Trigger::Skip, Trigger::Skip]);
     }
 }
