@@ -33,7 +33,8 @@ impl Panel {
         )
     }
 
-    /// The background, the grid, the ticks and the labels. A label that would touch the one before it is left out.
+    /// The background, the grid, the ticks and the labels. A label that would touch the one before it, or the last
+    /// one, is left out: an axis ends on a label.
     pub fn frame(&self, canvas: &Canvas, title: &str) -> Result<()> {
         let corners = [(self.left, self.top), (self.right, self.bottom)];
         canvas.rectangle(corners, PANEL.to_rgba())?;
@@ -45,11 +46,16 @@ impl Panel {
             Anchor::Left,
         )?;
         let mut free_from = i32::MIN;
+        let last = self
+            .x
+            .ticks
+            .last()
+            .map_or(0, |(_, label)| width(label, SMALL) / 2);
         for (value, label) in &self.x.ticks {
             let (x, _) = self.at(*value, self.y.low);
             canvas.line(vec![(x, self.top), (x, self.bottom)], GRID.to_rgba(), 1)?;
             let half = width(label, SMALL) / 2;
-            if x - half >= free_from {
+            if x == self.right || x - half >= free_from && x + half + 4 <= self.right - last {
                 let at = (x, self.bottom + 13);
                 canvas.text(at, label, SMALL, FAINT, Anchor::Middle)?;
                 free_from = x + half + 4;
@@ -59,7 +65,7 @@ impl Panel {
         for (value, label) in &self.y.ticks {
             let (_, y) = self.at(self.x.low, *value);
             canvas.line(vec![(self.left, y), (self.right, y)], GRID.to_rgba(), 1)?;
-            if y + 7 <= free_to {
+            if y == self.top || y + 7 <= free_to && y - 14 >= self.top {
                 canvas.text((self.left - 7, y), label, SMALL, FAINT, Anchor::Right)?;
                 free_to = y - 7;
             }
@@ -180,6 +186,32 @@ mod tests {
         assert_eq!(panel.at(10.0, 100.0), (110, 20));
         assert_eq!(panel.at(5.0, 10.0), (60, 120));
         assert_eq!(panel.at(50.0, 0.0), (110, 220));
+    }
+
+    #[test]
+    fn the_last_tick_has_its_label_though_the_one_before_would_touch_it() {
+        let path = std::env::temp_dir().join(format!("kcp-plot-{}.svg", std::process::id()));
+        let canvas = Canvas::new(&path, 300, "", &[]).unwrap();
+        let panel = Panel {
+            left: 634,
+            top: 100,
+            right: 876,
+            bottom: 200,
+            x: Axis::logarithmic(100.0, 10000.0, ""),
+            y: Axis::at_values(&[1.0, 90.0, 100.0], ""),
+        };
+        panel.frame(&canvas, "").unwrap();
+        canvas.finish().unwrap();
+        let picture = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        for (label, shown) in [
+            ("100", true),
+            ("10,000", true),
+            ("5,000", false),
+            ("90", false),
+        ] {
+            assert_eq!(picture.contains(&format!("\n{label}\n")), shown, "{label}");
+        }
     }
 
     #[test]
