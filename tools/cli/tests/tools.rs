@@ -204,6 +204,14 @@ const REFUSED: &[(&str, &[Refused])] = &[
         ],
     ),
     (
+        "kcp-connections",
+        &[
+            ("--seconds", &["0", "-1", "601", "nan", ""]),
+            ("--repeat", &["0", "-1", "101", "nan", ""]),
+            ("--scenario", &["no such"]),
+        ],
+    ),
+    (
         "latency",
         &[
             ("--loss", &["-1", "101", "0.5", "nan", "5x", ""]),

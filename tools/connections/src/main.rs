@@ -15,29 +15,41 @@ mod load;
 mod streams;
 mod usage;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
+use kcp_cli::values::number;
 
 use engine::{CrateKcp, Ours};
 use load::{Counts, Load, Pace};
 use usage::Usage;
 
-/// Packets of all connections of one kind, and what they cost.
+/// Echoes over loopback with tokio: ikcp-connection beside the crates kcp and tokio_kcp.
 #[derive(Parser)]
+#[command(version, max_term_width = 110)]
 struct Options {
-    /// Seconds that are measured, after one of warm-up
-    #[arg(long, default_value_t = 4)]
+    /// Seconds that are measured, after one of warm-up.
+    #[arg(long, default_value_t = 4, value_parser = number::<u64>(1..=600))]
     seconds: u64,
-    /// Runs of each, in turn; the table has the medians
-    #[arg(long, default_value_t = 5)]
+    /// Runs of each, in turn; the table has the medians.
+    #[arg(long, default_value_t = 5, value_parser = number::<usize>(1..=100))]
     repeat: usize,
-    /// Scenarios whose names contain this
-    #[arg(long, default_value = "")]
+    /// Only scenarios whose names contain this.
+    #[arg(long, default_value = "", value_parser = known)]
     scenario: String,
+}
+
+/// A part of the name of a scenario.
+fn known(part: &str) -> Result<String> {
+    let names: Vec<&str> = scenarios().into_iter().map(|(name, _)| name).collect();
+    if names.iter().any(|name| name.contains(part)) {
+        return Ok(part.to_string());
+    }
+    bail!("no such scenario; their names: {}", names.join("; "))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +136,14 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    let options: Options = kcp_cli::parse();
+    kcp_cli::run("kcp-connections", || {
+        measure(&options).map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn measure(options: &Options) -> Result<()> {
     let time = Duration::from_secs(options.seconds);
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN).set_header([
