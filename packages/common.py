@@ -123,7 +123,7 @@ PROFILE = "2.1.1"  # the version of the original that the libraries in dist/ sta
 
 
 def cmake_files(folder, up, lib):
-    """What find_package(kcp) reads, at home in a folder from which `up` leads to the prefix."""
+    """The files that find_package(kcp) reads, for a folder from which the path `up` leads to the prefix."""
     config = (ROOT / "packages/cmake/kcp-config.cmake").read_text().replace("@UP@", up).replace("@LIB@", lib)
     return {
         f"{folder}/kcp-config.cmake": config,

@@ -380,7 +380,7 @@ mod layout_on_64_bits {
 
 #[cfg(target_pointer_width = "32")]
 mod layout_on_32_bits {
-    //! The same on 32-bit machines, where nothing is padded. Up to `incr` all offsets are those of 64 bits.
+    //! The same on 32-bit machines, where nothing is padded. Up to `incr` all offsets are the same as on 64-bit machines.
 
     at!(
         conv 0, rx_rttval 40, snd_wnd 56, current 76, xmit 88, nodelay 108, incr 128, snd_queue 132, rcv_queue 140,

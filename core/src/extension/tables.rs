@@ -215,9 +215,9 @@ impl Hooked<'_> {
 
     /// Sets when the next flush comes, if the interval would bring it later.
     ///
-    /// What a flush sends meets the queue all at once, so with losses flushes come as often as the rate needs, until a short queue holds
-    /// what each sends. Flows that flush on one grid of time meet the same queue at each flush, and for some of them that is always the
-    /// longest one. So each flush comes earlier by a random time, up to half of the time between them.
+    /// All that a flush sends reaches the queue at once. So after losses flushes come as often as the rate needs, until a short
+    /// queue holds what each of them sends. Flows that flush on one grid of time meet the same queue at each flush, and for some of
+    /// them that is always the longest one. So each flush comes earlier by a random time, up to half of the time between them.
     fn plan_flush(&mut self) {
         if self.control.free {
             return;

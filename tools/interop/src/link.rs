@@ -106,7 +106,7 @@ impl Link {
         self.stop.store(true, Ordering::Relaxed);
         let mut sum = Traffic::default();
         for way in self.ways {
-            let traffic = way.join().expect("a way of the link panicked")?;
+            let traffic = way.join().expect("one direction of the link panicked")?;
             sum.datagrams += traffic.datagrams;
             sum.lost += traffic.lost;
         }
