@@ -34,7 +34,7 @@ impl Kcp<'_> {
             next = now.plus(self.interval.get());
         }
         self.ts_flush.set(next.0);
-        self.check_some_sent();
+        self.check_some_sent(due, next);
         if let Ok(kcp) = self.request_flush() {
             kcp.narrow_bounds();
             if kcp.state.get() == u32::MAX {

@@ -34,10 +34,12 @@ impl Kcp<'_> {
             self.updated.set(1);
             self.ts_flush.set(current);
         }
-        let until_flush = Millis(self.ts_flush.get()).since(now);
+        let due = Millis(self.ts_flush.get());
+        let until_flush = due.since(now);
         if until_flush <= 0 || until_flush.unsigned_abs() > self.interval.get() {
-            self.ts_flush.set(now.plus(self.interval.get()).0);
-            self.check_some_sent();
+            let next = now.plus(self.interval.get());
+            self.ts_flush.set(next.0);
+            self.check_some_sent(due, next);
         }
         // A flush does this at its end; here it is done before, so that the first message need not wait for the next flush.
         self.raise_window();

@@ -93,6 +93,8 @@ pub(crate) struct SendIndex {
     skips_pending: Cell<bool>,
     /// Where the next check for a program's writes begins.
     checks_from: Cell<Sn>,
+    /// When it comes.
+    next_check: Cell<Millis>,
     /// The most sequence numbers that were in flight in this trimming period.
     peak: Cell<u32>,
     /// How many segments could be in flight when the ring was last made.

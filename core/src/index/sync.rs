@@ -4,6 +4,7 @@
 //! list. Where segments were edited in place, the lists look the same: `send/edits` finds those.
 
 use crate::kcp::Kcp;
+use crate::seq::Millis;
 
 impl Kcp<'_> {
     /// A packet arrived. The index of `rcv_buf` is checked when a segment arrives out of order. It is checked here only if it holds
@@ -54,16 +55,20 @@ impl Kcp<'_> {
         self.private().sent.check_few(self.snd_buf());
     }
 
-    /// An interval begins: checks some segments in flight for what the program has written to them, if flushes do not check all.
+    /// An interval has ended at `due`, and the one that begins ends at `next`: checks some segments in flight for what the program has
+    /// written to them, if flushes do not check all.
     #[inline(always)]
-    pub(crate) fn check_some_sent(&self) {
+    pub(crate) fn check_some_sent(&self, due: Millis, next: Millis) {
         if !self.private().sent.are_few() {
-            self.check_some_of_many();
+            self.check_some_of_many(due, next);
         }
     }
 
     #[inline(never)]
-    fn check_some_of_many(&self) {
+    fn check_some_of_many(&self, due: Millis, next: Millis) {
+        if !self.private().sent.has_to_check(due, next) {
+            return;
+        }
         self.sync_sent_after_callback();
         if !self.private().sent.check_some(self.snd_buf()) {
             self.rebuild_sent();

@@ -37,6 +37,17 @@ impl SendIndex {
         }
     }
 
+    /// True if an interval has passed since segments were last checked: controls bring flushes forward. An interval has ended at `due`,
+    /// and the one that begins ends at `next`.
+    pub(crate) fn has_to_check(&self, due: Millis, next: Millis) -> bool {
+        let early = self.next_check.get().since(due);
+        let has_to = early <= 0 || early >= next.since(due);
+        if has_to {
+            self.next_check.set(next);
+        }
+        has_to
+    }
+
     /// Checks some segments of a window that is too large to check all at each flush. False if the program has written to the
     /// first or last segment, and so perhaps to many.
     #[inline(always)]

@@ -362,6 +362,28 @@ fn a_write_in_the_middle_of_a_large_window_was_seen_37_seconds_later() {
     }
 }
 
+/// A control brings flushes forward, up to one in each millisecond. Each of them checked 64 segments, and not one in an interval.
+#[test]
+fn each_flush_that_was_brought_forward_checked_segments_as_if_an_interval_had_passed() {
+    let sent = Sent::default();
+    let object = in_flight(if cfg!(miri) { 130 } else { 4096 });
+    let kcp = handle(object);
+    kcp.set_output(Some(output));
+    kcp.user.set((&raw const sent).cast_mut().cast());
+    let segments = listed(&kcp);
+    let place = segments.len() * 2 / 3;
+    segments[place].resendts.set(1000);
+    let mut now = 1000u32;
+    while sent.borrow().is_empty() && now < 10_000 {
+        now += 1;
+        kcp.ts_flush.set(now);
+        handle(object).update(now);
+    }
+    let checks = (now - 1000).div_ceil(10) as usize;
+    assert!((place / 64..=place / 64 + 2).contains(&checks), "{checks}");
+    handle(object).release();
+}
+
 /// An object with `count` segments in flight.
 fn in_flight(count: i32) -> *mut IKCPCB {
     let object = Kcp::create(1, core::ptr::null_mut());
