@@ -105,6 +105,25 @@ impl<'a> Kcp<'a> {
         Kcp::free_found(found).advance_una();
     }
 
+    /// `acknowledge_before` with time-based loss detection when no callback can run.
+    pub(crate) fn acknowledge_before_by_time(&mut self, una: Sn) {
+        if self.knows(una) {
+            self.note_removed_before(una);
+        }
+        self.acknowledge_before(una);
+    }
+
+    /// `acknowledge` with time-based loss detection when no callback can run. `una` came with the acknowledgement, and is processed
+    /// after it: if it removes the segment, it removes others at the same time.
+    pub(crate) fn acknowledge_by_time(self, ack: Ack, una: Sn) -> Result<Kcp<'a>, Released> {
+        if una.since(ack.sn) > 0 && self.knows(una) && self.may_be_in_flight(ack.sn) {
+            self.note_arrived(ack.sn, ack.ts);
+            Ok(self)
+        } else {
+            self.acknowledge_watched(ack)
+        }
+    }
+
     /// `acknowledge` when callbacks may run.
     pub(crate) fn acknowledge_watched(self, ack: Ack) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
@@ -127,10 +146,7 @@ impl<'a> Kcp<'a> {
         let (ts, len, xmit) = (segment.ts.get(), segment.len.get(), segment.xmit.get());
         let rtt = found.kcp().now().since(Millis(ts));
         let rtt = if echo.is_some() && rtt >= 0 { rtt } else { -1 };
-        if let Some(echo) = echo {
-            found.kcp().note_ack(segment, echo);
-        }
-        found.kcp().note_removed(segment, rtt >= 0);
+        found.kcp().note_removed(segment, echo);
         found.kcp().count_acked(len);
         let found = if found.kcp().hooks_acks() {
             (kcp, _) = kcp.on_pkt_acked(sn.0, ts, len, rtt, xmit)?;

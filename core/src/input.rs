@@ -226,7 +226,7 @@ impl<'a> Kcp<'a> {
                 Some(header.una)
             };
             if let Some(una) = una {
-                kcp = kcp.acknowledge_before_watched(Sn(una))?;
+                kcp = kcp.take_una_watched(Sn(una), calls_out)?;
             }
             match cmd {
                 IKCP_CMD_PUSH => {}
@@ -245,7 +245,7 @@ impl<'a> Kcp<'a> {
             }
         };
         if let Some(una) = late_una {
-            kcp = kcp.acknowledge_before_watched(Sn(una))?;
+            kcp = kcp.take_una_watched(Sn(una), calls_out)?;
         }
         if by_time {
             if acked.samples > 0 {
@@ -257,6 +257,16 @@ impl<'a> Kcp<'a> {
             }
         }
         Ok((kcp, answer))
+    }
+
+    #[inline(never)]
+    fn take_una_watched(self, una: Sn, calls_out: bool) -> Result<Kcp<'a>, Released> {
+        let mut kcp = self;
+        if calls_out {
+            return kcp.acknowledge_before_watched(una);
+        }
+        kcp.acknowledge_before_by_time(una);
+        Ok(kcp)
     }
 
     #[inline(always)]
@@ -284,7 +294,11 @@ impl<'a> Kcp<'a> {
                 acked.samples += 1;
             }
         }
-        kcp = kcp.acknowledge_watched(ack)?;
+        kcp = if calls_out {
+            kcp.acknowledge_watched(ack)?
+        } else {
+            kcp.acknowledge_by_time(ack, Sn(header.una))?
+        };
         acked.note(ack);
         Ok(kcp)
     }

@@ -51,6 +51,12 @@ impl Kcp<'_> {
             && (self.hooks_acks() || self.tells_by_time() || self.redundancy().is_some())
     }
 
+    /// True if a hook is installed that acts on each segment that is sent.
+    #[inline(always)]
+    pub(crate) fn hooks_sent(&self) -> bool {
+        self.ops().is_some_and(|ops| ops.on_pkt_sent.is_some())
+    }
+
     /// True if a hook is installed that acts while acknowledgements are processed.
     #[inline(always)]
     pub(crate) fn hooks_acks(&self) -> bool {

@@ -231,8 +231,13 @@ impl Rack {
     }
 
     /// True if `sn` is held back.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn holds(&self, sn: Sn) -> bool {
+        self.runs > 0 && self.runs_have(sn)
+    }
+
+    #[inline(never)]
+    fn runs_have(&self, sn: Sn) -> bool {
         self.held().iter().any(|run| run.has(sn))
     }
 
@@ -334,6 +339,7 @@ impl Rack {
         self.held.get(..self.runs).unwrap_or(&[])
     }
 
+    #[inline(never)]
     fn tell(&mut self, first: Sn, last: Sn, lost: &mut impl FnMut(Sn)) {
         let count = last.forward_from(first).wrapping_add(1);
         self.lost = self.lost.wrapping_add(count);

@@ -17,6 +17,8 @@ use crate::seq::{Millis, Sn};
 
 /// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
+/// In `fastack`: its acknowledgement has arrived, and the `una` that came with it will remove it.
+const ARRIVED: u32 = 1 << 30;
 /// Up to this many segments in flight KCP's own rules may apply.
 pub(super) const THIN: u32 = 32;
 /// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).
@@ -59,6 +61,25 @@ impl State {
     pub(super) fn is_thin(&self, in_flight: u32) -> bool {
         self.queue_empty && in_flight <= THIN
     }
+
+    /// See `Kcp::note_removed`.
+    #[inline(never)]
+    fn note_removed(&mut self, now: Millis, segment: Segment<'_>, echo: Option<Millis>) {
+        let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
+        if let Some(echo) = echo
+            && self.rack.acked(now, sn, echo, flying)
+        {
+            self.probes = 0;
+            self.heard(echo);
+        }
+        self.rack.ends(sn, flying);
+        self.delivered_segments = self.delivered_segments.wrapping_add(1);
+        let age = now.elapsed_since(flying.ts);
+        if echo.is_some() || age <= self.rack.latest_rtt.saturating_add(self.grain) {
+            let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
+            self.delivered = self.delivered.wrapping_add(bytes);
+        }
+    }
 }
 
 impl Kcp<'_> {
@@ -92,46 +113,56 @@ impl Kcp<'_> {
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// The acknowledgement of a segment arrived, with the time stamp `echo`.
-    #[inline(always)]
-    pub(crate) fn note_ack(&self, segment: Segment<'_>, echo: Millis) {
-        let now = self.now();
-        self.extension().with(|state| {
-            let sn = Sn(segment.sn.get());
-            if state.rack.acked(now, sn, echo, flying(segment)) {
-                state.probes = 0;
-                state.heard(echo);
-            }
-        });
-    }
-
-    /// A segment is about to leave `snd_buf`, because of its own acknowledgement or of `una`.
+    /// A segment leaves `snd_buf`: for its own acknowledgement, with the time stamp `echo`, or for `una`.
     ///
     /// The acknowledgements of one flush of the peer may take several packets, and the first packet's `una` covers all of them.
     /// For a segment that only a later `una` acknowledges, the time of arrival is unknown: it is left out of the delivery rate.
-    pub(crate) fn note_removed(&self, segment: Segment<'_>, by_itself: bool) {
-        let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
-        let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
-        let age = self.now().elapsed_since(flying.ts);
+    #[inline(always)]
+    pub(crate) fn note_removed(&self, segment: Segment<'_>, echo: Option<Millis>) {
+        let now = self.now();
+        self.extension()
+            .with(|state| state.note_removed(now, segment, echo));
+    }
+
+    /// The acknowledgement of segment `sn` has arrived, with the time stamp `echo`, and its `una` will remove it.
+    #[inline(never)]
+    pub(crate) fn note_arrived(&self, sn: Sn, echo: Millis) {
+        if let Some(segment) = self.private().sent.find(self.snd_buf(), sn)
+            && segment.fastack.get() & ARRIVED == 0
+        {
+            self.note_removed(segment, Some(echo));
+            segment.fastack.set(segment.fastack.get() | ARRIVED);
+        }
+    }
+
+    /// Everything before `una` is about to leave `snd_buf`.
+    #[inline(never)]
+    pub(crate) fn note_removed_before(&self, una: Sn) {
+        let (list, now) = (self.snd_buf(), self.now());
         self.extension().with(|state| {
-            state.rack.ends(sn, flying);
-            state.delivered_segments = state.delivered_segments.wrapping_add(1);
-            if by_itself || age <= state.rack.latest_rtt.saturating_add(state.grain) {
-                state.delivered = state.delivered.wrapping_add(bytes);
+            let mut at = list.first();
+            while let Some(segment) = at
+                && una.since(Sn(segment.sn.get())) > 0
+            {
+                if segment.fastack.get() & ARRIVED == 0 {
+                    state.note_removed(now, segment, None);
+                }
+                at = list.next(segment);
             }
         });
     }
 
-    /// A segment of `len` bytes was sent, for the `xmit`th time.
-    pub(crate) fn note_sent(&self, sn: Sn, ts: Millis, len: u32, xmit: u32) {
+    /// A segment was sent.
+    pub(crate) fn note_sent(&self, segment: Segment<'_>) {
+        let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
+        let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
         self.extension().with(|state| {
-            let bytes = len.saturating_add(IKCP_OVERHEAD);
             state.sent = state.sent.wrapping_add(bytes);
             state.size = match state.size {
                 0 => bytes.saturating_mul(16),
                 size => (size - size / 16).saturating_add(bytes),
             };
-            if xmit == 1 {
+            if segment.xmit.get() == 1 {
                 state.rack.begins();
             }
             state.log.push(Sent { sn, ts });

@@ -181,8 +181,12 @@ impl Kcp<'_> {
 
 #[cfg(all(test, feature = "extensions"))]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
     use crate::kcp::Kcp;
+    use crate::segment::{Datagram, Source};
+    use crate::wire::Header;
 
     #[test]
     fn a_second_borrow_of_the_state_finds_none() {
@@ -196,5 +200,57 @@ mod tests {
         });
         assert_eq!(extension.with(|state| state.probes), Some(7));
         kcp.release();
+    }
+
+    /// Acknowledgements that `una` follows in the same packet are only counted when they are read, and `una` removes the segments.
+    #[test]
+    fn each_segment_of_a_packet_of_acknowledgements_counts_once() {
+        let acks = |numbers: &[u32], una| {
+            let headers = numbers.iter().map(|&sn| Header {
+                conv: 1,
+                cmd: 82,
+                frg: 0,
+                wnd: 128,
+                ts: 1000,
+                sn,
+                una,
+                len: 0,
+            });
+            headers
+                .flat_map(|header| header.emit())
+                .collect::<Vec<u8>>()
+        };
+        for (numbers, una, counted, left) in [
+            (&[0, 1, 2, 3][..], 4, 4, 6),
+            (&[0, 1, 1, 3, 0], 4, 4, 6),
+            (&[3], 4, 4, 6),
+            (&[0, 1, 5], 2, 3, 7),
+            // Nothing was sent that this `una` could be for.
+            (&[0, 1], 1_000_000, 2, 8),
+        ] {
+            let object = Kcp::create(1, ptr::null_mut());
+            // SAFETY: the object is live until it is released below, and each handle lasts for one call.
+            let kcp = || unsafe { Kcp::from_ptr(object) }.expect("an object");
+            assert_eq!(kcp().rack(true), 0);
+            kcp().nodelay(1, 10, 0, 1);
+            for _ in 0..10 {
+                // SAFETY: NULL means zeros.
+                kcp().send(unsafe { Source::new(ptr::null()) }, 1);
+            }
+            kcp().update(1000);
+            kcp().current.set(1030);
+            let packet = acks(numbers, una);
+            // SAFETY: the packet has that size.
+            kcp().input(unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) });
+            let now = kcp();
+            let extension = &now.private().extension;
+            let seen = extension.with(|state| (state.delivered_segments, state.rack.pipe));
+            assert_eq!(seen, Some((counted, 10 - counted)), "{numbers:?}, {una}");
+            assert_eq!(now.nsnd_buf.get(), left);
+            let list = now.snd_buf();
+            let first = list.first().expect("some are in flight");
+            assert!(list.from(first).all(|segment| segment.fastack.get() == 0));
+            kcp().release();
+        }
     }
 }

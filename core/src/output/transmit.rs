@@ -136,8 +136,11 @@ impl<'a> Kcp<'a> {
                     return None;
                 }
                 self.mark_sent(segment, cause, walk);
-                if self.has_ops() || !self.fits(need) {
+                if self.hooks_sent() || !self.fits(need) {
                     return Some(self.leave_unwritten(segment));
+                }
+                if self.has_ops() {
+                    self.note_sent(segment);
                 }
                 self.write_segment(segment);
                 walk.spend(len);
@@ -309,7 +312,7 @@ impl<'a> Kcp<'a> {
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
         let (sn, ts) = (segment.sn.get(), now.0);
         let inflight = self.nsnd_buf.get();
-        self.note_sent(Sn(sn), now, len, xmit);
+        self.note_sent(segment);
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }
