@@ -108,7 +108,7 @@ pub(crate) struct Bbr {
     round_rtt: u32,
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
-    usual_loss_known: bool,
+    pub(crate) usual_loss_known: bool,
     /// Consecutive round trips with a flood of losses.
     floods: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).

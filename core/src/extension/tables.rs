@@ -68,8 +68,10 @@ pub(super) fn none() -> *const IKCPOPS {
     &raw const NONE.0
 }
 
-/// Longest time between two flushes, ms, and what one of them sends once the path has lost something, in segments.
+/// Longest time between two flushes, ms. Once the rate of the path is known: their number in a round trip, and what one of them
+/// sends if the path loses something, in segments.
 const MAX_GAP_MS: u32 = 10;
+const FLUSHES_PER_ROUND: u32 = 8;
 const SEGMENTS_PER_FLUSH: u32 = 4;
 /// A path loses something while more segments than this are lost in this time, ms.
 const FEW_LOSSES: u32 = 8;
@@ -109,9 +111,19 @@ impl Control {
         }
     }
 
-    /// True while BBR looks for the rate. With losses at random, shorter waits at this end would make it take the peer's for a queue.
-    fn starts(&self) -> bool {
-        matches!(&self.kind, Kind::Bbr(bbr) if bbr.starts())
+    /// The shortest round trip, ms; 0 while BBR looks for the rate. With losses at random, shorter waits at this end would make it take
+    /// the peer's for a queue.
+    fn settled_rtt(&self) -> u32 {
+        match &self.kind {
+            Kind::Bbr(bbr) if bbr.starts() => 0,
+            Kind::Bbr(bbr) => bbr.min_rtt,
+            Kind::Cubic(cubic) => cubic.min_rtt,
+        }
+    }
+
+    /// False while BBR does not know the usual loss: what it loses by looking for the rate says nothing of the path.
+    fn counts_losses(&self) -> bool {
+        !matches!(&self.kind, Kind::Bbr(bbr) if !bbr.usual_loss_known)
     }
 
     fn info(&self) -> IKCPX_CCINFO {
@@ -215,19 +227,24 @@ impl Hooked<'_> {
 
     /// Sets when the next flush comes, if the interval would bring it later.
     ///
-    /// All that a flush sends reaches the queue at once. So after losses flushes come as often as the rate needs, until a short
-    /// queue holds what each of them sends. Flows that flush on one grid of time meet the same queue at each flush, and for some of
-    /// them that is always the longest one. So each flush comes earlier by a random time, up to half of the time between them.
+    /// All that a flush sends reaches the queue at once, and data waits for its flush. So several flushes come in a round trip, and after
+    /// losses as many as the rate needs, until a short queue holds what each of them sends. Flows that flush on one grid of time meet the
+    /// same queue at each flush, and for some of them that is always the longest one. So each flush comes earlier by a random time, up to
+    /// half of the time between them.
     fn plan_flush(&mut self) {
         if self.control.free {
             return;
         }
-        let gap = if self.loses() && !self.control.starts() {
-            let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
-            scale(1000, bytes, self.control.allowance.rate).clamp(1, MAX_GAP_MS)
-        } else {
-            MAX_GAP_MS
+        let loses = self.loses();
+        let mut gap = match self.control.settled_rtt() {
+            0 => MAX_GAP_MS,
+            rtt => rtt / FLUSHES_PER_ROUND,
         };
+        if loses {
+            let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
+            gap = gap.min(scale(1000, bytes, self.control.allowance.rate));
+        }
+        let gap = gap.clamp(1, MAX_GAP_MS);
         let kcp = &self.kcp;
         let gap = gap.min(kcp.interval.get());
         let now = Millis(kcp.current.get());
@@ -247,8 +264,9 @@ impl Hooked<'_> {
         let now = self.kcp.current.get();
         let lost = self.extension().with(|state| state.rack.lost).unwrap_or(0);
         let control = &mut self.control;
-        let many = lost.wrapping_sub(control.lost) > FEW_LOSSES;
-        if many || elapsed(now, control.counted) > LATELY_MS {
+        let counts = control.counts_losses();
+        let many = counts && lost.wrapping_sub(control.lost) > FEW_LOSSES;
+        if many || !counts || elapsed(now, control.counted) > LATELY_MS {
             control.lost = lost;
             control.counted = now;
             control.loses = many;

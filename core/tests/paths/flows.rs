@@ -66,6 +66,23 @@ fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
     assert!(outcome.own_loss < 3.0, "{outcome:?}");
 }
 
+/// What a flush may send waits for it, and the window has room for a part of that only.
+#[test]
+fn with_two_flushes_in_a_round_trip_an_eighth_of_the_link_was_left_unused() {
+    let plan = Plan {
+        interval: 10,
+        ..Plan::new(Control::Bbr)
+    };
+    let path = Path {
+        queue: 400,
+        ..Path::new(20, 20)
+    };
+    let mut net = Net::new(path, &[plan], 1);
+    let outcome = net.first_between(5_000, 15_000);
+    assert!(outcome.share > 95.0, "{outcome:?}");
+    assert!(outcome.queueing < 8.0, "{outcome:?}");
+}
+
 #[test]
 fn an_interval_of_40_ms_leaves_nothing_of_the_link_unused() {
     let plan = Plan {
