@@ -55,6 +55,9 @@ const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_DURATION: u32 = 200;
 /// Above this the update intervals of both ends count as long, ms: 10 is usual, and their mean is found to be a little longer.
 const USUAL_INTERVAL_MS: u32 = 12;
+/// How many round trips longer a cruise lasts after the queue overflowed. Each probe of a queue that is shorter than what a flush sends
+/// loses segments.
+const LONGER_CRUISE: u32 = 5;
 /// Longer than any round trip, ms, and sums of it fit. Those of `Tick` are at most about a minute.
 const NO_RTT: u32 = 1 << 28;
 /// No bound on the segments in flight.
@@ -268,11 +271,12 @@ impl Bbr {
             } else {
                 0
             };
-        // Segments that are acknowledged in the first round trip of a cruise were sent slowly, so this flow's queue did not cause
-        // their loss.
+        // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
+        // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
+        // overdue segments are held back.
         let loss = self.loss(tick).min(MOST_MADE_UP);
         if self.phase == Phase::Cruise
-            && self.rounds == 1
+            && self.rounds == 2
             && !self.has_queue()
             && (!self.usual_loss_known || loss < self.usual_loss || !self.is_doubtful())
         {
@@ -409,6 +413,7 @@ impl Bbr {
         let least = self.path(tick, percent, self.waits / 2);
         self.inflight_longterm = scale(tick.pipe, 85, 100).max(least);
         self.begin_cycle(tick);
+        self.cruise += LONGER_CRUISE;
         if flooded {
             self.failed = false;
             self.enter(Phase::ProbeRtt, tick);
