@@ -325,10 +325,10 @@ impl Bbr {
         self.round_rtt = 0;
     }
 
-    /// Begins a cycle, and forgets the rate of the cycle before the last (5.5.6).
+    /// Begins a cycle, and forgets the rate of the cycle before the last (5.5.6), unless this one measured none.
     #[inline(never)]
     fn begin_cycle(&mut self, tick: Tick) {
-        if !tick.app_limited {
+        if !tick.app_limited && self.rates[0] != 0 {
             self.rates = [0, self.rates[0].max(self.rates[1] / 2)];
         }
         self.random = shift(self.random);

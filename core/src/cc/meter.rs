@@ -9,12 +9,15 @@ use crate::seq::Millis;
 
 /// Number of moments that are kept.
 const MOMENTS: usize = 64;
+/// Longest time between two flushes that may be usual, ms.
+const USUAL_MS: u32 = 100;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Moment {
     time: u32,
     delivered: u32,
-    /// Not 0 if the program ran out of data at some time since the last moment. A number, so that zeroed memory is a valid value.
+    /// Not 0 if the program ran out of data, or one end stood still, at some time since the last moment. A number, so that zeroed
+    /// memory is a valid value.
     app_limited: u32,
 }
 
@@ -23,7 +26,7 @@ struct Moment {
 pub(crate) struct Rate {
     /// Bytes per second.
     pub(crate) bytes: u32,
-    /// The program had too little to send.
+    /// The program had too little to send, or one end stood still.
     pub(crate) app_limited: bool,
 }
 
@@ -38,6 +41,8 @@ pub(crate) struct Meter {
     gap: u32,
     last_flush: u32,
     last_news: u32,
+    /// Time between the last two flushes with news, ms.
+    last_gap: u32,
 }
 
 impl Meter {
@@ -50,6 +55,7 @@ impl Meter {
             gap: 16,
             last_flush: now,
             last_news: now,
+            last_gap: 0,
         }
     }
 
@@ -64,7 +70,11 @@ impl Meter {
         mean(&mut self.step, elapsed(now, self.last_flush));
         self.last_flush = now;
         if news {
-            mean(&mut self.gap, elapsed(now, self.last_news));
+            let gap = elapsed(now, self.last_news);
+            mean(&mut self.gap, gap);
+            // The program at one end stood still: what was sent meanwhile says as little of the path as what a program without data sends.
+            self.app_limited |= gap > USUAL_MS && gap / 4 > self.last_gap;
+            self.last_gap = gap;
             self.last_news = now;
         }
     }
@@ -123,7 +133,7 @@ impl Meter {
 
 /// Adds `sample` to a moving average. A long pause of the program says nothing about its usual interval, and is left out.
 fn mean(mean: &mut u32, sample: u32) {
-    if (1..=100).contains(&sample) {
+    if (1..=USUAL_MS).contains(&sample) {
         *mean = *mean - *mean / 16 + sample;
     }
 }

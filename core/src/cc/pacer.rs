@@ -2,14 +2,18 @@
 
 use super::elapsed;
 
-/// After a longer pause than this, a flush may send what this time allows.
+/// After a pause that is longer than this, and than twice the usual time between flushes, a flush sends what the longer of these allows.
 const MAX_PAUSE_MS: u32 = 50;
+/// No time between flushes counts as usual that is longer than this.
+const MAX_USUAL_MS: u32 = 1_000;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
     /// Bytes that may be sent, in thousandths.
     credit: u64,
     last: u32,
+    /// Mean of the latest times between flushes, ms.
+    usual: u32,
 }
 
 impl Pacer {
@@ -17,15 +21,18 @@ impl Pacer {
         Pacer {
             credit: 0,
             last: now,
+            usual: 0,
         }
     }
 
     /// Bytes that a flush at `now` may send at `rate` bytes per second, headers included; `segment` is the size of a full
     /// segment. Up to two segments that earlier flushes did not use are added.
     pub(crate) fn flush(&mut self, now: u32, rate: u32, segment: u32) -> u32 {
-        let passed = elapsed(now, self.last).min(MAX_PAUSE_MS);
+        let passed = elapsed(now, self.last);
+        let paid = passed.min(MAX_PAUSE_MS.max(2 * self.usual));
+        self.usual = (self.usual * 3 + passed.min(MAX_USUAL_MS)).div_ceil(4);
         self.last = now;
-        let earned = u64::from(rate) * u64::from(passed);
+        let earned = u64::from(rate) * u64::from(paid);
         let kept = self.credit.min(u64::from(segment) * 2000);
         self.credit = kept.saturating_add(earned);
         u32::try_from(self.credit / 1000).unwrap_or(u32::MAX)
@@ -44,7 +51,7 @@ mod tests {
 
     #[test]
     fn any_time_between_flushes_gives_the_rate() {
-        for step in [1, 3, 10, 40] {
+        for step in [1, 3, 10, 40, 60, 200] {
             let mut pacer = Pacer::new(0);
             let mut sent = 0;
             for now in (0..10_000).step_by(step) {
@@ -52,10 +59,11 @@ mod tests {
                 while budget >= 1400 {
                     pacer.sent(1400);
                     budget -= 1400;
-                    sent += 1400;
+                    // The first few flushes show what is usual.
+                    sent += if now < 2_000 { 0 } else { 1400 };
                 }
             }
-            assert!((9_900_000..=10_010_000).contains(&sent), "{step}: {sent}");
+            assert!((7_920_000..=8_010_000).contains(&sent), "{step}: {sent}");
         }
     }
 

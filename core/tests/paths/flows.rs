@@ -323,3 +323,58 @@ fn a_program_may_change_its_mind_about_controls() {
         assert!(net.taken(0) > 100, "{}", net.taken(0));
     });
 }
+
+/// A flush was given what 50 ms allow, however long it had been since the last, so that the rate fell in each round trip.
+#[test]
+fn a_program_that_calls_each_tenth_of_a_second_came_to_send_nothing() {
+    for drive in [60, 100, 200] {
+        let plan = Plan {
+            drive,
+            ..Plan::new(Control::Bbr)
+        };
+        let path = Path {
+            loss: 100,
+            queue: 1_000,
+            ..Path::new(20, 20)
+        };
+        let mut net = Net::new(path, &[plan], 1);
+        let share = net.first_between(10_000, 30_000).share;
+        assert!(share > 80.0, "each {drive} ms: {share} %");
+    }
+}
+
+/// A second during which one end did nothing counted as one in which the path carried nothing.
+#[test]
+fn programs_that_stand_still_again_and_again_came_to_send_nothing() {
+    for_seeds(1, |random| {
+        for who in [[true, true], [true, false], [false, true]] {
+            let plan = Plan {
+                drive: 30,
+                window: 1_024,
+                ..Plan::new(Control::Bbr)
+            };
+            let path = Path {
+                loss: 500,
+                queue: 1_000,
+                ..Path::new(20, 20)
+            };
+            let mut net = Net::new(path, &[plan], random.next());
+            let (mut awake, mut turn) = (0, 3_000);
+            net.run(60_000, |net| {
+                let stands = net.stopped != [false; 2];
+                awake += u32::from(!stands);
+                if net.now == turn {
+                    net.stopped = if stands { [false; 2] } else { who };
+                    turn += if stands {
+                        random.within(100, 300)
+                    } else {
+                        random.within(1_000, 2_000)
+                    };
+                }
+            });
+            // Of about 1,750 segments that the link carries in a second.
+            let rate = net.taken(0) / (awake / 1_000);
+            assert!(rate > 1_000, "{who:?}: {rate} segments a second");
+        }
+    });
+}

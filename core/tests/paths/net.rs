@@ -230,6 +230,8 @@ pub struct Net {
     pub shift: u32,
     /// Whether the receivers' programs receive messages.
     pub reads: bool,
+    /// Whether the senders' and the receivers' programs stand still, as a suspended process does.
+    pub stopped: [bool; 2],
 }
 
 /// The results of a measurement.
@@ -290,6 +292,7 @@ impl Net {
             jitter: 0,
             shift: 0,
             reads: true,
+            stopped: [false; 2],
         }
     }
 
@@ -334,26 +337,26 @@ impl Net {
     fn step(&mut self, number: usize) {
         let (now, path) = (self.now, self.path);
         let clock = (now as u32).wrapping_add(self.shift);
-        let reads = self.reads;
+        let (reads, [stopped_a, stopped_b]) = (self.reads, self.stopped);
         let flow = &mut self.flows[number];
         let before = flow.taken;
         if now >= flow.plan.start {
             let at = now * 1000;
-            while flow.there.front().is_some_and(|(due, _)| *due <= at) {
+            while !stopped_b && flow.there.front().is_some_and(|(due, _)| *due <= at) {
                 let (_, packet) = flow.there.pop_front().expect("one");
                 flow.count(&packet);
                 flow.b.input(&packet);
             }
             let mut buffer = [0; MSS as usize];
-            while reads && flow.b.take(&mut buffer).is_some() {
+            while reads && !stopped_b && flow.b.take(&mut buffer).is_some() {
                 assert_eq!(buffer[..4], flow.taken.to_le_bytes(), "another message");
                 flow.taken += 1;
             }
-            while flow.back.front().is_some_and(|(due, _)| *due <= at) {
+            while !stopped_a && flow.back.front().is_some_and(|(due, _)| *due <= at) {
                 let (_, packet) = flow.back.pop_front().expect("one");
                 flow.a.input(&packet);
             }
-            if (now + flow.phases[0]).is_multiple_of(flow.plan.drive) {
+            if !stopped_a && (now + flow.phases[0]).is_multiple_of(flow.plan.drive) {
                 while flow.a.kcp().waitsnd() < 2 * flow.plan.window {
                     let mut message = [0; MSS as usize];
                     message[..4].copy_from_slice(&flow.sent.to_le_bytes());
@@ -362,7 +365,7 @@ impl Net {
                 }
                 flow.a.kcp().update(clock);
             }
-            if (now + flow.phases[1]).is_multiple_of(flow.plan.drive) {
+            if !stopped_b && (now + flow.phases[1]).is_multiple_of(flow.plan.drive) {
                 flow.b.kcp().update(clock);
             }
         }
