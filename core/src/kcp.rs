@@ -53,7 +53,7 @@ pub(crate) struct Private {
     pub(crate) ending: Cell<bool>,
     /// The last flush had to leave due segments, because the budget or memory was used up.
     pub(crate) deferred: Cell<bool>,
-    /// `first_message` describes the first message.
+    /// `first_message` describes the message at the head of `rcv_queue`.
     pub(crate) first_message_known: Cell<bool>,
     pub(crate) packet: Packet,
     pub(crate) pool: Pool,

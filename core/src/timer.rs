@@ -129,7 +129,7 @@ impl Kcp<'_> {
         index.earliest_before(now, horizon)
     }
 
-    /// The same, from the list itself. Segments that the last flush had to leave are due at the next flush, and not before.
+    /// `next_deadline` from the list itself. Segments that the last flush had to leave are due at the next flush, and not before.
     #[cold]
     #[inline(never)]
     pub(crate) fn walk_to_deadline(&self, now: Millis, deferred: Option<Millis>) -> i32 {

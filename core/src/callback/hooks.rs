@@ -33,7 +33,7 @@ impl Kcp<'_> {
         profile::CONGESTION_HOOKS && !self.ccops.get().is_null()
     }
 
-    /// True if the short ways will not do, because a table of hooks is installed or redundancy is on.
+    /// True if the general code is needed, because a table of hooks is installed or redundancy is on.
     #[inline(always)]
     pub(crate) fn needs_general_ways(&self) -> bool {
         if profile::CONGESTION_HOOKS {

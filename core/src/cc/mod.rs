@@ -22,7 +22,7 @@ pub(crate) struct Tick {
     pub(crate) now: u32,
     /// Bytes that were acknowledged by number so far, headers included; wraps.
     pub(crate) delivered: u32,
-    /// The same in segments; wraps.
+    /// Segments that were acknowledged by number so far; wraps.
     pub(crate) delivered_segments: u32,
     /// Segments found lost so far; wraps.
     pub(crate) lost: u32,

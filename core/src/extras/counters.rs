@@ -26,11 +26,11 @@ enum Limit {
     Control,
 }
 
-/// Packets given to `input`, below the sign, which says that they are looked into: a test of both is one instruction.
+/// Number of packets given to `input`. The sign says that packets are to be looked into, so counting and asking is one instruction.
 pub(super) struct Arrived(Cell<i64>);
 
 impl Arrived {
-    /// Counts one. True if it has to be looked into.
+    /// Counts a packet. True if packets are to be looked into.
     #[inline(always)]
     fn count(&self) -> bool {
         self.0.set(self.0.get().wrapping_add(1));
@@ -213,7 +213,7 @@ impl Extras {
         self.counters.arrived.look_into_packets(true);
     }
 
-    /// A flush is about to admit `count` segments, which have waited `waited` ms in total and at most `longest` ms.
+    /// A flush is about to admit `count` segments, which waited `waited` ms together, and none longer than `longest` ms.
     #[inline(always)]
     pub(crate) fn admitted(&self, kcp: &Kcp<'_>, (count, waited, longest): (u32, u32, i32)) {
         let counters = &self.counters;
@@ -407,7 +407,7 @@ impl Kcp<'_> {
         counters.shortest.set(NO_RTT);
     }
 
-    /// Counts from fields of the object. Called often enough that they do not wrap in between.
+    /// Takes counts from fields of the object. It is called so often that no field wraps in between.
     pub(super) fn count_fields(&self, state: &Extras) {
         let (counters, now) = (&state.counters, self.now());
         let stats = &counters.stats;

@@ -11,7 +11,7 @@ use crate::segment::{Segment, Source};
 use crate::send::REFUSED;
 use crate::seq::{Millis, Sn};
 
-/// `cmd` of the first segment of a message that expires, at the time in `resendts`, and of the others.
+/// In the queue, `cmd` of the first segment of a message that expires, at the time in its `resendts`; and of its other segments.
 const FIRST: u32 = 0x6465_6101;
 const OTHER: u32 = 0x6465_6102;
 
@@ -23,7 +23,7 @@ const LONGEST: u32 = 1 << 30;
 const STREAM: c_int = -4;
 
 impl Segment<'_> {
-    /// Until when the queued message that begins with this segment may begin to leave, if it expires.
+    /// When the queued message that begins with this segment expires, if it does.
     #[inline(always)]
     fn expiry(self) -> Option<Millis> {
         (self.cmd.get() == FIRST).then(|| Millis(self.resendts.get()))
@@ -34,13 +34,13 @@ impl Segment<'_> {
         self.resendts.set(at.0);
     }
 
-    /// It leaves the queue without getting a number.
+    /// The segment leaves the queue without getting a number.
     pub(crate) fn forget_expiry(self) {
         self.cmd.set(0);
     }
 }
 
-/// Segments of the message that begins with `first`, which has expired; 0 where the program has made another one of them.
+/// Number of segments of the expired message that begins with `first`; 0 if the program has changed them so that they are no message.
 fn segments_of(queue: List<'_>, first: Segment<'_>) -> u32 {
     let mut following = first.frg.get();
     let mut at = first;
@@ -55,8 +55,7 @@ fn segments_of(queue: List<'_>, first: Segment<'_>) -> u32 {
 }
 
 impl Kcp<'_> {
-    /// Queues a message as `send` does, which is dropped when it has not begun to leave in so many `milliseconds`. -4 in stream
-    /// mode.
+    /// Queues a message as `send` does. It is dropped if it has not begun to leave after `milliseconds`. Returns -4 in stream mode.
     pub fn send_until(mut self, source: Source, len: c_int, milliseconds: c_int) -> c_int {
         if milliseconds < 0 {
             return -1;
@@ -86,7 +85,8 @@ impl Kcp<'_> {
         answer
     }
 
-    /// Drops what has expired in the queue, and shortens what has in flight, before segments are admitted and sent.
+    /// Drops messages that have expired in the queue, and shortens those that have expired in flight, before segments are admitted and
+    /// sent.
     #[cold]
     #[inline(never)]
     pub(crate) fn expire_messages(&mut self, now: Millis) {
@@ -138,7 +138,7 @@ impl Kcp<'_> {
         self.forget_tail();
     }
 
-    /// A segment in flight is about to leave once more: where it would expire on the way, as a stub.
+    /// A segment in flight is about to be retransmitted. If it would expire on the way, it becomes a stub.
     #[inline(always)]
     pub(crate) fn leaves_again(&self, segment: Segment<'_>) {
         if self.redundancy().is_some() {

@@ -21,7 +21,7 @@ pub(super) struct Link {
     acknowledged: Cell<u32>,
     /// The link was found dead, and nothing was acknowledged since.
     told: Cell<bool>,
-    /// The callback has not been called for that yet.
+    /// The callback still has to be called for a link that was found dead.
     dead: Cell<bool>,
 }
 
@@ -47,7 +47,7 @@ impl Extras {
 }
 
 impl Link {
-    /// True if it matters when a segment is acknowledged.
+    /// True if the link counts as dead after some time without progress.
     pub(super) fn is_watched(&self) -> bool {
         self.patience.get() != 0
     }

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use crate::seq::{Millis, Sn};
 
-/// Number of retransmitted segments that can be remembered, by the last bits of their numbers.
+/// Number of retransmitted segments that can be remembered. The last bits of its number say which entry a segment has.
 const REMEMBERED: u32 = u32::BITS;
 
 /// A retransmitted segment.

@@ -34,7 +34,7 @@ impl<'k, 'a> Found<'k, 'a> {
         Some(Found(kcp, at))
     }
 
-    /// The same after a callback, when the list may be out of order.
+    /// `of` after a callback, when the list may be out of order.
     pub(crate) fn again(kcp: &'k mut Kcp<'a>, sn: Sn) -> Option<Found<'k, 'a>> {
         let at = kcp.private().sent.find_again(kcp.snd_buf(), sn)?.address();
         Some(Found(kcp, at))

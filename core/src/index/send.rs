@@ -40,7 +40,7 @@ const UNINDEXED: u32 = 4;
 /// With at most this many segments in flight every flush checks all of them, and so sees at once what a program has written.
 const FEW: u32 = 64;
 
-/// How many segments ahead the caches are filled.
+/// How many segments ahead of a walk are prefetched.
 const AHEAD: u32 = 4;
 
 /// Which segments a flush has to visit.
@@ -61,9 +61,9 @@ pub(crate) struct Admission<'k> {
     /// The number after the last of them.
     pub(crate) next: Sn,
     pub(crate) ts: Millis,
-    /// How many they are.
+    /// Number of these segments.
     pub(crate) count: u32,
-    /// How many the list has with them, and how many it may have.
+    /// Number of segments in the list with these, and the most that it may have.
     pub(crate) total: u32,
     pub(crate) window: u32,
 }

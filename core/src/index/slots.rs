@@ -331,8 +331,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Calls `then` for each lowest node above the slots from `first` to `last`, with one of its slots and the bits of those in
-    /// the range.
+    /// Calls `then` for each lowest node above the slots from `first` to `last`, with one slot of the node and the bits of its slots
+    /// in the range.
     #[inline(always)]
     pub(super) fn each_run(&self, first: Sn, last: Sn, mut then: impl FnMut(u32, u16)) {
         let mut at = first;

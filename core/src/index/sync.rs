@@ -37,8 +37,8 @@ impl Kcp<'_> {
         }
     }
 
-    /// The same where a callback may have run. Any difference counts as a change; so does a list without an index, which may have
-    /// changed unnoticed.
+    /// `sync_sent` where a callback may have run. Any difference counts as a change; so does a list without an index, which may
+    /// have changed unnoticed.
     #[inline(never)]
     pub(crate) fn sync_sent_after_callback(&self) {
         if self.private().sent.is_off() {

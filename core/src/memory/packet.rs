@@ -182,7 +182,7 @@ impl Packet {
         }
     }
 
-    /// The same if the buffer has to grow to `end` bytes.
+    /// `put_segment` if the buffer has to grow to `end` bytes.
     #[cold]
     #[inline(never)]
     fn put_large_segment(&self, buffer: &Cell<*mut c_char>, segment: Segment, end: u64) {

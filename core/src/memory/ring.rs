@@ -33,7 +33,7 @@ impl<T: Copy> Ring<T> {
         unsafe { self.at.get().add(slot as usize) }
     }
 
-    /// Appends one. Without memory for it the oldest is forgotten.
+    /// Appends `value`. Without memory for it the oldest value is dropped.
     pub(crate) fn push(&self, value: T) {
         if self.count.get() == self.room.get() && !self.grow() {
             if self.room.get() == 0 {
@@ -57,7 +57,7 @@ impl<T: Copy> Ring<T> {
         };
         let at: NonNull<T> = memory.cast();
         for number in 0..self.count.get() {
-            // SAFETY: both have so many, and what is there was written.
+            // SAFETY: both have room for `count` values, and these were written.
             unsafe { at.add(number as usize).write(self.place(number).read()) };
         }
         self.free();
@@ -88,14 +88,14 @@ impl<T: Copy> Ring<T> {
         }
     }
 
-    /// Shows each to `keep`, which may change it, and drops those that it does not want.
+    /// Shows each value to `keep`, which may change it, and drops those for which `keep` is false.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) {
         let mut kept = 0;
         for number in 0..self.count.get() {
             if let Some(mut value) = self.get(number)
                 && keep(&mut value)
             {
-                // SAFETY: it is not behind the one just read.
+                // SAFETY: this place is that of the value just read, or an earlier one.
                 unsafe { self.place(kept).write(value) };
                 kept += 1;
             }
@@ -103,7 +103,7 @@ impl<T: Copy> Ring<T> {
         self.count.set(kept);
     }
 
-    /// Lets `change` change the first one that is not `before`, where they are in order.
+    /// Lets `change` change the first value for which `before` is false. `before` is true for none of the values after that.
     pub(crate) fn change_first(&self, before: impl Fn(T) -> bool, change: impl FnOnce(&mut T)) {
         let (mut low, mut high) = (0, self.count.get());
         while low < high {
@@ -115,7 +115,7 @@ impl<T: Copy> Ring<T> {
         }
         if let Some(mut value) = self.get(low) {
             change(&mut value);
-            // SAFETY: it is there.
+            // SAFETY: the place is that of the value just read.
             unsafe { self.place(low).write(value) };
         }
     }

@@ -1,5 +1,5 @@
-//! Copies of segments in flight: of stubs, in packets of their own if need be; and for redundancy, in the free room of packets and, if it is
-//! worth it, in a packet of their own.
+//! Copies of segments in flight: of stubs, in packets of their own if need be; and for redundancy, in the free room of packets and, if
+//! it is worth it, in a packet of their own.
 //!
 //! A copy has the segment's number and payload and the present time stamp, so its acknowledgement is a round-trip sample. The
 //! segment itself does not change: its timeouts and fast retransmissions are the same as without redundancy.
@@ -129,7 +129,7 @@ impl<'a> Kcp<'a> {
         redundancy.affords(len, reason) && walk.affords(len) && self.write_copy(walk, segment)
     }
 
-    /// The same for one whose bytes are there.
+    /// Writes a copy of `segment` as it is into the packet, if it fits.
     fn write_copy(&self, walk: &mut Walk, segment: Segment<'_>) -> bool {
         let len = segment.len.get();
         let (packet, need) = (&self.private().packet, IKCP_OVERHEAD.saturating_add(len));

@@ -13,8 +13,8 @@ use crate::callback::Released;
 use crate::kcp::Kcp;
 use crate::seq::{Millis, Sn};
 
-/// At this depth of flushes inside flushes, the next one waits for the clock to move on. Flushes that never returned count as
-/// well, until one has waited.
+/// At this depth of flushes inside flushes, the next flush waits until the clock has moved on. Flushes that never returned count
+/// too, until a flush has waited: then the depth is 0 again.
 const DEEPEST: u16 = 16;
 
 /// Why a flush ends early.
@@ -57,7 +57,7 @@ impl Progress {
     const WANTED_AGAIN: u16 = 2;
 
     const NONE: Progress = Progress(0);
-    /// A flush is running, and no other has yet to end.
+    /// A flush is running, and all others have ended.
     const ALONE: Progress = Progress(Self::FLUSH | Self::RUNNING);
 
     fn depth(self) -> u16 {
@@ -81,13 +81,14 @@ pub(crate) struct Nesting {
     number: Cell<u32>,
     /// The object's clock when this flush began, or when it last called out.
     clock: Cell<Millis>,
-    /// When a flush was found too deep; valid if one `waits`.
+    /// When a flush was found too deep; valid if `waits`.
     waits_since: Cell<Millis>,
     /// Acknowledgements that were written but are still in the list.
     acks: Cell<u32>,
     /// The segment that is marked as sent but waits for room in a packet; valid if `unwritten`.
     unwritten_sn: Cell<Sn>,
     unwritten: Cell<bool>,
+    /// A flush was found too deep and waits for the clock.
     waits: Cell<bool>,
     progress: Cell<Progress>,
 }
@@ -108,7 +109,7 @@ impl Nesting {
         same
     }
 
-    /// Begins a flush if no other has yet to end.
+    /// Begins a flush if all others have ended.
     #[inline(always)]
     pub(super) fn enters_alone(&self, now: Millis) -> bool {
         let alone = self.progress.get() == Progress::NONE;

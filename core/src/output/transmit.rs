@@ -283,7 +283,7 @@ impl<'a> Kcp<'a> {
         rto.wrapping_add((step.cast_signed() / 2).cast_unsigned())
     }
 
-    /// Callbacks must run before a marked segment can be written.
+    /// Notes that `segment`, which is marked as sent, will be written after callbacks.
     #[inline(always)]
     fn leave_unwritten(&self, segment: Segment<'_>) -> Bookmark {
         let sn = Sn(segment.sn.get());

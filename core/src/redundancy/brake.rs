@@ -8,12 +8,13 @@ use core::cell::Cell;
 
 use crate::seq::Millis;
 
-/// Between two steps of growth there are at least so many milliseconds, and samples.
+/// Between two steps of growth there are at least this many milliseconds, and this many samples.
 const PERIOD: u32 = 500;
 const SAMPLES: u32 = 16;
 
-/// So many delayed samples in a row count as a queue: nothing is spent until a sample is not delayed.
+/// After this many delayed samples in a row, nothing is spent until a sample is not delayed.
 const SUSPICIOUS: u32 = 8;
+/// After this many, the delay is taken for a queue.
 const CERTAIN: u32 = 12;
 
 /// How long a minimum is valid, ms: at least this, at most twice as long.
@@ -22,8 +23,8 @@ const BELIEVED: u32 = 30_000;
 /// Longer than any round trip.
 const NO_RTT: u32 = u32::MAX;
 
-/// In units of which [`Brake::WHOLE`] is the whole budget: the first share, its growth per step, and the growth of the ceiling
-/// per step after `HELD` ms without a queue.
+/// The first share, its growth per step, and the growth of the ceiling per step after `HELD` ms without a queue. [`Brake::WHOLE`] is
+/// the whole budget.
 const START: u32 = 112;
 const STEP: u32 = 24;
 const CEILING_STEP: u32 = 8;
@@ -35,12 +36,12 @@ const QUEUE: u32 = 30;
 /// Zero is a valid state; `begin` sets the rest.
 #[derive(Default)]
 pub(super) struct Brake {
-    /// Of the program's budget.
+    /// The share of the program's budget that may be spent, and the most that it may grow to.
     share: Cell<u32>,
     ceiling: Cell<u32>,
     /// When a queue was last seen.
     queued_at: Cell<Millis>,
-    /// How many samples in a row a queue has delayed, so far.
+    /// Number of delayed samples in a row so far.
     delayed: Cell<u32>,
     /// When the share last changed, and the samples since then.
     step_at: Cell<Millis>,
@@ -72,7 +73,7 @@ impl Brake {
         }
     }
 
-    /// True where a queue was found, and as long as it is there.
+    /// True while a queue keeps the share at 0.
     pub(super) fn is_on(&self) -> bool {
         self.share.get() == 0
     }
@@ -107,7 +108,7 @@ impl Brake {
         }
     }
 
-    /// Some samples have come, with a queue or without.
+    /// Changes the share after a step: with or without a `queue` in it.
     fn judge(&self, queue: bool, now: Millis) {
         let (share, ceiling) = (self.share.get(), self.ceiling.get());
         if queue {

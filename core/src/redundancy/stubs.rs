@@ -1,8 +1,8 @@
-//! Messages that expire in flight: they go on under their number, as a few bytes, and often.
+//! Messages that expire in flight. Each is replaced by a stub, a few bytes under its number, which is sent often.
 //!
 //! The peer hands out messages in order, so one that nobody wants any more holds up all behind it until its number has
-//! arrived. A stub of a few bytes does that for less, and can be repeated more often than a message could. What is sent again so late
-//! that it would expire on the way is a stub already.
+//! arrived. A stub brings the number for less, and can be repeated more often than a message could. A message that is retransmitted
+//! so late that it would expire on the way becomes a stub before.
 
 use core::cell::Cell;
 
@@ -13,12 +13,12 @@ use crate::seq::{Earliest, Millis, Sn};
 /// Bytes of a stub, at most.
 pub(crate) const LONGEST: usize = 64;
 
-/// How long after a stub it is repeated, ms, and for how large a part of its delay so far, where that is more: a link that is down
-/// for long gets few of them.
+/// A stub is repeated after this time, ms, or after this part of its delay so far (a fiftieth), whichever is longer: a link that is
+/// down for long gets few stubs.
 const REPEAT_AFTER: u32 = 20;
 const REPEAT_SHARE: u32 = 50;
 
-/// For so long after a loss, ms, stubs ride in packets ahead of time: without losses they would be for nothing.
+/// How long after a loss, ms, stubs ride in packets before they are due. Without losses they would be for nothing.
 const LOSSY: u32 = 30_000;
 
 /// A message in flight that expires.
@@ -26,31 +26,31 @@ const LOSSY: u32 = 30_000;
 struct Expiring {
     sn: Sn,
     expiry: Millis,
-    /// When there is something to do: it expires, or is to be repeated, if need be in a packet of its own.
+    /// When the message expires, or its stub is to be repeated, if need be in a packet of its own.
     due: Millis,
-    /// It is a stub, and when it last left as such.
+    /// It is a stub; and when the stub last left.
     expired: bool,
     left: Millis,
 }
 
-/// Zero is the first value of all of it.
+/// Zeroed memory is a valid value.
 pub(crate) struct Stubs {
     on: Cell<bool>,
     len: Cell<u8>,
     bytes: Cell<[u8; LONGEST]>,
-    /// In the order of their numbers.
+    /// In the order of `sn`.
     flights: Ring<Expiring>,
     /// When the first of them is due.
     pub(crate) wake: Earliest,
     /// Until when losses are expected. A segment that is sent again after later ones have arrived was lost; a timeout may have been too
     /// short.
     lossy: Earliest,
-    /// How many segments were acknowledged when this was known.
+    /// How many segments were acknowledged when `settle` last looked.
     acknowledged: Cell<u32>,
 }
 
 impl Stubs {
-    /// What becomes of a message of one segment that expires in flight, from now on: `None` lets it be.
+    /// From now on a message of one segment that expires in flight becomes `stub`; with `None` it stays as it is.
     pub(super) fn set(&self, stub: Option<&[u8]>) {
         let mut bytes = [0; LONGEST];
         let stub_bytes = stub.unwrap_or_default();
@@ -85,7 +85,8 @@ impl Stubs {
         }
     }
 
-    /// `next` is the number that is given next. What has it or a later one is of a connection that the program has reset since.
+    /// `next` is the number that the next segment gets. Flights with that number or a later one are from before the program reset the
+    /// connection, and are forgotten.
     pub(crate) fn begin_at(&self, next: Sn) {
         if self
             .flights
@@ -97,7 +98,7 @@ impl Stubs {
         }
     }
 
-    /// Goes through all of them, and keeps those that `keep` does not see arrived.
+    /// Visits all flights, and keeps those for which `keep` is true.
     fn review(&self, mut keep: impl FnMut(&mut Expiring) -> bool) {
         self.wake.forget();
         self.flights.retain(|flight| {
@@ -109,14 +110,14 @@ impl Stubs {
         });
     }
 
-    /// So many segments were `acknowledged` so far: forgets those that are not in flight any more.
+    /// Forgets flights that are no longer in flight. There are none if the number of `acknowledged` segments is that of the last call.
     pub(crate) fn settle(&self, acknowledged: u32, in_flight: impl Fn(Sn) -> bool) {
         if self.wake.get().is_some() && self.acknowledged.replace(acknowledged) != acknowledged {
             self.review(|flight| in_flight(flight.sn));
         }
     }
 
-    /// `segment` is about to leave once more, and arrives at `arrival`. True when it becomes shorter.
+    /// `segment` is about to be retransmitted and will arrive at `arrival`. True if it became shorter.
     pub(crate) fn leaves_again(&self, segment: Segment<'_>, arrival: Millis) -> bool {
         let sn = Sn(segment.sn.get());
         let mut shortened = false;
@@ -142,7 +143,7 @@ impl Stubs {
         segment.cut_to(stub)
     }
 
-    /// Makes stubs of the messages that have expired, which `find` finds. Gives how many became shorter.
+    /// Makes stubs of the messages that have expired; `find` finds their segments. Returns how many became shorter.
     pub(crate) fn expire<'k>(&self, now: Millis, find: impl Fn(Sn) -> Option<Segment<'k>>) -> u32 {
         let mut shortened = 0;
         self.review(|flight| {
@@ -159,9 +160,10 @@ impl Stubs {
         shortened
     }
 
-    /// Has `write` see to the stubs that are due, which says false when the packet has no room. True when one needs another
-    /// packet. In a packet that leaves anyway and arrives at `arrival`, messages ride that would expire on the way, if they were sent
-    /// again: as stubs.
+    /// Calls `write` for the stubs that are due; it is false if the packet has no room. Returns true if a stub needs another packet.
+    ///
+    /// `arrival` is when a packet that leaves anyway will arrive. Messages that would expire by then, if they were retransmitted, ride
+    /// in it as stubs.
     pub(crate) fn repeat<'k>(
         &self,
         now: Millis,

@@ -25,7 +25,7 @@ impl Source {
         }
     }
 
-    /// The same bytes with their number.
+    /// These bytes, of which there are `len`.
     #[inline(always)]
     pub(crate) const fn of_len(self, len: u32) -> Source {
         Source {
@@ -74,7 +74,7 @@ impl Sink {
         }
     }
 
-    /// The same memory with its size.
+    /// This memory, which has room for `len` bytes.
     #[inline(always)]
     pub(crate) const fn of_len(self, len: u32) -> Sink {
         Sink {

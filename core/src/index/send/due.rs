@@ -108,7 +108,7 @@ impl Slots<Timing> {
         }
     }
 
-    /// The same, below a node that may have one.
+    /// `earliest` below a node of `level` that may have a deadline before `horizon`.
     fn earliest_below(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
         let mut earliest = horizon;
         for at in each(level, slot, self.node(level, slot).live.get()) {

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::slice;
 use std::vec::Vec;
 
+use super::due::may_be_fast;
 use super::{FEW, UNINDEXED};
 use crate::abi::IKCPCB;
 use crate::kcp::Kcp;
@@ -147,7 +148,7 @@ impl Model<'_> {
             let skips = self.skips_of(sn).expect("in flight");
             if segment.xmit.get() == 0 || now.since(Millis(segment.resendts.get())) >= 0 {
                 due.push(sn);
-            } else if *skips >= resent && (limit <= 0 || segment.xmit.get() <= limit as u32) {
+            } else if *skips >= resent && may_be_fast(segment.xmit.get(), limit) {
                 *skips = 0;
                 due.push(sn);
             }
