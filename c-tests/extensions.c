@@ -3,36 +3,18 @@
 
 #include "check.h"
 #include "ikcpx.h"
-
-#include <string.h>
-
-static long allocated;
-static long allowed = 1000000;
-
-static void *counted_malloc(size_t size)
-{
-    void *memory = allowed > 0 ? malloc(size) : NULL;
-    allowed -= memory != NULL ? 1 : 0;
-    allocated += memory != NULL ? 1 : 0;
-    return memory;
-}
-
-static void counted_free(void *memory)
-{
-    allocated -= memory != NULL ? 1 : 0;
-    free(memory);
-}
+#include "memory/heap.h"
 
 static void a_control_holds_memory_while_it_is_on(const struct IKCPOPS *ops)
 {
     ikcpcb *kcp = ikcp_create(1, NULL);
     struct IKCPX_CCINFO info;
-    long before = allocated;
+    long before = heap.blocks;
 
     memset(&info, 1, sizeof info);
     CHECK_INT(ops->get_info(kcp, &info, sizeof info), 0);
     CHECK_INT(ikcp_setcc(kcp, ops), 0);
-    CHECK(allocated > before && kcp->ccops == ops && kcp->cwnd > 0);
+    CHECK(heap.blocks > before && kcp->ccops == ops && kcp->cwnd > 0);
     CHECK_INT(ops->get_info(kcp, &info, sizeof info), sizeof info);
     CHECK(info.phase_name != NULL && info.phase_name[0] != '\0');
     CHECK_INT(info.bandwidth, 0);
@@ -43,7 +25,7 @@ static void a_control_holds_memory_while_it_is_on(const struct IKCPOPS *ops)
     CHECK_INT(info.phase, 77);
 
     CHECK_INT(ikcp_setcc(kcp, NULL), 0);
-    CHECK(allocated == before && kcp->ccops == NULL && kcp->congest == NULL);
+    CHECK(heap.blocks == before && kcp->ccops == NULL && kcp->congest == NULL);
     CHECK_INT(ikcp_setcc(kcp, ops), 0);
     CHECK_INT(ikcp_setcc(kcp, ops), 0);
     ikcp_release(kcp);
@@ -52,13 +34,13 @@ static void a_control_holds_memory_while_it_is_on(const struct IKCPOPS *ops)
 static void without_memory_a_control_is_refused(const struct IKCPOPS *ops)
 {
     ikcpcb *kcp = ikcp_create(1, NULL);
-    long before = allocated;
+    long before = heap.blocks;
     int refused = 0;
 
-    for (allowed = 0; ikcp_setcc(kcp, ops) != 0; allowed = ++refused) {
-        CHECK(kcp->ccops == NULL && kcp->congest == NULL && allocated == before);
+    for (heap_fail_after(0); ikcp_setcc(kcp, ops) != 0; heap_fail_after(++refused)) {
+        CHECK(kcp->ccops == NULL && kcp->congest == NULL && heap.blocks == before);
     }
-    allowed = 1000000;
+    heap_recover();
     CHECK(refused > 0 && kcp->ccops == ops);
     ikcp_release(kcp);
 }
@@ -66,32 +48,32 @@ static void without_memory_a_control_is_refused(const struct IKCPOPS *ops)
 static void loss_by_time_outlives_a_control(void)
 {
     ikcpcb *kcp = ikcp_create(1, NULL);
-    long before = allocated, with;
+    long before = heap.blocks, with;
 
     CHECK_INT(ikcpx_rack(kcp, 1), 0);
-    with = allocated;
+    with = heap.blocks;
     CHECK(with > before);
     CHECK_INT(ikcpx_rack(kcp, 1), 0);
-    CHECK_INT(allocated, with);
+    CHECK_INT(heap.blocks, with);
     CHECK_INT(ikcp_setcc(kcp, ikcpx_cubic()), 0);
     CHECK_INT(ikcp_setcc(kcp, NULL), 0);
-    CHECK_INT(allocated, with);
+    CHECK_INT(heap.blocks, with);
     CHECK_INT(ikcp_setcc(kcp, ikcpx_bbr()), 0);
     CHECK_INT(ikcpx_rack(kcp, 0), 0);
-    CHECK(allocated > before && kcp->ccops == ikcpx_bbr());
+    CHECK(heap.blocks > before && kcp->ccops == ikcpx_bbr());
     CHECK_INT(ikcp_setcc(kcp, NULL), 0);
-    CHECK(allocated == before && kcp->ccops == NULL);
+    CHECK(heap.blocks == before && kcp->ccops == NULL);
     CHECK_INT(ikcpx_rack(kcp, 1), 0);
     CHECK_INT(ikcpx_rack(kcp, 0), 0);
-    CHECK(allocated == before && kcp->ccops == NULL);
+    CHECK(heap.blocks == before && kcp->ccops == NULL);
     CHECK_INT(ikcpx_rack(kcp, 1), 0);
     ikcp_release(kcp);
 
     CHECK_INT(ikcpx_rack(NULL, 1), -1);
     kcp = ikcp_create(1, NULL);
-    allowed = 0;
+    heap_fail_after(0);
     CHECK_INT(ikcpx_rack(kcp, 1), -1);
-    allowed = 1000000;
+    heap_recover();
     CHECK(kcp->ccops == NULL);
     ikcp_release(kcp);
 }
@@ -99,19 +81,19 @@ static void loss_by_time_outlives_a_control(void)
 static void redundancy_is_a_share_of_the_payload(void)
 {
     ikcpcb *kcp = ikcp_create(1, NULL);
-    long before = allocated;
+    long before = heap.blocks;
 
     CHECK_INT(ikcpx_redundancy(kcp, 0), 0);
-    CHECK_INT(allocated, before);
+    CHECK_INT(heap.blocks, before);
     CHECK_INT(ikcpx_redundancy(kcp, -1), -1);
     CHECK_INT(ikcpx_redundancy(kcp, 101), -1);
     CHECK_INT(ikcpx_redundancy(NULL, 10), -1);
-    allowed = 0;
+    heap_fail_after(0);
     CHECK_INT(ikcpx_redundancy(kcp, 10), -1);
-    allowed = 1000000;
-    CHECK_INT(allocated, before);
+    heap_recover();
+    CHECK_INT(heap.blocks, before);
     CHECK_INT(ikcpx_redundancy(kcp, 100), 0);
-    CHECK(allocated > before);
+    CHECK(heap.blocks > before);
     CHECK_INT(ikcpx_redundancy(kcp, 0), 0);
     ikcp_release(kcp);
 }
@@ -157,12 +139,12 @@ static void counters_are_told(void)
 
     CHECK_INT(ikcpx_stats(NULL, &stats, sizeof stats), -1);
     kcp = ikcp_create(1, NULL);
-    allowed = 0;
+    heap_fail_after(0);
     CHECK_INT(ikcpx_stats(kcp, &stats, sizeof stats), -1);
     CHECK_INT(ikcpx_large_messages(kcp, 1), -1);
     CHECK_INT(ikcpx_backoff_limit(kcp, 100), -1);
     CHECK_INT(ikcpx_dead_link(kcp, 100, count_dead), -1);
-    allowed = 1000000;
+    heap_recover();
     ikcp_release(kcp);
 }
 
@@ -227,16 +209,16 @@ static void a_message_expires(void)
     ikcp_release(kcp);
 
     kcp = ikcp_create(1, NULL);
-    allowed = 0;
+    heap_fail_after(0);
     CHECK_INT(ikcpx_send_until(kcp, "m", 1, 1), -2);
     CHECK_INT(ikcpx_stub(kcp, "-", 1, 0), -1);
-    allowed = 1000000;
+    heap_recover();
     ikcp_release(kcp);
 }
 
 int main(void)
 {
-    ikcp_allocator(counted_malloc, counted_free);
+    ikcp_allocator(heap_malloc, heap_free);
 #if IKCP_PROFILE < 211
     {
         ikcpcb *kcp = ikcp_create(1, NULL);
@@ -260,6 +242,6 @@ int main(void)
     counters_are_told();
     a_connection_is_driven_by_what_is_due();
     a_message_expires();
-    CHECK_INT(allocated, 0);
+    CHECK_INT(heap.blocks, 0);
     return check_result();
 }

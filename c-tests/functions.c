@@ -1,5 +1,6 @@
 /* Every function of ikcp.h with good and bad arguments. Compiles as C and as C++. */
 #include "check.h"
+#include "memory/heap.h"
 #include "wire.h"
 
 static struct wire to_b, to_a;
@@ -384,30 +385,14 @@ static void the_library_logs_its_lines(void)
     ikcp_release(b);
 }
 
-static long blocks;
-
-static void *count_malloc(size_t size)
-{
-    ++blocks;
-    return malloc(size);
-}
-
-static void count_free(void *ptr)
-{
-    if (ptr != NULL) {
-        --blocks;
-    }
-    free(ptr);
-}
-
 static void the_allocator_gets_everything_back(void)
 {
     ikcpcb *a, *b;
     int i;
-    ikcp_allocator(count_malloc, count_free);
+    ikcp_allocator(heap_malloc, heap_free);
     a = wire_endpoint(20, &to_b, 0);
     b = wire_endpoint(20, &to_a, 0);
-    CHECK(blocks >= 2);
+    CHECK(heap.blocks >= 2);
     for (i = 0; i < 40; i++) {
         ikcp_send(a, last_line, 1 + i * 40);
         ikcp_send(b, last_line, 1500);
@@ -422,12 +407,12 @@ static void the_allocator_gets_everything_back(void)
     CHECK(b->nrcv_que > 0 || b->nrcv_buf > 0);
     ikcp_release(a);
     ikcp_release(b);
-    CHECK_INT(blocks, 0);
+    CHECK_INT(heap.blocks, 0);
     ikcp_allocator(NULL, NULL);
     a = ikcp_create(1, NULL);
     CHECK(a != NULL);
     ikcp_release(a);
-    CHECK_INT(blocks, 0);
+    CHECK_INT(heap.blocks, 0);
 }
 
 static void getconv_reads_least_significant_byte_first(void)

@@ -11,14 +11,11 @@
 #include "check.h"
 #include "ikcp.h"
 
+#include "callbacks/packet.h"
+
 #define LINK 65536
 /* So many nested flushes are always allowed. */
 #define LIMIT 16
-
-struct packet {
-    int len;
-    char *data;
-};
 
 static ikcpcb *ends[2];
 static struct packet link[2][LINK];
@@ -35,16 +32,9 @@ static int (*inside)(ikcpcb *kcp);
 static int output(const char *buf, int len, ikcpcb *kcp, void *user)
 {
     int to = user == NULL, i, same = 1, result = 0;
-    struct packet *packet = &link[to][tail[to] % LINK];
     packets++;
     if (tail[to] - head[to] < LINK) {
-        packet->data = (char *)malloc((size_t)len);
-        if (packet->data == NULL) {
-            abort();
-        }
-        memcpy(packet->data, buf, (size_t)len);
-        packet->len = len;
-        tail[to]++;
+        link[to][tail[to]++ % LINK] = packet_of(buf, len, 0);
     }
     if (depth < 100000) {
         for (i = 0; i < depth; i++) {

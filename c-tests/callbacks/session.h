@@ -13,6 +13,7 @@
 #include "ikcp.h"
 #include "lists.h"
 #include "callbacks/anchors.h"
+#include "callbacks/packet.h"
 #include "callbacks/places.h"
 #include "callbacks/random.h"
 #include "memory/heap.h"
@@ -26,12 +27,6 @@
 #define PACKET_MAX 9100
 #define LINK_MAX 600
 #define TAKEN_MAX 100000
-
-struct packet {
-    IUINT32 due;
-    int len;
-    char *data;
-};
 
 struct endpoint {
     const char *name;
@@ -254,14 +249,7 @@ static int on_output(const char *buf, int len, ikcpcb *kcp, void *user)
         abort();
     }
     if (to->on_link < LINK_MAX && (quiet || random_below(100) >= 15)) {
-        struct packet *packet = &to->link[to->on_link++];
-        packet->data = (char *)malloc((size_t)len);
-        if (packet->data == NULL) {
-            abort();
-        }
-        memcpy(packet->data, buf, (size_t)len);
-        packet->len = len;
-        packet->due = now + (quiet ? 10 : random_below(60));
+        to->link[to->on_link++] = packet_of(buf, len, now + (quiet ? 10 : random_below(60)));
     }
     memcpy(copy, buf, (size_t)len);
     visited(kcp, user, IN_OUTPUT);

@@ -20,6 +20,7 @@
 #include "wire.h"
 
 #include "callbacks/books.h"
+#include "callbacks/packet.h"
 #include "callbacks/random.h"
 #include "callbacks/strand.hpp"
 
@@ -64,12 +65,6 @@ struct fragment {
 struct tail {
     int message;
     int number;
-};
-
-struct packet {
-    IUINT32 due;
-    int len;
-    char *data;
 };
 
 struct endpoint {
@@ -886,14 +881,7 @@ static int output(const char *buf, int len, ikcpcb *kcp, void *user)
     }
     check_packet(e, buf, len);
     if (to->on_link < LINK_MAX && (loss_free || quiet || !one_in(8))) {
-        struct packet *packet = &to->link[to->on_link++];
-        packet->data = (char *)malloc((size_t)len);
-        if (packet->data == NULL) {
-            abort();
-        }
-        memcpy(packet->data, buf, (size_t)len);
-        packet->len = len;
-        packet->due = now + (quiet ? TICK : random_below(60));
+        to->link[to->on_link++] = packet_of(buf, len, now + (quiet ? TICK : random_below(60)));
     } else {
         may_wait = true;
     }

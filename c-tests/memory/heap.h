@@ -3,6 +3,7 @@
 #ifndef HEAP_H
 #define HEAP_H
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,13 @@ static inline void heap_fail_next(long calls)
 {
     heap.fail_at = heap.calls + 1;
     heap.fail_for = calls;
+}
+
+/* All calls after the next `calls` fail. */
+static inline void heap_fail_after(long calls)
+{
+    heap_fail_next(LONG_MAX);
+    heap.fail_at += calls;
 }
 
 static inline void heap_recover(void)

@@ -5,12 +5,12 @@
 use std::env::consts;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::library::{self, DEFAULT, Flavour, LAYOUT_211, PROFILE_17, PROFILE_171};
 use crate::memo::Memo;
 use crate::suite::{Extent, Outcome, Suite};
-use crate::tools::{COMPILERS, Compiler, run};
+use crate::tools::{COMPILERS, Compiler, answers, run};
 
 /// A program in c-tests and its arguments when it runs plain, instrumented, and emulated.
 struct Program {
@@ -271,13 +271,7 @@ fn valgrind(tool: &str) -> Command {
 }
 
 fn lacks(tool: &str) -> Option<String> {
-    let there = Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    (!there).then(|| format!("no {tool}"))
+    (!answers(&mut Command::new(tool))).then(|| format!("no {tool}"))
 }
 
 impl Sanitizer {
@@ -295,13 +289,7 @@ impl Sanitizer {
             if (consts::OS, consts::ARCH) != ("linux", "x86_64") {
                 return Some(format!("no sanitizers on {} {}", consts::OS, consts::ARCH));
             }
-            let there = nightly()
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success());
-            (!there).then(|| "no nightly Rust".to_string())
+            (!answers(&mut nightly())).then(|| "no nightly Rust".to_string())
         })
     }
 

@@ -61,13 +61,7 @@ pub enum Linkage {
 impl Compiler {
     /// What a machine without this compiler lacks.
     pub fn missing(self) -> Option<String> {
-        let there = Command::new(self.command)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        (!there).then(|| format!("no {}", self.command))
+        (!answers(&mut Command::new(self.command))).then(|| format!("no {}", self.command))
     }
 
     /// The compiler with the header's folder and strict warnings.
@@ -176,6 +170,16 @@ impl Program {
         };
         run(&mut command)
     }
+}
+
+/// True if this command exists and tells its version.
+pub fn answers(command: &mut Command) -> bool {
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// What a machine without one of these commands lacks.
