@@ -460,13 +460,9 @@ mod tests {
             })
             .collect();
         let link = Config {
-            delay: 10_000,
-            jitter: 0,
-            loss: crate::link::Loss::Random(0.0),
-            reorder: 0.0,
-            reorder_by: 0,
             bandwidth: Some(20_000_000),
             queue: 40_000,
+            ..Config::plain(10_000)
         };
         let protocols: Vec<_> = flows
             .iter()

@@ -524,13 +524,9 @@ mod tests {
     use crate::testing;
 
     const LINK: Config = Config {
-        delay: 30_000,
         jitter: 32_500,
         loss: Loss::Random(0.05),
-        reorder: 0.0,
-        reorder_by: 0,
-        bandwidth: None,
-        queue: 0,
+        ..Config::plain(30_000)
     };
     const TRAFFIC: Traffic = Traffic {
         size: 500,

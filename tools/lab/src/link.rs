@@ -66,16 +66,23 @@ pub struct Config {
 }
 
 impl Config {
-    /// The same direction with its delay only, for handshakes. KCP has no handshake, so those of others must not fail, and must
-    /// not affect the measured part.
-    pub fn undisturbed(self) -> Config {
+    /// A direction that does nothing to packets but delay them.
+    pub const fn plain(delay: Micros) -> Config {
         Config {
+            delay,
             jitter: 0,
             loss: Loss::Random(0.0),
             reorder: 0.0,
+            reorder_by: 0,
             bandwidth: None,
-            ..self
+            queue: 0,
         }
+    }
+
+    /// The same direction with its delay only, for handshakes. KCP has no handshake, so those of others must not fail, and must
+    /// not affect the measured part.
+    pub fn undisturbed(self) -> Config {
+        Config::plain(self.delay)
     }
 }
 
@@ -308,15 +315,7 @@ impl<P: Ord> Pipe<P> {
 mod tests {
     use super::*;
 
-    const PLAIN: Config = Config {
-        delay: 30_000,
-        jitter: 0,
-        loss: Loss::Random(0.0),
-        reorder: 0.0,
-        reorder_by: 0,
-        bandwidth: None,
-        queue: 0,
-    };
+    const PLAIN: Config = Config::plain(30_000);
 
     fn fates(config: Config, seed: u64, packets: u64, gap: Micros) -> Vec<Fate> {
         let mut link = Link::new(config, seed, 0);

@@ -28,15 +28,7 @@ pub enum Preset {
 impl Preset {
     /// One direction; both are the same.
     fn direction(self) -> Config {
-        let none = Config {
-            delay: 500,
-            jitter: 0,
-            loss: Loss::Random(0.0),
-            reorder: 0.0,
-            reorder_by: 0,
-            bandwidth: None,
-            queue: 0,
-        };
+        let none = Config::plain(500);
         match self {
             Preset::Lan => none,
             Preset::Wifi => Config {

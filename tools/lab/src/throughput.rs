@@ -241,13 +241,11 @@ impl Throughput {
         } = case;
         let limited = self.bandwidth > 0.0;
         let link = Config {
-            delay: (rtt * 500.0) as Micros,
             jitter: (self.jitter * 500.0) as Micros,
             loss: Loss::of(loss / 100.0, (self.burst * 1e3) as Micros),
-            reorder: 0.0,
-            reorder_by: 0,
             bandwidth: limited.then_some((self.bandwidth * 1e6) as u64),
             queue: (self.queue * 1e3) as Micros,
+            ..Config::plain((rtt * 500.0) as Micros)
         };
         let [warm_up, measured] = [self.warm_up, self.seconds].map(|seconds| seconds * 1_000_000);
         let mut best: Option<Bulk> = None;

@@ -377,13 +377,9 @@ mod tests {
 
     fn trace(mode: &str, seed: u64) -> Trace {
         let link = Config {
-            delay: 30_000,
             jitter: 10_000,
             loss: Loss::Random(0.1),
-            reorder: 0.0,
-            reorder_by: 0,
-            bandwidth: None,
-            queue: 0,
+            ..Config::plain(30_000)
         };
         let mode = mode.parse().unwrap();
         let pair = KcpPair::new(testing::library(), &mode, 128, link, seed, 0, [0, 3_000]).unwrap();
