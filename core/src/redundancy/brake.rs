@@ -1,8 +1,9 @@
 //! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
 //! Jitter spreads round-trip times and hardly moves the minimum of many; a queue moves it. The share of the budget that is spent
-//! begins at less than half and grows slowly. When several samples in a row are all well above the minimum of the last half minute,
-//! nothing is spent until the round-trip time has come down; after that, less than the share that filled the queue is spent.
+//! begins at a quarter, and grows slowly while something is spent. When several samples in a row are all well above the minimum of the
+//! last half minute, nothing is spent until the round-trip time has come down; after that, less than the share that filled the queue is
+//! spent.
 
 use core::cell::Cell;
 
@@ -25,7 +26,7 @@ const NO_RTT: u32 = u32::MAX;
 
 /// The first share, its growth per step, and the growth of the ceiling per step after `HELD` ms without a queue. [`Brake::WHOLE`] is
 /// the whole budget.
-const START: u32 = 112;
+const START: u32 = 64;
 const STEP: u32 = 24;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
@@ -78,7 +79,8 @@ impl Brake {
         self.share.get() == 0
     }
 
-    pub(super) fn sample(&self, rtt: u32, now: Millis) {
+    /// A round trip took `rtt` ms. What is spent may grow only while `spends` says that something is.
+    pub(super) fn sample(&self, rtt: u32, now: Millis, spends: bool) {
         let believed = now.since(self.since.get()).unsigned_abs();
         if self.lowest.get() == NO_RTT || believed > BELIEVED {
             self.before.set(self.lowest.replace(rtt));
@@ -97,7 +99,8 @@ impl Brake {
             self.step_at.set(now);
         }
         self.samples.set(self.samples.get().saturating_add(1));
-        let quiet = self.samples.get() > SAMPLES && self.delayed.get() < SUSPICIOUS;
+        // The queue of a link says something about the share only while that is spent.
+        let quiet = spends && self.samples.get() > SAMPLES && self.delayed.get() < SUSPICIOUS;
         if self.delayed.get() >= CERTAIN {
             self.judge(true, now);
             self.delayed.set(0);
@@ -143,7 +146,7 @@ mod tests {
         (0..seconds * 50)
             .map(|n| {
                 let now = start.wrapping_add(n * 20);
-                brake.sample(rtt(now), Millis(now));
+                brake.sample(rtt(now), Millis(now), true);
                 brake.share()
             })
             .collect()
@@ -185,14 +188,25 @@ mod tests {
     }
 
     #[test]
+    fn the_share_grew_while_nothing_was_lost_so_the_first_loss_spent_all_at_once() {
+        let brake = begun();
+        for n in 0..3_000 {
+            brake.sample(60, Millis(n * 20), false);
+        }
+        assert_eq!(brake.share(), START);
+        let shares = play(&brake, 60_000, 20, |_| 60);
+        assert!(shares[0] < 2 * START && brake.share() == Brake::WHOLE);
+    }
+
+    #[test]
     fn some_late_packets_only_pause_it() {
         let brake = begun();
         play(&brake, 0, 20, |_| 60);
         for _ in 1..CERTAIN {
-            brake.sample(110, Millis(20_000));
+            brake.sample(110, Millis(20_000), true);
         }
         assert!(brake.share() == 0 && !brake.is_on());
-        brake.sample(60, Millis(20_000));
+        brake.sample(60, Millis(20_000), true);
         assert_eq!(brake.share(), Brake::WHOLE);
     }
 
@@ -210,7 +224,7 @@ mod tests {
         let brake = begun();
         for n in 0..100_000u32 {
             let noise = n.wrapping_mul(2_654_435_761);
-            brake.sample(noise, Millis(noise.rotate_left(9)));
+            brake.sample(noise, Millis(noise.rotate_left(9)), n % 3 > 0);
             assert!(brake.share() <= Brake::WHOLE);
         }
     }

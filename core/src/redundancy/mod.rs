@@ -44,17 +44,16 @@ const CREDIT_MOST: u32 = 5;
 const RESERVE: u32 = 5;
 
 /// A segment in flight.
-#[derive(Clone, Copy)]
 struct Flight {
-    sn: Sn,
+    sn: Cell<Sn>,
     /// When it was first sent, and last sent; `last` includes copies.
-    first: Millis,
-    last: Millis,
+    first: Cell<Millis>,
+    last: Cell<Millis>,
     /// Transmissions without copies; 0 marks a free entry.
-    xmit: u32,
-    copied: bool,
+    xmit: Cell<u32>,
+    copied: Cell<bool>,
     /// It was retransmitted, and will be copied.
-    repeats: bool,
+    repeats: Cell<bool>,
 }
 
 /// What a connection records for its redundancy. Zeroed memory is a valid value.
@@ -71,26 +70,17 @@ pub(crate) struct Redundancy {
     brake: Brake,
     pub(crate) stubs: Stubs,
     /// By `sn`, modulo the size.
-    flights: [Cell<Flight>; TRACKED as usize],
+    flights: [Flight; TRACKED as usize],
 }
 
 impl Flight {
-    const NONE: Flight = Flight {
-        sn: Sn(0),
-        first: Millis(0),
-        last: Millis(0),
-        xmit: 0,
-        copied: false,
-        repeats: false,
-    };
-
-    fn age(self, now: Millis) -> u32 {
-        now.elapsed_since(self.last)
+    fn age(&self, now: Millis) -> u32 {
+        now.elapsed_since(self.last.get())
     }
 
     /// The age at which a copy is worth a packet of its own.
-    fn due_at(self, lateness: Lateness) -> u32 {
-        if self.repeats {
+    fn due_at(&self, lateness: Lateness) -> u32 {
+        if self.repeats.get() {
             REPEAT_AFTER
         } else {
             lateness.alone
@@ -159,6 +149,16 @@ impl Kcp<'_> {
     }
 }
 
+/// How many variations of the round-trip time beyond its mean make a segment late enough to ride, and how many quarters of one make
+/// it worth a packet. A larger budget copies at a lower certainty of loss, while at least half of the extra packets are saved up.
+fn margins(percent: u32, lone: u32) -> (u32, u32) {
+    let (ride, quarters) = if percent < 50 { (2, 12) } else { (0, 9) };
+    if lone < LONE_MOST / 2 {
+        return (ride, quarters);
+    }
+    (ride, quarters - (percent.saturating_sub(50) / 10).min(5))
+}
+
 impl Redundancy {
     /// Sets the budget, in percent of the payload; 0 is off.
     pub(crate) fn set(&self, percent: u32) {
@@ -183,44 +183,33 @@ impl Redundancy {
         self.is_on() || self.stubs.is_on()
     }
 
-    fn flight(&self, sn: Sn) -> &Cell<Flight> {
+    fn flight(&self, sn: Sn) -> &Flight {
         &self.flights[sn.0 as usize % self.flights.len()]
     }
 
     /// The flight with this number, if it is known.
-    fn find(&self, sn: Sn) -> Option<(&Cell<Flight>, Flight)> {
-        let cell = self.flight(sn);
-        let flight = cell.get();
-        (flight.sn == sn && flight.xmit > 0).then_some((cell, flight))
+    fn find(&self, sn: Sn) -> Option<&Flight> {
+        Some(self.flight(sn)).filter(|flight| flight.sn.get() == sn && flight.xmit.get() > 0)
     }
 
     /// A flush visits a segment in flight of `len` bytes; `ts` is when it was last sent, without copies. True if this flush sent
     /// it.
     pub(crate) fn meet(&self, sn: Sn, xmit: u32, ts: Millis, len: u32, mss: u32) -> bool {
-        match self.find(sn) {
-            None if xmit == 0 => false,
-            None => {
-                self.flight(sn).set(Flight {
-                    sn,
-                    first: ts,
-                    last: ts,
-                    xmit,
-                    ..Flight::NONE
-                });
-                self.earn(len, mss);
-                true
-            }
-            Some((cell, flight)) if xmit > flight.xmit => {
-                cell.set(Flight {
-                    last: ts,
-                    xmit,
-                    repeats: true,
-                    ..flight
-                });
-                true
-            }
-            Some(_) => false,
+        let flight = self.flight(sn);
+        let known = self.find(sn).is_some();
+        if xmit == 0 || (known && xmit <= flight.xmit.get()) {
+            return false;
         }
+        if !known {
+            flight.sn.set(sn);
+            flight.first.set(ts);
+            flight.copied.set(false);
+            self.earn(len, mss);
+        }
+        flight.last.set(ts);
+        flight.xmit.set(xmit);
+        flight.repeats.set(known);
+        true
     }
 
     /// `len` bytes of payload left for the first time.
@@ -241,13 +230,10 @@ impl Redundancy {
         self.lone.set((self.lone.get() + LONE_SHARE).min(LONE_MOST));
     }
 
-    /// When a segment counts as late, by the smoothed round-trip time and its variation. A larger budget copies at a lower
-    /// certainty of loss.
+    /// When a segment counts as late, by the smoothed round-trip time and its variation.
     pub(crate) fn lateness(&self, srtt: i32, rttval: i32) -> Lateness {
         let (srtt, rttval) = (srtt.max(1).unsigned_abs(), rttval.max(0).unsigned_abs());
-        let percent = self.percent.get();
-        let (ride, quarters) = if percent < 50 { (2, 12) } else { (0, 9) };
-        let quarters = quarters - (percent.saturating_sub(50) / 10).min(5);
+        let (ride, quarters) = margins(self.percent.get(), self.lone.get());
         Lateness {
             ride: srtt.saturating_add(rttval.saturating_mul(ride)),
             alone: srtt.saturating_add(rttval.saturating_mul(quarters) / 4),
@@ -261,13 +247,13 @@ impl Redundancy {
 
     /// True if a copy of `sn` helps, for this reason.
     pub(crate) fn wants(&self, sn: Sn, reason: Reason, now: Millis, lateness: Lateness) -> bool {
-        let Some((_, flight)) = self.find(sn) else {
+        let Some(flight) = self.find(sn) else {
             return false;
         };
         let late_at = match reason {
             Reason::Needed => flight.due_at(lateness),
             Reason::Late => lateness.ride,
-            Reason::Fresh if flight.xmit == 1 && !flight.copied => 1,
+            Reason::Fresh if flight.xmit.get() == 1 && !flight.copied.get() => 1,
             Reason::Fresh => return false,
         };
         flight.age(now) >= late_at
@@ -288,18 +274,16 @@ impl Redundancy {
     }
 
     /// A copy of `sn` with `len` bytes was put into the packet.
+    #[inline(never)]
     pub(crate) fn copied(&self, sn: Sn, now: Millis, len: u32, alone: bool) {
         self.credit.set(self.credit.get().saturating_sub(len));
         if alone {
             self.lone.set(self.lone.get().saturating_sub(100));
         }
-        if let Some((cell, flight)) = self.find(sn) {
-            cell.set(Flight {
-                last: now,
-                copied: true,
-                repeats: false,
-                ..flight
-            });
+        if let Some(flight) = self.find(sn) {
+            flight.last.set(now);
+            flight.copied.set(true);
+            flight.repeats.set(false);
         }
     }
 
@@ -315,7 +299,7 @@ impl Redundancy {
 
     /// `sn` stays in flight: a flush must look again when a copy is worth a packet.
     pub(crate) fn wait_for(&self, sn: Sn, now: Millis, lateness: Lateness) {
-        let Some((_, flight)) = self.find(sn) else {
+        let Some(flight) = self.find(sn) else {
             return;
         };
         // At least 1 ms: what the budget does not cover now, it may cover a little later.
@@ -329,15 +313,29 @@ impl Redundancy {
             return;
         }
         if rtt >= 0 {
-            self.brake.sample(rtt.unsigned_abs(), now);
+            self.brake
+                .sample(rtt.unsigned_abs(), now, self.loss.is_evident());
         }
-        if let Some((cell, flight)) = self.find(ack.sn) {
-            if ack.ts == flight.first {
+        if let Some(flight) = self.find(ack.sn) {
+            if ack.ts == flight.first.get() {
                 self.loss.arrived();
-            } else if flight.xmit > 1 || flight.copied {
+            } else if flight.xmit.get() > 1 || flight.copied.get() {
                 self.loss.lost();
             }
-            cell.set(Flight::NONE);
+            flight.xmit.set(0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_budget_spent_its_extra_packets_on_guesses_and_had_none_for_what_was_lost() {
+        let alone = |percent, lone| margins(percent, lone).1;
+        assert_eq!((alone(50, 0), alone(100, 0)), (9, 9));
+        assert_eq!((alone(50, LONE_MOST), alone(100, LONE_MOST)), (9, 4));
+        assert_eq!((alone(20, 0), alone(20, LONE_MOST)), (12, 12));
     }
 }
