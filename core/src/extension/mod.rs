@@ -161,6 +161,7 @@ impl Kcp<'_> {
 
     /// Selects the general code, or the short ways, which know nothing of extensions. If an extension needs the general code and
     /// the program has installed no hooks, a table without hooks is installed.
+    #[inline(never)]
     pub(crate) fn choose_ways(&self) {
         let tells_by_time = self.private().extension.with(|state| state.by_program);
         let copies = self.redundancy().is_some_and(Redundancy::is_needed);

@@ -61,7 +61,8 @@ impl Kcp<'_> {
         let Some(redundancy) = self.redundancy() else {
             return NEVER;
         };
-        let in_flight = |sn| self.private().sent.find(self.snd_buf(), sn).is_some();
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        let in_flight = |sn| index.find_again(list, sn).is_some();
         redundancy.stubs.settle(self.acknowledged(), in_flight);
         redundancy.wait(now).unwrap_or(NEVER)
     }

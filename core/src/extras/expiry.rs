@@ -101,7 +101,9 @@ impl Kcp<'_> {
         };
         redundancy.stubs.begin_at(self.next_sn());
         if redundancy.stubs.wake.has_come(now) {
-            let find = |sn| self.private().sent.find_again(self.snd_buf(), sn);
+            // These, so that nothing keeps the address of the handle, which callers have in a register.
+            let (index, list) = (&self.private().sent, self.snd_buf());
+            let find = |sn| index.find_again(list, sn);
             extras.messages_shortened(redundancy.stubs.expire(now, find));
         }
     }

@@ -8,7 +8,7 @@ use super::transmit::Walk;
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
 use crate::kcp::{Back, Kcp};
-use crate::redundancy::{Reason, Redundancy, TRACKED};
+use crate::redundancy::{Lateness, Reason, Redundancy, TRACKED};
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 use crate::wire::Header;
@@ -80,33 +80,47 @@ impl<'a> Kcp<'a> {
         let lateness = redundancy.lateness(self.rx_srtt.get(), self.rx_rttval.get());
         let mut rides = sent && self.private().packet.len() > 0;
         for reason in [Reason::Needed, Reason::Late, Reason::Fresh] {
-            let newest_first = reason == Reason::Fresh;
-            let list = self.snd_buf();
-            let mut at = if newest_first {
-                list.last()
-            } else {
-                list.first()
-            };
-            for _ in 0..TRACKED {
-                let Some(segment) = at else { break };
-                let sn = Sn(segment.sn.get());
-                if redundancy.wants(sn, reason, now, lateness)
-                    && (rides || (reason == Reason::Needed && redundancy.affords_packet()))
-                    && self.put_copy(redundancy, walk, segment, reason)
-                {
-                    redundancy.copied(sn, now, segment.len.get(), !rides);
-                    rides = true;
-                }
-                at = if newest_first {
-                    list.prev(segment)
-                } else {
-                    list.next(segment)
-                };
-            }
+            rides = self.copy_for(reason, redundancy, walk, rides, lateness);
         }
         for segment in self.few_in_flight() {
             redundancy.wait_for(Sn(segment.sn.get()), now, lateness);
         }
+    }
+
+    /// Copies what is to be copied for this reason. True if the packet then leaves.
+    #[inline(never)]
+    fn copy_for(
+        &self,
+        reason: Reason,
+        redundancy: &Redundancy,
+        walk: &mut Walk,
+        mut rides: bool,
+        lateness: Lateness,
+    ) -> bool {
+        let (now, list) = (walk.round.current, self.snd_buf());
+        let newest_first = reason == Reason::Fresh;
+        let mut at = if newest_first {
+            list.last()
+        } else {
+            list.first()
+        };
+        for _ in 0..TRACKED {
+            let Some(segment) = at else { break };
+            let sn = Sn(segment.sn.get());
+            if redundancy.wants(sn, reason, now, lateness)
+                && (rides || (reason == Reason::Needed && redundancy.affords_packet()))
+                && self.put_copy(redundancy, walk, segment, reason)
+            {
+                redundancy.copied(sn, now, segment.len.get(), !rides);
+                rides = true;
+            }
+            at = if newest_first {
+                list.prev(segment)
+            } else {
+                list.next(segment)
+            };
+        }
+        rides
     }
 
     /// The segments in flight, of which there are few.

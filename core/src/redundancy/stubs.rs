@@ -37,7 +37,7 @@ struct Expiring {
 pub(crate) struct Stubs {
     on: Cell<bool>,
     len: Cell<u8>,
-    bytes: Cell<[u8; LONGEST]>,
+    bytes: [Cell<u8>; LONGEST],
     /// In the order of `sn`.
     flights: Ring<Expiring>,
     /// When the first of them is due.
@@ -52,13 +52,11 @@ pub(crate) struct Stubs {
 impl Stubs {
     /// From now on a message of one segment that expires in flight becomes `stub`; with `None` it stays as it is.
     pub(super) fn set(&self, stub: Option<&[u8]>) {
-        let mut bytes = [0; LONGEST];
-        let stub_bytes = stub.unwrap_or_default();
-        for (to, from) in bytes.iter_mut().zip(stub_bytes) {
-            *to = *from;
+        let bytes = stub.unwrap_or_default();
+        for (to, from) in self.bytes.iter().zip(bytes) {
+            to.set(*from);
         }
-        self.bytes.set(bytes);
-        self.len.set(stub_bytes.len().min(LONGEST) as u8);
+        self.len.set(bytes.len().min(LONGEST) as u8);
         self.on.set(stub.is_some());
         if stub.is_none() {
             self.flights.clear();
@@ -99,7 +97,8 @@ impl Stubs {
     }
 
     /// Visits all flights, and keeps those for which `keep` is true.
-    fn review(&self, mut keep: impl FnMut(&mut Expiring) -> bool) {
+    #[inline(never)]
+    fn review(&self, keep: &mut dyn FnMut(&mut Expiring) -> bool) {
         self.wake.forget();
         self.flights.retain(|flight| {
             let keeps = keep(flight);
@@ -113,7 +112,7 @@ impl Stubs {
     /// Forgets flights that are no longer in flight. There are none if the number of `acknowledged` segments is that of the last call.
     pub(crate) fn settle(&self, acknowledged: u32, in_flight: impl Fn(Sn) -> bool) {
         if self.wake.get().is_some() && self.acknowledged.replace(acknowledged) != acknowledged {
-            self.review(|flight| in_flight(flight.sn));
+            self.review(&mut |flight| in_flight(flight.sn));
         }
     }
 
@@ -137,16 +136,15 @@ impl Stubs {
         shortened
     }
 
+    #[inline(never)]
     fn cut(&self, segment: Segment<'_>) -> bool {
-        let bytes = self.bytes.get();
-        let stub = bytes.get(..self.len.get().into()).unwrap_or_default();
-        segment.cut_to(stub)
+        segment.cut_to(&self.bytes[..LONGEST.min(self.len.get().into())])
     }
 
     /// Makes stubs of the messages that have expired; `find` finds their segments. Returns how many became shorter.
     pub(crate) fn expire<'k>(&self, now: Millis, find: impl Fn(Sn) -> Option<Segment<'k>>) -> u32 {
         let mut shortened = 0;
-        self.review(|flight| {
+        self.review(&mut |flight| {
             if flight.expired || now.before(flight.due) {
                 return true;
             }
@@ -172,7 +170,7 @@ impl Stubs {
         mut write: impl FnMut(Segment<'k>, bool) -> bool,
     ) -> bool {
         let mut needs_packet = false;
-        self.review(|flight| {
+        self.review(&mut |flight| {
             let is_due = flight.expired && !now.before(flight.due);
             let rides = arrival.is_some_and(|arrival| flight.expiry.before(arrival))
                 && self.lossy.get().is_some_and(|end| now.before(end))

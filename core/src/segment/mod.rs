@@ -2,6 +2,7 @@
 
 mod bytes;
 
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
@@ -110,11 +111,11 @@ impl<'k> Segment<'k> {
     }
 
     /// Makes `bytes` the payload, if there are fewer of them than it has.
-    pub(crate) fn cut_to(self, bytes: &[u8]) -> bool {
+    pub(crate) fn cut_to(self, bytes: &[Cell<u8>]) -> bool {
         let shorter = bytes.len() < self.len.get() as usize;
         if shorter {
             // SAFETY: the segment has room for the payload that it has, which is more.
-            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.payload(), bytes.len()) };
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr().cast(), self.payload(), bytes.len()) };
             self.len.set(bytes.len() as u32);
         }
         shorter
