@@ -221,13 +221,13 @@ pub unsafe extern "C" fn ikcpx_send_until(
     }
 }
 
-/// Shortens messages of ikcpx_send_until() that are in flight when their time is over, or when what is sent again would arrive too
-/// late: instead of such a message the peer gets the stub, a message of these bytes, which the receiving program has to know and to pass
-/// over. It comes in the message's place, so that what was sent behind it need not wait for what nobody wants any more. From the
-/// end of the time on it is sent every 20 ms until it has arrived, less often after a second. Where packets get lost, it also rides in
-/// packets that leave from half a round trip before. All this holds for messages of one segment that leave from now on; one that is
-/// not longer than the stub goes on as it is, and as often. Where the peer has the message already, and only the acknowledgement
-/// is missing, the peer keeps the message. Of the segment in `snd_buf` only `len` and `data` change.
+/// Shortens messages of ikcpx_send_until() that are in flight when their time is over, or that would arrive too late when sent
+/// again: instead of such a message the peer gets the stub, a message of these bytes, which the receiving program has to know and to
+/// pass over. The stub takes the message's place, so that later messages need not wait for one that nobody wants any more. From the
+/// end of the time on the stub is sent every 20 ms until it has arrived, less often after a second. Where packets get lost, it also
+/// rides in packets that leave from half a round trip before. All this holds for messages of one segment that leave from now on; one
+/// that is not longer than the stub is sent unchanged, and as often. Where the peer has the message already, and only the
+/// acknowledgement is missing, the peer keeps the message. Of the segment in `snd_buf` only `len` and `data` change.
 ///
 /// kcp: the connection.
 /// data, len: the stub, 1 to 64 bytes, which are copied. 0 with `empty` 0: none, as before the first call.
