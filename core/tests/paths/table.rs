@@ -170,14 +170,6 @@ fn slow_paths_are_filled_as_recorded() {
 }
 
 #[test]
-fn the_path_of_the_documents_is_filled_as_recorded() {
-    check(|row| {
-        let usual = row.path.rate == 50 && row.path.rtt == 50 && row.path.queue == 100;
-        usual && row.plan.control == Control::Bbr && row.plan.drive == 1 && row.path.loss == 100
-    });
-}
-
-#[test]
 #[ignore = "minutes without optimisation: .ci/run runs it"]
 fn all_paths_are_filled_as_recorded() {
     check(|_| true);
