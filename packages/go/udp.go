@@ -3,6 +3,7 @@ package ikcp
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand"
 	"net"
@@ -29,7 +30,8 @@ type Options struct {
 	Limit    int           // Listen: connections at most; 10000
 }
 
-func (o *Options) filled() Options {
+// The options with what stands for 0, or an error for those that no connection can be made with.
+func (o *Options) filled() (Options, error) {
 	var options Options
 	if o != nil {
 		options = *o
@@ -45,7 +47,19 @@ func (o *Options) filled() Options {
 	if options.Timeout == 0 {
 		options.Timeout = 30 * time.Second
 	}
-	return options
+	for _, field := range []struct {
+		name               string
+		value, least, most int64
+	}{
+		{"Window", int64(options.Window), 1, 1<<30 - 1},
+		{"Mtu", int64(options.Mtu), 50, 65507}, // the largest packet of UDP
+		{"Timeout in milliseconds", options.Timeout.Milliseconds(), 1, 1<<31 - 1},
+	} {
+		if field.value < field.least || field.value > field.most {
+			return options, fmt.Errorf("ikcp: Options: %s: expected %d to %d, got %d", field.name, field.least, field.most, field.value)
+		}
+	}
+	return options, nil
 }
 
 // Conn is a net.Conn: each Write is a message, and a Read gives one message, or a part of one that is longer than its buffer. The
@@ -187,12 +201,20 @@ func (c *Conn) Read(buffer []byte) (int, error) {
 			return 0, over
 		}
 		if err != ErrEmpty {
-			continue // closed just now
+			return 0, c.closed(err)
 		}
 		if err := c.wait(changed, deadline); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// Why the protocol is closed: the connection is over, or the program has closed Kcp itself.
+func (c *Conn) closed(err error) error {
+	if _, over, _, _ := c.state(); over != nil {
+		return over
+	}
+	return err
 }
 
 // ReadMessage gives the next message in a slice of its own.
@@ -208,7 +230,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 			return nil, over
 		}
 		if err != ErrEmpty {
-			continue
+			return nil, c.closed(err)
 		}
 		if err := c.wait(changed, deadline); err != nil {
 			return nil, err
@@ -309,7 +331,10 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // Dial makes a connection to a server, which learns of it with the first message.
 func Dial(address string, options *Options) (*Conn, error) {
-	filled := options.filled()
+	filled, err := options.filled()
+	if err != nil {
+		return nil, err
+	}
 	socket, err := net.Dial("udp", address)
 	if err != nil {
 		return nil, err
@@ -358,12 +383,16 @@ type Listener struct {
 
 // Listen makes connections for those who send to the address.
 func Listen(address string, options *Options) (*Listener, error) {
+	filled, err := options.filled()
+	if err != nil {
+		return nil, err
+	}
 	socket, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return nil, err
 	}
 	l := &Listener{
-		socket: socket, options: options.filled(), accept: make(chan *Conn, 128), done: make(chan struct{}), conns: map[peer]*Conn{},
+		socket: socket, options: filled, accept: make(chan *Conn, 128), done: make(chan struct{}), conns: map[peer]*Conn{},
 	}
 	go l.read()
 	go l.sweep()

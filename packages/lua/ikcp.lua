@@ -32,6 +32,9 @@ local function wrong(host, port, options)
     if not NUMBERS[name] and name ~= "stream" then return "options", "names of options", name end
     if NUMBERS[name] and type(value) ~= "number" then return name, "a number", value end
   end
+  local window, mtu = options.window or 256, options.mtu or 1400
+  if not (window >= 1 and window < 2 ^ 30) then return "window", "segments, 1 or more", window end
+  if not (mtu >= 50 and mtu <= 65507) then return "mtu", "a number from 50 to 65507", mtu end
   local timeout = options.timeout or 30
   if not (timeout > 0 and timeout < 2e6) then return "timeout", "seconds, more than 0 and less than 2,000,000", timeout end
 end

@@ -246,6 +246,8 @@ local function arguments()
   raises("port: expected a number from 0 to 65535, got nil", ikcp.listen, "127.0.0.1")
   raises("names of options, got windw", ikcp.connect, "127.0.0.1", port, { windw = 1 })
   raises("mtu: expected a number, got x", ikcp.connect, "127.0.0.1", port, { mtu = "x" })
+  raises("mtu: expected a number from 50 to 65507, got 49", ikcp.listen, "127.0.0.1", 0, { mtu = 49 })
+  raises("window: expected segments, 1 or more, got 0", ikcp.listen, "127.0.0.1", 0, { window = 0 })
   for _, timeout in ipairs { 0, -1, 0 / 0, math.huge } do
     raises("timeout: expected seconds", ikcp.connect, "127.0.0.1", port, { timeout = timeout })
   end

@@ -110,6 +110,14 @@ function errors() {
   assert.throws(() => d.send('late'), code('ERR_KCP_CLOSED'));
 }
 
+// Options that no connection can be made with: a server threw with the first packet, which ended the program.
+function options() {
+  for (const wrong of [{ mtu: 49 }, { mtu: 65508 }, { mtu: 'x' }, { window: 0 }, { timeout: 0 }, { timeout: NaN }, { limit: -1 }]) {
+    assert.throws(() => createServer(wrong), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => connect({ port: 9, ...wrong }), { code: 'ERR_OUT_OF_RANGE' });
+  }
+}
+
 // A connection that nobody has any more is freed, though its callback refers to it.
 async function collected() {
   const gone = [];
@@ -203,4 +211,5 @@ async function transfers() {
 
 extensions();
 errors();
+options();
 collected().then(transfers).then(() => console.log('node: passed'));

@@ -14,6 +14,20 @@ const { Kcp, KcpError, getconv, now } = require('./kcp.js');
 const NEVER = 0x7fffffff;
 const TIMEOUT = 30000;
 
+// Throws for options that no connection can be made with: of a server before a packet arrives.
+function check({ window = 256, mtu = 1400, timeout = TIMEOUT, limit = 10000 }) {
+  for (const [name, value, least, most] of [
+    ['window', window, 1, 0x3fffffff],
+    ['mtu', mtu, 50, 65507], // the largest packet of UDP
+    ['timeout', timeout, 1, 0x7fffffff],
+    ['limit', limit, 0, Infinity],
+  ]) {
+    if (typeof value === 'number' && value >= least && value <= most) continue;
+    const error = new RangeError(`${name}: expected a number from ${least} to ${most}, got ${value}`);
+    throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+  }
+}
+
 class Connection extends Duplex {
   #timer;
   #soon;
@@ -153,6 +167,7 @@ function connect(...given) {
   const listener = typeof given.at(-1) === 'function' ? given.pop() : undefined;
   const options = typeof given[0] === 'object' ? given[0] : { port: given[0], host: given[1] };
   const { port, host = '127.0.0.1', conv = randomInt(2 ** 32) } = options;
+  check(options);
   const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4');
   const connection = new Connection(conv, (packet) => socket.send(packet), () => socket.close(), options);
   if (listener) connection.once('connect', listener);
@@ -178,6 +193,7 @@ class Server extends EventEmitter {
 
   constructor(options, listener) {
     super();
+    check(options);
     this.#options = options;
     this.connections = new Map();
     if (listener) this.on('connection', listener);

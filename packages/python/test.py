@@ -223,6 +223,11 @@ async def transfers():
         raises_late = asyncio.ensure_future(connection.recv())
         assert isinstance((await asyncio.gather(raises_late, return_exceptions=True))[0], ikcp.KcpTimeout)
         assert not server.connections and connection.kcp.closed
+        # options that no connection can be made with are refused before a packet arrives
+        for wrong in {"mtu": 49}, {"mtu": 65508}, {"window": 0}, {"timeout": 0}, {"timeout": -1}, {"windw": 1}:
+            for made in ikcp.serve(echo, "127.0.0.1", 0, **wrong), ikcp.connect("127.0.0.1", 9, **wrong):
+                error = (await asyncio.gather(made, return_exceptions=True))[0]
+                assert isinstance(error, (ikcp.KcpError, ValueError, TypeError)), error
         # a stream, and one that is silent
         async with await ikcp.serve(echo, "127.0.0.1", 0, stream=True, timeout=3) as streams:
             connection = await ikcp.connect(*streams.address, stream=True)

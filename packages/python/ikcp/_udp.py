@@ -143,7 +143,19 @@ class Connection:
             self.abort()
 
 
+def _check(timeout: float, options: dict) -> None:
+    """Raises an error for options that no connection can be made with: of a server before a packet arrives."""
+    if not 0.001 <= timeout < 2**31 / 1000:
+        raise ValueError(f"timeout is {timeout}, and has to be from 0.001 to 2147483 seconds")
+    with Kcp(0, lambda packet: None) as kcp:
+        _configure(kcp, **options)
+
+
 def _configure(kcp: Kcp, interval: int = 10, resend: int = 2, window: int = 256, mtu: int = 1400, stream: bool = False) -> None:
+    if window < 1:
+        raise ValueError(f"window is {window}, and has to be 1 or more")
+    if mtu > 65507:
+        raise ValueError(f"mtu is {mtu}, and a packet of UDP has 65507 bytes at most")
     kcp.setmtu(mtu)
     kcp.nodelay(1, interval, resend, 1)
     kcp.wndsize(window, window)
@@ -241,6 +253,7 @@ async def connect(host: str, port: int, *, conv: Optional[int] = None, timeout: 
 
     conv: its number; drawn unless given. timeout: seconds without an acknowledgement after which the peer counts as gone.
     Options, alike at both ends: interval, resend (as in ikcp_nodelay), window (segments), mtu, stream."""
+    _check(timeout, options)
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(_Client, remote_addr=(host, port))
     try:
@@ -258,6 +271,7 @@ async def serve(
     """Listens, and runs `handler(connection)` as a task for each new connection, which is closed when the task ends.
 
     timeout: seconds of silence after which a connection is forgotten. limit: connections at most. Options as in connect()."""
+    _check(timeout, options)
     loop = asyncio.get_running_loop()
     _, server = await loop.create_datagram_endpoint(
         lambda: Server(handler, timeout, limit, options), local_addr=(host, port)
