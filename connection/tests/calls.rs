@@ -174,7 +174,7 @@ fn a_message_stays_until_it_is_taken() {
     assert_eq!(connection.peek(&mut [0; 9]), Ok(None));
     assert_eq!(connection.recv_into(&mut []), Ok(None));
     let now = Instant::now();
-    // The first of two fragments is no message.
+    // The first of two fragments is not a message.
     connection
         .input(&packet(5, PUSH, 1, 0, 2, b"he"), now)
         .expect("a good packet");

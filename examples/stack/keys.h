@@ -43,7 +43,7 @@ struct keys_client {
 /* A server's long-lived pair, to be made once. 0, or -1 if libsodium cannot be used. */
 int keys_make(unsigned char public_key[KEYS_PUBLIC], unsigned char secret_key[KEYS_SECRET]);
 
-/* Begins an exchange with the server of that public key. 0, or -1 if that is no key or libsodium cannot be used. */
+/* Begins an exchange with the server of that public key. 0, or -1 if that is not a key or libsodium cannot be used. */
 int keys_client_hello(struct keys_client *client, const unsigned char server[KEYS_PUBLIC], unsigned char hello[KEYS_HELLO]);
 
 /*

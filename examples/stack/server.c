@@ -103,7 +103,7 @@ static int open_udp(struct server *server)
         network_set_port(&address, 0);
         if (errno != EADDRINUSE || udp_bind(&server->udp, (struct sockaddr *)&address, size, &server->pool) < 0) return -1;
     }
-    /* Thousands of clients may send in the same moment. What the system does not give is no reason not to start. */
+    /* Thousands of clients may send in the same moment. The server starts even if the system gives less. */
     udp_room(&server->udp, UDP_BUFFER);
     layer_join(&server->above_udp, &server->udp.layer);
     if (udp_address(&server->udp, &address, &size) < 0) return -1;

@@ -33,7 +33,7 @@ struct table {
 /* At most `limit` sessions, and TABLE_MOST. Memory comes with them. */
 void table_init(struct table *table, size_t limit);
 
-/* A number for a session, which must not be NULL. 0, which is no number, when there are too many, or no memory. */
+/* A number for a session, which must not be NULL. 0, which is never a number, when there are too many, or no memory. */
 uint32_t table_add(struct table *table, void *value);
 
 /* The session of a number, or NULL. */

@@ -68,7 +68,7 @@ class Kcp {
 
   constructor(conv, output) {
     if (!Number.isInteger(number('conv', conv)) || conv < 0 || conv > 0xffffffff) {
-      throw Object.assign(new RangeError(`conv: ${conv} is no whole number of 32 bits`), { code: 'ERR_OUT_OF_RANGE' });
+      throw Object.assign(new RangeError(`conv: expected a whole number of 32 bits, got ${conv}`), { code: 'ERR_OUT_OF_RANGE' });
     }
     callable('output', output);
     this.#callbacks.output = (packet) => void output(packet);

@@ -78,7 +78,7 @@ function errors() {
   assert.throws(() => a.send(7), code('ERR_INVALID_ARG_TYPE'));
   assert.throws(() => a.input(Buffer.from('short')), code('ERR_KCP_PACKET', -1));
   assert.throws(() => a.setmtu(10), code('ERR_KCP_VALUE'));
-  // what is no number is refused, and not taken for 0
+  // anything but a number is refused, and not taken for 0
   for (const wrong of ['1400', NaN, undefined, null, {}]) {
     assert.throws(() => a.setmtu(wrong), code('ERR_INVALID_ARG_TYPE'));
     assert.throws(() => a.wndsize(128, wrong), code('ERR_INVALID_ARG_TYPE'));

@@ -325,7 +325,9 @@ fn first_screen() -> Outcome {
     };
     let number = |cell: &str| -> Result<f64, String> {
         let digits = cell.split(' ').next().unwrap_or_default().replace(',', "");
-        digits.parse().map_err(|_| format!("{cell:?} is no number"))
+        digits
+            .parse()
+            .map_err(|_| format!("{cell:?} is not a number"))
     };
     let shown = readme.lines().skip_while(|line| !line.starts_with("|---"));
     for (line, name) in shown.skip(1).zip(FIRST_SCREEN) {

@@ -46,7 +46,7 @@ pub fn add(suite: &mut Suite) {
 pub fn seed() -> u64 {
     match env::var("IKCP_SEED").map(|seed| seed.parse()) {
         Ok(Ok(seed)) => seed,
-        Ok(Err(error)) => panic!("IKCP_SEED is no number: {error}"),
+        Ok(Err(error)) => panic!("IKCP_SEED is not a number: {error}"),
         Err(_) => SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(1, |time| u64::from(time.subsec_nanos()) / 1000),

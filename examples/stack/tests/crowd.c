@@ -307,7 +307,7 @@ int main(int count, char **arguments)
     *address = loopback(0);
     config.address_size = sizeof *address;
     config.settings.heartbeat = count > 3 ? (uint32_t)atoi(arguments[3]) : 1000;
-    config.settings.silence = 20000; /* a machine that is busy with other things is no reason to fall back */
+    config.settings.silence = 20000; /* a busy machine must not make it fall back */
     config.user = &unsent;
     config.on_login = on_login;
     config.per_host = config.per_name = 0; /* they are all one */

@@ -187,7 +187,7 @@ static void limits(uint64_t seed)
     CHECK_INT(server.heard, 20);
     CHECK(client.reliable.starved > 0);
 
-    /* What is no packet of KCP is counted and no more. */
+    /* Anything but a packet of KCP is only counted. */
     layer_up(&pair.server.udp.layer, packet_new(&pair.server.pool));
     packet = packet_from(&pair.server.pool, bytes, 24);
     memset(packet->data, 0xff, 24);

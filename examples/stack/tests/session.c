@@ -263,7 +263,7 @@ static void deaf(void)
     client->relay.to_server.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     stage.hook = NULL;
-    CHECK(stage.wrong > 0); /* what the server said, which is no echo */
+    CHECK(stage.wrong > 0); /* what the server said, which is not an echo */
     stage.wrong = 0;
     stage_run(&stage, 20, NULL);
     stage.wrong = 0;
@@ -280,7 +280,7 @@ static void rebound(void)
     struct stage_client *client;
     uint32_t i;
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage.config.settings.silence = 3000; /* a machine that is busy is no reason to give up */
+    stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
     stage.ways.delay = 2;
     client = stage_begin_udp(&stage, 1);
     for (i = 1; i <= 5; ++i) {
@@ -350,7 +350,7 @@ static void session_lives_by_udp_alone(void)
 {
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage.config.settings.silence = 1000; /* a machine that is busy is no reason to give up */
+    stage.config.settings.silence = 1000; /* a busy machine must not make it give up */
     client = stage_begin_udp(&stage, 1);
     ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
@@ -508,7 +508,7 @@ static void keys_renewed(int by_time)
     struct stage_client *client;
     int channel;
     CHECK_INT(stage_init(&stage, seed + 4), 0);
-    stage.config.settings.silence = 3000; /* a machine that is busy is no reason to give up */
+    stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
     stage.config.settings.dead = 9000;
     stage.ways.loss = 10;
     stage.ways.duplicate = 5;

@@ -235,7 +235,7 @@ static void full(void)
     close_both(&server, &client, &pool); /* with packets that wait */
 }
 
-/* A pool that is empty is no end either: packets stay with the system. */
+/* An empty pool ends nothing either: packets stay with the system. */
 static void starved(void)
 {
     struct packet_pool pool, few;

@@ -59,7 +59,7 @@ pub struct Config {
     /// Share of packets that are delayed by `reorder_by`, so that later ones overtake them.
     pub reorder: f64,
     pub reorder_by: Micros,
-    /// Bits per second; `None` is no limit.
+    /// Bits per second; `None` means no limit.
     pub bandwidth: Option<u64>,
     /// Size of the queue in front of a bandwidth limit, in microseconds at full rate. A packet that finds it full is dropped.
     pub queue: Micros,

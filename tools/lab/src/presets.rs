@@ -104,7 +104,7 @@ pub struct LinkArgs {
     #[arg(long, value_name = "MS", value_parser = milliseconds())]
     burst: Option<f64>,
 
-    /// Bandwidth of each direction in Mbit/s; 0 is no limit
+    /// Bandwidth of each direction in Mbit/s; 0 means no limit
     #[arg(long, value_name = "MBIT", value_parser = bandwidth())]
     bandwidth: Option<f64>,
 
@@ -121,7 +121,7 @@ pub struct LinkArgs {
     reorder_by: f64,
 }
 
-/// In Mbit/s; 0 is no limit.
+/// In Mbit/s; 0 means no limit.
 pub fn bandwidth() -> impl clap::builder::TypedValueParser<Value = f64> {
     zero_or(0.001..=100_000.0)
 }

@@ -51,7 +51,7 @@ pub struct Throughput {
         value_delimiter = ',',
         default_value = "20,100,200", value_parser = number(0.1..=10_000.0))]
     rtt: Vec<f64>,
-    /// Bandwidth of each direction in Mbit/s; 0 is no limit
+    /// Bandwidth of each direction in Mbit/s; 0 means no limit
     #[arg(long, value_name = "MBIT", default_value_t = 100.0, value_parser = bandwidth())]
     bandwidth: f64,
     /// Queue in front of it, in ms at full rate

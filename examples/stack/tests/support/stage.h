@@ -98,7 +98,7 @@ void stage_client_config(struct stage *stage, struct client_config *config);
 /* Starts a client, with the settings above if `config` is NULL. With a relay, its UDP goes through the relay. NULL on failure. */
 struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay);
 
-/* Frees a client; nobody is told unless client_stop was called before. */
+/* Frees a client; the server is told only if client_stop was called before. */
 void stage_leave(struct stage_client *client);
 
 /* From now on so many messages of the size are sent on a channel, `ahead` of them without an answer at most. */

@@ -219,7 +219,7 @@ impl Connection {
     }
 }
 
-/// Whether a file has such lines, and is no capture.
+/// Whether a file has such lines, and is not a capture.
 pub fn is_here(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     File::open(path)

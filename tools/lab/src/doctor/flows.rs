@@ -279,7 +279,7 @@ impl Flows {
         self.plain = plain;
     }
 
-    /// A datagram that is no packet of KCP.
+    /// A datagram that is not a packet of KCP.
     fn beside(&mut self, ends: Ends, content: Content) {
         if let Some(flow) = self.flows.get_mut(&ends) {
             match content {

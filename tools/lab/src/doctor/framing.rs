@@ -85,7 +85,7 @@ fn mark(bytes: &[u8]) -> u32 {
 }
 
 /// Takes a packet of KCP apart: `bytes` is what was captured of it, `length` how long it was. Gives how many bytes are left behind
-/// its last segment, or `None` when it is no packet of KCP.
+/// its last segment, or `None` when it is not a packet of KCP.
 fn walk(bytes: &[u8], length: usize, token: bool, mut each: impl FnMut(Piece)) -> Option<usize> {
     const CONV: usize = 4;
     let size = if token { HEADER + TOKEN } else { HEADER };

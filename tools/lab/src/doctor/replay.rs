@@ -75,7 +75,7 @@ impl Setup {
         }
     }
 
-    /// With what a finding advises; `None` where that is no setting of KCP.
+    /// With what a finding advises; `None` where that is not a setting of KCP.
     fn with(self, kind: Kind) -> Option<Setup> {
         let more = |window: i32| (window * 4).min(8_192);
         let changed = match kind {
