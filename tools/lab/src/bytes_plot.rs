@@ -35,29 +35,28 @@ fn parts(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn point(one: &Series, size: usize) -> Option<Point<'_>> {
+fn point(one: &Series) -> Option<Point<'_>> {
     let summary = Summary::of(&one.sorted())?;
     let (base, budget) = parts(&one.name);
     Some(Point {
         base,
         budget,
         color: one.color,
-        bytes: one.overhead(size)?,
+        bytes: one.overhead()?,
         mean: summary.mean / 1e3,
         p99: summary.p99 as f64 / 1e3,
     })
 }
 
-/// `quantity` is what was measured of messages of `size` bytes.
+/// `quantity` is what was measured.
 pub fn draw(
     path: &Path,
     series: &[Series],
-    size: usize,
     title: &str,
     subtitle: &str,
     quantity: &str,
 ) -> Result<()> {
-    let points: Vec<Point> = series.iter().filter_map(|one| point(one, size)).collect();
+    let points: Vec<Point> = series.iter().filter_map(point).collect();
     let canvas = Canvas::new(path, BOTTOM + 50, title, &[subtitle])?;
     let values = |value: Value| points.iter().map(value);
     let most = values(|p| p.bytes).fold(1.0, f64::max);

@@ -1,6 +1,7 @@
 //! `latency`: echo times of messages sent at a fixed pace, with KCP in several modes, ENet, and the kernel's TCP, over the same
 //! link.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -8,7 +9,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use kcp_abi::Library;
 use kcp_cli::values::{number, seed};
-use kcp_cli::{demand, files, interrupt, progress};
+use kcp_cli::{OrRefuse, demand, files, interrupt, progress};
 use kcp_plot::{self as plot, RGBColor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -20,7 +21,7 @@ use crate::enet::{self, EnetPair};
 use crate::latency_plot;
 use crate::link::{Config, Count, Micros};
 use crate::presets::LinkArgs;
-use crate::session::{self, Session, TICK, Traffic};
+use crate::session::{self, SHORTEST, Session, TICK, Traffic};
 use crate::table::{Summary, Table};
 use crate::tcp;
 
@@ -59,7 +60,7 @@ pub struct Latency {
 
     /// Bytes of a message. The defaults are those of the published comparison of KCP, ENet and UDT; the test of KCP's documentation
     /// has `--size 8 --every 20`
-    #[arg(long, default_value_t = 500, help_heading = "Traffic", value_parser = number::<usize>(4..=LONGEST_MESSAGE))]
+    #[arg(long, default_value_t = 500, help_heading = "Traffic", value_parser = number::<usize>(SHORTEST..=LONGEST_MESSAGE))]
     size: usize,
     /// Milliseconds between messages
     #[arg(
@@ -68,6 +69,10 @@ pub struct Latency {
         default_value_t = 50,
         help_heading = "Traffic", value_parser = number::<u64>(1..=60_000))]
     every: u64,
+    /// Messages as a game or a call has sent them instead, from a CSV file with a line `milliseconds,bytes` for each: when it is
+    /// sent, from the start, in order. A longer session repeats them
+    #[arg(long, value_name = "FILE", help_heading = "Traffic", conflicts_with_all = ["size", "every"])]
+    messages: Option<PathBuf>,
     /// Measure one way instead of the echo, how old messages are when they are delivered, without and with an expiry: after so many
     /// milliseconds a message is dropped (ikcpx_send_until), or goes on as a byte when it is in flight (ikcpx_stub). KCP alone
     #[arg(long, value_name = "MS", help_heading = "Traffic", value_parser = number::<i32>(1..=60_000))]
@@ -99,6 +104,37 @@ fn setting(text: &str) -> Result<String, String> {
         }
         _ => Err("expected NAME=VALUE".to_string()),
     }
+}
+
+/// A line of a file of messages.
+fn recorded(line: &str) -> Result<(Micros, usize)> {
+    let expected = format!(
+        "expected milliseconds and {SHORTEST} to {LONGEST_MESSAGE} bytes, such as 16.7,120"
+    );
+    let parse = || {
+        let (at, bytes) = line.split_once(',')?;
+        let at: f64 = at.trim().parse().ok()?;
+        Some((at, bytes.trim().parse().ok()?))
+    };
+    let (at, bytes) = parse().context(expected.clone())?;
+    ensure!(
+        (0.0..3_600_000.0).contains(&at) && (SHORTEST..=LONGEST_MESSAGE).contains(&bytes),
+        expected
+    );
+    Ok(((at * 1e3) as Micros, bytes))
+}
+
+/// The messages until `end`; a millisecond after the last one they begin again.
+fn repeated(lines: &[(Micros, usize)], end: Micros) -> Vec<(Micros, usize)> {
+    let Some((last, _)) = lines.last() else {
+        return Vec::new();
+    };
+    let rounds = (0..).map(|round| round * (last + TICK));
+    let messages = |start| lines.iter().map(move |(at, bytes)| (start + at, *bytes));
+    rounds
+        .flat_map(messages)
+        .take_while(|(at, _)| *at < end)
+        .collect()
 }
 
 /// All sessions of one protocol.
@@ -139,16 +175,13 @@ impl Series {
         self.sessions.iter().map(|s| s.sent.len() + s.expired).sum()
     }
 
-    fn payload(&self, size: usize) -> usize {
-        // Echoes are payload too.
-        let one_way = self.sessions.iter().any(|session| session.one_way);
-        let arrived: usize = self.sessions.iter().map(|s| s.rtt.len()).sum();
-        arrived * size * if one_way { 1 } else { 2 }
+    fn payload(&self) -> usize {
+        self.sessions.iter().map(|session| session.payload).sum()
     }
 
     /// Bytes on the wire for a byte of payload, where any has arrived.
-    pub fn overhead(&self, size: usize) -> Option<f64> {
-        let payload = self.payload(size);
+    pub fn overhead(&self) -> Option<f64> {
+        let payload = self.payload();
         (payload > 0).then(|| self.wire().bytes as f64 / payload as f64)
     }
 
@@ -257,12 +290,7 @@ impl Latency {
             self.every
         );
         files::writable_folder(&self.out)?;
-        let traffic = Traffic {
-            size: self.size,
-            every: self.every * 1_000,
-            messages: (self.seconds * 1_000 / self.every) as usize,
-            patience: 60_000_000,
-        };
+        let traffic = self.traffic()?;
         let library = self.library.open()?;
         let mut series = Vec::new();
         let modes = if self.mode.is_empty() {
@@ -286,9 +314,8 @@ impl Latency {
             );
         }
         println!(
-            "Traffic: {} bytes every {} ms, {}; {} sessions of {} s; seed {}",
-            self.size,
-            self.every,
+            "Traffic: {}, {}; {} sessions of {} s; seed {}",
+            self.sent(),
             self.way(),
             self.sessions,
             self.seconds,
@@ -358,6 +385,52 @@ impl Latency {
         self.report(&series, link)
     }
 
+    fn traffic(&self) -> Result<Traffic> {
+        let steady = Traffic {
+            size: self.size,
+            every: self.every * 1_000,
+            messages: (self.seconds * 1_000 / self.every) as usize,
+            patience: 60_000_000,
+            recorded: &[],
+        };
+        let Some(path) = &self.messages else {
+            return Ok(steady);
+        };
+        let text = fs::read_to_string(path).or_refuse(path.display())?;
+        let lines = text.lines().zip(1..);
+        let lines = lines.map(|(line, number)| {
+            let shown = || format!("{}, line {number}: `{line}`", path.display());
+            recorded(line).or_refuse(shown())
+        });
+        let lines = lines.collect::<Result<Vec<_>>>()?;
+        demand!(
+            lines.is_sorted_by_key(|(at, _)| at),
+            "{}: the times go back",
+            path.display()
+        );
+        let recorded = repeated(&lines, self.seconds * 1_000_000);
+        demand!(
+            !recorded.is_empty(),
+            "nothing to measure: {} has no message in the first {} s",
+            path.display(),
+            self.seconds
+        );
+        Ok(Traffic {
+            size: recorded.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
+            messages: recorded.len(),
+            recorded: recorded.leak(),
+            ..steady
+        })
+    }
+
+    /// What is sent, in words.
+    fn sent(&self) -> String {
+        match &self.messages {
+            None => format!("{} bytes every {} ms", self.size, self.every),
+            Some(path) => format!("messages of {}", path.display()),
+        }
+    }
+
     fn tcp_series(
         &self,
         controls: &[String],
@@ -407,7 +480,7 @@ impl Latency {
     }
 
     fn report(&self, series: &[Series], link: Config) -> Result<()> {
-        let table = summary_table(series, self.size);
+        let table = summary_table(series);
         table.print();
         for one in series {
             for (session, reason) in one
@@ -422,12 +495,10 @@ impl Latency {
         table.write_csv(&self.out.join("latency.csv"))?;
         self.write_messages(series)?;
         let path = self.out.join("latency.svg");
-        let (size, every) = (self.size, self.every);
+        let sent = self.sent();
         let title = match self.until {
-            None => format!("Echo time of {size} bytes every {every} ms"),
-            Some(until) => {
-                format!("Age of {size} bytes every {every} ms; with {until} ms to live and without")
-            }
+            None => format!("Echo time of {sent}"),
+            Some(until) => format!("Age of {sent}; with {until} ms to live and without"),
         };
         let subtitle = format!(
             "{link}; {} sessions of {} s each, seed {}",
@@ -437,7 +508,7 @@ impl Latency {
         latency_plot::draw(&path, series, &title, &subtitle, quantity)
             .with_context(|| format!("{}", path.display()))?;
         let path = self.out.join("bytes.svg");
-        bytes_plot::draw(&path, series, self.size, &title, &subtitle, quantity)
+        bytes_plot::draw(&path, series, &title, &subtitle, quantity)
             .with_context(|| format!("{}", path.display()))?;
         println!(
             "Written: {}/latency.csv, messages.csv, latency.svg, bytes.svg",
@@ -476,7 +547,7 @@ fn millis(micros: f64) -> String {
 }
 
 /// The figures of each protocol: echo times in milliseconds, bytes with IP headers in both directions.
-pub fn summary_table(series: &[Series], size: usize) -> Table {
+pub fn summary_table(series: &[Series]) -> Table {
     let mut table = Table::new(&[
         "protocol",
         "mean",
@@ -497,7 +568,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
         let figure =
             |pick: fn(Summary) -> f64| summary.map_or("-".to_string(), |s| millis(pick(s)));
         let wire = one.wire();
-        let payload = one.payload(size);
+        let payload = one.payload();
         table.row(vec![
             one.name.clone(),
             figure(|s| s.mean),
@@ -510,7 +581,7 @@ pub fn summary_table(series: &[Series], size: usize) -> Table {
             wire.packets.to_string(),
             format!("{:.0}", wire.bytes as f64 / 1000.0),
             format!("{:.0}", payload as f64 / 1000.0),
-            one.overhead(size)
+            one.overhead()
                 .map_or("-".to_string(), |overhead| format!("{overhead:.2}")),
         ]);
     }
@@ -533,6 +604,7 @@ mod tests {
         every: 50_000,
         messages: 200,
         patience: 60_000_000,
+        recorded: &[],
     };
 
     fn with_virtual<T>(seed: u64, play: impl FnOnce(Virtual) -> T) -> T {
@@ -551,10 +623,7 @@ mod tests {
     }
 
     fn table(sessions: Vec<Session>) -> String {
-        format!(
-            "{:?}",
-            summary_table(&[Series::new("x", 0, sessions)], TRAFFIC.size)
-        )
+        format!("{:?}", summary_table(&[Series::new("x", 0, sessions)]))
     }
 
     /// The link of TRAFFIC's claim has a round trip of 60 to 125 ms and loses 10 % each way.
@@ -591,6 +660,42 @@ mod tests {
             let limit = expiry as Micros * TICK;
             assert!(summary.p99 <= limit + 40_000, "{expiry}: {}", summary.p99);
             assert!(summary.max <= limit + 125_000, "{expiry}: {}", summary.max);
+        }
+    }
+
+    #[test]
+    fn recorded_messages_are_sent_at_their_times_and_repeat() {
+        let lines: Vec<_> = ["0,4", "16.5,300", "16.5,20"]
+            .map(|line| recorded(line).unwrap())
+            .to_vec();
+        assert_eq!(
+            repeated(&lines, 34_000),
+            [(0, 4), (16_500, 300), (16_500, 20), (17_500, 4)]
+        );
+        for nonsense in [
+            "", "1", "x,20", "1,3", "-1,20", "nan,20", "1,200000", "1,2,3",
+        ] {
+            assert!(recorded(nonsense).is_err(), "{nonsense}");
+        }
+        assert!(repeated(&[], 1_000).is_empty());
+        let traffic = Traffic {
+            size: 300,
+            messages: 60,
+            recorded: repeated(&lines, 350_000).leak(),
+            ..TRAFFIC
+        };
+        let mode: Mode = "fast+flush".parse().unwrap();
+        let bar = ProgressBar::hidden();
+        let lab = Virtual {
+            link: LINK,
+            seed: 1,
+            sessions: 1,
+            traffic,
+            bar: &bar,
+        };
+        for session in lab.kcp(testing::library(), [&mode, &mode], 128).unwrap() {
+            assert_eq!((session.rtt.len(), session.payload), (60, 20 * 2 * 324));
+            assert_eq!(session.sent[1], session.sent[2]);
         }
     }
 

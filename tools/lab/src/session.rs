@@ -33,6 +33,27 @@ pub struct Traffic {
     pub messages: usize,
     /// How long to wait for the last echoes.
     pub patience: Micros,
+    /// When each message is sent, and its bytes, instead: for recorded traffic. `size` is then the largest.
+    pub recorded: &'static [(Micros, usize)],
+}
+
+impl Traffic {
+    /// When message `index` is sent.
+    pub fn due(&self, index: usize) -> Micros {
+        let recorded = self.recorded.get(index);
+        recorded.map_or(self.every * index as u64, |(at, _)| *at)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self, index: usize) -> usize {
+        let recorded = self.recorded.get(index);
+        recorded.map_or(self.size, |(_, bytes)| *bytes)
+    }
+
+    /// When the last message has been sent.
+    pub fn end(&self) -> Micros {
+        self.due(self.messages.saturating_sub(1)) + self.every
+    }
 }
 
 /// The outcome of one session.
@@ -42,12 +63,16 @@ pub struct Session {
     pub sent: Vec<Micros>,
     /// How long its echo took, in the order of sending. Echoes come in order, so the missing ones are the last.
     pub rtt: Vec<Micros>,
-    /// Nothing was echoed, and these messages were sent beside the others and have expired.
-    pub one_way: bool,
+    /// Bytes of what arrived; echoes are payload too.
+    pub payload: usize,
+    /// Where nothing is echoed: messages that were sent beside the others and have expired.
     pub expired: usize,
     pub wire: [Count; 2],
     pub broken: Option<&'static str>,
 }
+
+/// The fewest bytes of a message: its number.
+pub const SHORTEST: usize = 4;
 
 /// The bytes of message `index`: its number and a pattern that depends on it.
 pub fn message(index: usize, size: usize) -> Vec<u8> {
@@ -66,16 +91,17 @@ pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) 
     let mut session = Session::default();
     let mut buffer = vec![0; traffic.size.max(64)];
     let mut now = start;
-    let sending_ends = start + phase + traffic.every * traffic.messages as u64;
+    let sending_ends = start + phase + traffic.end();
     while session.rtt.len() < traffic.messages
         && now < sending_ends + traffic.patience
         && !interrupt::requested()
     {
         pair.update(now);
         while session.sent.len() < traffic.messages
-            && start + phase + traffic.every * session.sent.len() as u64 <= now
+            && start + phase + traffic.due(session.sent.len()) <= now
         {
-            pair.send(CLIENT, now, &message(session.sent.len(), traffic.size))?;
+            let index = session.sent.len();
+            pair.send(CLIENT, now, &message(index, traffic.bytes(index)))?;
             session.sent.push(now - start);
         }
         pair.deliver(now);
@@ -84,9 +110,10 @@ pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) 
         }
         while let Some(length) = pair.receive(CLIENT, &mut buffer) {
             let index = session.rtt.len();
-            if buffer[..length] != message(index, traffic.size) {
+            if buffer[..length] != message(index, traffic.bytes(index)) {
                 bail!("the echo of message {index} is not what was sent");
             }
+            session.payload += 2 * length;
             session.rtt.push(now - start - session.sent[index]);
         }
         if let Some(reason) = pair.broken() {
@@ -100,40 +127,38 @@ pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) 
 }
 
 /// The same one way, where messages may expire: `rtt` is then how old each was when the server got it, of those that it got.
-/// A message that is shorter stands for one that has expired.
+/// A message of one byte stands for one that has expired.
 pub fn one_way(
     pair: &mut dyn Pair,
     start: Micros,
     phase: Micros,
     traffic: Traffic,
 ) -> Result<Session> {
-    let mut session = Session {
-        one_way: true,
-        ..Session::default()
-    };
+    let mut session = Session::default();
     let mut buffer = vec![0; traffic.size.max(64)];
     let mut next = 0;
-    let end = start + phase + traffic.every * traffic.messages as u64 + traffic.patience;
+    let end = start + phase + traffic.end() + traffic.patience;
     for now in (start..end).step_by(TICK as usize) {
         if interrupt::requested() {
             break;
         }
         pair.update(now);
-        while next < traffic.messages && start + phase + traffic.every * next as u64 <= now {
-            pair.send(CLIENT, now, &message(next, traffic.size))?;
+        while next < traffic.messages && start + phase + traffic.due(next) <= now {
+            pair.send(CLIENT, now, &message(next, traffic.bytes(next)))?;
             next += 1;
         }
         pair.deliver(now);
         while let Some(length) = pair.receive(SERVER, &mut buffer) {
-            if length < traffic.size {
+            if length < SHORTEST {
                 continue;
             }
             let index = u32::from_le_bytes(buffer[..4].try_into()?) as usize;
-            if index >= next || buffer[..length] != message(index, traffic.size) {
+            if index >= next || buffer[..length] != message(index, traffic.bytes(index)) {
                 bail!("a message is not what was sent");
             }
+            session.payload += length;
             // When it was due, which is a part of a millisecond before it was sent.
-            let sent = (phase + traffic.every * index as u64).next_multiple_of(TICK);
+            let sent = (phase + traffic.due(index)).next_multiple_of(TICK);
             session.sent.push(sent);
             session.rtt.push(now - start - sent);
         }

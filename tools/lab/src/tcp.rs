@@ -346,18 +346,20 @@ impl Flow {
         let echoed = &mut self.echoed;
         self.connection
             .read(CLIENT, |bytes| echoed.extend_from_slice(bytes))?;
-        while self.echoed.len() >= traffic.size && !self.done {
+        while !self.done && self.echoed.len() >= traffic.bytes(self.session.rtt.len()) {
             let index = self.session.rtt.len();
-            if self.echoed[..traffic.size] != message(index, traffic.size) {
+            let length = traffic.bytes(index);
+            if self.echoed[..length] != message(index, length) {
                 bail!("the echo of message {index} is not what was sent");
             }
-            self.echoed.drain(..traffic.size);
+            self.echoed.drain(..length);
+            self.session.payload += 2 * length;
             self.session
                 .rtt
                 .push(now - start - self.session.sent[index]);
             self.done = index + 1 == traffic.messages;
         }
-        let sending_ends = self.phase + traffic.every * traffic.messages as u64;
+        let sending_ends = self.phase + traffic.end();
         self.done |= now - start > sending_ends + traffic.patience;
         // What the sockets have sent meanwhile leaves at once.
         self.carry(now)
@@ -372,7 +374,8 @@ impl Flow {
 
     fn send_due(&mut self, since_start: Micros, traffic: Traffic) -> Result<()> {
         while self.session.sent.len() < traffic.messages && self.next_send(traffic) <= since_start {
-            let message = message(self.session.sent.len(), traffic.size);
+            let index = self.session.sent.len();
+            let message = message(index, traffic.bytes(index));
             self.connection.write(CLIENT, &message)?;
             self.session.sent.push(since_start);
         }
@@ -381,7 +384,7 @@ impl Flow {
 
     /// When the next message is due, from the start of the session.
     fn next_send(&self, traffic: Traffic) -> Micros {
-        self.phase + traffic.every * self.session.sent.len() as u64
+        self.phase + traffic.due(self.session.sent.len())
     }
 
     /// When there is something to do, even if no descriptor becomes ready.
