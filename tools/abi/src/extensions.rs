@@ -18,6 +18,22 @@ type WithBytes = unsafe extern "C" fn(*mut Ikcpcb, *const c_char, c_int, c_int) 
 /// `int ikcpx_stats(ikcpcb *kcp, struct IKCPX_STATS *stats, size_t size)`
 type Stats = unsafe extern "C" fn(*mut Ikcpcb, *mut c_void, usize) -> c_int;
 
+/// `void ikcpx_path_changed(ikcpcb *kcp)`
+type PathChanged = unsafe extern "C" fn(*mut Ikcpcb);
+
+/// The beginning of `struct IKCPX_STATS`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Milliseconds since counting began.
+    pub time: u64,
+    pub packets_sent: u64,
+    pub bytes_sent: u64,
+    pub packets_received: u64,
+    pub bytes_received: u64,
+    pub packets_refused: u64,
+}
+
 /// `ikcpx_send_until` and `ikcpx_stub`.
 #[derive(Clone, Copy)]
 pub struct Expiry {
@@ -96,11 +112,32 @@ impl<O> Kcp<O> {
 
     /// Counts from now on, as a program that has called `ikcpx_stats` once.
     pub fn begin_to_count(&mut self) {
-        let stats = self.library().symbol("ikcpx_stats");
-        let stats = stats.expect("a library with ikcpx_stats");
-        // SAFETY: ikcpx.h declares the function so; it takes NULL for a program that only wants it to count.
-        let answer = unsafe { transmute::<*mut c_void, Stats>(stats)(self.raw(), null_mut(), 0) };
+        // SAFETY: it takes NULL for a program that only wants it to count.
+        unsafe { self.stats(null_mut(), 0) };
+    }
+
+    /// What was counted. The library takes the size for that of an older program's struct.
+    pub fn counters(&mut self) -> Counters {
+        let mut counters = Counters::default();
+        // SAFETY: the struct has as many bytes as it says.
+        unsafe { self.stats((&raw mut counters).cast(), size_of::<Counters>()) };
+        counters
+    }
+
+    unsafe fn stats(&mut self, stats: *mut c_void, size: usize) {
+        let function = self.library().symbol("ikcpx_stats");
+        let function = function.expect("a library with ikcpx_stats");
+        // SAFETY: ikcpx.h declares the function so; the caller's promise: NULL, or `size` bytes.
+        let answer = unsafe { transmute::<*mut c_void, Stats>(function)(self.raw(), stats, size) };
         assert_eq!(answer, 0, "no memory for counters");
+    }
+
+    /// The network is another one, or is back.
+    pub fn path_changed(&mut self) {
+        let function = self.library().symbol("ikcpx_path_changed");
+        let function = function.expect("a library with ikcpx_path_changed");
+        // SAFETY: ikcpx.h declares the function so; the object is alive.
+        unsafe { transmute::<*mut c_void, PathChanged>(function)(self.raw()) }
     }
 
     /// The state of the congestion control, if it is one of the library's own.

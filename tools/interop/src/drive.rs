@@ -92,6 +92,7 @@ impl Side {
                 finish.done();
             }
             if finish.done.load(Ordering::Relaxed) == 2 {
+                endpoint.verify()?;
                 return Ok(self.transfer.report());
             }
         }

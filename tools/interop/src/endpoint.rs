@@ -1,9 +1,12 @@
 //! Implementations of KCP that run in this process, under one trait. They send on a connected socket.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::net::UdpSocket;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
+use kcp_abi::extensions::Counters;
 use kcp_abi::{Expiry, Library};
 
 use crate::link::is_harmless;
@@ -21,16 +24,28 @@ pub trait Endpoint {
     /// Flushes if it is time.
     fn update(&mut self, now: u32) -> Result<()>;
     /// When the next update is due.
-    fn check(&self, now: u32) -> u32;
+    fn check(&mut self, now: u32) -> u32;
+    /// Fails if it has counted its packets wrong.
+    fn verify(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Number of segments that are not yet acknowledged.
     fn waiting(&self) -> usize;
 }
 
 struct Ours<O> {
     kcp: kcp_abi::Kcp<O>,
-    /// For messages that expire, and how many were sent.
+    /// In [`Mode::Extended`]: for messages that expire, and how many were sent.
     expiry: Option<(Expiry, u32)>,
+    /// When it was last told that the path has changed.
+    path_changed: u32,
+    /// Packets and their bytes.
+    sent: Rc<Cell<(u64, u64)>>,
+    received: (u64, u64),
 }
+
+/// After so many ms the path changes, as ours is told.
+const PATH_LASTS: u32 = 700;
 
 /// What messages of ours that expire have to live, ms.
 const LIFETIME: i32 = 20;
@@ -42,7 +57,11 @@ pub fn ours(
     mode: Mode,
     socket: UdpSocket,
 ) -> Result<Box<dyn Endpoint>> {
+    let sent = Rc::new(Cell::new((0, 0)));
+    let count = Rc::clone(&sent);
     let output = move |packet: &[u8]| {
+        let (packets, bytes) = count.get();
+        count.set((packets + 1, bytes + packet.len() as u64));
         i32::try_from(packet.len()).map_or(-1, |length| {
             // A packet that cannot be sent is lost, as on any link.
             socket.send(packet).map_or(-1, |_| length)
@@ -69,8 +88,15 @@ pub fn ours(
         let functions = functions.context("the library has no ikcpx_send_until")?;
         ensure!(kcp.stub(functions, STUB) == 0, "ikcpx_stub refuses");
         expiry = Some((functions, 0));
+        kcp.begin_to_count();
     }
-    Ok(Box::new(Ours { kcp, expiry }))
+    Ok(Box::new(Ours {
+        kcp,
+        expiry,
+        path_changed: 0,
+        sent,
+        received: (0, 0),
+    }))
 }
 
 impl<O> Endpoint for Ours<O> {
@@ -102,6 +128,7 @@ impl<O> Endpoint for Ours<O> {
     }
 
     fn input(&mut self, packet: &[u8]) -> Result<()> {
+        self.received = (self.received.0 + 1, self.received.1 + packet.len() as u64);
         match self.kcp.input(packet) {
             0 => Ok(()),
             error => bail!("ikcp_input gave {error}"),
@@ -109,12 +136,42 @@ impl<O> Endpoint for Ours<O> {
     }
 
     fn update(&mut self, now: u32) -> Result<()> {
-        self.kcp.update(now);
+        if self.expiry.is_none() {
+            self.kcp.update(now);
+            return Ok(());
+        }
+        self.kcp
+            .update_due(now)
+            .context("the library has no ikcpx_update")?;
+        if now.wrapping_sub(self.path_changed) >= PATH_LASTS {
+            self.path_changed = now;
+            self.kcp.path_changed();
+        }
         Ok(())
     }
 
-    fn check(&self, now: u32) -> u32 {
-        self.kcp.check(now)
+    fn check(&mut self, now: u32) -> u32 {
+        match self.expiry {
+            Some(_) => self.kcp.next(now).unwrap_or(now),
+            None => self.kcp.check(now),
+        }
+    }
+
+    fn verify(&mut self) -> Result<()> {
+        if self.expiry.is_none() {
+            return Ok(());
+        }
+        let counted = self.kcp.counters();
+        let seen = Counters {
+            time: counted.time,
+            packets_sent: self.sent.get().0,
+            bytes_sent: self.sent.get().1,
+            packets_received: self.received.0,
+            bytes_received: self.received.1,
+            packets_refused: 0,
+        };
+        ensure!(counted == seen, "ikcpx_stats has {counted:?}, not {seen:?}");
+        Ok(())
     }
 
     fn waiting(&self) -> usize {
@@ -176,7 +233,7 @@ impl Endpoint for Crate {
         Ok(self.0.update(now)?)
     }
 
-    fn check(&self, now: u32) -> u32 {
+    fn check(&mut self, now: u32) -> u32 {
         now.wrapping_add(self.0.check(now))
     }
 
