@@ -3,9 +3,9 @@
 #
 #   tools/machines/run.sh [--seeds A..B] [--golden FILE] [--require] [MACHINE ...]
 #
-# MACHINE is aarch64, armv7, i686, riscv64, s390x or windows; without one, all. For each: the library is built together with Rust's `core`,
-# from source; it exports the golden symbols and holds no panic; the structs have the golden layout; the programs of c-tests
-# pass; and the session driver gives the golden digests, those of the original.
+# MACHINE is aarch64, armv7, i686, riscv64, s390x or windows; without one, all. As many are tested at once as there are cores. For each: the
+# library is built together with Rust's `core`, from source; it exports the golden symbols and holds no panic; the structs have the golden
+# layout; the programs of c-tests pass; and the session driver gives the golden digests, those of the original.
 #
 # A machine whose tools are missing is named and left out; with --require that is a failure. docs/machines.md has the
 # Debian packages. CARGO_TARGET_DIR, RUST_FOR_MACHINES and CARGO_FOR_MACHINES are heeded; IKCP_SEED=n repeats the
@@ -17,7 +17,8 @@ target_dir=${CARGO_TARGET_DIR:-$root/target}/machines
 rustc=${RUST_FOR_MACHINES:-/usr/bin/rustc}
 cargo=${CARGO_FOR_MACHINES:-/usr/bin/cargo}
 
-machines=(aarch64 armv7 i686 riscv64 s390x windows)
+# The slowest first: the others run beside it.
+machines=(windows s390x riscv64 aarch64 i686 armv7)
 
 # Every program of c-tests that runs without arguments, but for those that need threads or, emulated, minutes.
 shopt -s nullglob
@@ -216,7 +217,25 @@ if $one; then
     exit
 fi
 
-summary=() failed=false
+# Runs the tests of a machine and prints them when they have ended.
+test_beside() {
+    local start=$SECONDS outcome=failed
+    # A process of its own: in "if function" the shell would go on after a command that failed.
+    if "$0" --one --seeds "$seeds" --golden "$golden" "$1" >"$target_dir/$1.log" 2>&1; then
+        outcome="passed, $((SECONDS - start)) s"
+    fi
+    echo "--> $1"$'\n'"$(<"$target_dir/$1.log")"
+    echo "$1: $outcome" >"$target_dir/$1.outcome"
+}
+# Each in a process group of its own, which Ctrl-C ends as a whole.
+set -m
+trap 'for group in $(jobs -p); do kill -- "-$group" 2>/dev/null || true; done; exit 130' INT TERM
+
+for machine in "${chosen[@]}"; do
+    describe "$machine" # a name that is wrong ends this here
+done
+summary=() failed=false tested=()
+mkdir -p "$target_dir"
 for machine in "${chosen[@]}"; do
     describe "$machine"
     missing=$(lacks | tr '\n' ' ')
@@ -225,15 +244,15 @@ for machine in "${chosen[@]}"; do
         $require && failed=true
         continue
     fi
-    echo "--> $machine"
-    start=$SECONDS
-    # A process of its own: in "if function" the shell would go on after a command that failed.
-    if "$0" --one --seeds "$seeds" --golden "$golden" "$machine"; then
-        summary+=("$machine: passed, $((SECONDS - start)) s")
-    else
-        summary+=("$machine: failed")
-        failed=true
-    fi
+    while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done
+    rm -f "$target_dir/$machine.outcome"
+    tested+=("$machine")
+    test_beside "$machine" </dev/null &
+done
+wait
+for machine in "${tested[@]}"; do
+    summary+=("$(<"$target_dir/$machine.outcome")")
+    [[ ${summary[-1]} == *passed* ]] || failed=true
 done
 printf '%s\n' "${summary[@]}"
 ! $failed
