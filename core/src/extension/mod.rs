@@ -206,6 +206,10 @@ mod tests {
     /// Acknowledgements that `una` follows in the same packet are only counted when they are read, and `una` removes the segments.
     #[test]
     fn each_segment_of_a_packet_of_acknowledgements_counts_once() {
+        // Profiles without hooks have no loss detection.
+        if !profile::CONGESTION_HOOKS {
+            return;
+        }
         let acks = |numbers: &[u32], una| {
             let headers = numbers.iter().map(|&sn| Header {
                 conv: 1,
