@@ -15,7 +15,7 @@
 mod tests;
 
 use super::meter::Meter;
-use super::{Allowance, Tick, elapsed, scale, shift};
+use super::{Allowance, Tick, elapsed, per_second, scale, shift};
 
 /// Segments in flight before the first rate is known (5.3: an initial window; in RFC 6928, for TCP, it is ten).
 const INITIAL_CWND: u32 = 32;
@@ -477,10 +477,12 @@ impl Bbr {
         };
         let inflight = (self.path(tick, percent, waits) + more).max(least);
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
+        // What is measured while the window stands still says little of the path, and each cycle would halve it.
+        let slowest = per_second(tick.segment, self.min_rtt + self.waits);
         Allowance {
             inflight: inflight.min(self.inflight_longterm).max(MIN_PIPE_CWND),
             // 2.7: a hundredth less, so that inaccuracy builds no queue.
-            rate: scale(made_up, gain * 99, 10_000).max(1),
+            rate: scale(made_up, gain * 99, 10_000).max(slowest).max(1),
         }
     }
 

@@ -277,18 +277,24 @@ impl Hooked<'_> {
     /// Bytes of payload that this flush may send.
     fn budget(&mut self) -> u32 {
         let (now, segment) = (self.kcp.current.get(), self.segment());
+        let mss = self.kcp.mss.get();
+        let full = mss.saturating_add(IKCP_OVERHEAD);
         let rate = self.control.allowance.rate;
         let sent = self.extension().with(|state| state.sent).unwrap_or(0);
         let since = sent.wrapping_sub(self.control.sent);
         self.control.sent = sent;
         self.control.pacer.sent(since);
-        let bytes = self.control.pacer.flush(now, rate, segment);
+        let bytes = self.control.pacer.flush(now, rate, full);
         if rate == 0 || self.control.free {
             return u32::MAX;
         }
         let payload = u64::from(bytes) * u64::from(segment.saturating_sub(IKCP_OVERHEAD))
             / u64::from(segment);
-        u32::try_from(payload).unwrap_or(u32::MAX).min(u32::MAX / 2)
+        // A segment that is larger than those before it would wait for ever.
+        let least = if since == 0 && bytes >= full { mss } else { 0 };
+        u32::try_from(payload)
+            .unwrap_or(u32::MAX)
+            .clamp(least, u32::MAX / 2)
     }
 }
 
