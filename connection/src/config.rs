@@ -8,7 +8,6 @@ use crate::error::ConfigError;
 /// The settings of a connection. Both ends must use the same packet format, and each end has its own settings;
 /// [`stream`](Config::stream) is an exception.
 ///
-/// More settings may be added: end a literal with `..Config::default()` or `..Config::fast()`.
 /// Further settings may be added: end a literal with `..Config::default()` or `..Config::fast()`.
 ///
 /// ```
@@ -53,6 +52,37 @@ pub struct Config {
     /// 20 ms, so that what was sent behind it need not wait. An empty one is an empty message to the peer, which not every program
     /// expects. Messages that leave from then on count. Default: `None`, they are completed.
     pub stub: Option<Vec<u8>>,
+    /// What decides how much is in flight, instead of the rules of [`congestion_window`](Config::congestion_window). While there is a
+    /// controller, losses are detected as with [`loss_by_time`](Config::loss_by_time). Default: `None`.
+    pub controller: Option<Controller>,
+    /// Tells loss from reordering by time, as RFC 8985 (RACK) does, so that fewer segments are retransmitted unnecessarily.
+    /// [`fast_resend`](Config::fast_resend) then applies only while few segments are in flight. Default: `false`.
+    pub loss_by_time: bool,
+    /// Bytes for copies of segments, sent before their loss is certain, in percent of the payload, from 0 to 100. They make the latest
+    /// messages less late where packets get lost; where none are, nothing is copied. For messages now and then: with more than 64
+    /// segments in flight nothing is copied. Default: 0.
+    pub redundancy: u8,
+    /// Allows a message to have 255 segments instead of 127, and refuses one that the peer's receive window could never hold
+    /// ([`SendError::PeerWindow`](crate::SendError::PeerWindow)) instead of waiting for ever. Default: `false`.
+    pub large_messages: bool,
+    /// Longest timeout of a segment, which otherwise grows with each retransmission, from 1 ms to 12 days. Default: `None`.
+    pub backoff_limit: Option<Duration>,
+    /// The connection [is dead](crate::Connection::is_dead) when segments are in flight and none was acknowledged for this time, from 1
+    /// ms to 12 days, instead of after [`dead_link`](Config::dead_link) transmissions. It is noticed at most half a second late.
+    /// Default: `None`.
+    pub dead_after: Option<Duration>,
+}
+
+/// A congestion control. The window must be larger than the link: twice the segments that it holds in a round trip, and up to nine
+/// times where it loses 5 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Controller {
+    /// By a model of the path, after draft-ietf-ccwg-bbr-03. It keeps a link full even if that loses packets for other reasons than
+    /// congestion, and the queue short.
+    Bbr,
+    /// By loss, after RFC 9438 and RFC 9406. It shares a link with TCP as TCP connections do.
+    Cubic,
 }
 
 /// How a segment's timeout grows with each retransmission. The original calls it `nodelay`.
@@ -82,6 +112,12 @@ impl Default for Config {
             congestion_window: true,
             dead_link: 20,
             stub: None,
+            controller: None,
+            loss_by_time: false,
+            redundancy: 0,
+            large_messages: false,
+            backoff_limit: None,
+            dead_after: None,
         }
     }
 }
@@ -118,6 +154,18 @@ impl Config {
             Err(ConfigError::DeadLink)
         } else if self.stub.as_ref().is_some_and(|stub| stub.len() > 64) {
             Err(ConfigError::Stub)
+        } else if self.redundancy > 100 {
+            Err(ConfigError::Redundancy)
+        } else if self
+            .backoff_limit
+            .is_some_and(|time| outside(1..=1 << 30, time))
+        {
+            Err(ConfigError::BackoffLimit)
+        } else if self
+            .dead_after
+            .is_some_and(|time| outside(1..=1 << 30, time))
+        {
+            Err(ConfigError::DeadAfter)
         } else {
             Ok(())
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A setting is out of range, or there is no memory. Nothing has changed.
+/// A setting is out of range, or there is no memory. Nothing has changed, except as [`ConfigError::NoController`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -22,6 +22,15 @@ pub enum ConfigError {
     DeadLink,
     /// [`Config::stub`](crate::Config::stub) has more than 64 bytes.
     Stub,
+    /// [`Config::redundancy`](crate::Config::redundancy) is above 100.
+    Redundancy,
+    /// [`Config::backoff_limit`](crate::Config::backoff_limit) is not from 1 ms to 12 days.
+    BackoffLimit,
+    /// [`Config::dead_after`](crate::Config::dead_after) is not from 1 ms to 12 days.
+    DeadAfter,
+    /// `malloc()` refused memory for [`Config::controller`](crate::Config::controller). All other settings have changed, and the
+    /// connection has no controller.
+    NoController,
     /// `malloc()` refused memory for the connection or for a packet of that size.
     OutOfMemory,
 }
@@ -39,6 +48,9 @@ pub enum SendError {
     OutOfMemory,
     /// In stream mode no message can expire.
     Stream,
+    /// With [`Config::large_messages`](crate::Config::large_messages): it has more segments than the peer's receive window, as far as
+    /// that is known; before the peer has told it, more than 128.
+    PeerWindow,
 }
 
 /// The buffer is too small for the message, which stays.
@@ -73,6 +85,10 @@ impl fmt::Display for ConfigError {
             ConfigError::MinRto => "the lowest timeout is not from 1 ms to 60 s",
             ConfigError::DeadLink => "the transmissions to a dead link are 0",
             ConfigError::Stub => "the stub has more than 64 bytes",
+            ConfigError::Redundancy => "the redundancy is above 100 %",
+            ConfigError::BackoffLimit => "the longest timeout is not from 1 ms to 12 days",
+            ConfigError::DeadAfter => "the time without progress is not from 1 ms to 12 days",
+            ConfigError::NoController => "there is no memory for the controller",
             ConfigError::OutOfMemory => "there is no memory for the connection",
         })
     }
@@ -84,6 +100,7 @@ impl fmt::Display for SendError {
             SendError::TooLong { max } => write!(f, "the message is longer than {max} bytes"),
             SendError::OutOfMemory => f.write_str("there is no memory for the message"),
             SendError::Stream => f.write_str("no message can expire in stream mode"),
+            SendError::PeerWindow => f.write_str("the peer has no window for the message"),
         }
     }
 }

@@ -4,11 +4,14 @@
 
 use std::any::Any;
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use ikcp_core::{Datagram, IKCPCB, Kcp, Sink, Source};
+use ikcp_core::{Datagram, IKCPCB, IKCPX_STATS, Kcp, Sink, Source};
+
+use crate::config::Controller;
 
 /// Gets the packets of one call, one after the other.
 pub(crate) type Output<'o> = &'o mut dyn FnMut(&[u8]);
@@ -107,6 +110,53 @@ impl Handle {
 
     pub(crate) fn set_stub(&mut self, stub: Option<&[u8]>) -> bool {
         self.kcp().set_stub(stub)
+    }
+
+    /// Installs a controller, or removes it. False if there is no memory for it, and then there is none.
+    pub(crate) fn set_controller(&mut self, controller: Option<Controller>) -> bool {
+        let table = match controller {
+            None => ptr::null(),
+            Some(Controller::Bbr) => ikcp_core::bbr(),
+            Some(Controller::Cubic) => ikcp_core::cubic(),
+        };
+        // SAFETY: the core's tables are statics.
+        unsafe { self.kcp().setcc(table) == 0 }
+    }
+
+    pub(crate) fn set_loss_by_time(&mut self, on: bool) -> bool {
+        self.kcp().rack(on) == 0
+    }
+
+    pub(crate) fn set_redundancy(&mut self, percent: u8) -> bool {
+        self.kcp().set_redundancy(percent.into())
+    }
+
+    pub(crate) fn set_large_messages(&mut self, on: bool) -> bool {
+        self.kcp().large_messages(on) == 0
+    }
+
+    pub(crate) fn set_backoff_limit(&mut self, milliseconds: c_int) -> bool {
+        self.kcp().backoff_limit(milliseconds) == 0
+    }
+
+    pub(crate) fn set_dead_after(&mut self, milliseconds: c_int) -> bool {
+        self.kcp().dead_after(milliseconds, None) == 0
+    }
+
+    pub(crate) fn path_changed(&mut self, output: Output<'_>) {
+        self.with_output(output, |kcp| kcp.path_changed());
+    }
+
+    /// The counters, which the first call starts; `None` without memory.
+    pub(crate) fn counters(&mut self) -> Option<IKCPX_STATS> {
+        let mut counters = MaybeUninit::<IKCPX_STATS>::zeroed();
+        // SAFETY: the call is told the size of the struct.
+        let answer = unsafe {
+            self.kcp()
+                .stats(counters.as_mut_ptr(), size_of::<IKCPX_STATS>())
+        };
+        // SAFETY: all members are integers, which were 0 before the call.
+        (answer == 0).then(|| unsafe { counters.assume_init() })
     }
 
     pub(crate) fn peeksize(&self) -> c_int {

@@ -85,6 +85,13 @@
 //! shared::<ikcp_connection::Connection>();
 //! ```
 //!
+//! # What the original lacks
+//!
+//! All of it is off until a [`Config`] asks for it, and the peer may be any KCP: a [`Controller`] for streams and tunnels,
+//! [`Config::redundancy`] and [`Connection::send_until`] for games and calls, [`Config::large_messages`], [`Config::backoff_limit`] and
+//! [`Connection::path_changed`] for links that fail now and then, [`Config::dead_after`], [`Connection::counters`].
+//! `docs/extensions.md` in the repository says whom each serves and what it costs.
+//!
 //! # Memory
 //!
 //! Segments and the 2 KB of an idle connection come from `malloc()` of the C library, not from Rust's global allocator.
@@ -108,7 +115,7 @@ mod handle;
 mod queue;
 mod stats;
 
-pub use config::{Backoff, Config};
+pub use config::{Backoff, Config, Controller};
 pub use connection::{Connection, conversation};
 pub use error::{BufferTooSmall, ConfigError, InputError, SendError};
-pub use stats::Stats;
+pub use stats::{Counters, Stats};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ikcp_core::IKCPX_STATS;
+
 use crate::handle::Handle;
 
 /// The state of a connection and its link at one time. The counters are never reset.
@@ -64,6 +66,110 @@ impl Stats {
             segments_sent: handle.snd_nxt(),
             segments_received: handle.rcv_nxt(),
             timeouts: handle.xmit(),
+        }
+    }
+}
+
+/// What happened on a connection since counting began. Times are in whole milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Time since counting began.
+    pub time: Duration,
+    /// Packets that were made.
+    pub packets_sent: u64,
+    /// Bytes of these packets.
+    pub bytes_sent: u64,
+    /// Packets of [`input`](crate::Connection::input).
+    pub packets_received: u64,
+    /// Bytes of these packets.
+    pub bytes_received: u64,
+    /// Packets among these for which [`input`](crate::Connection::input) returned an error.
+    pub packets_refused: u64,
+    /// Segments that were sent for the first time.
+    pub segments_sent: u64,
+    /// Bytes of payload that the peer has acknowledged.
+    pub bytes_delivered: u64,
+    /// Segments that were sent again after a timeout.
+    pub resent_timeout: u64,
+    /// Segments that were sent again because later segments were acknowledged.
+    pub resent_skipped: u64,
+    /// Segments that were sent again by [`path_changed`](crate::Connection::path_changed).
+    pub resent_path: u64,
+    /// Segments among these that the peer had already, as far as acknowledgements tell.
+    pub resent_needless: u64,
+    /// Segments that arrived for the first time.
+    pub segments_received: u64,
+    /// Segments that arrived again.
+    pub duplicates_received: u64,
+    /// Acknowledgements of single segments that were sent.
+    pub acks_sent: u64,
+    /// Acknowledgements of single segments that arrived.
+    pub acks_received: u64,
+    /// Window probes that were sent.
+    pub probes_sent: u64,
+    /// Window probes that arrived.
+    pub probes_received: u64,
+    /// Answers to window probes that were sent.
+    pub windows_sent: u64,
+    /// Answers to window probes that arrived.
+    pub windows_received: u64,
+    /// Total time that segments waited to be sent for the first time.
+    pub queue_time: Duration,
+    /// Longest time that a segment waited so.
+    pub queue_time_max: Duration,
+    /// Time during which segments waited for the peer's window.
+    pub limited_by_peer: Duration,
+    /// Time during which segments waited for [`Config::send_window`](crate::Config::send_window).
+    pub limited_by_window: Duration,
+    /// Time during which segments waited for the congestion window, or the controller.
+    pub limited_by_control: Duration,
+    /// Shortest round-trip time since counting began; `None` before the first sample.
+    pub rtt_min: Option<Duration>,
+    /// Bytes of payload per second that the peer acknowledged during the last second or two.
+    pub delivery_rate: u64,
+    /// Messages of [`send_until`](crate::Connection::send_until) that were dropped from the queue.
+    pub messages_dropped: u64,
+    /// Messages that became the [`Config::stub`](crate::Config::stub).
+    pub messages_shortened: u64,
+    /// Segments that were sent once more beside all this: by [`Config::redundancy`](crate::Config::redundancy), or as a stub.
+    pub copies_sent: u64,
+}
+
+impl Counters {
+    pub(crate) fn of(counted: &IKCPX_STATS) -> Counters {
+        let time = |ms: u32| Duration::from_millis(ms.into());
+        Counters {
+            time: Duration::from_millis(counted.time.get()),
+            packets_sent: counted.packets_sent.get(),
+            bytes_sent: counted.bytes_sent.get(),
+            packets_received: counted.packets_received.get(),
+            bytes_received: counted.bytes_received.get(),
+            packets_refused: counted.packets_refused.get(),
+            segments_sent: counted.segments_sent.get(),
+            bytes_delivered: counted.bytes_delivered.get(),
+            resent_timeout: counted.resent_timeout.get(),
+            resent_skipped: counted.resent_skipped.get(),
+            resent_path: counted.resent_path.get(),
+            resent_needless: counted.resent_needless.get(),
+            segments_received: counted.segments_received.get(),
+            duplicates_received: counted.duplicates_received.get(),
+            acks_sent: counted.acks_sent.get(),
+            acks_received: counted.acks_received.get(),
+            probes_sent: counted.probes_sent.get(),
+            probes_received: counted.probes_received.get(),
+            windows_sent: counted.windows_sent.get(),
+            windows_received: counted.windows_received.get(),
+            queue_time: Duration::from_millis(counted.queue_time.get()),
+            queue_time_max: time(counted.queue_time_max.get()),
+            limited_by_peer: Duration::from_millis(counted.limited_by_peer.get()),
+            limited_by_window: Duration::from_millis(counted.limited_by_window.get()),
+            limited_by_control: Duration::from_millis(counted.limited_by_control.get()),
+            rtt_min: Some(counted.rtt_min.get()).filter(|ms| *ms != 0).map(time),
+            delivery_rate: counted.delivery_rate.get().into(),
+            messages_dropped: counted.messages_dropped.get(),
+            messages_shortened: counted.messages_shortened.get(),
+            copies_sent: counted.copies_sent.get(),
         }
     }
 }

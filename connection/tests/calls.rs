@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use common::heap;
 use ikcp_connection::{
-    Backoff, BufferTooSmall, Config, ConfigError, Connection, InputError, SendError, conversation,
+    Backoff, BufferTooSmall, Config, ConfigError, Connection, Controller, InputError, SendError,
+    conversation,
 };
 
 const PUSH: u8 = 81;
@@ -108,6 +109,27 @@ fn a_setting_out_of_its_range_is_refused_and_nothing_changes() {
             },
             ConfigError::Stub,
         ),
+        (
+            Config {
+                redundancy: 101,
+                ..config()
+            },
+            ConfigError::Redundancy,
+        ),
+        (
+            Config {
+                backoff_limit: Some(Duration::from_micros(999)),
+                ..config()
+            },
+            ConfigError::BackoffLimit,
+        ),
+        (
+            Config {
+                dead_after: Some(Duration::MAX),
+                ..config()
+            },
+            ConfigError::DeadAfter,
+        ),
     ];
     let mut connection = connection(&config());
     for (bad, error) in bad {
@@ -126,6 +148,12 @@ fn a_setting_out_of_its_range_is_refused_and_nothing_changes() {
         fast_limit: u16::MAX,
         dead_link: u32::MAX,
         stub: Some(vec![0; 64]),
+        controller: Some(Controller::Bbr),
+        loss_by_time: true,
+        redundancy: 100,
+        large_messages: true,
+        backoff_limit: Some(milliseconds(1 << 30)),
+        dead_after: Some(milliseconds(1)),
         ..Config::default()
     };
     assert_eq!(connection.configure(&good), Ok(()));

@@ -12,7 +12,7 @@ use common::heap;
 use common::link::{Link, Weather};
 use common::random::Random;
 use common::seeds::for_seeds;
-use ikcp_connection::{Backoff, Config, Connection};
+use ikcp_connection::{Backoff, Config, Connection, Controller};
 use peer::{End, Ours, peer};
 
 /// Miri takes minutes for more.
@@ -38,6 +38,14 @@ fn config(random: &mut Random, stream: bool) -> Config {
         min_rto: pick(random, &[None, Some(Duration::from_millis(1))]),
         fast_resend: pick(random, &[0, 2]),
         congestion_window: random.chance(30),
+        controller: pick(
+            random,
+            &[None, None, Some(Controller::Bbr), Some(Controller::Cubic)],
+        ),
+        loss_by_time: random.chance(20),
+        redundancy: pick(random, &[0, 0, 20, 100]),
+        large_messages: random.chance(20),
+        backoff_limit: pick(random, &[None, None, Some(Duration::from_millis(500))]),
         ..Config::default()
     }
 }

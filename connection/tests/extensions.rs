@@ -1,0 +1,277 @@
+//! What the original lacks, as the settings of a connection: each is seen to work, and gives up without memory.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::heap;
+use ikcp_connection::{Config, ConfigError, Connection, Controller, SendError};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn connection(config: &Config, start: Instant) -> Connection {
+    heap::install();
+    Connection::new(5, config, start).expect("a connection")
+}
+
+fn drain(connection: &mut Connection) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| connection.poll_transmit().map(<[u8]>::to_vec)).collect()
+}
+
+/// The link is 20 ms long and loses every `nth` packet of the first end (0: none). Gives what the other end has received.
+fn talk(ends: [&mut Connection; 2], start: Instant, ms: u32, nth: u32) -> Vec<Vec<u8>> {
+    let (mut under_way, mut count, mut received) = ([const { Vec::new() }; 2], 0, Vec::new());
+    for now in (0..ms).map(|n| start + n * MS) {
+        for n in 0..2 {
+            ends[n].update(now);
+            for packet in drain(ends[n]) {
+                count += u32::from(n == 0);
+                if n == 1 || nth == 0 || count % nth != 0 {
+                    under_way[n].push((now + 20 * MS, packet));
+                }
+            }
+            let (arrived, rest) = under_way[1 - n].drain(..).partition(|(at, _)| *at <= now);
+            under_way[1 - n] = rest;
+            let arrived: Vec<(Instant, Vec<u8>)> = arrived;
+            for (_, packet) in arrived {
+                ends[n].input(&packet, now).expect("a packet of the peer");
+            }
+        }
+        received.extend(std::iter::from_fn(|| ends[1].recv()));
+    }
+    received
+}
+
+#[test]
+fn controllers_send_at_the_rate_of_the_link_and_may_change() {
+    let start = Instant::now();
+    for controller in [Controller::Bbr, Controller::Cubic] {
+        let config = Config {
+            controller: Some(controller),
+            send_window: 512,
+            receive_window: 512,
+            ..Config::fast()
+        };
+        let mut ends = [0, 1].map(|_| connection(&config, start));
+        let messages = if cfg!(miri) { 20 } else { 400 };
+        for n in 0..messages {
+            ends[0].send(&[n as u8; 1000]).expect("room");
+        }
+        // A window of 512 would leave at once.
+        ends[0].flush(start + MS);
+        let first = drain(&mut ends[0]).len();
+        assert!((1..=40).contains(&first), "{first}");
+        let [a, b] = &mut ends;
+        let received = talk([a, b], start + 2 * MS, 3000, 0);
+        assert_eq!(received.len(), messages);
+        assert_eq!(a.configure(&Config::fast()), Ok(()));
+        assert_eq!(a.config().controller, None);
+    }
+}
+
+#[test]
+fn a_large_segment_behind_small_ones_waited_for_a_rate_that_never_came() {
+    let start = Instant::now();
+    for controller in [Controller::Bbr, Controller::Cubic] {
+        let config = Config {
+            controller: Some(controller),
+            ..Config::fast()
+        };
+        let mut ends = [0, 1].map(|_| connection(&config, start));
+        let [a, b] = &mut ends;
+        for _ in 0..600 {
+            a.send(b"x").expect("room");
+        }
+        for _ in 0..50 {
+            a.send(&[7; 1376]).expect("room");
+        }
+        assert_eq!(talk([a, b], start, 20_000, 0).len(), 650);
+    }
+}
+
+#[test]
+fn a_window_that_stood_still_for_losses_led_bbr_to_send_nothing() {
+    let start = Instant::now();
+    let config = Config {
+        controller: Some(Controller::Bbr),
+        send_window: 4,
+        mtu: 200,
+        ..Config::fast()
+    };
+    let mut ends = [0, 1].map(|_| connection(&config, start));
+    let [a, b] = &mut ends;
+    for _ in 0..6_000 {
+        a.send(&[7; 176]).expect("room");
+    }
+    let (bad, good) = if cfg!(miri) {
+        (100, 100)
+    } else {
+        (120_000, 10_000)
+    };
+    talk([a, b], start, bad, 2);
+    let received = talk([a, b], start + bad * MS, good, 0).len();
+    assert!(cfg!(miri) || received > 100, "{received}");
+}
+
+#[test]
+fn redundancy_sends_copies_where_packets_get_lost() {
+    let start = Instant::now();
+    for (redundancy, copies) in [(0, false), (100, true)] {
+        let config = Config {
+            redundancy,
+            ..Config::fast()
+        };
+        let mut ends = [0, 1].map(|_| connection(&config, start));
+        let [a, b] = &mut ends;
+        assert!(a.counters().is_some());
+        let mut received = 0;
+        for n in 0..if cfg!(miri) { 20 } else { 200 } {
+            a.send(&[7; 100]).expect("room");
+            received += talk([a, b], start + n * 50 * MS, 50, 6).len();
+        }
+        let counters = a.counters().expect("memory");
+        assert!(received > 10 && counters.packets_sent > 10);
+        assert_eq!(counters.copies_sent > 0, copies, "{counters:?}");
+    }
+}
+
+#[test]
+fn large_messages_have_255_segments_and_one_that_the_peer_cannot_hold_is_refused() {
+    let start = Instant::now();
+    let config = Config {
+        mtu: 124,
+        large_messages: true,
+        receive_window: 300,
+        ..Config::fast()
+    };
+    let mut ends = [0, 1].map(|_| connection(&config, start));
+    let [a, b] = &mut ends;
+    let longest = vec![7; 255 * 100];
+    assert_eq!(a.max_message(), longest.len());
+    assert_eq!(a.send(&longest), Err(SendError::PeerWindow));
+    assert_eq!(a.send(b"hello"), Ok(5));
+    // The peer tells its window with the acknowledgement.
+    assert_eq!(talk([a, b], start, 200, 0), [b"hello"]);
+    assert_eq!(a.send(&longest), Ok(longest.len()));
+    assert_eq!(talk([a, b], start + 200 * MS, 5000, 0), [&longest[..]]);
+    assert_eq!(
+        a.send(&vec![7; 25_501]),
+        Err(SendError::TooLong { max: 25_500 })
+    );
+}
+
+/// When the packets of a silent link leave, ms after the first.
+fn transmissions(connection: &mut Connection, start: Instant, until: u32) -> Vec<u32> {
+    let mut times = Vec::new();
+    for n in 0..until {
+        connection.update(start + n * MS);
+        if !drain(connection).is_empty() {
+            times.push(n);
+        }
+    }
+    times
+}
+
+#[test]
+fn a_limit_keeps_the_timeout_from_growing() {
+    let start = Instant::now();
+    let config = Config {
+        backoff_limit: Some(400 * MS),
+        ..Config::fast()
+    };
+    let mut limited = connection(&config, start);
+    limited.send(b"hello").expect("room");
+    let times = transmissions(&mut limited, start, 5000);
+    let mut other = connection(&Config::fast(), start);
+    other.send(b"hello").expect("room");
+    assert!(times.len() > transmissions(&mut other, start, 5000).len());
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.max() <= Some(420), "{times:?}");
+}
+
+#[test]
+fn a_link_is_dead_after_a_time_and_alive_again_on_another_path() {
+    let start = Instant::now();
+    let config = Config {
+        dead_after: Some(1000 * MS),
+        ..Config::fast()
+    };
+    let mut connection = connection(&config, start);
+    connection.send(b"hello").expect("room");
+    transmissions(&mut connection, start, 990);
+    assert!(!connection.is_dead());
+    let sent = transmissions(&mut connection, start + 990 * MS, 600);
+    assert!(connection.is_dead());
+    // Other settings do not begin the time anew.
+    let other = Config {
+        mtu: 1200,
+        ..config
+    };
+    assert_eq!(connection.configure(&other), Ok(()));
+    assert!(connection.is_dead() && sent.len() < 3);
+    connection.path_changed(start + 1600 * MS);
+    assert!(!connection.is_dead());
+    assert_eq!(drain(&mut connection).len(), 1);
+}
+
+#[test]
+fn without_memory_for_a_setting_nothing_changes() {
+    let start = Instant::now();
+    let extended = [
+        Config {
+            loss_by_time: true,
+            ..Config::fast()
+        },
+        Config {
+            redundancy: 20,
+            ..Config::fast()
+        },
+        Config {
+            large_messages: true,
+            ..Config::fast()
+        },
+        Config {
+            dead_after: Some(1000 * MS),
+            redundancy: 20,
+            stub: Some(b"-".to_vec()),
+            ..Config::fast()
+        },
+    ];
+    for config in extended {
+        let mut connection = connection(&Config::fast(), start);
+        heap::refuse(0, 1);
+        assert_eq!(connection.configure(&config), Err(ConfigError::OutOfMemory));
+        assert_eq!(connection.config(), &Config::fast());
+        heap::refuse(0, 0);
+        assert_eq!(connection.configure(&config), Ok(()));
+        assert_eq!(connection.config(), &config);
+    }
+}
+
+#[test]
+fn without_memory_for_a_controller_there_is_none() {
+    let start = Instant::now();
+    let config = Config {
+        controller: Some(Controller::Bbr),
+        send_window: 99,
+        ..Config::fast()
+    };
+    let mut connection = connection(&Config::fast(), start);
+    // Other memory is asked for first, and without that nothing changes.
+    let last = (0..10)
+        .map(|after| {
+            heap::refuse(after, 1);
+            connection.configure(&config)
+        })
+        .find(|answer| *answer != Err(ConfigError::OutOfMemory));
+    assert_eq!(last, Some(Err(ConfigError::NoController)));
+    heap::refuse(0, 0);
+    assert_eq!(connection.config().controller, None);
+    assert_eq!(connection.config().send_window, 99);
+    assert_eq!(connection.configure(&config), Ok(()));
+    assert_eq!(connection.config(), &config);
+    heap::refuse(0, 1);
+    assert_eq!(connection.counters(), None);
+    heap::refuse(0, 0);
+    assert!(connection.counters().is_some());
+}
