@@ -52,6 +52,8 @@ impl fmt::Display for Need {
 #[derive(Debug, Clone)]
 pub struct Resend {
     pub at: Time,
+    /// Had it come here as fast as the fastest.
+    pub sent: Time,
     pub sn: u32,
     pub trigger: Trigger,
     pub need: Need,
@@ -203,7 +205,7 @@ fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f6
     let none = match too_few {
         // Where some were sent again that soon, this is only not seen well.
         // Far from the sender it is never seen well.
-        3.. if sooner * 10 < all && sender.lag_known && sender.lag() == 0 => FastResend::Off,
+        3.. if sooner * 10 < all && sender.is_near() => FastResend::Off,
         _ => FastResend::MoreThan(too_few),
     };
     (none, 1.0)
@@ -267,11 +269,7 @@ impl Settings {
             let above = excess
                 .get(excess.len() / 4)
                 .is_some_and(|low| *low > i64::from(slack));
-            sender.lag_known
-                && sender.lag() == 0
-                && waits.len() >= 4
-                && same * 10 >= waits.len() * 6
-                && above
+            sender.is_near() && waits.len() >= 4 && same * 10 >= waits.len() * 6 && above
         });
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
         // Far from the sender nobody knows exactly when it heard of what had arrived.
@@ -302,18 +300,22 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     for segment in &sender.resent {
         for pair in segment.sendings.windows(2) {
             if !pair[0].is_skipped() && pair[0].acked.is_none() && !pair[0].hidden {
-                let (packets, flushes) = silent.entry(pair[1].at).or_default();
+                let (packets, flushes) = silent.entry(pair[1].sent).or_default();
                 packets.insert(pair[0].packet);
-                flushes.insert(pair[0].at / (10 * MS));
+                flushes.insert(pair[0].sent / (10 * MS));
             }
         }
     }
     let mut all = Vec::new();
     let mut unsure = Vec::new();
+    let mut gaps = Vec::new();
     for segment in &sender.resent {
         let mut past = Past::new(segment, settings);
         for index in 1..segment.sendings.len() {
-            let mut one = past.judge(index, (near, sender.lag()));
+            let mut one = past.judge(index, (near, sender.lag()), sender.is_near());
+            if !sender.is_near() && past.misses_some(index, &one) {
+                gaps.push(all.len());
+            }
             let before = &segment.sendings[..index];
             let unheard = before
                 .iter()
@@ -329,11 +331,18 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             all.push(one);
         }
     }
+    // Where many are lost, so are many that were sent again, unseen. It was skips that sent what came after those, if they do that here: a
+    // timeout leaves the skips before it, and more come.
+    let skips = all.iter().any(|one| one.trigger == Trigger::Skip);
+    if skips && all.len() as u64 * 8 > sender.fresh + sender.resends {
+        gaps.iter()
+            .for_each(|index| all[*index].trigger = Trigger::Skip);
+    }
     // Either the packets were lost, or the acknowledgements: what is likelier, by what is known of the two ways.
     let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
     let groups = |wanted: fn(usize) -> bool| {
-        let times: BTreeSet<Time> = unsure.iter().map(|index| all[*index].at).collect();
-        let count = |at: &Time| silent.get(at).map_or(0, |group| group.0.len());
+        let times: BTreeSet<Time> = unsure.iter().map(|index| all[*index].sent).collect();
+        let count = |sent: &Time| silent.get(sent).map_or(0, |group| group.0.len());
         times.iter().filter(|at| wanted(count(at))).count() as f64
     };
     // Flushes after which nothing was sent for so long that only their own acknowledgements could spare a timeout.
@@ -358,7 +367,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
         || (sender.acked_by_una >= 20 && acks > 50.0 * sure);
     for index in unsure {
         let one = &mut all[index];
-        let Some((packets, flushes)) = silent.get(&one.at) else {
+        let Some((packets, flushes)) = silent.get(&one.sent) else {
             continue;
         };
         let likelihood = |first: f64, after: f64, count: usize| {
@@ -425,6 +434,9 @@ pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usi
     (packets.len(), after)
 }
 
+/// Skips send a segment again until it has been sent so often.
+const MOST_FAST: usize = 5;
+
 /// What the sender knows of a segment, from one transmission to the next.
 struct Past<'a> {
     segment: &'a Segment,
@@ -454,7 +466,7 @@ impl<'a> Past<'a> {
     fn skipped_enough(&self, before: &Sending, by: Time) -> Option<Time> {
         let new = before.skips[self.settings.skip_rule];
         let reached = |count: u32| match count.checked_sub(self.skips) {
-            None | Some(0) => Some(before.at),
+            None | Some(0) => Some(before.sent),
             Some(more) if more <= new.count => new.at.get(more as usize - 1).copied(),
             Some(_) => None,
         };
@@ -468,10 +480,20 @@ impl<'a> Past<'a> {
         }
     }
 
+    /// Whether it came so late that others must have been lost before it, and early enough for skips to have sent it.
+    fn misses_some(&self, index: usize, one: &Resend) -> bool {
+        let sendings = &self.segment.sendings;
+        let first = &sendings[0];
+        let timeout = Time::from(first.timeout(self.period)) * MS;
+        let trip = Time::from(first.estimate.srtt) * MS;
+        let late = timeout * 5 / 4 + self.period;
+        one.trigger == Trigger::Timeout
+            && sendings[index - 1].is_skipped()
+            && (late..late + MOST_FAST as Time * trip).contains(&(one.sent - first.sent))
+    }
+
     /// The verdict on this transmission. `ways` are from the capture to the peer and back, and to the sender and back.
-    fn judge(&mut self, index: usize, ways: (Time, Time)) -> Resend {
-        /// Skips do not send it again more often than this.
-        const MOST_FAST: usize = 5;
+    fn judge(&mut self, index: usize, ways: (Time, Time), near: bool) -> Resend {
         let sendings = &self.segment.sendings;
         let (before, this) = (&sendings[index - 1], &sendings[index]);
         let waited = waited(before, this);
@@ -484,8 +506,8 @@ impl<'a> Past<'a> {
         let timer = self.timeout + more;
         let about = timer * 0.85;
         let prompt = self
-            .skipped_enough(before, this.at)
-            .is_some_and(|at| this.at - at <= self.period + 4 * MS);
+            .skipped_enough(before, this.sent)
+            .is_some_and(|at| this.sent - at <= self.period + 4 * MS);
         let earliest = if index > MOST_FAST { about } else { timer };
         let trigger = if prompt && f64::from(waited) < earliest {
             Trigger::Skip
@@ -493,8 +515,11 @@ impl<'a> Past<'a> {
             Trigger::Timeout
         } else if before.skips[BY_ANY].count > 0 {
             Trigger::Skip
-        } else {
+        } else if near {
             Trigger::Early
+        } else {
+            // Its timer is not known that well.
+            Trigger::Timeout
         };
         match trigger {
             Trigger::Timeout => {
@@ -511,10 +536,11 @@ impl<'a> Past<'a> {
         let twice = before.skips[BY_STAMP];
         let by_skips = match twice.count {
             ..=1 => 0,
-            _ => (this.at - twice.at[1] - self.period).max(0),
+            _ => (this.sent - twice.at[1] - self.period).max(0),
         };
         Resend {
             at: this.at,
+            sent: this.sent,
             sn: self.segment.sn as u32,
             trigger,
             need: need(self.segment, index, ways),
@@ -532,13 +558,13 @@ fn need(segment: &Segment, index: usize, (near, lag): (Time, Time)) -> Need {
         .filter_map(|one| one.acked)
         .min();
     match acked {
-        Some(acked) if acked + lag >= this.at => return Need::Underway,
+        Some(acked) if acked + lag >= this.sent => return Need::Underway,
         Some(_) => return Need::AckLost,
         None => {}
     }
     // Word of its arrival came before this transmission could have caused it.
     match segment.told {
-        Some(told) if told < this.at + near && told + lag >= this.at => Need::Underway,
+        Some(told) if told < this.at + near && told + lag >= this.sent => Need::Underway,
         Some(told) if told < this.at => Need::AckLost,
         _ => Need::Lost,
     }
@@ -560,6 +586,16 @@ mod tests {
 
     /// Segments 0 to 4 are sent at 0 to 40 ms, and the round trip of the first one is 60 ms; then this. Why were segments sent again?
     fn triggers(resend: FastResend, then: &[(u32, Passes)]) -> Vec<Trigger> {
+        let before = (0..5).map(|sn| (10 * sn, Sent(sn)));
+        let all: Vec<(u32, Passes)> = before.chain([(60, Acked(0, 0))]).collect();
+        triggers_of(Sender::new(0, true), resend, all.iter().chain(then))
+    }
+
+    fn triggers_of<'a>(
+        mut sender: Sender,
+        resend: FastResend,
+        all: impl Iterator<Item = &'a (u32, Passes)>,
+    ) -> Vec<Trigger> {
         let piece = |command: u8, sn: u32, ts: u32, una: u32| Piece {
             header: Header {
                 conv: 1,
@@ -573,7 +609,6 @@ mod tests {
             },
             mark: if command == COMMAND_PUSH { 1 + sn } else { 0 },
         };
-        let mut sender = Sender::new(0, true);
         let mut pass = |at: u32, what: &Passes| {
             let now = Time::from(at) * MS;
             match what {
@@ -581,9 +616,7 @@ mod tests {
                 Acked(sn, ts) => sender.hears(now, &[piece(COMMAND_ACK, *sn, *ts, 1)]),
             }
         };
-        (0..5).for_each(|sn| pass(10 * sn, &Sent(sn)));
-        pass(60, &Acked(0, 0));
-        then.iter().for_each(|(at, what)| pass(*at, what));
+        all.for_each(|(at, what)| pass(*at, what));
         sender.finish(9_000 * MS);
         let settings = Settings {
             fast_resend: resend,
@@ -620,6 +653,20 @@ mod tests {
         ];
         let found = triggers(FastResend::After(2), &then);
         assert_eq!(found, [Trigger::Timeout, Trigger::Skip]);
+    }
+
+    /// Between the first of them and the one that came, others had been lost, so nothing seemed to have sent it but its timer.
+    #[test]
+    fn skips_were_called_a_timeout_where_what_they_had_sent_was_lost() {
+        let mut all = Vec::new();
+        for sn in [0, 1, 2, 3, 4, 6, 7, 9] {
+            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
+            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
+        }
+        all.extend([(310, Sent(8)), (560, Sent(5))]);
+        let far = Sender::new(60 * MS, true);
+        let found = triggers_of(far, FastResend::MoreThan(0), all.iter());
+        assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
     }
 
     /// After five times only timers send it again, and those need not be known to the millisecond.

@@ -2,7 +2,7 @@
 
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
-use super::sender::{BY_STAMP, MS, Sender, Time};
+use super::sender::{BY_STAMP, MS, Sender, Time, Transit};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
 
 /// Packets that are kept back at most.
@@ -10,6 +10,8 @@ const KEPT_BACK: usize = 2_000;
 
 struct Packet {
     at: Time,
+    /// Had it come as fast as the fastest.
+    sent: Time,
     side: usize,
     size: u32,
     fragmented: bool,
@@ -54,6 +56,7 @@ impl Conversation {
         }
         self.kept.push(Packet {
             at,
+            sent: at,
             side,
             size,
             fragmented,
@@ -71,7 +74,14 @@ impl Conversation {
 
     fn release(&mut self) {
         self.ready = true;
-        let kept = std::mem::take(&mut self.kept);
+        let mut kept = std::mem::take(&mut self.kept);
+        let mut transits: [Transit; 2] = Default::default();
+        for packet in &mut kept {
+            let mut pushes = packet.pieces.iter().map(|piece| piece.header);
+            if let Some(push) = pushes.find(|header| header.command == COMMAND_PUSH) {
+                packet.sent = transits[packet.side].sent(packet.at, push.ts);
+            }
+        }
         self.senders = lags(&kept).map(|(lag, known)| Sender::new(lag, known));
         for packet in kept {
             self.pass(
@@ -151,7 +161,7 @@ fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32)> {
     let mut next: Option<u32> = None;
     kept.iter()
         .filter(move |packet| packet.side == side)
-        .flat_map(|packet| packet.pieces.iter().map(move |piece| (packet.at, piece)))
+        .flat_map(|packet| packet.pieces.iter().map(move |piece| (packet.sent, piece)))
         .filter(|(_, piece)| piece.header.command == COMMAND_PUSH)
         .filter_map(move |(at, piece)| {
             let sn = piece.header.sn;
@@ -229,8 +239,11 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
     (best > 0.55 && best > 2.0 * usual).then_some(lag as Time * STEP)
 }
 
-/// The least time from a skip to the transmission that it leads to.
+/// The time from a skip to the transmission that it leads to: the one after which most of them came, unless it was a timer that they
+/// kept to.
 fn after_skips(kept: &[Packet], side: usize) -> Option<Time> {
+    /// Most flushes come within so much of each other.
+    const FLUSH: Time = 14 * MS;
     let mut sender = Sender::new(0, false);
     for packet in kept {
         if packet.side == side {
@@ -240,14 +253,26 @@ fn after_skips(kept: &[Packet], side: usize) -> Option<Time> {
         }
     }
     sender.finish(kept.last()?.at);
-    let taken: Vec<Time> = sender
-        .skip_events
-        .iter()
-        .filter(|event| (event.rule, event.count) == (BY_STAMP, 1))
-        .filter_map(|event| event.resent)
+    // The least time, and the share that is about as long.
+    let most = |times: &[Time]| -> Option<(Time, f64)> {
+        let within =
+            |from: usize| times.partition_point(|time| *time <= times[from] + FLUSH) - from;
+        let best = (0..times.len()).max_by_key(|from| (within(*from), usize::MAX - from))?;
+        Some((times[best], within(best) as f64 / times.len() as f64))
+    };
+    let waits = sender.resent.iter().filter(|one| one.sendings.len() > 1);
+    let mut waits: Vec<Time> = waits
+        .map(|one| one.sendings[1].sent - one.sendings[0].sent)
         .collect();
-    if taken.len() < 5 {
-        return None;
+    waits.sort_unstable();
+    let events = sender.skip_events.iter();
+    let events = events.filter(|event| (event.rule, event.count) == (BY_STAMP, 1));
+    let mut after: Vec<Time> = events.filter_map(|event| event.resent).collect();
+    after.sort_unstable();
+    let (best, share) = most(&after).filter(|_| after.len() >= 5)?;
+    let waits = most(&waits).map_or(0.0, |(_, share)| share);
+    match share > 1.7 * waits && share > 0.15 {
+        true => Some(best),
+        false => low(after),
     }
-    low(taken)
 }

@@ -157,7 +157,7 @@ impl View<'_> {
         let mut sum = 0;
         for segment in self.sender.resent.iter().filter(|one| wanted(one)) {
             let first = &segment.sendings[0];
-            let due = first.at + Time::from(first.estimate.srtt) * MS;
+            let due = first.sent + Time::from(first.estimate.srtt) * MS;
             let done = segment.done.unwrap_or(end).min(end);
             // No loss is to blame where nothing would have been acknowledged.
             let late = due.max(until);
@@ -206,8 +206,10 @@ impl View<'_> {
     }
 
     fn fills_congestion_window(&self) -> bool {
+        // What is in flight shows only where round trips do.
         self.settings.keeps_congestion_window
-            && self.sender.window_model.full > self.sender.busy / 10
+            && (self.sender.is_near() || self.sender.lag() > 0)
+            && self.sender.window_model.full * 5 > self.sender.busy * 2
     }
 
     fn windows(&self) -> Vec<Finding> {
@@ -262,11 +264,8 @@ impl View<'_> {
         }
         // Only a window makes nearly all flushes send up to the same number, where round trips differ.
         let at = |percent| percentile(&sender.rtt, percent).unwrap_or(0);
-        let fills_up = sender.lag() == 0
-            && sender.lag_known
-            && most >= 4
-            && at(90) > at(10)
-            && sender.flushed_up_to(most) > 0.8;
+        let fills_up =
+            sender.is_near() && most >= 4 && at(90) > at(10) && sender.flushed_up_to(most) > 0.8;
         let model = &sender.window_model;
         if self.fills_congestion_window() && most >= 4 {
             all.push(self.finding(
@@ -441,9 +440,7 @@ impl View<'_> {
 
     fn clock(&self) -> Vec<Finding> {
         let jumped: i64 = self.sender.clock_jumps.iter().map(|(_, by)| by.abs()).sum();
-        // Far from the sender a queue on the way looks like a clock that goes back and forth.
-        let blurred = self.sender.lag() > 0 && self.sender.clock_jumps.len() > 3;
-        if jumped == 0 || blurred {
+        if jumped == 0 {
             return Vec::new();
         }
         let (_, by) = self.sender.clock_jumps[0];

@@ -1,7 +1,9 @@
 //! One sender and what its peer says about it, rebuilt from the segments that pass the capture.
 //!
 //! All times are those of the capture. What the peer says takes effect when the sender's reaction could be seen here at the
-//! earliest: `lag` after it passed. At the sender's machine that is at once; at the receiver's it is nearly a round trip.
+//! earliest: `lag` after it passed. At the sender's machine that is at once; at the receiver's it is nearly a round trip. What the
+//! sender did is taken as if each packet had come as fast as the fastest, which its stamps tell: else a queue on the way would blur
+//! what leads to what.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -61,6 +63,8 @@ impl Estimate {
 #[derive(Debug, Clone)]
 pub struct Sending {
     pub at: Time,
+    /// When it would have passed, had it come as fast as the fastest.
+    pub sent: Time,
     /// The sender's clock.
     pub ts: u32,
     /// The number of the packet that carried it.
@@ -204,8 +208,37 @@ pub fn percentile(histogram: &Histogram, percent: u64) -> Option<u32> {
     })
 }
 
+/// How much longer than the fastest packets took to come here.
+#[derive(Default)]
+pub struct Transit {
+    /// The least that the capture's clock was ahead of the sender's, ms, and when that was so.
+    least: Option<(f64, Time)>,
+    /// Of the last packet.
+    late: Time,
+}
+
+impl Transit {
+    /// When a packet with this stamp would have passed, had it come as fast as the fastest.
+    pub fn sent(&mut self, at: Time, ts: u32) -> Time {
+        /// One clock gains so much on the other, at most.
+        const DRIFT: f64 = 200e-6;
+        let ahead = (at / MS - i64::from(ts)) as f64;
+        let least = self.least.map_or(ahead, |(least, then)| {
+            least + (at - then) as f64 / MS as f64 * DRIFT
+        });
+        let least = least.min(ahead);
+        self.least = Some((least, at));
+        self.late = (ahead - least) as Time * MS;
+        at - self.late
+    }
+}
+
+/// Queues that hold packets up for longer are not looked for.
+const LONGEST_QUEUE: Time = 2_000 * MS;
+
 #[derive(Default)]
 pub struct Sender {
+    transit: Transit,
     lag: Time,
     /// The capture tells where the sender is.
     pub lag_known: bool,
@@ -284,7 +317,7 @@ pub struct Sender {
     last_ts: Option<u32>,
     last_small_ts: Option<u32>,
     /// When the last fresh segment passed, with its stamp.
-    newest_fresh: Option<(Time, u32)>,
+    newest_fresh: Option<(Time, Time, u32)>,
     /// Times between packets by the capture's clock, ms.
     pub packet_gaps: Histogram,
     last_packet: Option<Time>,
@@ -324,6 +357,8 @@ pub struct Sender {
     /// How the sender's clock stands to the capture's, ms, and how it jumped.
     clock: Clock,
     pub clock_jumps: Vec<(Time, i64)>,
+    /// How far the capture's clock was ahead at least, before the first jump and after each one.
+    least_ahead: Vec<i64>,
     /// The same number with another payload, or one that goes on beside those of another sender.
     pub conflicts: u64,
     pub first_conflict: Option<Time>,
@@ -351,6 +386,9 @@ pub struct Sender {
     pub window_model: super::cwnd::Model,
 }
 
+/// What is called a jump of a clock, ms.
+const JUMP: i64 = 250;
+
 /// Finds where one clock jumps against another.
 #[derive(Default)]
 struct Clock {
@@ -364,7 +402,6 @@ impl Clock {
     /// Takes how far the capture's clock is ahead, in ms; gives by how much it jumped. `near` the sender no queue is between.
     fn jump(&mut self, at: Time, ahead: i64, near: bool) -> Option<i64> {
         const SEEN: usize = 5;
-        const JUMP: i64 = 250;
         let reference = *self.reference.get_or_insert(ahead);
         self.recent.push_back(ahead);
         if self.recent.len() > SEEN {
@@ -444,8 +481,9 @@ impl Sender {
 
     /// A packet by the sender passes.
     pub fn sends(&mut self, at: Time, size: u32, fragmented: bool, pieces: &[Piece]) {
-        self.listen(at);
-        self.pass_time(at);
+        let sent = self.sent(at, pieces);
+        self.listen(sent);
+        self.pass_time(sent);
         self.packets += 1;
         self.bytes += u64::from(size);
         self.fragmented += u64::from(fragmented);
@@ -465,7 +503,7 @@ impl Sender {
             .push_back((self.packets, super::both::print(size, pieces)));
         for piece in pieces {
             match piece.header.command {
-                COMMAND_PUSH => self.push(at, size, piece),
+                COMMAND_PUSH => self.push(at, sent, size, piece),
                 COMMAND_ASK => {
                     self.asks += 1;
                     self.last_ask = Some(at);
@@ -491,7 +529,24 @@ impl Sender {
         }
     }
 
-    fn push(&mut self, at: Time, size: u32, piece: &Piece) {
+    /// Whether the capture was made at the sender's machine.
+    pub fn is_near(&self) -> bool {
+        self.lag_known && self.lag == 0
+    }
+
+    fn sent(&mut self, at: Time, pieces: &[Piece]) -> Time {
+        let stamped = pieces
+            .iter()
+            .find(|piece| piece.header.command == COMMAND_PUSH);
+        match stamped {
+            _ if self.is_near() => at,
+            Some(piece) => self.transit.sent(at, piece.header.ts),
+            // The queue is as long as it was.
+            None => at - self.transit.late,
+        }
+    }
+
+    fn push(&mut self, at: Time, sent: Time, size: u32, piece: &Piece) {
         let header = piece.header;
         self.first.get_or_insert(at);
         self.last = Some(at);
@@ -509,6 +564,7 @@ impl Sender {
         };
         let sending = Sending {
             at,
+            sent,
             ts: header.ts,
             packet: self.packets,
             latest: header.ts,
@@ -537,31 +593,39 @@ impl Sender {
             }
         }
         if sn >= self.next {
-            if let Some(jump) = self.clock.jump(at, ahead, self.lag_known && self.lag == 0)
+            if let Some(jump) = self.clock.jump(at, ahead, self.is_near())
                 && self.clock_jumps.len() < 100
             {
                 self.clock_jumps.push((at, jump));
+                self.transit = Transit::default();
+            }
+            if self.least_ahead.len() == self.clock_jumps.len() {
+                self.least_ahead.push(ahead);
+            }
+            if let Some(least) = self.least_ahead.last_mut() {
+                *least = ahead.min(*least);
             }
             // What is missing before it was lost on the way here, or comes later.
             let missing = self.next.max(sn.saturating_sub(LARGEST_GAP))..sn;
             let count = missing.end - missing.start;
-            let before = self.newest_fresh.unwrap_or((at, header.ts));
+            let before = self.newest_fresh.unwrap_or((at, sent, header.ts));
             for (index, missing) in missing.enumerate() {
                 // Sent at some time between its neighbours.
                 let share = |from: i64, to: i64| {
                     from + (to - from) * (index as i64 + 1) / (count as i64 + 1)
                 };
-                let later = i64::from(header.ts.wrapping_sub(before.1).cast_signed().max(0));
+                let later = i64::from(header.ts.wrapping_sub(before.2).cast_signed().max(0));
                 let hidden = Sending {
                     hidden: true,
                     latest: header.ts,
                     at: share(before.0, at),
-                    ts: before.1.wrapping_add(share(0, later) as u32),
+                    sent: share(before.1, sent),
+                    ts: before.2.wrapping_add(share(0, later) as u32),
                     ..sending.clone()
                 };
                 self.insert(missing, (0, size, 0), hidden);
             }
-            self.newest_fresh = Some((at, header.ts));
+            self.newest_fresh = Some((at, sent, header.ts));
             self.next = sn + 1;
             self.fresh += 1;
             self.fresh_packets.1 += u64::from(self.fresh_packets.0 != self.packets);
@@ -611,7 +675,7 @@ impl Sender {
             if same.hidden {
                 // It was only late.
                 same.hidden = false;
-                same.at = at;
+                (same.at, same.sent) = (at, sent);
                 self.reordered += 1;
             } else {
                 self.copies += 1;
@@ -635,7 +699,7 @@ impl Sender {
             && !after(header.ts, last.latest)
         {
             last.hidden = false;
-            (last.at, last.ts) = (at, header.ts);
+            (last.at, last.sent, last.ts) = (at, sent, header.ts);
             self.reordered += 1;
             return;
         }
@@ -787,7 +851,12 @@ impl Sender {
             }
         }
         self.words.push_back((due, at, Word::End));
-        self.listen(at);
+        // What comes from far away may have been sent before that took effect.
+        self.listen(if self.is_near() {
+            at
+        } else {
+            at - LONGEST_QUEUE
+        });
     }
 
     fn una_goes_back(&mut self, at: Time, una: u32) {
@@ -902,8 +971,8 @@ impl Sender {
                 continue;
             };
             match &segment.sendings[..] {
-                [only] => earliest = earliest.min(only.at),
-                [.., last] => segment.others_unheard = earliest.saturating_add(trip) < last.at,
+                [only] => earliest = earliest.min(only.sent),
+                [.., last] => segment.others_unheard = earliest.saturating_add(trip) < last.sent,
                 [] => {}
             }
         }
@@ -952,7 +1021,7 @@ impl Sender {
             let sending = &mut segment.sendings[place];
             sending.acked = Some(passed);
             sending.in_order = after(una, sn);
-            let sent = sending.at;
+            let (sent, seen) = (sending.sent, sending.at);
             self.last_acked = Some(at);
             self.largest_acked = self.largest_acked.max(segment.size);
             let rtt = at - sent;
@@ -961,11 +1030,11 @@ impl Sender {
                 *self.rtt.entry(millis).or_default() += 1;
                 *self
                     .near
-                    .entry(((passed - sent) / MS).clamp(0, 60_000) as u32)
+                    .entry(((passed - seen) / MS).clamp(0, 60_000) as u32)
                     .or_default() += 1;
                 self.estimate = self.estimate.sample(millis as i32);
                 // What waited for a peer that was silent waited in no queue.
-                let kept = self.silence.is_some_and(|silence| sent < silence.to);
+                let kept = self.silence.is_some_and(|silence| seen < silence.to);
                 match self.steps.2 {
                     Some((_, stamp)) if stamp == ts || kept => {}
                     last => {
@@ -985,11 +1054,11 @@ impl Sender {
                     &mut self.rtt_curve,
                     &mut self.curve_step[0],
                     &mut self.curve_count[0],
-                    (sent, millis),
+                    (seen, millis),
                 );
             }
             if place == 0 {
-                self.note_kept(sent, passed);
+                self.note_kept(seen, passed);
             }
         }
         self.arrived(number, at, passed);
@@ -1128,7 +1197,7 @@ impl Sender {
                     self.skip_events.push(SkipEvent {
                         rule,
                         count,
-                        resent: next.map(|next| next.at - skipped),
+                        resent: next.map(|next| next.sent - skipped),
                         done: segment.done.map(|done| done - skipped),
                         timed,
                     });
@@ -1181,8 +1250,23 @@ impl Sender {
         }
     }
 
+    /// Leaves out jumps that were a queue on the way: it empties again, while a clock does not come back.
+    fn check_jumps(&mut self) {
+        let least = |some: &[i64]| some.iter().copied().min().unwrap_or(0);
+        let stays = |(place, (_, by)): (usize, &(Time, i64))| {
+            let (before, after) = self.least_ahead.split_at(place + 1);
+            (least(after) - least(before)) * by.signum() > JUMP
+        };
+        if !self.clock_jumps.iter().enumerate().all(stays) {
+            self.clock_jumps.clear();
+        }
+    }
+
     /// The capture ends.
     pub fn finish(&mut self, now: Time) {
+        if !self.is_near() {
+            self.check_jumps();
+        }
         self.listen(now + self.lag);
         self.pass_time(now);
         self.end_idle(now);
@@ -1282,7 +1366,7 @@ impl Sender {
     /// The round trip without and with a queue in front of the link, ms, if one fills: it grows with what is in flight, or it changes
     /// slowly by much, as no jitter does, while much is in flight.
     pub fn queueing(&self) -> Option<(u64, u64)> {
-        if !self.lag_known {
+        if !self.is_near() {
             return self.queueing_here();
         }
         let mean = |(count, sum): (u64, u64)| sum / count;
@@ -1332,6 +1416,7 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Header;
 
     /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
     #[test]
@@ -1350,5 +1435,45 @@ mod tests {
         };
         assert!((1_500..2_000).contains(&jumps(true, 1_900)));
         assert_eq!(jumps(true, 0), 0);
+    }
+
+    /// Far from the sender: delays of its packets, ms, one each 10 ms, and how its clock is said to have jumped.
+    fn jumps_seen(delays: impl Iterator<Item = u32>) -> Vec<i64> {
+        let mut sender = Sender::new(50 * MS, true);
+        for (sn, delay) in (0..).zip(delays) {
+            let header = Header {
+                conv: 1,
+                command: COMMAND_PUSH,
+                frg: 0,
+                wnd: 128,
+                ts: 10 * sn,
+                sn,
+                una: 0,
+                len: 100,
+            };
+            let mark = 1 + sn;
+            let at = Time::from(10 * sn + delay) * MS;
+            sender.sends(at, 124, false, &[Piece { header, mark }]);
+        }
+        sender.finish(10_000 * MS);
+        sender.clock_jumps.iter().map(|(_, by)| *by).collect()
+    }
+
+    #[test]
+    fn a_queue_was_taken_for_a_clock_that_jumps() {
+        let queue = |packet: u32| if packet % 200 < 100 { 0 } else { 400 };
+        assert_eq!(jumps_seen((0..800).map(queue)), [0; 0]);
+        let clock = |packet: u32| if packet < 400 { 0 } else { 400 };
+        assert_eq!(jumps_seen((0..800).map(clock)), [400]);
+    }
+
+    #[test]
+    fn a_queue_blurred_when_packets_had_been_sent() {
+        let mut transit = Transit::default();
+        let queue = [(0, 40), (10, 55), (20, 300), (30, 340), (40, 90)];
+        for (ts, at) in queue {
+            let sent = transit.sent(at * MS, ts);
+            assert!((sent / MS - 40 - i64::from(ts)).abs() <= 1, "{ts}: {sent}");
+        }
     }
 }
