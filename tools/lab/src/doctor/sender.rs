@@ -19,6 +19,8 @@ pub const MS: Time = 1_000;
 const HOLD: Time = 2_000 * MS;
 /// What a segment may be kept for at most, in number. Windows have 16 bits, of which few programs use all.
 const MOST_SEGMENTS: usize = 70_000;
+/// Transmissions of one segment that are told apart. Senders call the link dead after 20 by default.
+const MOST_SENDINGS: usize = 200;
 /// Resent segments that are remembered for the report.
 const MOST_RESENT: usize = 20_000;
 const MOST_SKIP_EVENTS: usize = 10_000;
@@ -658,6 +660,11 @@ impl Sender {
             self.late_resends += 1;
             return;
         };
+        if segment.sendings.len() >= MOST_SENDINGS {
+            self.resends += 1;
+            self.resent_untold += 1;
+            return;
+        }
         segment.size = segment.size.max(size);
         if segment.mark == 0 {
             segment.mark = piece.mark;
@@ -1475,5 +1482,28 @@ mod tests {
             let sent = transit.sent(at * MS, ts);
             assert!((sent / MS - 40 - i64::from(ts)).abs() <= 1, "{ts}: {sent}");
         }
+    }
+
+    /// All of them were kept and compared with each new one, so a capture of 20 MB took minutes.
+    #[test]
+    fn one_segment_sent_without_end_took_time_without_end() {
+        let mut sender = Sender::new(0, true);
+        for ts in 0..10_000 {
+            let header = Header {
+                conv: 1,
+                command: COMMAND_PUSH,
+                frg: 0,
+                wnd: 128,
+                ts,
+                sn: 0,
+                una: 0,
+                len: 100,
+            };
+            let at = Time::from(ts) * MS;
+            sender.sends(at, 124, false, &[Piece { header, mark: 1 }]);
+        }
+        sender.finish(10_000 * MS);
+        assert_eq!(sender.resends, 9_999);
+        assert_eq!(sender.resent[0].sendings.len(), MOST_SENDINGS);
     }
 }
