@@ -292,9 +292,8 @@ impl Hooked<'_> {
             / u64::from(segment);
         // A segment that is larger than those before it would wait for ever.
         let least = if since == 0 && bytes >= full { mss } else { 0 };
-        u32::try_from(payload)
-            .unwrap_or(u32::MAX)
-            .clamp(least, u32::MAX / 2)
+        let payload = u32::try_from(payload).unwrap_or(u32::MAX);
+        payload.min(u32::MAX / 2).max(least)
     }
 }
 
