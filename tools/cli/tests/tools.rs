@@ -39,6 +39,7 @@ const REFUSED: &[(&str, &[Refused])] = &[
             ("--sysctl", &["", "tcp_sack", "=1", "../x=1"]),
             ("--size", &["3", "-1", "1e3", "174753", "nan", ""]),
             ("--every", &["0", "-1", "60001", "nan", ""]),
+            ("--messages", &["", "/no/such/file", "{folder}", "{file}"]),
             ("--until", &["0", "-1", "60001", "1.5", "nan", ""]),
             ("--seconds", &["0", "-1", "3601", "nan", ""]),
             ("--sessions", &["0", "-1", "1001", "nan", ""]),
@@ -416,6 +417,7 @@ fn every_option_refuses_nonsense() {
                     "--out" => "folder",
                     "--csv" | "--curve" | "--record" | "--html" | "--qlog" => "file",
                     "--scenario" => "no such",
+                    "--messages" if value.starts_with(['/', '{']) => "",
                     _ if value.contains("{file}") => "",
                     option => option,
                 };
