@@ -170,9 +170,14 @@ impl Hooked<'_> {
         &self.kcp.private().extension
     }
 
+    /// Size of the largest segment.
+    fn full_segment(&self) -> u32 {
+        self.kcp.mss.get().saturating_add(IKCP_OVERHEAD)
+    }
+
     /// Mean size of recently sent segments: small messages fit into a path in larger numbers than full segments.
     fn segment(&self) -> u32 {
-        let full = self.kcp.mss.get().saturating_add(IKCP_OVERHEAD);
+        let full = self.full_segment();
         match self.extension().with(|state| state.size / 16) {
             None | Some(0) => full.max(1),
             Some(mean) => mean.min(full).max(1),
@@ -277,8 +282,7 @@ impl Hooked<'_> {
     /// Bytes of payload that this flush may send.
     fn budget(&mut self) -> u32 {
         let (now, segment) = (self.kcp.current.get(), self.segment());
-        let mss = self.kcp.mss.get();
-        let full = mss.saturating_add(IKCP_OVERHEAD);
+        let full = self.full_segment();
         let rate = self.control.allowance.rate;
         let sent = self.extension().with(|state| state.sent).unwrap_or(0);
         let since = sent.wrapping_sub(self.control.sent);
@@ -291,7 +295,8 @@ impl Hooked<'_> {
         let payload = u64::from(bytes) * u64::from(segment.saturating_sub(IKCP_OVERHEAD))
             / u64::from(segment);
         // A segment that is larger than those before it would wait for ever.
-        let least = if since == 0 && bytes >= full { mss } else { 0 };
+        let waits = since == 0 && bytes >= full;
+        let least = if waits { self.kcp.mss.get() } else { 0 };
         let payload = u32::try_from(payload).unwrap_or(u32::MAX);
         payload.min(u32::MAX / 2).max(least)
     }
