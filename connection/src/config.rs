@@ -140,6 +140,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let outside =
             |range: RangeInclusive<u128>, time: Duration| !range.contains(&time.as_millis());
+        let beyond_days = |time| outside(1..=1 << 30, time);
         if !(50..=65_507).contains(&self.mtu) {
             Err(ConfigError::Mtu)
         } else if self.send_window == 0 {
@@ -156,15 +157,9 @@ impl Config {
             Err(ConfigError::Stub)
         } else if self.redundancy > 100 {
             Err(ConfigError::Redundancy)
-        } else if self
-            .backoff_limit
-            .is_some_and(|time| outside(1..=1 << 30, time))
-        {
+        } else if self.backoff_limit.is_some_and(beyond_days) {
             Err(ConfigError::BackoffLimit)
-        } else if self
-            .dead_after
-            .is_some_and(|time| outside(1..=1 << 30, time))
-        {
+        } else if self.dead_after.is_some_and(beyond_days) {
             Err(ConfigError::DeadAfter)
         } else {
             Ok(())

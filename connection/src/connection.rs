@@ -5,6 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use ikcp_core::consts::{IKCP_WND_RCV, profile};
+use ikcp_core::{MOST_FRAGMENTS, TOO_LONG};
 
 use crate::config::{Backoff, Config};
 use crate::error::{BufferTooSmall, ConfigError, InputError, SendError};
@@ -18,9 +19,6 @@ const HEADER: usize = 24;
 const TIDYING: u64 = 50;
 /// The core has freed other unused memory by this time after the last activity, ms.
 const TIDY: u64 = 1000;
-
-/// What the core answers for a message that the peer's window cannot hold.
-const TOO_LONG: i32 = -3;
 
 /// One end of a connection.
 ///
@@ -193,11 +191,11 @@ impl Connection {
     #[must_use]
     pub fn max_message(&self) -> usize {
         let segments = if self.config.large_messages {
-            255
+            MOST_FRAGMENTS
         } else {
-            IKCP_WND_RCV as usize - 1
+            IKCP_WND_RCV - 1
         };
-        segments * self.handle.mss() as usize
+        segments as usize * self.handle.mss() as usize
     }
 
     /// Number of segments that were sent by the program but not yet acknowledged by the peer.
@@ -280,9 +278,7 @@ impl Connection {
     ///
     /// Take the packets with [`poll_transmit`](Connection::poll_transmit).
     pub fn update(&mut self, now: Instant) {
-        let mut packets = mem::take(&mut self.packets);
-        self.update_with(now, |packet| packets.push(packet));
-        self.packets = packets;
+        self.queue(|connection, output| connection.update_with(now, output));
     }
 
     /// Sends everything at once, without waiting for the end of the interval: messages as far as the windows allow,
@@ -292,9 +288,7 @@ impl Connection {
     ///
     /// Take the packets with [`poll_transmit`](Connection::poll_transmit).
     pub fn flush(&mut self, now: Instant) {
-        let mut packets = mem::take(&mut self.packets);
-        self.flush_with(now, |packet| packets.push(packet));
-        self.packets = packets;
+        self.queue(|connection, output| connection.flush_with(now, output));
     }
 
     /// The next packet to send, of at most [`Config::mtu`] bytes; `None` if there is none. A packet that cannot be sent may be
@@ -388,9 +382,7 @@ impl Connection {
     pub fn path_changed(&mut self, now: Instant) {
         self.tell_time(now);
         self.active = self.clock;
-        let mut packets = mem::take(&mut self.packets);
-        self.handle.path_changed(&mut |packet| packets.push(packet));
-        self.packets = packets;
+        self.queue(|connection, output| connection.handle.path_changed(output));
     }
 
     /// True once a segment was sent [`Config::dead_link`] times without an acknowledgement, or after [`Config::dead_after`]: the peer or
@@ -424,6 +416,13 @@ impl Connection {
     /// ```
     pub fn counters(&mut self) -> Option<Counters> {
         self.handle.counters().map(|counted| Counters::of(&counted))
+    }
+
+    /// Runs a call that sends packets, which go to the end of the queue.
+    fn queue(&mut self, call: impl FnOnce(&mut Connection, Output<'_>)) {
+        let mut packets = mem::take(&mut self.packets);
+        call(self, &mut |packet| packets.push(packet));
+        self.packets = packets;
     }
 
     fn drain(&mut self, output: Output<'_>) {

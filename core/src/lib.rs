@@ -52,7 +52,7 @@ mod wire;
 
 pub use abi::{IINT32, IKCPCB, IKCPOPS, IKCPSEG, IQUEUEHEAD, IUINT32, Output, WriteLog, ikcpcb};
 pub use extension::{IKCPX_CCINFO, bbr, cubic};
-pub use extras::{DeadLink, IKCPX_STATS};
+pub use extras::{DeadLink, IKCPX_STATS, MOST_FRAGMENTS, TOO_LONG};
 pub use kcp::Kcp;
 pub use memory::{Free, Malloc, allocator};
 pub use segment::{Datagram, ForeignSegment, Sink, Source, getconv};

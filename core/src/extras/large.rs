@@ -9,10 +9,10 @@ use super::Extras;
 use crate::kcp::Kcp;
 use crate::send::REFUSED;
 
-/// The most fragments of a message.
-const MOST: u32 = 255;
-/// Returned if the peer's window is too small: the message would never be delivered.
-const TOO_LONG: c_int = -3;
+/// The most fragments of a message with `large_messages`.
+pub const MOST_FRAGMENTS: u32 = 255;
+/// What `send` returns if the peer's window is too small: the message would never be delivered.
+pub const TOO_LONG: c_int = -3;
 
 pub(super) struct Large {
     on: Cell<bool>,
@@ -46,7 +46,7 @@ impl Extras {
         large.on.get().then(|| {
             if stream {
                 0
-            } else if count > MOST {
+            } else if count > MOST_FRAGMENTS {
                 REFUSED
             } else if count > large.window.get().max(kcp.rmt_wnd.get()).max(1) {
                 TOO_LONG

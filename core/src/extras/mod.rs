@@ -29,6 +29,7 @@ use crate::memory::on_demand::Zeroed;
 use crate::seq::Earliest;
 use counters::Counters;
 use large::Large;
+pub use large::{MOST_FRAGMENTS, TOO_LONG};
 use link::Link;
 use needless::Resent;
 pub use stats::IKCPX_STATS;
