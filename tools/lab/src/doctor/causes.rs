@@ -574,7 +574,7 @@ fn need(segment: &Segment, index: usize, (near, lag): (Time, Time)) -> Need {
 mod tests {
     use super::super::framing::Piece;
     use super::*;
-    use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
+    use crate::wire::{COMMAND_ACK, COMMAND_PUSH};
 
     /// What passes near the sender, at this time in ms.
     enum Passes {
@@ -596,24 +596,13 @@ mod tests {
         resend: FastResend,
         all: impl Iterator<Item = &'a (u32, Passes)>,
     ) -> Vec<Trigger> {
-        let piece = |command: u8, sn: u32, ts: u32, una: u32| Piece {
-            header: Header {
-                conv: 1,
-                command,
-                frg: 0,
-                wnd: 128,
-                ts,
-                sn,
-                una,
-                len: if command == COMMAND_PUSH { 100 } else { 0 },
-            },
-            mark: if command == COMMAND_PUSH { 1 + sn } else { 0 },
-        };
         let mut pass = |at: u32, what: &Passes| {
             let now = Time::from(at) * MS;
             match what {
-                Sent(sn) => sender.sends(now, 124, false, &[piece(COMMAND_PUSH, *sn, at, 0)]),
-                Acked(sn, ts) => sender.hears(now, &[piece(COMMAND_ACK, *sn, *ts, 1)]),
+                Sent(sn) => {
+                    sender.sends(now, 124, false, &[Piece::plain(COMMAND_PUSH, *sn, at, 0)])
+                }
+                Acked(sn, ts) => sender.hears(now, &[Piece::plain(COMMAND_ACK, *sn, *ts, 1)]),
             }
         };
         all.for_each(|(at, what)| pass(*at, what));

@@ -64,6 +64,26 @@ pub struct Piece {
     pub mark: u32,
 }
 
+#[cfg(test)]
+impl Piece {
+    /// Data segment `sn` of 100 bytes, or what else has this command.
+    pub fn plain(command: u8, sn: u32, ts: u32, una: u32) -> Piece {
+        let has_data = command == crate::wire::COMMAND_PUSH;
+        let header = Header {
+            conv: 1,
+            command,
+            frg: 0,
+            wnd: 128,
+            ts,
+            sn,
+            una,
+            len: if has_data { 100 } else { 0 },
+        };
+        let mark = if has_data { 1 + sn } else { 0 };
+        Piece { header, mark }
+    }
+}
+
 /// What a datagram holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {

@@ -1423,7 +1423,6 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Header;
 
     /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
     #[test]
@@ -1448,19 +1447,9 @@ mod tests {
     fn jumps_seen(delays: impl Iterator<Item = u32>) -> Vec<i64> {
         let mut sender = Sender::new(50 * MS, true);
         for (sn, delay) in (0..).zip(delays) {
-            let header = Header {
-                conv: 1,
-                command: COMMAND_PUSH,
-                frg: 0,
-                wnd: 128,
-                ts: 10 * sn,
-                sn,
-                una: 0,
-                len: 100,
-            };
-            let mark = 1 + sn;
             let at = Time::from(10 * sn + delay) * MS;
-            sender.sends(at, 124, false, &[Piece { header, mark }]);
+            let piece = Piece::plain(COMMAND_PUSH, sn, 10 * sn, 0);
+            sender.sends(at, 124, false, &[piece]);
         }
         sender.finish(10_000 * MS);
         sender.clock_jumps.iter().map(|(_, by)| *by).collect()
@@ -1489,18 +1478,8 @@ mod tests {
     fn one_segment_sent_without_end_took_time_without_end() {
         let mut sender = Sender::new(0, true);
         for ts in 0..10_000 {
-            let header = Header {
-                conv: 1,
-                command: COMMAND_PUSH,
-                frg: 0,
-                wnd: 128,
-                ts,
-                sn: 0,
-                una: 0,
-                len: 100,
-            };
             let at = Time::from(ts) * MS;
-            sender.sends(at, 124, false, &[Piece { header, mark: 1 }]);
+            sender.sends(at, 124, false, &[Piece::plain(COMMAND_PUSH, 0, ts, 0)]);
         }
         sender.finish(10_000 * MS);
         assert_eq!(sender.resends, 9_999);
