@@ -149,6 +149,7 @@ build_again() {
     DIST_WORK=$again/work "$again/sources/tools/dist/build.sh" --out "$again/dist" "${chosen[@]}" >/dev/null
     (cd "$out" && sha256sum --quiet -c "$again/dist/SHA256SUMS") || exit 1
     echo "built twice: $(wc -l <"$again/dist/SHA256SUMS") files are equal to the byte"
+    rm -rf "$again"
 }
 
 out=$root/dist twice=false one=false chosen=()
