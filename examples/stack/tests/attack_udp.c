@@ -36,17 +36,14 @@ static void on_the_way(enum login_correction correction)
     CHECK(client->client.session.path.seal.forged > 5);
     CHECK_INT(stage_counts(&stage).moves, 0);
     CHECK_INT(stage_counts(&stage).falls, 0);
-    CHECK_INT(client->opens, 1);
-    CHECK_INT(stage.opens, 1);
-    stage_finish(&stage);
+    stage_finish_unbroken(&stage);
 }
 
 /* Genuine packets that somebody stopped, and sends from his own address when newer ones have passed. */
 static void held_back(void)
 {
-    struct stage_client *client;
+    struct stage_client *client = stage_open(&stage, seed, 1);
     unsigned long first, stopped, i;
-    client = stage_open(&stage, seed, 1);
     RETURNS(stage_flows(client, 20));
     first = client->relay.to_server.recorded;
     client->relay.to_server.loss = 100;
@@ -73,13 +70,11 @@ static void held_back(void)
 /* Somebody who read id and key off the wire sends what he likes, from elsewhere. There is no answer. */
 static void knows_the_key(void)
 {
-    struct stage_client *client;
-    const struct path *path;
+    struct stage_client *client = stage_open(&stage, seed, 0);
+    const struct path *path = &client->client.session.path;
     unsigned long strays = 0;
-    int i, stranger;
-    client = stage_open(&stage, seed, 0);
-    path = &client->client.session.path;
-    stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int i, stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    char byte;
     CHECK(stranger >= 0);
     CHECK_INT(connect(stranger, (struct sockaddr *)&path->at.address, path->at.size), 0);
     stage_flows(client, 200);
@@ -102,13 +97,9 @@ static void knows_the_key(void)
     CHECK_INT(stage_counts(&stage).forged + stage_counts(&stage).replayed, 2000 - strays);
     CHECK_INT(stage_counts(&stage).moves, 0);
     CHECK_INT(stage_counts(&stage).falls, 0);
-    {
-        char byte;
-        CHECK(recv(stranger, &byte, 1, 0) < 0 && errno == EAGAIN);
-    }
+    CHECK(recv(stranger, &byte, 1, 0) < 0 && errno == EAGAIN);
     close(stranger);
-    CHECK_INT(client->opens, 1);
-    stage_finish(&stage);
+    stage_finish_unbroken(&stage);
 }
 
 int main(int count, char **arguments)

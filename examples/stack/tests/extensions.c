@@ -66,9 +66,8 @@ static void session(int bulk)
     stage_be_patient(&stage);
     stage.ways.loss = 5;
     stage.ways.delay = 10;
-    CHECK_INT(stage_start(&stage), 0);
-    client = stage_join(&stage, NULL, 1);
-    CHECK(client != NULL && stage_run(&stage, 60000, stage_all_udp));
+    client = stage_begin(&stage, 1);
+    CHECK(stage_run(&stage, 60000, stage_all_udp));
     kcp = client->client.session.channels.reliable.kcp;
     extend(kcp);
     server_each(stage.server, extend_peer, NULL);
@@ -80,8 +79,8 @@ static void session(int bulk)
     printf("%s: %llu segments sent, %llu again after a timeout, %llu since later ones had arrived; %llu duplicates came\n",
            is_bulk ? "BBR" : "redundancy", (unsigned long long)stats.segments_sent, (unsigned long long)stats.resent_timeout,
            (unsigned long long)stats.resent_skipped, (unsigned long long)stats.duplicates_received);
-    CHECK(client->opens == 1 && client->closes == 0 && stage.wrong == 0);
-    stage_close(&stage);
+    CHECK_INT(client->closes, 0);
+    stage_finish_unbroken(&stage);
 }
 
 int main(int count, char **arguments)

@@ -82,12 +82,10 @@ static void victim_was_flooded(int ipv6, int packets)
 static void larger_messages_than_documented(int fragments)
 {
     static unsigned char bytes[256 * 1400];
-    struct stage_client *client;
-    struct reliable *reliable;
+    struct session *session = &stage_open(&stage, seed, 0)->client.session;
+    struct reliable *reliable = &session->channels.reliable;
     struct IQUEUEHEAD *at;
     int i;
-    client = stage_open(&stage, seed, 0);
-    reliable = &client->client.session.channels.reliable;
     /* As large as the path may take at most; and ikcp_send does not make as many: by hand. */
     reliable->kcp->mss = reliable->mtu - 24;
     for (i = 0; i < fragments; ++i) CHECK(ikcp_send(reliable->kcp, (char *)bytes, (int)reliable->kcp->mss) >= 0);
@@ -97,17 +95,12 @@ static void larger_messages_than_documented(int fragments)
         ((struct IKCPSEG *)at)->frg = (IUINT32)--i;
     }
     ikcp_wndsize(reliable->kcp, 512, 256);
-    client->client.session.program.touched(client->client.session.program.user);
-    client->client.session.is_touched = 1;
+    session->program.touched(session->program.user);
+    session->is_touched = 1;
     for (i = 0; i < 1000 && stage.closes == 0 && stage.wrong == 0; ++i) stage_run(&stage, 20, NULL);
-    if (fragments > RELIABLE_FRAGMENTS) {
-        CHECK_INT(stage.closes, 1);
-        CHECK_INT(stage.end, SESSION_BROKEN);
-        CHECK_INT(stage.wrong, 0);
-    } else {
-        CHECK_INT(stage.closes, 0);
-        CHECK_INT(stage.wrong, 1); /* the echo */
-    }
+    CHECK_INT(stage.closes, fragments > RELIABLE_FRAGMENTS);
+    CHECK_INT(stage.end, fragments > RELIABLE_FRAGMENTS ? SESSION_BROKEN : SESSION_OPEN);
+    CHECK_INT(stage.wrong, fragments <= RELIABLE_FRAGMENTS); /* the echo */
     stage_close(&stage);
 }
 
@@ -116,11 +109,10 @@ static void larger_messages_than_documented(int fragments)
 /* A frame that no such client sends, at a moment when everything is well. */
 static void frame(enum stream_kind kind, const void *bytes, size_t size, int breaks)
 {
-    struct stage_client *client;
+    struct stream *stream = &stage_open(&stage, seed, 0)->client.stream;
     int i;
-    client = stage_open(&stage, seed, 0);
-    CHECK_INT(stream_send_bytes(&client->client.stream, kind, bytes, size), 0);
-    stream_flush(&client->client.stream);
+    CHECK_INT(stream_send_bytes(stream, kind, bytes, size), 0);
+    stream_flush(stream);
     for (i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
     CHECK_INT(stage.closes, breaks);
     if (breaks) CHECK_INT(stage.end, SESSION_BROKEN);
@@ -146,23 +138,14 @@ static void frames(void)
 /* Packets of every kind over UDP, with contents of chance and of every size. */
 static void packets(void)
 {
-    struct stage_client *client, *other;
-    struct path *path;
+    struct stage_client *client = stage_open(&stage, seed, 0), *other = stage_enter_udp(&stage, 0);
+    struct path *path = &client->client.session.path;
     int i;
-    client = stage_open(&stage, seed, 0);
-    other = stage_enter_udp(&stage, 0);
     stage_flows(other, 500);
-    path = &client->client.session.path;
     for (i = 0; i < 3000; ++i) {
         unsigned char bytes[1400];
         struct packet *packet;
-        size_t size = random_below(&dice, i % 4 ? 64 : sizeof bytes);
-        random_bytes(&dice, bytes, sizeof bytes);
-        if (i % 2) bytes[0] = (unsigned char)(1 + i % 3); /* channel */
-        if (size > 5 && i % 3 == 0) {
-            put_u32(bytes + 1, path->id); /* KCP's number, so that it takes what follows for its own */
-            bytes[5] = (unsigned char)(81 + random_below(&dice, 4));
-        }
+        size_t size = forge_content(&dice, bytes, sizeof bytes, i, path->id);
         packet = forge_packet(path, &client->client.pool, (int)random_below(&dice, 8), bytes, size);
         send(client->client.udp.fd, packet->data, packet->size, 0);
         packet_free(packet);
@@ -181,9 +164,7 @@ CONDITION(second_left, stage->clients[1].closes > 0)
 /* A ticket that is none, of a session that is another's, and a position that cannot be. */
 static void false_ticket(int with_ticket)
 {
-    struct stage_client *client, *thief;
-    client = stage_open(&stage, seed, 0);
-    thief = stage_enter_udp(&stage, 0);
+    struct stage_client *client = stage_open(&stage, seed, 0), *thief = stage_enter_udp(&stage, 0);
     thief->client.session.path.id = client->client.session.path.id;
     if (with_ticket) {
         memcpy(thief->client.session.ticket, client->client.session.ticket, KEYS_TICKET); /* the client itself, then */
@@ -304,18 +285,13 @@ static int is_replaced(const struct stage *stage)
 /* One account opened thousands of sessions. */
 static void account_took_all(int per_host)
 {
-    struct client_config config;
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
-    if (per_host) {
-        stage.config.per_host = 2;
-    } else {
-        stage.config.per_name = 2;
-    }
-    stage_begin_config(&stage, &config);
+    *(per_host ? &stage.config.per_host : &stage.config.per_name) = 2;
+    CHECK_INT(stage_start(&stage), 0);
     for (i = 0; i < 4; ++i) {
-        if (i == 3) memcpy(config.request.name, "another", 8);
-        stage_enter_as(&stage, &config, 0);
+        if (i == 3) memcpy(stage.guest.request.name, "another", 8);
+        stage_enter(&stage, 0);
         CHECK(stage_run(&stage, 20000, all_know));
     }
     sessions = per_host ? 2 : 3;

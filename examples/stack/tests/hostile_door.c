@@ -28,7 +28,7 @@ static void start(void)
     strangers.address_size = stage.config.address_size;
     hello[0] = 1 + KEYS_HELLO;
     hello[2] = STREAM_HELLO;
-    CHECK_INT(keys_client_hello(&exchange, stage.public_key, hello + 3), 0);
+    CHECK_INT(keys_client_hello(&exchange, stage.config.public_key, hello + 3), 0);
 }
 
 static struct stage_client *start_with_client(void)
@@ -90,7 +90,7 @@ static void sessions_waited_for_hellos(size_t half_open)
     double usual, cost;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = half_open; /* with few, there are cookies, and with many key exchanges */
-    stage.config.login_time = 20000;
+    stage.config.login_time = stage.guest.login_time = 20000;
     client = start_with_client();
     usual = stage_measure(client, 2, 700);
     before = stage_latency(client, 1);
@@ -183,7 +183,6 @@ static void far_turn(void)
 /* A client with a round trip of 100 ms was displaced before its turn came. */
 static void far_clients_were_locked_out(int with_hello)
 {
-    struct client_config config;
     struct stage_client *client;
     uint32_t began;
     unsigned long made;
@@ -195,7 +194,7 @@ static void far_clients_were_locked_out(int with_hello)
     start();
     far_way.ends[0] = far_way.ends[1] = -1;
     far_way.connections = 0;
-    far_way.listener = stage_false_server(&stage, &config);
+    far_way.listener = stage_false_server(&stage);
     strangers.hold = 1000;
     strangers.rate = 12000;
     if (with_hello) {
@@ -206,12 +205,12 @@ static void far_clients_were_locked_out(int with_hello)
     CHECK_INT(strangers_start(&child, &strangers), 0);
     cpu = stage_cpu();
     stage_run(&stage, 300, NULL);
-    config.login_time = 3000;
+    stage.guest.login_time = 3000;
     began = clock_ms();
     /* On a busy machine the server may be past a crowd when a client comes, and the strangers may not have come yet. */
     for (i = 0; i < 5; ++i) {
         if (i > 0) stage_leave(client);
-        client = stage_enter_as(&stage, &config, 0);
+        client = stage_enter(&stage, 0);
         CHECK(stage_run(&stage, 20000, stage_all_open));
         if (with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0)) break;
     }
@@ -265,7 +264,7 @@ static void login_answered_later(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = decide_later;
     stage.config.on_connect = one_in_two;
-    stage.config.login_time = 1500;
+    stage.config.login_time = stage.guest.login_time = 1500;
     start();
     turned_away = 1;
     client = stage_enter(&stage, 0);
@@ -362,7 +361,6 @@ static void pool_never_shrank(void)
 /* Limits of 0 would let nothing through. */
 static void limits_of_nothing(void)
 {
-    struct client_config config;
     struct client client;
     size_t *limits[] = {&stage.config.limits.reliable, &stage.config.limits.stream, &stage.config.limits.bulk_message};
     int i;
@@ -371,9 +369,8 @@ static void limits_of_nothing(void)
         *limits[i] = 0;
         errno = 0;
         CHECK(server_open(&stage.config) == NULL && errno == EINVAL);
-        stage_client_config(&stage, &config);
-        config.limits = stage.config.limits;
-        CHECK_INT(client_init(&client, &config), -1);
+        stage.guest.limits = stage.config.limits;
+        CHECK_INT(client_init(&client, &stage.guest), -1);
         client_destroy(&client);
     }
 }

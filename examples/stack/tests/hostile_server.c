@@ -16,13 +16,9 @@ static unsigned char bytes[STREAM_LARGEST];
 
 static struct stage_client *begin(void)
 {
-    struct client_config config;
-    struct stage_client *client;
-    stage_begin_config(&stage, &config);
-    config.limits.bulk_message = 100000;
-    client = stage_enter_as(&stage, &config, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    return client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.guest.limits.bulk_message = 100000;
+    return stage_begin_udp(&stage, 0);
 }
 
 static void say_it(void *user, struct peer *peer)
@@ -35,10 +31,8 @@ static void say_it(void *user, struct peer *peer)
 /* Each kind of frame, with contents of chance. */
 static void frames(void)
 {
-    struct stage_client *client;
+    struct stage_client *client = begin();
     int i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin();
     for (i = 0; i < 400; ++i) {
         int round;
         kind = (enum stream_kind)random_below(&dice, STREAM_BYE + 2);
@@ -53,9 +47,8 @@ static void frames(void)
     }
     CHECK(client->closes > 5);
     stage.wrong = 0;
-    stage_flows(client, 100);
     CHECK(stage_run(&stage, 20000, stage_all_open));
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 100));
     CHECK(client->client.session.channels.bulk.room <= 100000);
     stage_close(&stage);
 }
@@ -73,19 +66,11 @@ static void say_packet(void *user, struct peer *peer)
 /* Packets of all kinds over UDP. A question is never answered with more than it had. */
 static void packets(void)
 {
-    struct stage_client *client;
+    struct stage_client *client = begin();
     int i;
-    CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin();
     for (i = 0; i < 2000; ++i) {
         kind = (enum stream_kind)random_below(&dice, 7);
-        size = random_below(&dice, i % 4 ? 64 : 1300);
-        random_bytes(&dice, bytes, sizeof bytes);
-        if (i % 2) bytes[0] = (unsigned char)(1 + i % 3);
-        if (size > 5 && i % 3 == 0) {
-            put_u32(bytes + 1, client->client.session.path.id);
-            bytes[5] = (unsigned char)(81 + random_below(&dice, 4));
-        }
+        size = forge_content(&dice, bytes, 1300, i, client->client.session.path.id);
         server_each(stage.server, say_packet, NULL);
         if (i % 10 == 0) stage_run(&stage, 1, NULL);
         CHECK(client->client.pool.made < 2000);
@@ -98,15 +83,14 @@ static void packets(void)
 static void come_again(int says)
 {
     static const unsigned char again[3 + COOKIE_SIZE] = {1 + COOKIE_SIZE, 0, STREAM_AGAIN};
-    struct client_config config;
     struct stage_client *client;
     int listener, connections = 0;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
-    listener = stage_false_server(&stage, &config);
-    config.retry_least = 100;
-    config.retry_most = 1000;
-    client = stage_enter_as(&stage, &config, 0);
+    listener = stage_false_server(&stage);
+    stage.guest.retry_least = 100;
+    stage.guest.retry_most = 1000;
+    client = stage_enter(&stage, 0);
     while (clock_ms() - began < 2000) {
         int fd = accept(listener, NULL, NULL);
         if (fd >= 0) {

@@ -15,10 +15,9 @@ CONDITION(three_closes, stage->clients[0].closes >= 3)
 CONDITION(nobody_is_left, stage->clients[0].client.state == CLIENT_STOPPED && stage_counts(stage).half_open == 0)
 
 /* Tries three times, in vain. */
-static struct stage_client *in_vain(const struct client_config *config, enum session_end end, int refusal)
+static void in_vain(enum session_end end, int refusal)
 {
-    struct stage_client *client = stage_join(&stage, config, 0);
-    CHECK(client != NULL);
+    struct stage_client *client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, three_closes));
     CHECK_INT(client->end, end);
     CHECK_INT(client->refusal, refusal);
@@ -26,16 +25,13 @@ static struct stage_client *in_vain(const struct client_config *config, enum ses
     CHECK_INT(stage.opens, 0);
     client_stop(&client->client);
     CHECK(stage_run(&stage, 20000, nobody_is_left));
-    return client;
 }
 
 static void wrong_key(void)
 {
-    struct client_config config;
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage_begin_config(&stage, &config);
-    config.server_key[5] ^= 4;
-    in_vain(&config, SESSION_UNTRUSTED, 0);
+    stage.guest.server_key[5] ^= 4;
+    in_vain(SESSION_UNTRUSTED, 0);
     CHECK_INT(stage_counts(&stage).logins, 0);
     stage_close(&stage);
 }
@@ -45,13 +41,12 @@ CONDITION(is_closed, stage->clients[0].closes > 0)
 /* A server that takes the hello for one of its own and answers: what it answers gives it away. */
 static void impostor(void)
 {
-    struct client_config config;
     struct stage_client *client;
     unsigned char answer[3 + KEYS_ANSWER] = {1 + KEYS_ANSWER, 0, STREAM_ANSWER, 9};
     int listener, fd;
     CHECK_INT(stage_init(&stage, seed), 0);
-    listener = stage_false_server(&stage, &config);
-    client = stage_enter_as(&stage, &config, 0);
+    listener = stage_false_server(&stage);
+    client = stage_enter(&stage, 0);
     stage_run(&stage, 20, NULL);
     fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
@@ -65,11 +60,9 @@ static void impostor(void)
 
 static void wrong_token(void)
 {
-    struct client_config config;
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage_begin_config(&stage, &config);
-    config.request.token[0] ^= 1;
-    in_vain(&config, SESSION_REFUSED, LOGIN_BAD_TOKEN);
+    stage.guest.request.token[0] ^= 1;
+    in_vain(SESSION_REFUSED, LOGIN_BAD_TOKEN);
     CHECK_INT(stage_counts(&stage).refused, 3);
     CHECK(stage_counts(&stage).packets <= 4);
     stage_close(&stage);
@@ -106,14 +99,12 @@ CONDITION(found_nobody, stage->clients[0].end == SESSION_CUT)
 /* A server that hangs, or is not there. */
 static void nobody(void)
 {
-    struct client_config config;
     struct stage_client *client;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
-    stage_begin_config(&stage, &config);
-    config.login_time = 100;
+    stage.guest.login_time = 100;
     stage.is_frozen = 1;
-    client = stage_enter_as(&stage, &config, 0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, two_closes));
     CHECK(clock_ms() - began >= 200);
     CHECK_INT(client->end, SESSION_SILENT);
@@ -121,8 +112,8 @@ static void nobody(void)
     stage_stop(&stage);
     CHECK(stage_run(&stage, 20000, found_nobody));
     stage_leave(client);
-    CHECK_INT(stage_start(&stage), 0);
-    stage_enter(&stage, 0); /* with time to log in */
+    stage.guest.login_time = stage.config.login_time;
+    stage_begin(&stage, 0); /* with time to log in */
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_close(&stage);
 }
@@ -141,18 +132,16 @@ CONDITION(rooms_told, rooms[CHANNEL_BULK] > 0 && rooms[CHANNEL_RELIABLE] > 0)
 static void busy(int with_udp)
 {
     static unsigned char bytes[50000];
-    struct client_config config;
     struct stage_client *client;
     int i, taken[CHANNELS] = {0};
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
-    stage_begin_config(&stage, &config);
-    config.limits.stream = 100000;
-    config.limits.reliable = 100;
-    config.on_room = on_room;
+    stage.guest.limits.stream = 100000;
+    stage.guest.limits.reliable = 100;
+    stage.guest.on_room = on_room;
     memset(rooms, 0, sizeof rooms);
-    client = stage_enter_as(&stage, &config, 0);
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     stage.is_frozen = 1;
     for (i = 0; i < 1000; ++i) {
@@ -186,36 +175,29 @@ CONDITION(second_closed, stage->clients[1].closes > 0)
 static void server_key_changed(void)
 {
     unsigned char first[KEYS_PUBLIC], public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
-    struct client_config config;
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
-    CHECK_INT(stage_start(&stage), 0);
-    memcpy(first, stage.public_key, KEYS_PUBLIC);
-    stage_client_config(&stage, &config);
-    client = stage_enter_as(&stage, &config, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    memcpy(first, stage.guest.server_key, KEYS_PUBLIC);
+    client = stage_begin_udp(&stage, 0);
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
-    stage_enter_as(&stage, &config, 0); /* with the old one */
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
-    memcpy(config.server_key, public_key, KEYS_PUBLIC);
-    stage_enter_as(&stage, &config, 0); /* with the new one */
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage_enter_udp(&stage, 0); /* with the old one */
+    memcpy(stage.guest.server_key, public_key, KEYS_PUBLIC);
+    stage_enter_udp(&stage, 0); /* with the new one */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
     RETURNS(stage_flows(client, 100));
     CHECK_INT(stage_counts(&stage).resumed, 1);
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
     stage_leave(&stage.clients[1]);
-    memcpy(config.server_key, first, KEYS_PUBLIC);
-    stage_enter_as(&stage, &config, 0); /* with one that the server has no longer */
+    memcpy(stage.guest.server_key, first, KEYS_PUBLIC);
+    stage_enter(&stage, 0); /* with one that the server has no longer */
     CHECK(stage_run(&stage, 20000, second_closed));
     CHECK_INT(stage.clients[1].opens, 0);
     CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
     stage_leave(&stage.clients[1]);
-    stage_flows(client, 200); /* who was in is in */
-    CHECK(stage_run(&stage, 20000, stage_is_done));
+    RETURNS(stage_flows(client, 200)); /* who was in is in */
     CHECK_INT(client->opens, 1);
     CHECK_INT(stage.wrong, 0);
     stage_close(&stage);
@@ -224,7 +206,6 @@ static void server_key_changed(void)
 /* Settings that are not valid. */
 static void invalid(void)
 {
-    struct client_config config;
     struct client client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.mtu = 100;
@@ -235,9 +216,8 @@ static void invalid(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_message = NULL;
     CHECK_INT(stage_start(&stage), -1);
-    stage_client_config(&stage, &config);
-    config.login_time = 0;
-    CHECK_INT(client_init(&client, &config), -1);
+    stage.guest.login_time = 0;
+    CHECK_INT(client_init(&client, &stage.guest), -1);
     client_destroy(&client);
 }
 
@@ -249,15 +229,12 @@ static void check_cipher(void *user, struct peer *peer)
 /* AES where both ends have it and nobody minds. */
 static void cipher(int client_without, int server_without)
 {
-    struct client_config config;
     struct stage_client *client;
     int expected = seal_has_aes() && !client_without && !server_without ? SEAL_AES : SEAL_CHACHA;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_aes = server_without;
-    stage_begin_config(&stage, &config);
-    config.without_aes = client_without;
-    client = stage_enter_as(&stage, &config, 0);
-    CHECK(stage_run(&stage, 20000, stage_all_udp));
+    stage.guest.without_aes = client_without;
+    client = stage_begin_udp(&stage, 0);
     CHECK_INT(client->client.session.path.seal.cipher, expected);
     server_each(stage.server, check_cipher, &expected);
     RETURNS(stage_flows(client, 50));
@@ -277,13 +254,11 @@ static int false_ability(void *user, const struct login_request *request)
 /* A server that chooses a cipher that was not offered is an impostor. */
 static void cipher_that_was_not_offered(void)
 {
-    struct client_config config;
     if (!seal_has_aes()) return;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = false_ability;
-    stage_begin_config(&stage, &config);
-    config.without_aes = 1;
-    stage_join(&stage, &config, 0);
+    stage.guest.without_aes = 1;
+    stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, three_closes));
     CHECK_INT(stage.clients[0].end, SESSION_BROKEN);
     CHECK_INT(stage.clients[0].opens, 0);

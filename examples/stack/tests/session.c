@@ -44,8 +44,7 @@ static void flows(struct stage_client *client, uint32_t count)
 
 static void good_network(void)
 {
-    struct stage_client *client;
-    client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(&stage, seed, 0);
     stage_flow(client, CHANNEL_BULK, 10, 200000, 4);
     stage_flow(client, CHANNEL_RELIABLE, 50, 30000, 4);
     RETURNS(stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4));
@@ -121,7 +120,6 @@ CONDITION(three_were_lost, stage->clients[0].relay.to_client.lost >= lost_before
 static void handshake_lost(void)
 {
     struct stage_client *client;
-    unsigned long before;
     CHECK_INT(stage_init(&stage, seed), 0);
     client = stage_begin(&stage, 1);
     client->relay.to_server.loss = 100;
@@ -131,8 +129,7 @@ static void handshake_lost(void)
     CHECK_INT(stage_counts(&stage).using_udp, 0);
     client->relay.to_server.loss = 0;
     client->relay.to_client.loss = 100; /* now it is heard, but the answers are lost */
-    before = client->relay.to_client.lost;
-    lost_before = before;
+    lost_before = client->relay.to_client.lost;
     CHECK(stage_run(&stage, 20000, three_were_lost));
     CHECK_INT(session_has_udp(&client->client.session), 0);
     CHECK_INT(stage_counts(&stage).using_udp, 0);
@@ -143,14 +140,12 @@ static void handshake_lost(void)
 
 static void never_udp(int server, int client_too)
 {
-    struct client_config config;
     struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.mtu = PACKET_LARGEST; /* frames take as much as packets */
     stage.config.without_udp = server;
-    stage_begin_config(&stage, &config);
-    config.without_udp = client_too;
-    client = stage_enter_as(&stage, &config, 0);
+    stage.guest.without_udp = client_too;
+    client = stage_begin(&stage, 0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 100);
     RETURNS(stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10));
@@ -193,8 +188,7 @@ static void socket_of_the_old_network_was_kept(void)
 {
     struct sockaddr_in nowhere, own;
     int sink = loopback_socket(SOCK_DGRAM, &nowhere), old = loopback_socket(SOCK_DGRAM, &own);
-    struct stage_client *client;
-    client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(&stage, seed, 0);
     CHECK_INT(connect(old, (struct sockaddr *)&nowhere, sizeof nowhere), 0);
     CHECK(dup2(old, client->client.udp.fd) >= 0);
     RETURNS(flows(client, 100));
@@ -379,8 +373,7 @@ static void end_all(void *user, struct peer *peer)
 /* The server ends a session: what it said before over TCP arrives. */
 static void ended(void)
 {
-    struct stage_client *client;
-    client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(&stage, seed, 0);
     server_each(stage.server, end_all, NULL);
     CHECK(stage_run(&stage, 20000, two_opens));
     CHECK_INT(client->end, SESSION_LEFT);
@@ -514,11 +507,8 @@ static void keys_renewed(int by_time)
     stage.ways.duplicate = 5;
     stage.ways.delay = 2;
     stage.ways.jitter = 5;
-    if (by_time) {
-        stage.config.renew_time = 40; /* some round trips */
-    } else {
-        stage.config.renew_bytes = 20000;
-    }
+    if (by_time) stage.config.renew_time = 40; /* some round trips */
+    if (!by_time) stage.config.renew_bytes = 20000;
     client = stage_begin_udp(&stage, 1);
     flows(client, 100000);
     CHECK(stage_run(&stage, 20000, keys_are_renewed));

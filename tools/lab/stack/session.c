@@ -41,7 +41,7 @@ int main(int count, char **arguments)
     stage.ways.jitter = 4;
     stage_be_patient(&stage);
     if (stage_start(&stage) < 0) return 1;
-    client = stage_join(&stage, NULL, 1);
+    client = stage_join(&stage, 1);
     if (client == NULL || !stage_run(&stage, 20000, stage_all_udp)) return 1;
     kcp = client->client.session.channels.reliable.kcp;
     ikcpx_stats((ikcpcb *)kcp, &stats, sizeof stats);

@@ -132,7 +132,6 @@ int stage_init(struct stage *stage, uint64_t seed)
     stage->seed = seed;
     server_defaults(&stage->config);
     if (keys_make(stage->config.public_key, stage->config.secret_key) < 0) return -1;
-    memcpy(stage->public_key, stage->config.public_key, KEYS_PUBLIC);
     *(struct sockaddr_in *)&stage->config.address = loopback(0);
     stage->config.address_size = sizeof(struct sockaddr_in);
     stage->config.login_time = 2000;
@@ -145,6 +144,17 @@ int stage_init(struct stage *stage, uint64_t seed)
     stage->config.on_open = on_peer_open;
     stage->config.on_message = on_peer_message;
     stage->config.on_close = on_peer_close;
+    client_defaults(&stage->guest);
+    memcpy(stage->guest.server_key, stage->config.public_key, KEYS_PUBLIC);
+    memcpy(stage->guest.request.name, "client", 7);
+    memcpy(stage->guest.request.token, "sesame", 6);
+    stage->guest.request.token_size = 6;
+    stage->guest.login_time = stage->config.login_time;
+    stage->guest.retry_least = 20;
+    stage->guest.retry_most = 200;
+    stage->guest.on_open = on_open;
+    stage->guest.on_message = on_message;
+    stage->guest.on_close = on_close;
     return 0;
 }
 
@@ -152,7 +162,7 @@ void stage_be_patient(struct stage *stage)
 {
     stage->config.settings.silence = 20000;
     stage->config.settings.dead = 60000;
-    stage->config.login_time = 30000;
+    stage->config.login_time = stage->guest.login_time = 30000;
 }
 
 void stage_use_ipv6(struct stage *stage)
@@ -226,34 +236,19 @@ void stage_stop(struct stage *stage)
     stage->server = NULL;
 }
 
-void stage_client_config(struct stage *stage, struct client_config *config)
+struct stage_client *stage_join(struct stage *stage, int with_relay)
 {
-    client_defaults(config);
-    config->address = stage->config.address;
-    config->address_size = stage->config.address_size;
-    memcpy(config->server_key, stage->public_key, KEYS_PUBLIC);
-    memcpy(config->request.name, "client", 7);
-    memcpy(config->request.token, "sesame", 6);
-    config->request.token_size = 6;
-    config->login_time = stage->config.login_time;
-    config->retry_least = 20;
-    config->retry_most = 200;
-    config->on_open = on_open;
-    config->on_message = on_message;
-    config->on_close = on_close;
-}
-
-struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay)
-{
-    struct client_config own;
+    struct client_config own = stage->guest;
     struct stage_client *client = stage->clients;
-    if (config != NULL) own = *config;
-    else stage_client_config(stage, &own);
     while (client < stage->clients + STAGE_CLIENTS && client->exists) ++client;
     if (client == stage->clients + STAGE_CLIENTS) return NULL;
     memset(client, 0, sizeof *client);
     client->stage = stage;
     own.user = client;
+    if (own.address_size == 0) {
+        own.address = stage->config.address;
+        own.address_size = stage->config.address_size;
+    }
     if (with_relay) {
         struct sockaddr_storage udp = stage->config.address;
         network_set_port(&udp, server_udp_port(stage->server));

@@ -55,7 +55,7 @@ struct stage {
     int wrong; /* messages that were not what they should be */
     int busy;  /* echoes that the server could not send */
     int is_frozen; /* set by the test: the server does nothing */
-    unsigned char public_key[KEYS_PUBLIC];
+    struct client_config guest; /* settings of clients that join from now on; without an address they come to the server */
     void (*hook)(void); /* set by the test: called at each turn of stage_run */
     struct relay_way ways; /* for relays made from now on: loss, duplicate, delay and jitter of both directions */
     uint64_t seed;
@@ -92,11 +92,8 @@ double stage_measure(struct stage_client *client, uint32_t period, uint32_t time
 int stage_start(struct stage *stage);
 void stage_stop(struct stage *stage);
 
-/* The settings for a client; change what the test wants, then give them to stage_join. */
-void stage_client_config(struct stage *stage, struct client_config *config);
-
-/* Starts a client, with the settings above if `config` is NULL. With a relay, its UDP goes through the relay. NULL on failure. */
-struct stage_client *stage_join(struct stage *stage, const struct client_config *config, int with_relay);
+/* Starts a client. With a relay, its UDP goes through the relay. NULL on failure. */
+struct stage_client *stage_join(struct stage *stage, int with_relay);
 
 /* Frees a client; the server is told only if client_stop was called before. */
 void stage_leave(struct stage_client *client);

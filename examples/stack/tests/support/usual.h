@@ -33,24 +33,12 @@
         printf("%5u ms %s\n", clock_ms() - began, #part);                                                              \
     } while (0)
 
-/* One more client, with settings of the test's or, where `config` is NULL, the usual ones. */
-static inline struct stage_client *stage_enter_as(struct stage *stage, const struct client_config *config, int with_relay)
-{
-    struct stage_client *client = stage_join(stage, config, with_relay);
-    CHECK(client != NULL);
-    return client;
-}
-
+/* One more client. */
 static inline struct stage_client *stage_enter(struct stage *stage, int with_relay)
 {
-    return stage_enter_as(stage, NULL, with_relay);
-}
-
-/* The server, and the settings of a client for it. */
-static inline void stage_begin_config(struct stage *stage, struct client_config *config)
-{
-    CHECK_INT(stage_start(stage), 0);
-    stage_client_config(stage, config);
+    struct stage_client *client = stage_join(stage, with_relay);
+    CHECK(client != NULL);
+    return client;
 }
 
 /* The server and a client on its way in. */
@@ -81,14 +69,14 @@ static inline struct stage_client *stage_open(struct stage *stage, uint64_t seed
     return stage_begin_udp(stage, with_relay);
 }
 
-/* A socket that listens somewhere else than the server. Gives the settings of a client that takes it for the server. */
-static inline int stage_false_server(struct stage *stage, struct client_config *config)
+/* A socket that listens somewhere else than the server. Clients that join from now on take it for the server. */
+static inline int stage_false_server(struct stage *stage)
 {
     struct sockaddr_in address;
     int fd = loopback_socket(SOCK_STREAM, &address);
     CHECK(fd >= 0);
-    stage_client_config(stage, config);
-    memcpy(&config->address, &address, sizeof address);
+    memcpy(&stage->guest.address, &address, sizeof address);
+    stage->guest.address_size = sizeof address;
     return fd;
 }
 
@@ -105,6 +93,17 @@ static inline void stage_finish(struct stage *stage)
     CHECK_INT(stage->wrong, 0);
     CHECK_INT(stage->busy, 0);
     stage_close(stage);
+}
+
+/* The same, and each client has had one session all the time. */
+static inline void stage_finish_unbroken(struct stage *stage)
+{
+    const struct stage_client *client;
+    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        if (client->exists) CHECK_INT(client->opens, 1);
+    }
+    CHECK_INT(stage->closes, 0);
+    stage_finish(stage);
 }
 
 #endif
