@@ -27,11 +27,17 @@ static void end(struct client *client, enum session_end why)
     if (client->end == SESSION_OPEN) client->end = why;
 }
 
-/* The same for the connection, and for a session that has not begun. */
+/* The same for the connection, and for a session that has not begun. Nothing to note is SESSION_OPEN. */
 static void fail(struct client *client, enum session_end why)
 {
     if (!client->has_session) end(client, why);
     if (client->lost == SESSION_OPEN) client->lost = why;
+}
+
+/* Nothing has gone wrong in this step. */
+static int is_well(const struct client *client)
+{
+    return client->end == SESSION_OPEN && client->lost == SESSION_OPEN;
 }
 
 /* The stream that there is. */
@@ -200,13 +206,14 @@ static uint8_t abilities(const struct client *client)
     return bits;
 }
 
-static void receive_answer(struct client *client, const struct packet *packet)
+/* What has come: each of these functions returns SESSION_OPEN, or why the connection is over. */
+static enum session_end receive_answer(struct client *client, const struct packet *packet)
 {
     unsigned char bytes[LOGIN_REQUEST_SIZE];
     size_t size = LOGIN_RESUME_SIZE;
+    int failed;
     if (packet->size != KEYS_ANSWER || keys_client_finish(&client->keys, &client->exchange, packet->data) < 0) {
-        fail(client, SESSION_UNTRUSTED);
-        return;
+        return SESSION_UNTRUSTED;
     }
     if (client->has_session) {
         put_u32(bytes, client->session.path.id);
@@ -216,13 +223,12 @@ static void receive_answer(struct client *client, const struct packet *packet)
         client->config.request.abilities = abilities(client);
         size = login_write_request(&client->config.request, bytes);
     }
-    if (stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
-        stream_send_bytes(&client->door, client->has_session ? STREAM_RESUME : STREAM_LOGIN, bytes, size) < 0) {
-        fail(client, SESSION_EXHAUSTED);
-    }
+    failed = stream_seal(&client->door, client->keys.tcp_send, client->keys.tcp_receive) < 0 ||
+             stream_send_bytes(&client->door, client->has_session ? STREAM_RESUME : STREAM_LOGIN, bytes, size) < 0;
     sodium_memzero(bytes, sizeof bytes);
     client->state = CLIENT_LOGIN;
     client->agains = 0;
+    return failed ? SESSION_EXHAUSTED : SESSION_OPEN;
 }
 
 /* The connection is the session's. */
@@ -234,7 +240,7 @@ static void join(struct client *client)
     client->joined = client->now;
 }
 
-static void receive_welcome(struct client *client, const struct packet *packet)
+static enum session_end receive_welcome(struct client *client, const struct packet *packet)
 {
     struct session_program program = {session_message, session_room, session_touched, NULL};
     struct login_welcome welcome;
@@ -244,14 +250,12 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
         (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0) ||
         (welcome.probed && (client->config.request.abilities & LOGIN_PROBES) == 0)) {
-        fail(client, SESSION_BROKEN);
-        return;
+        return SESSION_BROKEN;
     }
     address = open_udp(client, welcome.port, &size);
     if (session_init(&client->session, 0, &welcome, &client->keys, &client->config.limits, &client->stream,
                      client->has_udp ? &client->udp.layer : NULL, address, size, &client->pool, &program, client->now) < 0) {
-        fail(client, SESSION_EXHAUSTED);
-        return;
+        return SESSION_EXHAUSTED;
     }
     client->has_session = 1;
     take_token(client);
@@ -259,40 +263,64 @@ static void receive_welcome(struct client *client, const struct packet *packet)
     client->again = welcome.again;
     join(client);
     client->config.on_open(client->config.user);
+    return SESSION_OPEN;
 }
 
-static void receive_resumed(struct client *client, const struct packet *packet)
+static enum session_end receive_resumed(struct client *client, const struct packet *packet)
 {
     struct session *session = &client->session;
     socklen_t size;
-    if (!client->has_session || packet->size != 4) {
-        fail(client, SESSION_BROKEN);
-        return;
-    }
+    if (!client->has_session || packet->size != 4) return SESSION_BROKEN;
     join(client);
     if (session_resume(session, get_u32(packet->data), client->now) < 0) {
         end(client, SESSION_BROKEN);
-        return;
+    } else if (client->has_udp && !session_has_udp(session)) {
+        renew_udp(client, &size);
     }
-    if (client->has_udp && !session_has_udp(session)) renew_udp(client, &size);
+    return SESSION_OPEN;
 }
 
 /* The server is crowded, and serves who comes again: at once, unless it says so for ever. */
-static void receive_again(struct client *client, const struct packet *packet)
+static enum session_end receive_again(struct client *client, const struct packet *packet)
 {
-    if (packet->size != COOKIE_SIZE) {
-        fail(client, SESSION_BROKEN);
-        return;
-    }
+    if (packet->size != COOKIE_SIZE) return SESSION_BROKEN;
     memcpy(client->cookie, packet->data, COOKIE_SIZE);
     client->has_cookie = 1;
     client->agains += 1;
-    if (client->agains > AGAINS) {
-        fail(client, SESSION_CUT);
-        return;
-    }
+    if (client->agains > AGAINS) return SESSION_CUT;
     hang_up(client);
     begin(client);
+    return SESSION_OPEN;
+}
+
+static enum session_end receive_refused(struct client *client, const struct packet *packet)
+{
+    if (client->has_session || packet->size != 1) return SESSION_BROKEN;
+    client->refusal = packet->data[0];
+    return SESSION_REFUSED;
+}
+
+/* There is no such session any more. */
+static enum session_end receive_gone(struct client *client)
+{
+    if (!client->has_session) return SESSION_BROKEN;
+    end(client, SESSION_CUT);
+    return SESSION_OPEN;
+}
+
+/* A frame of the server's before the connection is the session's. */
+static enum session_end receive_login(struct client *client, enum stream_kind kind, const struct packet *packet)
+{
+    if (client->state == CLIENT_HELLO && kind == STREAM_ANSWER) return receive_answer(client, packet);
+    if (client->state == CLIENT_HELLO && kind == STREAM_AGAIN) return receive_again(client, packet);
+    if (client->state != CLIENT_LOGIN) return SESSION_BROKEN;
+    switch (kind) {
+    case STREAM_WELCOME: return receive_welcome(client, packet);
+    case STREAM_RESUMED: return receive_resumed(client, packet);
+    case STREAM_REFUSED: return receive_refused(client, packet);
+    case STREAM_GONE: return receive_gone(client);
+    default: return SESSION_BROKEN;
+    }
 }
 
 static void receive_frame(void *user, enum stream_kind kind, struct packet *packet)
@@ -302,24 +330,7 @@ static void receive_frame(void *user, enum stream_kind kind, struct packet *pack
         session_frame(&client->session, kind, packet, client->now);
         return;
     }
-    if (client->end != SESSION_OPEN || client->lost != SESSION_OPEN) {
-        /* the rest does not matter */
-    } else if (client->state == CLIENT_HELLO && kind == STREAM_ANSWER) {
-        receive_answer(client, packet);
-    } else if (client->state == CLIENT_HELLO && kind == STREAM_AGAIN) {
-        receive_again(client, packet);
-    } else if (client->state == CLIENT_LOGIN && kind == STREAM_WELCOME) {
-        receive_welcome(client, packet);
-    } else if (client->state == CLIENT_LOGIN && kind == STREAM_RESUMED) {
-        receive_resumed(client, packet);
-    } else if (client->state == CLIENT_LOGIN && kind == STREAM_GONE && client->has_session) {
-        end(client, SESSION_CUT);
-    } else if (client->state == CLIENT_LOGIN && kind == STREAM_REFUSED && packet->size == 1 && !client->has_session) {
-        client->refusal = packet->data[0];
-        fail(client, SESSION_REFUSED);
-    } else {
-        fail(client, SESSION_BROKEN);
-    }
+    if (is_well(client)) fail(client, receive_login(client, kind, packet)); /* or the rest does not matter */
     packet_free(packet);
 }
 
@@ -335,34 +346,21 @@ static void begin(struct client *client)
     client->refusal = 0;
     stream_init(&client->door, fd, &client->pool, receive_frame, client);
     client->door.frames.single = 1;
-    if (fd < 0) {
-        fail(client, SESSION_CUT);
-        return;
-    }
-    network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
-    if (network_connect(fd, (const struct sockaddr *)&address, config->address_size) < 0) {
-        fail(client, SESSION_CUT);
-    }
+    if (fd >= 0) network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
+    if (fd < 0 || network_connect(fd, (const struct sockaddr *)&address, config->address_size) < 0) fail(client, SESSION_CUT);
 }
 
 /* The connection is made, or failed. */
-static void connected(struct client *client)
+static enum session_end connected(struct client *client)
 {
     unsigned char hello[KEYS_HELLO + COOKIE_SIZE];
-    if (network_error(client->door.frames.fd) != 0) {
-        fail(client, SESSION_CUT);
-        return;
-    }
-    if (keys_client_hello(&client->exchange, client->config.server_key, hello) < 0) {
-        fail(client, SESSION_UNTRUSTED);
-        return;
-    }
+    size_t size = client->has_cookie ? sizeof hello : KEYS_HELLO;
+    if (network_error(client->door.frames.fd) != 0) return SESSION_CUT;
+    if (keys_client_hello(&client->exchange, client->config.server_key, hello) < 0) return SESSION_UNTRUSTED;
     memcpy(hello + KEYS_HELLO, client->cookie, COOKIE_SIZE);
-    if (stream_send_bytes(&client->door, STREAM_HELLO, hello, client->has_cookie ? sizeof hello : KEYS_HELLO) < 0) {
-        fail(client, SESSION_EXHAUSTED);
-    }
     client->has_cookie = 0;
     client->state = CLIENT_HELLO;
+    return stream_send_bytes(&client->door, STREAM_HELLO, hello, size) < 0 ? SESSION_EXHAUSTED : SESSION_OPEN;
 }
 
 /* The connection ended, or something came over it that should not. */
@@ -379,12 +377,6 @@ static void disconnected(struct client *client)
     }
 }
 
-/* Nothing has gone wrong in this step. */
-static int is_well(const struct client *client)
-{
-    return client->end == SESSION_OPEN && client->lost == SESSION_OPEN;
-}
-
 static void handle_events(struct client *client)
 {
     struct pollfd sockets[CLIENT_SOCKETS];
@@ -398,7 +390,7 @@ static void handle_events(struct client *client)
             continue;
         }
         if (!stream_is_open(stream_of(client)) || fd != stream_of(client)->frames.fd) continue; /* closed meanwhile */
-        if (client->state == CLIENT_CONNECTING) connected(client);
+        if (client->state == CLIENT_CONNECTING) fail(client, connected(client));
         /* Only the door's frames are read one by one, and it may have become the session's stream by that. */
         if (is_well(client) && (sockets[i].revents & ~POLLOUT) != 0) {
             enum client_state state = client->state;

@@ -65,32 +65,30 @@ static int exchange(const struct server_config *config, struct keys *keys, const
     return keys_server_answer(keys, config->other_public_key, config->other_secret_key, hello, answer);
 }
 
-static void receive_hello(struct peer *peer, const struct packet *packet)
+/* 0, or -1 for one that no client sends. */
+static int receive_hello(struct peer *peer, const struct packet *packet)
 {
     struct server *server = peer->server;
     unsigned char answer[KEYS_ANSWER], cookie[COOKIE_SIZE];
     int has_cookie = packet->size == KEYS_HELLO + COOKIE_SIZE &&
                      cookie_is_good(&server->jar, &peer->address, server->now, packet->data + KEYS_HELLO);
-    if (packet->size != KEYS_HELLO && packet->size != KEYS_HELLO + COOKIE_SIZE) {
-        peer_end(peer, SESSION_BROKEN);
-        return;
-    }
+    if (packet->size != KEYS_HELLO && packet->size != KEYS_HELLO + COOKIE_SIZE) return -1;
     if (!has_cookie && is_crowded(server)) {
         server->counts.cookies += 1;
         cookie_make(&server->jar, &peer->address, server->now, cookie);
         dismiss(peer, STREAM_AGAIN, cookie, sizeof cookie);
-        return;
+        return 0;
     }
     peer->keys = malloc(sizeof *peer->keys);
     if (peer->keys == NULL || exchange(&server->config, peer->keys, packet->data, answer) < 0 ||
         stream_send_bytes(&peer->stream, STREAM_ANSWER, answer, sizeof answer) < 0 ||
         stream_seal(&peer->stream, peer->keys->tcp_send, peer->keys->tcp_receive) < 0) {
-        peer_end(peer, SESSION_BROKEN);
-        return;
+        return -1;
     }
     if (has_cookie) peer_move(peer, &server->known);
     peer->state = PEER_LOGIN;
     peer_touch(peer);
+    return 0;
 }
 
 /* Whether there are as many already as there may be; 0 for no limit. */
@@ -109,14 +107,12 @@ void door_decide(struct peer *peer, int reason)
     }
     if (reason != 0) {
         refuse(peer, reason);
-        return;
-    }
-    if (peer_open(peer, &config->settings) < 0) {
+    } else if (peer_open(peer, &config->settings) < 0) {
         peer_end(peer, SESSION_EXHAUSTED);
-        return;
+    } else {
+        server->counts.logins += 1;
+        if (config->on_open != NULL) config->on_open(config->user, peer);
     }
-    server->counts.logins += 1;
-    if (config->on_open != NULL) config->on_open(config->user, peer);
 }
 
 static int ask_program(struct peer *peer, struct login_request *request)
@@ -177,7 +173,7 @@ static void receive_resume(struct peer *peer, const struct packet *packet)
 void door_frame(struct peer *peer, enum stream_kind kind, struct packet *packet)
 {
     if (peer->state == PEER_HELLO && kind == STREAM_HELLO) {
-        receive_hello(peer, packet);
+        if (receive_hello(peer, packet) < 0) peer_end(peer, SESSION_BROKEN);
     } else if (peer->state == PEER_LOGIN && kind == STREAM_LOGIN) {
         receive_login(peer, packet);
     } else if (peer->state == PEER_LOGIN && kind == STREAM_RESUME) {
