@@ -7,19 +7,20 @@
 #define PACKETS 3000
 
 static struct parity sender, receiver;
+static struct bench bench;
 
-static void open_units(struct bench *bench, uint32_t group, uint32_t interleave, uint32_t timeout)
+static void open_units(uint32_t group, uint32_t interleave, uint32_t timeout)
 {
-    CHECK_INT(parity_init(&sender, group, interleave, timeout, &bench->pool), 0);
-    CHECK_INT(parity_init(&receiver, 1, 1, 0, &bench->pool), 0);
-    bench_open(bench, &sender.layer, &receiver.layer);
+    CHECK_INT(parity_init(&sender, group, interleave, timeout, &bench.pool), 0);
+    CHECK_INT(parity_init(&receiver, 1, 1, 0, &bench.pool), 0);
+    bench_open(&bench, &sender.layer, &receiver.layer);
 }
 
-static void close_units(struct bench *bench)
+static void close_units(void)
 {
     parity_destroy(&sender);
     parity_destroy(&receiver);
-    bench_close(bench);
+    bench_close(&bench);
 }
 
 /* What the model knows of the groups, by their numbers since the first. */
@@ -51,7 +52,6 @@ static void note(const struct packet *packet, uint32_t first, int arrives)
 /* Random loss, duplication and reordering: exactly those go up that arrived or are the only one that their group lacks. */
 static void model(struct random *random, uint32_t group, uint32_t interleave, size_t largest, uint32_t first)
 {
-    struct bench bench;
     static unsigned char handed[PACKETS], expected[PACKETS];
     struct packet *late[4] = {NULL}, *packet;
     double loss = random_below(random, 40);
@@ -61,7 +61,7 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
     memset(handed, 0, sizeof handed);
     memset(expected, 0, sizeof expected);
     memset(groups, 0, sizeof groups);
-    open_units(&bench, group, interleave, 50);
+    open_units(group, interleave, 50);
     sender.next = first;
     for (n = 0; n < PACKETS; ++n) {
         bench_send(&bench, n, largest);
@@ -105,17 +105,16 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
     for (n = 0; n < PACKETS; ++n) CHECK(handed[n] == expected[n]);
     CHECK_INT(receiver.refused, 0);
     CHECK(receiver.recovered >= recovered); /* more: made before the packet itself arrived late */
-    close_units(&bench);
+    close_units();
 }
 
 /* What a group looks like on the wire. */
 static void by_hand(void)
 {
-    struct bench bench;
     struct packet *packet;
     static const unsigned char second[] = {0, 0, 0, 0, 1, 'B', 'C'};
     static const unsigned char parity[] = {0, 0, 0, 0, 128 | 2, 1 ^ 2, 0, 'A' ^ 'B', 'C'};
-    open_units(&bench, 2, 1, 0);
+    open_units(2, 1, 0);
     layer_down(&bench.source.layer, packet_from(&bench.pool, "A", 1));
     CHECK_INT(bench.wire.count, 1); /* at once */
     layer_down(&bench.source.layer, packet_from(&bench.pool, "BC", 2));
@@ -137,7 +136,7 @@ static void by_hand(void)
     CHECK_INT(bench.pool.out, 0); /* a group that is complete holds nothing, */
     layer_up(&bench.from.layer, packet_from(&bench.pool, parity, sizeof parity));
     CHECK_INT(bench.pool.out, 0); /* and is not begun again */
-    close_units(&bench);
+    close_units();
     CHECK_INT(parity_init(&sender, 0, 1, 0, &bench.pool), -1);
     CHECK_INT(parity_init(&sender, PARITY_MOST + 1, 1, 0, &bench.pool), -1);
     CHECK_INT(parity_init(&sender, 1, 0, 0, &bench.pool), -1);
@@ -151,10 +150,9 @@ static void bursts(void)
     for (interleave = 1; interleave <= PARITY_INTERLEAVE; ++interleave) {
         for (burst = interleave; burst <= interleave + 1; ++burst) {
             for (at = 0; at + burst <= 4 * interleave; ++at) {
-                struct bench bench;
-                struct packet *packet;
+                            struct packet *packet;
                 uint32_t n = 0;
-                open_units(&bench, 4, interleave, 0);
+                open_units(4, interleave, 0);
                 for (n = 0; n < 4 * interleave; ++n) bench_send(&bench, n, 100);
                 CHECK_INT(bench.wire.count, 5 * interleave);
                 for (n = 0; (packet = tap_take(&bench.wire)) != NULL;) {
@@ -168,7 +166,7 @@ static void bursts(void)
                 }
                 CHECK_INT(bench.sink.count, burst == interleave ? 4 * interleave : 4 * interleave - 2);
                 CHECK_INT(receiver.recovered, burst == interleave ? burst : burst - 2);
-                close_units(&bench);
+                close_units();
             }
         }
     }
@@ -177,9 +175,8 @@ static void bursts(void)
 /* A group that does not fill up gets its parity in time, also if the clock was not told for long. */
 static void timeouts(void)
 {
-    struct bench bench;
     uint32_t now = 0xfffffff0u;
-    open_units(&bench, 4, 2, 30);
+    open_units(4, 2, 30);
     CHECK_INT(layer_check(&sender.layer, now), LAYER_IDLE);
     layer_update(&sender.layer, now);
     now += 1000000;
@@ -204,24 +201,23 @@ static void timeouts(void)
     layer_up(&bench.from.layer, tap_take(&bench.wire));
     layer_up(&bench.from.layer, tap_take(&bench.wire));
     CHECK(bench.sink.count == 2 && receiver.recovered == 2);
-    close_units(&bench);
+    close_units();
 
-    open_units(&bench, 4, 1, 0); /* without: never */
+    open_units(4, 1, 0); /* without: never */
     bench_send(&bench, 0, 100);
     CHECK_INT(layer_check(&sender.layer, now), LAYER_IDLE);
     layer_update(&sender.layer, now + 100000);
     CHECK_INT(bench.wire.count, 1);
-    close_units(&bench);
+    close_units();
 }
 
 /* Without packets in the pool it does less, and nothing wrong. */
 static void starved(struct random *random)
 {
-    struct bench bench;
     static unsigned char handed[PACKETS];
     uint32_t n;
     memset(handed, 0, sizeof handed);
-    open_units(&bench, 3, 2, 0);
+    open_units(3, 2, 0);
     for (n = 0; n < PACKETS; ++n) {
         struct packet *packet;
         bench.pool.limit = 0;
@@ -238,16 +234,15 @@ static void starved(struct random *random)
     }
     for (n = 0; n < PACKETS; ++n) CHECK(handed[n] <= 1);
     CHECK(receiver.recovered > 0 && receiver.refused == 0);
-    close_units(&bench);
+    close_units();
 }
 
 /* Any bytes: bounded memory, nothing larger than a packet, and afterwards it works. */
 static void hostile(struct random *random)
 {
-    struct bench bench;
     struct packet *packet;
     uint32_t i, works = 0;
-    open_units(&bench, 4, 1, 0);
+    open_units(4, 1, 0);
     for (i = 0; i < 20000; ++i) {
         bench_send(&bench, i, 60);
         while ((packet = tap_take(&bench.wire)) != NULL) {
@@ -281,13 +276,12 @@ static void hostile(struct random *random)
         packet_free(packet);
     }
     CHECK(works >= 2 * SEQUENCE_STRAYS);
-    close_units(&bench);
+    close_units();
 }
 
 /* Sums that do not add up: nothing is recovered from a forged packet that could not have been a packet of its group. */
 static void forged(void)
 {
-    struct bench bench;
     static const char *const wires[][3] = {
         /* Sizes say that the missing one is longer than the parity. */
         {"\x01\0\0\0\0abc", "\x01\0\0\0\x82\xff\0abc", NULL},
@@ -299,7 +293,7 @@ static void forged(void)
     static const size_t sizes[][2] = {{8, 10}, {8, 10}, {8, 10}};
     unsigned i, j;
     for (i = 0; i < sizeof wires / sizeof *wires; ++i) {
-        open_units(&bench, 4, 1, 0);
+        open_units(4, 1, 0);
         for (j = 0; wires[i][j] != NULL; ++j) {
             layer_up(&bench.from.layer, packet_from(&bench.pool, wires[i][j], sizes[i][j]));
         }
@@ -307,14 +301,13 @@ static void forged(void)
         CHECK(receiver.recovered == 0 && receiver.refused == 1);
         tap_empty(&bench.sink);
         CHECK_INT(bench.pool.out, 0);
-        close_units(&bench);
+        close_units();
     }
 }
 
 /* Headers that are not valid. */
 static void impossible(void)
 {
-    struct bench bench;
     static const struct {
         unsigned char bytes[8];
         size_t size;
@@ -330,21 +323,20 @@ static void impossible(void)
         {{1, 0, 0, 0, 129, 1}, 6},
     };
     unsigned i;
-    open_units(&bench, 4, 1, 0);
+    open_units(4, 1, 0);
     for (i = 0; i < sizeof wires / sizeof *wires; ++i) {
         layer_up(&bench.from.layer, packet_from(&bench.pool, wires[i].bytes, wires[i].size));
         CHECK(receiver.refused == i + 1 && bench.sink.count == 0);
     }
-    close_units(&bench);
+    close_units();
 }
 
 /* A packet that is very late goes up, and takes nothing from the group that has its place by now. */
 static void very_late(void)
 {
-    struct bench bench;
     struct packet *packet;
     uint32_t n;
-    open_units(&bench, 2, 1, 0);
+    open_units(2, 1, 0);
     for (n = 0; n < 2 * PARITY_OPEN + 2; ++n) bench_send(&bench, n, 100);
     for (n = 0; (packet = tap_take(&bench.wire)) != NULL; ++n) {
         /* Of the first group nothing at first, of the last its second is lost. */
@@ -365,15 +357,14 @@ static void very_late(void)
     }
     CHECK_INT(bench.sink.count, 2 * PARITY_OPEN + 1);
     CHECK_INT(receiver.recovered, 1);
-    close_units(&bench);
+    close_units();
 }
 
 /* The other end begins anew: after a few packets it is heard. */
 static void restart(void)
 {
-    struct bench bench;
     uint32_t i;
-    open_units(&bench, 2, 1, 0);
+    open_units(2, 1, 0);
     sender.next = 1000000;
     for (i = 0; i < 200; ++i) {
         if (i == 100) sender.next = 0;
@@ -391,7 +382,7 @@ static void restart(void)
     }
     CHECK(bench.sink.count >= 200 - 2 * SEQUENCE_STRAYS && bench.sink.count < 200);
     CHECK_INT(receiver.again, 0);
-    close_units(&bench);
+    close_units();
 }
 
 /* Under KCP, over a bad network. With encryption below also against forgeries: all of them end there. */

@@ -7,19 +7,19 @@
 #define PACKETS 3000
 
 static struct repeat sender, receiver;
+static struct bench bench;
 
-static void open_units(struct bench *bench, uint32_t depth, size_t mtu)
+static void open_units(uint32_t depth, size_t mtu)
 {
-    CHECK_INT(repeat_init(&sender, depth, &bench->pool), 0);
-    CHECK_INT(repeat_init(&receiver, 0, &bench->pool), 0);
-    bench_open(bench, &sender.layer, &receiver.layer);
+    CHECK_INT(repeat_init(&sender, depth, &bench.pool), 0);
+    CHECK_INT(repeat_init(&receiver, 0, &bench.pool), 0);
+    bench_open(&bench, &sender.layer, &receiver.layer);
     repeat_mtu(&sender, mtu);
 }
 
 /* Random loss, duplication and reordering: exactly those go up that arrived in any packet, and once. */
 static void model(struct random *random, uint32_t depth, size_t largest, size_t mtu, uint32_t first)
 {
-    struct bench bench;
     static unsigned char handed[PACKETS], expected[PACKETS];
     struct packet *late[64] = {NULL};
     double loss = random_below(random, 60);
@@ -27,7 +27,7 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
     int all_fit = REPEAT_OVERHEAD + (depth + 1) * largest <= mtu;
     memset(handed, 0, sizeof handed);
     memset(expected, 0, sizeof expected);
-    open_units(&bench, depth, mtu);
+    open_units(depth, mtu);
     sender.next = first;
     for (n = 0; n < PACKETS; ++n) {
         struct packet *packet;
@@ -67,9 +67,8 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
 /* The order and what a packet holds, by hand. */
 static void by_hand(void)
 {
-    struct bench bench;
     static const unsigned char second[] = {1, 0, 0, 0, 1, 1, 0, 'b', 'b', 'a'};
-    open_units(&bench, 2, 1000);
+    open_units(2, 1000);
     layer_down(&bench.source.layer, packet_from(&bench.pool, "a", 1));
     layer_down(&bench.source.layer, packet_from(&bench.pool, "bb", 2));
     layer_down(&bench.source.layer, packet_from(&bench.pool, "ccc", 3));
@@ -87,11 +86,10 @@ static void by_hand(void)
 /* What has no room is left out, and the newer goes first. */
 static void room(void)
 {
-    struct bench bench;
     struct packet *packet;
     static unsigned char bytes[PACKET_LARGEST];
     CHECK_INT(repeat_init(&sender, REPEAT_DEPTH + 1, &bench.pool), -1);
-    open_units(&bench, 3, 1000);
+    open_units(3, 1000);
     CHECK_INT(layer_mtu(&bench.source.layer, 1000), 1000 - REPEAT_OVERHEAD);
     layer_down(&bench.source.layer, packet_from(&bench.pool, bytes, 100));
     layer_down(&bench.source.layer, packet_from(&bench.pool, bytes, 700));
@@ -122,9 +120,8 @@ static void room(void)
 /* Before a pause the last packets are repeated by themselves. */
 static void tail(void)
 {
-    struct bench bench;
     uint32_t now = 0xfffffff0u;
-    open_units(&bench, 2, 1000);
+    open_units(2, 1000);
     sender.tail = 20;
     CHECK_INT(layer_check(&sender.layer, now), LAYER_IDLE);
     layer_down(&bench.source.layer, packet_from(&bench.pool, "last", 4));
@@ -153,10 +150,9 @@ static void tail(void)
 /* As late as a packet may be: it goes up, and what it repeats, being later, does not go up again. */
 static void late(void)
 {
-    struct bench bench;
     struct packet *packet, *kept = NULL;
     uint32_t n;
-    open_units(&bench, 1, 1000);
+    open_units(1, 1000);
     for (n = 0; n < 1 + REPEAT_WINDOW; ++n) {
         bench_send(&bench, n, 100);
         packet = tap_take(&bench.wire);
@@ -185,9 +181,8 @@ static void late(void)
 /* The other end begins anew: after a few packets it is heard. A forged number leads astray for as long. */
 static void restart(void)
 {
-    struct bench bench;
     unsigned i;
-    open_units(&bench, 0, 1000);
+    open_units(0, 1000);
     sender.next = 1000000;
     for (i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
@@ -221,11 +216,10 @@ static void restart(void)
 /* Any bytes: nothing larger goes up than came in, nothing is lost from the pool, and afterwards it works. */
 static void hostile(struct random *random)
 {
-    struct bench bench;
     struct packet *packet;
     unsigned i;
     size_t in, out;
-    open_units(&bench, 3, 1000);
+    open_units(3, 1000);
     for (i = 0; i < 20000; ++i) {
         unsigned char *bytes;
         bench_send(&bench, i, 60);

@@ -16,25 +16,26 @@ static struct packet_pool pool;
 static struct random randomness;
 static enum seal_cipher cipher; /* all is done with each */
 
-struct ends {
+/* Of a session; most parts of the test need no other. */
+static struct ends {
     struct seal client, server;
-};
+} ends;
 
-static void open_ends(struct ends *ends)
+static void open_ends(struct ends *both)
 {
     unsigned char up[SEAL_KEY], down[SEAL_KEY];
     random_bytes(&randomness, up, sizeof up);
     random_bytes(&randomness, down, sizeof down);
-    CHECK_INT(seal_init(&ends->client, up, down), 0);
-    CHECK_INT(seal_init(&ends->server, down, up), 0);
-    CHECK_INT(seal_choose(&ends->client, cipher), 0);
-    CHECK_INT(seal_choose(&ends->server, cipher), 0);
+    CHECK_INT(seal_init(&both->client, up, down), 0);
+    CHECK_INT(seal_init(&both->server, down, up), 0);
+    CHECK_INT(seal_choose(&both->client, cipher), 0);
+    CHECK_INT(seal_choose(&both->server, cipher), 0);
 }
 
-static void close_ends(struct ends *ends)
+static void close_ends(struct ends *both)
 {
-    seal_destroy(&ends->client);
-    seal_destroy(&ends->server);
+    seal_destroy(&both->client);
+    seal_destroy(&both->server);
 }
 
 static struct packet *copy_of(const struct packet *model)
@@ -90,7 +91,6 @@ static void drops(struct seal *seal, struct packet *packet, enum seal_opened why
 static void all_sizes(void)
 {
     static unsigned char bytes[LARGEST];
-    struct ends ends;
     size_t size;
     open_ends(&ends);
     random_bytes(&randomness, bytes, sizeof bytes);
@@ -117,7 +117,6 @@ static void all_sizes(void)
 
 static void without_room(void)
 {
-    struct ends ends;
     struct packet *packet = packet_new(&pool);
     unsigned char *front;
     open_ends(&ends);
@@ -136,7 +135,7 @@ static void without_room(void)
 
 static void forgeries(void)
 {
-    struct ends ends, others;
+    struct ends others;
     unsigned char bytes[100];
     struct packet *packet, *altered;
     size_t bit, size;
@@ -180,7 +179,6 @@ static void forgeries(void)
 
 static void extra_bytes(void)
 {
-    struct ends ends;
     struct packet *packet = packet_from(&pool, "hello", 5), *copy;
     open_ends(&ends);
     CHECK_INT(seal_close(&ends.client, packet, "head", 4), 0);
@@ -199,7 +197,6 @@ static void window(void)
 {
     enum { COUNTERS = 40000 };
     static unsigned char came[COUNTERS];
-    struct ends ends;
     uint64_t highest = 0, around = 0; /* highest: plus one, as in the unit */
     uint32_t wrong = 0, newest = 0, late = 0, again = 0, old = 0;
     open_ends(&ends);
@@ -244,7 +241,6 @@ static void window(void)
 static void renewals(void)
 {
     enum { HELD = 8 };
-    struct ends ends;
     unsigned char first[SEAL_KEY];
     struct packet *held[2][HELD] = {{NULL}};
     uint32_t wrong = 0, opens = 0, late = 0;
@@ -286,7 +282,6 @@ static void renewals(void)
 /* A packet cannot be moved to another key, near or far, and the attempt renews nothing. */
 static void forged_renewals(void)
 {
-    struct ends ends;
     struct packet *packet, *altered;
     int i;
     open_ends(&ends);
@@ -315,7 +310,6 @@ static void forged_renewals(void)
 
 static void edges_of_window(void)
 {
-    struct ends ends;
     struct packet *packets[SEAL_WINDOW + 1];
     int i;
     open_ends(&ends);
@@ -333,7 +327,6 @@ static void edges_of_window(void)
 
 static void spent_keys(void)
 {
-    struct ends ends;
     struct packet *last, *packet = packet_from(&pool, "more", 4);
     open_ends(&ends);
     ends.client.sent = SEAL_MOST_PACKETS - 1;
@@ -364,7 +357,6 @@ static void spent_keys(void)
 static void keys_at_the_ends(void)
 {
     unsigned char key[SEAL_KEY];
-    struct ends ends;
     memset(key, 7, sizeof key);
     CHECK_INT(seal_init(&ends.client, key, key), -1);
     open_ends(&ends);
@@ -375,7 +367,6 @@ static void keys_at_the_ends(void)
 
 static void as_a_layer(void)
 {
-    struct ends ends;
     struct tap above, below;
     struct packet *packet;
     open_ends(&ends);
@@ -425,7 +416,7 @@ static void print_cost(size_t size)
     static unsigned char bytes[PACKET_LARGEST];
     double close = 1e18, open = 1e18, forged = 1e18, replayed = 1e18, start;
     struct packet *packets[PACKETS], *forgeries[PACKETS], *replays[PACKETS];
-    struct ends ends, others;
+    struct ends others;
     int i, round;
     open_ends(&ends);
     open_ends(&others);
@@ -451,7 +442,6 @@ static void print_cost(size_t size)
 /* What AES allows less of: packets under one key. */
 static void spent_aes_keys(void)
 {
-    struct ends ends;
     struct packet *packet;
     open_ends(&ends);
     ends.client.sent = SEAL_MOST_AES - 1;
@@ -470,7 +460,6 @@ static void spent_aes_keys(void)
 static void busy_aes_keys(void)
 {
     char text[1001];
-    struct ends ends;
     int i;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;

@@ -13,34 +13,33 @@
 
 #define ROOM (PACKET_ROOM - PACKET_HEADROOM)
 
-static void open_at_loopback(struct udp *udp, struct packet_pool *pool)
+/* What most parts of the test use. */
+static struct packet_pool pool;
+static struct udp server, client;
+static struct packet *packets[UDP_BATCH];
+
+static void open_at_loopback(struct udp *udp, struct packet_pool *packets_of)
 {
     struct sockaddr_in address = loopback(0);
-    CHECK_INT(udp_bind(udp, (struct sockaddr *)&address, sizeof address, pool), 0);
+    CHECK_INT(udp_bind(udp, (struct sockaddr *)&address, sizeof address, packets_of), 0);
 }
 
-/* A client that is connected to a server. */
-static void open_client(struct udp *client, const struct udp *server, struct packet_pool *pool)
+/* A server, with packets of some pool, and a client that is connected to it. */
+static void open_both(struct packet_pool *of_server)
 {
     struct sockaddr_storage address;
     socklen_t size;
-    CHECK_INT(udp_address(server, &address, &size), 0);
-    CHECK_INT(udp_connect(client, (struct sockaddr *)&address, size, pool), 0);
+    packet_pool_init(&pool, 0);
+    open_at_loopback(&server, of_server);
+    CHECK_INT(udp_address(&server, &address, &size), 0);
+    CHECK_INT(udp_connect(&client, (struct sockaddr *)&address, size, &pool), 0);
 }
 
-/* Both, with packets of a new pool. */
-static void open_both(struct udp *server, struct udp *client, struct packet_pool *pool)
+static void close_both(void)
 {
-    packet_pool_init(pool, 0);
-    open_at_loopback(server, pool);
-    open_client(client, server, pool);
-}
-
-static void close_both(struct udp *server, struct udp *client, struct packet_pool *pool)
-{
-    udp_close(client);
-    udp_close(server);
-    pool_close(pool);
+    udp_close(&client);
+    udp_close(&server);
+    pool_close(&pool);
 }
 
 static void wait_for(const struct udp *udp)
@@ -50,7 +49,7 @@ static void wait_for(const struct udp *udp)
 }
 
 /* Waits for packets: how many have come. */
-static int receive(struct udp *udp, struct packet *packets[UDP_BATCH])
+static int receive(struct udp *udp)
 {
     int count;
     if (!udp_has_left(udp)) wait_for(udp);
@@ -62,9 +61,8 @@ static int receive(struct udp *udp, struct packet *packets[UDP_BATCH])
 /* So many packets come, each with this text. */
 static void all_come(struct udp *udp, int wanted, const char *text)
 {
-    struct packet *packets[UDP_BATCH];
     int i, count;
-    for (; wanted > 0 && (count = receive(udp, packets)) > 0; wanted -= count) {
+    for (; wanted > 0 && (count = receive(udp)) > 0; wanted -= count) {
         for (i = 0; i < count; ++i) {
             CHECK(packets[i]->size == strlen(text) && memcmp(packets[i]->data, text, strlen(text)) == 0);
             packet_free(packets[i]);
@@ -83,12 +81,9 @@ static void send_text(struct udp *udp, const char *text)
 /* Many packets there and back, each with its content and to whom it belongs. */
 static void echo(void)
 {
-    struct packet_pool pool;
-    struct udp server, client;
-    struct packet *packets[UDP_BATCH];
     struct tap top;
     unsigned i, sent = 0, echoed = 0, back = 0;
-    open_both(&server, &client, &pool);
+    open_both(&pool);
     tap_init(&top);
     layer_join(&top.layer, &client.layer);
     CHECK(udp_receive(&server, packets) == 0 && udp_poll(&client, 100) == 0);
@@ -133,17 +128,15 @@ static void echo(void)
     udp_send(&client, packets[0]);
     udp_flush(&client);
     all_come(&server, 1, "away");
-    close_both(&server, &client, &pool);
+    close_both();
 }
 
 /* Sizes at the edges. */
 static void sizes(void)
 {
-    struct packet_pool pool;
-    struct udp server, client;
-    struct packet *packets[UDP_BATCH], *packet;
+    struct packet *packet;
     static unsigned char large[ROOM + 1], huge[70000];
-    open_both(&server, &client, &pool);
+    open_both(&pool);
     udp_send(&client, packet_new(&pool)); /* nothing is a packet too */
     udp_send(&client, packet_from(&pool, large, ROOM));
     udp_flush(&client);
@@ -170,19 +163,16 @@ static void sizes(void)
     send_text(&client, "after");
     CHECK(client.failed == 1 && client.error == EMSGSIZE);
     all_come(&server, 1, "after");
-    close_both(&server, &client, &pool);
+    close_both();
 }
 
 /* The other side is not there, and then it is again: ICMP errors stop nothing. */
 static void restart(void)
 {
-    struct packet_pool pool;
-    struct udp server, client;
-    struct packet *packets[UDP_BATCH];
     struct sockaddr_storage address;
     socklen_t size;
     int i;
-    open_both(&server, &client, &pool);
+    open_both(&pool);
     CHECK_INT(udp_address(&server, &address, &size), 0);
     udp_close(&server);
     for (i = 0; i < 10; ++i) {
@@ -197,18 +187,15 @@ static void restart(void)
     CHECK_INT(udp_bind(&server, (struct sockaddr *)&address, size, &pool), 0);
     send_text(&client, "found");
     all_come(&server, 1, "found");
-    close_both(&server, &client, &pool);
+    close_both();
 }
 
 /* Nobody reads: the socket fills, packets wait, then the newest are dropped; reading makes room again. */
 static void full(void)
 {
-    struct packet_pool pool;
-    struct udp server, client;
-    struct packet *packets[UDP_BATCH];
     static unsigned char bytes[1000];
     int i, count, small = 1, sockets[2];
-    open_both(&server, &client, &pool);
+    open_both(&pool);
     /* Over loopback a socket never is full. One of the local kind is, as over a network: it takes the place of both. */
     CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
     CHECK_INT(setsockopt(sockets[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0); /* the least there is */
@@ -226,26 +213,23 @@ static void full(void)
     CHECK_INT(layer_check(&client.layer, 8), 0);
     CHECK_INT(client.failed, 0);
     for (i = 0; i < 100 && client.waits > 0; ++i) {
-        for (count = receive(&server, packets); count > 0;) packet_free(packets[--count]);
+        for (count = receive(&server); count > 0;) packet_free(packets[--count]);
         udp_flush(&client);
     }
     CHECK_INT(client.waits, 0);
     udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
     udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
-    close_both(&server, &client, &pool); /* with packets that wait */
+    close_both(); /* with packets that wait */
 }
 
 /* An empty pool ends nothing either: packets stay with the system. */
 static void starved(void)
 {
-    struct packet_pool pool, few;
-    struct udp server, client;
-    struct packet *packets[UDP_BATCH], *others[UDP_BATCH];
+    struct packet_pool few;
+    struct packet *others[UDP_BATCH];
     int i;
-    packet_pool_init(&pool, 0);
     packet_pool_init(&few, 3);
-    open_at_loopback(&server, &few);
-    open_client(&client, &server, &pool);
+    open_both(&few);
     for (i = 0; i < 5; ++i) udp_send(&client, packet_from(&pool, "abcde", (size_t)i + 1));
     CHECK_INT(udp_flush(&client), 0);
     wait_for(&server);
@@ -273,17 +257,16 @@ static void starved(void)
     packet_free(packets[0]);
     packet_free(packets[1]);
     CHECK(!udp_has_left(&server) && server.received == 10 && server.dropped == 0);
-    close_both(&server, &client, &pool);
+    close_both();
     pool_close(&few);
 }
 
 /* Takes all that comes to a socket soon, and checks that it is what was sent: `sizes` of packets, with numbers. */
 static void collect(struct udp *udp, const size_t *sizes, int count)
 {
-    struct packet *packets[UDP_BATCH];
     int taken = 0;
     while (taken < count) {
-        int i, came = receive(udp, packets);
+        int i, came = receive(udp);
         if (came <= 0) return;
         for (i = 0; i < came; ++i, ++taken) {
             CHECK(taken < count && packets[i]->size == sizes[taken] && packets[i]->data[sizes[taken] - 1] == (unsigned char)taken);
@@ -306,12 +289,10 @@ static void send_sized(struct udp *udp, const size_t *sizes, int count)
 /* Packets of one size go as a run, where the kernel has them; a run that is refused goes packet by packet, and the next is tried. */
 static void runs(uint64_t seed)
 {
-    struct packet_pool pool;
-    struct udp server, client;
     struct random random;
     size_t sizes[UDP_BATCH];
     int i, round, on = 1, off = 0;
-    open_both(&server, &client, &pool);
+    open_both(&pool);
     udp_room(&server, 1 << 20);
     for (i = 0; i < 40; ++i) sizes[i] = i < 39 ? 1000 : 500;
     send_sized(&client, sizes, 40);
@@ -343,14 +324,13 @@ static void runs(uint64_t seed)
         collect(&server, sizes, count);
     }
     CHECK(client.failed == 0 && client.dropped == 0 && server.dropped == 0);
-    close_both(&server, &client, &pool);
+    close_both();
 }
 
 /* Packets for several peers in one batch: each to its own, though those to one are next to each other or not. */
 static void several_peers(uint64_t seed)
 {
-    struct packet_pool pool;
-    struct udp server, clients[3];
+    struct udp clients[3];
     struct sockaddr_storage addresses[3];
     static const char *const texts[3] = {"to 0", "to 1", "to 2"};
     socklen_t size;
@@ -385,12 +365,10 @@ static void several_peers(uint64_t seed)
 /* One socket for peers of both families. */
 static void both_families(void)
 {
-    struct packet_pool pool;
-    struct udp server, four, six;
+    struct udp six;
     struct sockaddr_in6 any;
     struct sockaddr_in own = loopback(0);
     struct sockaddr_storage address;
-    struct packet *packets[UDP_BATCH];
     socklen_t size;
     int i, count, heard = 0;
     memset(&any, 0, sizeof any);
@@ -405,8 +383,8 @@ static void both_families(void)
     own.sin_port = ((struct sockaddr_in6 *)&address)->sin6_port;
     any = *(struct sockaddr_in6 *)&address;
     any.sin6_addr = in6addr_loopback;
-    CHECK_INT(udp_connect(&four, (struct sockaddr *)&own, sizeof own, &pool), 0);
-    send_text(&four, "4");
+    CHECK_INT(udp_connect(&client, (struct sockaddr *)&own, sizeof own, &pool), 0);
+    send_text(&client, "4");
     if (udp_connect(&six, (struct sockaddr *)&any, sizeof any, &pool) < 0) {
         printf("no ::1 here\n");
         six.fd = -1;
@@ -415,16 +393,16 @@ static void both_families(void)
         send_text(&six, "6");
     }
     while (heard < 2) {
-        count = receive(&server, packets);
+        count = receive(&server);
         if (count <= 0) break;
         heard += count;
         for (i = 0; i < count; ++i) udp_send(&server, packets[i]);
     }
     udp_flush(&server);
-    all_come(&four, 1, "4");
+    all_come(&client, 1, "4");
     if (six.fd >= 0) all_come(&six, 1, "6");
     udp_close(&six);
-    close_both(&server, &four, &pool);
+    close_both();
 }
 
 /*
@@ -434,10 +412,8 @@ static void both_families(void)
 static void answer_came_from_another_address(const struct sockaddr *any, socklen_t any_size)
 {
     enum { ASKED = 3, EACH = 9 };
-    struct packet_pool pool;
-    struct udp server, clients[ASKED];
+    struct udp clients[ASKED];
     struct sockaddr_storage bound;
-    struct packet *packets[UDP_BATCH];
     socklen_t size;
     int i, j, count, heard = 0;
     packet_pool_init(&pool, 0);
@@ -456,7 +432,7 @@ static void answer_came_from_another_address(const struct sockaddr *any, socklen
     }
     for (i = 0; i < ASKED; ++i) CHECK_INT(udp_flush(&clients[i]), 0);
     while (heard < ASKED * EACH) {
-        count = receive(&server, packets);
+        count = receive(&server);
         if (count <= 0) break;
         for (i = 0; i < count; ++i) {
             packets[i]->whole = ++heard % 4 == 0;
@@ -486,9 +462,7 @@ static void answers_came_from_another_address(void)
 
 static void errors(void)
 {
-    struct packet_pool pool;
-    struct udp server, other;
-    struct packet *packets[UDP_BATCH];
+    struct udp other;
     struct sockaddr_storage address;
     socklen_t size;
     packet_pool_init(&pool, 0);
