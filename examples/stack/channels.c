@@ -12,17 +12,12 @@ void channels_defaults(struct channels_limits *limits)
 /* A packet of channel 1 or 2, by the way that is usable. */
 static void send_by(struct channels *channels, enum channel channel, struct packet *packet)
 {
-    int is_open = stream_is_open(channels->stream), goes_below = *channels->below_usable && (packet->size <= channels->fits || !is_open);
+    int fits = packet->size <= channels->fits || !stream_is_open(channels->stream);
     unsigned char *header = packet_push(packet, 1);
-    if (header == NULL) {
-        channels->dropped += 1;
-        packet_free(packet);
-        return;
-    }
-    *header = (unsigned char)channel;
-    if (goes_below) {
+    if (header != NULL) *header = (unsigned char)channel;
+    if (header != NULL && *channels->below_usable && fits) {
         layer_down(&channels->layer, packet);
-    } else if (stream_queued(channels->stream) < channels->limits.stream) {
+    } else if (header != NULL && stream_queued(channels->stream) < channels->limits.stream) {
         stream_send(channels->stream, STREAM_PACKET, packet);
     } else {
         channels->dropped += 1; /* KCP sends it again when there is room; the others may get lost */
@@ -67,9 +62,8 @@ int channels_init(struct channels *channels, uint32_t conv, struct stream *strea
 
 int channels_mtu(struct channels *channels, size_t mtu)
 {
-    channels->unreliable_largest = layer_mtu(&channels->layer, mtu);
-    if (channels->unreliable_largest > STREAM_LARGEST - 1) channels->unreliable_largest = STREAM_LARGEST - 1;
     channels->fits = layer_mtu(&channels->layer, mtu);
+    channels->unreliable_largest = channels->fits < STREAM_LARGEST ? channels->fits : STREAM_LARGEST - 1;
     return reliable_mtu(&channels->reliable, mtu);
 }
 
@@ -100,14 +94,12 @@ static size_t waiting_packets(const struct channels *channels)
 
 static int send_reliable_message(struct channels *channels, const void *bytes, size_t size)
 {
-    int taken;
     if (size > channels->reliable.largest) return CHANNEL_TOO_LARGE;
     if (waiting_packets(channels) >= channels->limits.reliable) {
         channels->waiting |= 1u << CHANNEL_RELIABLE;
         return CHANNEL_BUSY;
     }
-    taken = reliable_send(&channels->reliable, bytes, size);
-    return taken < 0 ? CHANNEL_FAILED : 0;
+    return reliable_send(&channels->reliable, bytes, size) < 0 ? CHANNEL_FAILED : 0;
 }
 
 static int send_unreliable_message(struct channels *channels, const void *bytes, size_t size)

@@ -242,11 +242,10 @@ static void join(struct client *client)
 
 static enum session_end receive_welcome(struct client *client, const struct packet *packet)
 {
-    struct session_program program = {session_message, session_room, session_touched, NULL};
+    struct session_program program = {session_message, session_room, session_touched, client};
     struct login_welcome welcome;
     const struct sockaddr *address;
     socklen_t size = 0;
-    program.user = client;
     if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
         (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0) ||
         (welcome.probed && (client->config.request.abilities & LOGIN_PROBES) == 0)) {

@@ -12,10 +12,6 @@
 #include <time.h>
 #endif
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 static inline uint32_t clock_ms(void)
 {
 #ifdef _WIN32
@@ -29,9 +25,5 @@ static inline uint32_t clock_ms(void)
     return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
 #endif
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -133,10 +133,8 @@ int keys_client_hello(struct keys_client *client, const unsigned char server[KEY
     if (sodium_init() < 0) return -1;
     begin(&state, server);
     failed = make_pair(hello, client->secret_key) < 0;
-    if (!failed) {
-        mix_hash(&state, hello, KEYS_PUBLIC);
-        failed = mix_key(&state, client->secret_key, server) < 0;
-    }
+    mix_hash(&state, hello, KEYS_PUBLIC);
+    failed = failed || mix_key(&state, client->secret_key, server) < 0;
     if (failed) {
         keys_client_destroy(client);
     } else {
@@ -183,9 +181,7 @@ int keys_client_finish(struct keys *keys, struct keys_client *client, const unsi
     memcpy(state.chain, client->chain, HASH);
     mix_hash(&state, answer, KEYS_PUBLIC);
     failed = mix_key(&state, client->secret_key, answer) < 0 || read_tag(&state, answer + KEYS_PUBLIC) < 0;
-    if (!failed) {
-        end(keys, &state, 0);
-    }
+    if (!failed) end(keys, &state, 0);
     keys_client_destroy(client);
     sodium_memzero(&state, sizeof state);
     return failed ? -1 : 0;

@@ -9,25 +9,23 @@ void packet_pool_init(struct packet_pool *pool, size_t limit)
     pool->limit = limit;
 }
 
+static void free_spare(struct packet_pool *pool)
+{
+    struct packet *packet = pool->spare;
+    pool->spare = packet->next;
+    pool->made -= 1;
+    free(packet);
+}
+
 void packet_pool_destroy(struct packet_pool *pool)
 {
-    while (pool->spare != NULL) {
-        struct packet *packet = pool->spare;
-        pool->spare = packet->next;
-        free(packet);
-    }
-    pool->made = pool->out;
+    while (pool->spare != NULL) free_spare(pool);
 }
 
 void packet_pool_trim(struct packet_pool *pool, size_t keep)
 {
     size_t surplus = pool->idle > keep ? (pool->idle - keep + 1) / 2 : 0;
-    for (; surplus > 0; --surplus) {
-        struct packet *packet = pool->spare;
-        pool->spare = packet->next;
-        pool->made -= 1;
-        free(packet);
-    }
+    for (; surplus > 0; --surplus) free_spare(pool);
     pool->idle = pool->made - pool->out;
 }
 

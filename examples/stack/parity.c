@@ -85,15 +85,12 @@ static void send_packet(struct layer *layer, struct packet *packet)
 /* Milliseconds until a group's parity is due. */
 static uint32_t wait_of(const struct parity *parity, struct parity_sent *group, uint32_t now)
 {
-    uint32_t passed;
     if (group->count == 0 || parity->timeout == 0) return LAYER_IDLE;
     if (!group->timed) {
         group->since = now;
         group->timed = 1;
     }
-    passed = now - group->since;
-    if (passed >= parity->timeout) return 0;
-    return parity->timeout - passed < LAYER_IDLE ? parity->timeout - passed : LAYER_IDLE;
+    return layer_sooner(LAYER_IDLE, now, group->since + parity->timeout);
 }
 
 static uint32_t check(struct layer *layer, uint32_t now)
@@ -179,18 +176,14 @@ static void recover(struct parity *parity, struct parity_received *group)
 {
     uint32_t all, missing, index = 0;
     struct packet *sum = group->sum;
+    int has_more; /* packets than the parity tells of */
     if (group->count == 0) return;
     all = group->count < 32 ? ((uint32_t)1 << group->count) - 1 : UINT32_MAX;
     missing = all & ~group->added;
-    if ((group->added & ~all) != 0) {
-        /* More packets than the parity tells of. */
-        parity->refused += 1;
-        close_group(parity, group);
-        return;
-    }
-    if ((missing & (missing - 1)) != 0) return; /* more than one */
-    if (missing == 0 || !is_clean(sum, group->sizes)) {
-        parity->refused += missing != 0;
+    has_more = (group->added & ~all) != 0;
+    if (!has_more && (missing & (missing - 1)) != 0) return; /* more than one */
+    if (has_more || missing == 0 || !is_clean(sum, group->sizes)) {
+        parity->refused += has_more || missing != 0;
         close_group(parity, group);
         return;
     }
@@ -246,27 +239,21 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 {
     struct parity *parity = (struct parity *)layer;
     const unsigned char *header = packet_pull(packet, DATA);
-    uint32_t number, index;
-    int valid = 0;
+    enum sequence_place place = SEQUENCE_STRAY;
+    uint32_t number = 0, index = 0;
     if (header != NULL) {
         number = get_u32(header);
         index = header[4] & (FLAG - 1);
-        if (header[4] < FLAG) {
-            valid = index < PARITY_MOST;
-        } else {
-            valid = index > 0 && index <= PARITY_MOST && packet->size >= PARITY - DATA;
+        if (header[4] < FLAG ? index < PARITY_MOST : index > 0 && index <= PARITY_MOST && packet->size >= PARITY - DATA) {
+            place = sequence_take(&parity->sequence, number, PARITY_WINDOW);
         }
     }
-    if (valid) {
-        enum sequence_place place = sequence_take(&parity->sequence, number, PARITY_WINDOW);
-        if (place == SEQUENCE_BEGINS) forget(parity);
-        valid = place != SEQUENCE_STRAY;
-    }
-    if (!valid) {
+    if (place == SEQUENCE_STRAY) {
         parity->refused += 1;
         packet_free(packet);
         return;
     }
+    if (place == SEQUENCE_BEGINS) forget(parity);
     if (parity->groups[number % PARITY_WINDOW].number != number) {
         parity->groups[number % PARITY_WINDOW].number = number;
         parity->groups[number % PARITY_WINDOW].handed = 0;

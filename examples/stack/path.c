@@ -36,11 +36,9 @@ static void send_kind(struct path *path, int kind, struct packet *packet, const 
 {
     unsigned char link[PATH_LINK], *header = place->size > 0 ? packet_push(packet, 1) : NULL;
     write_link(path, link);
-    if (header != NULL) *header = (unsigned char)kind;
-    if (header != NULL && seal_close(&path->seal, packet, link, sizeof link) == 0) {
-        header = packet_push(packet, PATH_LINK + path->token_size);
-    } else {
-        header = NULL;
+    if (header != NULL) {
+        *header = (unsigned char)kind;
+        header = seal_close(&path->seal, packet, link, sizeof link) == 0 ? packet_push(packet, PATH_LINK + path->token_size) : NULL;
     }
     if (header == NULL) {
         packet_free(packet);

@@ -141,11 +141,10 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
 {
     struct server *server = peer->server;
     struct login_welcome welcome = *settings;
-    struct session_program program = {session_message, session_room, session_touched, NULL};
+    struct session_program program = {session_message, session_room, session_touched, peer};
     struct layer *udp = server->config.without_udp ? NULL : &server->udp.layer;
     unsigned char bytes[LOGIN_WELCOME_SIZE];
     size_t size;
-    program.user = peer;
     welcome.id = peer->id;
     welcome.key = randombytes_random();
     welcome.port = server->udp_port;

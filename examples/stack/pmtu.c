@@ -78,16 +78,11 @@ static void refuse(struct pmtu *pmtu, uint32_t now)
     uint16_t size = pmtu->probe;
     pmtu->probe = 0;
     pmtu->tries = 0;
-    if (size > pmtu->size) {
-        pmtu->refused = size;
-        return;
-    }
-    pmtu->holes += 1;
     pmtu->refused = size;
-    if (size > PMTU_BASE) {
-        begin(pmtu, PMTU_BASE, now);
-    } else if (size > PMTU_FLOOR) {
-        begin(pmtu, PMTU_FLOOR, now);
+    if (size > pmtu->size) return;
+    pmtu->holes += 1;
+    if (size > PMTU_FLOOR) {
+        begin(pmtu, size > PMTU_BASE ? PMTU_BASE : PMTU_FLOOR, now);
     } else {
         pmtu->done = 1; /* no size is left: the path may become better */
         pmtu->refused = (uint16_t)(pmtu->top + 1);

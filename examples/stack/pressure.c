@@ -16,9 +16,7 @@ int pressure_has_room(const ikcpcb *kcp)
 
 void pressure_video_init(struct pressure_video *video, int limit)
 {
-    video->limit = limit;
-    video->dropping = 0;
-    video->sent = video->dropped = 0;
+    *video = (struct pressure_video){limit, 0, 0, 0};
 }
 
 static int is_above_half(const struct pressure_video *video, const ikcpcb *kcp)
@@ -38,11 +36,7 @@ int pressure_video_takes(struct pressure_video *video, const ikcpcb *kcp, enum p
         takes = ikcp_waitsnd(kcp) <= video->limit;
         if (!takes) video->dropping = 1;
     }
-    if (takes) {
-        video->sent += 1;
-    } else {
-        video->dropped += 1;
-    }
+    *(takes ? &video->sent : &video->dropped) += 1;
     return takes;
 }
 
@@ -53,10 +47,7 @@ int pressure_video_wants_key(const struct pressure_video *video, const ikcpcb *k
 
 void pressure_game_init(struct pressure_game *game, int limit, uint32_t patience)
 {
-    game->limit = limit;
-    game->patience = patience;
-    game->over = 0;
-    game->since = 0;
+    *game = (struct pressure_game){limit, patience, 0, 0};
 }
 
 int pressure_game_gives_up(struct pressure_game *game, const ikcpcb *kcp, uint32_t now)

@@ -85,33 +85,26 @@ static void receive_packet(struct layer *layer, struct packet *packet)
     struct repeat *repeat = (struct repeat *)layer;
     size_t sizes[REPEAT_DEPTH], total = 0;
     const unsigned char *header = packet_pull(packet, FIXED), *end;
-    uint32_t number, copies = 0, age;
-    int absent = 0, valid = 0;
+    enum sequence_place place = SEQUENCE_STRAY;
+    uint32_t number = 0, copies = 0, age;
+    int absent = 0;
     if (header != NULL) {
+        number = get_u32(header);
         copies = header[4] & (ABSENT - 1);
         absent = header[4] >= ABSENT;
         if (copies <= REPEAT_DEPTH && packet_pull(packet, 2 * copies) != NULL) {
             for (age = 0; age < copies; ++age) total += sizes[age] = get_u16(header + FIXED + 2 * age);
-            valid = absent ? packet->size == total : packet->size >= total;
+            if (absent ? packet->size == total : packet->size >= total) {
+                place = sequence_take(&repeat->sequence, number, REPEAT_WINDOW);
+            }
         }
     }
-    if (!valid) {
+    if (place == SEQUENCE_STRAY) {
         repeat->refused += 1;
         packet_free(packet);
         return;
     }
-    number = get_u32(header);
-    switch (sequence_take(&repeat->sequence, number, REPEAT_WINDOW)) {
-    case SEQUENCE_STRAY:
-        repeat->refused += 1;
-        packet_free(packet);
-        return;
-    case SEQUENCE_BEGINS:
-        forget(repeat);
-        break;
-    case SEQUENCE_BELONGS:
-        break;
-    }
+    if (place == SEQUENCE_BEGINS) forget(repeat);
     /* The oldest is the last in the packet, and goes up first. */
     end = packet->data + packet->size;
     for (age = copies; age > 0; --age) {
@@ -129,15 +122,12 @@ static void receive_packet(struct layer *layer, struct packet *packet)
 static uint32_t check(struct layer *layer, uint32_t now)
 {
     struct repeat *repeat = (struct repeat *)layer;
-    uint32_t passed;
     if (repeat->tail == 0 || repeat->owed == 0) return LAYER_IDLE;
     if (!repeat->timed) {
         repeat->since = now;
         repeat->timed = 1;
     }
-    passed = now - repeat->since;
-    if (passed >= repeat->tail) return 0;
-    return repeat->tail - passed < LAYER_IDLE ? repeat->tail - passed : LAYER_IDLE;
+    return layer_sooner(LAYER_IDLE, now, repeat->since + repeat->tail);
 }
 
 static void update(struct layer *layer, uint32_t now)

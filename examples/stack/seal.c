@@ -144,14 +144,10 @@ int seal_close(struct seal *seal, struct packet *packet, const void *extra, size
 {
     unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES], *content = packet->data, *front, *tag;
     size_t size = packet->size;
-    if (seal_is_spent(seal)) return -1;
-    tag = packet_put(packet, TAG);
-    if (tag == NULL) return -1;
+    if (seal_is_spent(seal) || packet_tailroom(packet) < TAG) return -1;
     front = packet_push(packet, COUNTER);
-    if (front == NULL) {
-        packet_cut(packet, TAG);
-        return -1;
-    }
+    if (front == NULL) return -1;
+    tag = packet_put(packet, TAG);
     make_nonce(nonce, seal->sent);
     put_u64(front, (uint64_t)seal->send_renewals << RENEWALS | seal->sent);
     seal->sent += 1;
@@ -198,8 +194,7 @@ static int note(struct seal *seal, uint64_t counter)
 enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size)
 {
     unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
-    const unsigned char *front, *tag;
-    const unsigned char *key;
+    const unsigned char *front, *tag, *key;
     uint64_t counter;
     uint32_t renewals;
     int old;

@@ -12,10 +12,6 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define SEQUENCE_AHEAD 65536 /* as many packets may be lost in a row */
 #define SEQUENCE_STRAYS 16
 
@@ -50,9 +46,5 @@ static inline enum sequence_place sequence_take(struct sequence *sequence, uint3
     sequence->strays = 0;
     return SEQUENCE_BELONGS;
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -231,7 +231,7 @@ static void watch_again(struct server *server)
 
 static void accept_some(struct server *server, int listener)
 {
-    int i, on = 1;
+    int i;
     for (i = 0; i < ACCEPTS; ++i) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
@@ -239,7 +239,7 @@ static void accept_some(struct server *server, int listener)
         memset(&address, 0, sizeof address);
         fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower without */
+            network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
             door_accept(server, fd, &address);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;

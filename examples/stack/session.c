@@ -85,11 +85,8 @@ int session_init(struct session *session, int is_server, const struct login_welc
                  const struct sockaddr *address, socklen_t address_size, struct packet_pool *pool,
                  const struct session_program *program, uint32_t now)
 {
-    struct path_times times;
+    const struct path_times times = {welcome->handshake, welcome->heartbeat, welcome->silence};
     memset(session, 0, sizeof *session);
-    times.handshake = welcome->handshake;
-    times.heartbeat = welcome->heartbeat;
-    times.silence = welcome->silence;
     session->stream = stream;
     session->program = *program;
     session->is_server = is_server;
