@@ -269,21 +269,16 @@ static int serve(struct server *server, int reports, int stage, uint32_t time)
 /* A file descriptor for each connection, and two in each client. */
 static int raise_limit(int clients)
 {
-    struct rlimit limit;
+    struct rlimit limit, higher;
     rlim_t wanted = (rlim_t)clients * 2 + 100;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return clients;
-    if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = wanted;
-        if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) limit.rlim_max = wanted; /* root may */
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
-            getrlimit(RLIMIT_NOFILE, &limit);
-            limit.rlim_cur = limit.rlim_max;
-            setrlimit(RLIMIT_NOFILE, &limit);
-            getrlimit(RLIMIT_NOFILE, &limit);
-            if (limit.rlim_cur < wanted) return (int)(limit.rlim_cur - 100) / 2;
-        }
-    }
-    return clients;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) return clients;
+    higher.rlim_cur = wanted;
+    higher.rlim_max = limit.rlim_max < wanted ? wanted : limit.rlim_max; /* root may */
+    if (setrlimit(RLIMIT_NOFILE, &higher) == 0) return clients;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur < wanted ? (int)(limit.rlim_cur - 100) / 2 : clients;
 }
 
 int main(int count, char **arguments)

@@ -16,10 +16,18 @@
 #include "tap.h"
 
 static struct random dice;
+static struct packet_pool pool;
+static int fds[2]; /* of the pair of sockets that a part of the test begins with */
 
-static void make_pair(int fds[2])
+static void make_pair(int ends[2])
 {
-    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+}
+
+static void begin(size_t limit)
+{
+    packet_pool_init(&pool, limit);
+    make_pair(fds);
 }
 
 /* Sizes and content of a number of packets, from the number alone. */
@@ -41,9 +49,9 @@ static uint32_t check_all(struct tap *tap, uint32_t first)
     return number - first;
 }
 
-static struct packet *make_packet(struct packet_pool *pool, uint32_t number)
+static struct packet *make_packet(uint32_t number)
 {
-    struct packet *packet = packet_new(pool);
+    struct packet *packet = packet_new(&pool);
     size_t i;
     packet->size = size_of(number);
     for (i = 0; i < packet->size; ++i) packet->data[i] = (unsigned char)(number + i);
@@ -53,16 +61,13 @@ static struct packet *make_packet(struct packet_pool *pool, uint32_t number)
 /* Frames written by hand, in pieces of any size. */
 static void in_pieces(void)
 {
-    struct packet_pool pool;
     struct frames frames;
     struct tap above;
     static unsigned char bytes[200 * (FRAMES_LARGEST + FRAMES_HEADER)];
     size_t size = 0, at = 0, i;
     uint32_t number, got = 0;
-    int fds[2];
-    packet_pool_init(&pool, 0);
+    begin(0);
     tap_init(&above);
-    make_pair(fds);
     frames_init(&frames, fds[0], &pool);
     layer_join(&above.layer, &frames.layer);
     for (number = 0; number < 200; ++number) {
@@ -95,14 +100,12 @@ static void in_pieces(void)
 /* Sizes that no peer sends, and one packet more than there is memory for. */
 static void refused(size_t limit, unsigned size)
 {
-    struct packet_pool pool;
     struct frames frames;
+    struct packet *taken;
     unsigned char bytes[2];
-    int fds[2];
-    packet_pool_init(&pool, limit);
-    make_pair(fds);
+    begin(limit);
     frames_init(&frames, fds[0], &pool);
-    struct packet *taken = limit > 0 ? packet_new(&pool) : NULL;
+    taken = limit > 0 ? packet_new(&pool) : NULL;
     put_u16(bytes, (uint16_t)size);
     CHECK_INT(write(fds[1], bytes, 2), 2);
     CHECK_INT(frames_read(&frames), -1);
@@ -115,20 +118,18 @@ static void refused(size_t limit, unsigned size)
 /* More than the socket takes: it waits, and arrives when there is room. */
 static void filled_up(void)
 {
-    struct packet_pool pool;
     struct frames sender, receiver;
     struct tap above, unused;
     uint32_t sent, got = 0;
-    int fds[2], turns = 0;
-    packet_pool_init(&pool, 0);
+    int turns = 0;
+    begin(0);
     tap_init(&above);
     tap_init(&unused);
-    make_pair(fds);
     frames_init(&sender, fds[0], &pool);
     frames_init(&receiver, fds[1], &pool);
     layer_join(&unused.layer, &sender.layer);
     layer_join(&above.layer, &receiver.layer);
-    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(&pool, sent));
+    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
     CHECK_INT(frames_flush(&sender), 0);
     CHECK(sender.queued > 0);
     while (got < 2000 && turns++ < 100000) {
@@ -138,7 +139,7 @@ static void filled_up(void)
     }
     CHECK_INT(got, 2000);
     CHECK_INT(sender.queued, 0);
-    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(&pool, sent));
+    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
     frames_close(&receiver);
     CHECK_INT(frames_flush(&sender), -1); /* nobody is there any more */
     frames_close(&sender);
@@ -161,13 +162,11 @@ static void tampered(int how)
     static unsigned char a[SEAL_KEY] = {1}, b[SEAL_KEY] = {2};
     enum { SIZE = 100 + STREAM_OVERHEAD };
     unsigned char content[100], bytes[12 * SIZE], *fifth = bytes + 4 * SIZE;
-    struct packet_pool pool;
     struct stream sender, receiver;
     ssize_t size;
-    int i, fds[2], on[2], result = 0;
+    int i, on[2], result = 0;
     random_bytes(&dice, content, sizeof content);
-    packet_pool_init(&pool, 0);
-    make_pair(fds);
+    begin(0);
     make_pair(on);
     stream_init(&sender, fds[0], &pool, count_frame, content);
     stream_init(&receiver, on[1], &pool, count_frame, content);

@@ -17,14 +17,15 @@ static struct stage stage;
 
 CONDITION(no_session, stage_counts(stage).sessions == 0)
 
-/* All sessions and packets are given back. */
-static void finish(void)
+/* Each client has had so many sessions; all of them and all packets are given back. */
+static void finish(int sessions)
 {
     struct stage_client *client;
     CHECK_INT(stage.wrong, 0);
     CHECK_INT(stage.busy, 0);
     for (client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
         if (!client->exists) continue;
+        CHECK_INT(client->opens, sessions);
         client_stop(&client->client);
         client_step(&client->client);
         CHECK_INT(client->end, SESSION_CLOSED);
@@ -51,7 +52,7 @@ static void good_network(void)
     stage_run(&stage, 50, NULL);
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 150); /* a slow machine loses some in its own buffers */
     CHECK_INT(stage_counts(&stage).falls, 0);
-    finish();
+    finish(1);
 }
 
 CONDITION(six_came, stage->wrong >= 6)
@@ -88,7 +89,7 @@ static void sizes(void)
     CHECK_INT(stage.wrong, 6);
     stage.wrong = 0;
     CHECK(client_is_open(own));
-    finish();
+    finish(1);
 }
 
 static void bad_network(enum login_correction correction, uint64_t salt)
@@ -106,8 +107,7 @@ static void bad_network(enum login_correction correction, uint64_t salt)
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 100);
     CHECK(client->relay.to_server.lost > 0 && client->relay.to_client.lost > 0);
     if (correction == LOGIN_PLAIN) CHECK(client->flows[CHANNEL_UNRELIABLE].returned < 200);
-    CHECK_INT(client->opens, 1);
-    finish();
+    finish(1);
 }
 
 CONDITION(six_were_lost, stage->clients[0].relay.to_server.lost >= 6)
@@ -135,7 +135,7 @@ static void handshake_lost(void)
     CHECK_INT(stage_counts(&stage).using_udp, 0);
     client->relay.to_client.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    finish();
+    finish(1);
 }
 
 static void never_udp(int server, int client_too)
@@ -152,7 +152,7 @@ static void never_udp(int server, int client_too)
     stage_run(&stage, 600, NULL); /* two heartbeats */
     CHECK_INT(client->opens, 1);
     CHECK_INT(client->flows[CHANNEL_UNRELIABLE].returned, 100);
-    finish();
+    finish(1);
 }
 
 /* UDP stops in the middle, both ways or one, and comes back. */
@@ -179,8 +179,7 @@ static void blocked(int to_server, int to_client)
     inputs = client->relay.to_client.passed;
     RETURNS(flows(client, 1200));
     CHECK(client->relay.to_client.passed > inputs + 100);
-    CHECK_INT(client->opens, 1);
-    finish();
+    finish(1);
 }
 
 /* A machine that had gone to another network kept its old socket, and had no UDP for as long as TCP did not break. */
@@ -197,7 +196,7 @@ static void socket_of_the_old_network_was_kept(void)
     CHECK(client->opens == 1 && stage_counts(&stage).resumed == 0);
     close(old);
     close(sink);
-    finish();
+    finish(1);
 }
 
 CONDITION(client_gave_up, !session_has_udp(&stage->clients[0].client.session))
@@ -227,8 +226,7 @@ static void packets_stayed_with_a_closed_socket(void)
     client->relay.blocked = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    CHECK_INT(client->opens, 1);
-    finish();
+    finish(1);
 }
 
 static void chatter(void *user, struct peer *peer)
@@ -261,7 +259,7 @@ static void deaf(void)
     stage.wrong = 0;
     stage_run(&stage, 20, NULL);
     stage.wrong = 0;
-    finish();
+    finish(1);
 }
 
 static unsigned long moves_expected;
@@ -291,8 +289,7 @@ static void rebound(void)
     CHECK_INT(relay_rebind(&client->relay), 0);
     moves_expected = 6;
     CHECK(stage_run(&stage, 20000, has_moved));
-    CHECK_INT(client->opens, 1);
-    finish();
+    finish(1);
 }
 
 CONDITION(two_opens, stage->opens == 2 && stage_all_udp(stage))
@@ -334,7 +331,7 @@ static void cut_ended_the_session(int with_udp)
     if (with_udp) CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK(stage_counts(&stage).packets < 24);
     close(other);
-    finish();
+    finish(1);
 }
 
 CONDITION(client_closed, stage->clients[0].closes > 0)
@@ -380,7 +377,7 @@ static void ended(void)
     CHECK_INT(stage.end, SESSION_CLOSED);
     CHECK_INT(stage.wrong, 1); /* the farewell */
     stage.wrong = 0;
-    finish();
+    finish(2);
     CHECK_INT(stage.end, SESSION_LEFT);
 }
 
@@ -417,8 +414,7 @@ static void silent(void)
     CHECK(is_silence(client->end));
     stage.is_frozen = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    CHECK_INT(client->opens, 3);
-    finish();
+    finish(3);
 }
 
 /* The client's questions do not get through, as behind a file on a slow way up; only that it is there does. */
@@ -447,8 +443,7 @@ static void questions_were_held_up(void)
     stage_run(&stage, 2500, NULL);
     stage.hook = NULL;
     CHECK_INT(stage.closes, 0);
-    CHECK_INT(stage.clients[0].opens, 1);
-    finish();
+    finish(1);
 }
 
 /* The two lines of a session that both ends add to the log; its permissions. */
@@ -475,13 +470,13 @@ static void log_of_keys_was_open_to_all(void)
     snprintf(name, sizeof name, "%s/keys", folder);
     session_key_log = name;
     stage_open(&stage, seed, 0);
-    finish();
+    finish(1);
     check_key_log(0600);
     CHECK_INT(unlink(name), 0);
     fd = open(name, O_WRONLY | O_CREAT, 0640); /* one that somebody has made stays as it is */
     CHECK(fd >= 0 && close(fd) == 0);
     stage_open(&stage, seed, 0);
-    finish();
+    finish(1);
     check_key_log(0640);
     session_key_log = NULL;
     CHECK(unlink(name) == 0 && rmdir(folder) == 0);
@@ -521,7 +516,7 @@ static void keys_renewed(int by_time)
     CHECK_INT(client->opens, 1);
     printf("%u renewals of UDP's key, %u of TCP's\n", client->client.session.path.seal.send_renewals,
            client->client.stream.seal.send_renewals);
-    finish();
+    finish(1);
 }
 
 /* How many packets found no room in a socket. */
@@ -558,7 +553,7 @@ static void windows_overflowed_the_socket(void)
     CHECK(came > 100 && lost <= came / 200 + 20);
     for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].flows[CHANNEL_RELIABLE].wanted = 0;
     CHECK(stage_run(&stage, 20000, stage_is_done));
-    finish();
+    finish(1);
 }
 
 int main(int count, char **arguments)
