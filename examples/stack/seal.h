@@ -5,8 +5,8 @@
  *
  * Adds SEAL_OVERHEAD bytes: in front 2 bytes that say how often the key was renewed and 6 of a counter, which is the nonce, and a
  * 16-byte tag behind. The keys are different for each direction and each session (keys.h), so a counter never meets the same key
- * twice. A packet that is
- * forged, truncated, of another session or seen before is dropped: nothing above hears of it, and the window does not move.
+ * twice. A packet that is forged, truncated, of another session or seen before is dropped: nothing above hears of it, and the
+ * window does not move.
  *
  * It comes in two shapes. As a layer it has nothing for the program to do. seal_close and seal_open do the same to one packet,
  * for a server that must know whether a packet was genuine before it believes the address it came from, and for records over
