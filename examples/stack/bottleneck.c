@@ -19,8 +19,6 @@ static void take(struct layer *layer, struct packet *packet)
     struct bottleneck *bottleneck = (struct bottleneck *)layer;
     const struct packet *last = bottleneck->queued.last;
     uint64_t bytes = packet->size + BOTTLENECK_HEADERS, takes = 0;
-    unsigned char *note;
-    uint32_t due;
     bottleneck->bytes += bytes;
     if (bottleneck->bytes_per_second > 0) takes = bytes * 1000000 / bottleneck->bytes_per_second;
     if (bottleneck->busy > (uint64_t)bottleneck->queue * 1000) {
@@ -29,8 +27,8 @@ static void take(struct layer *layer, struct packet *packet)
         return;
     }
     bottleneck->busy += takes; /* a packet that is lost takes its time too */
-    due = bottleneck->now + (uint32_t)(bottleneck->busy / 1000) + bottleneck->delay;
-    note = packet_push(packet, NOTE);
+    uint32_t due = bottleneck->now + (uint32_t)(bottleneck->busy / 1000) + bottleneck->delay;
+    unsigned char *note = packet_push(packet, NOTE);
     if (note == NULL || next_random(bottleneck) % 100 < bottleneck->loss) {
         bottleneck->lost += 1;
         packet_free(packet);

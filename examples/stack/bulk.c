@@ -18,13 +18,12 @@ void bulk_init(struct bulk *bulk, struct stream *stream, struct packet_pool *poo
 static int keep(struct bulk *bulk, enum stream_kind kind, const unsigned char *bytes, size_t size)
 {
     struct packet *packet = bulk->queue.last;
-    unsigned char *at;
     if (packet == NULL || packet_tailroom(packet) < BULK_HEADER + size) {
         packet = packet_new(bulk->pool);
         if (packet == NULL) return -1;
         packet_queue_add(&bulk->queue, packet);
     }
-    at = packet_put(packet, BULK_HEADER + size);
+    unsigned char *at = packet_put(packet, BULK_HEADER + size);
     put_u16(at, (uint16_t)size);
     at[2] = (unsigned char)kind;
     if (size > 0) memcpy(at + BULK_HEADER, bytes, size);
@@ -105,12 +104,11 @@ static void forget(struct bulk *bulk)
 static int grow(struct bulk *bulk, size_t size)
 {
     size_t wanted = bulk->size + size, room = bulk->room * 2;
-    unsigned char *larger;
     if (wanted > bulk->largest) return -1;
     if (wanted <= bulk->room) return 0;
     if (room < wanted) room = wanted;
     if (room > bulk->largest) room = bulk->largest;
-    larger = realloc(bulk->message, room);
+    unsigned char *larger = realloc(bulk->message, room);
     if (larger == NULL) return -1;
     bulk->message = larger;
     bulk->room = room;
@@ -136,9 +134,8 @@ static int take(struct bulk *bulk, const struct packet *packet, int is_last, bul
 
 int bulk_piece(struct bulk *bulk, struct packet *packet, int is_last, bulk_message message, void *user)
 {
-    int taken;
     bulk->received += BULK_HEADER + (uint32_t)packet->size;
-    taken = take(bulk, packet, is_last, message, user);
+    int taken = take(bulk, packet, is_last, message, user);
     packet_free(packet);
     return taken;
 }

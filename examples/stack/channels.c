@@ -104,9 +104,8 @@ static int send_reliable_message(struct channels *channels, const void *bytes, s
 
 static int send_unreliable_message(struct channels *channels, const void *bytes, size_t size)
 {
-    struct packet *packet;
     if (size > channels->unreliable_largest) return CHANNEL_TOO_LARGE;
-    packet = packet_from(channels->pool, bytes, size);
+    struct packet *packet = packet_from(channels->pool, bytes, size);
     if (packet == NULL) return CHANNEL_FAILED;
     send_by(channels, CHANNEL_UNRELIABLE, packet);
     return 0;

@@ -167,9 +167,8 @@ static void take_token(struct client *client)
 /* A new socket for the session, since this machine may be in another network by now. */
 static const struct sockaddr *renew_udp(struct client *client, socklen_t *size)
 {
-    const struct sockaddr *address;
     close_udp(client);
-    address = open_udp(client, client->port, size);
+    const struct sockaddr *address = open_udp(client, client->port, size);
     client->session.path.layer.below = client->has_udp ? &client->udp.layer : NULL;
     return address;
 }
@@ -180,11 +179,10 @@ static const struct sockaddr *renew_udp(struct client *client, socklen_t *size)
  */
 static void take_next_way(struct client *client)
 {
-    const struct sockaddr *address;
     socklen_t size = 0;
     int is_other = client->config.way_count > 1 || !client->session.path.may_handshake;
     if (client->config.way_count > 0) client->way = (client->way + 1) % client->config.way_count;
-    address = renew_udp(client, &size);
+    const struct sockaddr *address = renew_udp(client, &size);
     take_token(client);
     if (address != NULL && is_other) path_begin(&client->session.path, address, size);
 }
@@ -244,14 +242,13 @@ static enum session_end receive_welcome(struct client *client, const struct pack
 {
     struct session_program program = {session_message, session_room, session_touched, client};
     struct login_welcome welcome;
-    const struct sockaddr *address;
     socklen_t size = 0;
     if (client->has_session || login_read_welcome(&welcome, packet->data, packet->size) < 0 ||
         (welcome.cipher == SEAL_AES && (client->config.request.abilities & LOGIN_AES) == 0) ||
         (welcome.probed && (client->config.request.abilities & LOGIN_PROBES) == 0)) {
         return SESSION_BROKEN;
     }
-    address = open_udp(client, welcome.port, &size);
+    const struct sockaddr *address = open_udp(client, welcome.port, &size);
     if (session_init(&client->session, 0, &welcome, &client->keys, &client->config.limits, &client->stream,
                      client->has_udp ? &client->udp.layer : NULL, address, size, &client->pool, &program, client->now) < 0) {
         return SESSION_EXHAUSTED;

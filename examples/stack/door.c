@@ -147,9 +147,8 @@ static void receive_login(struct peer *peer, const struct packet *packet)
 /* A client whose connection was cut, on a new one: whoever has the ticket was in the exchange of the session's login. */
 static struct peer *find_resumed(const struct peer *peer, const struct packet *packet)
 {
-    struct peer *found;
     if (packet->size != LOGIN_RESUME_SIZE) return NULL;
-    found = table_find(&peer->server->table, get_u32(packet->data));
+    struct peer *found = table_find(&peer->server->table, get_u32(packet->data));
     if (found == NULL || found->state != PEER_OPEN || found->session->end != SESSION_OPEN ||
         sodium_memcmp(packet->data + 4, found->session->ticket, KEYS_TICKET) != 0) {
         return NULL;
@@ -188,14 +187,13 @@ void door_frame(struct peer *peer, enum stream_kind kind, struct packet *packet)
 void door_accept(struct server *server, int fd, const struct sockaddr_storage *address)
 {
     const struct server_config *config = &server->config;
-    struct peer *peer;
     if (config->on_connect != NULL && config->on_connect(config->user, address) != 0) {
         server->counts.turned_away += 1;
         network_close(fd);
         return;
     }
     if (half_open(server) >= config->half_open) door_displace(server);
-    peer = calloc(1, sizeof *peer);
+    struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) {
         network_close(fd);
         return;

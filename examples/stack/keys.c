@@ -129,10 +129,9 @@ int keys_make(unsigned char public_key[KEYS_PUBLIC], unsigned char secret_key[KE
 int keys_client_hello(struct keys_client *client, const unsigned char server[KEYS_PUBLIC], unsigned char hello[KEYS_HELLO])
 {
     struct state state;
-    int failed;
     if (sodium_init() < 0) return -1;
     begin(&state, server);
-    failed = make_pair(hello, client->secret_key) < 0;
+    int failed = make_pair(hello, client->secret_key) < 0;
     mix_hash(&state, hello, KEYS_PUBLIC);
     failed = failed || mix_key(&state, client->secret_key, server) < 0;
     if (failed) {
@@ -153,11 +152,10 @@ int keys_server_answer(struct keys *keys, const unsigned char public_key[KEYS_PU
 {
     unsigned char ephemeral[KEYS_SECRET];
     struct state state;
-    int failed;
     if (sodium_init() < 0) return -1;
     begin(&state, public_key);
     mix_hash(&state, hello, KEYS_PUBLIC);
-    failed = mix_key(&state, secret_key, hello) < 0 || read_tag(&state, hello + KEYS_PUBLIC) < 0;
+    int failed = mix_key(&state, secret_key, hello) < 0 || read_tag(&state, hello + KEYS_PUBLIC) < 0;
     if (!failed) {
         failed = make_pair(answer, ephemeral) < 0;
         mix_hash(&state, answer, KEYS_PUBLIC);
@@ -175,12 +173,11 @@ int keys_server_answer(struct keys *keys, const unsigned char public_key[KEYS_PU
 int keys_client_finish(struct keys *keys, struct keys_client *client, const unsigned char answer[KEYS_ANSWER])
 {
     struct state state;
-    int failed;
     if (!client->waiting) return -1; /* a wiped secret is one that everybody knows */
     memcpy(state.hash, client->hash, HASH);
     memcpy(state.chain, client->chain, HASH);
     mix_hash(&state, answer, KEYS_PUBLIC);
-    failed = mix_key(&state, client->secret_key, answer) < 0 || read_tag(&state, answer + KEYS_PUBLIC) < 0;
+    int failed = mix_key(&state, client->secret_key, answer) < 0 || read_tag(&state, answer + KEYS_PUBLIC) < 0;
     if (!failed) end(keys, &state, 0);
     keys_client_destroy(client);
     sodium_memzero(&state, sizeof state);

@@ -34,12 +34,11 @@ size_t login_write_request(const struct login_request *request, unsigned char *b
 
 int login_read_request(struct login_request *request, const unsigned char *bytes, size_t size)
 {
-    size_t name, token;
     memset(request, 0, sizeof *request);
     if (size < 5 || bytes[0] != LOGIN_VERSION) return -1;
-    name = bytes[2];
+    size_t name = bytes[2];
     if (name > LOGIN_NAME || size < 5 + name || memchr(bytes + 3, 0, name) != NULL) return -1;
-    token = get_u16(bytes + 3 + name);
+    size_t token = get_u16(bytes + 3 + name);
     if (token > LOGIN_TOKEN || size != 5 + name + token) return -1;
     request->abilities = bytes[1];
     memcpy(request->name, bytes + 3, name);

@@ -57,10 +57,9 @@ int network_open(int family, int type)
     static int started;
     WSADATA data;
     u_long on = 1;
-    SOCKET made;
     if (!started && WSAStartup(MAKEWORD(2, 2), &data) != 0) return failed();
     started = 1;
-    made = WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    SOCKET made = WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (made == INVALID_SOCKET) return failed();
     if (ioctlsocket(made, FIONBIO, &on) != 0) {
         failed();

@@ -55,9 +55,8 @@ struct packet *packet_new(struct packet_pool *pool)
 
 struct packet *packet_from(struct packet_pool *pool, const void *bytes, size_t size)
 {
-    struct packet *packet;
     if (size > PACKET_ROOM - PACKET_HEADROOM) return NULL;
-    packet = packet_new(pool);
+    struct packet *packet = packet_new(pool);
     if (packet == NULL) return NULL;
     if (size > 0) memcpy(packet->data, bytes, size);
     packet->size = size;

@@ -217,12 +217,11 @@ static void receive_parity(struct parity *parity, struct packet *packet, uint32_
 
 static void receive_data(struct parity *parity, struct packet *packet, uint32_t number, uint32_t index)
 {
-    struct parity_received *group;
     if (!is_new(parity, number, index)) {
         packet_free(packet);
         return;
     }
-    group = sum_of(parity, number);
+    struct parity_received *group = sum_of(parity, number);
     if (group != NULL) {
         group->added |= (uint32_t)1 << index;
         group->sizes ^= (uint16_t)packet->size;

@@ -282,15 +282,13 @@ static void receive(struct layer *layer, struct packet *packet)
 int path_receive(struct path *path, struct packet *packet, uint32_t now)
 {
     unsigned char link[PATH_LINK];
-    const unsigned char *kind;
-    enum seal_opened opened;
     size_t arrived = packet->size + PATH_LINK;
     path->now = now;
     write_link(path, link);
-    opened = seal_open(&path->seal, packet, link, sizeof link);
+    enum seal_opened opened = seal_open(&path->seal, packet, link, sizeof link);
     /* Somebody has sent a copy from his own address, and this is the original: or the other way round. */
     if (opened == SEAL_COPY && path->is_server) consider(path, packet, 1);
-    kind = opened >= 0 ? packet_pull(packet, 1) : NULL;
+    const unsigned char *kind = opened >= 0 ? packet_pull(packet, 1) : NULL;
     if (kind == NULL) {
         packet_free(packet);
         return 0;

@@ -144,7 +144,6 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     struct session_program program = {session_message, session_room, session_touched, peer};
     struct layer *udp = server->config.without_udp ? NULL : &server->udp.layer;
     unsigned char bytes[LOGIN_WELCOME_SIZE];
-    size_t size;
     welcome.id = peer->id;
     welcome.key = randombytes_random();
     welcome.port = server->udp_port;
@@ -152,7 +151,7 @@ int peer_open(struct peer *peer, const struct login_welcome *settings)
     welcome.cipher = (peer->abilities & LOGIN_AES) != 0 && !server->config.without_aes && seal_has_aes() ? SEAL_AES : SEAL_CHACHA;
     welcome.probed = (peer->abilities & LOGIN_PROBES) != 0 && server->config.probe_mtu != 0;
     welcome.mtu = common_room(peer, welcome.probed ? server->config.probe_mtu : settings->mtu);
-    size = login_write_welcome(&welcome, bytes);
+    size_t size = login_write_welcome(&welcome, bytes);
     peer->session = malloc(sizeof *peer->session);
     if (peer->session == NULL || size == 0 ||
         session_init(peer->session, 1, &welcome, peer->keys, &server->config.limits, &peer->stream, udp, NULL, 0, &server->pool,

@@ -170,13 +170,12 @@ int reliable_send(struct reliable *reliable, const void *bytes, size_t size)
     ikcpcb *kcp = reliable->kcp;
     IUINT32 usual = kcp->mss, alike;
     size_t fragments = (size + usual - 1) / usual;
-    int taken;
     if (size > reliable->largest) return -2;
     if (fragments > RELIABLE_FRAGMENTS) fragments = RELIABLE_FRAGMENTS;
     alike = fragments > 0 ? (IUINT32)((size + fragments - 1) / fragments) : 0;
     /* A stream fills fragments up, but has no more of them either. */
     if (kcp->stream == 0 ? fragments > 1 : alike > usual) kcp->mss = alike;
-    taken = ikcp_send(kcp, bytes, (int)size);
+    int taken = ikcp_send(kcp, bytes, (int)size);
     kcp->mss = usual;
     return taken < 0 ? taken : 0; /* versions differ in what they say when all is well */
 }

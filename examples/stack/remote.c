@@ -56,7 +56,6 @@ static void on_close(void *user, enum session_end end, int refusal)
 struct remote *remote_open(const char *host, const char *port, const char *key, const char *name, const void *token, int token_size)
 {
     struct client_config config;
-    struct remote *remote;
     size_t size = 0;
     client_defaults(&config);
     if (strlen(name) > LOGIN_NAME || token_size < 0 || token_size > LOGIN_TOKEN || sodium_init() < 0 ||
@@ -67,7 +66,7 @@ struct remote *remote_open(const char *host, const char *port, const char *key, 
     memcpy(config.request.name, name, strlen(name));
     if (token_size > 0) memcpy(config.request.token, token, (size_t)token_size);
     config.request.token_size = (size_t)token_size;
-    remote = calloc(1, sizeof *remote);
+    struct remote *remote = calloc(1, sizeof *remote);
     if (remote == NULL) return NULL;
     config.user = remote;
     config.on_open = on_open;

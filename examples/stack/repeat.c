@@ -13,20 +13,18 @@ static int fill(struct repeat *repeat, struct packet *packet, int absent)
 {
     size_t sizes[REPEAT_DEPTH] = {0}, total = packet->size + FIXED;
     uint32_t age, copies = 0;
-    unsigned char *header;
     for (age = 1; age <= repeat->depth; ++age) {
         uint32_t slot = (repeat->next - age) % REPEAT_SLOTS;
         size_t size = repeat->sizes[slot], more = size + 2 * (age - copies);
-        unsigned char *end;
         if (size == 0 || total + more > repeat->mtu) continue;
-        end = packet_put(packet, size);
+        unsigned char *end = packet_put(packet, size);
         if (end == NULL) continue;
         memcpy(end, repeat->copies[slot], size);
         sizes[age - 1] = size;
         total += more;
         copies = age;
     }
-    header = packet_push(packet, FIXED + 2 * copies);
+    unsigned char *header = packet_push(packet, FIXED + 2 * copies);
     if (header == NULL || (absent && copies == 0)) return 0;
     put_u32(header, repeat->next);
     header[4] = (unsigned char)(copies | (absent ? ABSENT : 0));
@@ -133,11 +131,10 @@ static uint32_t check(struct layer *layer, uint32_t now)
 static void update(struct layer *layer, uint32_t now)
 {
     struct repeat *repeat = (struct repeat *)layer;
-    struct packet *packet;
     if (check(layer, now) > 0) return;
     repeat->owed -= 1;
     repeat->since = now;
-    packet = packet_new(repeat->pool);
+    struct packet *packet = packet_new(repeat->pool);
     if (packet == NULL) return;
     if (fill(repeat, packet, 1)) {
         layer_down(layer, packet);
@@ -161,9 +158,8 @@ int repeat_init(struct repeat *repeat, uint32_t depth, struct packet_pool *pool)
 
 size_t repeat_mtu(struct repeat *repeat, size_t link_mtu)
 {
-    size_t taken;
     repeat->mtu = repeat->layer.below != NULL ? layer_mtu(repeat->layer.below, link_mtu) : link_mtu;
     if (repeat->mtu < REPEAT_OVERHEAD) return 0;
-    taken = link_mtu - repeat->mtu + REPEAT_OVERHEAD;
+    size_t taken = link_mtu - repeat->mtu + REPEAT_OVERHEAD;
     return taken + (link_mtu - taken) / (repeat->depth + 1);
 }

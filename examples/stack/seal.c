@@ -194,25 +194,21 @@ static int note(struct seal *seal, uint64_t counter)
 enum seal_opened seal_open(struct seal *seal, struct packet *packet, const void *extra, size_t extra_size)
 {
     unsigned char nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
-    const unsigned char *front, *tag, *key;
-    uint64_t counter;
-    uint32_t renewals;
-    int old;
     if (packet->size < SEAL_OVERHEAD || seal_is_spent(seal)) {
         seal->forged += 1;
         return SEAL_FORGED;
     }
-    front = packet_pull(packet, COUNTER);
-    tag = packet_cut(packet, TAG);
-    renewals = (uint32_t)(get_u64(front) >> RENEWALS);
-    counter = get_u64(front) & (((uint64_t)1 << RENEWALS) - 1);
-    old = is_old(seal, counter);
+    const unsigned char *front = packet_pull(packet, COUNTER);
+    const unsigned char *tag = packet_cut(packet, TAG);
+    uint32_t renewals = (uint32_t)(get_u64(front) >> RENEWALS);
+    uint64_t counter = get_u64(front) & (((uint64_t)1 << RENEWALS) - 1);
+    int old = is_old(seal, counter);
     if (old && counter + 1 != seal->highest) {
         seal->replayed += 1;
         return SEAL_REPLAYED;
     }
     make_nonce(nonce, counter);
-    key = key_of(seal, renewals);
+    const unsigned char *key = key_of(seal, renewals);
     if (key == NULL || decrypt(seal, key, packet, tag, extra, extra_size, nonce) != 0) {
         seal->forged += 1;
         return SEAL_FORGED;

@@ -126,9 +126,8 @@ static int config_is_valid(const struct server_config *config)
 static void heed_descriptors(struct server_config *config)
 {
     struct rlimit limit;
-    size_t room;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 1u << 30) return;
-    room = limit.rlim_cur > 2 * DESCRIPTORS ? (size_t)limit.rlim_cur - DESCRIPTORS : DESCRIPTORS;
+    size_t room = limit.rlim_cur > 2 * DESCRIPTORS ? (size_t)limit.rlim_cur - DESCRIPTORS : DESCRIPTORS;
     if (config->half_open > room / 4) config->half_open = room / 4;
     if (config->sessions > room - config->half_open) config->sessions = room - config->half_open;
 }
@@ -146,12 +145,11 @@ static int init_tallies(struct server *server)
 
 struct server *server_open(const struct server_config *config)
 {
-    struct server *server;
     if (!config_is_valid(config) || sodium_init() < 0) {
         errno = EINVAL;
         return NULL;
     }
-    server = calloc(1, sizeof *server);
+    struct server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->config = *config;
     server->above_udp.ops = &above_udp_ops;
@@ -235,9 +233,8 @@ static void accept_some(struct server *server, int listener)
     for (i = 0; i < ACCEPTS; ++i) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
-        int fd;
         memset(&address, 0, sizeof address);
-        fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             network_set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* only slower without */
             door_accept(server, fd, &address);

@@ -316,10 +316,9 @@ static uint32_t held_up(struct session *session, uint32_t now)
 
 enum session_end session_update(struct session *session, uint32_t now)
 {
-    uint32_t held;
     wake(session, now);
     update_correction(session, now);
-    held = held_up(session, now);
+    uint32_t held = held_up(session, now);
     if (held >= SUSPECT + 2 * (uint32_t)session->channels.reliable.kcp->rx_srtt) path_suspect(&session->path, now);
     if (path_update(&session->path, now)) say(session, STREAM_DEAF);
     if (held >= session->path.times.silence * 2) {

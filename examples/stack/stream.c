@@ -24,13 +24,12 @@ static int open_frame(struct stream *stream, struct packet *packet)
 static void receive_frame(struct layer *layer, struct packet *packet)
 {
     struct stream *stream = (struct stream *)layer;
-    const unsigned char *kind;
     if (stream->broken || open_frame(stream, packet) < 0) {
         stream->frames.failed = 1;
         packet_free(packet);
         return;
     }
-    kind = packet_pull(packet, 1);
+    const unsigned char *kind = packet_pull(packet, 1);
     if (kind == NULL || *kind < STREAM_HELLO || *kind > STREAM_BYE) {
         stream->broken = 1;
         packet_free(packet);

@@ -25,10 +25,9 @@ static void append_free(struct table *table, uint32_t index)
 static int grow(struct table *table)
 {
     size_t size = table->size == 0 ? FIRST_SIZE : table->size * 2;
-    struct table_slot *slots;
     if (size > table->limit) size = table->limit;
     if (size <= table->size) return -1;
-    slots = realloc(table->slots, size * sizeof *slots);
+    struct table_slot *slots = realloc(table->slots, size * sizeof *slots);
     if (slots == NULL) return -1;
     memset(slots + table->size, 0, (size - table->size) * sizeof *slots);
     table->slots = slots;
@@ -38,11 +37,9 @@ static int grow(struct table *table)
 
 uint32_t table_add(struct table *table, void *value)
 {
-    struct table_slot *slot;
-    uint32_t index;
     if (table->first_free == NONE && grow(table) < 0) return 0;
-    index = table->first_free;
-    slot = &table->slots[index];
+    uint32_t index = table->first_free;
+    struct table_slot *slot = &table->slots[index];
     table->first_free = slot->next_free;
     if (table->first_free == NONE) table->last_free = NONE;
     slot->value = value;
@@ -54,9 +51,8 @@ uint32_t table_add(struct table *table, void *value)
 static struct table_slot *find_slot(const struct table *table, uint32_t id)
 {
     uint32_t index = id & ((1u << INDEX_BITS) - 1);
-    struct table_slot *slot;
     if (index >= table->size) return NULL;
-    slot = &table->slots[index];
+    struct table_slot *slot = &table->slots[index];
     return slot->value != NULL && slot->generation == id >> INDEX_BITS ? slot : NULL;
 }
 

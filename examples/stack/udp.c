@@ -282,10 +282,9 @@ static int fill(struct udp *udp)
 static int fill(struct udp *udp)
 {
     struct udp_buffer *buffer = udp->buffers;
-    long size;
     buffer->address_size = sizeof buffer->address;
     udp->at = udp->filled = 0;
-    size = network_receive(udp->fd, buffer->bytes, sizeof buffer->bytes, (struct sockaddr *)&buffer->address, &buffer->address_size);
+    long size = network_receive(udp->fd, buffer->bytes, sizeof buffer->bytes, (struct sockaddr *)&buffer->address, &buffer->address_size);
     if (size < 0) return -1;
     buffer->size = buffer->segment = (size_t)size;
     buffer->done = 0;
@@ -305,14 +304,13 @@ int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
     }
     /* Not for ever, lest a flood of errors or of packets that are too large keep the program from its timers. */
     for (calls = 0; calls < UDP_BATCH; ++calls) {
-        int count;
         if (udp->at == udp->filled && fill(udp) < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
             /* To be told of an error clears it; packets may be behind it. */
             if (errno != EINTR && !is_of_peer(errno)) return -1;
             continue;
         }
-        count = take(udp, packets);
+        int count = take(udp, packets);
         if (count != 0) return count;
     }
     return 0;

@@ -61,14 +61,13 @@ static uint64_t bit_of(unsigned index)
 static void place(struct wheel *wheel, struct wheel_timer *timer)
 {
     uint32_t differs = timer->due ^ wheel->now;
-    unsigned level, index;
     if ((int32_t)(timer->due - wheel->now) <= 0) {
         timer->slot = NO_SLOT;
         list_append(&wheel->overdue, &timer->link);
         return;
     }
-    level = differs < 1u << 8 ? 0 : differs < 1u << 16 ? 1 : differs < 1u << 24 ? 2 : 3;
-    index = byte_of(timer->due, level);
+    unsigned level = differs < 1u << 8 ? 0 : differs < 1u << 16 ? 1 : differs < 1u << 24 ? 2 : 3;
+    unsigned index = byte_of(timer->due, level);
     timer->slot = (uint16_t)(level * WHEEL_SLOTS + index);
     list_append(&wheel->slots[timer->slot], &timer->link);
     wheel->used[level][index / 64] |= bit_of(index);
@@ -117,9 +116,8 @@ int wheel_is_set(const struct wheel_timer *timer)
 static unsigned first_used(const struct wheel *wheel, unsigned level, unsigned first)
 {
     unsigned word = first / 64;
-    uint64_t bits;
     if (first >= WHEEL_SLOTS) return WHEEL_SLOTS;
-    bits = wheel->used[level][word] & ~(bit_of(first) - 1);
+    uint64_t bits = wheel->used[level][word] & ~(bit_of(first) - 1);
     while (bits == 0) {
         if (++word == WHEEL_SLOTS / 64) return WHEEL_SLOTS;
         bits = wheel->used[level][word];
@@ -148,12 +146,10 @@ static uint32_t to_next_slot(const struct wheel *wheel)
 
 int wheel_next(const struct wheel *wheel, uint32_t now)
 {
-    uint32_t distance;
-    int32_t wait;
     if (!list_is_empty(&wheel->overdue) || !list_is_empty(&wheel->calling)) return 0;
-    distance = to_next_slot(wheel);
+    uint32_t distance = to_next_slot(wheel);
     if (distance == 0) return -1;
-    wait = (int32_t)(wheel->now + distance - now);
+    int32_t wait = (int32_t)(wheel->now + distance - now);
     return wait > 0 ? (int)wait : 0;
 }
 

@@ -163,7 +163,6 @@ static struct result measure(const struct method *method, uint32_t loss, size_t 
     struct run *run = allocate(1, sizeof *run);
     struct end *sender = &run->ends[0];
     unsigned char *message = allocate(1, size);
-    struct result result;
     size_t sent = 0;
     int end;
     packet_pool_init(&run->pool, 0);
@@ -183,7 +182,7 @@ static struct result measure(const struct method *method, uint32_t loss, size_t 
             if (layer_check(top, run->now) == 0) layer_update(top, run->now);
         }
     }
-    result = summary(run, messages);
+    struct result result = summary(run, messages);
     for (end = 0; end < 2; ++end) close_end(&run->ends[end], method);
     if (run->pool.out != 0) fail("a packet is missing");
     packet_pool_destroy(&run->pool);

@@ -132,9 +132,8 @@ static void send_due(struct transfer *transfer)
 static int turn(struct transfer *transfer)
 {
     struct pollfd wait = {transfer->udp.fd, POLLIN, 0};
-    uint32_t pause;
     send_due(transfer);
-    pause = layer_check(&transfer->reliable.layer, clock_ms());
+    uint32_t pause = layer_check(&transfer->reliable.layer, clock_ms());
     poll(&wait, 1, pause < 1000 ? (int)pause : 1000);
     if (udp_poll(&transfer->udp, 1000) < 0 || transfer->failed || reliable_is_dead(&transfer->reliable)) return -1;
     return transfer->udp.connected && clock_ms() - transfer->heard > SILENCE ? -1 : 0;

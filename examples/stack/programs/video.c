@@ -58,9 +58,8 @@ static void take_frame(void *user, const void *bytes, size_t size)
 {
     struct screen *screen = user;
     const unsigned char *at = bytes;
-    uint32_t latency;
     if (size < HEADER) return; /* none of ours */
-    latency = screen->now - get_u32(at + 8);
+    uint32_t latency = screen->now - get_u32(at + 8);
     screen->shown += 1;
     if (at[12] != PRESSURE_KEY && get_u32(at + 4) != screen->needed) screen->broken += 1;
     if (at[12] != PRESSURE_DISPOSABLE) screen->needed = get_u32(at);

@@ -12,15 +12,13 @@ static struct random dice;
 /* A talk without seal while he does all that he can, or does nothing: 1 if that was felt. */
 static int harmed(int attacks, uint64_t seed)
 {
-    int wrong;
-    uint32_t heard;
     CHECK_INT(talk_open(&talk, seed, 0, NULL, NULL), 0);
     talk.forges = 1;
     talk.attacks = attacks;
     talk.time = 20000; /* five times what it takes */
     talk_run(&talk, 300);
-    wrong = (int)(talk.client.wrong + talk.server.wrong);
-    heard = talk.client.heard + talk.server.heard;
+    int wrong = (int)(talk.client.wrong + talk.server.wrong);
+    uint32_t heard = talk.client.heard + talk.server.heard;
     printf("without seal: %lu packets of the attacker; %u of 600 messages heard after %u ms, %d wrong\n",
            talk.pair.relay.to_server.injected + talk.pair.relay.to_client.injected, heard, pair_time(&talk.pair), wrong);
     talk_close(&talk);
@@ -140,17 +138,15 @@ static void come_to_rest(uint32_t messages)
 static int changed_by_attack(int sealed, uint64_t seed)
 {
     struct relay *relay = &talk.pair.relay;
-    struct state before, after;
     uint64_t injected = 1;
     unsigned long age;
-    int changed;
     CHECK_INT(talk_open(&talk, seed, sealed, NULL, NULL), 0);
     talk.forges = 1;
     talk.attacks = 0;
     relay->to_server.loss = relay->to_client.loss = 0; /* so all that was recorded has been received */
     relay->to_server.duplicate = relay->to_client.duplicate = 0;
     come_to_rest(300);
-    before = state();
+    struct state before = state();
     for (age = 0; age < RELAY_RECORDS; age += 1 + random_below(&dice, 8)) {
         const struct relay_packet *up = relay_record(relay, RELAY_TO_SERVER, age), *down = relay_record(relay, RELAY_TO_CLIENT, age);
         CHECK(up != NULL && down != NULL);
@@ -158,8 +154,8 @@ static int changed_by_attack(int sealed, uint64_t seed)
         if (down != NULL) injected += attack_with(RELAY_TO_CLIENT, down);
     }
     forge_message();
-    after = state();
-    changed = !is_same(&before.client_kcp, &after.client_kcp) || !is_same(&before.server_kcp, &after.server_kcp);
+    struct state after = state();
+    int changed = !is_same(&before.client_kcp, &after.client_kcp) || !is_same(&before.server_kcp, &after.server_kcp);
     printf("%s, at rest: %llu packets of the attacker, the ends are %s; messages delivered that nobody sent: %u\n",
            sealed ? "with seal" : "without", (unsigned long long)injected, changed ? "changed" : "as before",
            after.heard + after.wrong - before.heard - before.wrong);

@@ -10,9 +10,7 @@
 
 #define STRANGERS 64
 
-static uint64_t seed;
 static struct random dice;
-static struct stage stage;
 
 /* A connection to the server's door, or -1. */
 static int knock(void)
@@ -50,7 +48,7 @@ static void at_the_door(void)
     int i, fds[STRANGERS];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.login_time = stage.guest.login_time = 4000; /* on a busy machine the late one takes more than a second */
-    client = stage_begin_udp(&stage, 0);
+    client = stage_begin_udp(0);
     stage_flows(client, 200);
     random_bytes(&dice, false_hello + 3, KEYS_HELLO);
     for (i = 0; i < STRANGERS; ++i) {
@@ -72,7 +70,7 @@ static void at_the_door(void)
             break;
         }
     }
-    late = stage_enter(&stage, 0);
+    late = stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     CHECK_INT(late->opens, 1);
     for (i = 0; i < STRANGERS; ++i) CHECK_INT(is_closed(fds[i]), i % 8 >= 2);
@@ -88,17 +86,16 @@ static void at_the_door(void)
     }
     CHECK(stage_run(&stage, 20000, stage_is_done));
     CHECK_INT(stage_counts(&stage).sessions, 2);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* More connections than may be half open: the oldest go, and who logs in gets through. */
 static void crowded_door(void)
 {
-    struct stage_client *client;
     int i, fds[STRANGERS];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 10;
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     for (i = 0; i < STRANGERS; ++i) {
         fds[i] = knock();
         CHECK(fds[i] >= 0);
@@ -112,7 +109,7 @@ static void crowded_door(void)
     for (i = 0; i < STRANGERS; ++i) close(fds[i]);
     CHECK(stage_run(&stage, 20000, stage_none_half_open));
     RETURNS(stage_flows(client, 100));
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* Somebody on the way of TCP. He passes on the bytes frame by frame, and does what `deed` says to one frame. */
@@ -200,9 +197,9 @@ static void in_the_middle(int deed, int of_server)
     middle.client = middle.server = -1;
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
-    middle.listener = stage_false_server(&stage);
+    middle.listener = stage_false_server();
     stage.guest.without_udp = 1; /* all goes his way */
-    client = stage_enter(&stage, 0);
+    client = stage_enter(0);
     stage.hook = middle_turn;
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_flows(client, 50);
@@ -214,18 +211,17 @@ static void in_the_middle(int deed, int of_server)
     CHECK_INT(stage_counts(&stage).resumed, deed != PASS);
     middle_hang_up();
     close(middle.listener);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* One that was let in and then breaks the rules. */
 static void unruly(enum stream_kind kind, size_t size, int count)
 {
     static const unsigned char zeros[STREAM_LARGEST];
-    struct stage_client *client;
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.bulk_message = 100000;
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     for (i = 0; i < count; ++i) CHECK_INT(stream_send_bytes(&client->client.stream, kind, zeros, size), 0);
     client->is_frozen = 1; /* it would not understand the answers */
     for (i = 0; i < 2000 && stage.closes == 0; ++i) {
@@ -237,18 +233,17 @@ static void unruly(enum stream_kind kind, size_t size, int count)
     CHECK_INT(stage.end, SESSION_BROKEN);
     CHECK_INT(stage_counts(&stage).sessions, 1);
     CHECK(stage_counts(&stage).packets <= 4);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* One that was let in asks and asks, and reads no answer: what waits for it has a limit. */
 static void never_reads(void)
 {
-    struct stage_client *client;
     int i, turn;
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.stream = 20000;
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     client->is_frozen = 1;
     for (turn = 0; turn < 100 || (most <= 4 && turn < 5000); ++turn) { /* until the system's buffers are full */
         for (i = 0; i < 4000; ++i) stream_send_bytes(&client->client.stream, STREAM_ASK, "\0\0\0", 4);
@@ -258,7 +253,7 @@ static void never_reads(void)
     }
     CHECK(most > 4); /* it did wait */
     CHECK(most < 60); /* 20,000 bytes in packets of 2,048 at least half full, some twice */
-    stage_finish(&stage);
+    stage_finish();
 }
 
 int main(int count, char **arguments)

@@ -7,9 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static uint64_t seed;
 static struct random dice;
-static struct stage stage;
 
 static struct relay *attacked;
 
@@ -22,10 +20,9 @@ static void attack(void)
  * original is for hostile_way.c. */
 static void on_the_way(enum login_correction correction)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.correction = (uint8_t)correction;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     attacked = &client->relay;
     stage.hook = attack;
     RETURNS(stage_flows(client, 300));
@@ -36,13 +33,13 @@ static void on_the_way(enum login_correction correction)
     CHECK(client->client.session.path.seal.forged > 5);
     CHECK_INT(stage_counts(&stage).moves, 0);
     CHECK_INT(stage_counts(&stage).falls, 0);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* Genuine packets that somebody stopped, and sends from his own address when newer ones have passed. */
 static void held_back(void)
 {
-    struct stage_client *client = stage_open(&stage, seed, 1);
+    struct stage_client *client = stage_open(1);
     unsigned long first, stopped, i;
     RETURNS(stage_flows(client, 20));
     first = client->relay.to_server.recorded;
@@ -64,13 +61,13 @@ static void held_back(void)
     CHECK_INT(stage_counts(&stage).forged, 0);
     RETURNS(stage_flows(client, 100));
     CHECK_INT(stage_counts(&stage).falls, 0);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* Somebody who read id and key off the wire sends what he likes, from elsewhere. There is no answer. */
 static void knows_the_key(void)
 {
-    struct stage_client *client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(0);
     const struct path *path = &client->client.session.path;
     unsigned long strays = 0;
     int i, stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -99,7 +96,7 @@ static void knows_the_key(void)
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK(recv(stranger, &byte, 1, 0) < 0 && errno == EAGAIN);
     close(stranger);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 int main(int count, char **arguments)

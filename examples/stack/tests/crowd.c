@@ -121,14 +121,13 @@ static void guest_watch(void *user, int fd, int events)
 
 static void guest_turn(struct guest *guest, uint32_t now)
 {
-    int wait;
     int had_udp = client_is_open(&guest->client) && session_has_udp(&guest->client.session);
     client_step(&guest->client);
     if (client_is_open(&guest->client)) {
         guest->crowd->udp += session_has_udp(&guest->client.session) - had_udp;
         guest_talk(guest, now);
     }
-    wait = client_wait(&guest->client);
+    int wait = client_wait(&guest->client);
     if (guest->crowd->sending && guest->sent < MESSAGES) {
         int32_t until = (int32_t)(guest->next_send - now);
         if (until < wait) wait = until > 0 ? (int)until : 0;
@@ -291,10 +290,7 @@ int main(int count, char **arguments)
     int clients = count > 1 ? atoi(arguments[1]) : setting != NULL ? atoi(setting) : 2000;
     int idle = count > 2 ? atoi(arguments[2]) : 1, orders[2], reports[2], status = -1, unsent = 0, possible;
     uint32_t began = real_ms(), stage_began = began;
-    struct server *server;
     struct server_counts counts;
-    double before, cpu;
-    pid_t child;
     possible = raise_limit(clients);
     if (possible < clients) printf("only %d clients: no more file descriptors\n", clients = possible);
     server_defaults(&config);
@@ -314,14 +310,14 @@ int main(int count, char **arguments)
     guest_config.on_close = guest_close;
     guest_config.on_watch = guest_watch;
     memcpy(guest_config.server_key, config.public_key, KEYS_PUBLIC);
-    server = server_open(&config);
+    struct server *server = server_open(&config);
     CHECK(server != NULL);
     if (server == NULL || pipe(orders) < 0 || pipe(reports) < 0) return 1;
     address->sin_port = htons(server_port(server));
     guest_config.address = config.address;
     guest_config.address_size = config.address_size;
     fflush(stdout);
-    child = fork();
+    pid_t child = fork();
     if (child == 0) {
         crowd.count = clients;
         crowd.orders = orders[0];
@@ -335,8 +331,8 @@ int main(int count, char **arguments)
     close(orders[0]);
     close(reports[1]);
 
-    before = memory();
-    cpu = stage_cpu();
+    double before = memory();
+    double cpu = stage_cpu();
     CHECK(serve(server, reports[0], ALL_OPEN, PATIENCE * 1000));
     server_count(server, &counts);
     CHECK_INT(counts.sessions, clients);

@@ -12,8 +12,6 @@
 
 #ifdef HAS_EXTENSIONS
 
-static uint64_t seed;
-static struct stage stage;
 static int is_bulk; /* a stream, with a control; else messages now and then, with redundancy */
 
 static void extend(ikcpcb *kcp)
@@ -58,17 +56,15 @@ static int has_extended(const struct stage *running)
 /* Everything arrives, once and in order, which the stage checks; and the extensions were at work. */
 static void session(int bulk)
 {
-    struct stage_client *client;
     struct IKCPX_STATS stats;
-    ikcpcb *kcp;
     is_bulk = bulk;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.ways.loss = 5;
     stage.ways.delay = 10;
-    client = stage_begin(&stage, 1);
+    struct stage_client *client = stage_begin(1);
     CHECK(stage_run(&stage, 60000, stage_all_udp));
-    kcp = client->client.session.channels.reliable.kcp;
+    ikcpcb *kcp = client->client.session.channels.reliable.kcp;
     extend(kcp);
     server_each(stage.server, extend_peer, NULL);
     stage_flow(client, CHANNEL_RELIABLE, is_bulk ? 2000 : 200, is_bulk ? 1000 : 100, is_bulk ? 200 : 2);
@@ -80,7 +76,7 @@ static void session(int bulk)
            is_bulk ? "BBR" : "redundancy", (unsigned long long)stats.segments_sent, (unsigned long long)stats.resent_timeout,
            (unsigned long long)stats.resent_skipped, (unsigned long long)stats.duplicates_received);
     CHECK_INT(client->closes, 0);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 int main(int count, char **arguments)

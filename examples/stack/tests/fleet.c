@@ -17,9 +17,6 @@
 #define TOKEN 8
 #define PEERS 8
 
-static uint64_t seed;
-static struct stage stage;
-
 /* An endpoint, and the token that leads there. */
 struct endpoint {
     char token[TOKEN + 1];
@@ -172,9 +169,7 @@ static void proxy_killed(void)
 {
     struct endpoint endpoints[2] = {{"theright", {0}}, {"theother", {0}}};
     struct proxy proxies[2];
-    struct stage_client *client;
     unsigned char byte;
-    uint32_t begun;
     int other = loopback_socket(SOCK_DGRAM, &endpoints[1].address);
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
@@ -183,12 +178,12 @@ static void proxy_killed(void)
     start_proxy(&proxies[1], endpoints, 2);
     add_way(&proxies[0], "theright");
     add_way(&proxies[1], "theright");
-    client = stage_enter_udp(&stage, 0);
+    struct stage_client *client = stage_enter_udp(0);
     RETURNS(stage_flows(client, 200));
 
     stage_flows(client, 2000);
     stage_run(&stage, 100, NULL);
-    begun = clock_ms();
+    uint32_t begun = clock_ms();
     kill_proxy(&proxies[0]);
     CHECK(stage_run(&stage, 30000, is_through_the_other));
     printf("UDP again %u ms after the proxy was killed, with a silence of %u ms\n", clock_ms() - begun, stage.config.settings.silence);
@@ -199,7 +194,7 @@ static void proxy_killed(void)
     kill_proxy(&proxies[1]);
     close(other);
     CHECK_INT(client->closes, 0);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* With a token that no server has the session has no UDP, and is a session all the same. */
@@ -207,13 +202,12 @@ static void unknown_token(void)
 {
     struct endpoint endpoint = {"theright", {0}};
     struct proxy proxy;
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     CHECK_INT(stage_start(&stage), 0);
     endpoint.address = loopback(server_udp_port(stage.server));
     start_proxy(&proxy, &endpoint, 1);
     add_way(&proxy, "thewrong");
-    client = stage_enter(&stage, 0);
+    struct stage_client *client = stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     RETURNS(stage_flows(client, 50));
     CHECK(!session_has_udp(&client->client.session));
@@ -259,7 +253,6 @@ static void measure(int with_proxy, uint32_t ahead)
 {
     struct endpoint endpoint = {"theright", {0}};
     struct proxy proxy;
-    struct client *client;
     unsigned char message[1000] = {0};
     double now;
     uint32_t sent;
@@ -273,7 +266,7 @@ static void measure(int with_proxy, uint32_t ahead)
         start_proxy(&proxy, &endpoint, 1);
         add_way(&proxy, "theright");
     }
-    client = &stage_enter_udp(&stage, 0)->client;
+    struct client *client = &stage_enter_udp(0)->client;
     for (heard = sent = 0; sent < ECHOES; ++sent) {
         now = nanoseconds();
         memcpy(message, &now, sizeof now);

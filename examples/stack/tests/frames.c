@@ -101,11 +101,10 @@ static void in_pieces(void)
 static void refused(size_t limit, unsigned size)
 {
     struct frames frames;
-    struct packet *taken;
     unsigned char bytes[2];
     begin(limit);
     frames_init(&frames, fds[0], &pool);
-    taken = limit > 0 ? packet_new(&pool) : NULL;
+    struct packet *taken = limit > 0 ? packet_new(&pool) : NULL;
     put_u16(bytes, (uint16_t)size);
     CHECK_INT(write(fds[1], bytes, 2), 2);
     CHECK_INT(frames_read(&frames), -1);
@@ -163,7 +162,6 @@ static void tampered(int how)
     enum { SIZE = 100 + STREAM_OVERHEAD };
     unsigned char content[100], bytes[12 * SIZE], *fifth = bytes + 4 * SIZE;
     struct stream sender, receiver;
-    ssize_t size;
     int i, on[2], result = 0;
     random_bytes(&dice, content, sizeof content);
     begin(0);
@@ -174,7 +172,7 @@ static void tampered(int how)
     CHECK_INT(stream_seal(&receiver, b, a), 0);
     for (i = 0; i < 10; ++i) CHECK_INT(stream_send_bytes(&sender, STREAM_PACKET, content, sizeof content), 0);
     CHECK_INT(stream_flush(&sender), 0);
-    size = read(fds[1], bytes, sizeof bytes);
+    ssize_t size = read(fds[1], bytes, sizeof bytes);
     CHECK_INT(size, 10 * SIZE);
     frames_came = 0;
     switch (how) {

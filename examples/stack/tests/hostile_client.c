@@ -6,9 +6,7 @@
 
 #include "forge.h"
 
-static uint64_t seed;
 static struct random dice;
-static struct stage stage;
 
 /* ---- a victim's address ---- */
 
@@ -49,12 +47,11 @@ static size_t send_falsely(struct client *client, int victim)
 /* One packet with a victim's address had the server send a megabyte there, and more with acknowledgements over TCP. */
 static void victim_was_flooded(int ipv6, int packets)
 {
-    struct stage_client *client;
     size_t in = 0, out = 0;
     int i, victim;
     CHECK_INT(stage_init(&stage, seed), 0);
     if (ipv6) stage_use_ipv6(&stage);
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     victim = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(victim >= 0);
     stage.hook = stream_to_all;
@@ -82,7 +79,7 @@ static void victim_was_flooded(int ipv6, int packets)
 static void larger_messages_than_documented(int fragments)
 {
     static unsigned char bytes[256 * 1400];
-    struct session *session = &stage_open(&stage, seed, 0)->client.session;
+    struct session *session = &stage_open(0)->client.session;
     struct reliable *reliable = &session->channels.reliable;
     struct IQUEUEHEAD *at;
     int i;
@@ -109,14 +106,14 @@ static void larger_messages_than_documented(int fragments)
 /* A frame that no such client sends, at a moment when everything is well. */
 static void frame(enum stream_kind kind, const void *bytes, size_t size, int breaks)
 {
-    struct stream *stream = &stage_open(&stage, seed, 0)->client.stream;
+    struct stream *stream = &stage_open(0)->client.stream;
     int i;
     CHECK_INT(stream_send_bytes(stream, kind, bytes, size), 0);
     stream_flush(stream);
     for (i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
     CHECK_INT(stage.closes, breaks);
     if (breaks) CHECK_INT(stage.end, SESSION_BROKEN);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 static void frames(void)
@@ -138,15 +135,14 @@ static void frames(void)
 /* Packets of every kind over UDP, with contents of chance and of every size. */
 static void packets(void)
 {
-    struct stage_client *client = stage_open(&stage, seed, 0), *other = stage_enter_udp(&stage, 0);
+    struct stage_client *client = stage_open(0), *other = stage_enter_udp(0);
     struct path *path = &client->client.session.path;
     int i;
     stage_flows(other, 500);
     for (i = 0; i < 3000; ++i) {
         unsigned char bytes[1400];
-        struct packet *packet;
         size_t size = forge_content(&dice, bytes, sizeof bytes, i, path->id);
-        packet = forge_packet(path, &client->client.pool, (int)random_below(&dice, 8), bytes, size);
+        struct packet *packet = forge_packet(path, &client->client.pool, (int)random_below(&dice, 8), bytes, size);
         send(client->client.udp.fd, packet->data, packet->size, 0);
         packet_free(packet);
         if (i % 10 == 0) stage_run(&stage, 1, NULL);
@@ -164,7 +160,7 @@ CONDITION(second_left, stage->clients[1].closes > 0)
 /* A ticket that is none, of a session that is another's, and a position that cannot be. */
 static void false_ticket(int with_ticket)
 {
-    struct stage_client *client = stage_open(&stage, seed, 0), *thief = stage_enter_udp(&stage, 0);
+    struct stage_client *client = stage_open(0), *thief = stage_enter_udp(0);
     thief->client.session.path.id = client->client.session.path.id;
     if (with_ticket) {
         memcpy(thief->client.session.ticket, client->client.session.ticket, KEYS_TICKET); /* the client itself, then */
@@ -179,7 +175,7 @@ static void false_ticket(int with_ticket)
         CHECK_INT(client->opens, 1);
         CHECK_INT(stage_counts(&stage).resumed, 0);
     }
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* ---- more than its share ---- */
@@ -240,16 +236,15 @@ static void flood_stream(struct client *client, uint32_t time)
 static void others_waited(int over_tcp)
 {
     struct stage_client *client, *flooder;
-    pid_t child;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.packet_rate = 700; /* more than the honest client needs; whatever this runs on can take more */
-    client = stage_begin_udp(&stage, 0);
-    flooder = stage_enter_udp(&stage, 0);
+    client = stage_begin_udp(0);
+    flooder = stage_enter_udp(0);
     measure(client, 1000, "before a flood");
     CHECK_INT(stage_counts(&stage).excess, 0);
     flooder->is_frozen = 1;
     fflush(stdout);
-    child = fork();
+    pid_t child = fork();
     if (child == 0 && over_tcp) flood_stream(&flooder->client, 3000);
     if (child == 0) flood(&flooder->client, 3000);
     measure(client, 2500, "during a flood");
@@ -259,7 +254,7 @@ static void others_waited(int over_tcp)
     CHECK(child > 0 && waitpid(child, NULL, 0) == child);
     if (!over_tcp) printf("of the flood %lu packets were too many\n", stage_counts(&stage).excess);
     stage.busy = 0; /* the flooder took no echoes */
-    stage_finish(&stage);
+    stage_finish();
 }
 
 static int all_know(const struct stage *stage)
@@ -291,7 +286,7 @@ static void account_took_all(int per_host)
     CHECK_INT(stage_start(&stage), 0);
     for (i = 0; i < 4; ++i) {
         if (i == 3) memcpy(stage.guest.request.name, "another", 8);
-        stage_enter(&stage, 0);
+        stage_enter(0);
         CHECK(stage_run(&stage, 20000, all_know));
     }
     sessions = per_host ? 2 : 3;
@@ -300,7 +295,7 @@ static void account_took_all(int per_host)
     CHECK_INT(client_is_open(&stage.clients[3].client), !per_host);
     client_stop(&stage.clients[0].client); /* makes room */
     CHECK(stage_run(&stage, 20000, is_replaced));
-    stage_finish(&stage);
+    stage_finish();
 }
 
 int main(int count, char **arguments)

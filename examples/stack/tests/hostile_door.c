@@ -13,8 +13,6 @@
 
 #include "strangers.h"
 
-static uint64_t seed;
-static struct stage stage;
 static struct strangers strangers;
 static struct strangers_child child;
 static unsigned char hello[3 + KEYS_HELLO]; /* somebody's, recorded: it is good for the server, and for nobody else */
@@ -34,7 +32,7 @@ static void start(void)
 static struct stage_client *start_with_client(void)
 {
     start();
-    return stage_enter_udp(&stage, 0);
+    return stage_enter_udp(0);
 }
 
 /* ---- file descriptors ---- */
@@ -45,7 +43,6 @@ CONDITION(many_are_half_open, stage_counts(stage).half_open > 200)
 static void descriptors_ran_out(void)
 {
     struct rlimit limit, before;
-    struct stage_client *client;
     int i, open[100];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
@@ -62,7 +59,7 @@ static void descriptors_ran_out(void)
     for (i = 0; i < 100; ++i) open[i] = dup(0);
     start();
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    client = stage_enter(&stage, 0); /* which needs descriptors too, of the same process */
+    struct stage_client *client = stage_enter(0); /* which needs descriptors too, of the same process */
     strangers.hold = 380;
     CHECK_INT(strangers_start(&child, &strangers), 0);
     CHECK(stage_run(&stage, 20000, many_are_half_open));
@@ -75,7 +72,7 @@ static void descriptors_ran_out(void)
     CHECK(strangers_stop(&child) > 300);
     for (i = 0; i < 100; ++i) close(open[i]);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* ---- key exchanges ---- */
@@ -85,15 +82,12 @@ CONDITION(thousand_came, stage_counts(stage).half_open + stage_counts(stage).dis
 /* A thousand hellos at once, and every session waited for all of them. */
 static void sessions_waited_for_hellos(size_t half_open)
 {
-    struct stage_client *client;
-    uint32_t before;
-    double usual, cost;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = half_open; /* with few, there are cookies, and with many key exchanges */
     stage.config.login_time = stage.guest.login_time = 20000;
-    client = start_with_client();
-    usual = stage_measure(client, 2, 700);
-    before = stage_latency(client, 1);
+    struct stage_client *client = start_with_client();
+    double usual = stage_measure(client, 2, 700);
+    uint32_t before = stage_latency(client, 1);
     strangers.hold = 1000;
     strangers.hello = hello;
     strangers.hello_size = sizeof hello;
@@ -102,13 +96,13 @@ static void sessions_waited_for_hellos(size_t half_open)
     CHECK(stage_run(&stage, 20000, thousand_came));
     CHECK_INT(stage_counts(&stage).half_open, half_open < 1000 ? half_open : 1000);
     strangers_speak(&child);
-    cost = stage_measure(client, 2, 700);
+    double cost = stage_measure(client, 2, 700);
     printf("1000 hellos at once, %s: before at most %u ms; then median %u, p99 %u, most %u ms, in CPU most %u ms; %.0f us of CPU each\n",
            stage_counts(&stage).cookies > 0 ? "with cookies" : "without cookies", before, stage_latency(client, 0.5),
            stage_latency(client, 0.99), stage_latency(client, 1), stage_queue(client, 1), (cost - usual) / 1000);
     CHECK(stage_queue(client, 1) < 15 * stage_slowness());
     strangers_stop(&child);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* ---- more than 10,000 connections a second ---- */
@@ -184,9 +178,6 @@ static void far_turn(void)
 static void far_clients_were_locked_out(int with_hello)
 {
     struct stage_client *client;
-    uint32_t began;
-    unsigned long made;
-    double cpu;
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = 1;
@@ -194,7 +185,7 @@ static void far_clients_were_locked_out(int with_hello)
     start();
     far_way.ends[0] = far_way.ends[1] = -1;
     far_way.connections = 0;
-    far_way.listener = stage_false_server(&stage);
+    far_way.listener = stage_false_server();
     strangers.hold = 1000;
     strangers.rate = 12000;
     if (with_hello) {
@@ -203,21 +194,21 @@ static void far_clients_were_locked_out(int with_hello)
     }
     stage.hook = far_turn;
     CHECK_INT(strangers_start(&child, &strangers), 0);
-    cpu = stage_cpu();
+    double cpu = stage_cpu();
     stage_run(&stage, 300, NULL);
     stage.guest.login_time = 3000;
-    began = clock_ms();
+    uint32_t began = clock_ms();
     /* On a busy machine the server may be past a crowd when a client comes, and the strangers may not have come yet. */
     for (i = 0; i < 5; ++i) {
         if (i > 0) stage_leave(client);
-        client = stage_enter(&stage, 0);
+        client = stage_enter(0);
         CHECK(stage_run(&stage, 20000, stage_all_open));
         if (with_hello || (stage_counts(&stage).displaced > 200 && stage_counts(&stage).cookies > 0)) break;
     }
     CHECK(i < 5);
     began = clock_ms() - began;
     cpu = stage_cpu() - cpu;
-    made = strangers_stop(&child);
+    unsigned long made = strangers_stop(&child);
     printf("%lu strangers%s: logged in over 100 ms after %u ms, with %lu connections; %lu displaced, %lu told to come again; "
            "%.0f us of CPU each\n", made,
            with_hello ? " with a hello each" : "", began, far_way.connections, stage_counts(&stage).displaced, stage_counts(&stage).cookies,
@@ -226,7 +217,7 @@ static void far_clients_were_locked_out(int with_hello)
     far_hang_up();
     close(far_way.listener);
     stage.hook = NULL;
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* ---- logins ---- */
@@ -251,15 +242,12 @@ static int one_in_two(void *user, const struct sockaddr_storage *address)
 }
 
 CONDITION(has_asked, asks > 0)
-
 CONDITION(some_were_turned_away, stage_counts(stage).turned_away > 0)
-
 CONDITION(is_refused, stage->clients[1].refusal == 77)
 
 /* The program decides later, or not at all, or when the client has gone; and sees the address. */
 static void login_answered_later(void)
 {
-    struct stage_client *client;
     uint32_t id;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = decide_later;
@@ -267,7 +255,7 @@ static void login_answered_later(void)
     stage.config.login_time = stage.guest.login_time = 1500;
     start();
     turned_away = 1;
-    client = stage_enter(&stage, 0);
+    struct stage_client *client = stage_enter(0);
     CHECK(stage_run(&stage, 20000, some_were_turned_away));
     CHECK(connects > 0);
     CHECK_INT(asks, 0);
@@ -284,7 +272,7 @@ static void login_answered_later(void)
     CHECK_INT(stage.opens, 1);
     id = asked.id;
     asks = 0;
-    client = stage_enter(&stage, 0);
+    client = stage_enter(0);
     CHECK(stage_run(&stage, 20000, has_asked));
     CHECK(asked.id != id);
     CHECK_INT(server_answer(stage.server, asked.id, 77), 0);
@@ -295,13 +283,13 @@ static void login_answered_later(void)
     CHECK(stage_run(&stage, 20000, stage_none_half_open));
     CHECK_INT(server_answer(stage.server, asked.id, 0), -1); /* it has gone */
     asks = 0;
-    client = stage_enter(&stage, 0);
+    client = stage_enter(0);
     CHECK(stage_run(&stage, 20000, has_asked));
     id = asked.id;
     stage_run(&stage, 1700, NULL);
     CHECK_INT(server_answer(stage.server, id, 0), -1); /* too late */
     CHECK_INT(stage_counts(&stage).sessions, 1);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* ---- closing ---- */
@@ -315,16 +303,14 @@ static void end_it(void *user, struct peer *peer)
 }
 
 CONDITION(said_farewell, stage->wrong > 0)
-
 CONDITION(eighty_were_displaced, stage_counts(stage).displaced >= 80)
 
 /* A session that says its last words was on the list of strangers, and they displaced it. */
 static void last_words_were_cut_off(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 20;
-    client = start_with_client();
+    struct stage_client *client = start_with_client();
     client->is_frozen = 1;
     server_each(stage.server, end_it, NULL);
     stage_run(&stage, 20, NULL);
@@ -336,7 +322,7 @@ static void last_words_were_cut_off(void)
     CHECK_INT(client->end == SESSION_OPEN || client->end == SESSION_LEFT, 1);
     strangers_stop(&child);
     stage.wrong = 0;
-    stage_finish(&stage);
+    stage_finish();
 }
 
 CONDITION(is_small, stage_counts(stage).packets_made < 150 && stage->clients[0].client.pool.made < 150)
@@ -344,10 +330,9 @@ CONDITION(is_small, stage_counts(stage).packets_made < 150 && stage->clients[0].
 /* The memory of a busy moment was kept for ever. */
 static void pool_never_shrank(void)
 {
-    struct stage_client *client;
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = start_with_client();
+    struct stage_client *client = start_with_client();
     RETURNS(stage_flow(client, CHANNEL_BULK, 10, 500000, 4));
     most = stage_counts(&stage).packets_made;
     CHECK(most > 200);
@@ -355,7 +340,7 @@ static void pool_never_shrank(void)
     printf("packets of the pool: %zu after a busy moment, %zu after a quiet one\n", most, stage_counts(&stage).packets_made);
     CHECK(stage_counts(&stage).packets_made < 150);
     CHECK(client->client.pool.made < 150);
-    stage_finish(&stage);
+    stage_finish();
 }
 
 /* Limits of 0 would let nothing through. */

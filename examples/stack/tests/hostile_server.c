@@ -7,9 +7,7 @@
 #include "forge.h"
 #include "peer.h"
 
-static uint64_t seed;
 static struct random dice;
-static struct stage stage;
 static enum stream_kind kind;
 static size_t size;
 static unsigned char bytes[STREAM_LARGEST];
@@ -18,7 +16,7 @@ static struct stage_client *begin(void)
 {
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.guest.limits.bulk_message = 100000;
-    return stage_begin_udp(&stage, 0);
+    return stage_begin_udp(0);
 }
 
 static void say_it(void *user, struct peer *peer)
@@ -83,14 +81,13 @@ static void packets(void)
 static void come_again(int says)
 {
     static const unsigned char again[3 + COOKIE_SIZE] = {1 + COOKIE_SIZE, 0, STREAM_AGAIN};
-    struct stage_client *client;
     int listener, connections = 0;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
-    listener = stage_false_server(&stage);
+    listener = stage_false_server();
     stage.guest.retry_least = 100;
     stage.guest.retry_most = 1000;
-    client = stage_enter(&stage, 0);
+    struct stage_client *client = stage_enter(0);
     while (clock_ms() - began < 2000) {
         int fd = accept(listener, NULL, NULL);
         if (fd >= 0) {

@@ -12,13 +12,11 @@
 
 #include "raw.h"
 
-static uint64_t seed;
-static struct stage stage;
 static struct raw raw;
 
 static struct stage_client *begin(int with_relay, enum relay_race race)
 {
-    struct stage_client *client = stage_begin(&stage, with_relay);
+    struct stage_client *client = stage_begin(with_relay);
     client->relay.race = race;
     return client;
 }
@@ -26,10 +24,9 @@ static struct stage_client *begin(int with_relay, enum relay_race race)
 /* An attacker whose copy came first kept UDP from being used, and turned the session to himself. */
 static void copy_was_faster(int ipv6, int later)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     if (ipv6) stage_use_ipv6(&stage);
-    client = begin(1, later ? RELAY_NO_RACE : RELAY_KEEPS);
+    struct stage_client *client = begin(1, later ? RELAY_NO_RACE : RELAY_KEEPS);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     client->relay.race = RELAY_KEEPS;
     RETURNS(stage_flows(client, 500));
@@ -42,22 +39,21 @@ static void copy_was_faster(int ipv6, int later)
     CHECK_INT(client->relay.stranger_bytes, 41 * client->relay.stranger_heard);
     printf("the faster copy%s%s: %lu packets were copied, %lu of 41 bytes went to the stranger\n", ipv6 ? ", IPv6" : "",
            later ? ", later" : "", client->relay.to_server.passed, client->relay.stranger_heard);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* He passes on what the server asks him, but no data: what matters takes TCP before long. */
 static void data_was_kept_back(enum relay_race race)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 300;
-    client = begin(1, race);
+    struct stage_client *client = begin(1, race);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_run(&stage, 200, NULL);
     RETURNS(stage_flows(client, 1000));
     stage_run(&stage, 1000, NULL);
     RETURNS(stage_flows(client, 1500));
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 static uint16_t port_of(int fd)
@@ -110,11 +106,10 @@ static void break_connection(enum deed deed, int to_server)
 /* A reset ended the session; so did bytes that nobody had sent. */
 static void connection_was_broken(enum deed deed, int with_udp)
 {
-    struct stage_client *client;
     uint32_t i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = !with_udp;
-    client = begin(0, RELAY_NO_RACE);
+    struct stage_client *client = begin(0, RELAY_NO_RACE);
     stage.hook = look;
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     for (i = 1; i <= 6; ++i) {
@@ -131,7 +126,7 @@ static void connection_was_broken(enum deed deed, int with_udp)
     if (with_udp) CHECK_INT(stage_counts(&stage).falls, 0);
     printf("%s, %s UDP: the session outlived %lu connections\n", deed == RESET ? "resets" : "bytes put between",
            with_udp ? "with" : "without", stage_counts(&stage).resumed);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* How many fragments this machine has made of packets that were too large, or -1. */
@@ -157,16 +152,13 @@ static long fragments(void)
 /* Errors of all kinds about packets of both ends, in the middle of everything. */
 static void forged_icmp(void)
 {
-    struct stage_client *client;
-    uint16_t udp, tcp;
-    long before;
     int i, code;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = begin(0, RELAY_NO_RACE);
+    struct stage_client *client = begin(0, RELAY_NO_RACE);
     stage.hook = look;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    udp = port_of(client->client.udp.fd);
-    tcp = port_of(client->client.stream.frames.fd);
+    uint16_t udp = port_of(client->client.udp.fd);
+    uint16_t tcp = port_of(client->client.stream.frames.fd);
     raw_watch(&raw, tcp, server_port(stage.server));
     stage_run(&stage, 350, NULL);
     stage_flow(client, CHANNEL_BULK, 100, 20000, 2);
@@ -188,11 +180,11 @@ static void forged_icmp(void)
     CHECK(stage_all_udp(&stage));
     CHECK_INT(stage_counts(&stage).falls, 0);
     CHECK_INT(client->client.session.path.falls, 0);
-    before = fragments();
+    long before = fragments();
     RETURNS(stage_flow(client, CHANNEL_RELIABLE, 2000, 5000, 10));
     CHECK_INT(fragments() - before, 0);
     stage.hook = NULL;
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 int main(int count, char **arguments)

@@ -80,9 +80,8 @@ static int try_to_finish(const struct exchange *exchange, const unsigned char by
 {
     struct keys_client client = exchange->client;
     struct keys keys;
-    int result;
     memset(&keys, 0, sizeof keys);
-    result = keys_client_finish(&keys, &client, bytes);
+    int result = keys_client_finish(&keys, &client, bytes);
     CHECK(all_zero(&client, sizeof client));
     if (result < 0) CHECK(all_zero(&keys, sizeof keys));
     return result;
@@ -215,11 +214,10 @@ static void keys_of_low_order(void)
 static void only_once(void)
 {
     struct exchange exchange;
-    struct keys_client client;
     struct keys keys;
     start(&exchange);
     CHECK_INT(answer(&exchange), 0);
-    client = exchange.client;
+    struct keys_client client = exchange.client;
     CHECK_INT(client.waiting, 1);
     client.waiting = 0;
     CHECK_INT(keys_client_finish(&keys, &client, exchange.answer), -1);

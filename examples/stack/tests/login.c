@@ -7,17 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static uint64_t seed;
-static struct stage stage;
-
 CONDITION(three_closes, stage->clients[0].closes >= 3)
-
 CONDITION(nobody_is_left, stage->clients[0].client.state == CLIENT_STOPPED && stage_counts(stage).half_open == 0)
 
 /* Tries three times, in vain. */
 static void in_vain(enum session_end end, int refusal)
 {
-    struct stage_client *client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, three_closes));
     CHECK_INT(client->end, end);
     CHECK_INT(client->refusal, refusal);
@@ -41,14 +37,12 @@ CONDITION(is_closed, stage->clients[0].closes > 0)
 /* A server that takes the hello for one of its own and answers: what it answers gives it away. */
 static void impostor(void)
 {
-    struct stage_client *client;
     unsigned char answer[3 + KEYS_ANSWER] = {1 + KEYS_ANSWER, 0, STREAM_ANSWER, 9};
-    int listener, fd;
     CHECK_INT(stage_init(&stage, seed), 0);
-    listener = stage_false_server(&stage);
-    client = stage_enter(&stage, 0);
+    int listener = stage_false_server();
+    struct stage_client *client = stage_enter(0);
     stage_run(&stage, 20, NULL);
-    fd = accept(listener, NULL, NULL);
+    int fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
     CHECK_INT(send(fd, answer, sizeof answer, 0), sizeof answer);
     CHECK(stage_run(&stage, 20000, is_closed));
@@ -69,7 +63,6 @@ static void wrong_token(void)
 }
 
 CONDITION(first_two_open, stage->opens >= 2 && stage->clients[2].closes >= 2)
-
 CONDITION(third_open, client_is_open(&stage->clients[2].client))
 
 static void full(void)
@@ -79,7 +72,7 @@ static void full(void)
     stage.config.sessions = 2;
     CHECK_INT(stage_start(&stage), 0);
     for (i = 0; i < 3; ++i) {
-        stage_enter(&stage, 0);
+        stage_enter(0);
         CHECK(i == 2 || stage_run(&stage, 20000, stage_all_open));
     }
     CHECK(stage_run(&stage, 20000, first_two_open));
@@ -93,18 +86,16 @@ static void full(void)
 }
 
 CONDITION(two_closes, stage->clients[0].closes >= 2)
-
 CONDITION(found_nobody, stage->clients[0].end == SESSION_CUT)
 
 /* A server that hangs, or is not there. */
 static void nobody(void)
 {
-    struct stage_client *client;
     uint32_t began = clock_ms();
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.guest.login_time = 100;
     stage.is_frozen = 1;
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, two_closes));
     CHECK(clock_ms() - began >= 200);
     CHECK_INT(client->end, SESSION_SILENT);
@@ -113,7 +104,7 @@ static void nobody(void)
     CHECK(stage_run(&stage, 20000, found_nobody));
     stage_leave(client);
     stage.guest.login_time = stage.config.login_time;
-    stage_begin(&stage, 0); /* with time to log in */
+    stage_begin(0); /* with time to log in */
     CHECK(stage_run(&stage, 20000, stage_all_open));
     stage_close(&stage);
 }
@@ -132,7 +123,6 @@ CONDITION(rooms_told, rooms[CHANNEL_BULK] > 0 && rooms[CHANNEL_RELIABLE] > 0)
 static void busy(int with_udp)
 {
     static unsigned char bytes[50000];
-    struct stage_client *client;
     int i, taken[CHANNELS] = {0};
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
@@ -141,7 +131,7 @@ static void busy(int with_udp)
     stage.guest.limits.reliable = 100;
     stage.guest.on_room = on_room;
     memset(rooms, 0, sizeof rooms);
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     stage.is_frozen = 1;
     for (i = 0; i < 1000; ++i) {
@@ -175,16 +165,15 @@ CONDITION(second_closed, stage->clients[1].closes > 0)
 static void server_key_changed(void)
 {
     unsigned char first[KEYS_PUBLIC], public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     memcpy(first, stage.guest.server_key, KEYS_PUBLIC);
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     CHECK_INT(keys_make(public_key, secret_key), 0);
     server_change_key(stage.server, public_key, secret_key);
-    stage_enter_udp(&stage, 0); /* with the old one */
+    stage_enter_udp(0); /* with the old one */
     memcpy(stage.guest.server_key, public_key, KEYS_PUBLIC);
-    stage_enter_udp(&stage, 0); /* with the new one */
+    stage_enter_udp(0); /* with the new one */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0); /* the old one serves to resume, too */
     RETURNS(stage_flows(client, 100));
     CHECK_INT(stage_counts(&stage).resumed, 1);
@@ -192,7 +181,7 @@ static void server_key_changed(void)
     server_change_key(stage.server, public_key, secret_key);
     stage_leave(&stage.clients[1]);
     memcpy(stage.guest.server_key, first, KEYS_PUBLIC);
-    stage_enter(&stage, 0); /* with one that the server has no longer */
+    stage_enter(0); /* with one that the server has no longer */
     CHECK(stage_run(&stage, 20000, second_closed));
     CHECK_INT(stage.clients[1].opens, 0);
     CHECK_INT(stage.clients[1].end, SESSION_UNTRUSTED);
@@ -229,12 +218,11 @@ static void check_cipher(void *user, struct peer *peer)
 /* AES where both ends have it and nobody minds. */
 static void cipher(int client_without, int server_without)
 {
-    struct stage_client *client;
     int expected = seal_has_aes() && !client_without && !server_without ? SEAL_AES : SEAL_CHACHA;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_aes = server_without;
     stage.guest.without_aes = client_without;
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     CHECK_INT(client->client.session.path.seal.cipher, expected);
     server_each(stage.server, check_cipher, &expected);
     RETURNS(stage_flows(client, 50));
@@ -258,7 +246,7 @@ static void cipher_that_was_not_offered(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.on_login = false_ability;
     stage.guest.without_aes = 1;
-    stage_begin(&stage, 0);
+    stage_begin(0);
     CHECK(stage_run(&stage, 20000, three_closes));
     CHECK_INT(stage.clients[0].end, SESSION_BROKEN);
     CHECK_INT(stage.clients[0].opens, 0);

@@ -15,9 +15,6 @@
 #define PORT "4000"
 #define LINE 256
 
-static uint64_t seed;
-static struct stage stage;
-
 /* What the server's end of the only session knows. */
 struct report {
     int failed; /* the last command did */
@@ -145,9 +142,8 @@ CONDITION(client_is_done, stage->clients[0].client.session.path.pmtu.done && tel
 
 static struct stage_client *enter(void)
 {
-    struct stage_client *client;
     CHECK_INT(tell(&server, "start").failed, 0);
-    client = stage_enter(&stage, 0);
+    struct stage_client *client = stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_clients_udp));
     return client;
 }
@@ -192,15 +188,21 @@ static void check_sizes(const struct stage_client *client, unsigned mtu)
     CHECK_INT(report.falls, 0);
 }
 
-static void through(unsigned mtu)
+/* A session sends, and both ends know how large packets may be. */
+static struct stage_client *enter_and_find(uint32_t count, unsigned mtu)
 {
-    struct stage_client *client;
-    set_mtu(mtu);
-    client = enter();
-    flows(client, 30);
+    struct stage_client *client = enter();
+    flows(client, count);
     CHECK(stage_run(&stage, 60000, stage_is_done));
     CHECK(stage_run(&stage, 20000, client_is_done));
     check_sizes(client, mtu);
+    return client;
+}
+
+static void through(unsigned mtu)
+{
+    set_mtu(mtu);
+    struct stage_client *client = enter_and_find(30, mtu);
     flows(client, 60);
     CHECK(stage_run(&stage, 60000, stage_is_done));
     leave(client);
@@ -210,15 +212,9 @@ static void through(unsigned mtu)
 /* A link of the client's own machine, whose packets the system refuses itself. */
 static void own_link(void)
 {
-    struct stage_client *client;
     CHECK_INT(system("ip link set c0 mtu 1400"), 0);
     set_mtu(1500);
-    client = enter();
-    flows(client, 60);
-    CHECK(stage_run(&stage, 60000, stage_is_done));
-    CHECK(stage_run(&stage, 20000, client_is_done));
-    check_sizes(client, 1400);
-    leave(client);
+    leave(enter_and_find(60, 1400));
     CHECK_INT(system("ip link set c0 mtu 1500"), 0);
     set_mtu(1500);
 }
@@ -228,22 +224,18 @@ CONDITION(is_smaller, stage->clients[0].client.session.path.pmtu.size < 1300 && 
 /* The route changes in the middle of everything to one that takes less. */
 static void shrinks(void)
 {
-    struct stage_client *client;
-    uint32_t began;
-    client = enter();
+    struct stage_client *client = enter();
+    int channel;
     CHECK(stage_run(&stage, 20000, client_is_done));
     check_sizes(client, 1500);
     flows(client, 100000);
     stage_run(&stage, 100, NULL);
     set_mtu(1280);
-    began = clock_ms();
+    uint32_t began = clock_ms();
     CHECK(stage_run(&stage, 30000, is_smaller));
     printf("headers of %u: %u ms until both ends knew that the path had become smaller\n", headers(), clock_ms() - began);
     stage_run(&stage, 500, NULL);
-    {
-        int channel;
-        for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
-    }
+    for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
     CHECK(stage_run(&stage, 60000, stage_is_done));
     CHECK(stage_run(&stage, 20000, client_is_done));
     check_sizes(client, 1280);
@@ -255,12 +247,7 @@ static void shrinks(void)
 /* The server was asked at the second of its addresses and answered from the first, so the client never had UDP. */
 static void answered_from_another_address(void)
 {
-    struct stage_client *client = enter();
-    flows(client, 60);
-    CHECK(stage_run(&stage, 60000, stage_is_done));
-    CHECK(stage_run(&stage, 20000, client_is_done));
-    check_sizes(client, 1500);
-    leave(client);
+    leave(enter_and_find(60, 1500));
 }
 
 static void all_of(void)

@@ -22,10 +22,9 @@ static void numbers(void)
 static void limits(void)
 {
     struct packet_pool pool;
-    struct packet *packet;
     unsigned char large[PACKET_ROOM] = {0};
     packet_pool_init(&pool, 0);
-    packet = packet_new(&pool);
+    struct packet *packet = packet_new(&pool);
     CHECK(packet != NULL && packet->size == 0 && packet->pool == &pool && packet->address.ss_family == 0);
     if (packet == NULL) return;
     CHECK_INT(packet->data - packet->memory, PACKET_HEADROOM);
@@ -57,10 +56,9 @@ static void limits(void)
 static void pools(void)
 {
     struct packet_pool pool;
-    struct packet *first, *second;
     packet_pool_init(&pool, 2);
-    first = packet_new(&pool);
-    second = packet_from(&pool, "x", 1);
+    struct packet *first = packet_new(&pool);
+    struct packet *second = packet_from(&pool, "x", 1);
     CHECK(first != NULL && second != NULL && first != second && pool.out == 2);
     CHECK(packet_new(&pool) == NULL && packet_from(&pool, "x", 1) == NULL && pool.out == 2);
     packet_free(first);
@@ -96,12 +94,11 @@ static void queues(void)
 static void contents(struct random *random)
 {
     struct packet_pool pool;
-    struct packet *packet;
     unsigned char model[PACKET_ROOM], bytes[64];
     size_t from = PACKET_HEADROOM, to = PACKET_HEADROOM;
     int i;
     packet_pool_init(&pool, 0);
-    packet = packet_new(&pool);
+    struct packet *packet = packet_new(&pool);
     for (i = 0; i < 20000 && packet != NULL; ++i) {
         size_t size = random_below(random, sizeof bytes);
         unsigned char *at;
@@ -187,8 +184,6 @@ static void layers(void)
     struct framed upper = {{&ops, NULL, NULL}, 'u', 70000, 0, 0}, lower = {{&ops, NULL, NULL}, 'l', 7, 0, 0};
     struct tap top, wire;
     struct packet_pool pool;
-    struct packet *packet;
-    unsigned char *memory;
     packet_pool_init(&pool, 0);
     tap_init(&top);
     tap_init(&wire);
@@ -196,8 +191,8 @@ static void layers(void)
     layer_join(&upper.layer, &lower.layer);
     layer_join(&lower.layer, &wire.layer);
 
-    packet = packet_from(&pool, "content", 7);
-    memory = packet->data;
+    struct packet *packet = packet_from(&pool, "content", 7);
+    unsigned char *memory = packet->data;
     layer_down(&top.layer, packet);
     CHECK(tap_take(&wire) == packet && packet->size == 13 && memcmp(packet->data, "lucontentu", 10) == 0);
     CHECK(packet->data == memory - 2); /* where it was, with the headers in front */

@@ -111,7 +111,6 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
 /* What a group looks like on the wire. */
 static void by_hand(void)
 {
-    struct packet *packet;
     static const unsigned char second[] = {0, 0, 0, 0, 1, 'B', 'C'};
     static const unsigned char parity[] = {0, 0, 0, 0, 128 | 2, 1 ^ 2, 0, 'A' ^ 'B', 'C'};
     open_units(2, 1, 0);
@@ -120,7 +119,7 @@ static void by_hand(void)
     layer_down(&bench.source.layer, packet_from(&bench.pool, "BC", 2));
     CHECK_INT(bench.wire.count, 3);
     packet_free(tap_take(&bench.wire)); /* lost */
-    packet = tap_take(&bench.wire);
+    struct packet *packet = tap_take(&bench.wire);
     CHECK(packet->size == sizeof second && memcmp(packet->data, second, sizeof second) == 0);
     layer_up(&bench.from.layer, packet);
     CHECK_INT(bench.sink.count, 1);

@@ -166,11 +166,10 @@ static void lost(int of_server)
 {
     struct path *path = of_server ? &net.server : &net.client;
     struct tap *out = of_server ? &net.from_server : &net.from_client;
-    uint32_t began;
     int events = 0;
     begin();
     connect_both();
-    began = net.now;
+    uint32_t began = net.now;
     send_data(of_server ? &net.server_above : &net.client_above, "is anybody there?");
     while (path->usable && net.now - began < 2 * SILENCE) {
         uint32_t wait = path_check(path, net.now);
@@ -294,12 +293,11 @@ static void addresses(void)
 static void the_server_answered_from_another_address(void)
 {
     static const unsigned char second[PACKET_OWN] = {192, 0, 2, 2}, third[PACKET_OWN] = {192, 0, 2, 3};
-    struct packet *packet;
     begin();
     memcpy(net.server_own, second, sizeof second);
     connect_both();
     send_data(&net.server_above, "answer");
-    packet = tap_take(&net.from_server);
+    struct packet *packet = tap_take(&net.from_server);
     CHECK(memcmp(packet->own, second, sizeof second) == 0);
     packet_free(packet);
 
@@ -334,7 +332,6 @@ static void own_pause_passed_for_silence(int of_server)
 {
     struct path *path = of_server ? &net.server : &net.client;
     struct tap *above = of_server ? &net.server_above : &net.client_above;
-    uint32_t began;
     begin();
     connect_both();
     send_data(above, "is anybody there?");
@@ -348,7 +345,7 @@ static void own_pause_passed_for_silence(int of_server)
     /* If there is nobody, it finds out after the pause. */
     send_data(above, "and now?");
     net.now += 3 * SILENCE;
-    began = net.now;
+    uint32_t began = net.now;
     while (path->usable && net.now - began < 2 * SILENCE) {
         if (!path_update(path, net.now)) net.now += path_check(path, net.now);
     }
@@ -360,7 +357,6 @@ static void own_pause_passed_for_silence(int of_server)
 static void slow_proof_lost_the_path(void)
 {
     struct sockaddr_in moved = loopback(5001);
-    struct packet *question;
     size_t bytes = 0;
     int i;
     begin();
@@ -372,7 +368,7 @@ static void slow_proof_lost_the_path(void)
     send_data(&net.server_above, "lost");
     send_data(&net.client_above, "from elsewhere");
     to_server(tap_take(&net.from_client), &moved);
-    question = sent_to(5001, &bytes);
+    struct packet *question = sent_to(5001, &bytes);
     advance(SILENCE * 3 / 8);
     to_client(question);
     net.at = moved;
@@ -414,7 +410,6 @@ static int pass_up_to(size_t largest, uint32_t time)
 /* Both ends find what the path takes: anew when it leads to another host, and not when only the port is another one. */
 static void largest_packets(void)
 {
-    struct sockaddr_in moved;
     begin();
     path_probe(&net.client, 1472);
     path_probe(&net.server, 1472);
@@ -428,7 +423,7 @@ static void largest_packets(void)
     pass_up_to(1300, 1000);
     CHECK_INT(net.server.moves, 1);
     CHECK(server_sends_to(5001) && net.server.pmtu.size >= 1292);
-    moved = loopback(5001);
+    struct sockaddr_in moved = loopback(5001);
     moved.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     net.at = moved;
     send_data(&net.client_above, "from another host");
@@ -468,9 +463,8 @@ static void spoofed_address_was_sent_data(int often)
     begin();
     connect_both();
     for (i = 0; i < often; ++i) {
-        struct packet *packet;
         send_data(&net.client_above, "a");
-        packet = tap_take(&net.from_client);
+        struct packet *packet = tap_take(&net.from_client);
         in += packet->size;
         to_server(packet, &victim);
         path_ask(&net.server, net.now);
@@ -489,14 +483,13 @@ static void spoofed_address_was_sent_data(int often)
 static void numbers_cannot_be_guessed_or_repeated(void)
 {
     struct sockaddr_in victim = loopback(7777);
-    struct packet *packet;
     unsigned char number[PATH_NUMBER];
     size_t bytes = 0;
     int i;
     begin();
     connect_both();
     path_ask(&net.server, net.now);
-    packet = tap_take(&net.from_server);
+    struct packet *packet = tap_take(&net.from_server);
     memcpy(number, net.server.at.number, sizeof number);
     to_client(packet);
     pass();
@@ -567,10 +560,9 @@ static void race(int relays, int rebinds)
 static void an_address_was_proven_for_ever(void)
 {
     struct packet *packet;
-    uint32_t began;
     begin();
     connect_both();
-    began = net.now;
+    uint32_t began = net.now;
     while (net.server.usable && net.now - began < 10 * HEARTBEAT) {
         advance(100);
         net.client.asking = 0; /* a client that breaks the rules */
@@ -584,38 +576,37 @@ static void an_address_was_proven_for_ever(void)
     finish();
 }
 
+/* The handshake of a session with the same id. */
+static struct packet *handshake_of(uint32_t key, const unsigned char *send_key)
+{
+    const struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
+    struct path other;
+    struct tap out;
+    tap_init(&out);
+    CHECK_INT(path_init(&other, 0, 7, key, send_key, down, &times, &pool, net.now), 0);
+    layer_join(&other.layer, &out.layer);
+    path_begin(&other, (struct sockaddr *)&net.server_at, sizeof net.server_at);
+    other.seal.sent = 1000;
+    path_update(&other, net.now);
+    path_destroy(&other);
+    return tap_take(&out);
+}
+
 /* Id and key are under the seal, too: a packet does not open in another session, even with the same keys. */
 static void forgeries(struct random *dice)
 {
     struct sockaddr_in thief = loopback(6666);
-    struct path_times times = {HANDSHAKE_EVERY, HEARTBEAT, SILENCE};
-    struct path other;
-    struct tap out, above;
     struct packet *packet, *original;
+    uint32_t id, key;
     int i;
     begin();
     connect_both();
-    tap_init(&out);
-    tap_init(&above);
-    CHECK_INT(path_init(&other, 0, 7, 9, up, down, &times, &pool, net.now), 0); /* another key selects it */
-    layer_join(&above.layer, &other.layer);
-    layer_join(&other.layer, &out.layer);
-    path_begin(&other, (struct sockaddr *)&net.server_at, sizeof net.server_at);
-    other.seal.sent = 1000;
-    path_update(&other, net.now);
-    packet = tap_take(&out);
+    packet = handshake_of(9, up); /* another key selects it */
     put_u32(packet->data + 4, 8);
     to_server(packet, &thief);
     CHECK_INT(net.server.seal.forged, 1);
-    path_destroy(&other);
-    CHECK_INT(path_init(&other, 0, 7, 8, others, down, &times, &pool, net.now), 0); /* keys of his own */
-    layer_join(&other.layer, &out.layer);
-    path_begin(&other, (struct sockaddr *)&net.server_at, sizeof net.server_at);
-    other.seal.sent = 1000;
-    path_update(&other, net.now);
-    to_server(tap_take(&out), &thief);
+    to_server(handshake_of(8, others), &thief); /* keys of his own */
     CHECK_INT(net.server.seal.forged, 2);
-    path_destroy(&other);
     send_data(&net.client_above, "original");
     original = tap_take(&net.from_client);
     for (i = 0; i < 1000; ++i) {
@@ -635,10 +626,7 @@ static void forgeries(struct random *dice)
     to_server(original, &net.at);
     CHECK_INT(net.server_above.count, 1);
     packet = packet_from(&pool, "short", 5);
-    {
-        uint32_t id, key;
-        CHECK_INT(path_header(packet, &id, &key), -1);
-    }
+    CHECK_INT(path_header(packet, &id, &key), -1);
     packet_free(packet);
     finish();
 }

@@ -69,12 +69,11 @@ static void run(uint32_t time, int is_used)
 {
     uint32_t end = net.now + time;
     while ((int32_t)(end - net.now) > 0) {
-        uint32_t wait;
         if (is_used) pmtu_use(&net.pmtu, net.pmtu.size);
         if (!net.is_silent) pmtu_hear(&net.pmtu); /* small packets come all the time */
         arrive();
         send_probe();
-        wait = pmtu_check(&net.pmtu, net.now);
+        uint32_t wait = pmtu_check(&net.pmtu, net.now);
         net.now += wait < 10 ? 1 : 10;
     }
 }
@@ -150,11 +149,10 @@ static void answers_were_late(void)
 /* The path shrinks while there is traffic: found by itself, or at once when the owner suspects something. */
 static void black_hole(int is_suspected)
 {
-    uint32_t began;
     begin(1472, 1472, 1);
     run(1000, 1);
     net.takes = 1300;
-    began = net.now;
+    uint32_t began = net.now;
     while (net.pmtu.size > net.takes && net.now - began < 60000) {
         if (is_suspected) pmtu_suspect(&net.pmtu, net.now);
         run(10, 1);
@@ -209,10 +207,9 @@ static void losses_pass_for_nothing(uint64_t seed)
 /* A session that says nothing costs nothing, and one that talks little. */
 static void costs(void)
 {
-    unsigned long probes;
     begin(1472, 1472, 1);
     run(1000, 0);
-    probes = net.pmtu.probes;
+    unsigned long probes = net.pmtu.probes;
     run(3600000, 0);
     CHECK_INT(net.pmtu.probes, (long)probes);
     CHECK_INT(pmtu_check(&net.pmtu, net.now), PMTU_IDLE);
@@ -225,14 +222,13 @@ static void costs(void)
 /* What a peer may say that lies, or is late by a search. */
 static void answers_that_do_not_count(void)
 {
-    uint16_t before;
     begin(1472, 1300, 1);
     pmtu_answer(&net.pmtu, net.pmtu.round, 1473, net.now);
     pmtu_answer(&net.pmtu, net.pmtu.round, 65535, net.now);
     pmtu_answer(&net.pmtu, net.pmtu.round, 100, net.now);
     CHECK_INT(net.pmtu.size, PMTU_BASE);
     CHECK_INT(net.pmtu.confirmed, 0);
-    before = net.pmtu.round;
+    uint16_t before = net.pmtu.round;
     pmtu_start(&net.pmtu, 0, net.now); /* another path */
     pmtu_answer(&net.pmtu, before, 1472, net.now);
     CHECK_INT(net.pmtu.size, PMTU_BASE);

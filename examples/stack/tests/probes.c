@@ -5,9 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static uint64_t seed;
-static struct stage stage;
-
 static void find_path(void *user, struct peer *peer)
 {
     *(struct path **)user = &server_session(peer)->path;
@@ -37,7 +34,7 @@ static int is_near(size_t size, size_t largest)
 /* A client, and a path that takes so many bytes to the server and to the client. */
 static struct stage_client *enter(size_t to_server, size_t to_client)
 {
-    struct stage_client *client = stage_begin(&stage, 1);
+    struct stage_client *client = stage_begin(1);
     client->relay.to_server.largest = to_server;
     client->relay.to_client.largest = to_client;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
@@ -57,18 +54,17 @@ static void finish(struct stage_client *client)
 {
     CHECK_INT(client->client.session.path.falls, 0);
     CHECK_INT(stage_counts(&stage).falls, 0);
-    stage_finish_unbroken(&stage);
+    stage_finish_unbroken();
 }
 
 /* The ends find their own sizes, while messages are under way that are cut for what they know. */
 static void each_way(enum login_correction correction, size_t to_server, size_t to_client)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.settings.correction = (uint8_t)correction;
     stage.ways.delay = 2;
-    client = enter(to_server, to_client);
+    struct stage_client *client = enter(to_server, to_client);
     RETURNS(flows(client, 50));
     CHECK(stage_run(&stage, 20000, is_found));
     CHECK(is_near(client_path()->pmtu.size, to_server));
@@ -84,17 +80,14 @@ static void each_way(enum login_correction correction, size_t to_server, size_t 
 /* Messages of the largest sizes, whatever gets through: what is too large for UDP goes over TCP. */
 static void largest_messages(void)
 {
-    struct stage_client *client;
-    struct channels *channels;
-    size_t largest;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
-    client = enter(700, 1300);
+    struct stage_client *client = enter(700, 1300);
     CHECK(stage_run(&stage, 20000, is_found));
     CHECK(is_near(client_path()->pmtu.size, 700));
-    channels = &client->client.session.channels;
+    struct channels *channels = &client->client.session.channels;
     CHECK_INT(channels->unreliable_largest, PACKET_LARGEST - PATH_OVERHEAD - 1);
-    largest = channels->reliable.largest < STAGE_LARGEST ? channels->reliable.largest : STAGE_LARGEST;
+    size_t largest = channels->reliable.largest < STAGE_LARGEST ? channels->reliable.largest : STAGE_LARGEST;
     RETURNS(stage_flow(client, CHANNEL_RELIABLE, 20, largest, 2));
     RETURNS(stage_flow(client, CHANNEL_UNRELIABLE, 50, channels->unreliable_largest, 4));
     stage_run(&stage, 500, NULL);
@@ -105,12 +98,10 @@ static void largest_messages(void)
 /* In the middle of everything the path takes less from now on: what is cut already goes over TCP, and UDP is kept. */
 static void black_hole(size_t largest)
 {
-    struct stage_client *client;
-    uint32_t began;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.ways.delay = 2;
-    client = enter(0, 0);
+    struct stage_client *client = enter(0, 0);
     CHECK(stage_run(&stage, 20000, is_found));
     CHECK_INT(client_path()->pmtu.size, PACKET_LARGEST);
     CHECK_INT(client->client.session.channels.reliable.kcp->mtu, PACKET_LARGEST - PATH_OVERHEAD - 1);
@@ -118,7 +109,7 @@ static void black_hole(size_t largest)
     stage_run(&stage, 50, NULL);
     CHECK(!stage_is_done(&stage));
     client->relay.to_server.largest = client->relay.to_client.largest = largest;
-    began = clock_ms();
+    uint32_t began = clock_ms();
     while (client_path()->pmtu.size > largest || server_path()->pmtu.size > largest) {
         if (clock_ms() - began > 20000) break;
         stage_run(&stage, 10, NULL);
@@ -136,10 +127,9 @@ CONDITION(client_is_resumed, stage_counts(stage).resumed == 1)
 /* TCP breaks when it is needed for what is too large: it waits for the next connection. */
 static void tcp_broke_as_well(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
-    client = enter(0, 0);
+    struct stage_client *client = enter(0, 0);
     CHECK(stage_run(&stage, 20000, is_found));
     flows(client, 200);
     stage_run(&stage, 20, NULL);
@@ -154,11 +144,10 @@ static void tcp_broke_as_well(void)
 /* An end that does not probe, as those before: packets have the size that the server says, and nothing is probed. */
 static void an_end_without_probes(int server)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     if (server) stage.config.probe_mtu = 0;
     stage.guest.without_probes = !server;
-    client = enter(1400, 1400);
+    struct stage_client *client = enter(1400, 1400);
     CHECK_INT(client_path()->pmtu.size, 1400);
     CHECK_INT(server_path()->pmtu.size, 1400);
     RETURNS(flows(client, 50));

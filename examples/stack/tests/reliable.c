@@ -26,6 +26,8 @@ struct side {
     uint32_t heard;
 };
 
+static struct pair pair;
+static struct side client, server;
 static unsigned char bytes[LARGEST];
 
 /* The next message of a sequence that both ends know: small ones, now and then one as large as can be. */
@@ -44,35 +46,33 @@ static void message(void *user, const void *found, size_t size)
     side->heard += 1;
 }
 
-static void open_pair(struct pair *pair, struct side *client, struct side *server, uint64_t seed)
+static void open_pair(uint64_t seed)
 {
-    CHECK_INT(pair_open(pair, seed), 0);
-    CHECK_INT(reliable_init(&client->reliable, 1, &pair->client.pool, message, client), 0);
-    CHECK_INT(reliable_init(&server->reliable, 1, &pair->server.pool, message, server), 0);
-    layer_join(&client->reliable.layer, &pair->client.udp.layer);
-    layer_join(&server->reliable.layer, &pair->server.udp.layer);
-    pair->client.top = &client->reliable.layer;
-    pair->server.top = &server->reliable.layer;
-    random_seed(&client->random, seed + 1);
-    random_seed(&server->random, seed + 2);
-    client->heard = server->heard = 0;
+    CHECK_INT(pair_open(&pair, seed), 0);
+    CHECK_INT(reliable_init(&client.reliable, 1, &pair.client.pool, message, &client), 0);
+    CHECK_INT(reliable_init(&server.reliable, 1, &pair.server.pool, message, &server), 0);
+    layer_join(&client.reliable.layer, &pair.client.udp.layer);
+    layer_join(&server.reliable.layer, &pair.server.udp.layer);
+    pair.client.top = &client.reliable.layer;
+    pair.server.top = &server.reliable.layer;
+    random_seed(&client.random, seed + 1);
+    random_seed(&server.random, seed + 2);
+    client.heard = server.heard = 0;
 }
 
-static void close_pair(struct pair *pair, struct side *client, struct side *server)
+static void close_pair(void)
 {
-    reliable_destroy(&client->reliable);
-    reliable_destroy(&server->reliable);
-    pair_close(pair);
-    CHECK(pair->client.pool.out == 0 && pair->server.pool.out == 0);
+    reliable_destroy(&client.reliable);
+    reliable_destroy(&server.reliable);
+    pair_close(&pair);
+    CHECK(pair.client.pool.out == 0 && pair.server.pool.out == 0);
 }
 
 static void sizes(uint64_t seed)
 {
-    static struct pair pair;
-    static struct side client, server;
     struct random to_client, to_server;
     int sent;
-    open_pair(&pair, &client, &server, seed);
+    open_pair(seed);
     random_seed(&to_client, seed + 1);
     random_seed(&to_server, seed + 2);
     pair.relay.to_server.loss = pair.relay.to_client.loss = 2;
@@ -92,34 +92,29 @@ static void sizes(uint64_t seed)
 #endif
     while ((client.heard < 100 || server.heard < 100) && pair_time(&pair) < 60000) pair_step(&pair);
     CHECK(client.heard == 100 && server.heard == 100);
-    close_pair(&pair, &client, &server);
+    close_pair();
 }
 
 /* A connection with nothing to do wants no time; after a pause it works, and does not take the pause for a round trip. */
 static void idle(uint64_t seed)
 {
-    static struct pair pair;
-    static struct side client, server;
     struct random to_server;
-    unsigned long updates;
-    uint32_t began, wait;
-    size_t size;
-    open_pair(&pair, &client, &server, seed);
+    open_pair(seed);
     random_seed(&to_server, seed + 2);
     pair.relay.to_server.delay = pair.relay.to_client.delay = 20;
-    size = next_message(&to_server);
+    size_t size = next_message(&to_server);
     CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
     while (pair_time(&pair) < 2000) pair_step(&pair);
     CHECK_INT(server.heard, 1);
     CHECK_INT(layer_check(&client.reliable.layer, pair.now), LAYER_IDLE);
     CHECK_INT(layer_check(&server.reliable.layer, pair.now), LAYER_IDLE);
-    updates = pair.client.updates;
-    began = pair.now;
+    unsigned long updates = pair.client.updates;
+    uint32_t began = pair.now;
     while (pair.now - began < 30000) pair_step(&pair);
     CHECK_INT(pair.client.updates, updates);
     size = next_message(&to_server);
     CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
-    wait = layer_check(&client.reliable.layer, pair.now);
+    uint32_t wait = layer_check(&client.reliable.layer, pair.now);
     CHECK(wait <= 10);
     reliable_flush(&client.reliable, pair.now);
     CHECK_INT(pair.client.udp.waits, 0); /* all the way down */
@@ -139,15 +134,13 @@ static void idle(uint64_t seed)
     began = pair.now;
     while (pair.now - began < 3000) pair_step(&pair);
     CHECK(pair.client.updates - updates > 5 && pair.client.updates - updates <= 3000 / 100 + 5);
-    close_pair(&pair, &client, &server);
+    close_pair();
 }
 
 /* The other end is gone: KCP gives it up in the end, and not before. */
 static void dead(uint64_t seed)
 {
-    static struct pair pair;
-    static struct side client, server;
-    open_pair(&pair, &client, &server, seed);
+    open_pair(seed);
     client.reliable.kcp->dead_link = 10;
     CHECK_INT(reliable_send(&client.reliable, "first", 5), 0);
     pair.relay.blocked = 1;
@@ -156,19 +149,17 @@ static void dead(uint64_t seed)
     while (!reliable_is_dead(&client.reliable) && pair_time(&pair) < 3600000) pair_step(&pair);
     CHECK(reliable_is_dead(&client.reliable) && !reliable_is_dead(&server.reliable));
     printf("given up after %u s\n", (unsigned)(pair_time(&pair) / 1000));
-    close_pair(&pair, &client, &server);
+    close_pair();
 }
 
 /* An mtu from the layers below; none that is too small or too large; a pool that runs out costs time only. */
 static void limits(uint64_t seed)
 {
-    static struct pair pair;
-    static struct side client, server;
     struct random to_server;
     struct packet *packet;
     size_t size;
     int i;
-    open_pair(&pair, &client, &server, seed);
+    open_pair(seed);
     CHECK(reliable_mtu(&client.reliable, 49) == -1 && reliable_mtu(&client.reliable, PACKET_LARGEST + 1) == -1);
     CHECK_INT(client.reliable.kcp->mtu, 1400);
     CHECK_INT(reliable_mtu(&client.reliable, 50), 0);
@@ -193,7 +184,7 @@ static void limits(uint64_t seed)
     memset(packet->data, 0xff, 24);
     layer_up(&pair.server.udp.layer, packet);
     CHECK_INT(server.reliable.refused, 2);
-    close_pair(&pair, &client, &server);
+    close_pair();
 }
 
 /* ---- two ends, and what is between them, with the test's own clock ---- */
@@ -247,9 +238,8 @@ static int hand_over(struct tap *from, struct tap *to)
 /* Gives both their turn: how many packets the first has sent. */
 static int exchange(uint32_t now)
 {
-    int packets;
     reliable_push(&ends.one, now);
-    packets = hand_over(&ends.wire, &ends.back);
+    int packets = hand_over(&ends.wire, &ends.back);
     reliable_push(&ends.other, now);
     hand_over(&ends.back, &ends.wire);
     return packets;
@@ -259,11 +249,10 @@ static int exchange(uint32_t now)
 static void steady(void)
 {
     const struct layer *one = &ends.one.layer, *other = &ends.other.layer;
-    ikcpcb *kcp;
     int sent = 0, packets = 0, round;
     uint32_t now = 1000, until;
     open_ends();
-    kcp = ends.one.kcp;
+    ikcpcb *kcp = ends.one.kcp;
     for (round = 0; round < 40; ++round) {
         for (; ikcp_waitsnd(kcp) < 512; ++sent) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
         reliable_push(&ends.one, now);
@@ -315,7 +304,6 @@ static long carry(size_t size, uint32_t now, size_t *least, size_t *most)
 {
     const struct packet *packet;
     size_t total = 0;
-    long count;
     CHECK_INT(reliable_send(&ends.one, bytes, size), 0);
     reliable_flush(&ends.one, now);
     *least = SIZE_MAX;
@@ -326,7 +314,7 @@ static long carry(size_t size, uint32_t now, size_t *least, size_t *most)
         if (packet->size > *most) *most = packet->size;
     }
     CHECK(total >= size && total <= size + size / 64 + 1);
-    count = hand_over(&ends.wire, &ends.back);
+    long count = hand_over(&ends.wire, &ends.back);
     CHECK(ends.size == size);
     reliable_flush(&ends.other, now);
     hand_over(&ends.back, &ends.wire);

@@ -30,9 +30,8 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
     open_units(depth, mtu);
     sender.next = first;
     for (n = 0; n < PACKETS; ++n) {
-        struct packet *packet;
         bench_send(&bench, n, largest);
-        packet = tap_take(&bench.wire);
+        struct packet *packet = tap_take(&bench.wire);
         CHECK(packet != NULL && packet->size <= mtu && tap_take(&bench.wire) == NULL);
         if (packet == NULL) break;
         if (random_chance(random, loss)) {
@@ -86,7 +85,6 @@ static void by_hand(void)
 /* What has no room is left out, and the newer goes first. */
 static void room(void)
 {
-    struct packet *packet;
     static unsigned char bytes[PACKET_LARGEST];
     CHECK_INT(repeat_init(&sender, REPEAT_DEPTH + 1, &bench.pool), -1);
     open_units(3, 1000);
@@ -95,7 +93,7 @@ static void room(void)
     layer_down(&bench.source.layer, packet_from(&bench.pool, bytes, 700));
     layer_down(&bench.source.layer, packet_from(&bench.pool, bytes, 200));
     packet_free(tap_take(&bench.wire));
-    packet = tap_take(&bench.wire);
+    struct packet *packet = tap_take(&bench.wire);
     CHECK_INT(packet->size, 5 + 2 + 700 + 100);
     packet_free(packet);
     packet = tap_take(&bench.wire);
@@ -221,10 +219,9 @@ static void hostile(struct random *random)
     size_t in, out;
     open_units(3, 1000);
     for (i = 0; i < 20000; ++i) {
-        unsigned char *bytes;
         bench_send(&bench, i, 60);
         packet = tap_take(&bench.wire);
-        bytes = packet->data;
+        unsigned char *bytes = packet->data;
         switch (random_below(random, 5)) {
         case 0: packet_cut(packet, random_below(random, (uint32_t)packet->size + 1)); break;
         case 1: bytes[4] = (unsigned char)random_below(random, 256); break; /* the count of copies */

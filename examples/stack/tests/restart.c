@@ -3,18 +3,15 @@
 
 #include <string.h>
 
-static struct stage stage;
-
 /* Runs the stage's server in a process of its own, at the port that it had before. */
 static pid_t start_server(void)
 {
     struct sockaddr_in *address = (struct sockaddr_in *)&stage.config.address;
     uint16_t port = 0;
     int ends[2];
-    pid_t child;
     if (pipe(ends) < 0) return -1;
     fflush(stdout);
-    child = fork();
+    pid_t child = fork();
     if (child == 0) {
         int i;
         for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].exists = 0; /* those are the parent's */
@@ -40,13 +37,12 @@ static int all_closed(const struct stage *stage)
     return 1;
 }
 
-static void server_killed(uint64_t seed)
+static void server_killed(void)
 {
-    pid_t server;
     int i, round;
     CHECK_INT(stage_init(&stage, seed), 0);
-    server = start_server();
-    for (i = 0; i < 3; ++i) stage_enter(&stage, 0);
+    pid_t server = start_server();
+    for (i = 0; i < 3; ++i) stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_clients_udp));
     for (round = 1; round <= 3; ++round) {
         for (i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100);
@@ -72,24 +68,21 @@ static void server_killed(uint64_t seed)
 }
 
 CONDITION(one_left, stage_counts(stage).sessions == 1)
-
 CONDITION(two_there, stage_counts(stage).sessions == 2 && stage_counts(stage).using_udp == 2)
 
-static void client_killed(uint64_t seed)
+static void client_killed(void)
 {
-    struct stage_client *client;
     pid_t child;
     int round;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     for (round = 0; round < 3; ++round) {
         fflush(stdout);
         child = fork();
         if (child == 0) {
-            struct stage_client *doomed;
             stage.server = NULL; /* that is the parent's */
             client->exists = 0;
-            doomed = stage_join(&stage, 0);
+            struct stage_client *doomed = stage_join(&stage, 0);
             if (doomed == NULL) _exit(1);
             stage_flows(doomed, 100000);
             stage_run(&stage, 60000, NULL);
@@ -113,8 +106,8 @@ static void client_killed(uint64_t seed)
 
 int main(int count, char **arguments)
 {
-    uint64_t seed = random_argument(count, arguments);
-    server_killed(seed);
-    client_killed(seed);
+    seed = random_argument(count, arguments);
+    server_killed();
+    client_killed();
     return check_result();
 }

@@ -118,14 +118,13 @@ static void all_sizes(void)
 static void without_room(void)
 {
     struct packet *packet = packet_new(&pool);
-    unsigned char *front;
     open_ends(&ends);
     CHECK(packet_put(packet, packet_tailroom(packet) - 15) != NULL); /* one byte too few for the tag */
     CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
     CHECK(packet_tailroom(packet) == 15);
     packet_cut(packet, packet->size);
     packet_push(packet, PACKET_HEADROOM - 7);
-    front = packet->data;
+    unsigned char *front = packet->data;
     CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
     CHECK(packet->data == front && packet->size == PACKET_HEADROOM - 7);
     CHECK(ends.client.sent == 0);
@@ -205,11 +204,10 @@ static void window(void)
         uint32_t reach = random_chance(&randomness, 0.3) ? 5000 : 300;
         uint64_t counter = around + random_below(&randomness, reach);
         enum seal_opened expected, result;
-        struct packet *packet;
         if (random_chance(&randomness, 3)) around += random_below(&randomness, 200);
         if (random_chance(&randomness, 20)) counter -= counter < 2300 ? counter : 2300 - random_below(&randomness, 600);
         ends.client.sent = counter;
-        packet = sealed(&ends.client, &counter, sizeof counter);
+        struct packet *packet = sealed(&ends.client, &counter, sizeof counter);
         if (counter >= highest) {
             expected = SEAL_NEWEST;
             newest += 1;
@@ -368,7 +366,6 @@ static void keys_at_the_ends(void)
 static void as_a_layer(void)
 {
     struct tap above, below;
-    struct packet *packet;
     open_ends(&ends);
     tap_init(&above);
     tap_init(&below);
@@ -379,7 +376,7 @@ static void as_a_layer(void)
     CHECK_INT(below.count, 1);
     CHECK_INT(below.queue.first->size, 4 + SEAL_OVERHEAD);
     CHECK_INT(opened(&ends.server, below.queue.first), SEAL_NEWEST);
-    packet = sealed(&ends.server, "up", 2);
+    struct packet *packet = sealed(&ends.server, "up", 2);
     layer_up(&below.layer, copy_of(packet));
     CHECK_INT(above.count, 1);
     CHECK(above.queue.first->size == 2 && memcmp(above.queue.first->data, "up", 2) == 0);
@@ -442,12 +439,11 @@ static void print_cost(size_t size)
 /* What AES allows less of: packets under one key. */
 static void spent_aes_keys(void)
 {
-    struct packet *packet;
     open_ends(&ends);
     ends.client.sent = SEAL_MOST_AES - 1;
     CHECK_INT(sends(&ends.client, "last", &ends.server), SEAL_NEWEST);
     CHECK_INT(seal_is_spent(&ends.client), 1);
-    packet = packet_new(&pool);
+    struct packet *packet = packet_new(&pool);
     CHECK_INT(seal_close(&ends.client, packet, NULL, 0), -1);
     packet_free(packet);
     seal_renew(&ends.client);

@@ -12,9 +12,6 @@
 
 #include "peer.h"
 
-static uint64_t seed;
-static struct stage stage;
-
 CONDITION(no_session, stage_counts(stage).sessions == 0)
 
 /* Each client has had so many sessions; all of them and all packets are given back. */
@@ -45,7 +42,7 @@ static void flows(struct stage_client *client, uint32_t count)
 
 static void good_network(void)
 {
-    struct stage_client *client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(0);
     stage_flow(client, CHANNEL_BULK, 10, 200000, 4);
     stage_flow(client, CHANNEL_RELIABLE, 50, 30000, 4);
     RETURNS(stage_flow(client, CHANNEL_UNRELIABLE, 200, 1000, 4));
@@ -61,13 +58,10 @@ CONDITION(six_came, stage->wrong >= 6)
 static void sizes(void)
 {
     static unsigned char bytes[(1 << 20) + 1];
-    struct stage_client *client;
-    struct client *own;
-    size_t largest;
     int channel;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin(&stage, 0);
-    own = &client->client;
+    struct stage_client *client = stage_begin(0);
+    struct client *own = &client->client;
     CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, 10), CHANNEL_ENDED);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     for (channel = 0; channel < CHANNELS; ++channel) {
@@ -78,7 +72,7 @@ static void sizes(void)
     }
     CHECK_INT(client_send(own, CHANNEL_BULK, bytes, 1 << 20), 0);
     CHECK_INT(client_send(own, CHANNEL_BULK, bytes, (1 << 20) + 1), CHANNEL_TOO_LARGE);
-    largest = own->session.channels.unreliable_largest;
+    size_t largest = own->session.channels.unreliable_largest;
     CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest), 0);
     CHECK_INT(client_send(own, CHANNEL_UNRELIABLE, bytes, largest + 1), CHANNEL_TOO_LARGE);
     largest = own->session.channels.reliable.largest;
@@ -94,14 +88,13 @@ static void sizes(void)
 
 static void bad_network(enum login_correction correction, uint64_t salt)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed + salt), 0);
     stage.config.settings.correction = (uint8_t)correction;
     stage.ways.loss = 15;
     stage.ways.duplicate = 5;
     stage.ways.delay = 3;
     stage.ways.jitter = 10;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     RETURNS(flows(client, 200));
     stage_run(&stage, 50, NULL);
     CHECK(client->flows[CHANNEL_UNRELIABLE].returned > 100);
@@ -119,9 +112,8 @@ CONDITION(three_were_lost, stage->clients[0].relay.to_client.lost >= lost_before
 /* The handshake is repeated until it is heard; until then all goes over TCP. */
 static void handshake_lost(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
-    client = stage_begin(&stage, 1);
+    struct stage_client *client = stage_begin(1);
     client->relay.to_server.loss = 100;
     CHECK(stage_run(&stage, 20000, stage_all_open));
     RETURNS(flows(client, 50));
@@ -140,12 +132,11 @@ static void handshake_lost(void)
 
 static void never_udp(int server, int client_too)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.mtu = PACKET_LARGEST; /* frames take as much as packets */
     stage.config.without_udp = server;
     stage.guest.without_udp = client_too;
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     flows(client, 100);
     RETURNS(stage_flow(client, CHANNEL_RELIABLE, 100, 5000, 10));
@@ -158,12 +149,10 @@ static void never_udp(int server, int client_too)
 /* UDP stops in the middle, both ways or one, and comes back. */
 static void blocked(int to_server, int to_client)
 {
-    struct stage_client *client;
-    unsigned long inputs;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.ways.delay = 2;
     stage.config.settings.silence = 300;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     RETURNS(flows(client, 100));
     flows(client, 1000);
     stage_run(&stage, 30, NULL);
@@ -176,7 +165,7 @@ static void blocked(int to_server, int to_client)
     CHECK(client->client.session.path.falls >= 1);
     client->relay.to_server.loss = client->relay.to_client.loss = 0;
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    inputs = client->relay.to_client.passed;
+    unsigned long inputs = client->relay.to_client.passed;
     RETURNS(flows(client, 1200));
     CHECK(client->relay.to_client.passed > inputs + 100);
     finish(1);
@@ -187,7 +176,7 @@ static void socket_of_the_old_network_was_kept(void)
 {
     struct sockaddr_in nowhere, own;
     int sink = loopback_socket(SOCK_DGRAM, &nowhere), old = loopback_socket(SOCK_DGRAM, &own);
-    struct stage_client *client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(0);
     CHECK_INT(connect(old, (struct sockaddr *)&nowhere, sizeof nowhere), 0);
     CHECK(dup2(old, client->client.udp.fd) >= 0);
     RETURNS(flows(client, 100));
@@ -200,20 +189,17 @@ static void socket_of_the_old_network_was_kept(void)
 }
 
 CONDITION(client_gave_up, !session_has_udp(&stage->clients[0].client.session))
-
 CONDITION(client_is_back, stage_counts(stage).resumed == 1 && stage->clients[0].client.state == CLIENT_OPEN)
 
 /* A client that came back over TCP, and could then make no socket for UDP, left its packets with the old socket, which was closed. */
 static void packets_stayed_with_a_closed_socket(void)
 {
-    struct stage_client *client;
     struct client *own;
-    sa_family_t family;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.handshake = 1000; /* so that the client takes no new socket of its own accord meanwhile */
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     own = &client->client;
-    family = own->config.udp_address.ss_family;
+    sa_family_t family = own->config.udp_address.ss_family;
     client->relay.blocked = 1;
     stage_flow(client, CHANNEL_RELIABLE, 100, 700, 30);
     CHECK(stage_run(&stage, 20000, client_gave_up));
@@ -243,12 +229,11 @@ static void server_chatters(void)
 /* A client that hears the server all the time, and has nothing to say, does not know that it is not heard: it is told. */
 static void deaf(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 60000;
     stage.config.settings.dead = 120000;
     stage.config.settings.silence = 200;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     client->relay.to_server.loss = 100;
     stage.hook = server_chatters;
     CHECK(stage_run(&stage, 10000, client_gave_up));
@@ -269,12 +254,11 @@ CONDITION(has_moved, stage_counts(stage).moves == moves_expected)
 /* The NAT gives the client another address, again and again, in the middle of everything. */
 static void rebound(void)
 {
-    struct stage_client *client;
     uint32_t i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
     stage.ways.delay = 2;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     for (i = 1; i <= 5; ++i) {
         flows(client, 200 * i);
         stage_run(&stage, 20, NULL);
@@ -293,7 +277,6 @@ static void rebound(void)
 }
 
 CONDITION(two_opens, stage->opens == 2 && stage_all_udp(stage))
-
 CONDITION(all_tcp, stage_counts(stage).without_tcp == 0 && stage->clients[0].client.state == CLIENT_OPEN)
 
 /*
@@ -303,13 +286,12 @@ CONDITION(all_tcp, stage_counts(stage).without_tcp == 0 && stage->clients[0].cli
 static void cut_ended_the_session(int with_udp)
 {
     static const struct linger reset = {1, 0};
-    struct stage_client *client;
     uint32_t i;
     int other = socket(AF_INET, SOCK_STREAM, 0); /* which is not connected */
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
-    client = stage_begin(&stage, 0);
+    struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
     for (i = 1; i <= 10; ++i) {
         flows(client, 300 * i);
@@ -339,10 +321,9 @@ CONDITION(client_closed, stage->clients[0].closes > 0)
 /* While TCP does not come back, the session goes on for as long as UDP does. */
 static void session_lives_by_udp_alone(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 1000; /* a busy machine must not make it give up */
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     ((struct sockaddr_in *)&client->client.config.address)->sin_port = 1; /* where nobody is */
     CHECK_INT(shutdown(client->client.stream.frames.fd, SHUT_RDWR), 0);
     RETURNS(stage_flow(client, CHANNEL_RELIABLE, 500, 700, 30));
@@ -370,7 +351,7 @@ static void end_all(void *user, struct peer *peer)
 /* The server ends a session: what it said before over TCP arrives. */
 static void ended(void)
 {
-    struct stage_client *client = stage_open(&stage, seed, 0);
+    struct stage_client *client = stage_open(0);
     server_each(stage.server, end_all, NULL);
     CHECK(stage_run(&stage, 20000, two_opens));
     CHECK_INT(client->end, SESSION_LEFT);
@@ -382,7 +363,6 @@ static void ended(void)
 }
 
 CONDITION(server_closed, stage->closes > 0)
-
 CONDITION(two_closes, stage->clients[0].closes == 2)
 
 /* Where UDP was heard last, TCP is given up before it, and does not come back. */
@@ -394,11 +374,10 @@ static int is_silence(enum session_end end)
 /* One side hangs, with its connections open. */
 static void silent(void)
 {
-    struct stage_client *client;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 200;
     stage.config.settings.dead = 1500;
-    client = stage_begin_udp(&stage, 0);
+    struct stage_client *client = stage_begin_udp(0);
     stage_run(&stage, 1200, NULL);
     CHECK_INT(stage.closes, 0); /* heartbeats keep it */
     client->is_frozen = 1;
@@ -438,7 +417,7 @@ static void questions_were_held_up(void)
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.heartbeat = 200;
     stage.config.settings.dead = 1000;
-    stage_begin_udp(&stage, 0);
+    stage_begin_udp(0);
     stage.hook = hold_up_questions;
     stage_run(&stage, 2500, NULL);
     stage.hook = NULL;
@@ -465,17 +444,16 @@ static void log_of_keys_was_open_to_all(void)
 {
     char folder[] = "/tmp/stack-keys-XXXXXX", name[64];
     mode_t usual = umask(0);
-    int fd;
     CHECK(mkdtemp(folder) != NULL);
     snprintf(name, sizeof name, "%s/keys", folder);
     session_key_log = name;
-    stage_open(&stage, seed, 0);
+    stage_open(0);
     finish(1);
     check_key_log(0600);
     CHECK_INT(unlink(name), 0);
-    fd = open(name, O_WRONLY | O_CREAT, 0640); /* one that somebody has made stays as it is */
+    int fd = open(name, O_WRONLY | O_CREAT, 0640); /* one that somebody has made stays as it is */
     CHECK(fd >= 0 && close(fd) == 0);
-    stage_open(&stage, seed, 0);
+    stage_open(0);
     finish(1);
     check_key_log(0640);
     session_key_log = NULL;
@@ -493,7 +471,6 @@ static int keys_are_renewed(const struct stage *stage)
 /* The keys are renewed again and again in the middle of everything: after a time, and after so many bytes. */
 static void keys_renewed(int by_time)
 {
-    struct stage_client *client;
     int channel;
     CHECK_INT(stage_init(&stage, seed + 4), 0);
     stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
@@ -504,7 +481,7 @@ static void keys_renewed(int by_time)
     stage.ways.jitter = 5;
     if (by_time) stage.config.renew_time = 40; /* some round trips */
     if (!by_time) stage.config.renew_bytes = 20000;
-    client = stage_begin_udp(&stage, 1);
+    struct stage_client *client = stage_begin_udp(1);
     flows(client, 100000);
     CHECK(stage_run(&stage, 20000, keys_are_renewed));
     for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
@@ -531,21 +508,19 @@ static unsigned long overflows(const struct udp *udp)
 /* All clients together have more under way than the server's socket holds. They sent most of it several times. */
 static void windows_overflowed_the_socket(void)
 {
-    const struct udp *udp;
-    unsigned long lost, came;
     int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.packet_rate = 0;
     CHECK_INT(stage_start(&stage), 0);
-    udp = &stage.server->udp;
+    const struct udp *udp = &stage.server->udp;
     CHECK_INT(network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, 32 << 10), 0);
-    for (i = 0; i < STAGE_CLIENTS; ++i) stage_enter(&stage, 0);
+    for (i = 0; i < STAGE_CLIENTS; ++i) stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
     for (i = 0; i < STAGE_CLIENTS; ++i) stage_flow(&stage.clients[i], CHANNEL_RELIABLE, 1000000, 1000, 500);
     stage_run(&stage, 500, NULL);
-    lost = overflows(udp);
-    came = udp->received;
+    unsigned long lost = overflows(udp);
+    unsigned long came = udp->received;
     stage_run(&stage, 500, NULL);
     lost = overflows(udp) - lost;
     came = udp->received - came;

@@ -15,10 +15,9 @@ static void run(const char *command)
 {
     char line[4096];
     size_t length = 0;
-    FILE *pipe;
     snprintf(line, sizeof line, "'%s'%s", folder, command);
     /* The name of the program ends the quotation: 'folder/'video 32 */
-    pipe = popen(line, "r");
+    FILE *pipe = popen(line, "r");
     CHECK(pipe != NULL);
     if (pipe != NULL) {
         length = fread(output, 1, sizeof output - 1, pipe);
@@ -34,9 +33,8 @@ struct video {
 static struct video show(const char *command)
 {
     struct video video = {0, 0, 1, 0, 0};
-    const char *end;
     run(command);
-    end = strstr(output, "\nshown ");
+    const char *end = strstr(output, "\nshown ");
     CHECK(end != NULL);
     if (end != NULL) {
         CHECK_INT(sscanf(end, " shown %u of %u frames, %u of them broken; dropped %u; latency at most %u ms", &video.shown,
@@ -52,9 +50,8 @@ static struct video show(const char *command)
 static int entry(int second, int column)
 {
     char start[16];
-    const char *at;
     snprintf(start, sizeof start, "\n%6d ", second);
-    at = strstr(output, start);
+    const char *at = strstr(output, start);
     CHECK(at != NULL);
     for (; at != NULL && column >= 0; --column) {
         at += strspn(at, "\n ");
@@ -86,9 +83,8 @@ static void test_video(unsigned seed)
 static double out(const char *name)
 {
     char text[64];
-    const char *at;
     snprintf(text, sizeof text, " s: %s is disconnected", name);
-    at = strstr(output, text);
+    const char *at = strstr(output, text);
     if (at == NULL) return 0;
     while (at > output && at[-1] != '\n') --at;
     return atof(at);

@@ -48,12 +48,16 @@ static void wait_for(const struct udp *udp)
     CHECK_INT(poll(&ready, 1, 5000), 1);
 }
 
+static void free_packets(int count)
+{
+    while (count > 0) packet_free(packets[--count]);
+}
+
 /* Waits for packets: how many have come. */
 static int receive(struct udp *udp)
 {
-    int count;
     if (!udp_has_left(udp)) wait_for(udp);
-    count = udp_receive(udp, packets);
+    int count = udp_receive(udp, packets);
     CHECK(count > 0);
     return count;
 }
@@ -146,9 +150,7 @@ static void sizes(void)
     CHECK_INT(udp_receive(&server, packets), 3);
     CHECK(packets[0]->size == 0 && packets[1]->size == ROOM && packets[2]->size == 5);
     CHECK_INT(server.dropped, 1);
-    packet_free(packets[0]);
-    packet_free(packets[1]);
-    packet_free(packets[2]);
+    free_packets(3);
 
     /* Only packets that are too large: the call reports none and does not wait. */
     CHECK(send(client.fd, large, ROOM + 1, 0) == ROOM + 1);
@@ -194,7 +196,7 @@ static void restart(void)
 static void full(void)
 {
     static unsigned char bytes[1000];
-    int i, count, small = 1, sockets[2];
+    int i, small = 1, sockets[2];
     open_both(&pool);
     /* Over loopback a socket never is full. One of the local kind is, as over a network: it takes the place of both. */
     CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
@@ -213,7 +215,7 @@ static void full(void)
     CHECK_INT(layer_check(&client.layer, 8), 0);
     CHECK_INT(client.failed, 0);
     for (i = 0; i < 100 && client.waits > 0; ++i) {
-        for (count = receive(&server); count > 0;) packet_free(packets[--count]);
+        free_packets(receive(&server));
         udp_flush(&client);
     }
     CHECK_INT(client.waits, 0);
@@ -236,12 +238,9 @@ static void starved(void)
     CHECK_INT(udp_receive(&server, packets), 3);
     CHECK(udp_receive(&server, others) == -1 && errno == ENOBUFS);
     CHECK(udp_poll(&server, 10) == -1 && errno == ENOBUFS);
-    packet_free(packets[0]);
-    packet_free(packets[1]);
-    packet_free(packets[2]);
+    free_packets(3);
     CHECK(udp_receive(&server, packets) == 2 && packets[0]->size == 4 && packets[1]->size == 5);
-    packet_free(packets[0]);
-    packet_free(packets[1]);
+    free_packets(2);
     /* The same with packets that came as one: the socket does not tell of them any more. */
     for (i = 0; i < 5; ++i) {
         struct packet *packet = packet_from(&pool, "run", 3);
@@ -252,10 +251,9 @@ static void starved(void)
     wait_for(&server);
     CHECK_INT(udp_receive(&server, packets), 3);
     CHECK(udp_has_left(&server) && udp_receive(&server, others) == -1 && errno == ENOBUFS && udp_has_left(&server));
-    for (i = 0; i < 3; ++i) packet_free(packets[i]);
+    free_packets(3);
     CHECK(udp_receive(&server, packets) == 2 && packets[0]->data[2] == 3 && packets[1]->data[2] == 4);
-    packet_free(packets[0]);
-    packet_free(packets[1]);
+    free_packets(2);
     CHECK(!udp_has_left(&server) && server.received == 10 && server.dropped == 0);
     close_both();
     pool_close(&few);
@@ -345,9 +343,8 @@ static void several_peers(uint64_t seed)
     }
     random_seed(&random, seed);
     for (i = 0, j = 0; i < 300; ++i) {
-        struct packet *packet;
         if (random_below(&random, 3) == 0) j = (int)random_below(&random, 3);
-        packet = packet_from(&pool, texts[j], 4);
+        struct packet *packet = packet_from(&pool, texts[j], 4);
         packet->address = addresses[j];
         packet->address_size = size;
         sent[j] += 1;

@@ -17,13 +17,12 @@
 int raw_isolate(void)
 {
     struct ifreq request;
-    int fd, failed;
     if (unshare(CLONE_NEWNET) < 0) return -1;
     memset(&request, 0, sizeof request);
     strcpy(request.ifr_name, "lo");
     request.ifr_flags = IFF_UP | IFF_RUNNING;
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
-    failed = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    int failed = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0;
     if (fd >= 0) close(fd);
     return failed ? -1 : 0;
 }

@@ -195,13 +195,12 @@ static void hear_stranger(struct relay *relay)
 
 uint32_t relay_poll(struct relay *relay, uint32_t now)
 {
-    uint32_t to_server, to_client;
     relay->now = now;
     take_all(relay, RELAY_TO_SERVER);
     take_all(relay, RELAY_TO_CLIENT);
     hear_stranger(relay);
-    to_server = release(relay, RELAY_TO_SERVER);
-    to_client = release(relay, RELAY_TO_CLIENT);
+    uint32_t to_server = release(relay, RELAY_TO_SERVER);
+    uint32_t to_client = release(relay, RELAY_TO_CLIENT);
     return to_server < to_client ? to_server : to_client;
 }
 

@@ -72,10 +72,9 @@ static int is_first(struct stage_client *client, uint32_t number)
 static int is_right(struct stage_client *client, int channel, const unsigned char *bytes, size_t size)
 {
     const struct stage_flow *flow = &client->flows[channel];
-    uint32_t number;
     size_t i;
     if (size < 8 || size != flow->size || get_u32(bytes) != client->session) return 0;
-    number = get_u32(bytes + 4);
+    uint32_t number = get_u32(bytes + 4);
     for (i = 8; i < size; ++i) {
         if (bytes[i] != content(client->session, number, i)) return 0;
     }

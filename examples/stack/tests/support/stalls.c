@@ -30,10 +30,9 @@ static __thread int64_t shown, behind, allowed = FOREVER;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *time)
 {
-    int64_t now;
     int result = __real_clock_gettime(id, time);
     if (result < 0 || id != CLOCK_MONOTONIC) return result;
-    now = (int64_t)time->tv_sec * 1000000000 + time->tv_nsec - behind;
+    int64_t now = (int64_t)time->tv_sec * 1000000000 + time->tv_nsec - behind;
     if (now - shown > allowed) {
         behind += now - shown - allowed;
         now = shown + allowed;

@@ -1,4 +1,4 @@
-/* How most tests with a stage begin and end. Every step is checked. */
+/* The stage of most tests, and how its parts begin and end. Every step is checked. */
 #ifndef USUAL_H
 #define USUAL_H
 
@@ -9,6 +9,9 @@
 
 #include "check.h"
 #include "loopback.h"
+
+static uint64_t seed; /* set by main */
+static struct stage stage;
 
 /* A condition for stage_run. */
 #define CONDITION(name, expression)                                                                                    \
@@ -34,49 +37,49 @@
     } while (0)
 
 /* One more client. */
-static inline struct stage_client *stage_enter(struct stage *stage, int with_relay)
+static inline struct stage_client *stage_enter(int with_relay)
 {
-    struct stage_client *client = stage_join(stage, with_relay);
+    struct stage_client *client = stage_join(&stage, with_relay);
     CHECK(client != NULL);
     return client;
 }
 
 /* The server and a client on its way in. */
-static inline struct stage_client *stage_begin(struct stage *stage, int with_relay)
+static inline struct stage_client *stage_begin(int with_relay)
 {
-    CHECK_INT(stage_start(stage), 0);
-    return stage_enter(stage, with_relay);
+    CHECK_INT(stage_start(&stage), 0);
+    return stage_enter(with_relay);
 }
 
-static inline struct stage_client *stage_enter_udp(struct stage *stage, int with_relay)
+static inline struct stage_client *stage_enter_udp(int with_relay)
 {
-    struct stage_client *client = stage_enter(stage, with_relay);
-    CHECK(stage_run(stage, 20000, stage_all_udp));
+    struct stage_client *client = stage_enter(with_relay);
+    CHECK(stage_run(&stage, 20000, stage_all_udp));
     return client;
 }
 
 /* The server and a client that has UDP. */
-static inline struct stage_client *stage_begin_udp(struct stage *stage, int with_relay)
+static inline struct stage_client *stage_begin_udp(int with_relay)
 {
-    CHECK_INT(stage_start(stage), 0);
-    return stage_enter_udp(stage, with_relay);
+    CHECK_INT(stage_start(&stage), 0);
+    return stage_enter_udp(with_relay);
 }
 
 /* The same, with the usual settings. */
-static inline struct stage_client *stage_open(struct stage *stage, uint64_t seed, int with_relay)
+static inline struct stage_client *stage_open(int with_relay)
 {
-    CHECK_INT(stage_init(stage, seed), 0);
-    return stage_begin_udp(stage, with_relay);
+    CHECK_INT(stage_init(&stage, seed), 0);
+    return stage_begin_udp(with_relay);
 }
 
 /* A socket that listens somewhere else than the server. Clients that join from now on take it for the server. */
-static inline int stage_false_server(struct stage *stage)
+static inline int stage_false_server(void)
 {
     struct sockaddr_in address;
     int fd = loopback_socket(SOCK_STREAM, &address);
     CHECK(fd >= 0);
-    memcpy(&stage->guest.address, &address, sizeof address);
-    stage->guest.address_size = sizeof address;
+    memcpy(&stage.guest.address, &address, sizeof address);
+    stage.guest.address_size = sizeof address;
     return fd;
 }
 
@@ -88,22 +91,22 @@ static inline void kill_child(pid_t child)
 }
 
 /* Nothing wrong arrived, and the server could send every echo. */
-static inline void stage_finish(struct stage *stage)
+static inline void stage_finish(void)
 {
-    CHECK_INT(stage->wrong, 0);
-    CHECK_INT(stage->busy, 0);
-    stage_close(stage);
+    CHECK_INT(stage.wrong, 0);
+    CHECK_INT(stage.busy, 0);
+    stage_close(&stage);
 }
 
 /* The same, and each client has had one session all the time. */
-static inline void stage_finish_unbroken(struct stage *stage)
+static inline void stage_finish_unbroken(void)
 {
     const struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+    for (client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
         if (client->exists) CHECK_INT(client->opens, 1);
     }
-    CHECK_INT(stage->closes, 0);
-    stage_finish(stage);
+    CHECK_INT(stage.closes, 0);
+    stage_finish();
 }
 
 #endif
