@@ -97,8 +97,8 @@ impl Kcp<'_> {
         list.is_empty()
             || (!index.is_off()
                 && index.quiet_for(now) >= horizon
-                && !index.has_unsent()
-                && !private.deferred.get()
+                // What the last flush had to leave waits for the next one.
+                && (private.deferred.get() || !index.has_unsent())
                 && self.knows_sent())
     }
 
@@ -114,19 +114,18 @@ impl Kcp<'_> {
     }
 
     /// Distance of the earliest `resendts` from `now`, or some value of at least `horizon` if it is not before that.
-    fn next_deadline(&self, now: Millis, horizon: i32) -> i32 {
+    pub(crate) fn next_deadline(&self, now: Millis, horizon: i32) -> i32 {
         let private = self.private();
         let index = &private.sent;
         let deferred = private.deferred.get().then(|| private.deferred_at.get());
         if !ways::CHECK_BY_BOUNDS
-            || deferred.is_some()
             || index.is_off()
-            || index.has_unsent()
+            || (deferred.is_none() && index.has_unsent())
             || !self.knows_sent()
         {
             return self.walk_to_deadline(now, deferred);
         }
-        index.earliest_before(now, horizon)
+        index.earliest_before(now, horizon, deferred)
     }
 
     /// `next_deadline` from the list itself. Segments that the last flush had to leave are due at the next flush, and not before.

@@ -81,8 +81,7 @@ impl Kcp<'_> {
         }
         let until_flush = Millis(self.ts_flush.get()).since(now);
         if private.deferred.get() {
-            let since = Some(private.deferred_at.get());
-            return self.walk_to_deadline(now, since).min(until_flush);
+            return self.next_deadline(now, until_flush).min(until_flush);
         }
         let index = &private.sent;
         if index.is_off() {
@@ -100,7 +99,7 @@ impl Kcp<'_> {
         if is_due {
             return 0;
         }
-        let wait = index.earliest_before(now, NEVER);
+        let wait = index.earliest_before(now, NEVER, None);
         if index.quiet_for(now) < wait {
             index.narrow(list, now, wait);
         }

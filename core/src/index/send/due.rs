@@ -84,9 +84,10 @@ impl SendIndex {
         self.slots.root().note.distance(now)
     }
 
-    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`. Writes nothing.
-    pub(crate) fn earliest_before(&self, now: Millis, horizon: i32) -> i32 {
-        self.slots.earliest(now, horizon)
+    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`. Only deadlines after `since` count, if
+    /// that is given. Writes nothing.
+    pub(crate) fn earliest_before(&self, now: Millis, horizon: i32, since: Option<Millis>) -> i32 {
+        self.slots.earliest(now, horizon, since)
     }
 
     /// Makes exact all recorded deadlines that are less than `horizon` away from `now`.
@@ -98,24 +99,34 @@ impl SendIndex {
 }
 
 impl Slots<Timing> {
-    /// The earliest deadline before `horizon`, both as distances from `now`; or else `horizon`.
-    fn earliest(&self, now: Millis, horizon: i32) -> i32 {
+    /// See [`SendIndex::earliest_before`].
+    fn earliest(&self, now: Millis, horizon: i32, since: Option<Millis>) -> i32 {
         let root = self.root();
         if root.live.get() == 0 || root.note.distance(now) >= horizon {
             horizon
         } else {
-            self.earliest_below(self.root_level(), 0, now, horizon)
+            self.earliest_below(self.root_level(), 0, now, horizon, since)
         }
     }
 
     /// `earliest` below a node of `level` that may have a deadline before `horizon`.
-    fn earliest_below(&self, level: u32, slot: u32, now: Millis, horizon: i32) -> i32 {
+    fn earliest_below(
+        &self,
+        level: u32,
+        slot: u32,
+        now: Millis,
+        horizon: i32,
+        since: Option<Millis>,
+    ) -> i32 {
         let mut earliest = horizon;
         for at in each(level, slot, self.node(level, slot).live.get()) {
             if level == 0 {
-                earliest = earliest.min(Millis(self.segment(at).resendts.get()).since(now));
+                let resendts = Millis(self.segment(at).resendts.get());
+                if since.is_none_or(|since| since.before(resendts)) {
+                    earliest = earliest.min(resendts.since(now));
+                }
             } else if self.node(level - 1, at).note.distance(now) < earliest {
-                earliest = self.earliest_below(level - 1, at, now, earliest);
+                earliest = self.earliest_below(level - 1, at, now, earliest, since);
             }
         }
         earliest

@@ -181,7 +181,18 @@ impl Model<'_> {
             .min();
         if let Some(earliest) = earliest.filter(|_| !index.is_off() && !self.written) {
             let horizon = earliest.saturating_add(1);
-            assert_eq!(index.earliest_before(self.kcp().now(), horizon), earliest);
+            let now = self.kcp().now();
+            assert_eq!(index.earliest_before(now, horizon, None), earliest);
+            // A flush has left what was due then.
+            let since = now.plus(self.random.below(50));
+            let later = listed(&kcp)
+                .iter()
+                .map(|segment| Millis(segment.resendts.get()))
+                .filter(|resendts| since.before(*resendts))
+                .map(|resendts| resendts.since(now))
+                .min();
+            let found = index.earliest_before(now, i32::MAX, Some(since));
+            assert_eq!(found, later.unwrap_or(i32::MAX));
             assert!(index.quiet_for(self.kcp().now()) <= earliest);
         }
     }
