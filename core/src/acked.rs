@@ -113,14 +113,21 @@ impl<'a> Kcp<'a> {
         self.acknowledge_before(una);
     }
 
-    /// `acknowledge` with time-based loss detection when no callback can run. `una` came with the acknowledgement, and is processed
-    /// after it: if it removes the segment, it removes others at the same time.
-    pub(crate) fn acknowledge_by_time(self, ack: Ack, una: Sn) -> Result<Kcp<'a>, Released> {
-        if una.since(ack.sn) > 0 && self.knows(una) && self.may_be_in_flight(ack.sn) {
-            self.note_arrived(ack.sn, ack.ts);
-            Ok(self)
+    /// `acknowledge`, for `count` segments from `first.sn` on, with time-based loss detection when no callback can run. `una` came
+    /// with the acknowledgements, and is processed after them: what it covers it removes at once.
+    pub(crate) fn acknowledge_by_time(&mut self, first: Ack, count: u32, una: Sn) {
+        let covered = if self.knows(una) {
+            una.since(first.sn).max(0).unsigned_abs().min(count)
         } else {
-            self.acknowledge_watched(ack)
+            0
+        };
+        self.note_arrived(first, covered, true);
+        if covered < count {
+            let sn = first.sn.plus(covered);
+            self.note_arrived(Ack { sn, ..first }, count - covered, false);
+            for n in covered..count {
+                self.acknowledge(first.sn.plus(n));
+            }
         }
     }
 
@@ -159,13 +166,6 @@ impl<'a> Kcp<'a> {
             Kcp::free_found(found);
         }
         Ok(kcp)
-    }
-
-    /// Tells redundancy, if it is in use, which transmission of a segment the peer has received.
-    pub(crate) fn note_received(&self, ack: Ack, rtt: i32) {
-        if let Some(redundancy) = self.redundancy() {
-            redundancy.acknowledged(ack, rtt, self.now());
-        }
     }
 
     /// A number that grows with each segment that is acknowledged.

@@ -230,7 +230,8 @@ impl<'a> Kcp<'a> {
             }
             match cmd {
                 IKCP_CMD_PUSH => {}
-                IKCP_CMD_ACK => kcp = kcp.take_ack_watched(header, acked, calls_out)?,
+                IKCP_CMD_ACK if calls_out => kcp = kcp.take_ack_watched(header.ack(), acked)?,
+                IKCP_CMD_ACK => kcp.take_acks_by_time(&mut packet, header, acked),
                 IKCP_CMD_WASK => {
                     kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
                     kcp.note_probe(header.cmd);
@@ -269,37 +270,69 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
+    /// Processes an acknowledgement when callbacks may run.
     #[inline(always)]
-    fn take_ack_watched(
-        self,
-        header: Header,
-        acked: &mut Acked,
-        calls_out: bool,
-    ) -> Result<Kcp<'a>, Released> {
+    fn take_ack_watched(self, ack: Ack, acked: &mut Acked) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
-        let ack = header.ack();
         let rtt = kcp.now().since(ack.ts);
-        kcp.note_received(ack, rtt);
-        if let Some(extras) = kcp.extras() {
-            extras.acks_received(1, Some(ack.ts), kcp.now());
-        }
+        kcp.note_acks(ack, 1);
         if rtt >= 0 {
             kcp.sample_rtt(rtt);
-            if calls_out {
-                // A callback may read the timeout before the end of the packet.
-                kcp.set_rto();
-                (kcp, _) = kcp.on_rtt(rtt)?;
-                kcp.sync_after_callback();
-            } else {
-                acked.samples += 1;
-            }
+            // A callback may read the timeout before the end of the packet.
+            kcp.set_rto();
+            (kcp, _) = kcp.on_rtt(rtt)?;
+            kcp.sync_after_callback();
         }
-        kcp = if calls_out {
-            kcp.acknowledge_watched(ack)?
-        } else {
-            kcp.acknowledge_by_time(ack, Sn(header.una))?
-        };
+        kcp = kcp.acknowledge_watched(ack)?;
         acked.note(ack);
         Ok(kcp)
+    }
+
+    /// Processes an acknowledgement and those that follow it in the packet with the same `una`, with time-based loss detection
+    /// when no callback can run. The peer acknowledges segments in a row that arrived in a row, and those of one flush have one time
+    /// stamp.
+    #[inline(never)]
+    fn take_acks_by_time(&mut self, packet: &mut Datagram, mut header: Header, acked: &mut Acked) {
+        let una = Sn(header.una);
+        loop {
+            let (first, mut count) = (header.ack(), 1);
+            let next = loop {
+                let next = packet.header_like(&header);
+                if let Some(next) = next {
+                    self.rmt_wnd.set(u32::from(next.wnd));
+                }
+                match next {
+                    Some(next) if next.ack() == first.after(count) => count += 1,
+                    next => break next,
+                }
+            };
+            let rtt = self.now().since(first.ts);
+            self.note_acks(first, count);
+            if rtt >= 0 {
+                self.sample_rtts(rtt, count);
+                acked.samples += count;
+            }
+            self.acknowledge_by_time(first, count, una);
+            // A later one counts only with a newer time stamp.
+            acked.note(first);
+            match next {
+                Some(next) => header = next,
+                None => break,
+            }
+        }
+    }
+
+    /// Tells redundancy which transmissions the peer has received, and counts acknowledgements.
+    #[inline(never)]
+    fn note_acks(&self, first: Ack, count: u32) {
+        let now = self.now();
+        if let Some(redundancy) = self.redundancy() {
+            for n in 0..count {
+                redundancy.acknowledged(first.after(n), now.since(first.ts), now);
+            }
+        }
+        if let Some(extras) = self.extras() {
+            extras.acks_received(count, Some(first.ts), now);
+        }
     }
 }

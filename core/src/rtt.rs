@@ -64,6 +64,21 @@ impl Kcp<'_> {
         self.rx_rttval.set(estimate.rttval);
     }
 
+    /// Takes `count` samples of `rtt` ms.
+    pub(crate) fn sample_rtts(&self, rtt: i32, count: u32) {
+        let mut estimate = self.estimate();
+        for _ in 0..count {
+            let before = estimate;
+            estimate = before.sample(rtt);
+            // More of the same change nothing.
+            if estimate == before {
+                break;
+            }
+        }
+        self.rx_srtt.set(estimate.srtt);
+        self.rx_rttval.set(estimate.rttval);
+    }
+
     /// Computes the timeout from the samples.
     #[inline(always)]
     pub(crate) fn set_rto(&self) {

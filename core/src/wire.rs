@@ -45,6 +45,17 @@ pub(crate) struct Ack {
     pub(crate) ts: Millis,
 }
 
+impl Ack {
+    /// The acknowledgement of the segment `count` numbers later, which was sent at the same time.
+    #[inline(always)]
+    pub(crate) fn after(self, count: u32) -> Ack {
+        Ack {
+            sn: self.sn.plus(count),
+            ts: self.ts,
+        }
+    }
+}
+
 impl Header {
     /// What the header of an acknowledgement says.
     #[inline(always)]

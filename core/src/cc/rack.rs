@@ -29,7 +29,7 @@ const MIN_RTT_WINDOW_MS: i32 = 10_000;
 const MAX_RTT_MS: u32 = 60_000;
 
 /// What is known of an unacknowledged segment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flying {
     /// When it was last sent.
     pub(crate) ts: Millis,
@@ -38,9 +38,16 @@ pub(crate) struct Flying {
     pub(crate) lost: bool,
 }
 
+/// Unacknowledged segments with consecutive numbers, of which the same is known. Several were sent once each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    pub(crate) first: Sn,
+    pub(crate) count: u32,
+    pub(crate) flying: Flying,
+}
+
 /// A transmission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub(crate) struct Sent {
     pub(crate) sn: Sn,
     pub(crate) ts: Millis,
@@ -57,7 +64,8 @@ impl Sent {
 /// Transmissions in the order in which they left, the oldest first.
 pub(crate) trait Log {
     fn first(&self) -> Option<Sent>;
-    fn drop_first(&mut self);
+    /// Drops the first. Those after it may be dropped too while their numbers are before `una`.
+    fn drop_first(&mut self, una: Sn);
 }
 
 /// Consecutive overdue segments that are not reported lost yet.
@@ -144,8 +152,14 @@ impl Rack {
         }
     }
 
-    /// `sn`, whose state is `flying`, was acknowledged with the time stamp `echo`. False if no transmission had that time stamp.
-    pub(crate) fn acked(&mut self, now: Millis, sn: Sn, echo: Millis, flying: Flying) -> bool {
+    /// Consecutive segments were acknowledged with the time stamp `echo`. False if no transmission had that time stamp.
+    pub(crate) fn acked(&mut self, now: Millis, segments: Alike, echo: Millis) -> bool {
+        let Alike {
+            first,
+            count,
+            flying,
+        } = segments;
+        let last = first.plus(count.wrapping_sub(1));
         let behind = flying.ts.since(echo);
         let rtt = now.since(echo);
         let earlier = behind > 0 && flying.xmit > 1;
@@ -161,11 +175,15 @@ impl Rack {
                 self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
-        match self.fack {
-            Some(fack) if sn.before(fack) => self.reordering_seen |= flying.xmit == 1,
-            _ => self.fack = Some(sn),
+        if let Some(fack) = self.fack
+            && first.before(fack)
+        {
+            self.reordering_seen |= flying.xmit == 1;
         }
-        let sent = Sent { sn, ts: echo };
+        if self.fack.is_none_or(|fack| !last.before(fack)) {
+            self.fack = Some(last);
+        }
+        let sent = Sent { sn: last, ts: echo };
         // If the clock went back, the latest transmission seems to be sent in the future.
         if self
             .latest
@@ -174,10 +192,17 @@ impl Rack {
             self.latest = Some(sent);
             self.latest_rtt = rtt;
         }
-        self.srtt = match self.srtt {
-            0 => rtt.max(1),
-            srtt => ((srtt * 7 + rtt) / 8).max(1),
-        };
+        for _ in 0..count {
+            let before = self.srtt;
+            self.srtt = match before {
+                0 => rtt.max(1),
+                srtt => ((srtt * 7 + rtt) / 8).max(1),
+            };
+            // More of the same change nothing.
+            if self.srtt == before {
+                break;
+            }
+        }
         if self.min_rtt == 0
             || rtt <= self.min_rtt
             || now.since(self.min_rtt_at) > MIN_RTT_WINDOW_MS
@@ -207,16 +232,27 @@ impl Rack {
         }
     }
 
-    /// A segment is sent for the first time, or after it was reported lost.
-    pub(crate) fn begins(&mut self) {
-        self.pipe = self.pipe.saturating_add(1);
+    /// `count` segments are sent for the first time, or after they were reported lost.
+    pub(crate) fn begin(&mut self, count: u32) {
+        self.pipe = self.pipe.wrapping_add(count);
     }
 
-    /// A segment, whose state is `flying`, leaves `snd_buf`.
-    pub(crate) fn ends(&mut self, sn: Sn, flying: Flying) {
-        if flying.xmit > 0 && !flying.lost && !self.holds(sn) {
-            self.leaves(1);
+    /// Consecutive segments leave `snd_buf`.
+    pub(crate) fn ends(&mut self, segments: Alike) {
+        let Alike {
+            first,
+            count,
+            flying,
+        } = segments;
+        if flying.xmit == 0 || flying.lost {
+            return;
         }
+        let mut left = count;
+        if self.runs > 0 {
+            let held = (0..count).filter(|&n| self.runs_have(first.plus(n)));
+            left -= held.count() as u32;
+        }
+        self.leaves(left);
     }
 
     fn leaves(&mut self, count: u32) {
@@ -276,7 +312,7 @@ impl Rack {
                     }
                 };
             }
-            log.drop_first();
+            log.drop_first(una);
         }
         self.judge(now, row, &mut lost);
         if self.lost != before && self.reo_wnd_mult > 1 && self.round_is_over(now) {

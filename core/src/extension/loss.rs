@@ -7,13 +7,16 @@
 //!
 //! If few segments are in flight and the program has nothing more to send, KCP's own rules apply, which are faster there.
 
+use core::mem;
+
 use super::{Extension, State};
-use crate::cc::rack::{Flying, Log, Sent};
+use crate::cc::rack::{Alike, Flying, Log, Sent};
 use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MAX};
 use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
+use crate::wire::Ack;
 
 /// In `fastack`: found lost, and not sent since.
 const LOST: u32 = 1 << 31;
@@ -45,14 +48,89 @@ fn flying(segment: Segment<'_>) -> Flying {
     }
 }
 
-/// The transmissions in their order. Without memory for one the oldest is forgotten; its deadline brings it back.
-impl Log for Ring<Sent> {
-    fn first(&self) -> Option<Sent> {
-        Ring::first(self)
+/// Bytes of a segment, header included.
+fn size(segment: Segment<'_>) -> u32 {
+    segment.len.get().wrapping_add(IKCP_OVERHEAD)
+}
+
+/// Transmissions of consecutive segments at the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Burst {
+    first: Sn,
+    count: u32,
+    ts: Millis,
+}
+
+impl Burst {
+    pub(super) const NONE: Burst = Burst {
+        first: Sn(0),
+        count: 0,
+        ts: Millis(0),
+    };
+}
+
+/// The transmissions in their order. Without memory for one the oldest are forgotten; their deadlines bring them back.
+pub(super) struct Transmissions {
+    bursts: Ring<Burst>,
+    /// Those after them.
+    latest: Burst,
+}
+
+impl Transmissions {
+    pub(super) const fn new() -> Transmissions {
+        Transmissions {
+            bursts: Ring::new(),
+            latest: Burst::NONE,
+        }
     }
 
-    fn drop_first(&mut self) {
-        Ring::drop_first(self);
+    /// Appends a transmission if it continues the latest ones. False if not.
+    #[inline(always)]
+    fn continues(&mut self, sn: Sn, ts: Millis) -> bool {
+        let Burst { first, count, .. } = self.latest;
+        let continues = self.latest.ts == ts && first.plus(count) == sn;
+        self.latest.count = count + u32::from(continues);
+        continues
+    }
+
+    fn begin(&mut self, first: Sn, ts: Millis) {
+        if self.latest.count > 0 {
+            self.bursts.push(self.latest);
+        }
+        self.latest = Burst {
+            first,
+            count: 1,
+            ts,
+        };
+    }
+
+    fn clear(&mut self) {
+        self.bursts.clear();
+        self.latest.count = 0;
+    }
+}
+
+impl Log for Transmissions {
+    fn first(&self) -> Option<Sent> {
+        let burst = self.bursts.first().unwrap_or(self.latest);
+        (burst.count > 0).then_some(Sent {
+            sn: burst.first,
+            ts: burst.ts,
+        })
+    }
+
+    fn drop_first(&mut self, una: Sn) {
+        let is_latest = self.bursts.first().is_none();
+        let burst = self.bursts.first_mut().unwrap_or(&mut self.latest);
+        let before = una.since(burst.first).max(1).unsigned_abs();
+        if before < burst.count {
+            burst.first = burst.first.plus(before);
+            burst.count -= before;
+        } else if is_latest {
+            burst.count = 0;
+        } else {
+            self.bursts.drop_first();
+        }
     }
 }
 
@@ -62,23 +140,35 @@ impl State {
         self.queue_empty && in_flight <= THIN
     }
 
-    /// See `Kcp::note_removed`.
+    /// Segments with together `bytes` leave `snd_buf`, or will when their packet's `una` is processed: for their own acknowledgements,
+    /// with the time stamp `echo`, or for `una`.
+    ///
+    /// The acknowledgements of one flush of the peer may take several packets, and the first packet's `una` covers all of them.
+    /// For a segment that only a later `una` acknowledges, the time of arrival is unknown: it is left out of the delivery rate.
     #[inline(never)]
-    fn note_removed(&mut self, now: Millis, segment: Segment<'_>, echo: Option<Millis>) {
-        let (sn, flying) = (Sn(segment.sn.get()), flying(segment));
+    fn note_departure(&mut self, now: Millis, segments: Alike, bytes: u32, echo: Option<Millis>) {
         if let Some(echo) = echo
-            && self.rack.acked(now, sn, echo, flying)
+            && self.rack.acked(now, segments, echo)
         {
             self.probes = 0;
             self.heard(echo);
         }
-        self.rack.ends(sn, flying);
-        self.delivered_segments = self.delivered_segments.wrapping_add(1);
-        let age = now.elapsed_since(flying.ts);
+        self.rack.ends(segments);
+        self.delivered_segments = self.delivered_segments.wrapping_add(segments.count);
+        let age = now.elapsed_since(segments.flying.ts);
         if echo.is_some() || age <= self.rack.latest_rtt.saturating_add(self.grain) {
-            let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
             self.delivered = self.delivered.wrapping_add(bytes);
         }
+    }
+
+    #[inline(never)]
+    fn note_one_departure(&mut self, now: Millis, segment: Segment<'_>, echo: Option<Millis>) {
+        let alone = Alike {
+            first: Sn(segment.sn.get()),
+            count: 1,
+            flying: flying(segment),
+        };
+        self.note_departure(now, alone, size(segment), echo);
     }
 }
 
@@ -113,26 +203,67 @@ impl Kcp<'_> {
         self.extension().with(|state| !state.is_thin(in_flight)) == Some(true)
     }
 
-    /// A segment leaves `snd_buf`: for its own acknowledgement, with the time stamp `echo`, or for `una`.
-    ///
-    /// The acknowledgements of one flush of the peer may take several packets, and the first packet's `una` covers all of them.
-    /// For a segment that only a later `una` acknowledges, the time of arrival is unknown: it is left out of the delivery rate.
+    /// A segment leaves `snd_buf`, for an acknowledgement with the time stamp `echo` if that is known.
     #[inline(always)]
     pub(crate) fn note_removed(&self, segment: Segment<'_>, echo: Option<Millis>) {
         let now = self.now();
         self.extension()
-            .with(|state| state.note_removed(now, segment, echo));
+            .with(|state| state.note_one_departure(now, segment, echo));
     }
 
-    /// The acknowledgement of segment `sn` has arrived, with the time stamp `echo`, and its `una` will remove it.
+    /// The acknowledgements of `count` segments from `first.sn` on have arrived, each with the time stamp `first.ts`. With `stay` a
+    /// later `una` removes the segments; otherwise they leave now.
     #[inline(never)]
-    pub(crate) fn note_arrived(&self, sn: Sn, echo: Millis) {
-        if let Some(segment) = self.private().sent.find(self.snd_buf(), sn)
-            && segment.fastack.get() & ARRIVED == 0
-        {
-            self.note_removed(segment, Some(echo));
-            segment.fastack.set(segment.fastack.get() | ARRIVED);
-        }
+    pub(crate) fn note_arrived(&self, first: Ack, count: u32, stay: bool) {
+        let (list, now) = (self.snd_buf(), self.now());
+        let Ack { mut sn, ts } = first;
+        let end = sn.plus(count);
+        self.extension().with(|state| {
+            while sn != end {
+                let from = sn;
+                let mut at = self.in_flight(sn);
+                let mut bytes = 0u32;
+                // Nearly all were sent once, at that time.
+                while sn != end
+                    && let Some(segment) = at
+                    && segment.sn.get() == sn.0
+                    && segment.ts.get() == ts.0
+                    && segment.xmit.get() == 1
+                    && segment.fastack.get() == 0
+                {
+                    segment.fastack.set(ARRIVED);
+                    bytes = bytes.wrapping_add(size(segment));
+                    sn = sn.plus(1);
+                    at = list.next(segment);
+                }
+                let mut count = sn.forward_from(from);
+                if count > 0 {
+                    let flying = Flying {
+                        ts,
+                        xmit: 1,
+                        lost: false,
+                    };
+                    let segments = Alike {
+                        first: from,
+                        count,
+                        flying,
+                    };
+                    state.note_departure(now, segments, bytes, Some(ts));
+                } else {
+                    sn = sn.plus(1);
+                    if let Some(segment) = at
+                        && segment.fastack.get() & ARRIVED == 0
+                    {
+                        count = 1;
+                        state.note_one_departure(now, segment, Some(ts));
+                        segment.fastack.set(segment.fastack.get() | ARRIVED);
+                    }
+                }
+                if stay {
+                    state.arrived += count;
+                }
+            }
+        });
     }
 
     /// Everything before `una` is about to leave `snd_buf`.
@@ -140,12 +271,17 @@ impl Kcp<'_> {
     pub(crate) fn note_removed_before(&self, una: Sn) {
         let (list, now) = (self.snd_buf(), self.now());
         self.extension().with(|state| {
+            let arrived = mem::replace(&mut state.arrived, 0);
             let mut at = list.first();
+            // Usually the acknowledgements of all of them have arrived.
+            if at.is_some_and(|first| una.forward_from(Sn(first.sn.get())) == arrived) {
+                return;
+            }
             while let Some(segment) = at
                 && una.since(Sn(segment.sn.get())) > 0
             {
                 if segment.fastack.get() & ARRIVED == 0 {
-                    state.note_removed(now, segment, None);
+                    state.note_one_departure(now, segment, None);
                 }
                 at = list.next(segment);
             }
@@ -153,26 +289,33 @@ impl Kcp<'_> {
     }
 
     /// A segment was sent.
+    #[inline(never)]
     pub(crate) fn note_sent(&self, segment: Segment<'_>) {
-        let bytes = segment.len.get().saturating_add(IKCP_OVERHEAD);
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        self.extension().with(|state| {
-            state.sent = state.sent.wrapping_add(bytes);
+        let (size, first) = (size(segment), segment.xmit.get() == 1);
+        let continues = self.extension().with(|state| {
+            state.sent = state.sent.wrapping_add(size);
             state.size = match state.size {
-                0 => bytes.saturating_mul(16),
-                size => (size - size / 16).saturating_add(bytes),
+                0 => size.wrapping_mul(16),
+                mean => (mean - mean / 16).wrapping_add(size),
             };
-            if segment.xmit.get() == 1 {
-                state.rack.begins();
-            }
-            state.log.push(Sent { sn, ts });
+            state.rack.begin(u32::from(first));
+            state.log.continues(sn, ts)
         });
+        if continues == Some(false) {
+            self.begin_burst(sn, ts);
+        }
+    }
+
+    #[inline(never)]
+    fn begin_burst(&self, sn: Sn, ts: Millis) {
+        self.extension().with(|state| state.log.begin(sn, ts));
     }
 
     /// A segment is retransmitted because it was skipped, or found lost.
     pub(crate) fn note_sent_early(&self, segment: Segment<'_>) {
         if flying(segment).lost {
-            self.extension().with(|state| state.rack.begins());
+            self.extension().with(|state| state.rack.begin(1));
         }
     }
 

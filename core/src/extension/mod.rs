@@ -19,14 +19,14 @@ mod tables;
 use core::ffi::c_int;
 use core::ptr;
 
-use crate::cc::rack::{Rack, Sent};
+use crate::cc::rack::Rack;
 use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::OnDemand;
-use crate::memory::ring::Ring;
 use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
+use loss::Transmissions;
 pub(crate) use loss::Verdict;
 pub use tables::{bbr, cubic};
 
@@ -35,13 +35,15 @@ pub(crate) struct Extension(OnDemand<State>);
 
 struct State {
     rack: Rack,
-    log: Ring<Sent>,
+    log: Transmissions,
     /// When the newest transmission was sent that arrived since a control last asked.
     newest: Option<Millis>,
     /// Bytes sent, and bytes acknowledged at a known time, headers included; segments acknowledged; all wrap.
     sent: u32,
     delivered: u32,
     delivered_segments: u32,
+    /// Segments whose acknowledgements have arrived, and which the `una` of the same packet will remove.
+    arrived: u32,
     /// Mean size of recently sent segments, headers included, in 16ths of a byte; 0 before the first.
     size: u32,
     /// The usual time between acknowledgements, ms, as the control has measured it.
@@ -112,12 +114,13 @@ impl State {
     fn new(now: Millis) -> State {
         State {
             rack: Rack::new(now),
-            log: Ring::new(),
+            log: Transmissions::new(),
             newest: None,
             sent: 0,
             size: 0,
             delivered: 0,
             delivered_segments: 0,
+            arrived: 0,
             grain: 0,
             queue_empty: true,
             probes: 0,

@@ -80,6 +80,12 @@ impl<T: Copy> Ring<T> {
         self.get(self.count.get().wrapping_sub(1))
     }
 
+    /// The first value, to be changed.
+    pub(crate) fn first_mut(&mut self) -> Option<&mut T> {
+        // SAFETY: what is counted was written, and the ring is borrowed exclusively.
+        (self.count.get() > 0).then(|| unsafe { &mut *self.place(0) })
+    }
+
     pub(crate) fn drop_first(&self) {
         if self.count.get() > 0 {
             self.count.set(self.count.get() - 1);

@@ -146,6 +146,7 @@ impl<'a> Kcp<'a> {
     /// room.
     fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
+        kcp.private().sent.settle_run();
         let acks = kcp.private().flush.take_acks(kcp.ackcount.get());
         if acks > 0 {
             kcp.drop_acks(acks);
@@ -255,7 +256,7 @@ impl<'a> Kcp<'a> {
         let (mut kcp, mut work) = (self, work);
         let callbacks_run = kcp.private().callbacks_run.get();
         let current = kcp.now();
-        let mut budget = None;
+        let mut budget = u64::MAX;
         if kcp.has_ops() {
             (kcp, budget) = kcp.ask_ops()?;
         }
@@ -283,7 +284,7 @@ impl<'a> Kcp<'a> {
     fn flush_data(
         self,
         work: Work,
-        budget: Option<u32>,
+        budget: u64,
         current: Millis,
         prior_cwnd: u32,
         wnd: u16,
@@ -349,14 +350,15 @@ impl<'a> Kcp<'a> {
         (scope, first.map(|first| self.bookmark(first)))
     }
 
-    /// Asks the congestion control how many bytes of payload may be sent; `None` means no limit.
+    /// Asks the congestion control how many bytes of payload may be sent.
     #[cold]
     #[inline(never)]
-    fn ask_ops(self) -> Result<(Kcp<'a>, Option<u32>), Ended<'a>> {
+    fn ask_ops(self) -> Result<(Kcp<'a>, u64), Ended<'a>> {
         self.detect_losses();
         let (kcp, _) = self.on_tick()?;
         let (kcp, budget) = kcp.pacing_rate()?;
-        Ok((kcp, budget.filter(|budget| budget.cast_signed() >= 0)))
+        let budget = budget.filter(|budget| budget.cast_signed() >= 0);
+        Ok((kcp, budget.map_or(u64::MAX, u64::from)))
     }
 
     /// Ends a flush that has nothing more to write: the last packet is sent.

@@ -22,8 +22,8 @@ pub(super) struct Walk {
     pub(super) round: Round,
     /// Which segments it visits.
     pub(super) scope: Scope,
-    /// Bytes of payload that it may still send; `None` means no limit.
-    pub(super) budget: Option<u32>,
+    /// Bytes of payload that it may still send.
+    pub(super) budget: u64,
     /// Number of fast retransmissions.
     pub(super) fast_retransmits: u32,
     /// A segment was retransmitted after its timeout.
@@ -35,14 +35,12 @@ pub(super) struct Walk {
 impl Walk {
     #[inline(always)]
     pub(super) fn affords(&self, len: u32) -> bool {
-        self.budget.is_none_or(|budget| len <= budget)
+        u64::from(len) <= self.budget
     }
 
     #[inline(always)]
     pub(super) fn spend(&mut self, len: u32) {
-        if let Some(budget) = &mut self.budget {
-            *budget = budget.saturating_sub(len);
-        }
+        self.budget = self.budget.saturating_sub(u64::from(len));
     }
 }
 
@@ -111,18 +109,17 @@ impl<'a> Kcp<'a> {
         next: Option<Segment<'k>>,
     ) -> Option<Bookmark> {
         let mut segment = next?;
-        if ways::FIRST_TRANSMISSIONS_IN_RUNS
-            && walk.scope == Scope::Unsent
-            && walk.budget.is_none()
-            && !self.has_ops()
-        {
-            segment = match self.write_fresh(&walk.round, segment) {
-                Run::Special(segment) => segment,
-                Run::Full(segment) => return Some(self.leave_unwritten(segment)),
-                Run::Ended => return None,
-            };
-        }
         loop {
+            if ways::FIRST_TRANSMISSIONS_IN_RUNS
+                && walk.scope == Scope::Unsent
+                && !self.hooks_sent()
+            {
+                segment = match self.write_fresh(walk, segment) {
+                    Run::Special(segment) => segment,
+                    Run::Full(segment) => return Some(self.leave_unwritten(segment)),
+                    Run::Ended => return None,
+                };
+            }
             if let Some(cause) = self.due_in(walk).cause(segment)
                 && let Some(cause) = self.judged(segment, cause)
             {
@@ -136,11 +133,11 @@ impl<'a> Kcp<'a> {
                     return None;
                 }
                 self.mark_sent(segment, cause, walk);
-                if self.hooks_sent() || !self.fits(need) {
-                    return Some(self.leave_unwritten(segment));
-                }
                 if self.has_ops() {
                     self.note_sent(segment);
+                }
+                if self.hooks_sent() || !self.fits(need) {
+                    return Some(self.leave_unwritten(segment));
                 }
                 self.write_segment(segment);
                 walk.spend(len);
@@ -151,17 +148,21 @@ impl<'a> Kcp<'a> {
 
     /// Writes segments that are sent for the first time, while they fit and need no decision.
     #[inline(always)]
-    fn write_fresh<'k>(&'k self, round: &Round, first: Segment<'k>) -> Run<'k> {
+    fn write_fresh<'k>(&'k self, walk: &mut Walk, first: Segment<'k>) -> Run<'k> {
         let (list, packet) = (self.snd_buf(), &self.private().packet);
-        let fields = self.first_transmission(round);
+        let fields = self.first_transmission(&walk.round);
+        let (watched, admitted) = (self.has_ops(), Millis(first.ts.get()));
         let mut writer = packet.writer(&self.buffer, self.mtu.get());
         let (mut segment, mut last) = (first, None);
         let end = loop {
             let len = segment.len.get();
-            if !is_fresh(segment) || !packet.holds_payload(len) {
+            if !is_fresh(segment) || !packet.holds_payload(len) || !walk.affords(len) {
                 break Run::Special(segment);
             }
             fields.mark(segment);
+            if watched {
+                self.note_sent(segment);
+            }
             last = Some(segment);
             if !writer.fits(len) {
                 break Run::Full(segment);
@@ -174,6 +175,7 @@ impl<'a> Kcp<'a> {
                 ..segment.header()
             };
             writer.put(&header.emit(), segment);
+            walk.spend(len);
             match list.next(segment) {
                 Some(next) => segment = next,
                 None => break Run::Ended,
@@ -183,6 +185,9 @@ impl<'a> Kcp<'a> {
         if let Some(last) = last {
             let index = &self.private().sent;
             index.first_sent(first, last, fields.resendts);
+            if admitted != fields.ts {
+                index.sent_at(fields.ts);
+            }
             if last != first || !matches!(end, Run::Full(_)) {
                 self.note_dead_link(1);
             }
@@ -295,7 +300,7 @@ impl<'a> Kcp<'a> {
     #[inline(always)]
     fn make_way(self, walk: &Walk, marked: Bookmark) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
-        if kcp.has_ops() {
+        if kcp.hooks_sent() {
             kcp = kcp.report_sent(walk.round.current, marked)?;
         } else {
             kcp = kcp.output_packet()?;
@@ -312,7 +317,6 @@ impl<'a> Kcp<'a> {
         let (len, xmit) = (segment.len.get(), segment.xmit.get());
         let (sn, ts) = (segment.sn.get(), now.0);
         let inflight = self.nsnd_buf.get();
-        self.note_sent(segment);
         let (kcp, _) = self.on_pkt_sent(sn, ts, len, inflight, xmit)?;
         kcp.make_room(IKCP_OVERHEAD.saturating_add(len))
     }

@@ -168,6 +168,19 @@ impl Datagram {
         Some(at)
     }
 
+    /// Takes the next header off the packet if it has the conversation, the command and the `una` of `last`, and no payload.
+    #[inline(always)]
+    pub(crate) fn header_like(&mut self, last: &Header) -> Option<Header> {
+        let next = self.peek()?;
+        let alike =
+            next.conv == last.conv && next.cmd == last.cmd && next.una == last.una && next.len == 0;
+        if !alike {
+            return None;
+        }
+        self.header()?;
+        Some(next)
+    }
+
     /// Takes the next `len` bytes off the packet as a source, if they are left.
     #[inline(always)]
     pub(crate) fn payload(&mut self, len: u32) -> Option<Source> {

@@ -10,7 +10,7 @@ impl Log for VecDeque<Sent> {
         self.front().copied()
     }
 
-    fn drop_first(&mut self) {
+    fn drop_first(&mut self, _: Sn) {
         self.pop_front();
     }
 }
@@ -36,7 +36,7 @@ impl Sender {
             let old = self.flying.get(&sn);
             let xmit = old.map_or(0, |old| old.xmit) + 1;
             if old.is_none_or(|old| old.lost) {
-                self.rack.begins();
+                self.rack.begin(1);
             }
             let flying = Flying {
                 ts: Millis(now),
@@ -55,8 +55,13 @@ impl Sender {
         let Some(&flying) = self.flying.get(&sn) else {
             return false;
         };
-        let known = self.rack.acked(Millis(now), Sn(sn), Millis(echo), flying);
-        self.rack.ends(Sn(sn), flying);
+        let segments = Alike {
+            first: Sn(sn),
+            count: 1,
+            flying,
+        };
+        let known = self.rack.acked(Millis(now), segments, Millis(echo));
+        self.rack.ends(segments);
         self.flying.remove(&sn);
         known
     }
@@ -135,7 +140,11 @@ fn a_lost_acknowledgement_packet_is_not_taken_for_a_run_of_losses() {
     // `una` passes all of them.
     for sn in 1..20 {
         let flying = sender.flying.remove(&sn).expect("in flight");
-        sender.rack.ends(Sn(sn), flying);
+        sender.rack.ends(Alike {
+            first: Sn(sn),
+            count: 1,
+            flying,
+        });
     }
     sender.send(70, 21..22);
     assert!(sender.detect(70).is_empty());
@@ -164,7 +173,11 @@ fn of_a_run_that_partly_arrived_only_what_una_stops_at_is_lost() {
     sender.ack(100, 0, 50);
     for sn in 1..4 {
         let flying = sender.flying.remove(&sn).expect("in flight");
-        sender.rack.ends(Sn(sn), flying);
+        sender.rack.ends(Alike {
+            first: Sn(sn),
+            count: 1,
+            flying,
+        });
     }
     assert_eq!(sender.detect(100), [4]);
     assert!(sender.rack.holds(Sn(5)) && !sender.rack.holds(Sn(4)));
@@ -211,7 +224,7 @@ fn numbers_and_clocks_that_wrap_are_as_others() {
             sn: Sn(sn),
             ts: Millis(start.wrapping_add(n * 10)),
         });
-        sender.rack.begins();
+        sender.rack.begin(1);
     }
     let now = start.wrapping_add(60);
     assert!(sender.ack(now, 0, start.wrapping_add(10)));

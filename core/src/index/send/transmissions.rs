@@ -17,9 +17,7 @@ impl SendIndex {
         }
         let (sn, last_sn) = (Sn(first.sn.get()), Sn(last.sn.get()));
         if self.run_end.get() != sn || self.run_resendts.get() != resendts {
-            if self.has_run() {
-                self.cold_note_run();
-            }
+            self.settle_run();
             self.run.set(sn);
             self.run_resendts.set(resendts);
         }
@@ -27,11 +25,30 @@ impl SendIndex {
         self.stamp_if_ends(first, last, resendts, SENT_ONCE);
     }
 
+    /// The segments that `first_sent` was told of last were sent at `ts`, later than they were admitted.
+    #[inline(always)]
+    pub(crate) fn sent_at(&self, ts: Millis) {
+        self.run_ts.set(Some(ts));
+    }
+
+    /// Makes the tree know what was sent so far.
+    #[inline(always)]
+    pub(crate) fn settle_run(&self) {
+        if self.has_run() {
+            self.cold_note_run();
+        }
+    }
+
     /// Enters segments that were sent for the first time into the tree.
     #[inline(always)]
     fn note_run(&self) {
         let (first, end) = (self.run.get(), self.run_end.get());
         let (last, resendts) = (end.plus(u32::MAX), self.run_resendts.get());
+        if let Some(ts) = self.run_ts.take()
+            && !self.is_off()
+        {
+            self.slots.set_sent_run(first, last, ts);
+        }
         // Usually the segments before them were sent at the same time.
         if !self.is_off() && !self.slots.knows_deadline(first, last, resendts) {
             self.slots.set_deadlines(first, last, resendts);
@@ -94,9 +111,7 @@ impl SendIndex {
 
     /// A flush has got as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
-        if self.has_run() {
-            self.cold_note_run();
-        }
+        self.settle_run();
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);
         }
@@ -132,6 +147,17 @@ impl Slots<Timing> {
                 node.note.take_deadline(resendts);
             }
             known
+        });
+    }
+
+    /// The segments from `first` to `last` were sent at `ts`. Slots are empty where the program has changed a number.
+    #[inline(never)]
+    fn set_sent_run(&self, first: Sn, last: Sn, ts: Millis) {
+        self.each_run(first, last, |at, bits| {
+            let (node, bits) = (self.leaf(at), self.leaf(at).live.get() & bits);
+            if bits != 0 && !Self::take_in(node, bits, ts) {
+                self.take_in_above(at, ts);
+            }
         });
     }
 
