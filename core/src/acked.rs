@@ -58,6 +58,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// `acknowledge_before` when callbacks may run.
+    #[inline(never)]
     pub(crate) fn acknowledge_before_watched(self, una: Sn) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         if kcp.knows(una) {

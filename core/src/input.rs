@@ -74,11 +74,14 @@ impl<'a> Kcp<'a> {
         let mut acked = Acked::default();
         let answer;
         // Only callbacks can install callbacks, so whether any may run is known before the first.
-        if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks() {
+        let by_time = kcp.needs_general_ways() && kcp.tells_by_time();
+        if !ways::UNWATCHED_INPUT || kcp.logs_input() || kcp.watches_acks(by_time) {
             // A variable of its own, so that `acked` can stay in registers on the other branch.
             let mut watched = Acked::default();
             (kcp, answer) = kcp.take_watched(packet, &mut watched)?;
             acked = watched;
+        } else if by_time {
+            (answer, acked) = kcp.take_by_time(packet);
         } else {
             answer = kcp.take_segments(packet, &mut acked);
             if acked.samples > 0 {
@@ -197,7 +200,8 @@ impl<'a> Kcp<'a> {
     }
 
     /// Processes the segments of a packet when callbacks may run, after each of which the lists are checked again. The program
-    /// may reuse the packet's memory in a callback, so each header is read only once.
+    /// may reuse the packet's memory in a callback, so each header is read only once. With time-based loss detection,
+    /// acknowledgements in a row come before their `una`, which would remove their segments.
     #[cold]
     #[inline(never)]
     fn take_watched(
@@ -207,8 +211,6 @@ impl<'a> Kcp<'a> {
     ) -> Result<(Kcp<'a>, c_int), Released> {
         let mut kcp = self;
         let by_time = kcp.tells_by_time();
-        let calls_out = !by_time || kcp.hooks_acks() || kcp.logs_input();
-        // With time-based loss detection, acknowledgements in a row come before their `una`, which would remove their segments.
         let mut late_una = None;
         let answer = loop {
             let Parsed { at, payload } = match kcp.next_segment(&mut packet) {
@@ -218,56 +220,36 @@ impl<'a> Kcp<'a> {
             };
             let header = at.read();
             let cmd = u32::from(header.cmd);
-            let is_ack = cmd == IKCP_CMD_ACK;
             let una = if by_time {
                 let una = late_una.replace(header.una);
-                una.filter(|una| !is_ack || *una != header.una)
+                una.filter(|una| cmd != IKCP_CMD_ACK || *una != header.una)
             } else {
                 Some(header.una)
             };
             if let Some(una) = una {
-                kcp = kcp.take_una_watched(Sn(una), calls_out)?;
+                kcp = kcp.acknowledge_before_watched(Sn(una))?;
             }
             match cmd {
                 IKCP_CMD_PUSH => {}
-                IKCP_CMD_ACK if calls_out => kcp = kcp.take_ack_watched(header.ack(), acked)?,
-                IKCP_CMD_ACK => kcp.take_acks_by_time(&mut packet, header, acked),
+                IKCP_CMD_ACK => kcp = kcp.take_ack_watched(header.ack(), acked)?,
                 IKCP_CMD_WASK => {
                     kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
                     kcp.note_probe(header.cmd);
                 }
                 _ => kcp.note_probe(header.cmd),
             }
-            if calls_out {
-                kcp = kcp.log_arrival(&header)?;
-            }
-            if cmd == IKCP_CMD_PUSH && (calls_out || !kcp.take_next(at, payload)) {
+            kcp = kcp.log_arrival(&header)?;
+            if cmd == IKCP_CMD_PUSH {
                 kcp.take_push(&header, payload, true);
             }
         };
         if let Some(una) = late_una {
-            kcp = kcp.take_una_watched(Sn(una), calls_out)?;
+            kcp = kcp.acknowledge_before_watched(Sn(una))?;
         }
         if by_time {
-            if acked.samples > 0 {
-                kcp.set_rto();
-            }
-            kcp.detect_losses();
-            if kcp.ignores_skips() {
-                acked.latest = None;
-            }
+            kcp.detect_losses_of(acked);
         }
         Ok((kcp, answer))
-    }
-
-    #[inline(never)]
-    fn take_una_watched(self, una: Sn, calls_out: bool) -> Result<Kcp<'a>, Released> {
-        let mut kcp = self;
-        if calls_out {
-            return kcp.acknowledge_before_watched(una);
-        }
-        kcp.acknowledge_before_by_time(una);
-        Ok(kcp)
     }
 
     /// Processes an acknowledgement when callbacks may run.
@@ -288,26 +270,66 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
-    /// Processes an acknowledgement and those that follow it in the packet with the same `una`, with time-based loss detection
-    /// when no callback can run. The peer acknowledges segments in a row that arrived in a row, and those of one flush have one time
-    /// stamp.
+    /// Processes the segments of a packet with time-based loss detection when no callback can run.
     #[inline(never)]
-    fn take_acks_by_time(&mut self, packet: &mut Datagram, mut header: Header, acked: &mut Acked) {
-        let una = Sn(header.una);
-        loop {
-            let (first, mut count) = (header.ack(), 1);
-            let next = loop {
-                let next = packet.header_like(&header);
-                if let Some(next) = next {
-                    self.rmt_wnd.set(u32::from(next.wnd));
-                }
-                match next {
-                    Some(next) if next.ack() == first.after(count) => count += 1,
-                    next => break next,
-                }
+    fn take_by_time(&mut self, mut packet: Datagram) -> (c_int, Acked) {
+        let mut acked = Acked::default();
+        let mut late_una = None;
+        let answer = loop {
+            let Parsed { at, payload } = match self.next_segment(&mut packet) {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => break DONE,
+                Err(answer) => break answer,
             };
-            let rtt = self.now().since(first.ts);
+            let header = at.read();
+            // Acknowledgements in a row come before their `una`, which would remove their segments.
+            let before = late_una.replace(header.una);
+            if let Some(una) = before.filter(|una| *una != header.una) {
+                self.acknowledge_before_by_time(Sn(una));
+            }
+            match u32::from(header.cmd) {
+                IKCP_CMD_PUSH => {
+                    self.take_push(&header, payload, true);
+                }
+                IKCP_CMD_ACK => self.take_acks_by_time(&mut packet, header, &mut acked),
+                IKCP_CMD_WASK => {
+                    self.probe.set(self.probe.get() | IKCP_ASK_TELL);
+                    self.note_probe(header.cmd);
+                }
+                _ => self.note_probe(header.cmd),
+            }
+        };
+        if let Some(una) = late_una {
+            self.acknowledge_before_by_time(Sn(una));
+        }
+        if acked.samples > 0 {
+            self.set_rto();
+        }
+        self.detect_losses_of(&mut acked);
+        (answer, acked)
+    }
+
+    /// Processes an acknowledgement and those that follow it in the packet with the same `una`. The peer acknowledges segments in a
+    /// row that arrived in a row, and those of one flush have one time stamp.
+    #[inline(always)]
+    fn take_acks_by_time(&mut self, packet: &mut Datagram, header: Header, acked: &mut Acked) {
+        let una = Sn(header.una);
+        let mut ack = header.ack();
+        loop {
+            let (first, mut count) = (ack, 1);
+            let more = loop {
+                let Some(next) = packet.header_like(&header) else {
+                    break false;
+                };
+                self.rmt_wnd.set(u32::from(next.wnd));
+                ack = next.ack();
+                if ack != first.after(count) {
+                    break true;
+                }
+                count += 1;
+            };
             self.note_acks(first, count);
+            let rtt = self.now().since(first.ts);
             if rtt >= 0 {
                 self.sample_rtts(rtt, count);
                 acked.samples += count;
@@ -315,10 +337,17 @@ impl<'a> Kcp<'a> {
             self.acknowledge_by_time(first, count, una);
             // A later one counts only with a newer time stamp.
             acked.note(first);
-            match next {
-                Some(next) => header = next,
-                None => break,
+            if !more {
+                break;
             }
+        }
+    }
+
+    /// Finds what is lost according to a packet. Unless few are in flight, skips do not count.
+    fn detect_losses_of(&self, acked: &mut Acked) {
+        self.detect_losses();
+        if self.ignores_skips() {
+            acked.latest = None;
         }
     }
 

@@ -44,11 +44,11 @@ impl Kcp<'_> {
         }
     }
 
-    /// True if something acts on each acknowledgement: a hook, time-based loss detection, or redundancy.
+    /// True if something acts on each acknowledgement: a hook, or redundancy, which loss detection (`by_time`) tells of them.
     #[inline(always)]
-    pub(crate) fn watches_acks(&self) -> bool {
+    pub(crate) fn watches_acks(&self, by_time: bool) -> bool {
         self.needs_general_ways()
-            && (self.hooks_acks() || self.tells_by_time() || self.redundancy().is_some())
+            && (self.hooks_acks() || (!by_time && self.redundancy().is_some()))
     }
 
     /// True if a hook is installed that acts on each segment that is sent.
