@@ -107,6 +107,7 @@ impl<'a> Kcp<'a> {
     }
 
     /// `acknowledge_before` with time-based loss detection when no callback can run.
+    #[inline(never)]
     pub(crate) fn acknowledge_before_by_time(&mut self, una: Sn) {
         if self.knows(una) {
             self.note_removed_before(una);

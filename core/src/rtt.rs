@@ -65,6 +65,7 @@ impl Kcp<'_> {
     }
 
     /// Takes `count` samples of `rtt` ms.
+    #[inline(never)]
     pub(crate) fn sample_rtts(&self, rtt: i32, count: u32) {
         let mut estimate = self.estimate();
         for _ in 0..count {

@@ -47,10 +47,10 @@ pub(crate) struct Alike {
 }
 
 /// A transmission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) sn: Sn,
-    pub(crate) ts: Millis,
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    sn: Sn,
+    ts: Millis,
 }
 
 impl Sent {
@@ -61,11 +61,20 @@ impl Sent {
     }
 }
 
-/// Transmissions in the order in which they left, the oldest first.
+/// Transmissions of consecutive segments at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Burst {
+    pub(crate) first: Sn,
+    pub(crate) count: u32,
+    pub(crate) ts: Millis,
+}
+
+/// Transmissions in the order in which they left.
 pub(crate) trait Log {
-    fn first(&self) -> Option<Sent>;
-    /// Drops the first. Those after it may be dropped too while their numbers are before `una`.
-    fn drop_first(&mut self, una: Sn);
+    /// The oldest ones.
+    fn first(&self) -> Option<Burst>;
+    /// Drops those of the oldest that are before `sn`, which is in their row or after it.
+    fn drop_before(&mut self, sn: Sn);
 }
 
 /// Consecutive overdue segments that are not reported lost yet.
@@ -292,27 +301,30 @@ impl Rack {
         if !only_forget {
             self.decide(now, una, &look, &mut lost);
         }
-        let latest = self.latest.filter(|_| !only_forget);
-        let wait = self.latest_rtt.saturating_add(self.reo_wnd());
         // First and last of consecutive overdue segments.
         let mut row: Option<(Sn, Sn)> = None;
-        while let Some(sent) = log.first() {
-            let live = look(sent.sn).is_some_and(|flying| flying.ts == sent.ts && !flying.lost);
-            if live {
-                if latest.is_none_or(|latest| !sent.before(latest))
-                    || now.since(sent.ts.plus(wait)) < 0
-                {
-                    break;
-                }
-                row = match row {
-                    Some((first, last)) if sent.sn == last.plus(1) => Some((first, sent.sn)),
-                    other => {
-                        self.judge(now, other, &mut lost);
-                        Some((sent.sn, sent.sn))
+        while let Some(Burst { first, count, ts }) = log.first() {
+            let passed = una.since(first).max(0).unsigned_abs().min(count);
+            let (mut sn, end) = (first.plus(passed), first.plus(count));
+            while sn != end {
+                if look(sn).is_some_and(|flying| flying.ts == ts && !flying.lost) {
+                    if only_forget || !self.is_overdue(now, Sent { sn, ts }) {
+                        break;
                     }
-                };
+                    row = match row {
+                        Some((first, last)) if sn == last.plus(1) => Some((first, sn)),
+                        other => {
+                            self.judge(now, other, &mut lost);
+                            Some((sn, sn))
+                        }
+                    };
+                }
+                sn = sn.plus(1);
             }
-            log.drop_first(una);
+            log.drop_before(sn);
+            if sn != end {
+                break;
+            }
         }
         self.judge(now, row, &mut lost);
         if self.lost != before && self.reo_wnd_mult > 1 && self.round_is_over(now) {
@@ -322,6 +334,13 @@ impl Rack {
                 self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
+    }
+
+    /// True if the acknowledgement of a transmission should have arrived, because a later one has.
+    #[inline(never)]
+    fn is_overdue(&self, now: Millis, sent: Sent) -> bool {
+        let wait = self.latest_rtt.saturating_add(self.reo_wnd());
+        self.latest.is_some_and(|latest| sent.before(latest)) && now.since(sent.ts.plus(wait)) >= 0
     }
 
     /// The segments of `row` are overdue.
@@ -405,28 +424,27 @@ impl Rack {
                 number += 1;
                 continue;
             }
+            let (first, count);
             if stopped && una != run.from && waited <= patience {
                 // Part of the run arrived, so only this segment is known to be lost.
+                (first, count) = (una, 1);
                 if let Some(place) = self.held.get_mut(number) {
                     place.from = una.plus(1);
                     place.length = run.end().forward_from(place.from);
                 }
-                if look(una).is_some_and(|flying| !flying.lost) {
-                    self.lost = self.lost.wrapping_add(1);
-                    lost(una);
-                }
                 number += 1;
-                continue;
+            } else {
+                (first, count) = (run.from, if arrived { 0 } else { run.length });
+                // The last run moves to its place.
+                self.runs -= 1;
+                if let Some(&last) = self.held.get(self.runs)
+                    && let Some(place) = self.held.get_mut(number)
+                {
+                    *place = last;
+                }
             }
-            // The last run moves to its place.
-            self.runs -= 1;
-            if let Some(&last) = self.held.get(self.runs)
-                && let Some(place) = self.held.get_mut(number)
-            {
-                *place = last;
-            }
-            for n in 0..if arrived { 0 } else { run.length } {
-                let sn = run.from.plus(n);
+            for n in 0..count {
+                let sn = first.plus(n);
                 if look(sn).is_some_and(|flying| !flying.lost) {
                     // Without `una` to confirm the loss, the segments of an expired run do not count as lost.
                     self.lost = self.lost.wrapping_add(u32::from(stopped));

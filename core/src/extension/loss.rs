@@ -10,7 +10,7 @@
 use core::mem;
 
 use super::{Extension, State};
-use crate::cc::rack::{Alike, Flying, Log, Sent};
+use crate::cc::rack::{Alike, Burst, Flying, Log};
 use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MAX};
 use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
@@ -53,22 +53,6 @@ fn size(segment: Segment<'_>) -> u32 {
     segment.len.get().wrapping_add(IKCP_OVERHEAD)
 }
 
-/// Transmissions of consecutive segments at the same time.
-#[derive(Clone, Copy)]
-pub(super) struct Burst {
-    first: Sn,
-    count: u32,
-    ts: Millis,
-}
-
-impl Burst {
-    pub(super) const NONE: Burst = Burst {
-        first: Sn(0),
-        count: 0,
-        ts: Millis(0),
-    };
-}
-
 /// The transmissions in their order. Without memory for one the oldest are forgotten; their deadlines bring them back.
 pub(super) struct Transmissions {
     bursts: Ring<Burst>,
@@ -80,7 +64,11 @@ impl Transmissions {
     pub(super) const fn new() -> Transmissions {
         Transmissions {
             bursts: Ring::new(),
-            latest: Burst::NONE,
+            latest: Burst {
+                first: Sn(0),
+                count: 0,
+                ts: Millis(0),
+            },
         }
     }
 
@@ -111,24 +99,16 @@ impl Transmissions {
 }
 
 impl Log for Transmissions {
-    fn first(&self) -> Option<Sent> {
+    fn first(&self) -> Option<Burst> {
         let burst = self.bursts.first().unwrap_or(self.latest);
-        (burst.count > 0).then_some(Sent {
-            sn: burst.first,
-            ts: burst.ts,
-        })
+        (burst.count > 0).then_some(burst)
     }
 
-    fn drop_first(&mut self, una: Sn) {
-        let is_latest = self.bursts.first().is_none();
+    fn drop_before(&mut self, sn: Sn) {
         let burst = self.bursts.first_mut().unwrap_or(&mut self.latest);
-        let before = una.since(burst.first).max(1).unsigned_abs();
-        if before < burst.count {
-            burst.first = burst.first.plus(before);
-            burst.count -= before;
-        } else if is_latest {
-            burst.count = 0;
-        } else {
+        burst.count = burst.first.plus(burst.count).forward_from(sn);
+        burst.first = sn;
+        if burst.count == 0 {
             self.bursts.drop_first();
         }
     }
@@ -340,17 +320,20 @@ impl Kcp<'_> {
         count
     }
 
+    #[inline(never)]
+    fn mark_lost(&self, sn: Sn) {
+        if let Some(segment) = self.in_flight(sn) {
+            segment.fastack.set(LOST);
+            self.move_deadline(segment, 0);
+        }
+    }
+
     /// Finds the segments that are lost, and marks them.
     pub(crate) fn detect_losses(&self) {
         let (now, una) = (self.now(), Sn(self.snd_una.get()));
         let in_flight = self.nsnd_buf.get();
         let look = |sn| self.in_flight(sn).map(flying);
-        let lost = |sn| {
-            if let Some(segment) = self.in_flight(sn) {
-                segment.fastack.set(LOST);
-                self.move_deadline(segment, 0);
-            }
-        };
+        let lost = |sn| self.mark_lost(sn);
         self.extension().with(|state| {
             let thin = state.is_thin(in_flight);
             let State { rack, log, .. } = state;

@@ -91,6 +91,8 @@ struct Control {
     sent: u32,
     /// The control's last answer.
     allowance: Allowance,
+    /// Bytes of payload that this flush may send.
+    budget: u32,
     /// Nothing is held back, because there is so little to send.
     free: bool,
     /// The clock when the control was last asked.
@@ -170,37 +172,32 @@ impl Hooked<'_> {
         &self.kcp.private().extension
     }
 
-    /// Size of the largest segment.
-    fn full_segment(&self) -> u32 {
-        self.kcp.mss.get().saturating_add(IKCP_OVERHEAD)
-    }
-
-    /// Mean size of recently sent segments: small messages fit into a path in larger numbers than full segments.
-    fn segment(&self) -> u32 {
-        let full = self.full_segment();
-        match self.extension().with(|state| state.size / 16) {
-            None | Some(0) => full.max(1),
-            Some(mean) => mean.min(full).max(1),
-        }
-    }
-
-    /// Sets `cwnd`, which counts from `snd_una`, so that as many segments are in flight as the control allows.
+    /// A flush begins: asks the control, and decides how much this flush may send, and when the next one comes.
     fn tick(&mut self) {
         let kcp = &self.kcp;
         let unsent = kcp.unsent();
         let window = kcp.snd_wnd.get().min(kcp.rmt_wnd.get());
         let span = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
         let in_flight = kcp.nsnd_buf.get();
+        // Size of the largest segment.
+        let full = kcp.mss.get().saturating_add(IKCP_OVERHEAD);
         let mut tick = Tick {
             now: kcp.current.get(),
-            segment: self.segment(),
+            segment: full,
             went_back: Millis(kcp.current.get()).before(Millis(self.control.asked)),
             window_limited: span >= window,
             ..Tick::default()
         };
         let grain = self.control.meter.grain();
-        let thin = self.extension().with(|state| {
+        let (mut thin, mut sent) = (false, 0);
+        self.extension().with(|state| {
             state.grain = grain;
+            sent = state.sent;
+            // Small messages fit into a path in larger numbers than full segments.
+            let mean = state.size / 16;
+            if mean != 0 {
+                tick.segment = mean.min(full);
+            }
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
@@ -209,96 +206,93 @@ impl Hooked<'_> {
             // The round trip from a flush to this one, which includes what both ends wait.
             // Where the clock jumps in between, there is none.
             let most = state.rack.latest_rtt.saturating_add(1_000);
-            let sent = tick.newest.filter(|_| !tick.went_back);
-            let rtt = sent.map(|sent| elapsed(tick.now, sent));
+            let left = tick.newest.filter(|_| !tick.went_back);
+            let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
             tick.app_limited = state.queue_empty && unsent == 0;
-            state.is_thin(in_flight)
+            thin = state.is_thin(in_flight);
         });
-        let allowance = self.control.tick(tick);
-        self.control.allowance = allowance;
-        self.control.asked = tick.now;
-        self.control.free = thin == Some(true);
-        let target = if self.control.free {
+        let control = &mut *self.control;
+        let allowance = control.tick(tick);
+        control.allowance = allowance;
+        control.asked = tick.now;
+        control.free = thin;
+        let target = if thin {
             allowance.inflight.max(super::loss::THIN)
         } else {
             allowance.inflight
         };
+        // `cwnd` counts from `snd_una`.
         let room = target.saturating_sub(tick.pipe.saturating_add(unsent));
         let cwnd = span.saturating_add(room);
-        self.kcp.cwnd.set(cwnd);
-        self.kcp.incr.set(cwnd.saturating_mul(self.kcp.mss.get()));
+        kcp.cwnd.set(cwnd);
+        kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));
+        control.pace(tick, sent, full);
+        control.plan_flush(kcp, tick);
     }
+}
 
+impl Control {
     /// Sets when the next flush comes, if the interval would bring it later.
     ///
     /// All that a flush sends reaches the queue at once, and data waits for its flush. So several flushes come in a round trip, and after
     /// losses as many as the rate needs, until a short queue holds what each of them sends. Flows that flush on one grid of time meet the
     /// same queue at each flush, and for some of them that is always the longest one. So each flush comes earlier by a random time, up to
     /// half of the time between them.
-    fn plan_flush(&mut self) {
-        if self.control.free {
+    fn plan_flush(&mut self, kcp: &Kcp<'_>, tick: Tick) {
+        if self.free {
             return;
         }
-        let loses = self.loses();
-        let mut gap = match self.control.settled_rtt() {
+        let mut gap = match self.settled_rtt() {
             0 => MAX_GAP_MS,
             rtt => rtt / FLUSHES_PER_ROUND,
         };
-        if loses {
-            let bytes = self.segment().saturating_mul(SEGMENTS_PER_FLUSH);
-            gap = gap.min(scale(1000, bytes, self.control.allowance.rate));
+        if self.loses(tick) {
+            let bytes = tick.segment.saturating_mul(SEGMENTS_PER_FLUSH);
+            gap = gap.min(scale(1000, bytes, self.allowance.rate));
         }
-        let gap = gap.clamp(1, MAX_GAP_MS);
-        let kcp = &self.kcp;
-        let gap = gap.min(kcp.interval.get());
-        let now = Millis(kcp.current.get());
+        let gap = gap.clamp(1, MAX_GAP_MS).min(kcp.interval.get());
+        let now = Millis(tick.now);
         let until = Millis(kcp.ts_flush.get()).since(now);
         if until <= (gap / 2).cast_signed() {
             return;
         }
-        let control = &mut self.control;
-        control.random = shift(control.random);
-        let earlier = control.random % (gap / 2).max(1);
+        self.random = shift(self.random);
+        let earlier = self.random % (gap / 2).max(1);
         let wait = gap.min(until.cast_unsigned()) - earlier;
         kcp.ts_flush.set(now.plus(wait).0);
     }
 
     /// True if the path has lost more than a few segments lately.
-    fn loses(&mut self) -> bool {
-        let now = self.kcp.current.get();
-        let lost = self.extension().with(|state| state.rack.lost).unwrap_or(0);
-        let control = &mut self.control;
-        let counts = control.counts_losses();
-        let many = counts && lost.wrapping_sub(control.lost) > FEW_LOSSES;
-        if many || !counts || elapsed(now, control.counted) > LATELY_MS {
-            control.lost = lost;
-            control.counted = now;
-            control.loses = many;
+    fn loses(&mut self, tick: Tick) -> bool {
+        let counts = self.counts_losses();
+        let many = counts && tick.lost.wrapping_sub(self.lost) > FEW_LOSSES;
+        if many || !counts || elapsed(tick.now, self.counted) > LATELY_MS {
+            self.lost = tick.lost;
+            self.counted = tick.now;
+            self.loses = many;
         }
-        control.loses
+        self.loses
     }
 
-    /// Bytes of payload that this flush may send.
-    fn budget(&mut self) -> u32 {
-        let (now, segment) = (self.kcp.current.get(), self.segment());
-        let full = self.full_segment();
-        let rate = self.control.allowance.rate;
-        let sent = self.extension().with(|state| state.sent).unwrap_or(0);
-        let since = sent.wrapping_sub(self.control.sent);
-        self.control.sent = sent;
-        self.control.pacer.sent(since);
-        let bytes = self.control.pacer.flush(now, rate, full);
-        if rate == 0 || self.control.free {
-            return u32::MAX;
+    /// Decides how many bytes of payload this flush may send. The connection has `sent` so many bytes; a `full` segment is the largest.
+    fn pace(&mut self, tick: Tick, sent: u32, full: u32) {
+        let since = sent.wrapping_sub(self.sent);
+        self.sent = sent;
+        self.pacer.sent(since);
+        let rate = self.allowance.rate;
+        let bytes = self.pacer.flush(tick.now, rate, full);
+        self.budget = u32::MAX;
+        if rate == 0 || self.free {
+            return;
         }
-        let payload = u64::from(bytes) * u64::from(segment.saturating_sub(IKCP_OVERHEAD))
-            / u64::from(segment);
+        let payload = u64::from(bytes) * u64::from(tick.segment.saturating_sub(IKCP_OVERHEAD))
+            / u64::from(tick.segment.max(1));
         // A segment that is larger than those before it would wait for ever.
         let waits = since == 0 && bytes >= full;
-        let least = if waits { self.kcp.mss.get() } else { 0 };
+        let least = if waits { full - IKCP_OVERHEAD } else { 0 };
         let payload = u32::try_from(payload).unwrap_or(u32::MAX);
-        payload.min(u32::MAX / 2).max(least)
+        self.budget = payload.min(u32::MAX / 2).max(least);
     }
 }
 
@@ -333,6 +327,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
             inflight: 1,
             rate: 0,
         },
+        budget: u32::MAX,
         free: true,
         asked: now,
         random: seed | 1,
@@ -375,13 +370,12 @@ unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
     // SAFETY: the library calls it.
     if let Some(mut hooked) = unsafe { hooked(kcp) } {
         hooked.tick();
-        hooked.plan_flush();
     }
 }
 
 unsafe extern "C" fn pacing_rate(kcp: *mut IKCPCB) -> IUINT32 {
     // SAFETY: the library calls it.
-    unsafe { hooked(kcp) }.map_or(u32::MAX, |mut hooked| hooked.budget())
+    unsafe { hooked(kcp) }.map_or(u32::MAX, |hooked| hooked.control.budget)
 }
 
 /// The window is set when a flush begins. These hooks only replace the library's own reactions.

@@ -5,20 +5,25 @@ use std::vec::Vec;
 
 use super::*;
 
-impl Log for VecDeque<Sent> {
-    fn first(&self) -> Option<Sent> {
+impl Log for VecDeque<Burst> {
+    fn first(&self) -> Option<Burst> {
         self.front().copied()
     }
 
-    fn drop_first(&mut self, _: Sn) {
-        self.pop_front();
+    fn drop_before(&mut self, sn: Sn) {
+        let burst = self.front_mut().expect("there is one");
+        burst.count = burst.first.plus(burst.count).forward_from(sn);
+        burst.first = sn;
+        if burst.count == 0 {
+            self.pop_front();
+        }
     }
 }
 
 /// What a connection would keep.
 struct Sender {
     rack: Rack,
-    log: VecDeque<Sent>,
+    log: VecDeque<Burst>,
     flying: BTreeMap<u32, Flying>,
 }
 
@@ -44,8 +49,9 @@ impl Sender {
                 lost: false,
             };
             self.flying.insert(sn, flying);
-            self.log.push_back(Sent {
-                sn: Sn(sn),
+            self.log.push_back(Burst {
+                first: Sn(sn),
+                count: 1,
                 ts: Millis(now),
             });
         }
@@ -220,8 +226,9 @@ fn numbers_and_clocks_that_wrap_are_as_others() {
                 lost: false,
             },
         );
-        sender.log.push_back(Sent {
-            sn: Sn(sn),
+        sender.log.push_back(Burst {
+            first: Sn(sn),
+            count: 1,
             ts: Millis(start.wrapping_add(n * 10)),
         });
         sender.rack.begin(1);
