@@ -169,7 +169,7 @@ impl Kcp<'_> {
     #[inline(never)]
     fn move_deadline(&self, segment: Segment<'_>, wait: u32) {
         segment.resendts.set(self.now().plus(wait).0);
-        self.private().sent.sent(segment);
+        self.private().sent.deadline_moved(segment);
     }
 
     /// True if loss detection is time-based.
@@ -212,7 +212,7 @@ impl Kcp<'_> {
                     && segment.fastack.get() == 0
                 {
                     segment.fastack.set(ARRIVED);
-                    bytes = bytes.wrapping_add(size(segment));
+                    bytes = bytes.wrapping_add(segment.len.get());
                     sn = sn.plus(1);
                     at = list.next(segment);
                 }
@@ -228,6 +228,7 @@ impl Kcp<'_> {
                         count,
                         flying,
                     };
+                    bytes = bytes.wrapping_add(count.wrapping_mul(IKCP_OVERHEAD));
                     state.note_departure(now, segments, bytes, Some(ts));
                 } else {
                     sn = sn.plus(1);
@@ -268,23 +269,26 @@ impl Kcp<'_> {
         });
     }
 
-    /// A segment was sent.
-    #[inline(never)]
-    pub(crate) fn note_sent(&self, segment: Segment<'_>) {
+    /// A segment was sent for the first time, or retransmitted.
+    #[inline(always)]
+    pub(crate) fn note_sent(&self, segment: Segment<'_>, first: bool) {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        let (size, first) = (size(segment), segment.xmit.get() == 1);
+        let size = size(segment);
         let continues = self.extension().with(|state| {
             state.sent = state.sent.wrapping_add(size);
-            state.size = match state.size {
-                0 => size.wrapping_mul(16),
-                mean => (mean - mean / 16).wrapping_add(size),
-            };
+            state.sent_segments = state.sent_segments.wrapping_add(1);
             state.rack.begin(u32::from(first));
             state.log.continues(sn, ts)
         });
         if continues == Some(false) {
             self.begin_burst(sn, ts);
         }
+    }
+
+    /// `note_sent` where speed matters less.
+    #[inline(never)]
+    pub(crate) fn cold_note_sent(&self, segment: Segment<'_>) {
+        self.note_sent(segment, segment.xmit.get() == 1);
     }
 
     #[inline(never)]

@@ -38,14 +38,13 @@ struct State {
     log: Transmissions,
     /// When the newest transmission was sent that arrived since a control last asked.
     newest: Option<Millis>,
-    /// Bytes sent, and bytes acknowledged at a known time, headers included; segments acknowledged; all wrap.
+    /// Bytes sent, and bytes acknowledged at a known time, headers included; segments sent and acknowledged; all wrap.
     sent: u32,
+    sent_segments: u32,
     delivered: u32,
     delivered_segments: u32,
     /// Segments whose acknowledgements have arrived, and which the `una` of the same packet will remove.
     arrived: u32,
-    /// Mean size of recently sent segments, headers included, in 16ths of a byte; 0 before the first.
-    size: u32,
     /// The usual time between acknowledgements, ms, as the control has measured it.
     grain: u32,
     /// The last flush left nothing to send.
@@ -117,7 +116,7 @@ impl State {
             log: Transmissions::new(),
             newest: None,
             sent: 0,
-            size: 0,
+            sent_segments: 0,
             delivered: 0,
             delivered_segments: 0,
             arrived: 0,

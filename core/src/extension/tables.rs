@@ -87,8 +87,11 @@ struct Control {
     kind: Kind,
     meter: Meter,
     pacer: Pacer,
-    /// Bytes that the connection had sent when the pacer was last updated.
+    /// Bytes and segments that the connection had sent when the last flush began.
     sent: u32,
+    sent_segments: u32,
+    /// Mean size of recently sent segments, headers included, in 16ths of a byte; 0 before the first.
+    size: u32,
     /// The control's last answer.
     allowance: Allowance,
     /// Bytes of payload that this flush may send.
@@ -189,15 +192,10 @@ impl Hooked<'_> {
             ..Tick::default()
         };
         let grain = self.control.meter.grain();
-        let (mut thin, mut sent) = (false, 0);
+        let (mut thin, mut sent) = (false, (0, 0));
         self.extension().with(|state| {
             state.grain = grain;
-            sent = state.sent;
-            // Small messages fit into a path in larger numbers than full segments.
-            let mean = state.size / 16;
-            if mean != 0 {
-                tick.segment = mean.min(full);
-            }
+            sent = (state.sent, state.sent_segments);
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
@@ -213,6 +211,11 @@ impl Hooked<'_> {
             thin = state.is_thin(in_flight);
         });
         let control = &mut *self.control;
+        let since = control.note_sent(sent.0, sent.1);
+        // Small messages fit into a path in larger numbers than full segments.
+        if control.size != 0 {
+            tick.segment = (control.size / 16).min(full);
+        }
         let allowance = control.tick(tick);
         control.allowance = allowance;
         control.asked = tick.now;
@@ -227,7 +230,7 @@ impl Hooked<'_> {
         let cwnd = span.saturating_add(room);
         kcp.cwnd.set(cwnd);
         kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));
-        control.pace(tick, sent, full);
+        control.pace(tick, since, full);
         control.plan_flush(kcp, tick);
     }
 }
@@ -275,10 +278,27 @@ impl Control {
         self.loses
     }
 
-    /// Decides how many bytes of payload this flush may send. The connection has `sent` so many bytes; a `full` segment is the largest.
-    fn pace(&mut self, tick: Tick, sent: u32, full: u32) {
-        let since = sent.wrapping_sub(self.sent);
-        self.sent = sent;
+    /// The connection has sent so many bytes and segments. Returns how many bytes since the last flush.
+    fn note_sent(&mut self, bytes: u32, segments: u32) -> u32 {
+        let since = bytes.wrapping_sub(self.sent);
+        let count = segments.wrapping_sub(self.sent_segments);
+        (self.sent, self.sent_segments) = (bytes, segments);
+        if let Some(mean) = since.checked_div(count) {
+            let mean = mean.saturating_mul(16);
+            self.size = match self.size {
+                0 => mean,
+                // These count as the 16th part each, up to 16 of them.
+                size => {
+                    let few = count.min(16);
+                    size / 16 * (16 - few) + mean / 16 * few
+                }
+            };
+        }
+        since
+    }
+
+    /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest.
+    fn pace(&mut self, tick: Tick, since: u32, full: u32) {
         self.pacer.sent(since);
         let rate = self.allowance.rate;
         let bytes = self.pacer.flush(tick.now, rate, full);
@@ -323,6 +343,8 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         meter: Meter::new(now),
         pacer: Pacer::new(now),
         sent: extension.with(|state| state.sent).unwrap_or(0),
+        sent_segments: extension.with(|state| state.sent_segments).unwrap_or(0),
+        size: 0,
         allowance: Allowance {
             inflight: 1,
             rate: 0,

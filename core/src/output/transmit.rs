@@ -110,6 +110,12 @@ impl<'a> Kcp<'a> {
     ) -> Option<Bookmark> {
         let mut segment = next?;
         loop {
+            // Behind what is due come only segments that were never sent.
+            if walk.scope == Scope::Due
+                && !Sn(segment.sn.get()).before(self.private().sent.unsent())
+            {
+                walk.scope = Scope::Unsent;
+            }
             if ways::FIRST_TRANSMISSIONS_IN_RUNS
                 && walk.scope == Scope::Unsent
                 && !self.hooks_sent()
@@ -134,7 +140,7 @@ impl<'a> Kcp<'a> {
                 }
                 self.mark_sent(segment, cause, walk);
                 if self.has_ops() {
-                    self.note_sent(segment);
+                    self.cold_note_sent(segment);
                 }
                 if self.hooks_sent() || !self.fits(need) {
                     return Some(self.leave_unwritten(segment));
@@ -161,7 +167,7 @@ impl<'a> Kcp<'a> {
             }
             fields.mark(segment);
             if watched {
-                self.note_sent(segment);
+                self.note_sent(segment, true);
             }
             last = Some(segment);
             if !writer.fits(len) {

@@ -78,6 +78,21 @@ impl SendIndex {
         self.stamp_if_ends(segment, segment, resendts, counts(segment));
     }
 
+    /// The deadline of `segment` has changed.
+    #[inline(always)]
+    pub(crate) fn deadline_moved(&self, segment: Segment) {
+        if self.is_off() {
+            return;
+        }
+        let resendts = Millis(segment.resendts.get());
+        let slot = self.slots.slot(Sn(segment.sn.get()));
+        // The slot is empty if the program has changed the segment's number.
+        if self.slots.is_live(slot) {
+            self.slots.set_deadline(slot, resendts);
+        }
+        self.stamp_if_ends(segment, segment, resendts, counts(segment));
+    }
+
     /// Of the segments that were sent, the first or the last may be an end of the list.
     #[inline(always)]
     fn stamp_if_ends(&self, first: Segment, last: Segment, resendts: Millis, counts: u32) {
