@@ -1,22 +1,25 @@
 //! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
-//! Jitter spreads round-trip times and hardly moves the minimum of many; a queue moves it. The share of the budget that is spent
-//! begins at a quarter, and grows slowly while something is spent. When several samples in a row are all well above the minimum of the
-//! last half minute, nothing is spent until the round-trip time has come down; after that, less than the share that filled the queue is
-//! spent.
+//! Jitter and stalls spread round-trip times and hardly move the minimum of many; a queue moves it. The share of the budget that is
+//! spent begins at a tenth, and grows while something is spent. When the shortest round trips of several short spells in a row are all
+//! further above the minimum of the last half minute than jitter explains, nothing is spent until the round-trip time has come down;
+//! after that, less than the share that filled the queue is spent.
 
 use core::cell::Cell;
 
 use crate::seq::Millis;
 
-/// Between two steps of growth there are at least this many milliseconds, and this many samples.
-const PERIOD: u32 = 500;
-const SAMPLES: u32 = 16;
+/// The shortest round trip of each spell of so many milliseconds counts. A program or a radio that stands still for a moment delays
+/// many packets, and the last of them little.
+const SPELL: u32 = 32;
 
-/// After this many delayed samples in a row, nothing is spent until a sample is not delayed.
-const SUSPICIOUS: u32 = 8;
+/// Spells between two steps of growth.
+const PERIOD: u32 = 12;
+
+/// After this many delayed spells in a row, nothing is spent until one is not delayed.
+const SUSPICIOUS: u32 = 6;
 /// After this many, the delay is taken for a queue.
-const CERTAIN: u32 = 12;
+const CERTAIN: u32 = 9;
 
 /// How long a minimum is valid, ms: at least this, at most twice as long.
 const BELIEVED: u32 = 30_000;
@@ -24,15 +27,21 @@ const BELIEVED: u32 = 30_000;
 /// Longer than any round trip.
 const NO_RTT: u32 = u32::MAX;
 
-/// The first share, its growth per step, and the growth of the ceiling per step after `HELD` ms without a queue. [`Brake::WHOLE`] is
-/// the whole budget.
-const START: u32 = 64;
+/// The first share, its growth per step, which is half of the share if that is more, and the growth of the ceiling per step after
+/// `HELD` ms without a queue. [`Brake::WHOLE`] is the whole budget. On a link that is nearly full, a first share of a quarter can begin
+/// a queue that stays.
+const START: u32 = 24;
 const STEP: u32 = 24;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
 
-/// A queue adds at least this to the minimum, ms, plus a quarter of the minimum.
-const QUEUE: u32 = 30;
+/// A queue adds at least this to the minimum, ms, and two and a half times the usual difference between one spell and the next.
+const QUEUE: u32 = 15;
+/// The usual difference is a moving average over so many spells; and what it is before the first, ms.
+const USUAL: u32 = 32;
+const FIRST: u32 = 8;
+/// Longer round trips count as this many milliseconds.
+const MOST: u32 = 10_000;
 
 /// Zero is a valid state; `begin` sets the rest.
 #[derive(Default)]
@@ -42,11 +51,15 @@ pub(super) struct Brake {
     ceiling: Cell<u32>,
     /// When a queue was last seen.
     queued_at: Cell<Millis>,
-    /// Number of delayed samples in a row so far.
+    /// When the present spell began, its shortest round trip, and that of the spell before.
+    spell_at: Cell<Millis>,
+    shortest: Cell<u32>,
+    last: Cell<u32>,
+    /// The usual difference between one spell and the next, times `USUAL`.
+    differ: Cell<u32>,
+    /// Number of delayed spells in a row so far, and spells since the share last changed.
     delayed: Cell<u32>,
-    /// When the share last changed, and the samples since then.
-    step_at: Cell<Millis>,
-    samples: Cell<u32>,
+    spells: Cell<u32>,
     /// The minimum of the period that began at `since`, and that of the period before; `NO_RTT` without samples.
     lowest: Cell<u32>,
     since: Cell<Millis>,
@@ -59,10 +72,12 @@ impl Brake {
     pub(super) fn begin(&self) {
         self.share.set(START);
         self.ceiling.set(Self::WHOLE);
+        self.shortest.set(NO_RTT);
         self.lowest.set(NO_RTT);
         self.before.set(NO_RTT);
+        self.differ.set(FIRST * USUAL);
         self.delayed.set(0);
-        self.samples.set(0);
+        self.spells.set(0);
     }
 
     /// The share of the budget that may be spent; [`Brake::WHOLE`] is all of it.
@@ -81,6 +96,15 @@ impl Brake {
 
     /// A round trip took `rtt` ms. What is spent may grow only while `spends` says that something is.
     pub(super) fn sample(&self, rtt: u32, now: Millis, spends: bool) {
+        self.shortest.set(self.shortest.get().min(rtt).min(MOST));
+        if now.since(self.spell_at.get()).unsigned_abs() >= SPELL {
+            self.spell_at.set(now);
+            self.spell(self.shortest.replace(NO_RTT), now, spends);
+        }
+    }
+
+    /// A spell with this shortest round trip ends.
+    fn spell(&self, rtt: u32, now: Millis, spends: bool) {
         let believed = now.since(self.since.get()).unsigned_abs();
         if self.lowest.get() == NO_RTT || believed > BELIEVED {
             self.before.set(self.lowest.replace(rtt));
@@ -89,25 +113,29 @@ impl Brake {
             self.lowest.set(self.lowest.get().min(rtt));
         }
         let lowest = self.lowest.get().min(self.before.get());
-        let queue = (lowest / 4).saturating_add(QUEUE);
-        self.delayed.set(if rtt > lowest.saturating_add(queue) {
+        let differ = self.differ.get();
+        let is_delayed = rtt > lowest + QUEUE + 5 * differ / (2 * USUAL);
+        let difference = self.last.replace(rtt).abs_diff(rtt);
+        // How a queue grows is no jitter.
+        if self.delayed.get() < SUSPICIOUS / 2 {
+            self.differ.set(differ - differ / USUAL + difference);
+        }
+        self.delayed.set(if is_delayed {
             self.delayed.get() + 1
         } else {
             0
         });
-        if self.samples.get() == 0 {
-            self.step_at.set(now);
-        }
-        self.samples.set(self.samples.get().saturating_add(1));
-        // The queue of a link says something about the share only while that is spent.
-        let quiet = spends && self.samples.get() > SAMPLES && self.delayed.get() < SUSPICIOUS;
+        self.spells.set(self.spells.get() + 1);
         if self.delayed.get() >= CERTAIN {
             self.judge(true, now);
             self.delayed.set(0);
-            self.samples.set(0);
-        } else if quiet && now.since(self.step_at.get()).unsigned_abs() > PERIOD {
-            self.judge(false, now);
-            self.samples.set(0);
+            self.spells.set(0);
+        } else if self.spells.get() > PERIOD && self.delayed.get() < SUSPICIOUS {
+            // The queue of a link says something about the share only while that is spent.
+            if spends {
+                self.judge(false, now);
+            }
+            self.spells.set(0);
         }
     }
 
@@ -124,7 +152,7 @@ impl Brake {
             // At least 1, because a share of 0 would never grow again.
             self.share.set((ceiling / 2).max(1));
         } else if share < ceiling {
-            self.share.set((share + STEP).min(ceiling));
+            self.share.set((share + STEP.max(share / 2)).min(ceiling));
         } else if now.since(self.queued_at.get()).unsigned_abs() > HELD {
             self.ceiling.set((ceiling + CEILING_STEP).min(Self::WHOLE));
         }
@@ -136,16 +164,18 @@ impl Brake {
 mod tests {
     use super::*;
 
-    /// Takes a sample of `rtt(now)` every 20 ms, from `start` on for `seconds`. Returns the shares.
+    /// Takes a sample of `rtt(now)` every `gap` ms, from `start` on for `seconds`. Returns the shares.
     fn play(
         brake: &Brake,
         start: u32,
         seconds: u32,
+        gap: u32,
         rtt: impl Fn(u32) -> u32,
     ) -> std::vec::Vec<u32> {
-        (0..seconds * 50)
-            .map(|n| {
-                let now = start.wrapping_add(n * 20);
+        (0..seconds * 1_000)
+            .step_by(gap as usize)
+            .map(|ms| {
+                let now = start.wrapping_add(ms);
                 brake.sample(rtt(now), Millis(now), true);
                 brake.share()
             })
@@ -158,32 +188,61 @@ mod tests {
         brake
     }
 
+    /// A number below `most` for each `n`, and for each the same again.
+    fn noise(n: u32, most: u32) -> u32 {
+        let mixed = (n ^ 0x5bd1_e995).wrapping_mul(2_654_435_761);
+        (((mixed ^ (mixed >> 15)).wrapping_mul(2_246_822_519) >> 16) * most) >> 16
+    }
+
+    /// The jitter of two directions, each below `most` ms and with a new value every 5 ms.
+    fn jitter(now: u32, most: u32) -> u32 {
+        noise(now / 5, most) + noise(!(now / 5), most)
+    }
+
     #[test]
     fn jitter_alone_leaves_the_whole_budget_after_some_seconds() {
         let brake = begun();
-        // 60 to 125 ms in an order that repeats after 23 samples; the clock wraps in between.
-        let shares = play(&brake, u32::MAX - 10_000, 60, |now| {
-            60 + (now / 20 * 7) % 23 * 65 / 22
+        // The clock wraps in between.
+        let shares = play(&brake, u32::MAX - 10_000, 60, 50, |now| {
+            60 + jitter(now, 33)
         });
         assert_eq!(shares.first(), Some(&START));
         let whole = shares.iter().position(|&share| share == Brake::WHOLE);
-        assert!(whole.is_some_and(|n| n < 50 * 10), "{whole:?}");
+        assert!(whole.is_some_and(|n| n < 20 * 6), "{whole:?}");
         assert_eq!(shares.last(), Some(&Brake::WHOLE));
+    }
+
+    #[test]
+    fn jitter_of_five_times_the_shortest_round_trip_was_taken_for_a_queue() {
+        let brake = begun();
+        let shares = play(&brake, 0, 300, 50, |now| 30 + jitter(now, 75));
+        let spent = shares.iter().sum::<u32>() / shares.len() as u32;
+        assert!(spent > Brake::WHOLE * 3 / 4, "{spent}");
+    }
+
+    #[test]
+    fn a_stall_that_delayed_many_packets_was_taken_for_a_queue() {
+        let brake = begun();
+        // Twice a second nothing arrives for 150 ms, and then all at once.
+        let stalls = |now: u32| 60 + 150u32.saturating_sub(now % 500);
+        let shares = play(&brake, 0, 60, 2, stalls);
+        assert_eq!(shares.last(), Some(&Brake::WHOLE));
+        assert!(shares.iter().all(|&share| share > 0));
     }
 
     #[test]
     fn a_queue_stops_it_and_lowers_what_is_spent_afterwards() {
         let brake = begun();
-        play(&brake, 0, 20, |_| 60);
+        play(&brake, 0, 20, 20, |_| 60);
         assert_eq!(brake.share(), Brake::WHOLE);
-        let shares = play(&brake, 20_000, 3, |_| 110);
+        let shares = play(&brake, 20_000, 3, 20, |_| 110);
         let stops = shares.iter().position(|&share| share == 0);
-        assert_eq!(stops, Some(SUSPICIOUS as usize - 1));
+        assert!(stops.is_some_and(|n| (n as u32) < 2 * SUSPICIOUS + 2));
         assert!(brake.is_on());
-        play(&brake, 23_000, 20, |_| 62);
+        play(&brake, 23_000, 20, 20, |_| 62);
         assert_eq!(brake.share(), Brake::WHOLE * 5 / 8);
         // After a minute without a queue the share grows.
-        play(&brake, 43_000, 60, |_| 62);
+        play(&brake, 43_000, 60, 20, |_| 62);
         assert!(brake.share() > Brake::WHOLE * 5 / 8);
     }
 
@@ -194,28 +253,29 @@ mod tests {
             brake.sample(60, Millis(n * 20), false);
         }
         assert_eq!(brake.share(), START);
-        let shares = play(&brake, 60_000, 20, |_| 60);
-        assert!(shares[0] < 2 * START && brake.share() == Brake::WHOLE);
+        let shares = play(&brake, 60_000, 20, 20, |_| 60);
+        assert!(shares[0] <= 2 * START && brake.share() == Brake::WHOLE);
     }
 
     #[test]
     fn some_late_packets_only_pause_it() {
         let brake = begun();
-        play(&brake, 0, 20, |_| 60);
-        for _ in 1..CERTAIN {
-            brake.sample(110, Millis(20_000), true);
+        play(&brake, 0, 20, 20, |_| 60);
+        for n in 1..CERTAIN {
+            brake.sample(110, Millis(20_000 + n * SPELL), true);
         }
         assert!(brake.share() == 0 && !brake.is_on());
-        brake.sample(60, Millis(20_000), true);
+        brake.sample(60, Millis(20_000 + CERTAIN * SPELL), true);
         assert_eq!(brake.share(), Brake::WHOLE);
     }
 
     #[test]
     fn a_longer_way_counts_as_such_after_a_minute() {
         let brake = begun();
-        play(&brake, 0, 20, |_| 60);
-        play(&brake, 20_000, 61, |_| 160);
-        play(&brake, 81_000, 20, |_| 160);
+        play(&brake, 0, 20, 20, |_| 60);
+        play(&brake, 20_000, 9, 20, |_| 160);
+        assert_eq!(brake.share(), 0);
+        play(&brake, 29_000, 72, 20, |_| 160);
         assert!(brake.share() > 0);
     }
 
