@@ -269,11 +269,11 @@ impl Kcp<'_> {
         });
     }
 
-    /// A segment was sent for the first time, or retransmitted.
-    #[inline(always)]
-    pub(crate) fn note_sent(&self, segment: Segment<'_>, first: bool) {
+    /// A segment was sent.
+    #[inline(never)]
+    pub(crate) fn note_sent(&self, segment: Segment<'_>) {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        let size = size(segment);
+        let (size, first) = (size(segment), segment.xmit.get() == 1);
         let continues = self.extension().with(|state| {
             state.sent = state.sent.wrapping_add(size);
             state.sent_segments = state.sent_segments.wrapping_add(1);
@@ -283,12 +283,6 @@ impl Kcp<'_> {
         if continues == Some(false) {
             self.begin_burst(sn, ts);
         }
-    }
-
-    /// `note_sent` where speed matters less.
-    #[inline(never)]
-    pub(crate) fn cold_note_sent(&self, segment: Segment<'_>) {
-        self.note_sent(segment, segment.xmit.get() == 1);
     }
 
     #[inline(never)]

@@ -103,8 +103,6 @@ pub(crate) struct SendIndex {
     run: Cell<Sn>,
     run_end: Cell<Sn>,
     run_resendts: Cell<Millis>,
-    /// When they were sent, if they were admitted earlier.
-    run_ts: Cell<Option<Millis>>,
 }
 
 impl SendIndex {

@@ -146,7 +146,6 @@ impl<'a> Kcp<'a> {
     /// room.
     fn finish_another(self) -> Result<Kcp<'a>, Ended<'a>> {
         let mut kcp = self;
-        kcp.private().sent.settle_run();
         let acks = kcp.private().flush.take_acks(kcp.ackcount.get());
         if acks > 0 {
             kcp.drop_acks(acks);

@@ -116,11 +116,8 @@ impl<'a> Kcp<'a> {
             {
                 walk.scope = Scope::Unsent;
             }
-            if ways::FIRST_TRANSMISSIONS_IN_RUNS
-                && walk.scope == Scope::Unsent
-                && !self.hooks_sent()
-            {
-                segment = match self.write_fresh(walk, segment) {
+            if ways::FIRST_TRANSMISSIONS_IN_RUNS && walk.scope == Scope::Unsent && !self.has_ops() {
+                segment = match self.write_fresh(&walk.round, segment) {
                     Run::Special(segment) => segment,
                     Run::Full(segment) => return Some(self.leave_unwritten(segment)),
                     Run::Ended => return None,
@@ -140,7 +137,7 @@ impl<'a> Kcp<'a> {
                 }
                 self.mark_sent(segment, cause, walk);
                 if self.has_ops() {
-                    self.cold_note_sent(segment);
+                    self.note_sent(segment);
                 }
                 if self.hooks_sent() || !self.fits(need) {
                     return Some(self.leave_unwritten(segment));
@@ -154,21 +151,17 @@ impl<'a> Kcp<'a> {
 
     /// Writes segments that are sent for the first time, while they fit and need no decision.
     #[inline(always)]
-    fn write_fresh<'k>(&'k self, walk: &mut Walk, first: Segment<'k>) -> Run<'k> {
+    fn write_fresh<'k>(&'k self, round: &Round, first: Segment<'k>) -> Run<'k> {
         let (list, packet) = (self.snd_buf(), &self.private().packet);
-        let fields = self.first_transmission(&walk.round);
-        let (watched, admitted) = (self.has_ops(), Millis(first.ts.get()));
+        let fields = self.first_transmission(round);
         let mut writer = packet.writer(&self.buffer, self.mtu.get());
         let (mut segment, mut last) = (first, None);
         let end = loop {
             let len = segment.len.get();
-            if !is_fresh(segment) || !packet.holds_payload(len) || !walk.affords(len) {
+            if !is_fresh(segment) || !packet.holds_payload(len) {
                 break Run::Special(segment);
             }
             fields.mark(segment);
-            if watched {
-                self.note_sent(segment, true);
-            }
             last = Some(segment);
             if !writer.fits(len) {
                 break Run::Full(segment);
@@ -181,7 +174,6 @@ impl<'a> Kcp<'a> {
                 ..segment.header()
             };
             writer.put(&header.emit(), segment);
-            walk.spend(len);
             match list.next(segment) {
                 Some(next) => segment = next,
                 None => break Run::Ended,
@@ -191,9 +183,6 @@ impl<'a> Kcp<'a> {
         if let Some(last) = last {
             let index = &self.private().sent;
             index.first_sent(first, last, fields.resendts);
-            if admitted != fields.ts {
-                index.sent_at(fields.ts);
-            }
             if last != first || !matches!(end, Run::Full(_)) {
                 self.note_dead_link(1);
             }

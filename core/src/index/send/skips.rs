@@ -35,7 +35,6 @@ impl SendIndex {
         if self.is_off() {
             Self::count_skip(list, ack);
         } else if ack.sn.since(first) > 0 {
-            self.settle_run();
             self.count_in_tree(first, last, ack);
             self.stamp_ends(list);
         }

@@ -25,12 +25,6 @@ impl SendIndex {
         self.stamp_if_ends(first, last, resendts, SENT_ONCE);
     }
 
-    /// The segments that `first_sent` was told of last were sent at `ts`, later than they were admitted.
-    #[inline(always)]
-    pub(crate) fn sent_at(&self, ts: Millis) {
-        self.run_ts.set(Some(ts));
-    }
-
     /// Makes the tree know what was sent so far.
     #[inline(always)]
     pub(crate) fn settle_run(&self) {
@@ -44,11 +38,6 @@ impl SendIndex {
     fn note_run(&self) {
         let (first, end) = (self.run.get(), self.run_end.get());
         let (last, resendts) = (end.plus(u32::MAX), self.run_resendts.get());
-        if let Some(ts) = self.run_ts.take()
-            && !self.is_off()
-        {
-            self.slots.set_sent_run(first, last, ts);
-        }
         // Usually the segments before them were sent at the same time.
         if !self.is_off() && !self.slots.knows_deadline(first, last, resendts) {
             self.slots.set_deadlines(first, last, resendts);
@@ -162,17 +151,6 @@ impl Slots<Timing> {
                 node.note.take_deadline(resendts);
             }
             known
-        });
-    }
-
-    /// The segments from `first` to `last` were sent at `ts`. Slots are empty where the program has changed a number.
-    #[inline(never)]
-    fn set_sent_run(&self, first: Sn, last: Sn, ts: Millis) {
-        self.each_run(first, last, |at, bits| {
-            let (node, bits) = (self.leaf(at), self.leaf(at).live.get() & bits);
-            if bits != 0 && !Self::take_in(node, bits, ts) {
-                self.take_in_above(at, ts);
-            }
         });
     }
 
