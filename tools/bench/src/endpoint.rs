@@ -14,6 +14,8 @@ use crate::link::Link;
 pub struct Settings {
     pub window: u32,
     pub stream: bool,
+    /// What of ikcpx.h this end uses: `rack`, or the name of a congestion control.
+    pub control: Option<&'static str>,
     /// The longest message that will be sent, for endpoints that allocate in advance.
     pub longest: usize,
 }
@@ -102,6 +104,17 @@ impl Implementation for Shared {
         let window = i32::try_from(settings.window).expect("a window");
         kcp.wndsize(window, window);
         kcp.stream(settings.stream);
+        if let Some(control) = settings.control {
+            let function = format!("ikcpx_{control}");
+            let done = if control == "rack" {
+                let rack = self.library.setting(&function);
+                kcp.set(rack.expect("a library with ikcpx_rack"), 1)
+            } else {
+                let ops = self.library.controller(&function);
+                kcp.setcc(ops.expect("a library with this control"))
+            };
+            assert!(done == 0, "{function} returned {done}");
+        }
         kcp
     }
 }

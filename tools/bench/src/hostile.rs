@@ -90,6 +90,7 @@ pub fn run<I: Implementation>(implementation: &I, work: Hostile) -> (f64, u64) {
     let settings = Settings {
         window: work.window,
         stream: false,
+        control: None,
         longest: PAYLOAD,
     };
     let mut endpoint = implementation.endpoint(settings, None);

@@ -23,6 +23,7 @@ pub fn run<I: Implementation>(implementation: &I, work: Idle) -> (f64, u64) {
     let settings = Settings {
         window: work.in_flight as u32,
         stream: false,
+        control: None,
         longest: MESSAGE,
     };
     let mut connections: Vec<_> = (0..work.connections)

@@ -63,11 +63,25 @@ fn pieces() -> Vec<(&'static str, Work)> {
         delay: 20,
         jitter: 0,
         loss: 0.0,
+        rate: 0,
     };
     let lossy = |loss| Path {
         delay: 20,
         jitter: 20,
         loss,
+        rate: 0,
+    };
+    // 50 Mbit/s and a round trip of 50 ms; with a window of 300 one side fills it without a control.
+    let link = |window, control| {
+        let path = Path {
+            delay: 25,
+            rate: 6250,
+            ..clean
+        };
+        Work::Transfer(Transfer {
+            control,
+            ..messages(1376, window, path, 40_000_000)
+        })
     };
     let flushing = |flush, work| Work::Transfer(Transfer { flush, ..work });
     let hostile = |order, window, times| {
@@ -132,6 +146,10 @@ fn pieces() -> Vec<(&'static str, Work)> {
                 ..messages(1, 128, clean, 500_000)
             }),
         ),
+        ("link-nc1", link(300, None)),
+        ("link-rack", link(300, Some("rack"))),
+        ("link-bbr", link(1024, Some("bbr"))),
+        ("link-cubic", link(1024, Some("cubic"))),
         (
             "idle",
             Work::Idle(Idle {

@@ -12,6 +12,8 @@ pub const MTU: usize = 1400;
 const SLOT: usize = MTU.next_multiple_of(64);
 /// Longer than the longest delay, a power of two.
 const WHEEL: usize = 128;
+/// What would wait longer than this for its turn is lost, in milliseconds.
+const QUEUE: u64 = 50;
 /// Slots are added this many at a time.
 const CHUNK: usize = 64;
 
@@ -22,6 +24,8 @@ pub struct Path {
     pub jitter: u32,
     /// Share of the packets that are lost, 0 to 1.
     pub loss: f64,
+    /// Bytes in a millisecond; 0 for any number at once.
+    pub rate: u32,
 }
 
 type Slot = Box<[u8; SLOT]>;
@@ -44,6 +48,8 @@ pub struct Link {
     threshold: u64,
     rng: Rng,
     now: u32,
+    /// When the last packet will have left, in microseconds.
+    idle_at: u64,
     wheel: Vec<Vec<Packet>>,
     free: Vec<Slot>,
     pub traffic: Traffic,
@@ -52,12 +58,14 @@ pub struct Link {
 impl Link {
     /// A link with room for `expected` packets at a time; it grows if there are more.
     pub fn new(path: Path, expected: usize, seed: u64) -> Link {
-        assert!(path.delay >= 1 && ((path.delay + path.jitter) as usize) < WHEEL);
+        let longest = path.delay + path.jitter + if path.rate > 0 { QUEUE as u32 + 2 } else { 0 };
+        assert!(path.delay >= 1 && (longest as usize) < WHEEL);
         let mut link = Link {
             path,
             threshold: (path.loss * 4_294_967_296.0) as u64,
             rng: Rng::with_seed(seed),
             now: 0,
+            idle_at: 0,
             wheel: (0..WHEEL).map(|_| Vec::with_capacity(CHUNK)).collect(),
             free: Vec::with_capacity(expected + CHUNK),
             traffic: Traffic::default(),
@@ -84,6 +92,18 @@ impl Link {
             0 => 0,
             jitter => self.rng.u32(0..=jitter),
         };
+        let wait = match self.path.rate {
+            0 => 0,
+            rate => {
+                let now = u64::from(self.now) * 1000;
+                let begins = self.idle_at.max(now);
+                if begins - now > QUEUE * 1000 {
+                    return;
+                }
+                self.idle_at = begins + packet.len() as u64 * 1000 / u64::from(rate);
+                (self.idle_at - now).div_ceil(1000) as u32
+            }
+        };
         let mut slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -92,7 +112,7 @@ impl Link {
             }
         };
         slot[..packet.len()].copy_from_slice(packet);
-        let due = self.now.wrapping_add(self.path.delay + jitter) as usize % WHEEL;
+        let due = self.now.wrapping_add(self.path.delay + jitter + wait) as usize % WHEEL;
         self.wheel[due].push(Packet {
             slot,
             length: packet.len(),
@@ -155,6 +175,7 @@ mod tests {
             delay: 20,
             jitter: 0,
             loss: 0.0,
+            rate: 0,
         };
         let (seen, link) = drive(path, 200);
         assert_eq!(
@@ -174,11 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_spaces_packets_out_and_drops_what_would_wait_long() {
+        let path = Path {
+            delay: 20,
+            jitter: 0,
+            loss: 0.0,
+            rate: 50,
+        };
+        let (seen, _) = drive(path, 100);
+        let expected: Vec<_> = (0..26u8).map(|n| (23 + 2 * u32::from(n), n)).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
     fn jitter_stays_within_its_bounds_and_uses_them() {
         let path = Path {
             delay: 20,
             jitter: 20,
             loss: 0.0,
+            rate: 0,
         };
         let (seen, _) = drive(path, 2000);
         assert_eq!(seen.len(), 2000);
@@ -192,6 +227,7 @@ mod tests {
             delay: 1,
             jitter: 0,
             loss: 0.05,
+            rate: 0,
         };
         let (seen, _) = drive(path, 20_000);
         assert!(

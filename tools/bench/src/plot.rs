@@ -21,6 +21,7 @@ const PANELS: [(&str, &str, Path); 2] = [
             delay: 20,
             jitter: 0,
             loss: 0.0,
+            rate: 0,
         },
     ),
     (
@@ -30,6 +31,7 @@ const PANELS: [(&str, &str, Path); 2] = [
             delay: 20,
             jitter: 20,
             loss: 0.01,
+            rate: 0,
         },
     ),
 ];

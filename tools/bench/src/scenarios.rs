@@ -94,17 +94,20 @@ const CLEAN: Path = Path {
     delay: 20,
     jitter: 0,
     loss: 0.0,
+    rate: 0,
 };
 /// 20 to 40 ms.
 const LOSSY_1: Path = Path {
     delay: 20,
     jitter: 20,
     loss: 0.01,
+    rate: 0,
 };
 const LOSSY_5: Path = Path {
     delay: 20,
     jitter: 20,
     loss: 0.05,
+    rate: 0,
 };
 
 /// Messages over `path`, without extra flushes.
@@ -115,6 +118,7 @@ pub fn messages(message: usize, window: u32, path: Path, total: u64) -> Transfer
         stream: false,
         path,
         flush: Flush::Never,
+        control: None,
         total,
     }
 }

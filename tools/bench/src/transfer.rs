@@ -24,6 +24,8 @@ pub struct Transfer {
     pub stream: bool,
     pub path: Path,
     pub flush: Flush,
+    /// What of ikcpx.h the sender uses.
+    pub control: Option<&'static str>,
     /// Bytes delivered until the run ends, warm-up included.
     pub total: u64,
 }
@@ -93,7 +95,12 @@ impl<E: Endpoint> Session<E> {
         let settings = Settings {
             window: work.window,
             stream: work.stream,
+            control: None,
             longest: work.message,
+        };
+        let sending = Settings {
+            control: work.control,
+            ..settings
         };
         let link = |expected, seed| Rc::new(RefCell::new(Link::new(work.path, expected, seed)));
         // Small messages share packets; 58 acknowledgements fit into one.
@@ -101,7 +108,7 @@ impl<E: Endpoint> Session<E> {
         let back = link(work.window as usize / 58 + 64, seed ^ 0x9e37_79b9_7f4a_7c15);
         Session {
             work,
-            sender: implementation.endpoint(settings, Some(Rc::clone(&forth))),
+            sender: implementation.endpoint(sending, Some(Rc::clone(&forth))),
             receiver: implementation.endpoint(settings, Some(Rc::clone(&back))),
             forth,
             back,

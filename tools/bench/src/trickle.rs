@@ -31,6 +31,7 @@ impl Way {
             delay: 1,
             jitter: 0,
             loss: 0.0,
+            rate: 0,
         };
         Way {
             wire: Rc::new(RefCell::new(Link::new(path, 8, seed))),
@@ -51,6 +52,7 @@ pub fn run<I: Implementation>(implementation: &I, work: Trickle, seed: u64) -> (
     let settings = Settings {
         window: 32,
         stream: false,
+        control: None,
         longest: work.message,
     };
     let (mut forth, mut back) = (Way::new(seed), Way::new(seed));
