@@ -35,35 +35,43 @@ impl<T: Copy> Ring<T> {
 
     /// Appends `value`. Without memory for it the oldest value is dropped.
     pub(crate) fn push(&self, value: T) {
-        if self.count.get() == self.room.get() && !self.grow() {
-            if self.room.get() == 0 {
-                return;
-            }
-            self.drop_first();
+        if self.count.get() == self.room.get() && !self.make_room() {
+            return;
         }
         // SAFETY: there is memory, and this slot of it is free.
         unsafe { self.place(self.count.get()).write(value) };
         self.count.set(self.count.get() + 1);
     }
 
+    /// Grows, or drops the oldest value. False without any memory.
     #[cold]
-    fn grow(&self) -> bool {
-        let room = (self.room.get() * 2).max(SMALL);
-        if room > LARGE {
-            return false;
-        }
-        let Some(memory) = allocate(room as usize * size_of::<T>()) else {
-            return false;
+    #[inline(never)]
+    fn make_room(&self) -> bool {
+        let (old, room) = (self.at.get(), self.room.get());
+        let more = (room * 2).max(SMALL);
+        let memory = if more > LARGE {
+            None
+        } else {
+            allocate(more as usize * size_of::<T>())
+        };
+        let Some(memory) = memory else {
+            self.drop_first();
+            return room > 0;
         };
         let at: NonNull<T> = memory.cast();
-        for number in 0..self.count.get() {
-            // SAFETY: both have room for `count` values, and these were written.
-            unsafe { at.add(number as usize).write(self.place(number).read()) };
+        // The ring is full, and its first value may be in the middle.
+        let first = self.first.replace(0) as usize;
+        let behind = room as usize - first;
+        if !old.is_null() {
+            // SAFETY: all of the old memory was written, and the new memory has room for it.
+            unsafe {
+                ptr::copy_nonoverlapping(old.add(first), at.as_ptr(), behind);
+                ptr::copy_nonoverlapping(old, at.as_ptr().add(behind), first);
+            }
         }
         self.free();
         self.at.set(at.as_ptr());
-        self.room.set(room);
-        self.first.set(0);
+        self.room.set(more);
         true
     }
 
@@ -133,7 +141,7 @@ impl<T: Copy> Ring<T> {
     fn free(&self) {
         let at = self.at.get();
         if !at.is_null() {
-            // SAFETY: `grow` allocated it.
+            // SAFETY: `make_room` allocated it.
             unsafe { deallocate(at.cast()) };
         }
     }
@@ -142,5 +150,28 @@ impl<T: Copy> Ring<T> {
 impl<T: Copy> Drop for Ring<T> {
     fn drop(&mut self) {
         self.free();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_that_grows_keeps_the_order_wherever_its_first_value_is() {
+        for dropped in [0, 1, 10, SMALL - 1] {
+            let ring = Ring::new();
+            (0..SMALL).for_each(|value| ring.push(value));
+            (0..dropped).for_each(|_| ring.drop_first());
+            (SMALL..4 * SMALL).for_each(|value| ring.push(value));
+            let mut seen = Vec::new();
+            while let Some(value) = ring.first() {
+                seen.push(value);
+                ring.drop_first();
+            }
+            assert!(seen.into_iter().eq(dropped..4 * SMALL), "{dropped}");
+        }
     }
 }
