@@ -376,9 +376,9 @@ static void disconnected(struct client *client)
 static void handle_events(struct client *client)
 {
     struct pollfd sockets[CLIENT_SOCKETS];
-    int i, count = client_sockets(client, sockets);
+    int count = client_sockets(client, sockets);
     if (count == 0 || network_poll(sockets, count, 0) <= 0) return;
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         int fd = (int)sockets[i].fd;
         if (sockets[i].revents == 0) continue;
         if (client->has_udp && fd == client->udp.fd) {
@@ -441,9 +441,9 @@ static void flush(struct client *client)
 static void plan(struct client *client)
 {
     const struct client_config *config = &client->config;
-    uint32_t most = config->retry_least, i;
+    uint32_t most = config->retry_least;
     if (client->state == CLIENT_OPEN && client->now - client->joined >= config->retry_most) client->tries = 0;
-    for (i = 0; i < client->tries && most < config->retry_most; ++i) most *= 2;
+    for (uint32_t i = 0; i < client->tries && most < config->retry_most; ++i) most *= 2;
     if (most > config->retry_most) most = config->retry_most;
     client->tries += client->tries < 30;
     client->retry = most / 2 + randombytes_uniform(most / 2 + 1);
@@ -530,15 +530,14 @@ int client_wait(const struct client *client)
 void client_step(struct client *client)
 {
     struct pollfd sockets[CLIENT_SOCKETS];
-    int i, count;
     client->now = clock_ms();
     if (client->state == CLIENT_STOPPED) return;
     handle_events(client);
     if (is_well(client)) handle_time(client);
     if (is_well(client)) flush(client);
     if (!is_well(client)) finish(client);
-    count = client_sockets(client, sockets);
-    for (i = 0; i < count; ++i) {
+    int count = client_sockets(client, sockets);
+    for (int i = 0; i < count; ++i) {
         int fd = (int)sockets[i].fd;
         watch(client, client->has_udp && fd == client->udp.fd ? UDP : TCP, fd, sockets[i].events);
     }

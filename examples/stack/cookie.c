@@ -39,8 +39,7 @@ int cookie_is_good(const struct cookie_jar *jar, const struct sockaddr_storage *
                    const unsigned char cookie[COOKIE_SIZE])
 {
     unsigned char expected[COOKIE_SIZE];
-    uint32_t age;
-    for (age = 0; age < 2; ++age) {
+    for (uint32_t age = 0; age < 2; ++age) {
         make(jar, address, (now - age * LIFE) / LIFE, expected);
         if (sodium_memcmp(expected, cookie, COOKIE_SIZE) == 0) return 1;
     }

@@ -31,9 +31,9 @@ int door_displace(struct server *server)
 {
     struct peer_list *list = server->strangers.count > 0 ? &server->strangers : &server->known;
     const uint32_t *counts = server->half_open.counts;
-    struct peer *peer, *victim = list->first;
+    struct peer *victim = list->first;
     int i = 0;
-    for (peer = list->first; peer != NULL && i < CANDIDATES; peer = peer->next, ++i) {
+    for (struct peer *peer = list->first; peer != NULL && i < CANDIDATES; peer = peer->next, ++i) {
         if (counts[peer->host] > counts[victim->host]) victim = peer;
     }
     if (victim == NULL) return -1;

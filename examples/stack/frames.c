@@ -105,11 +105,10 @@ int frames_flush(struct frames *frames)
     if (frames->fd < 0 || frames->failed) return -1;
     while (frames->queued > 0) {
         struct network_piece pieces[NETWORK_PIECES];
-        struct packet *packet;
         size_t offered = 0;
         int count = 0;
         long size;
-        for (packet = frames->queue.first; packet != NULL && count < NETWORK_PIECES; packet = packet->next) {
+        for (struct packet *packet = frames->queue.first; packet != NULL && count < NETWORK_PIECES; packet = packet->next) {
             pieces[count].bytes = packet->data;
             pieces[count].size = packet->size;
             offered += packet->size;

@@ -44,9 +44,8 @@ static int failed(void)
                   {WSAEDESTADDRREQ, EDESTADDRREQ},  {WSAEAFNOSUPPORT, EAFNOSUPPORT},
                   {WSAEOPNOTSUPP, EOPNOTSUPP},      {WSAETIMEDOUT, ETIMEDOUT}};
     int error = WSAGetLastError();
-    size_t i;
     errno = EIO;
-    for (i = 0; i < sizeof errors / sizeof errors[0]; ++i) {
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; ++i) {
         if (errors[i].theirs == error) errno = errors[i].ours;
     }
     return -1;
@@ -80,8 +79,7 @@ long network_write(int fd, const struct network_piece *pieces, int count)
 {
     WSABUF parts[NETWORK_PIECES];
     DWORD sent = 0;
-    int i;
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         parts[i].buf = (char *)pieces[i].bytes;
         parts[i].len = (ULONG)pieces[i].size;
     }
@@ -186,8 +184,7 @@ long network_write(int fd, const struct network_piece *pieces, int count)
 {
     struct iovec parts[NETWORK_PIECES];
     struct msghdr message;
-    int i;
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         parts[i].iov_base = (void *)pieces[i].bytes;
         parts[i].iov_len = pieces[i].size;
     }

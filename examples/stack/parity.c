@@ -96,8 +96,8 @@ static uint32_t wait_of(const struct parity *parity, struct parity_sent *group, 
 static uint32_t check(struct layer *layer, uint32_t now)
 {
     struct parity *parity = (struct parity *)layer;
-    uint32_t i, least = LAYER_IDLE;
-    for (i = 0; i < parity->interleave; ++i) {
+    uint32_t least = LAYER_IDLE;
+    for (uint32_t i = 0; i < parity->interleave; ++i) {
         uint32_t wait = wait_of(parity, &parity->sent[i], now);
         if (wait < least) least = wait;
     }
@@ -107,8 +107,7 @@ static uint32_t check(struct layer *layer, uint32_t now)
 static void update(struct layer *layer, uint32_t now)
 {
     struct parity *parity = (struct parity *)layer;
-    uint32_t i;
-    for (i = 0; i < parity->interleave; ++i) {
+    for (uint32_t i = 0; i < parity->interleave; ++i) {
         if (wait_of(parity, &parity->sent[i], now) == 0) finish(parity, &parity->sent[i]);
     }
 }
@@ -117,10 +116,9 @@ static void update(struct layer *layer, uint32_t now)
 
 static void forget(struct parity *parity)
 {
-    uint32_t i;
     /* Any number that does not belong in the place says that the place is empty. */
-    for (i = 0; i < PARITY_WINDOW; ++i) parity->groups[i].number = i + 1;
-    for (i = 0; i < PARITY_OPEN; ++i) drop(&parity->received[i].sum);
+    for (uint32_t i = 0; i < PARITY_WINDOW; ++i) parity->groups[i].number = i + 1;
+    for (uint32_t i = 0; i < PARITY_OPEN; ++i) drop(&parity->received[i].sum);
 }
 
 /* Notes that a packet of a group is handed up: whether for the first time. */
@@ -163,9 +161,8 @@ static void close_group(struct parity *parity, struct parity_received *group)
 /* Whether what is left in a sum can be a packet of this size: behind it all must be zeros. */
 static int is_clean(const struct packet *sum, size_t size)
 {
-    size_t at;
     if (size > sum->size) return 0;
-    for (at = size; at < sum->size; ++at) {
+    for (size_t at = size; at < sum->size; ++at) {
         if (sum->data[at] != 0) return 0;
     }
     return 1;
@@ -281,7 +278,6 @@ int parity_init(struct parity *parity, uint32_t group, uint32_t interleave, uint
 
 void parity_destroy(struct parity *parity)
 {
-    uint32_t i;
-    for (i = 0; i < PARITY_INTERLEAVE; ++i) drop(&parity->sent[i].sum);
-    for (i = 0; i < PARITY_OPEN; ++i) drop(&parity->received[i].sum);
+    for (uint32_t i = 0; i < PARITY_INTERLEAVE; ++i) drop(&parity->sent[i].sum);
+    for (uint32_t i = 0; i < PARITY_OPEN; ++i) drop(&parity->received[i].sum);
 }

@@ -62,11 +62,10 @@ void pmtu_stop(struct pmtu *pmtu)
 /* The size to be probed next; 0: all is known. */
 static uint16_t choose(const struct pmtu *pmtu)
 {
-    size_t i;
     if (!pmtu->confirmed) return pmtu->size;
     if (pmtu->refused > pmtu->top) return pmtu->size < pmtu->top ? pmtu->top : 0;
     if (pmtu->refused - pmtu->size <= PMTU_GRAIN) return 0;
-    for (i = 0; i < sizeof usual / sizeof usual[0]; ++i) {
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; ++i) {
         if (pmtu->size < usual[i] && usual[i] < pmtu->refused) return usual[i];
     }
     return (uint16_t)((pmtu->size + pmtu->refused) / 2);

@@ -12,8 +12,8 @@
 static int fill(struct repeat *repeat, struct packet *packet, int absent)
 {
     size_t sizes[REPEAT_DEPTH] = {0}, total = packet->size + FIXED;
-    uint32_t age, copies = 0;
-    for (age = 1; age <= repeat->depth; ++age) {
+    uint32_t copies = 0;
+    for (uint32_t age = 1; age <= repeat->depth; ++age) {
         uint32_t slot = (repeat->next - age) % REPEAT_SLOTS;
         size_t size = repeat->sizes[slot], more = size + 2 * (age - copies);
         if (size == 0 || total + more > repeat->mtu) continue;
@@ -28,7 +28,7 @@ static int fill(struct repeat *repeat, struct packet *packet, int absent)
     if (header == NULL || (absent && copies == 0)) return 0;
     put_u32(header, repeat->next);
     header[4] = (unsigned char)(copies | (absent ? ABSENT : 0));
-    for (age = 1; age <= copies; ++age) put_u16(header + FIXED + 2 * (age - 1), (uint16_t)sizes[age - 1]);
+    for (uint32_t age = 1; age <= copies; ++age) put_u16(header + FIXED + 2 * (age - 1), (uint16_t)sizes[age - 1]);
     return 1;
 }
 
@@ -64,9 +64,8 @@ static int is_new(struct repeat *repeat, uint32_t number)
 
 static void forget(struct repeat *repeat)
 {
-    uint32_t slot;
     /* Any number that does not belong in the slot says that the slot is empty. */
-    for (slot = 0; slot < REPEAT_WINDOW; ++slot) repeat->handed[slot] = slot + 1;
+    for (uint32_t slot = 0; slot < REPEAT_WINDOW; ++slot) repeat->handed[slot] = slot + 1;
 }
 
 /* Hands up a copy from within another packet. */
@@ -84,14 +83,14 @@ static void receive_packet(struct layer *layer, struct packet *packet)
     size_t sizes[REPEAT_DEPTH], total = 0;
     const unsigned char *header = packet_pull(packet, FIXED), *end;
     enum sequence_place place = SEQUENCE_STRAY;
-    uint32_t number = 0, copies = 0, age;
+    uint32_t number = 0, copies = 0;
     int absent = 0;
     if (header != NULL) {
         number = get_u32(header);
         copies = header[4] & (ABSENT - 1);
         absent = header[4] >= ABSENT;
         if (copies <= REPEAT_DEPTH && packet_pull(packet, 2 * copies) != NULL) {
-            for (age = 0; age < copies; ++age) total += sizes[age] = get_u16(header + FIXED + 2 * age);
+            for (uint32_t age = 0; age < copies; ++age) total += sizes[age] = get_u16(header + FIXED + 2 * age);
             if (absent ? packet->size == total : packet->size >= total) {
                 place = sequence_take(&repeat->sequence, number, REPEAT_WINDOW);
             }
@@ -105,7 +104,7 @@ static void receive_packet(struct layer *layer, struct packet *packet)
     if (place == SEQUENCE_BEGINS) forget(repeat);
     /* The oldest is the last in the packet, and goes up first. */
     end = packet->data + packet->size;
-    for (age = copies; age > 0; --age) {
+    for (uint32_t age = copies; age > 0; --age) {
         end -= sizes[age - 1];
         if (sizes[age - 1] > 0 && is_new(repeat, number - age)) recover(repeat, end, sizes[age - 1]);
     }

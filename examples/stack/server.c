@@ -229,8 +229,7 @@ static void watch_again(struct server *server)
 
 static void accept_some(struct server *server, int listener)
 {
-    int i;
-    for (i = 0; i < ACCEPTS; ++i) {
+    for (int i = 0; i < ACCEPTS; ++i) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
         memset(&address, 0, sizeof address);
@@ -277,8 +276,8 @@ static void handle(struct server *server, const struct epoll_event *event)
 static void handle_doors(struct server *server)
 {
     struct epoll_event events[DOORS];
-    int i, count = epoll_wait(server->doors, events, DOORS, 0);
-    for (i = 0; i < count; ++i) handle(server, &events[i]);
+    int count = epoll_wait(server->doors, events, DOORS, 0);
+    for (int i = 0; i < count; ++i) handle(server, &events[i]);
 }
 
 static void handle_sessions(struct server *server, const struct epoll_event *events, int count)
@@ -312,8 +311,8 @@ static void flush_touched(struct server *server)
 
 static void free_ended(struct server *server)
 {
-    struct peer *peer, *next;
-    for (peer = server->ended.first; peer != NULL; peer = next) {
+    struct peer *next;
+    for (struct peer *peer = server->ended.first; peer != NULL; peer = next) {
         next = peer->next;
         if (peer->is_touched) continue; /* still in that list, until the next step */
         peer_free(peer);
@@ -412,8 +411,8 @@ struct session *server_session(struct peer *peer)
 
 void server_each(struct server *server, void (*visit)(void *user, struct peer *peer), void *user)
 {
-    struct peer *peer, *next;
-    for (peer = server->open.first; peer != NULL; peer = next) {
+    struct peer *next;
+    for (struct peer *peer = server->open.first; peer != NULL; peer = next) {
         next = peer->next;
         visit(user, peer);
     }
@@ -432,7 +431,6 @@ void server_change_key(struct server *server, const unsigned char public_key[KEY
 
 void server_count(const struct server *server, struct server_counts *counts)
 {
-    const struct peer *peer;
     *counts = server->counts;
     counts->sessions = server->open.count;
     counts->half_open = server->strangers.count + server->known.count;
@@ -440,7 +438,7 @@ void server_count(const struct server *server, struct server_counts *counts)
     counts->most_half_open = server->config.half_open;
     counts->packets = server->pool.out;
     counts->packets_made = server->pool.made;
-    for (peer = server->open.first; peer != NULL; peer = peer->next) {
+    for (const struct peer *peer = server->open.first; peer != NULL; peer = peer->next) {
         const struct path *path = &peer->session->path;
         counts->forged += path->seal.forged;
         counts->replayed += path->seal.replayed;

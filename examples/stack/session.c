@@ -234,8 +234,7 @@ int session_resume(struct session *session, uint32_t position, uint32_t now)
 /* Tells the program of channels that are waited for. */
 static void tell_room(struct session *session)
 {
-    int channel;
-    for (channel = 0; channel < CHANNELS && session->channels.waiting != 0; ++channel) {
+    for (int channel = 0; channel < CHANNELS && session->channels.waiting != 0; ++channel) {
         unsigned bit = 1u << channel;
         if ((session->channels.waiting & bit) == 0 || !channels_have_room(&session->channels, channel)) continue;
         session->channels.waiting &= ~bit;

@@ -227,10 +227,9 @@ static int take(struct udp *udp, struct packet *packets[UDP_BATCH])
 /* The size of the packets in what was received as one, and the address that they came to. */
 static void read_control(struct msghdr *message, struct udp_buffer *buffer)
 {
-    struct cmsghdr *control;
     int segment = 0;
     memset(buffer->own, 0, sizeof buffer->own);
-    for (control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
         const unsigned char *data = CMSG_DATA(control);
         if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
             memcpy(&segment, data, sizeof segment);
@@ -249,9 +248,9 @@ static int fill(struct udp *udp)
     struct mmsghdr messages[MANY];
     struct iovec vectors[MANY];
     struct control control[MANY];
-    int i, arrived, count = buffers_of(udp);
+    int arrived, count = buffers_of(udp);
     memset(messages, 0, sizeof *messages * (size_t)count);
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         struct udp_buffer *buffer = &udp->buffers[i];
         struct msghdr *message = &messages[i].msg_hdr;
         vectors[i].iov_base = buffer->bytes;
@@ -266,7 +265,7 @@ static int fill(struct udp *udp)
     arrived = recvmmsg(udp->fd, messages, (unsigned)count, 0, NULL);
     udp->at = udp->filled = 0;
     udp->dry = arrived < count;
-    for (i = 0; i < arrived; ++i) {
+    for (int i = 0; i < arrived; ++i) {
         struct udp_buffer *buffer = &udp->buffers[i];
         buffer->size = messages[i].msg_len;
         buffer->done = 0;
@@ -296,14 +295,13 @@ static int fill(struct udp *udp)
 
 int udp_receive(struct udp *udp, struct packet *packets[UDP_BATCH])
 {
-    int calls;
     if (udp->buffers == NULL) udp->buffers = malloc(sizeof *udp->buffers * (size_t)buffers_of(udp));
     if (udp->buffers == NULL) {
         errno = ENOBUFS;
         return -1;
     }
     /* Not for ever, lest a flood of errors or of packets that are too large keep the program from its timers. */
-    for (calls = 0; calls < UDP_BATCH; ++calls) {
+    for (int calls = 0; calls < UDP_BATCH; ++calls) {
         if (udp->at == udp->filled && fill(udp) < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
             /* To be told of an error clears it; packets may be behind it. */
@@ -326,10 +324,10 @@ int udp_poll(struct udp *udp, int most)
     struct packet *packets[UDP_BATCH];
     int total = 0;
     while (total < most || udp_has_left(udp)) {
-        int i, count = udp_receive(udp, packets);
+        int count = udp_receive(udp, packets);
         if (count < 0) return total > 0 ? total : -1;
         if (count == 0) break;
-        for (i = 0; i < count; ++i) layer_up(&udp->layer, packets[i]);
+        for (int i = 0; i < count; ++i) layer_up(&udp->layer, packets[i]);
         total += count;
         if (udp->dry && !udp_has_left(udp)) break;
     }
@@ -349,8 +347,7 @@ void udp_send(struct udp *udp, struct packet *packet)
 /* Lets go of the first `count` that wait. */
 static void remove_first(struct udp *udp, int count)
 {
-    int i;
-    for (i = 0; i < count; ++i) packet_free(udp->waiting[i]);
+    for (int i = 0; i < count; ++i) packet_free(udp->waiting[i]);
     udp->waits -= count;
     udp->singly = udp->singly > count ? udp->singly - count : 0;
     memmove(udp->waiting, udp->waiting + count, sizeof udp->waiting[0] * (size_t)udp->waits);
@@ -416,8 +413,7 @@ static void add_own(const struct udp *udp, struct msghdr *message, const struct 
 static void write_run(const struct udp *udp, int at, int count, struct msghdr *message, struct iovec *vectors, struct control *control)
 {
     struct packet *first = udp->waiting[at];
-    int i;
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         vectors[i].iov_base = udp->waiting[at + i]->data;
         vectors[i].iov_len = udp->waiting[at + i]->size;
     }
@@ -442,7 +438,7 @@ static int send_batch(const struct udp *udp, int *first)
     struct mmsghdr messages[UDP_BATCH];
     struct iovec vectors[UDP_BATCH];
     struct control control[UDP_BATCH];
-    int runs[UDP_BATCH], at = 0, count = 0, sent, packets = 0, i;
+    int runs[UDP_BATCH], at = 0, count = 0, sent, packets = 0;
     for (; at < udp->waits && !udp->waiting[at]->whole; at += runs[count++]) {
         runs[count] = run_from(udp, at);
         write_run(udp, at, runs[count], &messages[count].msg_hdr, &vectors[at], &control[count]);
@@ -450,7 +446,7 @@ static int send_batch(const struct udp *udp, int *first)
     sent = sendmmsg(udp->fd, messages, (unsigned)count, 0);
     *first = runs[0];
     if (sent < 0) return -1;
-    for (i = 0; i < sent; ++i) packets += runs[i];
+    for (int i = 0; i < sent; ++i) packets += runs[i];
     return packets;
 }
 

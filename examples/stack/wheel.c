@@ -84,12 +84,11 @@ static void take_out(struct wheel *wheel, struct wheel_timer *timer)
 
 void wheel_init(struct wheel *wheel, uint32_t now)
 {
-    unsigned slot;
     memset(wheel, 0, sizeof *wheel);
     wheel->now = now;
     list_init(&wheel->overdue);
     list_init(&wheel->calling);
-    for (slot = 0; slot < WHEEL_LEVELS * WHEEL_SLOTS; ++slot) list_init(&wheel->slots[slot]);
+    for (unsigned slot = 0; slot < WHEEL_LEVELS * WHEEL_SLOTS; ++slot) list_init(&wheel->slots[slot]);
 }
 
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint32_t due)
@@ -131,8 +130,7 @@ static unsigned first_used(const struct wheel *wheel, unsigned level, unsigned f
  */
 static uint32_t to_next_slot(const struct wheel *wheel)
 {
-    unsigned level;
-    for (level = 0; level < WHEEL_LEVELS; ++level) {
+    for (unsigned level = 0; level < WHEEL_LEVELS; ++level) {
         unsigned index = first_used(wheel, level, byte_of(wheel->now, level) + 1);
         /* The last level goes on past the end: byte 0 after 255 is when time wraps. */
         if (index == WHEEL_SLOTS && level == WHEEL_LEVELS - 1) index = first_used(wheel, level, 0);
@@ -156,8 +154,7 @@ int wheel_next(const struct wheel *wheel, uint32_t now)
 /* The wheel's time has arrived at the beginning of slots: what is in them belongs elsewhere. */
 static void arrive(struct wheel *wheel)
 {
-    unsigned level;
-    for (level = WHEEL_LEVELS; level-- > 0;) {
+    for (unsigned level = WHEEL_LEVELS; level-- > 0;) {
         unsigned index = byte_of(wheel->now, level);
         struct wheel_link *slot = &wheel->slots[level * WHEEL_SLOTS + index];
         while (!list_is_empty(slot)) {

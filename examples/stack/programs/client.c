@@ -42,9 +42,8 @@ static void on_message(void *user, int channel, const void *bytes, size_t size)
         printf("* %zu bytes came back\n", size);
     } else {
         const unsigned char *at = bytes;
-        size_t i;
         if (channel == CHANNEL_UNRELIABLE) fputs("* back: ", stdout);
-        for (i = 0; i < size; ++i) putchar(at[i] < ' ' || at[i] == 127 ? '?' : at[i]); /* to a terminal they are commands */
+        for (size_t i = 0; i < size; ++i) putchar(at[i] < ' ' || at[i] == 127 ? '?' : at[i]); /* to a terminal they are commands */
         putchar('\n');
     }
 }
@@ -113,8 +112,7 @@ static int find_ways(struct client_config *config, int count, char **arguments)
 
 static int are_ways(int count, char **arguments)
 {
-    int i;
-    for (i = 2; i < count; i += 3) {
+    for (int i = 2; i < count; i += 3) {
         if (strlen(arguments[i]) > PATH_TOKEN) return 0;
     }
     return count % 3 == 0 && count / 3 <= CLIENT_WAYS;

@@ -133,8 +133,7 @@ static struct result summary(struct run *run, size_t messages)
 {
     struct result result;
     double total = 0;
-    size_t i;
-    for (i = 0; i < messages; ++i) total += run->latency[i];
+    for (size_t i = 0; i < messages; ++i) total += run->latency[i];
     qsort(run->latency, messages, sizeof *run->latency, compare);
     result.mean = total / (double)messages;
     result.rate = (double)(run->ends[0].link.bytes + run->ends[1].link.bytes) / run->now;
@@ -147,13 +146,13 @@ static struct result summary(struct run *run, size_t messages)
 /* What has come to the ends arrives: KCP is told the time before, and answers go out at once. */
 static void receive(struct run *run)
 {
-    int end, arrives[2];
-    for (end = 0; end < 2; ++end) {
+    int arrives[2];
+    for (int end = 0; end < 2; ++end) {
         arrives[end] = layer_check(&run->ends[1 - end].link.layer, run->now) == 0;
         if (arrives[end]) reliable_tell(&run->ends[end].reliable, run->now);
     }
-    for (end = 0; end < 2; ++end) layer_update(&run->ends[end].link.layer, run->now);
-    for (end = 0; end < 2; ++end) {
+    for (int end = 0; end < 2; ++end) layer_update(&run->ends[end].link.layer, run->now);
+    for (int end = 0; end < 2; ++end) {
         if (arrives[end]) reliable_flush(&run->ends[end].reliable, run->now);
     }
 }
@@ -164,10 +163,9 @@ static struct result measure(const struct method *method, uint32_t loss, size_t 
     struct end *sender = &run->ends[0];
     unsigned char *message = allocate(1, size);
     size_t sent = 0;
-    int end;
     packet_pool_init(&run->pool, 0);
     run->latency = allocate(messages, sizeof *run->latency);
-    for (end = 0; end < 2; ++end) open_end(run, &run->ends[end], method, loss, seed + (uint32_t)end);
+    for (int end = 0; end < 2; ++end) open_end(run, &run->ends[end], method, loss, seed + (uint32_t)end);
     bottleneck_cross(&run->ends[0].link, &run->ends[1].link);
     for (; run->arrived < messages; ++run->now) {
         receive(run);
@@ -177,13 +175,13 @@ static struct result measure(const struct method *method, uint32_t loss, size_t 
             reliable_flush(&sender->reliable, run->now);
             sent += 1;
         }
-        for (end = 0; end < 2; ++end) {
+        for (int end = 0; end < 2; ++end) {
             struct layer *top = &run->ends[end].reliable.layer;
             if (layer_check(top, run->now) == 0) layer_update(top, run->now);
         }
     }
     struct result result = summary(run, messages);
-    for (end = 0; end < 2; ++end) close_end(&run->ends[end], method);
+    for (int end = 0; end < 2; ++end) close_end(&run->ends[end], method);
     if (run->pool.out != 0) fail("a packet is missing");
     packet_pool_destroy(&run->pool);
     free(run->latency);
@@ -195,16 +193,15 @@ static struct result measure(const struct method *method, uint32_t loss, size_t 
 /* A table for messages of one size. */
 static void table(size_t size, size_t messages, uint32_t seed)
 {
-    size_t method, loss;
     printf("| messages of %lu bytes |", (unsigned long)size);
-    for (loss = 0; loss < LOSSES; ++loss) printf(" %u %% lost |", (unsigned)losses[loss]);
+    for (size_t loss = 0; loss < LOSSES; ++loss) printf(" %u %% lost |", (unsigned)losses[loss]);
     printf(" kB/s |\n|---|");
-    for (loss = 0; loss < LOSSES; ++loss) printf("---|");
+    for (size_t loss = 0; loss < LOSSES; ++loss) printf("---|");
     printf("---|\n");
-    for (method = 0; method < METHODS; ++method) {
+    for (size_t method = 0; method < METHODS; ++method) {
         double rate = 0;
         printf("| %s |", methods[method].name);
-        for (loss = 0; loss < LOSSES; ++loss) {
+        for (size_t loss = 0; loss < LOSSES; ++loss) {
             struct result result = measure(&methods[method], losses[loss], size, messages, seed);
             printf(" %.1f, %u, %u, %u |", result.mean, result.most95, result.most99, result.most);
             if (loss == BYTES_OF) rate = result.rate;
@@ -215,13 +212,13 @@ static void table(size_t size, size_t messages, uint32_t seed)
 
 int main(int count, char **arguments)
 {
-    size_t messages = count > 1 ? strtoul(arguments[1], NULL, 10) : 5000, size;
+    size_t messages = count > 1 ? strtoul(arguments[1], NULL, 10) : 5000;
     uint32_t seed = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 1;
     if (messages == 0) {
         fprintf(stderr, "usage: %s [MESSAGES] [SEED]\n", arguments[0]);
         return 2;
     }
-    for (size = 0; size < SIZES; ++size) {
+    for (size_t size = 0; size < SIZES; ++size) {
         if (size > 0) printf("\n");
         table(sizes[size], messages, seed);
     }

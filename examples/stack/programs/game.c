@@ -100,9 +100,8 @@ static void tick(struct player *player, const char *name, uint32_t now)
 
 static void print_second(const struct player *players, uint32_t now)
 {
-    int i;
     printf("%6u", (unsigned)now / 1000);
-    for (i = 0; i < PLAYERS; ++i) {
+    for (int i = 0; i < PLAYERS; ++i) {
         if (players[i].is_connected) {
             printf("%8d", ikcp_waitsnd(players[i].reliable.kcp));
         } else {
@@ -116,15 +115,15 @@ int main(int count, char **arguments)
 {
     static struct player players[PLAYERS];
     struct packet_pool pool;
-    int limit = count > 1 ? atoi(arguments[1]) : 64, patience = count > 2 ? atoi(arguments[2]) : 2000, i;
-    uint32_t now, ticks = 0, seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
+    int limit = count > 1 ? atoi(arguments[1]) : 64, patience = count > 2 ? atoi(arguments[2]) : 2000;
+    uint32_t ticks = 0, seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
     if (limit < 1 || patience < 0) {
         fprintf(stderr, "usage: %s [LIMIT [PATIENCE [SEED]]], in packets and milliseconds\n", arguments[0]);
         return 2;
     }
     packet_pool_init(&pool, 0);
     printf("packets that wait for each player\nsecond");
-    for (i = 0; i < PLAYERS; ++i) {
+    for (int i = 0; i < PLAYERS; ++i) {
         printf("%8s", names[i]);
         if (connect_player(&players[i], &pool, limit, (uint32_t)patience, seed) < 0) {
             fprintf(stderr, "no memory\n");
@@ -132,10 +131,10 @@ int main(int count, char **arguments)
         }
     }
     printf("\n");
-    for (now = 0; now < SECONDS * 1000; ++now) {
+    for (uint32_t now = 0; now < SECONDS * 1000; ++now) {
         int is_tick = now * RATE / 1000 >= ticks;
         ticks += (uint32_t)is_tick;
-        for (i = 0; i < PLAYERS; ++i) {
+        for (int i = 0; i < PLAYERS; ++i) {
             struct player *player = &players[i];
             if (!player->is_connected) continue;
             set_link(player, i, now);
@@ -146,7 +145,7 @@ int main(int count, char **arguments)
         }
         if (now % 1000 == 999) print_second(players, now);
     }
-    for (i = 0; i < PLAYERS; ++i) {
+    for (int i = 0; i < PLAYERS; ++i) {
         printf("%s: a tick took at most %u ms to arrive%s\n", names[i], (unsigned)players[i].worst,
                players[i].out > 0 ? ", until it was disconnected" : "");
         disconnect_player(&players[i]);

@@ -38,8 +38,7 @@ static void stop(int signal)
 /* Names are shown on terminals, to which other bytes are commands. */
 static int is_printable(const char *name)
 {
-    const unsigned char *at;
-    for (at = (const unsigned char *)name; *at != 0; ++at) {
+    for (const unsigned char *at = (const unsigned char *)name; *at != 0; ++at) {
         if (*at < ' ' || *at == 127) return 0;
     }
     return 1;
@@ -132,8 +131,7 @@ static int read_key(const char *path, struct server_config *config)
 static int read_correction(const char *text)
 {
     static const char *const names[] = {"plain", "repeat", "parity"};
-    int i;
-    for (i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; ++i) {
         if (strcmp(text, names[i]) == 0) return i;
     }
     return -1;

@@ -126,7 +126,7 @@ int main(int count, char **arguments)
     struct packet_pool pool;
     unsigned long dropped = 0;
     int limit = count > 1 ? atoi(arguments[1]) : 32;
-    uint32_t now, seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
+    uint32_t seed = count > 3 ? (uint32_t)atoi(arguments[3]) : 1;
     if (limit < 0 || (limit == 0 && count > 1 && strcmp(arguments[1], "0") != 0)) {
         fprintf(stderr, "usage: %s [LIMIT [fixed [SEED]]], in packets\n", arguments[0]);
         return 2;
@@ -142,7 +142,7 @@ int main(int count, char **arguments)
     camera.adapts = count <= 2;
     pressure_video_init(&camera.pressure, limit > 0 ? limit : 1 << 30);
     printf("second     KB/s  quality    shown  dropped   broken   waiting  latency ms\n");
-    for (now = 0; now < SECONDS * 1000; ++now) {
+    for (uint32_t now = 0; now < SECONDS * 1000; ++now) {
         int is_bad = now >= 3000 && now < 13000;
         camera.link.bytes_per_second = is_bad ? 60000 : 250000;
         camera.link.loss = is_bad ? 5 : 1;

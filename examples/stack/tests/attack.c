@@ -38,19 +38,19 @@ static void inject(enum relay_direction direction, const void *bytes, size_t siz
 static uint64_t attack_with(enum relay_direction direction, const struct relay_packet *record)
 {
     unsigned char bytes[RELAY_LARGEST + 32];
-    size_t size = record->size, at;
+    size_t size = record->size;
     uint64_t count = 0;
     memcpy(bytes, record->bytes, size);
     inject(direction, bytes, size); /* as it was, and back to its sender */
     inject(direction == RELAY_TO_SERVER ? RELAY_TO_CLIENT : RELAY_TO_SERVER, bytes, size);
-    for (at = 0; at < size; at += 1 + random_below(&dice, 80), count += 2) {
+    for (size_t at = 0; at < size; at += 1 + random_below(&dice, 80), count += 2) {
         unsigned char bit = (unsigned char)(1u << random_below(&dice, 8));
         bytes[at] ^= bit;
         inject(direction, bytes, size);
         bytes[at] ^= bit;
         inject(direction, bytes, at); /* cut off */
     }
-    for (at = 0; at + 4 <= size && at < 48; at += 4, ++count) { /* ids, counters, numbers */
+    for (size_t at = 0; at + 4 <= size && at < 48; at += 4, ++count) { /* ids, counters, numbers */
         random_bytes(&dice, bytes + at, 4);
         inject(direction, bytes, size);
         memcpy(bytes + at, record->bytes + at, 4);

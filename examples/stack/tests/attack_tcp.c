@@ -45,13 +45,13 @@ static void at_the_door(void)
     static const unsigned char short_hello[] = {2, 0, STREAM_HELLO, 1};
     unsigned char false_hello[3 + KEYS_HELLO] = {1 + KEYS_HELLO, 0, STREAM_HELLO};
     struct stage_client *client, *late;
-    int i, fds[STRANGERS];
+    int fds[STRANGERS];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.login_time = stage.guest.login_time = 4000; /* on a busy machine the late one takes more than a second */
     client = stage_begin_udp(0);
     stage_flows(client, 200);
     random_bytes(&dice, false_hello + 3, KEYS_HELLO);
-    for (i = 0; i < STRANGERS; ++i) {
+    for (int i = 0; i < STRANGERS; ++i) {
         unsigned char noise[500];
         fds[i] = knock();
         CHECK(fds[i] >= 0);
@@ -73,14 +73,14 @@ static void at_the_door(void)
     late = stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_all_open));
     CHECK_INT(late->opens, 1);
-    for (i = 0; i < STRANGERS; ++i) CHECK_INT(is_closed(fds[i]), i % 8 >= 2);
+    for (int i = 0; i < STRANGERS; ++i) CHECK_INT(is_closed(fds[i]), i % 8 >= 2);
     /* A byte now and then does not give more time. */
-    for (i = 0; i < 100; ++i) {
+    for (int i = 0; i < 100; ++i) {
         send(fds[1], "\1", 1, MSG_NOSIGNAL);
         stage_run(&stage, 10, NULL);
     }
     CHECK(stage_run(&stage, 20000, stage_none_half_open));
-    for (i = 0; i < STRANGERS; ++i) {
+    for (int i = 0; i < STRANGERS; ++i) {
         CHECK(is_closed(fds[i]));
         close(fds[i]);
     }
@@ -92,11 +92,11 @@ static void at_the_door(void)
 /* More connections than may be half open: the oldest go, and who logs in gets through. */
 static void crowded_door(void)
 {
-    int i, fds[STRANGERS];
+    int fds[STRANGERS];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.half_open = 10;
     struct stage_client *client = stage_begin(0);
-    for (i = 0; i < STRANGERS; ++i) {
+    for (int i = 0; i < STRANGERS; ++i) {
         fds[i] = knock();
         CHECK(fds[i] >= 0);
         if (i % 8 == 0) stage_run(&stage, 2, NULL);
@@ -106,7 +106,7 @@ static void crowded_door(void)
     stage_run(&stage, 50, NULL);
     CHECK_INT(stage_counts(&stage).half_open, 10);
     CHECK(stage_counts(&stage).displaced >= STRANGERS - 11);
-    for (i = 0; i < STRANGERS; ++i) close(fds[i]);
+    for (int i = 0; i < STRANGERS; ++i) close(fds[i]);
     CHECK(stage_run(&stage, 20000, stage_none_half_open));
     RETURNS(stage_flows(client, 100));
     stage_finish();
@@ -218,13 +218,12 @@ static void in_the_middle(int deed, int of_server)
 static void unruly(enum stream_kind kind, size_t size, int count)
 {
     static const unsigned char zeros[STREAM_LARGEST];
-    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.bulk_message = 100000;
     struct stage_client *client = stage_begin_udp(0);
-    for (i = 0; i < count; ++i) CHECK_INT(stream_send_bytes(&client->client.stream, kind, zeros, size), 0);
+    for (int i = 0; i < count; ++i) CHECK_INT(stream_send_bytes(&client->client.stream, kind, zeros, size), 0);
     client->is_frozen = 1; /* it would not understand the answers */
-    for (i = 0; i < 2000 && stage.closes == 0; ++i) {
+    for (int i = 0; i < 2000 && stage.closes == 0; ++i) {
         stream_flush(&client->client.stream);
         stage_run(&stage, 1, NULL);
     }
@@ -239,14 +238,13 @@ static void unruly(enum stream_kind kind, size_t size, int count)
 /* One that was let in asks and asks, and reads no answer: what waits for it has a limit. */
 static void never_reads(void)
 {
-    int i, turn;
     size_t most = 0;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.limits.stream = 20000;
     struct stage_client *client = stage_begin_udp(0);
     client->is_frozen = 1;
-    for (turn = 0; turn < 100 || (most <= 4 && turn < 5000); ++turn) { /* until the system's buffers are full */
-        for (i = 0; i < 4000; ++i) stream_send_bytes(&client->client.stream, STREAM_ASK, "\0\0\0", 4);
+    for (int turn = 0; turn < 100 || (most <= 4 && turn < 5000); ++turn) { /* until the system's buffers are full */
+        for (int i = 0; i < 4000; ++i) stream_send_bytes(&client->client.stream, STREAM_ASK, "\0\0\0", 4);
         stream_flush(&client->client.stream);
         stage_run(&stage, 1, NULL);
         if (stage_counts(&stage).packets > most) most = stage_counts(&stage).packets;
@@ -258,13 +256,12 @@ static void never_reads(void)
 
 int main(int count, char **arguments)
 {
-    int of_server;
     seed = random_argument(count, arguments);
     random_seed(&dice, seed);
     at_the_door();
     crowded_door();
     in_the_middle(PASS, 0);
-    for (of_server = 0; of_server < 2; ++of_server) {
+    for (int of_server = 0; of_server < 2; ++of_server) {
         in_the_middle(FLIP, of_server);
         in_the_middle(DROP, of_server);
         in_the_middle(REPEAT, of_server);

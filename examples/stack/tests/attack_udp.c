@@ -70,12 +70,12 @@ static void knows_the_key(void)
     struct stage_client *client = stage_open(0);
     const struct path *path = &client->client.session.path;
     unsigned long strays = 0;
-    int i, stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int stranger = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     char byte;
     CHECK(stranger >= 0);
     CHECK_INT(connect(stranger, (struct sockaddr *)&path->at.address, path->at.size), 0);
     stage_flows(client, 200);
-    for (i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 2000; ++i) {
         unsigned char bytes[PACKET_ROOM];
         size_t size = random_below(&dice, i % 2 ? 64 : 1500);
         int is_known = random_chance(&dice, 80);

@@ -156,9 +156,8 @@ static void report(struct crowd *crowd, unsigned char *stage)
 static void obey(struct crowd *crowd, uint32_t now)
 {
     char order;
-    int i;
     if (read(crowd->orders, &order, 1) != 1) exit(1);
-    for (i = 0; i < crowd->count; ++i) {
+    for (int i = 0; i < crowd->count; ++i) {
         struct guest *guest = &crowd->guests[i];
         if (order == 's') guest->next_send = now + (uint32_t)(i % PERIOD); /* not all in one moment */
         if (order == 'q') client_stop(&guest->client);
@@ -171,7 +170,6 @@ static int run_clients(struct crowd *crowd, const struct client_config *config)
 {
     unsigned char stage = NONE;
     struct epoll_event event;
-    int i;
     uint32_t now = clock_ms(), until = now + PATIENCE * 1000;
     wheel_init(&crowd->wheel, now);
     crowd->guests = calloc((size_t)crowd->count, sizeof *crowd->guests);
@@ -180,7 +178,7 @@ static int run_clients(struct crowd *crowd, const struct client_config *config)
     event.events = EPOLLIN;
     if (crowd->guests == NULL || crowd->epoll < 0) return 1;
     if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, crowd->orders, &event) < 0) return 1;
-    for (i = 0; i < crowd->count; ++i) {
+    for (int i = 0; i < crowd->count; ++i) {
         struct guest *guest = &crowd->guests[i];
         struct client_config own = *config;
         own.user = guest;
@@ -192,7 +190,7 @@ static int run_clients(struct crowd *crowd, const struct client_config *config)
         struct epoll_event events[256];
         int count = epoll_wait(crowd->epoll, events, 256, wheel_next(&crowd->wheel, clock_ms()));
         now = clock_ms();
-        for (i = 0; i < count; ++i) {
+        for (int i = 0; i < count; ++i) {
             if (events[i].data.ptr == NULL) {
                 obey(crowd, now);
             } else {
@@ -202,7 +200,7 @@ static int run_clients(struct crowd *crowd, const struct client_config *config)
         wheel_advance(&crowd->wheel, now, guest_due, NULL);
         report(crowd, &stage);
     }
-    for (i = 0; i < crowd->count; ++i) client_destroy(&crowd->guests[i].client);
+    for (int i = 0; i < crowd->count; ++i) client_destroy(&crowd->guests[i].client);
     if (stage != ALL_LEFT || crowd->wrong > 0) {
         fprintf(stderr, "of %d clients %d open, %d with UDP, %d done, %d left; %d wrong\n", crowd->count, crowd->open,
                 crowd->udp, crowd->done, crowd->left, crowd->wrong);

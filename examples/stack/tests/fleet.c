@@ -40,7 +40,7 @@ static void run_proxy(int near, const struct endpoint *endpoints, int count)
     struct sockaddr_in peers[PEERS], from, own;
     struct pollfd fds[1 + PEERS];
     unsigned char bytes[2048];
-    int known = 0, i, j;
+    int known = 0, i;
     fds[0].fd = near;
     fds[0].events = POLLIN;
     while (poll(fds, (nfds_t)known + 1, -1) > 0) {
@@ -54,7 +54,7 @@ static void run_proxy(int near, const struct endpoint *endpoints, int count)
                 fds[1 + known].events = POLLIN;
                 fds[1 + known++].revents = 0;
             }
-            for (j = 0; got > TOKEN && i < PEERS && j < count; ++j) {
+            for (int j = 0; got > TOKEN && i < PEERS && j < count; ++j) {
                 if (memcmp(bytes, endpoints[j].token, TOKEN) != 0) continue;
                 sendto(fds[1 + i].fd, bytes + TOKEN, (size_t)got - TOKEN, 0, (const struct sockaddr *)&endpoints[j].address,
                        sizeof endpoints[j].address);
@@ -72,7 +72,6 @@ static void run_proxy(int near, const struct endpoint *endpoints, int count)
 static void write_configuration(const struct proxy *proxy, const struct endpoint *endpoints, int count)
 {
     FILE *file = fopen(proxy->file, "w");
-    int i;
     CHECK(file != NULL);
     if (file == NULL) return;
     fprintf(file,
@@ -90,7 +89,7 @@ static void write_configuration(const struct proxy *proxy, const struct endpoint
             "clusters:\n"
             "  - endpoints:\n",
             TOKEN);
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         char base64[32];
         sodium_bin2base64(base64, sizeof base64, (const unsigned char *)endpoints[i].token, TOKEN, sodium_base64_VARIANT_ORIGINAL);
         fprintf(file,
@@ -108,9 +107,9 @@ static void write_configuration(const struct proxy *proxy, const struct endpoint
 static struct in_addr own_address(void)
 {
     struct in_addr found = loopback(0).sin_addr;
-    struct ifaddrs *all = NULL, *at;
+    struct ifaddrs *all = NULL;
     if (getifaddrs(&all) < 0) return found;
-    for (at = all; at != NULL; at = at->ifa_next) {
+    for (struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
         if (at->ifa_addr != NULL && at->ifa_addr->sa_family == AF_INET && (at->ifa_flags & IFF_UP) && !(at->ifa_flags & IFF_LOOPBACK)) {
             found = ((struct sockaddr_in *)at->ifa_addr)->sin_addr;
         }
@@ -294,10 +293,9 @@ static void measure(int with_proxy, uint32_t ahead)
 
 int main(int count, char **arguments)
 {
-    int round;
     seed = random_argument(count, arguments);
     proxy_killed();
     unknown_token();
-    for (round = 0; round < 6 && getenv("QUILKIN") != NULL; ++round) measure(round % 2, round < 4 ? 200 : 20);
+    for (int round = 0; round < 6 && getenv("QUILKIN") != NULL; ++round) measure(round % 2, round < 4 ? 200 : 20);
     return check_result();
 }

@@ -42,8 +42,8 @@ static uint32_t check_all(struct tap *tap, uint32_t first)
     struct packet *packet;
     uint32_t number = first;
     for (; (packet = tap_take(tap)) != NULL; packet_free(packet), ++number) {
-        size_t i, wrong = packet->size != size_of(number);
-        for (i = 0; i < packet->size; ++i) wrong += packet->data[i] != (unsigned char)(number + i);
+        size_t wrong = packet->size != size_of(number);
+        for (size_t i = 0; i < packet->size; ++i) wrong += packet->data[i] != (unsigned char)(number + i);
         CHECK_INT(wrong, 0);
     }
     return number - first;
@@ -52,9 +52,8 @@ static uint32_t check_all(struct tap *tap, uint32_t first)
 static struct packet *make_packet(uint32_t number)
 {
     struct packet *packet = packet_new(&pool);
-    size_t i;
     packet->size = size_of(number);
-    for (i = 0; i < packet->size; ++i) packet->data[i] = (unsigned char)(number + i);
+    for (size_t i = 0; i < packet->size; ++i) packet->data[i] = (unsigned char)(number + i);
     return packet;
 }
 
@@ -64,16 +63,16 @@ static void in_pieces(void)
     struct frames frames;
     struct tap above;
     static unsigned char bytes[200 * (FRAMES_LARGEST + FRAMES_HEADER)];
-    size_t size = 0, at = 0, i;
-    uint32_t number, got = 0;
+    size_t size = 0, at = 0;
+    uint32_t got = 0;
     begin(0);
     tap_init(&above);
     frames_init(&frames, fds[0], &pool);
     layer_join(&above.layer, &frames.layer);
-    for (number = 0; number < 200; ++number) {
+    for (uint32_t number = 0; number < 200; ++number) {
         put_u16(bytes + size, (uint16_t)size_of(number));
         size += FRAMES_HEADER;
-        for (i = 0; i < size_of(number); ++i) bytes[size++] = (unsigned char)(number + i);
+        for (size_t i = 0; i < size_of(number); ++i) bytes[size++] = (unsigned char)(number + i);
     }
     CHECK_INT(frames_read(&frames), 0); /* nothing there is no error */
     while (at < size || got < 200) {
@@ -119,7 +118,7 @@ static void filled_up(void)
 {
     struct frames sender, receiver;
     struct tap above, unused;
-    uint32_t sent, got = 0;
+    uint32_t got = 0;
     int turns = 0;
     begin(0);
     tap_init(&above);
@@ -128,7 +127,7 @@ static void filled_up(void)
     frames_init(&receiver, fds[1], &pool);
     layer_join(&unused.layer, &sender.layer);
     layer_join(&above.layer, &receiver.layer);
-    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
+    for (uint32_t sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
     CHECK_INT(frames_flush(&sender), 0);
     CHECK(sender.queued > 0);
     while (got < 2000 && turns++ < 100000) {
@@ -138,7 +137,7 @@ static void filled_up(void)
     }
     CHECK_INT(got, 2000);
     CHECK_INT(sender.queued, 0);
-    for (sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
+    for (uint32_t sent = 0; sent < 2000; ++sent) layer_down(&unused.layer, make_packet(sent));
     frames_close(&receiver);
     CHECK_INT(frames_flush(&sender), -1); /* nobody is there any more */
     frames_close(&sender);
@@ -162,7 +161,7 @@ static void tampered(int how)
     enum { SIZE = 100 + STREAM_OVERHEAD };
     unsigned char content[100], bytes[12 * SIZE], *fifth = bytes + 4 * SIZE;
     struct stream sender, receiver;
-    int i, on[2], result = 0;
+    int on[2], result = 0;
     random_bytes(&dice, content, sizeof content);
     begin(0);
     make_pair(on);
@@ -170,7 +169,7 @@ static void tampered(int how)
     stream_init(&receiver, on[1], &pool, count_frame, content);
     CHECK_INT(stream_seal(&sender, a, b), 0);
     CHECK_INT(stream_seal(&receiver, b, a), 0);
-    for (i = 0; i < 10; ++i) CHECK_INT(stream_send_bytes(&sender, STREAM_PACKET, content, sizeof content), 0);
+    for (int i = 0; i < 10; ++i) CHECK_INT(stream_send_bytes(&sender, STREAM_PACKET, content, sizeof content), 0);
     CHECK_INT(stream_flush(&sender), 0);
     ssize_t size = read(fds[1], bytes, sizeof bytes);
     CHECK_INT(size, 10 * SIZE);
@@ -196,7 +195,7 @@ static void tampered(int how)
         break;
     }
     CHECK_INT(write(on[0], bytes, (size_t)size), size);
-    for (i = 0; i < 5; ++i) result |= stream_read(&receiver);
+    for (int i = 0; i < 5; ++i) result |= stream_read(&receiver);
     CHECK_INT(result, how == 0 ? 0 : -1);
     CHECK_INT(frames_came, how == 0 ? 10 : how == 3 ? 5 : 4);
     stream_close(&sender);
@@ -213,8 +212,7 @@ static void logins(void)
     struct login_welcome welcome = {7, 8, 9, 10, 1400, LOGIN_PARITY, 1, 1000, 15000, 4000, 45000, 1}, read_welcome;
     unsigned char *bytes;
     size_t size, cut;
-    int i;
-    for (i = 0; i < 200; ++i) {
+    for (int i = 0; i < 200; ++i) {
         size_t name = random_below(&dice, LOGIN_NAME + 1);
         memset(&request, 0, sizeof request);
         memset(request.name, 'n', name);
@@ -273,10 +271,10 @@ static void numbers(void)
     enum { LIMIT = 300 };
     struct table table;
     uint32_t ids[LIMIT] = {0}, old[1000] = {0}, olds = 0;
-    int things[LIMIT], turn, i, count = 0, wrong = 0;
+    int things[LIMIT], i, count = 0, wrong = 0;
     table_init(&table, LIMIT);
     CHECK(table_find(&table, 0) == NULL && table_find(&table, 1u << 20) == NULL);
-    for (turn = 0; turn < 20000; ++turn) {
+    for (int turn = 0; turn < 20000; ++turn) {
         i = (int)random_below(&dice, LIMIT);
         if (ids[i] == 0) {
             ids[i] = table_add(&table, &things[i]);
@@ -307,7 +305,6 @@ static void numbers(void)
 
 int main(int count, char **arguments)
 {
-    int how;
     random_seed(&dice, random_argument(count, arguments));
     in_pieces();
     refused(0, 0);
@@ -315,7 +312,7 @@ int main(int count, char **arguments)
     refused(0, 0xffff);
     refused(1, 10);
     filled_up();
-    for (how = 0; how < 6; ++how) tampered(how);
+    for (int how = 0; how < 6; ++how) tampered(how);
     logins();
     numbers();
     return check_result();

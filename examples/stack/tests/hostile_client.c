@@ -48,19 +48,18 @@ static size_t send_falsely(struct client *client, int victim)
 static void victim_was_flooded(int ipv6, int packets)
 {
     size_t in = 0, out = 0;
-    int i, victim;
     CHECK_INT(stage_init(&stage, seed), 0);
     if (ipv6) stage_use_ipv6(&stage);
     struct stage_client *client = stage_begin_udp(0);
-    victim = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int victim = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     CHECK(victim >= 0);
     stage.hook = stream_to_all;
-    for (i = 0; i < packets; ++i) {
+    for (int i = 0; i < packets; ++i) {
         in += send_falsely(&client->client, victim);
         stage_run(&stage, 1, NULL);
         out += heard(victim);
     }
-    for (i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; ++i) {
         stage_run(&stage, 25, NULL);
         out += heard(victim);
     }
@@ -107,10 +106,9 @@ static void larger_messages_than_documented(int fragments)
 static void frame(enum stream_kind kind, const void *bytes, size_t size, int breaks)
 {
     struct stream *stream = &stage_open(0)->client.stream;
-    int i;
     CHECK_INT(stream_send_bytes(stream, kind, bytes, size), 0);
     stream_flush(stream);
-    for (i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
+    for (int i = 0; i < (breaks ? 2000 : 100) && stage.closes == 0; ++i) stage_run(&stage, i < 10 || breaks ? 10 : 0, NULL);
     CHECK_INT(stage.closes, breaks);
     if (breaks) CHECK_INT(stage.end, SESSION_BROKEN);
     stage_finish();
@@ -120,8 +118,7 @@ static void frames(void)
 {
     static const unsigned char bytes[LOGIN_REQUEST_SIZE];
     static const unsigned char ahead[4] = {1, 0, 0, 0}, behind[4] = {255, 255, 255, 255};
-    enum stream_kind kind;
-    for (kind = STREAM_HELLO; kind <= STREAM_GONE; ++kind) frame(kind, bytes, 28, 1);
+    for (enum stream_kind kind = STREAM_HELLO; kind <= STREAM_GONE; ++kind) frame(kind, bytes, 28, 1);
     frame(STREAM_ASK, ahead, 4, 1); /* a position of what was never sent */
     frame(STREAM_HERE, behind, 4, 1);
     frame(STREAM_ASK, ahead, 3, 1);
@@ -137,9 +134,8 @@ static void packets(void)
 {
     struct stage_client *client = stage_open(0), *other = stage_enter_udp(0);
     struct path *path = &client->client.session.path;
-    int i;
     stage_flows(other, 500);
-    for (i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 3000; ++i) {
         unsigned char bytes[1400];
         size_t size = forge_content(&dice, bytes, sizeof bytes, i, path->id);
         struct packet *packet = forge_packet(path, &client->client.pool, (int)random_below(&dice, 8), bytes, size);
@@ -190,18 +186,17 @@ static void flood(struct client *client, uint32_t time)
     unsigned long sent = 0;
     while (clock_ms() - began < time) {
         struct packet *packets[UDP_BATCH];
-        int i, taken;
         memset(messages, 0, sizeof messages);
-        for (i = 0; i < UDP_BATCH; ++i) {
+        for (int i = 0; i < UDP_BATCH; ++i) {
             packets[i] = forge_packet(path, &client->pool, FORGE_DATA, "\2flood123", 9); /* on channel 2, so that it comes back */
             vectors[i].iov_base = packets[i]->data;
             vectors[i].iov_len = packets[i]->size;
             messages[i].msg_hdr.msg_iov = &vectors[i];
             messages[i].msg_hdr.msg_iovlen = 1;
         }
-        taken = sendmmsg(client->udp.fd, messages, UDP_BATCH, 0);
+        int taken = sendmmsg(client->udp.fd, messages, UDP_BATCH, 0);
         sent += taken > 0 ? (unsigned long)taken : 0;
-        for (i = 0; i < UDP_BATCH; ++i) packet_free(packets[i]);
+        for (int i = 0; i < UDP_BATCH; ++i) packet_free(packets[i]);
     }
     printf("a flood: %lu packets in %u ms\n", sent, time);
     fflush(stdout);
@@ -223,8 +218,7 @@ static void flood_stream(struct client *client, uint32_t time)
     unsigned long sent = 0;
     struct stream *stream = &client->stream;
     while (clock_ms() - began < time) {
-        int i;
-        for (i = 0; i < 32; ++i) sent += stream_send_bytes(stream, STREAM_LAST, "flood123", 8) == 0;
+        for (int i = 0; i < 32; ++i) sent += stream_send_bytes(stream, STREAM_LAST, "flood123", 8) == 0;
         while (stream_queued(stream) > 100000 && clock_ms() - began < time) stream_flush(stream);
     }
     printf("a flood over TCP: %lu frames in %u ms\n", sent, time);
@@ -259,8 +253,7 @@ static void others_waited(int over_tcp)
 
 static int all_know(const struct stage *stage)
 {
-    const struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+    for (const struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !client_is_open(&client->client) && client->closes == 0) return 0;
     }
     return 1;
@@ -271,20 +264,18 @@ static size_t sessions;
 /* The first has gone, and another is in its place. */
 static int is_replaced(const struct stage *stage)
 {
-    const struct stage_client *client;
     size_t open = 0;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) open += client_is_open(&client->client);
+    for (int i = 0; i < STAGE_CLIENTS; ++i) open += client_is_open(&stage->clients[i].client);
     return stage->clients[0].client.state == CLIENT_STOPPED && open == sessions && stage_counts(stage).sessions == sessions;
 }
 
 /* One account opened thousands of sessions. */
 static void account_took_all(int per_host)
 {
-    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     *(per_host ? &stage.config.per_host : &stage.config.per_name) = 2;
     CHECK_INT(stage_start(&stage), 0);
-    for (i = 0; i < 4; ++i) {
+    for (int i = 0; i < 4; ++i) {
         if (i == 3) memcpy(stage.guest.request.name, "another", 8);
         stage_enter(0);
         CHECK(stage_run(&stage, 20000, all_know));

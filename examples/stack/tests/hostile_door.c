@@ -43,7 +43,7 @@ CONDITION(many_are_half_open, stage_counts(stage).half_open > 200)
 static void descriptors_ran_out(void)
 {
     struct rlimit limit, before;
-    int i, open[100];
+    int open[100];
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -56,7 +56,7 @@ static void descriptors_ran_out(void)
     stage_stop(&stage);
     /* Now the program has more open than it should, and the limit is lower than it was at the start. */
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    for (i = 0; i < 100; ++i) open[i] = dup(0);
+    for (int i = 0; i < 100; ++i) open[i] = dup(0);
     start();
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
     struct stage_client *client = stage_enter(0); /* which needs descriptors too, of the same process */
@@ -70,7 +70,7 @@ static void descriptors_ran_out(void)
     printf("380 strangers with 400 file descriptors: %lu made room\n", stage_counts(&stage).displaced);
     CHECK_INT(client->opens, 1);
     CHECK(strangers_stop(&child) > 300);
-    for (i = 0; i < 100; ++i) close(open[i]);
+    for (int i = 0; i < 100; ++i) close(open[i]);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
     stage_finish();
 }
@@ -122,8 +122,7 @@ static struct {
 
 static void far_hang_up(void)
 {
-    int side;
-    for (side = 0; side < 2; ++side) {
+    for (int side = 0; side < 2; ++side) {
         if (far_way.ends[side] >= 0) close(far_way.ends[side]);
         far_way.ends[side] = -1;
         far_way.first[side] = far_way.last[side] = 0;
@@ -134,7 +133,6 @@ static void far_hang_up(void)
 static void far_turn(void)
 {
     uint32_t now = clock_ms();
-    int side;
     if (far_way.ends[0] < 0) {
         far_way.ends[0] = accept4(far_way.listener, NULL, NULL, SOCK_NONBLOCK);
         if (far_way.ends[0] < 0) return;
@@ -148,7 +146,7 @@ static void far_turn(void)
               errno == EINPROGRESS);
         far_way.connections += 1;
     }
-    for (side = 0; side < 2; ++side) {
+    for (int side = 0; side < 2; ++side) {
         struct chunk *chunk;
         ssize_t size;
         while (far_way.last[side] - far_way.first[side] < 64) {
@@ -348,8 +346,7 @@ static void limits_of_nothing(void)
 {
     struct client client;
     size_t *limits[] = {&stage.config.limits.reliable, &stage.config.limits.stream, &stage.config.limits.bulk_message};
-    int i;
-    for (i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; ++i) {
         CHECK_INT(stage_init(&stage, seed), 0);
         *limits[i] = 0;
         errno = 0;

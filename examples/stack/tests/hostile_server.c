@@ -30,16 +30,14 @@ static void say_it(void *user, struct peer *peer)
 static void frames(void)
 {
     struct stage_client *client = begin();
-    int i;
-    for (i = 0; i < 400; ++i) {
-        int round;
+    for (int i = 0; i < 400; ++i) {
         kind = (enum stream_kind)random_below(&dice, STREAM_BYE + 2);
         size = random_below(&dice, i % 3 ? 40 : sizeof bytes);
         if (i % 5 == 0) size = 4;
         random_bytes(&dice, bytes, sizeof bytes);
         if (i % 2) bytes[0] = (unsigned char)random_below(&dice, 4);
         server_each(stage.server, say_it, NULL);
-        for (round = 0; round < 3; ++round) stage_run(&stage, 1, NULL);
+        for (int round = 0; round < 3; ++round) stage_run(&stage, 1, NULL);
         CHECK(client->client.pool.made < 1000);
         if (!client_is_open(&client->client)) CHECK(stage_run(&stage, 20000, stage_all_open));
     }
@@ -65,8 +63,7 @@ static void say_packet(void *user, struct peer *peer)
 static void packets(void)
 {
     struct stage_client *client = begin();
-    int i;
-    for (i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 2000; ++i) {
         kind = (enum stream_kind)random_below(&dice, 7);
         size = forge_content(&dice, bytes, 1300, i, client->client.session.path.id);
         server_each(stage.server, say_packet, NULL);

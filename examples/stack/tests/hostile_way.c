@@ -89,9 +89,8 @@ enum deed { RESET, BYTES };
 static void break_connection(enum deed deed, int to_server)
 {
     static const unsigned char garbage[300] = {17, 1, 2, 3};
-    int tries;
     resumed_before = stage_counts(&stage).resumed;
-    for (tries = 0; tries < 2000 && !is_cut(&stage); ++tries) {
+    for (int tries = 0; tries < 2000 && !is_cut(&stage); ++tries) {
         raw_look(&raw);
         if (deed == RESET) {
             raw_reset(&raw, to_server);
@@ -106,13 +105,12 @@ static void break_connection(enum deed deed, int to_server)
 /* A reset ended the session; so did bytes that nobody had sent. */
 static void connection_was_broken(enum deed deed, int with_udp)
 {
-    uint32_t i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.without_udp = !with_udp;
     struct stage_client *client = begin(0, RELAY_NO_RACE);
     stage.hook = look;
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
-    for (i = 1; i <= 6; ++i) {
+    for (uint32_t i = 1; i <= 6; ++i) {
         raw_watch(&raw, port_of(client->client.stream.frames.fd), server_port(stage.server));
         stage_run(&stage, 350, NULL); /* a heartbeat passes, which has the numbers */
         stage_flows(client, 200 * i);
@@ -152,7 +150,6 @@ static long fragments(void)
 /* Errors of all kinds about packets of both ends, in the middle of everything. */
 static void forged_icmp(void)
 {
-    int i, code;
     CHECK_INT(stage_init(&stage, seed), 0);
     struct stage_client *client = begin(0, RELAY_NO_RACE);
     stage.hook = look;
@@ -163,8 +160,8 @@ static void forged_icmp(void)
     stage_run(&stage, 350, NULL);
     stage_flow(client, CHANNEL_BULK, 100, 20000, 2);
     stage_flow(client, CHANNEL_RELIABLE, 1000, 5000, 10);
-    for (i = 0; i < 100; ++i) {
-        for (code = 0; code <= 15; ++code) {
+    for (int i = 0; i < 100; ++i) {
+        for (int code = 0; code <= 15; ++code) {
             uint16_t next = code == ICMP_FRAG_NEEDED ? 552 : 0;
             raw_icmp(&raw, ICMP_DEST_UNREACH, code, IPPROTO_UDP, udp, server_udp_port(stage.server), next);
             raw_icmp(&raw, ICMP_DEST_UNREACH, code, IPPROTO_UDP, server_udp_port(stage.server), udp, next);
@@ -189,9 +186,9 @@ static void forged_icmp(void)
 
 int main(int count, char **arguments)
 {
-    int later, is_alone = raw_isolate() == 0;
+    int is_alone = raw_isolate() == 0;
     seed = random_argument(count, arguments);
-    for (later = 0; later < 2; ++later) {
+    for (int later = 0; later < 2; ++later) {
         copy_was_faster(0, later);
         copy_was_faster(1, later);
     }

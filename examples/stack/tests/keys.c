@@ -37,8 +37,7 @@ static uint32_t number(void)
 
 static void count_up(void *const bytes, const size_t size)
 {
-    size_t i;
-    for (i = 0; i < size; ++i) ((unsigned char *)bytes)[i] = (unsigned char)(first + i);
+    for (size_t i = 0; i < size; ++i) ((unsigned char *)bytes)[i] = (unsigned char)(first + i);
 }
 
 static struct randombytes_implementation counting = {name, number, NULL, NULL, count_up, NULL};
@@ -165,16 +164,15 @@ static void impostors(void)
 static void altered_bits(void)
 {
     struct exchange exchange;
-    unsigned bit;
     start(&exchange);
-    for (bit = 0; bit < 8 * KEYS_HELLO; ++bit) {
+    for (unsigned bit = 0; bit < 8 * KEYS_HELLO; ++bit) {
         exchange.hello[bit / 8] ^= (unsigned char)(1u << bit % 8);
         CHECK_INT(answer(&exchange), -1);
         CHECK(all_zero(&exchange.server_keys, sizeof exchange.server_keys));
         exchange.hello[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     CHECK_INT(answer(&exchange), 0);
-    for (bit = 0; bit < 8 * KEYS_ANSWER; ++bit) {
+    for (unsigned bit = 0; bit < 8 * KEYS_ANSWER; ++bit) {
         exchange.answer[bit / 8] ^= (unsigned char)(1u << bit % 8);
         CHECK_INT(try_to_finish(&exchange, exchange.answer), -1);
         exchange.answer[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -193,10 +191,9 @@ static void keys_of_low_order(void)
         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     };
     struct exchange exchange;
-    size_t i;
     start(&exchange);
     CHECK_INT(answer(&exchange), 0);
-    for (i = 0; i < sizeof points / sizeof *points; ++i) {
+    for (size_t i = 0; i < sizeof points / sizeof *points; ++i) {
         struct exchange bad = exchange;
         unsigned char point[KEYS_PUBLIC];
         CHECK_INT(sodium_hex2bin(point, sizeof point, points[i], 64, NULL, NULL, NULL), 0);
@@ -229,9 +226,8 @@ static void print_cost(void)
 {
     double hello = 1e18, answered = 1e18, finish = 1e18;
     struct exchange exchange;
-    int round;
     start(&exchange);
-    for (round = 0; round < 30; ++round) {
+    for (int round = 0; round < 30; ++round) {
         double times[4];
         times[0] = nanoseconds();
         keys_client_hello(&exchange.client, exchange.public_key, exchange.hello);

@@ -67,11 +67,10 @@ CONDITION(third_open, client_is_open(&stage->clients[2].client))
 
 static void full(void)
 {
-    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.sessions = 2;
     CHECK_INT(stage_start(&stage), 0);
-    for (i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; ++i) {
         stage_enter(0);
         CHECK(i == 2 || stage_run(&stage, 20000, stage_all_open));
     }

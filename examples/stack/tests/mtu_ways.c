@@ -225,7 +225,6 @@ CONDITION(is_smaller, stage->clients[0].client.session.path.pmtu.size < 1300 && 
 static void shrinks(void)
 {
     struct stage_client *client = enter();
-    int channel;
     CHECK(stage_run(&stage, 20000, client_is_done));
     check_sizes(client, 1500);
     flows(client, 100000);
@@ -235,7 +234,7 @@ static void shrinks(void)
     CHECK(stage_run(&stage, 30000, is_smaller));
     printf("headers of %u: %u ms until both ends knew that the path had become smaller\n", headers(), clock_ms() - began);
     stage_run(&stage, 500, NULL);
-    for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
+    for (int channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
     CHECK(stage_run(&stage, 60000, stage_is_done));
     CHECK(stage_run(&stage, 20000, client_is_done));
     check_sizes(client, 1280);

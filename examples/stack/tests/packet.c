@@ -73,11 +73,10 @@ static void queues(void)
     struct packet_pool pool;
     struct packet_queue queue = {NULL, NULL};
     struct packet *packets[3];
-    int i;
     packet_pool_init(&pool, 0);
     CHECK(packet_queue_take(&queue) == NULL);
     packet_queue_drop(&queue, 0);
-    for (i = 0; i < 3; ++i) packet_queue_add(&queue, packets[i] = packet_from(&pool, "abc", 3));
+    for (int i = 0; i < 3; ++i) packet_queue_add(&queue, packets[i] = packet_from(&pool, "abc", 3));
     CHECK(packet_queue_take(&queue) == packets[0] && queue.last == packets[2]);
     packet_free(packets[0]);
     packet_queue_drop(&queue, 4);
@@ -96,10 +95,9 @@ static void contents(struct random *random)
     struct packet_pool pool;
     unsigned char model[PACKET_ROOM], bytes[64];
     size_t from = PACKET_HEADROOM, to = PACKET_HEADROOM;
-    int i;
     packet_pool_init(&pool, 0);
     struct packet *packet = packet_new(&pool);
-    for (i = 0; i < 20000 && packet != NULL; ++i) {
+    for (int i = 0; i < 20000 && packet != NULL; ++i) {
         size_t size = random_below(random, sizeof bytes);
         unsigned char *at;
         random_bytes(random, bytes, size);

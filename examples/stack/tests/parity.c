@@ -55,7 +55,7 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
     static unsigned char handed[PACKETS], expected[PACKETS];
     struct packet *late[4] = {NULL}, *packet;
     double loss = random_below(random, 40);
-    uint32_t n, i, turn = 0, now = first, recovered = 0, added = 0;
+    uint32_t turn = 0, now = first, recovered = 0, added = 0;
     /* Packets are late by fewer groups than sums are kept for, so that the model is exact. */
     uint32_t slots = interleave <= 3 ? 4 : 1;
     memset(handed, 0, sizeof handed);
@@ -63,7 +63,7 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
     memset(groups, 0, sizeof groups);
     open_units(group, interleave, 50);
     sender.next = first;
-    for (n = 0; n < PACKETS; ++n) {
+    for (uint32_t n = 0; n < PACKETS; ++n) {
         bench_send(&bench, n, largest);
         now += random_below(random, 10) == 0 ? 60 : 0; /* now and then a pause, and groups that are not full */
         layer_check(&sender.layer, now);
@@ -88,13 +88,13 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
         bench_collect(&bench, handed, PACKETS, largest);
         CHECK(bench.pool.out <= interleave + PARITY_OPEN + slots);
     }
-    for (i = 0; i < slots; ++i) {
+    for (uint32_t i = 0; i < slots; ++i) {
         if (late[i] != NULL) layer_up(&bench.from.layer, late[i]);
     }
     bench_collect(&bench, handed, PACKETS, largest);
-    for (n = 0; n < PACKETS; ++n) {
+    for (uint32_t n = 0; n < PACKETS; ++n) {
         uint32_t lost = 0, which = 0;
-        for (i = 0; i < groups[n].count; ++i) {
+        for (uint32_t i = 0; i < groups[n].count; ++i) {
             expected[groups[n].packets[i]] = groups[n].arrived[i] != 0;
             if (!groups[n].arrived[i]) lost += 1, which = groups[n].packets[i];
         }
@@ -102,7 +102,7 @@ static void model(struct random *random, uint32_t group, uint32_t interleave, si
         if (lost == 1 && groups[n].parity) expected[which] = 1, recovered += 1;
     }
     CHECK_INT(added, PACKETS);
-    for (n = 0; n < PACKETS; ++n) CHECK(handed[n] == expected[n]);
+    for (uint32_t n = 0; n < PACKETS; ++n) CHECK(handed[n] == expected[n]);
     CHECK_INT(receiver.refused, 0);
     CHECK(receiver.recovered >= recovered); /* more: made before the packet itself arrived late */
     close_units();
@@ -145,10 +145,9 @@ static void by_hand(void)
 /* As many losses in a row as groups in turn are all recovered, and one more is not. */
 static void bursts(void)
 {
-    uint32_t interleave, burst, at;
-    for (interleave = 1; interleave <= PARITY_INTERLEAVE; ++interleave) {
-        for (burst = interleave; burst <= interleave + 1; ++burst) {
-            for (at = 0; at + burst <= 4 * interleave; ++at) {
+    for (uint32_t interleave = 1; interleave <= PARITY_INTERLEAVE; ++interleave) {
+        for (uint32_t burst = interleave; burst <= interleave + 1; ++burst) {
+            for (uint32_t at = 0; at + burst <= 4 * interleave; ++at) {
                             struct packet *packet;
                 uint32_t n = 0;
                 open_units(4, interleave, 0);
@@ -214,10 +213,9 @@ static void timeouts(void)
 static void starved(struct random *random)
 {
     static unsigned char handed[PACKETS];
-    uint32_t n;
     memset(handed, 0, sizeof handed);
     open_units(3, 2, 0);
-    for (n = 0; n < PACKETS; ++n) {
+    for (uint32_t n = 0; n < PACKETS; ++n) {
         struct packet *packet;
         bench.pool.limit = 0;
         bench_send(&bench, n, 500);
@@ -231,7 +229,7 @@ static void starved(struct random *random)
         }
         bench_collect(&bench, handed, PACKETS, 500);
     }
-    for (n = 0; n < PACKETS; ++n) CHECK(handed[n] <= 1);
+    for (uint32_t n = 0; n < PACKETS; ++n) CHECK(handed[n] <= 1);
     CHECK(receiver.recovered > 0 && receiver.refused == 0);
     close_units();
 }
@@ -240,9 +238,9 @@ static void starved(struct random *random)
 static void hostile(struct random *random)
 {
     struct packet *packet;
-    uint32_t i, works = 0;
+    uint32_t works = 0;
     open_units(4, 1, 0);
-    for (i = 0; i < 20000; ++i) {
+    for (uint32_t i = 0; i < 20000; ++i) {
         bench_send(&bench, i, 60);
         while ((packet = tap_take(&bench.wire)) != NULL) {
             unsigned char *bytes = packet->data;
@@ -266,7 +264,7 @@ static void hostile(struct random *random)
         CHECK(bench.pool.out <= 1 + PARITY_OPEN);
     }
     CHECK(receiver.refused > 1000 && receiver.recovered > 100);
-    for (i = 0; i < 4 * SEQUENCE_STRAYS; ++i) {
+    for (uint32_t i = 0; i < 4 * SEQUENCE_STRAYS; ++i) {
         bench_send(&bench, i, 60);
         bench_pass(&bench);
     }
@@ -290,10 +288,9 @@ static void forged(void)
         {"\x01\0\0\0\x02" "abc", "\x01\0\0\0\x82\x03\0xyz", NULL},
     };
     static const size_t sizes[][2] = {{8, 10}, {8, 10}, {8, 10}};
-    unsigned i, j;
-    for (i = 0; i < sizeof wires / sizeof *wires; ++i) {
+    for (unsigned i = 0; i < sizeof wires / sizeof *wires; ++i) {
         open_units(4, 1, 0);
-        for (j = 0; wires[i][j] != NULL; ++j) {
+        for (unsigned j = 0; wires[i][j] != NULL; ++j) {
             layer_up(&bench.from.layer, packet_from(&bench.pool, wires[i][j], sizes[i][j]));
         }
         CHECK_INT(bench.sink.count, 1);
@@ -321,9 +318,8 @@ static void impossible(void)
         {{1, 0, 0, 0, 129}, 5},
         {{1, 0, 0, 0, 129, 1}, 6},
     };
-    unsigned i;
     open_units(4, 1, 0);
-    for (i = 0; i < sizeof wires / sizeof *wires; ++i) {
+    for (unsigned i = 0; i < sizeof wires / sizeof *wires; ++i) {
         layer_up(&bench.from.layer, packet_from(&bench.pool, wires[i].bytes, wires[i].size));
         CHECK(receiver.refused == i + 1 && bench.sink.count == 0);
     }
@@ -334,10 +330,9 @@ static void impossible(void)
 static void very_late(void)
 {
     struct packet *packet;
-    uint32_t n;
     open_units(2, 1, 0);
-    for (n = 0; n < 2 * PARITY_OPEN + 2; ++n) bench_send(&bench, n, 100);
-    for (n = 0; (packet = tap_take(&bench.wire)) != NULL; ++n) {
+    for (uint32_t n = 0; n < 2 * PARITY_OPEN + 2; ++n) bench_send(&bench, n, 100);
+    for (uint32_t n = 0; (packet = tap_take(&bench.wire)) != NULL; ++n) {
         /* Of the first group nothing at first, of the last its second is lost. */
         if (n == 0) {
             tap_keep(&bench.wire.layer, packet);
@@ -362,10 +357,9 @@ static void very_late(void)
 /* The other end begins anew: after a few packets it is heard. */
 static void restart(void)
 {
-    uint32_t i;
     open_units(2, 1, 0);
     sender.next = 1000000;
-    for (i = 0; i < 200; ++i) {
+    for (uint32_t i = 0; i < 200; ++i) {
         if (i == 100) sender.next = 0;
         bench_send(&bench, i, 100);
         bench_pass(&bench);
@@ -373,7 +367,7 @@ static void restart(void)
     CHECK(bench.sink.count >= 200 - SEQUENCE_STRAYS && bench.sink.count < 200);
     tap_empty(&bench.sink);
     /* Once more, from numbers that were there a moment ago. */
-    for (i = 0; i < 200; ++i) {
+    for (uint32_t i = 0; i < 200; ++i) {
         if (i == 0) sender.next = 1000000;
         if (i == 100) sender.next = 0;
         bench_send(&bench, i, 100);

@@ -131,9 +131,8 @@ static int server_sends_to(unsigned port)
 /* A handshake each second, until it is confirmed; then a heartbeat, which is answered. */
 static void times(void)
 {
-    int i;
     begin();
-    for (i = 0; i < 10; ++i) {
+    for (int i = 0; i < 10; ++i) {
         CHECK_INT(path_check(&net.client, net.now), 0);
         advance(0);
         CHECK_INT(net.from_client.count, i + 1);
@@ -148,7 +147,7 @@ static void times(void)
     CHECK(net.client.usable && net.server.usable);
     CHECK_INT(path_check(&net.client, net.now), HEARTBEAT);
     CHECK_INT(path_check(&net.server, net.now), LAYER_IDLE);
-    for (i = 0; i < 5; ++i) {
+    for (int i = 0; i < 5; ++i) {
         advance(HEARTBEAT - 1);
         CHECK_INT(net.from_client.count, 0);
         advance(1);
@@ -358,10 +357,9 @@ static void slow_proof_lost_the_path(void)
 {
     struct sockaddr_in moved = loopback(5001);
     size_t bytes = 0;
-    int i;
     begin();
     connect_both();
-    for (i = 0; i < 2; ++i) { /* the old proof is none any more for what is sent from now on */
+    for (int i = 0; i < 2; ++i) { /* the old proof is none any more for what is sent from now on */
         advance(HEARTBEAT);
         pass();
     }
@@ -373,7 +371,7 @@ static void slow_proof_lost_the_path(void)
     to_client(question);
     net.at = moved;
     while (net.from_client.count > 0) to_server(tap_take(&net.from_client), &moved);
-    for (i = 0; i < SILENCE && net.server.moves == 0; i += 10) {
+    for (int i = 0; i < SILENCE && net.server.moves == 0; i += 10) {
         tap_empty(&net.from_server);
         advance(10);
     }
@@ -442,10 +440,10 @@ static void false_probes(void)
 {
     struct sockaddr_in victim = loopback(7777);
     unsigned char zeros[PACKET_LARGEST] = {0};
-    size_t bytes = 0, size;
+    size_t bytes = 0;
     begin();
     path_probe(&net.server, 1472);
-    for (size = 0; size < 1400; size += 7) {
+    for (size_t size = 0; size < 1400; size += 7) {
         to_server(forge_packet(&net.client, &pool, size % 2 ? FORGE_PROBE : FORGE_PROBED, zeros, size), &victim);
     }
     packet_free(sent_to(7777, &bytes));
@@ -459,10 +457,9 @@ static void spoofed_address_was_sent_data(int often)
 {
     struct sockaddr_in victim = loopback(7777);
     size_t in = 0, out = 0;
-    int i;
     begin();
     connect_both();
-    for (i = 0; i < often; ++i) {
+    for (int i = 0; i < often; ++i) {
         send_data(&net.client_above, "a");
         struct packet *packet = tap_take(&net.from_client);
         in += packet->size;
@@ -485,7 +482,6 @@ static void numbers_cannot_be_guessed_or_repeated(void)
     struct sockaddr_in victim = loopback(7777);
     unsigned char number[PATH_NUMBER];
     size_t bytes = 0;
-    int i;
     begin();
     connect_both();
     path_ask(&net.server, net.now);
@@ -493,7 +489,7 @@ static void numbers_cannot_be_guessed_or_repeated(void)
     memcpy(number, net.server.at.number, sizeof number);
     to_client(packet);
     pass();
-    for (i = 0; i < 100; ++i) {
+    for (int i = 0; i < 100; ++i) {
         send_data(&net.client_above, "x");
         to_server(tap_take(&net.from_client), &victim);
         packet_free(sent_to(7777, &bytes));
@@ -516,13 +512,13 @@ static void race(int relays, int rebinds)
     struct sockaddr_in thief = loopback(6666);
     struct sockaddr_storage home;
     struct packet *packet;
-    int i, to_thief = 0;
+    int to_thief = 0;
     begin();
     memset(&home, 0, sizeof home);
     memcpy(&home, &net.at, sizeof net.at);
     net.server.home = &home;
     thief.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
-    for (i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 20000; ++i) {
         if (i == 10000 && rebinds) net.at = loopback(5001);
         advance(1);
         if (i % 50 == 0 && net.client.usable) send_data(&net.client_above, "up");
@@ -598,7 +594,6 @@ static void forgeries(struct random *dice)
     struct sockaddr_in thief = loopback(6666);
     struct packet *packet, *original;
     uint32_t id, key;
-    int i;
     begin();
     connect_both();
     packet = handshake_of(9, up); /* another key selects it */
@@ -609,7 +604,7 @@ static void forgeries(struct random *dice)
     CHECK_INT(net.server.seal.forged, 2);
     send_data(&net.client_above, "original");
     original = tap_take(&net.from_client);
-    for (i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 1000; ++i) {
         packet = copy(original);
         if (random_chance(dice, 30)) {
             packet_cut(packet, random_below(dice, (uint32_t)packet->size - PATH_LINK) + 1); /* truncated */

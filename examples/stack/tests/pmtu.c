@@ -40,8 +40,8 @@ static void begin(size_t most, size_t takes, uint64_t seed)
 
 static void arrive(void)
 {
-    size_t i, kept = 0;
-    for (i = 0; i < net.count; ++i) {
+    size_t kept = 0;
+    for (size_t i = 0; i < net.count; ++i) {
         if ((int32_t)(net.now - net.answers[i].due) >= 0) {
             if (net.is_silent) continue;
             pmtu_hear(&net.pmtu);
@@ -105,15 +105,14 @@ static void usual(void)
 /* Every size, also below the base, and up to large ones. */
 static void sizes(void)
 {
-    size_t takes;
     int failed = 0;
-    for (takes = PMTU_FLOOR; takes <= 1500; ++takes) {
+    for (size_t takes = PMTU_FLOOR; takes <= 1500; ++takes) {
         begin(1472, takes, takes);
         run(30000, 0);
         failed += !is_found();
         failed += (takes >= PMTU_BASE) != (net.pmtu.holes == 0);
     }
-    for (takes = 1200; takes <= 9100; takes += 61) {
+    for (size_t takes = 1200; takes <= 9100; takes += 61) {
         begin(JUMBO, takes, takes);
         run(30000, 0);
         failed += !is_found();
@@ -124,8 +123,8 @@ static void sizes(void)
 /* A fifth of the probes or their answers is lost, and the round trip is long. */
 static void bad_paths(uint64_t seed)
 {
-    int i, low = 0;
-    for (i = 0; i < 200; ++i) {
+    int low = 0;
+    for (int i = 0; i < 200; ++i) {
         size_t takes = PMTU_BASE + (size_t)i;
         begin(1472, takes, seed + (uint64_t)i);
         net.loss = 20;
@@ -186,7 +185,6 @@ static void no_size_is_left(void)
 /* Lost packets do not pass for a smaller path: neither a silent path nor suspicions that are wrong. */
 static void losses_pass_for_nothing(uint64_t seed)
 {
-    int i;
     begin(1472, 1472, seed);
     run(1000, 1);
     net.is_silent = 1;
@@ -195,7 +193,7 @@ static void losses_pass_for_nothing(uint64_t seed)
     net.is_silent = 0;
     CHECK_INT(net.pmtu.size, 1472);
     net.loss = 10;
-    for (i = 0; i < 500; ++i) {
+    for (int i = 0; i < 500; ++i) {
         pmtu_suspect(&net.pmtu, net.now);
         run(1000, 1);
     }

@@ -116,8 +116,7 @@ static void test_rules(void)
 {
     struct pressure_video video;
     struct pressure_game game;
-    int packets;
-    for (packets = 0; packets <= 100; ++packets) {
+    for (int packets = 0; packets <= 100; ++packets) {
         ikcpcb *kcp = with_waiting(packets);
         CHECK_INT(pressure_has_room(kcp), packets < 64);
         pressure_video_init(&video, 20);

@@ -58,8 +58,8 @@ static void on_close(void *user, enum session_end end, int refusal)
 
 static int all_have_udp(void)
 {
-    int i, count = 0;
-    for (i = 0; i < CLIENTS; ++i) count += client_is_open(&clients[i]) && session_has_udp(&clients[i].session);
+    int count = 0;
+    for (int i = 0; i < CLIENTS; ++i) count += client_is_open(&clients[i]) && session_has_udp(&clients[i].session);
     return count == CLIENTS;
 }
 
@@ -71,10 +71,9 @@ static int all_echoed(void)
 static int run_until(int (*is_done)(void))
 {
     uint32_t begun = clock_ms();
-    int i;
     while (!is_done()) {
         if (clock_ms() - begun > PATIENCE) return 0;
-        for (i = 0; i < CLIENTS; ++i) client_step(&clients[i]);
+        for (int i = 0; i < CLIENTS; ++i) client_step(&clients[i]);
         usleep(500);
     }
     return 1;
@@ -96,7 +95,6 @@ int main(void)
     struct sockaddr_in *address = (struct sockaddr_in *)&config.address;
     struct server_counts counts[SERVERS];
     pthread_t threads[SERVERS];
-    int i;
     server_defaults(&config);
     CHECK_INT(keys_make(config.public_key, config.secret_key), 0);
     *address = loopback(0);
@@ -105,7 +103,7 @@ int main(void)
     config.shares_port = 1;
     config.on_login = on_login;
     config.on_message = echo;
-    for (i = 0; i < SERVERS; ++i) {
+    for (int i = 0; i < SERVERS; ++i) {
         servers[i] = server_open(&config);
         CHECK(servers[i] != NULL);
         if (servers[i] == NULL) return check_result();
@@ -120,19 +118,19 @@ int main(void)
     own.on_open = on_open;
     own.on_message = on_message;
     own.on_close = on_close;
-    for (i = 0; i < CLIENTS; ++i) CHECK_INT(client_init(&clients[i], &own), 0);
+    for (int i = 0; i < CLIENTS; ++i) CHECK_INT(client_init(&clients[i], &own), 0);
     CHECK_INT(pipe(stops), 0);
-    for (i = 0; i < SERVERS; ++i) CHECK_INT(pthread_create(&threads[i], NULL, serve, servers[i]), 0);
+    for (int i = 0; i < SERVERS; ++i) CHECK_INT(pthread_create(&threads[i], NULL, serve, servers[i]), 0);
     CHECK(run_until(all_have_udp));
 
     /* Every connection is cut, and taken up again with the server that has the session. */
-    for (i = 0; i < CLIENTS; ++i) shutdown(clients[i].stream.frames.fd, SHUT_RDWR);
-    for (i = 0; i < CLIENTS; ++i) client_step(&clients[i]);
-    for (i = 0; i < CLIENTS; ++i) CHECK_INT(client_send(&clients[i], CHANNEL_BULK, "echo", 4), 0);
+    for (int i = 0; i < CLIENTS; ++i) shutdown(clients[i].stream.frames.fd, SHUT_RDWR);
+    for (int i = 0; i < CLIENTS; ++i) client_step(&clients[i]);
+    for (int i = 0; i < CLIENTS; ++i) CHECK_INT(client_send(&clients[i], CHANNEL_BULK, "echo", 4), 0);
     CHECK(run_until(all_echoed));
     CHECK(opens == CLIENTS && closes == 0);
     CHECK(write(stops[1], "", 1) == 1);
-    for (i = 0; i < SERVERS; ++i) {
+    for (int i = 0; i < SERVERS; ++i) {
         CHECK_INT(pthread_join(threads[i], NULL), 0);
         server_count(servers[i], &counts[i]);
         CHECK(counts[i].sessions > 0);
@@ -140,7 +138,7 @@ int main(void)
     }
     CHECK_INT((long)(counts[0].sessions + counts[1].sessions), CLIENTS);
     printf("%lu and %lu sessions\n", (unsigned long)counts[0].sessions, (unsigned long)counts[1].sessions);
-    for (i = 0; i < CLIENTS; ++i) client_destroy(&clients[i]);
-    for (i = 0; i < SERVERS; ++i) server_close(servers[i]);
+    for (int i = 0; i < CLIENTS; ++i) client_destroy(&clients[i]);
+    for (int i = 0; i < SERVERS; ++i) server_close(servers[i]);
     return check_result();
 }

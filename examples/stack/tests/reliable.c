@@ -71,7 +71,6 @@ static void close_pair(void)
 static void sizes(uint64_t seed)
 {
     struct random to_client, to_server;
-    int sent;
     open_pair(seed);
     random_seed(&to_client, seed + 1);
     random_seed(&to_server, seed + 2);
@@ -79,7 +78,7 @@ static void sizes(uint64_t seed)
     pair.relay.to_server.delay = pair.relay.to_client.delay = 5;
     CHECK_INT(reliable_mtu(&client.reliable, 1400), 0);
     CHECK_INT(reliable_mtu(&server.reliable, 1400), 0);
-    for (sent = 0; sent < 100; ++sent) {
+    for (int sent = 0; sent < 100; ++sent) {
         size_t size = next_message(&to_server);
         CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
         size = next_message(&to_client);
@@ -158,7 +157,6 @@ static void limits(uint64_t seed)
     struct random to_server;
     struct packet *packet;
     size_t size;
-    int i;
     open_pair(seed);
     CHECK(reliable_mtu(&client.reliable, 49) == -1 && reliable_mtu(&client.reliable, PACKET_LARGEST + 1) == -1);
     CHECK_INT(client.reliable.kcp->mtu, 1400);
@@ -170,7 +168,7 @@ static void limits(uint64_t seed)
     random_seed(&to_server, seed + 2);
     pair_step(&pair);
     pair.client.pool.limit = 12;
-    for (i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; ++i) {
         size = next_message(&to_server);
         CHECK_INT(reliable_send(&client.reliable, bytes, size), 0);
     }
@@ -249,11 +247,11 @@ static int exchange(uint32_t now)
 static void steady(void)
 {
     const struct layer *one = &ends.one.layer, *other = &ends.other.layer;
-    int sent = 0, packets = 0, round;
+    int sent = 0, packets = 0;
     uint32_t now = 1000, until;
     open_ends();
     ikcpcb *kcp = ends.one.kcp;
-    for (round = 0; round < 40; ++round) {
+    for (int round = 0; round < 40; ++round) {
         for (; ikcp_waitsnd(kcp) < 512; ++sent) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
         reliable_push(&ends.one, now);
         until = now + (round % 8 == 7 ? 150 : 100); /* the first flight alone meets a timeout that nothing was measured for */
@@ -276,16 +274,15 @@ static void steady(void)
 /* Less of the window is offered: what is under way is taken all the same, and the largest message there is still passes. */
 static void share(void)
 {
-    int i;
     uint32_t now = 1000;
     open_ends();
-    for (i = 0; i < 200; ++i) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
+    for (int i = 0; i < 200; ++i) CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
     ends.other.share = 0;
     CHECK_INT(exchange(now), 128); /* what KCP takes for the other's window at first */
     CHECK_INT(ends.came, 128);
     CHECK_INT(ends.one.kcp->rmt_wnd, RELIABLE_LEAST);
     CHECK_INT(reliable_send(&ends.one, bytes, LARGEST), 0);
-    for (i = 0; i < 100 && ends.came < 201; ++i) CHECK(exchange(now += 10) <= RELIABLE_LEAST);
+    for (int i = 0; i < 100 && ends.came < 201; ++i) CHECK(exchange(now += 10) <= RELIABLE_LEAST);
     CHECK(ends.came == 201 && ends.other.kcp->rcv_wnd == 256);
     ends.other.share = RELIABLE_WHOLE / 2;
     CHECK_INT(reliable_send(&ends.one, bytes, 1000), 0);
@@ -302,13 +299,12 @@ static void share(void)
 /* Sends a message and delivers its packets: how many there were, and the bytes of the smallest and the largest. */
 static long carry(size_t size, uint32_t now, size_t *least, size_t *most)
 {
-    const struct packet *packet;
     size_t total = 0;
     CHECK_INT(reliable_send(&ends.one, bytes, size), 0);
     reliable_flush(&ends.one, now);
     *least = SIZE_MAX;
     *most = 0;
-    for (packet = ends.wire.queue.first; packet != NULL; packet = packet->next) {
+    for (const struct packet *packet = ends.wire.queue.first; packet != NULL; packet = packet->next) {
         total += packet->size - KCP_HEADER;
         if (packet->size < *least) *least = packet->size;
         if (packet->size > *most) *most = packet->size;

@@ -23,13 +23,13 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
     static unsigned char handed[PACKETS], expected[PACKETS];
     struct packet *late[64] = {NULL};
     double loss = random_below(random, 60);
-    uint32_t n, i, lost = 0;
+    uint32_t lost = 0;
     int all_fit = REPEAT_OVERHEAD + (depth + 1) * largest <= mtu;
     memset(handed, 0, sizeof handed);
     memset(expected, 0, sizeof expected);
     open_units(depth, mtu);
     sender.next = first;
-    for (n = 0; n < PACKETS; ++n) {
+    for (uint32_t n = 0; n < PACKETS; ++n) {
         bench_send(&bench, n, largest);
         struct packet *packet = tap_take(&bench.wire);
         CHECK(packet != NULL && packet->size <= mtu && tap_take(&bench.wire) == NULL);
@@ -39,7 +39,7 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
             lost += 1;
         } else {
             uint32_t slot = random_below(random, 64);
-            for (i = 0; i <= (all_fit ? depth : 0) && i <= n; ++i) expected[n - i] = 1;
+            for (uint32_t i = 0; i <= (all_fit ? depth : 0) && i <= n; ++i) expected[n - i] = 1;
             if (random_chance(random, 10)) layer_up(&bench.from.layer, packet_from(&bench.pool, packet->data, packet->size));
             /* Waits until another takes its place, or its turn has come. */
             if (late[slot] != NULL) layer_up(&bench.from.layer, late[slot]);
@@ -49,11 +49,11 @@ static void model(struct random *random, uint32_t depth, size_t largest, size_t 
         late[n % 64] = NULL;
         bench_collect(&bench, handed, PACKETS, largest);
     }
-    for (i = 0; i < 64; ++i) {
+    for (uint32_t i = 0; i < 64; ++i) {
         if (late[i] != NULL) layer_up(&bench.from.layer, late[i]);
     }
     bench_collect(&bench, handed, PACKETS, largest);
-    for (n = 0; n < PACKETS; ++n) {
+    for (uint32_t n = 0; n < PACKETS; ++n) {
         CHECK(handed[n] <= 1);
         if (all_fit) CHECK(handed[n] == expected[n]);
         if (!all_fit) CHECK(handed[n] >= expected[n]);
@@ -179,22 +179,21 @@ static void late(void)
 /* The other end begins anew: after a few packets it is heard. A forged number leads astray for as long. */
 static void restart(void)
 {
-    unsigned i;
     open_units(0, 1000);
     sender.next = 1000000;
-    for (i = 0; i < 100; ++i) {
+    for (unsigned i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
         bench_pass(&bench);
     }
     CHECK_INT(bench.sink.count, 100);
     sender.next = 0;
-    for (i = 0; i < 100; ++i) {
+    for (unsigned i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
         bench_pass(&bench);
     }
     CHECK_INT(bench.sink.count, 200 - SEQUENCE_STRAYS + 1);
     tap_empty(&bench.sink);
-    for (i = 0; i < 100; ++i) {
+    for (unsigned i = 0; i < 100; ++i) {
         bench_send(&bench, i, 100);
         if (i == 50) { /* a stranger's packet, far ahead and yet not too far */
             layer_up(&bench.from.layer, packet_from(&bench.pool, "\x00\x80\x00\x00\x00stranger", 13));
@@ -215,10 +214,9 @@ static void restart(void)
 static void hostile(struct random *random)
 {
     struct packet *packet;
-    unsigned i;
     size_t in, out;
     open_units(3, 1000);
-    for (i = 0; i < 20000; ++i) {
+    for (unsigned i = 0; i < 20000; ++i) {
         bench_send(&bench, i, 60);
         packet = tap_take(&bench.wire);
         unsigned char *bytes = packet->data;
@@ -239,7 +237,7 @@ static void hostile(struct random *random)
         CHECK(out <= in);
     }
     CHECK(receiver.refused > 1000 && receiver.recovered > 1000);
-    for (i = 0; i < 2 * SEQUENCE_STRAYS; ++i) {
+    for (unsigned i = 0; i < 2 * SEQUENCE_STRAYS; ++i) {
         bench_send(&bench, i, 60);
         bench_pass(&bench);
     }
@@ -270,14 +268,13 @@ int main(int count, char **arguments)
 {
     struct random random;
     uint64_t seed = random_argument(count, arguments);
-    uint32_t depth;
     random_seed(&random, seed);
     by_hand();
     room();
     tail();
     late();
     restart();
-    for (depth = 0; depth <= REPEAT_DEPTH; ++depth) {
+    for (uint32_t depth = 0; depth <= REPEAT_DEPTH; ++depth) {
         model(&random, depth, 200, 1400, 0);
         model(&random, depth, 200, 1400, 0u - PACKETS / 2); /* numbers wrap on the way */
         model(&random, depth, 1200, 1400, 5);

@@ -13,8 +13,7 @@ static pid_t start_server(void)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        int i;
-        for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].exists = 0; /* those are the parent's */
+        for (int i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].exists = 0; /* those are the parent's */
         if (stage_start(&stage) < 0) _exit(1);
         port = server_port(stage.server);
         if (write(ends[1], &port, sizeof port) != sizeof port) _exit(1);
@@ -30,8 +29,7 @@ static pid_t start_server(void)
 
 static int all_closed(const struct stage *stage)
 {
-    int i;
-    for (i = 0; i < STAGE_CLIENTS; ++i) {
+    for (int i = 0; i < STAGE_CLIENTS; ++i) {
         if (stage->clients[i].exists && client_is_open(&stage->clients[i].client)) return 0;
     }
     return 1;
@@ -39,20 +37,19 @@ static int all_closed(const struct stage *stage)
 
 static void server_killed(void)
 {
-    int i, round;
     CHECK_INT(stage_init(&stage, seed), 0);
     pid_t server = start_server();
-    for (i = 0; i < 3; ++i) stage_enter(0);
+    for (int i = 0; i < 3; ++i) stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_clients_udp));
-    for (round = 1; round <= 3; ++round) {
-        for (i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100);
+    for (int round = 1; round <= 3; ++round) {
+        for (int i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100);
         CHECK(stage_run(&stage, 20000, stage_is_done));
-        for (i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100000); /* killed in the middle */
+        for (int i = 0; i < 3; ++i) stage_flows(&stage.clients[i], 100000); /* killed in the middle */
         stage_run(&stage, 20, NULL);
         kill_child(server);
         CHECK(stage_run(&stage, 20000, all_closed));
         stage_run(&stage, 250, NULL); /* tries while there is no server */
-        for (i = 0; i < 3; ++i) {
+        for (int i = 0; i < 3; ++i) {
             CHECK_INT(stage.clients[i].end, SESSION_CUT);
             CHECK(stage.clients[i].closes > stage.clients[i].opens);
             stage_flows(&stage.clients[i], 100);
@@ -60,7 +57,7 @@ static void server_killed(void)
         server = start_server();
         CHECK(stage_run(&stage, 20000, stage_clients_udp));
         CHECK(stage_run(&stage, 20000, stage_is_done));
-        for (i = 0; i < 3; ++i) CHECK_INT(stage.clients[i].opens, round + 1);
+        for (int i = 0; i < 3; ++i) CHECK_INT(stage.clients[i].opens, round + 1);
     }
     CHECK_INT(stage.wrong, 0);
     stage_close(&stage);
@@ -73,10 +70,9 @@ CONDITION(two_there, stage_counts(stage).sessions == 2 && stage_counts(stage).us
 static void client_killed(void)
 {
     pid_t child;
-    int round;
     CHECK_INT(stage_init(&stage, seed), 0);
     struct stage_client *client = stage_begin(0);
-    for (round = 0; round < 3; ++round) {
+    for (int round = 0; round < 3; ++round) {
         fflush(stdout);
         child = fork();
         if (child == 0) {

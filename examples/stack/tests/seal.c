@@ -91,10 +91,9 @@ static void drops(struct seal *seal, struct packet *packet, enum seal_opened why
 static void all_sizes(void)
 {
     static unsigned char bytes[LARGEST];
-    size_t size;
     open_ends(&ends);
     random_bytes(&randomness, bytes, sizeof bytes);
-    for (size = 0; size <= LARGEST; ++size) {
+    for (size_t size = 0; size <= LARGEST; ++size) {
         struct packet *packet = packet_from(&pool, bytes, size);
         unsigned char *content = packet->data, combined[LARGEST + 16], nonce[12] = {0};
         CHECK_INT(seal_close(&ends.client, packet, NULL, 0), 0);
@@ -137,13 +136,12 @@ static void forgeries(void)
     struct ends others;
     unsigned char bytes[100];
     struct packet *packet, *altered;
-    size_t bit, size;
-    int i;
+    size_t size;
     open_ends(&ends);
     open_ends(&others);
     random_bytes(&randomness, bytes, sizeof bytes);
     packet = sealed(&ends.client, bytes, sizeof bytes);
-    for (bit = 0; bit < 8 * packet->size; ++bit) {
+    for (size_t bit = 0; bit < 8 * packet->size; ++bit) {
         altered = copy_of(packet);
         altered->data[bit / 8] ^= (unsigned char)(1u << bit % 8);
         drops(&ends.server, altered, SEAL_FORGED);
@@ -157,7 +155,7 @@ static void forgeries(void)
         memset(packet_put(altered, size), 0, size);
         drops(&ends.server, altered, SEAL_FORGED);
     }
-    for (i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 2000; ++i) {
         altered = packet_new(&pool);
         size = random_below(&randomness, PACKET_LARGEST + 1);
         random_bytes(&randomness, packet_put(altered, size), size);
@@ -242,10 +240,9 @@ static void renewals(void)
     unsigned char first[SEAL_KEY];
     struct packet *held[2][HELD] = {{NULL}};
     uint32_t wrong = 0, opens = 0, late = 0;
-    int i;
     open_ends(&ends);
     memcpy(first, ends.client.send_key, SEAL_KEY);
-    for (i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 20000; ++i) {
         int to_client = random_chance(&randomness, 50);
         struct seal *from = to_client ? &ends.server : &ends.client, *to = to_client ? &ends.client : &ends.server;
         struct packet **slot = &held[to_client][random_below(&randomness, HELD)], *packet = *slot;
@@ -262,7 +259,7 @@ static void renewals(void)
         wrong += ends.client.send_renewals > ends.server.send_renewals + 1 ||
                  ends.server.send_renewals > ends.client.send_renewals + 1;
     }
-    for (i = 0; i < HELD; ++i) {
+    for (int i = 0; i < HELD; ++i) {
         packet_free(held[0][i]);
         packet_free(held[1][i]);
     }
@@ -281,16 +278,15 @@ static void renewals(void)
 static void forged_renewals(void)
 {
     struct packet *packet, *altered;
-    int i;
     open_ends(&ends);
-    for (i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; ++i) {
         seal_renew(&ends.client);
         CHECK_INT(sends(&ends.client, "x", &ends.server), SEAL_NEWEST);
         CHECK_INT(sends(&ends.server, "y", &ends.client), SEAL_NEWEST);
     }
     CHECK_INT(ends.server.send_renewals, 3);
     packet = sealed(&ends.client, "x", 1);
-    for (i = 0; i < 0x10000; i += i < 8 ? 1 : 997) {
+    for (int i = 0; i < 0x10000; i += i < 8 ? 1 : 997) {
         if (i == 3) continue;
         altered = copy_of(packet);
         put_u16(altered->data + 6, (uint16_t)i);
@@ -301,7 +297,7 @@ static void forged_renewals(void)
     CHECK_INT(opened(&ends.server, packet), SEAL_NEWEST);
     packet_free(packet);
     /* One that is not heard is not renewed again, since the other end could not follow. */
-    for (i = 0; i < 10; ++i) seal_renew(&ends.client);
+    for (int i = 0; i < 10; ++i) seal_renew(&ends.client);
     CHECK_INT(ends.client.send_renewals, 4);
     close_ends(&ends);
 }
@@ -309,14 +305,13 @@ static void forged_renewals(void)
 static void edges_of_window(void)
 {
     struct packet *packets[SEAL_WINDOW + 1];
-    int i;
     open_ends(&ends);
-    for (i = 0; i <= SEAL_WINDOW; ++i) packets[i] = sealed(&ends.client, "x", 1);
+    for (int i = 0; i <= SEAL_WINDOW; ++i) packets[i] = sealed(&ends.client, "x", 1);
     CHECK_INT(opened(&ends.server, packets[SEAL_WINDOW]), SEAL_NEWEST);
     CHECK_INT(opened(&ends.server, packets[1]), SEAL_LATE);
     CHECK(is_dropped(&ends.server, packets[0], SEAL_REPLAYED)); /* one too late */
-    for (i = 2; i < SEAL_WINDOW; ++i) CHECK_INT(opened(&ends.server, packets[i]), SEAL_LATE);
-    for (i = 0; i <= SEAL_WINDOW; ++i) {
+    for (int i = 2; i < SEAL_WINDOW; ++i) CHECK_INT(opened(&ends.server, packets[i]), SEAL_LATE);
+    for (int i = 0; i <= SEAL_WINDOW; ++i) {
         CHECK(is_dropped(&ends.server, packets[i], i < SEAL_WINDOW ? SEAL_REPLAYED : SEAL_COPY));
         packet_free(packets[i]);
     }
@@ -399,11 +394,11 @@ enum { PACKETS = 1000, ROUNDS = 10 };
 static double time_open(struct seal *seal, struct packet *const packets[], enum seal_opened expected, int last)
 {
     double start = nanoseconds();
-    int i, wrong = 0;
-    for (i = 0; i < PACKETS; ++i) wrong += seal_open(seal, packets[i], NULL, 0) != expected;
+    int wrong = 0;
+    for (int i = 0; i < PACKETS; ++i) wrong += seal_open(seal, packets[i], NULL, 0) != expected;
     start = (nanoseconds() - start) / PACKETS;
     CHECK_INT(wrong, last);
-    for (i = 0; i < PACKETS; ++i) packet_free(packets[i]);
+    for (int i = 0; i < PACKETS; ++i) packet_free(packets[i]);
     return start;
 }
 
@@ -414,15 +409,14 @@ static void print_cost(size_t size)
     double close = 1e18, open = 1e18, forged = 1e18, replayed = 1e18, start;
     struct packet *packets[PACKETS], *forgeries[PACKETS], *replays[PACKETS];
     struct ends others;
-    int i, round;
     open_ends(&ends);
     open_ends(&others);
-    for (round = 0; round < ROUNDS; ++round) {
-        for (i = 0; i < PACKETS; ++i) packets[i] = packet_from(&pool, bytes, size);
+    for (int round = 0; round < ROUNDS; ++round) {
+        for (int i = 0; i < PACKETS; ++i) packets[i] = packet_from(&pool, bytes, size);
         start = nanoseconds();
-        for (i = 0; i < PACKETS; ++i) seal_close(&ends.client, packets[i], NULL, 0);
+        for (int i = 0; i < PACKETS; ++i) seal_close(&ends.client, packets[i], NULL, 0);
         keep_least(&close, (nanoseconds() - start) / PACKETS);
-        for (i = 0; i < PACKETS; ++i) {
+        for (int i = 0; i < PACKETS; ++i) {
             forgeries[i] = copy_of(packets[i]);
             replays[i] = copy_of(packets[i]);
         }
@@ -456,12 +450,11 @@ static void spent_aes_keys(void)
 static void busy_aes_keys(void)
 {
     char text[1001];
-    int i;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
     open_ends(&ends);
     CHECK(ends.client.expanded == NULL);
-    for (i = 0; i < 100; ++i) {
+    for (int i = 0; i < 100; ++i) {
         CHECK_INT(sends(&ends.client, text, &ends.server), SEAL_NEWEST);
         CHECK_INT(sends(&ends.server, text, &ends.client), SEAL_NEWEST);
         if (i == 50) {

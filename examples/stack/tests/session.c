@@ -17,10 +17,9 @@ CONDITION(no_session, stage_counts(stage).sessions == 0)
 /* Each client has had so many sessions; all of them and all packets are given back. */
 static void finish(int sessions)
 {
-    struct stage_client *client;
     CHECK_INT(stage.wrong, 0);
     CHECK_INT(stage.busy, 0);
-    for (client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
+    for (struct stage_client *client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
         if (!client->exists) continue;
         CHECK_INT(client->opens, sessions);
         client_stop(&client->client);
@@ -58,13 +57,12 @@ CONDITION(six_came, stage->wrong >= 6)
 static void sizes(void)
 {
     static unsigned char bytes[(1 << 20) + 1];
-    int channel;
     CHECK_INT(stage_init(&stage, seed), 0);
     struct stage_client *client = stage_begin(0);
     struct client *own = &client->client;
     CHECK_INT(client_send(own, CHANNEL_RELIABLE, bytes, 10), CHANNEL_ENDED);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    for (channel = 0; channel < CHANNELS; ++channel) {
+    for (int channel = 0; channel < CHANNELS; ++channel) {
         int before = stage.wrong; /* that is where messages go that are none of a flow */
         CHECK_INT(client_send(own, channel, "", 0), 0);
         stage_run(&stage, 50, NULL);
@@ -254,12 +252,11 @@ CONDITION(has_moved, stage_counts(stage).moves == moves_expected)
 /* The NAT gives the client another address, again and again, in the middle of everything. */
 static void rebound(void)
 {
-    uint32_t i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
     stage.ways.delay = 2;
     struct stage_client *client = stage_begin_udp(1);
-    for (i = 1; i <= 5; ++i) {
+    for (uint32_t i = 1; i <= 5; ++i) {
         flows(client, 200 * i);
         stage_run(&stage, 20, NULL);
         CHECK_INT(relay_rebind(&client->relay), 0);
@@ -286,14 +283,13 @@ CONDITION(all_tcp, stage_counts(stage).without_tcp == 0 && stage->clients[0].cli
 static void cut_ended_the_session(int with_udp)
 {
     static const struct linger reset = {1, 0};
-    uint32_t i;
     int other = socket(AF_INET, SOCK_STREAM, 0); /* which is not connected */
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.without_udp = !with_udp;
     struct stage_client *client = stage_begin(0);
     CHECK(stage_run(&stage, 20000, with_udp ? stage_all_udp : stage_all_open));
-    for (i = 1; i <= 10; ++i) {
+    for (uint32_t i = 1; i <= 10; ++i) {
         flows(client, 300 * i);
         stage_run(&stage, 5, NULL);
         if (i % 2) {
@@ -471,7 +467,6 @@ static int keys_are_renewed(const struct stage *stage)
 /* The keys are renewed again and again in the middle of everything: after a time, and after so many bytes. */
 static void keys_renewed(int by_time)
 {
-    int channel;
     CHECK_INT(stage_init(&stage, seed + 4), 0);
     stage.config.settings.silence = 3000; /* a busy machine must not make it give up */
     stage.config.settings.dead = 9000;
@@ -484,7 +479,7 @@ static void keys_renewed(int by_time)
     struct stage_client *client = stage_begin_udp(1);
     flows(client, 100000);
     CHECK(stage_run(&stage, 20000, keys_are_renewed));
-    for (channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
+    for (int channel = 0; channel < CHANNELS; ++channel) client->flows[channel].wanted = client->flows[channel].sent;
     CHECK(stage_run(&stage, 20000, stage_is_done));
     /* A packet that comes when its key was renewed twice is lost; there are few, though this is as often as can be. */
     CHECK(client->client.session.path.seal.forged + stage_counts(&stage).forged < 100);
@@ -508,16 +503,15 @@ static unsigned long overflows(const struct udp *udp)
 /* All clients together have more under way than the server's socket holds. They sent most of it several times. */
 static void windows_overflowed_the_socket(void)
 {
-    int i;
     CHECK_INT(stage_init(&stage, seed), 0);
     stage_be_patient(&stage);
     stage.config.packet_rate = 0;
     CHECK_INT(stage_start(&stage), 0);
     const struct udp *udp = &stage.server->udp;
     CHECK_INT(network_set(udp->fd, SOL_SOCKET, SO_RCVBUF, 32 << 10), 0);
-    for (i = 0; i < STAGE_CLIENTS; ++i) stage_enter(0);
+    for (int i = 0; i < STAGE_CLIENTS; ++i) stage_enter(0);
     CHECK(stage_run(&stage, 20000, stage_all_udp));
-    for (i = 0; i < STAGE_CLIENTS; ++i) stage_flow(&stage.clients[i], CHANNEL_RELIABLE, 1000000, 1000, 500);
+    for (int i = 0; i < STAGE_CLIENTS; ++i) stage_flow(&stage.clients[i], CHANNEL_RELIABLE, 1000000, 1000, 500);
     stage_run(&stage, 500, NULL);
     unsigned long lost = overflows(udp);
     unsigned long came = udp->received;
@@ -526,7 +520,7 @@ static void windows_overflowed_the_socket(void)
     came = udp->received - came;
     printf("%lu came, %lu had no room\n", came, lost);
     CHECK(came > 100 && lost <= came / 200 + 20);
-    for (i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].flows[CHANNEL_RELIABLE].wanted = 0;
+    for (int i = 0; i < STAGE_CLIENTS; ++i) stage.clients[i].flows[CHANNEL_RELIABLE].wanted = 0;
     CHECK(stage_run(&stage, 20000, stage_is_done));
     finish(1);
 }

@@ -65,7 +65,7 @@ static void test_video(unsigned seed)
     enum { DROPPED = 3, LATENCY = 6 };
     struct video adapts = show("video"), drops, keeps;
     char command[64];
-    int second, bad = 0, good = 0;
+    int bad = 0, good = 0;
     snprintf(command, sizeof command, "video 0 fixed %u", seed);
     keeps = show(command);
     CHECK(keeps.dropped == 0 && keeps.latency > 5000);
@@ -73,7 +73,7 @@ static void test_video(unsigned seed)
     drops = show(command);
     /* 1.4 to 3.1 s with 400 seeds: 32 packets, which take 0.8 s, and what of them is lost and sent again. */
     CHECK(drops.latency < 4000 && drops.shown > 240);
-    for (second = 0; second < 20; ++second) *(second >= 3 && second < 13 ? &bad : &good) += entry(second, DROPPED);
+    for (int second = 0; second < 20; ++second) *(second >= 3 && second < 13 ? &bad : &good) += entry(second, DROPPED);
     CHECK(bad > 100 && good < 60);
     CHECK(entry(19, LATENCY) < 500);
     CHECK(adapts.shown > drops.shown + 100 && adapts.latency * 2 < keeps.latency);

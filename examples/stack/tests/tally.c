@@ -50,9 +50,9 @@ static void hosts(void)
 static void spread(void)
 {
     struct tally tally;
-    uint32_t i, most = 0;
+    uint32_t most = 0;
     CHECK_INT(tally_init(&tally, 10000), 0);
-    for (i = 0; i < 10000; ++i) {
+    for (uint32_t i = 0; i < 10000; ++i) {
         uint32_t *count = &tally.counts[tally_slot(&tally, &i, sizeof i)];
         *count += 1;
         if (*count > most) most = *count;
@@ -68,7 +68,6 @@ static void cookies(struct random *dice)
     unsigned char cookie[COOKIE_SIZE], guess[COOKIE_SIZE];
     struct cookie_jar jar, another;
     uint32_t made = 0xfffff000, age; /* the clock wraps soon */
-    int i;
     CHECK_INT(cookie_init(&jar), 0);
     CHECK_INT(cookie_init(&another), 0);
     cookie_make(&jar, &address, made, cookie);
@@ -78,12 +77,12 @@ static void cookies(struct random *dice)
     CHECK(!cookie_is_good(&jar, &six, made, cookie));
     CHECK(!cookie_is_good(&another, &address, made, cookie));
     for (age = 16384; age < 200000; age += 1000) CHECK(!cookie_is_good(&jar, &address, made + age, cookie));
-    for (i = 0; i < 64; ++i) {
+    for (int i = 0; i < 64; ++i) {
         memcpy(guess, cookie, sizeof guess);
         guess[i / 8] ^= (unsigned char)(1 << i % 8);
         CHECK(!cookie_is_good(&jar, &address, made, guess));
     }
-    for (i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 1000; ++i) {
         random_bytes(dice, guess, sizeof guess);
         CHECK(!cookie_is_good(&jar, &address, made, guess));
     }

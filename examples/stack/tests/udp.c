@@ -65,9 +65,9 @@ static int receive(struct udp *udp)
 /* So many packets come, each with this text. */
 static void all_come(struct udp *udp, int wanted, const char *text)
 {
-    int i, count;
+    int count;
     for (; wanted > 0 && (count = receive(udp)) > 0; wanted -= count) {
-        for (i = 0; i < count; ++i) {
+        for (int i = 0; i < count; ++i) {
             CHECK(packets[i]->size == strlen(text) && memcmp(packets[i]->data, text, strlen(text)) == 0);
             packet_free(packets[i]);
         }
@@ -86,7 +86,7 @@ static void send_text(struct udp *udp, const char *text)
 static void echo(void)
 {
     struct tap top;
-    unsigned i, sent = 0, echoed = 0, back = 0;
+    unsigned sent = 0, echoed = 0, back = 0;
     open_both(&pool);
     tap_init(&top);
     layer_join(&top.layer, &client.layer);
@@ -95,7 +95,7 @@ static void echo(void)
     while (back < 1000) {
         struct packet *packet;
         int count;
-        for (i = 0; i < 50 && sent < 1000; ++i) {
+        for (unsigned i = 0; i < 50 && sent < 1000; ++i) {
             unsigned char number[4];
             put_u32(number, sent++);
             packet = packet_from(&pool, number, sizeof number);
@@ -107,7 +107,7 @@ static void echo(void)
         CHECK_INT(client.waits, 0);
         if (echoed < sent) wait_for(&server);
         while ((count = udp_receive(&server, packets)) > 0) {
-            for (i = 0; i < (unsigned)count; ++i) {
+            for (unsigned i = 0; i < (unsigned)count; ++i) {
                 CHECK(packets[i]->data == packets[i]->memory + PACKET_HEADROOM);
                 CHECK(packets[i]->address.ss_family == AF_INET && packets[i]->address_size == sizeof(struct sockaddr_in));
                 udp_send(&server, packets[i]); /* with the address that it came from: goes back there */
@@ -173,11 +173,10 @@ static void restart(void)
 {
     struct sockaddr_storage address;
     socklen_t size;
-    int i;
     open_both(&pool);
     CHECK_INT(udp_address(&server, &address, &size), 0);
     udp_close(&server);
-    for (i = 0; i < 10; ++i) {
+    for (int i = 0; i < 10; ++i) {
         udp_send(&client, packet_from(&pool, "lost", 4));
         send_text(&client, "lost");
         if (i % 2 == 0) CHECK_INT(udp_receive(&client, packets), 0);
@@ -196,7 +195,7 @@ static void restart(void)
 static void full(void)
 {
     static unsigned char bytes[1000];
-    int i, small = 1, sockets[2];
+    int small = 1, sockets[2];
     open_both(&pool);
     /* Over loopback a socket never is full. One of the local kind is, as over a network: it takes the place of both. */
     CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), 0);
@@ -205,7 +204,7 @@ static void full(void)
     close(server.fd);
     client.fd = sockets[0];
     server.fd = sockets[1];
-    for (i = 0; i < 100; ++i) udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
+    for (int i = 0; i < 100; ++i) udp_send(&client, packet_from(&pool, bytes, sizeof bytes));
     CHECK(udp_flush(&client) == UDP_BATCH && client.waits == UDP_BATCH && client.dropped > 0 && client.sent > 0);
     CHECK_INT((long)(client.sent + client.dropped) + client.waits, 100);
     CHECK_INT(layer_check(&client.layer, 7), 0);
@@ -214,7 +213,7 @@ static void full(void)
     CHECK_INT(layer_check(&client.layer, 7), 1);
     CHECK_INT(layer_check(&client.layer, 8), 0);
     CHECK_INT(client.failed, 0);
-    for (i = 0; i < 100 && client.waits > 0; ++i) {
+    for (int i = 0; i < 100 && client.waits > 0; ++i) {
         free_packets(receive(&server));
         udp_flush(&client);
     }
@@ -229,10 +228,9 @@ static void starved(void)
 {
     struct packet_pool few;
     struct packet *others[UDP_BATCH];
-    int i;
     packet_pool_init(&few, 3);
     open_both(&few);
-    for (i = 0; i < 5; ++i) udp_send(&client, packet_from(&pool, "abcde", (size_t)i + 1));
+    for (int i = 0; i < 5; ++i) udp_send(&client, packet_from(&pool, "abcde", (size_t)i + 1));
     CHECK_INT(udp_flush(&client), 0);
     wait_for(&server);
     CHECK_INT(udp_receive(&server, packets), 3);
@@ -242,7 +240,7 @@ static void starved(void)
     CHECK(udp_receive(&server, packets) == 2 && packets[0]->size == 4 && packets[1]->size == 5);
     free_packets(2);
     /* The same with packets that came as one: the socket does not tell of them any more. */
-    for (i = 0; i < 5; ++i) {
+    for (int i = 0; i < 5; ++i) {
         struct packet *packet = packet_from(&pool, "run", 3);
         packet->data[2] = (unsigned char)i;
         udp_send(&client, packet);
@@ -264,9 +262,9 @@ static void collect(struct udp *udp, const size_t *sizes, int count)
 {
     int taken = 0;
     while (taken < count) {
-        int i, came = receive(udp);
+        int came = receive(udp);
         if (came <= 0) return;
-        for (i = 0; i < came; ++i, ++taken) {
+        for (int i = 0; i < came; ++i, ++taken) {
             CHECK(taken < count && packets[i]->size == sizes[taken] && packets[i]->data[sizes[taken] - 1] == (unsigned char)taken);
             packet_free(packets[i]);
         }
@@ -275,8 +273,7 @@ static void collect(struct udp *udp, const size_t *sizes, int count)
 
 static void send_sized(struct udp *udp, const size_t *sizes, int count)
 {
-    int i;
-    for (i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i) {
         struct packet *packet = packet_new(udp->pool);
         memset(packet_put(packet, sizes[i]), i, sizes[i]);
         udp_send(udp, packet);
@@ -289,10 +286,10 @@ static void runs(uint64_t seed)
 {
     struct random random;
     size_t sizes[UDP_BATCH];
-    int i, round, on = 1, off = 0;
+    int on = 1, off = 0;
     open_both(&pool);
     udp_room(&server, 1 << 20);
-    for (i = 0; i < 40; ++i) sizes[i] = i < 39 ? 1000 : 500;
+    for (int i = 0; i < 40; ++i) sizes[i] = i < 39 ? 1000 : 500;
     send_sized(&client, sizes, 40);
     collect(&server, sizes, 40);
     if (client.segments) CHECK_INT(server.filled, 1);
@@ -311,10 +308,10 @@ static void runs(uint64_t seed)
 
     /* Any sizes: equal ones in a row, shorter and longer ones between. */
     random_seed(&random, seed);
-    for (round = 0; round < 200; ++round) {
+    for (int round = 0; round < 200; ++round) {
         int count = 1 + (int)random_below(&random, UDP_BATCH);
         size_t size = 1 + random_below(&random, 1400);
-        for (i = 0; i < count; ++i) {
+        for (int i = 0; i < count; ++i) {
             if (random_below(&random, 8) == 0) size = 1 + random_below(&random, ROOM);
             sizes[i] = size;
         }
@@ -367,7 +364,7 @@ static void both_families(void)
     struct sockaddr_in own = loopback(0);
     struct sockaddr_storage address;
     socklen_t size;
-    int i, count, heard = 0;
+    int count, heard = 0;
     memset(&any, 0, sizeof any);
     any.sin6_family = AF_INET6;
     any.sin6_addr = in6addr_any;
@@ -393,7 +390,7 @@ static void both_families(void)
         count = receive(&server);
         if (count <= 0) break;
         heard += count;
-        for (i = 0; i < count; ++i) udp_send(&server, packets[i]);
+        for (int i = 0; i < count; ++i) udp_send(&server, packets[i]);
     }
     udp_flush(&server);
     all_come(&client, 1, "4");
@@ -412,33 +409,33 @@ static void answer_came_from_another_address(const struct sockaddr *any, socklen
     struct udp clients[ASKED];
     struct sockaddr_storage bound;
     socklen_t size;
-    int i, j, count, heard = 0;
+    int count, heard = 0;
     packet_pool_init(&pool, 0);
     if (udp_bind(&server, any, any_size, &pool) < 0) {
         printf("no IPv6 here\n");
         return;
     }
     CHECK_INT(udp_address(&server, &bound, &size), 0);
-    for (i = 0; i < ASKED; ++i) {
+    for (int i = 0; i < ASKED; ++i) {
         struct sockaddr_in asked = loopback(network_port(&bound));
         asked.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)i);
         CHECK_INT(udp_connect(&clients[i], (struct sockaddr *)&asked, sizeof asked, &pool), 0);
     }
-    for (j = 0; j < EACH; ++j) {
-        for (i = 0; i < ASKED; ++i) udp_send(&clients[i], packet_from(&pool, "asked", 5));
+    for (int j = 0; j < EACH; ++j) {
+        for (int i = 0; i < ASKED; ++i) udp_send(&clients[i], packet_from(&pool, "asked", 5));
     }
-    for (i = 0; i < ASKED; ++i) CHECK_INT(udp_flush(&clients[i]), 0);
+    for (int i = 0; i < ASKED; ++i) CHECK_INT(udp_flush(&clients[i]), 0);
     while (heard < ASKED * EACH) {
         count = receive(&server);
         if (count <= 0) break;
-        for (i = 0; i < count; ++i) {
+        for (int i = 0; i < count; ++i) {
             packets[i]->whole = ++heard % 4 == 0;
             udp_send(&server, packets[i]);
         }
     }
     CHECK_INT(udp_flush(&server), 0);
     CHECK(server.failed == 0 && server.sent == ASKED * EACH);
-    for (i = 0; i < ASKED; ++i) {
+    for (int i = 0; i < ASKED; ++i) {
         all_come(&clients[i], EACH, "asked");
         udp_close(&clients[i]);
     }

@@ -76,8 +76,8 @@ static void due(struct wheel_timer *timer, uint32_t now, void *user)
 static void check_next(struct world *world, int least_wait)
 {
     int32_t least = -1;
-    int next = wheel_next(&world->wheel, world->now), i;
-    for (i = 0; i < TIMERS; ++i) {
+    int next = wheel_next(&world->wheel, world->now);
+    for (int i = 0; i < TIMERS; ++i) {
         int32_t wait = (int32_t)(world->entries[i].due - world->now);
         if (!world->entries[i].set) continue;
         if (wait < 0) wait = 0;
@@ -89,7 +89,7 @@ static void check_next(struct world *world, int least_wait)
 static void turn(struct world *world)
 {
     uint32_t expected = 0, called, set = 0;
-    int i, operations = (int)random_below(&world->random, 20);
+    int operations = (int)random_below(&world->random, 20);
     while (operations-- > 0) some_operation(world);
     check_next(world, 1);
     switch (random_below(&world->random, 40)) {
@@ -100,7 +100,7 @@ static void turn(struct world *world)
     default: world->now += random_below(&world->random, 20);
     }
     check_next(world, 0);
-    for (i = 0; i < TIMERS; ++i) {
+    for (int i = 0; i < TIMERS; ++i) {
         struct entry *entry = &world->entries[i];
         entry->expected = entry->set && (int32_t)(entry->due - world->now) <= 0;
         expected += (uint32_t)entry->expected;
@@ -108,7 +108,7 @@ static void turn(struct world *world)
     world->called = 0;
     called = wheel_advance(&world->wheel, world->now, due, world);
     if (called != world->called || called > expected) world->wrong += 1;
-    for (i = 0; i < TIMERS; ++i) {
+    for (int i = 0; i < TIMERS; ++i) {
         if (world->entries[i].expected) world->wrong += 1; /* was not called */
         if (wheel_is_set(&world->entries[i].timer) != world->entries[i].set) world->wrong += 1;
         set += (uint32_t)world->entries[i].set;
@@ -120,18 +120,17 @@ static void random_operations(uint64_t seed)
 {
     static struct world world;
     uint32_t total = 0;
-    int i;
     memset(&world, 0, sizeof world);
     world.random.state = seed;
     world.now = 0xFFFFFFFFu - random_below(&world.random, 1000);
     wheel_init(&world.wheel, world.now);
-    for (i = 0; i < TURNS; ++i) {
+    for (int i = 0; i < TURNS; ++i) {
         turn(&world);
         total += world.called;
     }
     CHECK_INT(world.wrong, 0);
     CHECK(total > TURNS);
-    for (i = 0; i < TIMERS; ++i) wheel_cancel(&world.wheel, &world.entries[i].timer);
+    for (int i = 0; i < TIMERS; ++i) wheel_cancel(&world.wheel, &world.entries[i].timer);
     CHECK_INT(world.wheel.set, 0);
     CHECK_INT(wheel_next(&world.wheel, world.now), -1);
 }
@@ -155,10 +154,9 @@ static void sleeps_exactly(uint64_t seed)
 {
     static struct alone alone;
     struct random random = {0};
-    int round;
     random.state = seed;
     memset(&alone, 0, sizeof alone);
-    for (round = 0; round < 2000; ++round) {
+    for (int round = 0; round < 2000; ++round) {
         uint32_t now = (uint32_t)random_next(&random), due_at = now + random_below(&random, 1u << (1 + random_below(&random, 31)));
         int wakes = 0, wait;
         wheel_init(&alone.wheel, now);
@@ -189,12 +187,11 @@ static void in_order(struct wheel_timer *timer, uint32_t now, void *user)
 static void earlier_first(uint64_t seed)
 {
     static struct world world;
-    int i;
     memset(&world, 0, sizeof world);
     world.random.state = seed;
     world.now = (uint32_t)random_next(&world.random);
     wheel_init(&world.wheel, world.now);
-    for (i = 0; i < TIMERS; ++i) {
+    for (int i = 0; i < TIMERS; ++i) {
         uint32_t delay = 1 + random_below(&world.random, 1u << (1 + random_below(&world.random, 30)));
         wheel_set(&world.wheel, &world.entries[i].timer, world.now + delay);
     }
@@ -239,22 +236,22 @@ static void print_cost(uint32_t timers, uint64_t seed)
     static struct load load;
     struct wheel_timer *timer = calloc(timers, sizeof *timer);
     double set = 1e18, turn = 1e18, next = 1e18, start;
-    uint32_t i, round, now = 0, waits = 0;
+    uint32_t now = 0, waits = 0;
     CHECK(timer != NULL);
     if (timer == NULL) return;
     random_seed(&load.random, seed);
     wheel_init(&load.wheel, 0);
-    for (i = 0; i < timers; ++i) wheel_set(&load.wheel, &timer[i], 1 + random_below(&load.random, 100));
-    for (round = 0; round < 10; ++round) {
+    for (uint32_t i = 0; i < timers; ++i) wheel_set(&load.wheel, &timer[i], 1 + random_below(&load.random, 100));
+    for (uint32_t round = 0; round < 10; ++round) {
         start = nanoseconds();
-        for (i = 0; i < timers; ++i) wheel_set(&load.wheel, &timer[i], now + 1 + (i * 37 + round) % 100);
+        for (uint32_t i = 0; i < timers; ++i) wheel_set(&load.wheel, &timer[i], now + 1 + (i * 37 + round) % 100);
         keep_least(&set, nanoseconds() - start);
         start = nanoseconds();
-        for (i = 0; i < 1000; ++i) waits += (uint32_t)wheel_next(&load.wheel, now);
+        for (uint32_t i = 0; i < 1000; ++i) waits += (uint32_t)wheel_next(&load.wheel, now);
         keep_least(&next, nanoseconds() - start);
         load.called = 0;
         start = nanoseconds();
-        for (i = 0; i < 100; ++i) wheel_advance(&load.wheel, ++now, set_again, &load);
+        for (uint32_t i = 0; i < 100; ++i) wheel_advance(&load.wheel, ++now, set_again, &load);
         keep_least(&turn, (nanoseconds() - start) / load.called);
     }
     CHECK(waits > 0);

@@ -47,9 +47,9 @@ static inline void bench_close(struct bench *bench)
 /* 4 to `largest` bytes. */
 static inline size_t bench_content(unsigned char *bytes, uint32_t number, size_t largest)
 {
-    size_t size = 4 + (uint32_t)(number * 2654435761u) % (largest - 3), i;
+    size_t size = 4 + (uint32_t)(number * 2654435761u) % (largest - 3);
     put_u32(bytes, number);
-    for (i = 4; i < size; ++i) bytes[i] = (unsigned char)(number + i);
+    for (size_t i = 4; i < size; ++i) bytes[i] = (unsigned char)(number + i);
     return size;
 }
 

@@ -53,9 +53,8 @@ static uint32_t turn(struct pair_end *end, uint32_t now)
 void pair_step(struct pair *pair)
 {
     uint32_t least = 1000, wait;
-    int round;
     /* Without a delay a packet and its answer pass within the same millisecond. */
-    for (round = 0; round < 2; ++round) {
+    for (int round = 0; round < 2; ++round) {
         wait = turn(&pair->client, pair->now);
         if (wait < least) least = wait;
         wait = turn(&pair->server, pair->now);

@@ -67,8 +67,7 @@ void raw_look(struct raw *raw)
 
 static uint16_t checksum(uint32_t sum, const unsigned char *bytes, size_t size)
 {
-    size_t i;
-    for (i = 0; i < size; ++i) sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+    for (size_t i = 0; i < size; ++i) sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
     while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
     return htons((uint16_t)~sum);
 }

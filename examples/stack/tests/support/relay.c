@@ -138,10 +138,9 @@ static void take_all(struct relay *relay, enum relay_direction direction)
 static int deliver(struct relay *relay, enum relay_direction direction, enum relay_sender sender, const void *bytes,
                    size_t size)
 {
-    int tries;
     if (direction == RELAY_TO_CLIENT && relay->client_size == 0) return -1;
     /* An ICMP error of an earlier packet is told at the next call, which then sends nothing. */
-    for (tries = 0; tries < 3; ++tries) {
+    for (int tries = 0; tries < 3; ++tries) {
         ssize_t sent;
         if (direction == RELAY_TO_SERVER && sender == RELAY_SPOOFED) {
             sent = send(relay->far, bytes, size, 0);
@@ -246,7 +245,7 @@ int relay_forge(struct relay *relay, enum relay_direction direction, enum relay_
 {
     struct random *random = &relay->random;
     unsigned char bytes[RELAY_LARGEST + 64];
-    uint32_t kind = random_below(random, 5), flips;
+    uint32_t kind = random_below(random, 5);
     enum relay_direction other = direction == RELAY_TO_SERVER ? RELAY_TO_CLIENT : RELAY_TO_SERVER;
     const struct relay_packet *packet = any_record(relay, kind == 4 ? other : direction);
     size_t size;
@@ -255,7 +254,7 @@ int relay_forge(struct relay *relay, enum relay_direction direction, enum relay_
     memcpy(bytes, packet->bytes, size);
     switch (kind) {
     case 0: /* a few bits are others */
-        for (flips = 1 + random_below(random, 4); flips > 0; --flips) {
+        for (uint32_t flips = 1 + random_below(random, 4); flips > 0; --flips) {
             bytes[random_below(random, (uint32_t)size)] ^= (unsigned char)(1u << random_below(random, 8));
         }
         break;
@@ -297,13 +296,12 @@ int relay_attack(struct relay *relay, int count)
 
 static void empty(struct relay_way *way)
 {
-    size_t i;
     while (way->queue != NULL) {
         struct relay_packet *packet = way->queue;
         way->queue = packet->next;
         free(packet);
     }
-    for (i = 0; i < RELAY_RECORDS; ++i) free(way->records[i]);
+    for (size_t i = 0; i < RELAY_RECORDS; ++i) free(way->records[i]);
     memset(way->records, 0, sizeof way->records);
     way->recorded = 0;
 }

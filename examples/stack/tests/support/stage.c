@@ -43,11 +43,10 @@ static unsigned char content(uint32_t session, uint32_t number, size_t place)
 static void on_open(void *user)
 {
     struct stage_client *client = user;
-    int channel;
     client->opens += 1;
     client->session += 1;
     memset(client->seen, 0, sizeof client->seen);
-    for (channel = 0; channel < CHANNELS; ++channel) {
+    for (int channel = 0; channel < CHANNELS; ++channel) {
         client->flows[channel].sent = client->flows[channel].returned = 0;
     }
 }
@@ -72,10 +71,9 @@ static int is_first(struct stage_client *client, uint32_t number)
 static int is_right(struct stage_client *client, int channel, const unsigned char *bytes, size_t size)
 {
     const struct stage_flow *flow = &client->flows[channel];
-    size_t i;
     if (size < 8 || size != flow->size || get_u32(bytes) != client->session) return 0;
     uint32_t number = get_u32(bytes + 4);
-    for (i = 8; i < size; ++i) {
+    for (size_t i = 8; i < size; ++i) {
         if (bytes[i] != content(client->session, number, i)) return 0;
     }
     if (channel == CHANNEL_UNRELIABLE) return number < flow->sent && is_first(client, number);
@@ -105,16 +103,14 @@ static void on_message(void *user, int channel, const void *bytes, size_t size)
 static void send_more(struct stage_client *client)
 {
     static unsigned char bytes[STAGE_LARGEST];
-    int channel;
-    for (channel = 0; channel < CHANNELS && client_is_open(&client->client); ++channel) {
+    for (int channel = 0; channel < CHANNELS && client_is_open(&client->client); ++channel) {
         struct stage_flow *flow = &client->flows[channel];
         /* What is lost on channel 2 must not end the sending: a few at each turn. */
         uint32_t limit = channel == CHANNEL_UNRELIABLE ? flow->sent + flow->ahead : flow->returned + flow->ahead;
         while (flow->sent < flow->wanted && flow->sent < limit) {
-            size_t i;
             put_u32(bytes, client->session);
             put_u32(bytes + 4, flow->sent);
-            for (i = 8; i < flow->size; ++i) bytes[i] = content(client->session, flow->sent, i);
+            for (size_t i = 8; i < flow->size; ++i) bytes[i] = content(client->session, flow->sent, i);
             if (channel == CHANNEL_RELIABLE) {
                 client->sent_at[flow->sent % STAGE_AHEAD] = clock_ms();
                 client->cpu_at[flow->sent % STAGE_AHEAD] = stage_cpu();
@@ -282,11 +278,9 @@ void stage_flow(struct stage_client *client, int channel, uint32_t count, size_t
 
 int stage_is_done(const struct stage *stage)
 {
-    const struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
-        int channel;
+    for (const struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (!client->exists) continue;
-        for (channel = 0; channel < CHANNELS; ++channel) {
+        for (int channel = 0; channel < CHANNELS; ++channel) {
             const struct stage_flow *flow = &client->flows[channel];
             if (flow->sent < flow->wanted) return 0;
             if (channel != CHANNEL_UNRELIABLE && flow->returned < flow->wanted) return 0;
@@ -307,8 +301,7 @@ double stage_slowness(void)
 {
     unsigned char public_key[KEYS_PUBLIC], secret_key[KEYS_SECRET];
     double cpu = stage_cpu();
-    int i;
-    for (i = 0; i < 100; ++i) keys_make(public_key, secret_key); /* 4 ms */
+    for (int i = 0; i < 100; ++i) keys_make(public_key, secret_key); /* 4 ms */
     cpu = stage_cpu() - cpu;
     return cpu > 10000 ? cpu / 10000 : 1;
 }
@@ -322,8 +315,7 @@ struct server_counts stage_counts(const struct stage *stage)
 
 int stage_all_open(const struct stage *stage)
 {
-    const struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+    for (const struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !client_is_open(&client->client)) return 0;
     }
     return 1;
@@ -331,8 +323,7 @@ int stage_all_open(const struct stage *stage)
 
 int stage_clients_udp(const struct stage *stage)
 {
-    const struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+    for (const struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
         if (client->exists && !session_has_udp(&client->client.session)) return 0;
     }
     return stage_all_open(stage);
@@ -365,10 +356,9 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
     uint32_t begin = clock_ms();
     for (;;) {
         struct pollfd fds[1 + (2 + CLIENT_SOCKETS) * STAGE_CLIENTS];
-        struct stage_client *client;
         int count = 0, wait = stage->hook != NULL ? 1 : 10;
         if (stage->hook != NULL) stage->hook();
-        for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        for (struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
             if (!client->exists) continue;
             if (!client->is_frozen) {
                 send_more(client);
@@ -385,7 +375,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
             wait = sooner(wait, server_wait(stage->server));
             add(fds, &count, server_fd(stage->server));
         }
-        for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
+        for (struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) {
             if (!client->exists || client->is_frozen) continue;
             wait = sooner(wait, client_wait(&client->client));
             count += client_sockets(&client->client, fds + count);
@@ -398,8 +388,7 @@ int stage_run(struct stage *stage, uint32_t time, int (*until)(const struct stag
 
 void stage_close(struct stage *stage)
 {
-    struct stage_client *client;
-    for (client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) stage_leave(client);
+    for (struct stage_client *client = stage->clients; client < stage->clients + STAGE_CLIENTS; ++client) stage_leave(client);
     if (stage->server != NULL) stage_stop(stage);
 }
 

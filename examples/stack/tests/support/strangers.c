@@ -43,12 +43,11 @@ static void run(const struct strangers *strangers, int orders, int reports)
     int *fds = malloc(strangers->hold * sizeof *fds);
     uint32_t began = clock_ms();
     unsigned long made = 0;
-    size_t i;
     char order = 0;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (fds == NULL) _exit(1);
-    for (i = 0; i < strangers->hold; ++i) fds[i] = -1;
-    for (i = 0; strangers->rate == 0 && i < strangers->hold; ++i) made += (fds[i] = open_one(strangers)) >= 0;
+    for (size_t i = 0; i < strangers->hold; ++i) fds[i] = -1;
+    for (size_t i = 0; strangers->rate == 0 && i < strangers->hold; ++i) made += (fds[i] = open_one(strangers)) >= 0;
     if (write(reports, &order, 1) != 1) _exit(1);
     for (;;) {
         struct pollfd fd = {orders, POLLIN, 0};
@@ -56,11 +55,11 @@ static void run(const struct strangers *strangers, int orders, int reports)
         int wait = strangers->rate == 0 ? -1 : made < due ? 0 : 1;
         if (poll(&fd, 1, wait) > 0) {
             if (read(orders, &order, 1) != 1 || order == 'q') break;
-            for (i = 0; i < strangers->hold; ++i) {
+            for (size_t i = 0; i < strangers->hold; ++i) {
                 send(fds[i], strangers->hello, strangers->hello_size, MSG_NOSIGNAL | MSG_DONTWAIT);
             }
         }
-        for (i = 0; i < 8 && made < due; ++i) {
+        for (size_t i = 0; i < 8 && made < due; ++i) {
             int *slot = &fds[made % strangers->hold];
             reset(*slot);
             *slot = open_one(strangers);
@@ -68,7 +67,7 @@ static void run(const struct strangers *strangers, int orders, int reports)
         }
     }
     if (write(reports, &made, sizeof made) != sizeof made) _exit(1);
-    for (i = 0; i < strangers->hold; ++i) reset(fds[i]);
+    for (size_t i = 0; i < strangers->hold; ++i) reset(fds[i]);
     _exit(0);
 }
 

@@ -101,8 +101,7 @@ static inline void stage_finish(void)
 /* The same, and each client has had one session all the time. */
 static inline void stage_finish_unbroken(void)
 {
-    const struct stage_client *client;
-    for (client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
+    for (const struct stage_client *client = stage.clients; client < stage.clients + STAGE_CLIENTS; ++client) {
         if (client->exists) CHECK_INT(client->opens, 1);
     }
     CHECK_INT(stage.closes, 0);
