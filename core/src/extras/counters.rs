@@ -362,9 +362,9 @@ impl Counters {
             self.rate_since.set(now);
             let delivered = self.stats.bytes_delivered.get();
             let bytes = delivered.wrapping_sub(self.rate_bytes.replace(delivered));
-            let rate = bytes.saturating_mul(1000) / u64::from(elapsed);
-            let rate = u32::try_from(rate).unwrap_or(u32::MAX);
-            self.stats.delivery_rate.set(rate);
+            let most = u64::from(u32::MAX);
+            let rate = bytes.min(most) * 1000 / u64::from(elapsed);
+            self.stats.delivery_rate.set(rate.min(most) as u32);
         }
     }
 }

@@ -126,8 +126,12 @@ impl<'a> Kcp<'a> {
     /// The segments in flight, of which there are few.
     fn few_in_flight(&self) -> impl Iterator<Item = Segment<'_>> {
         let list = self.snd_buf();
-        let from = list.first().map(|first| list.from(first));
-        from.into_iter().flatten().take(TRACKED as usize)
+        let mut next = list.first();
+        (0..TRACKED).map_while(move |_| {
+            let segment = next?;
+            next = list.next(segment);
+            Some(segment)
+        })
     }
 
     /// Writes a copy into the packet if it fits and the budget covers it.

@@ -125,10 +125,15 @@ impl Kcp<'_> {
         };
         if let Some(redundancy) = redundancy {
             redundancy.set(percent);
-            self.choose_ways();
-            self.watch_admission();
+            self.redundancy_changed();
         }
         percent == 0 || redundancy.is_some()
+    }
+
+    #[inline(never)]
+    fn redundancy_changed(&self) {
+        self.choose_ways();
+        self.watch_admission();
     }
 
     /// Makes a message of one segment that expires in flight a `stub` from now on, or lets it be. False when it is
@@ -142,8 +147,7 @@ impl Kcp<'_> {
         };
         if let Some(redundancy) = redundancy {
             redundancy.stubs.set(stub);
-            self.choose_ways();
-            self.watch_admission();
+            self.redundancy_changed();
         }
         stub.is_none() || redundancy.is_some()
     }
@@ -214,18 +218,13 @@ impl Redundancy {
 
     /// `len` bytes of payload left for the first time.
     fn earn(&self, len: u32, mss: u32) {
-        let share = u64::from(self.percent.get()) * u64::from(self.brake.share());
-        let earned = u64::from(len) * share / (100 * u64::from(Brake::WHOLE));
-        let most = u64::from(CREDIT_MOST) * u64::from(mss);
+        let share = self.percent.get() * self.brake.share();
+        let earned = u64::from(len) * u64::from(share) / u64::from(100 * Brake::WHOLE);
         // What was saved up before copies help, or before a queue grew, would leave all at once.
-        let saved = self.loss.is_evident() && !self.brake.is_on();
-        let credit = if saved {
-            u64::from(self.credit.get())
-        } else {
-            0
-        };
+        let saved = if self.helps() { self.credit.get() } else { 0 };
         // The cap falls only if the program makes its segments smaller.
-        let credit = (credit + earned).min(most).min(u64::from(u32::MAX));
+        let most = mss.saturating_mul(CREDIT_MOST);
+        let credit = (u64::from(saved) + earned).min(u64::from(most));
         self.credit.set(credit as u32);
         self.lone.set((self.lone.get() + LONE_SHARE).min(LONE_MOST));
     }
@@ -308,6 +307,7 @@ impl Redundancy {
     }
 
     /// An acknowledgement arrives after a round trip of `rtt` ms.
+    #[inline(never)]
     pub(crate) fn acknowledged(&self, ack: Ack, rtt: i32, now: Millis) {
         if !self.is_on() {
             return;
