@@ -22,7 +22,7 @@ const INITIAL_CWND: u32 = 32;
 /// Segments that may always be in flight (2.8: BBRMinPipeCwnd).
 const MIN_PIPE_CWND: u32 = 4;
 /// Segments in flight beyond the model's number. It is the same for all flows, which makes their shares converge.
-const EXTRA_SEGMENTS: u32 = 2;
+const EXTRA_SEGMENTS: u32 = 3;
 /// Pacing rate in percent of the measured rate: 277 fills the pipe (5.3.1), 50 drains it (5.3.2), the others are for the parts of
 /// a cycle (5.3.3).
 const STARTUP_GAIN: u32 = 277;
@@ -53,6 +53,8 @@ const LOOK_AGAIN: u32 = 1_000;
 /// A flow whose own queue drops segments begins a ProbeRTT at once, so that all flows do so together, but this long after the last, ms.
 const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_DURATION: u32 = 200;
+/// Segments in flight, in percent of the path, that are left to a flow which failed to find an empty queue where one overflows.
+const KEPT_IN_DOUBT: u32 = 70;
 /// Above this the update intervals of both ends count as long, ms: 10 is usual, and their mean is found to be a little longer.
 const USUAL_INTERVAL_MS: u32 = 12;
 /// How many round trips longer a cruise lasts after the queue overflowed. Each probe of a queue that is shorter than what a flush sends
@@ -357,6 +359,11 @@ impl Bbr {
                 self.full_rounds = FULL_ROUNDS;
                 self.enter(Phase::Drain, tick);
             }
+            // A flow that joins others may have measured nothing but a full queue, which cannot grow.
+            Phase::Startup if self.floods >= FLOODS => {
+                self.full_rounds = FULL_ROUNDS;
+                self.draw_back(tick);
+            }
             Phase::Drain if drained || self.rounds >= 4 => self.begin_cycle(tick),
             Phase::Down if (drained && self.rounds >= 1) || self.rounds >= 4 => {
                 self.enter(Phase::Cruise, tick);
@@ -409,10 +416,16 @@ impl Bbr {
     fn draw_back(&mut self, tick: Tick) {
         // With that much loss, even the shortest round trip may include a queue that other flows keep full.
         let flooded = self.floods >= FLOODS;
-        let percent = if flooded { 50 } else { 100 };
         self.floods = 0;
-        let least = self.path(tick, percent, self.waits / 2);
-        self.inflight_longterm = scale(tick.pipe, 85, 100).max(least);
+        // Without a queue that shows, the losses may be random, and the model is the better guide.
+        let (kept, path) = match (flooded, self.has_queue()) {
+            (false, false) => (85, 100),
+            (false, true) => (75, 60),
+            (true, false) => (85, 50),
+            (true, true) => (75, 50),
+        };
+        let least = self.path(tick, path, self.waits / 2);
+        self.inflight_longterm = scale(tick.pipe, kept, 100).max(least);
         self.begin_cycle(tick);
         self.cruise += LONGER_CRUISE;
         if flooded {
@@ -437,6 +450,11 @@ impl Bbr {
             // A longer one is accepted when two ProbeRTT find it and no queue overflows, since other flows may keep the queue full.
             let longer = self.probed_rtt > self.min_rtt + self.min_rtt / 8 + 1;
             if longer && (self.overflowed || !self.failed) {
+                if self.overflowed {
+                    // All flows whose ProbeRTT fails leave some of the queue, until it is short and they find the shortest round trip.
+                    let most = self.path(tick, KEPT_IN_DOUBT, self.waits / 2);
+                    self.inflight_longterm = self.inflight_longterm.min(most);
+                }
                 self.failed = true;
                 self.min_rtt_at = tick.now.wrapping_sub(MIN_RTT_LASTS - LOOK_AGAIN);
             } else {
@@ -473,7 +491,7 @@ impl Bbr {
             Phase::Drain => (DRAIN_GAIN, 100, 0, 0),
             Phase::Down => (DOWN_GAIN, 110, 0, 0),
             Phase::Cruise | Phase::Refill => (100, 120, EXTRA_SEGMENTS, 0),
-            Phase::Up => (UP_GAIN, 135, 1, 0),
+            Phase::Up => (UP_GAIN, 135, 2, 0),
             Phase::ProbeRtt => (100, 30, 0, 0),
         };
         let inflight = (self.path(tick, percent, waits) + more).max(least);
