@@ -116,7 +116,7 @@ fn a_program_sees_what_a_control_does() {
 
 #[test]
 fn bbr_and_cubic_live_beside_each_other() {
-    // With both from the same millisecond on, a single seed has had up to 77 %.
+    // With both from the same millisecond on, a single seed has had 77 % for BBR.
     let shares = [1, 2, 3, 4].map(|seed| {
         let plans = [Plan::new(Control::Bbr), Plan::new(Control::Cubic)];
         let mut net = Net::new(Path::new(20, 20), &plans, seed);
