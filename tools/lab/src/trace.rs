@@ -125,16 +125,20 @@ impl Trace {
         let this = &self.transmissions[index];
         let arrived = self.transmissions[..index]
             .iter()
+            .rev()
             .filter(|t| t.sn == this.sn)
             .any(|t| matches!(t.fate, Fate::Arrives(_)));
         if !arrived {
             return Need::Lost;
         }
         // Later packets carry `una` as well, so any of them that arrives would have acknowledged it.
-        let mut told = self
+        let until = self
             .acknowledgements
+            .partition_point(|ack| ack.at <= this.at);
+        let mut told = self.acknowledgements[..until]
             .iter()
-            .filter(|ack| ack.at <= this.at && (ack.sn == this.sn || after(ack.una, this.sn)));
+            .rev()
+            .filter(|ack| ack.sn == this.sn || after(ack.una, this.sn));
         let was_acknowledged = told.clone().next().is_some();
         let underway = told.any(|ack| matches!(ack.fate, Fate::Arrives(at) if at > this.at));
         if underway || !was_acknowledged {
@@ -147,14 +151,14 @@ impl Trace {
 
 /// What is recorded of a segment in `snd_buf`.
 #[derive(Clone, Copy)]
-struct Seen {
-    xmit: u32,
-    resendts: u32,
+pub struct Seen {
+    pub xmit: u32,
+    pub resendts: u32,
     ts: u32,
 }
 
 /// The sender's `snd_buf`, read through its public links.
-fn send_buffer(end: &Endpoint) -> BTreeMap<u32, (Seen, u32)> {
+pub fn send_buffer(end: &Endpoint) -> BTreeMap<u32, (Seen, u32)> {
     let mut found = BTreeMap::new();
     // SAFETY: the object is alive, no call into it is under way, and its lists are circular lists of live segments.
     unsafe {

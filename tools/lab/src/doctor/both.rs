@@ -412,6 +412,7 @@ pub fn correct(way: &Way, sender: &Sender, resends: &mut [Resend]) {
             .filter(|sending| !sending.hidden)
             .filter_map(|sending| *way.arrived.get(sending.packet.checked_sub(1)? as usize)?)
             .min();
+        one.unsure = false;
         let least = way.delay(0).unwrap_or(0);
         one.need = match (arrived, segment.told) {
             (None, _) => Need::Lost,
@@ -423,11 +424,18 @@ pub fn correct(way: &Way, sender: &Sender, resends: &mut [Resend]) {
     }
 }
 
+/// Reads two captures from memory.
+#[cfg(test)]
+pub fn examine(captures: [&[u8]; 2]) -> anyhow::Result<super::Diagnosis> {
+    super::of_both_ends(|index, time| {
+        super::read_bytes(captures[index], super::Flows::default().keeping(), time)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::flows::Flows;
+    use super::super::capture;
     use super::super::matrix::{self, LINK};
-    use super::super::{Diagnosis, capture, of_both_ends, read_bytes};
     use super::*;
     use crate::link::{Config, Fate, Micros};
     use crate::session::{CLIENT, SERVER};
@@ -468,10 +476,6 @@ mod tests {
         let mut bytes = Vec::new();
         capture::write(&mut bytes, &passing).unwrap();
         bytes
-    }
-
-    fn examine(captures: [&[u8]; 2]) -> anyhow::Result<Diagnosis> {
-        of_both_ends(|index, time| read_bytes(captures[index], Flows::default().keeping(), time))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::sender::{
-    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, Segment, Sender, Sending, Time, percentile,
+    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, Segment, Sender, Sending, SkipEvent, Time, percentile,
 };
 
 /// What made the sender send it again.
@@ -57,6 +57,9 @@ pub struct Resend {
     pub sn: u32,
     pub trigger: Trigger,
     pub need: Need,
+    /// The likelier of two: nothing shows whether the segment was lost or its acknowledgement; or, far from the sender, whether skips or
+    /// a timer sent it again.
+    pub unsure: bool,
     /// Since the transmission before it, by the sender's clock, ms.
     pub waited: u32,
     /// What the timer would have been without a least timeout, ms.
@@ -104,6 +107,10 @@ pub struct Settings {
     pub nodelay: Option<u32>,
     /// A least timeout that lies above what the estimate asks for.
     pub minrto: Option<u32>,
+    /// Timers had not run out by then, although the estimate asks for less: later ones were sent again by skips.
+    pub timers_beyond: u32,
+    /// What the least timeout may be, since nothing was sent again sooner; else 0.
+    pub usual_least: f64,
     /// The most segments that were in flight, and for which share of the busy time nearly that many were.
     pub most_in_flight: u32,
     pub share_at_most: f64,
@@ -172,11 +179,37 @@ fn fast_resend(sender: &Sender, period: Time) -> (FastResend, usize) {
     (by[rule].0, rule)
 }
 
+/// The least timeout that ikcp_nodelay sets with nodelay 0, and an eighth, ms, where nothing was sent again sooner.
+fn usual_least(sender: &Sender) -> f64 {
+    const LEAST: u32 = 100;
+    let waits = sender
+        .resent
+        .iter()
+        .filter_map(|one| match &one.sendings[..] {
+            [first, second, ..] if !first.hidden => Some(waited(first, second)),
+            _ => None,
+        });
+    let mut waits: Vec<u32> = waits.collect();
+    waits.sort_unstable();
+    match waits.get(waits.len() / 10) {
+        // Far from the sender, most that are sent again were not seen before.
+        Some(low) if sender.is_near() && *low + 2 < LEAST => 0.0,
+        _ => f64::from(LEAST) * 1.125,
+    }
+}
+
 /// The same by one rule, with the share of skips that it does not explain.
 fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f64) {
     // Where the sender is far away, the way back and forth blurs the moment.
     let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
     let prompt = period + blur;
+    // Its timer ran out at about the time when it was sent again.
+    let usual = usual_least(sender);
+    let timed = |event: &SkipEvent| {
+        let timeout = f64::from(event.estimate);
+        let latest = (1.15 * timeout).max(usual) + 14.0;
+        (0.85 * timeout..latest).contains(&f64::from(event.waited))
+    };
     let mut too_few = 0;
     let (mut all, mut sooner) = (0, 0);
     for count in 1..=SKIPS as u32 {
@@ -185,7 +218,7 @@ fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f6
         for event in events.filter(|event| (event.rule, event.count) == (rule, count)) {
             match (event.resent, event.done) {
                 // Or because its timer ran out: that tells nothing.
-                (Some(after), _) if after <= prompt && event.timed => {}
+                (Some(after), _) if after <= prompt && timed(event) => {}
                 (Some(after), _) if after <= prompt => resent += 1,
                 // It arrived before the next flush could send it again.
                 (_, Some(done)) if done <= prompt => {}
@@ -225,7 +258,11 @@ impl Settings {
     pub fn of(sender: &Sender) -> Settings {
         let flushes = match sender.coarse_stamps {
             // An interval of 16 ms does not keep to multiples of it.
-            (coarse, all) if all >= 50 && coarse * 50 >= all * 49 => Flushes::Ticks,
+            (coarse, all) if all >= 50 && coarse * 50 >= all * 49 => match grid(&sender.ts_gaps) {
+                // Nor does one of several ticks, such as 128 ms, show ticks.
+                longer @ Flushes::Every(24..) => longer,
+                _ => Flushes::Ticks,
+            },
             _ => grid(&sender.ts_gaps),
         };
         let period = flushes.period();
@@ -234,6 +271,8 @@ impl Settings {
         let mut excess = Vec::new();
         let mut waits = Vec::new();
         let mut doubles = Vec::new();
+        let usual = usual_least(sender);
+        let (mut by_skips, mut beyond) = (0, Vec::new());
         for segment in &sender.resent {
             let timed = |index: usize| -> Option<u32> {
                 let (before, after) = (
@@ -247,16 +286,42 @@ impl Settings {
                 };
                 (!skipped && !before.hidden).then(|| waited(before, after))
             };
-            if let Some(first) = timed(0) {
+            if let [before, after, ..] = &segment.sendings[..]
+                && let FastResend::After(count) = fast_resend
+                && before.skips[skip_rule].count >= count
+                && !before.hidden
+            {
+                by_skips += 1;
+                let flush = (period / MS) as u32;
+                let estimate = before.timeout(period);
+                let passed = waited(before, after).saturating_sub(flush + 2);
+                let latest = estimate + estimate / 8 + flush.saturating_sub(10);
+                if passed > latest.max(usual as u32) {
+                    beyond.push(passed);
+                }
+            }
+            // Resends by skips leave the timer as it was.
+            let place = (0..segment.sendings.len()).find(|index| timed(*index).is_some());
+            if let Some(place) = place
+                && let Some(first) = timed(place)
+            {
                 let estimate = segment.sendings[0].timeout(period);
                 waits.push(first);
                 // With nodelay 0 the first timer is an eighth longer.
                 excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
-                if let Some(second) = timed(1) {
+                if let Some(second) = timed(place + 1) {
                     doubles.push(i64::from(second) > i64::from(first + first / 2) + period / MS);
                 }
             }
         }
+        beyond.sort_unstable();
+        // A few of them may have been late for another reason.
+        let timers_beyond = match beyond.len() >= 3 && beyond.len() * 2 > by_skips {
+            false => 0,
+            true => beyond
+                .last()
+                .map_or(0, |most| most + (period / MS) as u32 + 3),
+        };
         waits.sort_unstable();
         excess.sort_unstable();
         let doubling = doubles.iter().filter(|doubles| **doubles).count();
@@ -269,7 +334,7 @@ impl Settings {
             let above = excess
                 .get(excess.len() / 4)
                 .is_some_and(|low| *low > i64::from(slack));
-            sender.is_near() && waits.len() >= 4 && same * 10 >= waits.len() * 6 && above
+            sender.is_near() && waits.len() >= 3 && same * 10 >= waits.len() * 6 && above
         });
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
         // Far from the sender nobody knows exactly when it heard of what had arrived.
@@ -285,6 +350,8 @@ impl Settings {
             skip_rule,
             nodelay,
             minrto,
+            timers_beyond,
+            usual_least: usual,
             most_in_flight,
             share_at_most: at_most as f64 / sender.busy.max(1) as f64,
             keeps_congestion_window: sender.window_model.is_kept(),
@@ -295,38 +362,26 @@ impl Settings {
 /// The verdict on each transmission beyond the first, in the order of time.
 pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let near = percentile(&sender.near, 2).map_or(0, |near| Time::from(near) * MS * 9 / 10);
-    // What nobody has answered is sent again together: the packets that carried it, and when they were sent.
-    let mut silent: BTreeMap<Time, (BTreeSet<u64>, BTreeSet<Time>)> = BTreeMap::new();
-    for segment in &sender.resent {
-        for pair in segment.sendings.windows(2) {
-            if !pair[0].is_skipped() && pair[0].acked.is_none() && !pair[0].hidden {
-                let (packets, flushes) = silent.entry(pair[1].sent).or_default();
-                packets.insert(pair[0].packet);
-                flushes.insert(pair[0].sent / (10 * MS));
-            }
-        }
-    }
     let mut all = Vec::new();
     let mut unsure = Vec::new();
     let mut gaps = Vec::new();
     for segment in &sender.resent {
         let mut past = Past::new(segment, settings);
         for index in 1..segment.sendings.len() {
-            let mut one = past.judge(index, (near, sender.lag()), sender.is_near());
+            let mut one = past.judge(index, (near, sender.lag()), sender);
             if !sender.is_near() && past.misses_some(index, &one) {
                 gaps.push(all.len());
             }
-            let before = &segment.sendings[..index];
-            let unheard = before
+            // To a peer that is gone both ways are cut.
+            let gone = sender.answers_until().is_some_and(|until| one.at > until);
+            let shown = segment.sendings[..index]
                 .iter()
-                .all(|one| !one.is_skipped() && one.acked.is_none() && !one.hidden);
-            if one.need == Need::Lost && unheard {
-                match segment.others_unheard && index + 1 == segment.sendings.len() {
-                    true => one.need = Need::AckLost,
-                    // To a peer that is gone both ways are cut.
-                    false if sender.answers_until().is_some_and(|until| one.at > until) => {}
-                    false => unsure.push(all.len()),
-                }
+                .any(|one| one.lacked || one.hidden);
+            let last = index + 1 == segment.sendings.len();
+            if one.need == Need::Lost && !shown && last && segment.others_unheard {
+                one.need = Need::AckLost;
+            } else if one.need == Need::Lost && !shown && !gone {
+                unsure.push((all.len(), &segment.sendings[..index]));
             }
             all.push(one);
         }
@@ -338,50 +393,60 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
         gaps.iter()
             .for_each(|index| all[*index].trigger = Trigger::Skip);
     }
-    // Either the packets were lost, or the acknowledgements: what is likelier, by what is known of the two ways.
+    // Either the packets were lost, or the acknowledgements: what is likelier, by what is known of the two ways. Where what was sent beside
+    // one was acknowledged, so would that one have been.
+    let beside_acked = |sendings: &[Sending]| sendings.last().and_then(|one| one.beside_acked);
+    unsure.retain(|(_, sendings)| beside_acked(sendings) != Some(true));
     let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
-    let groups = |wanted: fn(usize) -> bool| {
-        let times: BTreeSet<Time> = unsure.iter().map(|index| all[*index].sent).collect();
-        let count = |sent: &Time| silent.get(sent).map_or(0, |group| group.0.len());
-        times.iter().filter(|at| wanted(count(at))).count() as f64
-    };
+    let places: BTreeSet<usize> = unsure.iter().map(|(index, _)| *index).collect();
+    let (sure, after) = data_loss(sender, &all, &places);
+    // What is sent again at once, since nothing was heard of it.
+    let mut groups: BTreeMap<Time, Group> = BTreeMap::new();
+    for (index, sendings) in &unsure {
+        if let Some(before) = sendings.last()
+            && !before.is_skipped()
+        {
+            let group = groups.entry(all[*index].sent).or_default();
+            group.packets.insert(before.packet);
+            group.flushes.insert(before.sent / (10 * MS));
+            group.segments += 1;
+        }
+    }
     // Flushes after which nothing was sent for so long that only their own acknowledgements could spare a timeout.
-    let mut waits: Vec<u32> = unsure.iter().map(|index| all[*index].waited).collect();
+    let mut waits: Vec<u32> = unsure.iter().map(|(index, _)| all[*index].waited).collect();
     waits.sort_unstable();
     let trip = percentile(&sender.rtt, 50).unwrap_or(0);
-    let spare = waits
-        .get(waits.len() / 2)
-        .map_or(0, |wait| wait.saturating_sub(trip));
+    let middle = waits.get(waits.len() / 2);
+    let spare = middle.map_or(0, |wait| wait.saturating_sub(trip));
     let flush = (settings.flushes.period() / MS) as u32;
-    let alone: u64 = sender
-        .ts_gaps
-        .range(spare + 2 * flush..)
-        .map(|(_, count)| count)
-        .sum();
-    let by_acks_alone = acks * alone as f64;
-    let (sure, after) = data_loss(sender, &all, &unsure);
-    let others = (groups(|_| true) - by_acks_alone).max(0.0) / (sender.fresh + 1) as f64;
+    let alone = sender.ts_gaps.range(spare + 2 * flush..);
+    let by_acks_alone = acks * alone.map(|(_, count)| count).sum::<u64>() as f64;
+    let others = (groups.len() as f64 - by_acks_alone).max(0.0) / (sender.fresh + 1) as f64;
     let lost = sure.max(others);
-    // All of them are called the same, so this must be clear: as many as can be expected, or hardly any other segment is lost.
-    let alone_by_acks = by_acks_alone > 0.85 * groups(|count| count == 1)
-        || (sender.acked_by_una >= 20 && acks > 50.0 * sure);
-    for index in unsure {
-        let one = &mut all[index];
-        let Some((packets, flushes)) = silent.get(&one.sent) else {
-            continue;
+    // All of them are called the same: as many as can be expected, or clearly more acknowledgements are lost than
+    // segments, as far as that is sure.
+    let singles = groups.values().filter(|one| one.packets.len() == 1).count();
+    let alone_by_acks = by_acks_alone > 0.85 * singles as f64 || acks > 2.0 * sure;
+    let of_one_packet = sender.acked_by_number as f64 / sender.ack_packets.max(1) as f64;
+    for (index, sendings) in &unsure {
+        let one = &mut all[*index];
+        one.unsure = true;
+        let likelihood = |first: f64, after: f64, count: f64| {
+            first * after.max(first).powf((count - 1.0).clamp(0.0, 50.0))
         };
-        let likelihood = |first: f64, after: f64, count: usize| {
-            first
-                * after
-                    .max(first)
-                    .powi(count.saturating_sub(1).min(50) as i32)
-        };
-        let by_acks = match packets.len() {
-            1 => alone_by_acks,
-            several => {
+        let skipped = sendings.last().is_some_and(Sending::is_skipped);
+        let by_acks = match groups.get(&one.sent).filter(|_| !skipped) {
+            None => acks > sure,
+            Some(group) if group.packets.len() == 1 => alone_by_acks,
+            // Where a full queue drops a tenth, many are lost together.
+            Some(_) if sure > 0.1 && sure > 3.0 * acks => false,
+            Some(group) => {
                 // Acknowledgements whose loss always leads to a resend are not counted.
                 let acks = acks.max(lost / 2.0);
-                likelihood(acks, acks_after, flushes.len()) > likelihood(lost, after, several)
+                let answers = group.segments as f64 / of_one_packet.max(1.0);
+                let answers = answers.max(group.flushes.len() as f64);
+                likelihood(acks, acks_after, answers)
+                    > likelihood(lost, after, group.packets.len() as f64)
             }
         };
         if by_acks {
@@ -392,11 +457,19 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     all
 }
 
+/// Segments that were sent again together: the packets that had carried them, and when those were sent.
+#[derive(Default)]
+struct Group {
+    packets: BTreeSet<u64>,
+    flushes: BTreeSet<Time>,
+    segments: usize,
+}
+
 /// The share of segments that were lost for sure, and that share among those whose packet followed a lost one.
-fn data_loss(sender: &Sender, all: &[Resend], unsure: &[usize]) -> (f64, f64) {
+fn data_loss(sender: &Sender, all: &[Resend], unsure: &BTreeSet<usize>) -> (f64, f64) {
     let sure = || {
         let all = all.iter().enumerate();
-        all.filter(|(index, one)| one.need == Need::Lost && unsure.binary_search(index).is_err())
+        all.filter(|(index, one)| one.need == Need::Lost && !unsure.contains(index))
             .map(|(_, one)| one)
     };
     let share = (sure().count() as f64 + 0.5) / (sender.fresh + 1) as f64;
@@ -453,6 +526,7 @@ impl<'a> Past<'a> {
         let period = settings.flushes.period();
         let half = (period / MS) as u32 / 2;
         let least = settings.minrto.unwrap_or(0).saturating_sub(half);
+        let least = least.max(settings.timers_beyond);
         Past {
             segment,
             settings,
@@ -493,7 +567,8 @@ impl<'a> Past<'a> {
     }
 
     /// The verdict on this transmission. `ways` are from the capture to the peer and back, and to the sender and back.
-    fn judge(&mut self, index: usize, ways: (Time, Time), near: bool) -> Resend {
+    fn judge(&mut self, index: usize, ways: (Time, Time), sender: &Sender) -> Resend {
+        let (near, lag_known) = (sender.is_near(), sender.lag_known);
         let sendings = &self.segment.sendings;
         let (before, this) = (&sendings[index - 1], &sendings[index]);
         let waited = waited(before, this);
@@ -505,29 +580,53 @@ impl<'a> Past<'a> {
         };
         let timer = self.timeout + more;
         let about = timer * 0.85;
+        // It is set to the round trip and the interval, which the period need not be.
+        let longer = ((self.period / MS) as f64 - 10.0).max(0.0);
+        let flush = (self.period / MS) as f64;
+        // It runs out at a flush.
+        let latest = (timer + longer).max(self.settings.usual_least) + flush + 4.0;
         let prompt = self
             .skipped_enough(before, this.sent)
             .is_some_and(|at| this.sent - at <= self.period + 4 * MS);
-        let earliest = if index > MOST_FAST { about } else { timer };
-        let trigger = if prompt && f64::from(waited) < earliest {
+        let earliest = match index > MOST_FAST {
+            true => about,
+            false => timer + longer / 2.0,
+        };
+        let by_timer =
+            f64::from(waited) >= earliest && (f64::from(waited) <= latest || index > MOST_FAST);
+        // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count.
+        let after_others = !near
+            && matches!(self.settings.fast_resend, FastResend::After(_))
+            && f64::from(waited) > latest
+            && before.skips[BY_STAMP].count >= 2;
+        let trigger = if (prompt && !by_timer) || after_others {
             Trigger::Skip
         } else if f64::from(waited) >= about {
             Trigger::Timeout
         } else if before.skips[BY_ANY].count > 0 {
             Trigger::Skip
-        } else if near {
+        } else if near && f64::from(waited) + flush < about {
             Trigger::Early
         } else {
-            // Its timer is not known that well.
+            // Its timer is not known that well: the sender takes round trips by the clock of its last update.
             Trigger::Timeout
         };
+        // Far from the sender, timers and the moments of skips are known no better than this, ms.
+        const BLUR: f64 = 12.0;
+        let skipped = before.skips[BY_ANY].count > 0;
+        let clear =
+            f64::from(waited) + BLUR < about || (prompt && f64::from(waited) > latest + BLUR);
+        let unsure = !near && skipped && !(lag_known && clear);
         match trigger {
             Trigger::Timeout => {
                 // It ran out between two flushes.
                 let took = f64::from(waited) - more;
-                let flush = (self.period / MS) as f64;
                 let timeout = self.timeout.clamp((took - flush).max(0.0), took.max(0.0));
-                self.timeout = timeout * if doubles { 2.0 } else { 1.5 };
+                // With nodelay 1 it grows by half of itself, with 2 by half of the estimate, which is less.
+                self.timeout = match doubles {
+                    true => timeout * 2.0,
+                    false => timeout + timeout.min(f64::from(this.timeout(self.period))) / 2.0,
+                };
                 self.skips += before.skips[self.settings.skip_rule].count;
             }
             Trigger::Skip => self.skips = 0,
@@ -544,6 +643,7 @@ impl<'a> Past<'a> {
             sn: self.segment.sn as u32,
             trigger,
             need: need(self.segment, index, ways),
+            unsure,
             waited,
             estimate: before.timeout(self.period),
             by_skips,

@@ -264,8 +264,14 @@ impl View<'_> {
         }
         // Only a window makes nearly all flushes send up to the same number, where round trips differ.
         let at = |percent| percentile(&sender.rtt, percent).unwrap_or(0);
-        let fills_up =
-            sender.is_near() && most >= 4 && at(90) > at(10) && sender.flushed_up_to(most) > 0.8;
+        let gaps: u64 = sender.ts_gaps.values().sum();
+        // One segment each time is the program's own pace.
+        let several = sender.fresh * 5 > (gaps + 1) * 6;
+        let fills_up = sender.is_near()
+            && several
+            && most >= 4
+            && at(90) > at(10)
+            && sender.flushed_up_to(most) > 0.8;
         let model = &sender.window_model;
         if self.fills_congestion_window() && most >= 4 {
             all.push(self.finding(
@@ -418,8 +424,9 @@ impl View<'_> {
             )),
             _ => {}
         }
-        // The other end only acknowledges: its packets come on its grid.
-        if self.peer_sender.pushes < 20
+        // The packets of the other end come on its grid.
+        let own = self.peer_sender.pushes;
+        if (own < FEW || own * 2 < sender.acked_flushes)
             && sender.acked_flushes * 2 > sender.ack_packets * 3
             && let Some(period) = super::ack_period(self.peer_sender)
             && period >= 18
@@ -508,9 +515,16 @@ impl View<'_> {
                 ));
             }
         }
-        if let Some(least) = self.settings.minrto {
-            let cost = wall(resent_by(Trigger::Timeout).map(|one| {
-                let more = one.waited.saturating_sub(one.estimate);
+        let beyond =
+            Some(self.settings.timers_beyond).filter(|least| sender.is_near() && *least > 0);
+        if let Some(least) = self.settings.minrto.or(beyond) {
+            // Skips sent some of them before the timer did, but later than a shorter one would have.
+            let flush = (self.settings.flushes.period() / MS) as u32;
+            let cost = wall(self.resends.iter().map(|one| {
+                let more = match one.trigger {
+                    Trigger::Timeout => one.waited.saturating_sub(one.estimate),
+                    _ => one.waited.saturating_sub(one.estimate + flush),
+                };
                 (one.at - Time::from(more) * MS, one.at)
             }));
             all.push(self.finding(
@@ -519,7 +533,7 @@ impl View<'_> {
                 format!(
                     "{}'s timeouts are {least} ms or more, although round trips ask for {} ms",
                     self.name,
-                    resent_by(Trigger::Timeout).map(|one| one.estimate).min().unwrap_or(0)
+                    self.resends.iter().map(|one| one.estimate).min().unwrap_or(0)
                 ),
                 match self.settings.nodelay {
                     Some(0) => "nodelay 1 in ikcp_nodelay: the least timeout is then 30 ms and no longer 100 ms, and timeouts grow by half",
@@ -563,12 +577,21 @@ impl View<'_> {
                  must not be late",
             ));
         }
-        let ack_loss = ack_loss(self.sender);
         let needless = self
             .resends
             .iter()
             .filter(|one| one.need == Need::AckLost)
             .count();
+        // Those that nothing else made up for led to a resend.
+        let arrived = sender.acked_by_number + sender.acked_by_una;
+        let ack_loss = match sender.ack_loss() {
+            Some((share, _)) if !sender.is_near() => share,
+            Some(_) => {
+                let lost = sender.acked_by_una + needless as u64;
+                lost as f64 / (arrived + needless as u64).max(1) as f64
+            }
+            None => 0.0,
+        };
         if ack_loss > 0.02
             && ack_loss > 1.5 * loss
             && sender.acked_by_number + sender.acked_by_una >= FEW

@@ -87,7 +87,9 @@ pub fn read_from(
         Ok(reader) => reader,
         Err(PcapError::Eof) => bail!("the file is empty"),
         Err(_) if compressed => bail!("compressed: unpack it first"),
-        Err(_) => bail!("neither pcap nor pcapng"),
+        Err(_) => bail!(
+            "this is not a capture of packets: it is neither pcap nor pcapng, as tcpdump -w and Wireshark write"
+        ),
     };
     let mut done = Reading::default();
     let mut interfaces: Vec<Interface> = Vec::new();

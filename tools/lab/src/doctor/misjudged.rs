@@ -35,7 +35,7 @@ fn a_receiver_that_lacks_the_first_number_was_called_restarted() {
     let plan = Plan {
         size: 3_000,
         every: 50_000,
-        drops: |_, side, packet| side == CLIENT && packet.len() > 1_350,
+        drops: &|_, side, packet| side == CLIENT && packet.len() > 1_350,
         ..Plan::default()
     };
     let found = kinds(&findings(&plan, SERVER));
@@ -52,7 +52,7 @@ fn a_peer_that_stood_still_was_called_loss() {
     };
     let plan = Plan {
         links: [clean, clean],
-        peer_clock: Some(|now| {
+        peer_clock: Some(&|now| {
             crate::endpoint::millis(now + 10_000_000) - if now > 8_000_000 { 3_000 } else { 0 }
         }),
         ..Plan::default()
@@ -103,7 +103,7 @@ fn a_burst_was_taken_for_one_packet_at_the_receiver() {
     let plan = Plan {
         size: 100,
         every: 20_000,
-        drops: |now, side, _| side == CLIENT && now % 3_000_000 < 250_000 && now > 1_000_000,
+        drops: &|now, side, _| side == CLIENT && now % 3_000_000 < 250_000 && now > 1_000_000,
         ..Plan::default()
     };
     found_first(&plan, SERVER, Kind::BurstLoss);
@@ -113,7 +113,7 @@ fn a_burst_was_taken_for_one_packet_at_the_receiver() {
 #[test]
 fn windows_were_blamed_for_a_peer_that_fell_silent() {
     let plan = Plan {
-        drops: |now, side, _| side == SERVER && now > 6_000_000,
+        drops: &|now, side, _| side == SERVER && now > 6_000_000,
         windows: [(32, 256), (256, 256)],
         ..Plan::default()
     };
@@ -150,7 +150,7 @@ fn a_window_seen_from_the_receiver_cost_nothing() {
 #[test]
 fn a_peer_that_read_late_was_called_a_lost_probe() {
     let plan = Plan {
-        reads: |now| !(4_000_000..14_500_000).contains(&now),
+        reads: &|now| !(4_000_000..14_500_000).contains(&now),
         windows: [(256, 256), (256, 128)],
         every: 8_000,
         ..Plan::default()
@@ -191,8 +191,8 @@ fn a_slow_receiver_was_taken_for_the_sender() {
 #[test]
 fn probes_that_were_never_answered_were_called_a_peer_that_does_not_read() {
     let plan = Plan {
-        reads: |now| !(4_000_000..7_000_000).contains(&now),
-        drops: |now, side, _| side == SERVER && now > 6_900_000,
+        reads: &|now| !(4_000_000..7_000_000).contains(&now),
+        drops: &|now, side, _| side == SERVER && now > 6_900_000,
         windows: [(256, 256), (256, 128)],
         every: 8_000,
         length: 30_000_000,
@@ -233,7 +233,7 @@ fn timeouts_that_were_too_short_were_called_loss_of_acknowledgements() {
 #[test]
 fn an_idle_program_was_not_seen_beside_a_peer_that_talks() {
     let plan = Plan {
-        sends: |now| now % 5_000_000 < 1_500_000,
+        sends: &|now| now % 5_000_000 < 1_500_000,
         answers: 100_000,
         every: 10_000,
         ..Plan::default()

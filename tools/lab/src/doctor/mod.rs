@@ -279,6 +279,16 @@ fn merged(
             conversations.push(judge(both::join(first, second, both, same)));
         }
     }
+    // One that uses the number of another may have been answered nowhere, so that it has one direction only.
+    for alone in one.into_iter().flatten() {
+        let beside = |judged: &Judged| {
+            let ends = &judged.found.ends;
+            judged.found.conv == alone.conv && ends.iter().any(|end| alone.ends.contains(end))
+        };
+        if conversations.iter().any(beside) {
+            conversations.push(judge(alone));
+        }
+    }
     finish(conversations, beside, reading)
 }
 

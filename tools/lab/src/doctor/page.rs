@@ -92,7 +92,7 @@ mod tests {
         };
         let plan = Plan {
             links: [lossy, lossy],
-            reads: |now| !(5_000_000..7_000_000).contains(&now),
+            reads: &|now| !(5_000_000..7_000_000).contains(&now),
             windows: [(256, 256), (256, 128)],
             length: 12_000_000,
             answers: 100_000,

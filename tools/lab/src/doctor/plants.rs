@@ -1,18 +1,24 @@
 //! Sessions with one planted fault each, in virtual time, and the captures that they leave.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
 use crate::doctor::capture::{self, PORTS, Passing};
 use crate::endpoint::{Endpoint, Mode, millis};
 use crate::link::{Config, Fate, Link, Loss, Micros, Pipe, UDP_IP_HEADERS};
 use crate::session::{CLIENT, SERVER, TICK, message};
 use crate::testing;
+use crate::trace::{self, Acknowledgement, Cause, Trace, Transmission};
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after, headers};
 
 /// A session in which the client sends and the server receives. The default has no fault.
+#[derive(Clone, Copy)]
 pub struct Plan {
     pub modes: [&'static str; 2],
     /// Send and receive window of each end.
     pub windows: [(i32, i32); 2],
     pub links: [Config; 2],
     pub mtu: i32,
+    pub stream: bool,
     pub size: usize,
     /// Of every eighth message, if not 0.
     pub large: usize,
@@ -22,13 +28,13 @@ pub struct Plan {
     pub every: Micros,
     pub length: Micros,
     /// The client's clock, and whether it sends; whether the server reads.
-    pub clock: fn(Micros) -> u32,
+    pub clock: &'static dyn Fn(Micros) -> u32,
     /// The server's clock, where it is another one.
-    pub peer_clock: Option<fn(Micros) -> u32>,
-    pub sends: fn(Micros) -> bool,
-    pub reads: fn(Micros) -> bool,
+    pub peer_clock: Option<&'static dyn Fn(Micros) -> u32>,
+    pub sends: &'static dyn Fn(Micros) -> bool,
+    pub reads: &'static dyn Fn(Micros) -> bool,
     /// What the link drops beside what it is asked to: by time, side, and packet.
-    pub drops: fn(Micros, usize, &[u8]) -> bool,
+    pub drops: &'static dyn Fn(Micros, usize, &[u8]) -> bool,
     /// When the server begins anew.
     pub restart: Option<Micros>,
     /// Another client that uses the same conv, from this port.
@@ -55,16 +61,17 @@ impl Default for Plan {
             windows: [(256, 256), (256, 256)],
             links: [LINK, LINK],
             mtu: 1400,
+            stream: false,
             size: 400,
             large: 0,
             answers: 0,
             every: 15_000,
             length: 20_000_000,
-            clock: millis,
+            clock: &millis,
             peer_clock: None,
-            sends: |_| true,
-            reads: |_| true,
-            drops: |_, _, _| false,
+            sends: &|_| true,
+            reads: &|_| true,
+            drops: &|_, _, _| false,
             restart: None,
             second: None,
             second_from: 0,
@@ -79,20 +86,146 @@ fn endpoint(plan: &Plan, side: usize, first: Micros) -> Endpoint {
     let mut end = Endpoint::new(testing::library(), 0x1122_3344, &mode, 128, first).unwrap();
     end.kcp.wndsize(send, receive);
     end.kcp.setmtu(plan.mtu);
+    end.kcp.stream(plan.stream);
     end
+}
+
+/// What happened in a session.
+pub struct Played {
+    /// What passes each end.
+    pub seen: [Vec<Passing>; 2],
+    /// What the first client sent, and what the server acknowledged.
+    pub trace: Trace,
+    /// How long each message took that the server's program got, and the bytes of all.
+    pub took: Vec<Micros>,
+    pub bytes: usize,
+}
+
+/// What lies between the ends, and what is written down there.
+struct Between<'a> {
+    plan: &'a Plan,
+    pipes: [Pipe<(u16, Vec<u8>)>; 2],
+    flushes: [bool; 2],
+    seen: [Vec<Passing>; 2],
+    trace: Trace,
+    /// What the timers of the first client's segments were set to.
+    timers: HashMap<u32, u32>,
+}
+
+impl Between<'_> {
+    /// Takes the packets of one end.
+    fn emit(&mut self, end: &mut Endpoint, index: usize, now: Micros) {
+        let side = usize::from(index == SERVER);
+        let port = match index {
+            2 => self.plan.second.unwrap_or(PORTS[0]),
+            _ => PORTS[0],
+        };
+        let mut emitted = Vec::new();
+        end.emit(|packet| emitted.push(packet.to_vec()));
+        let is_push = |header: &Header| header.command == COMMAND_PUSH;
+        let buffer = match index == CLIENT
+            && emitted
+                .iter()
+                .any(|one| headers(one).any(|one| is_push(&one)))
+        {
+            true => trace::send_buffer(end),
+            false => BTreeMap::new(),
+        };
+        let current = end.kcp.fields().current;
+        for packet in emitted {
+            let whole = packet.len() + UDP_IP_HEADERS;
+            let fate = match (self.plan.drops)(now, side, &packet) {
+                true => Fate::Lost(crate::link::Cause::Noise),
+                false => self.pipes[side].push(now, (port, packet.clone()), whole),
+            };
+            match index {
+                // Its timer had run out, or it had not.
+                CLIENT => {
+                    for sn in headers(&packet).filter(is_push).map(|header| header.sn) {
+                        let Some((seen, rto)) = buffer.get(&sn) else {
+                            continue;
+                        };
+                        let cause = match self.timers.insert(sn, seen.resendts) {
+                            None => Cause::First,
+                            Some(timer) if !after(timer, current) => Cause::Timeout,
+                            Some(_) => Cause::Fast { skips: 0 },
+                        };
+                        self.trace.transmissions.push(Transmission {
+                            at: now,
+                            sn,
+                            xmit: seen.xmit,
+                            cause,
+                            rto: *rto,
+                            fate,
+                        });
+                    }
+                }
+                SERVER => {
+                    // All tell what was received in order.
+                    let told = headers(&packet).map(|header| Acknowledgement {
+                        at: now,
+                        sn: match header.command {
+                            COMMAND_ACK => header.sn,
+                            _ => header.una.wrapping_sub(1),
+                        },
+                        una: header.una,
+                        fate,
+                    });
+                    self.trace.acknowledgements.extend(told);
+                }
+                _ => {}
+            }
+            let arrives = match fate {
+                Fate::Arrives(at) => Some(at),
+                Fate::Lost(_) => None,
+            };
+            for (end, passes) in [(side, Some(now)), (1 - side, arrives)] {
+                let packet = packet.clone();
+                self.seen[end].extend(passes.map(|at| Passing {
+                    at,
+                    side,
+                    port,
+                    packet,
+                }));
+            }
+        }
+    }
+
+    /// Where the mode asks for it, this end flushes now.
+    fn flush(&mut self, end: &mut Endpoint, index: usize, now: Micros) {
+        if self.flushes[usize::from(index == SERVER)] {
+            end.kcp.flush();
+            self.emit(end, index, now);
+        }
+    }
 }
 
 /// Runs it and gives what passes one end.
 pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
+    let [client, server] = play(plan, seed).seen;
+    match at_end {
+        CLIENT => client,
+        _ => server,
+    }
+}
+
+pub fn play(plan: &Plan, seed: u64) -> Played {
     let mut ends = vec![endpoint(plan, CLIENT, 0), endpoint(plan, SERVER, 3_000)];
     if plan.second.is_some() {
         let first = if plan.second_alike { 0 } else { 7_000 };
         ends.push(endpoint(plan, CLIENT, first));
     }
-    let mut pipes: Vec<Pipe<(u16, Vec<u8>)>> = [0, 1]
-        .map(|side| Pipe::new(Link::new(plan.links[side], seed, side as u64)))
-        .into();
-    let mut seen = Vec::new();
+    let mut between = Between {
+        plan,
+        pipes: [0, 1].map(|side| Pipe::new(Link::new(plan.links[side], seed, side as u64))),
+        flushes: plan.modes.map(|mode| mode.parse::<Mode>().unwrap().flush),
+        seen: Default::default(),
+        trace: Trace::default(),
+        timers: HashMap::new(),
+    };
+    // When each message of the first client was sent, and the bytes up to its end.
+    let mut messages: VecDeque<(Micros, usize)> = VecDeque::new();
+    let (mut given, mut bytes, mut took) = (0, 0, Vec::new());
     let mut sent = 0;
     let mut restarted = false;
     let mut buffer = vec![0; 1 << 20];
@@ -130,6 +263,11 @@ pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
                     let one = if plan.second_alike { 0 } else { client };
                     let bytes = message(sent as usize * 3 + one, size);
                     assert!(end.kcp.send(&bytes) >= 0);
+                    between.flush(end, client, now);
+                    if client == CLIENT {
+                        given += bytes.len();
+                        messages.push_back((now, given));
+                    }
                 }
             }
             sent += 1;
@@ -141,52 +279,45 @@ pub fn run(plan: &Plan, seed: u64, at_end: usize) -> Vec<Passing> {
             sent = sent.max(now / plan.every);
         }
         for (index, end) in ends.iter_mut().enumerate() {
-            let side = usize::from(index == SERVER);
-            let port = match index {
-                2 => plan.second.unwrap_or(PORTS[0]),
-                _ => PORTS[0],
-            };
-            end.emit(|packet| {
-                let whole = packet.len() + UDP_IP_HEADERS;
-                let fate = match (plan.drops)(now, side, packet) {
-                    true => None,
-                    false => match pipes[side].push(now, (port, packet.to_vec()), whole) {
-                        Fate::Arrives(at) => Some(at),
-                        Fate::Lost(_) => None,
-                    },
-                };
-                let passes = if side == at_end { Some(now) } else { fate };
-                if let Some(at) = passes {
-                    seen.push(Passing {
-                        at,
-                        side,
-                        port,
-                        packet: packet.to_vec(),
-                    });
-                }
-            });
+            between.emit(end, index, now);
         }
-        while let Some((_, packet)) = pipes[CLIENT].pop(now) {
+        while let Some((_, packet)) = between.pipes[CLIENT].pop(now) {
             ends[SERVER].kcp.input(&packet);
+            between.flush(&mut ends[SERVER], SERVER, now);
         }
-        while let Some((_, packet)) = pipes[SERVER].pop(now) {
+        while let Some((_, packet)) = between.pipes[SERVER].pop(now) {
             for client in [CLIENT, 2] {
                 if client == 2 && plan.second_alike {
                     continue;
                 }
                 if let Some(end) = ends.get_mut(client) {
                     end.kcp.input(&packet);
+                    between.flush(end, client, now);
                 }
             }
         }
         if (plan.reads)(now) {
-            while ends[SERVER].kcp.recv(&mut buffer) >= 0 {}
+            while let Ok(length) = usize::try_from(ends[SERVER].kcp.recv(&mut buffer)) {
+                bytes += length;
+            }
+            while messages.front().is_some_and(|(_, end)| *end <= bytes) {
+                took.extend(messages.pop_front().map(|(at, _)| now - at));
+            }
         }
         while ends[CLIENT].kcp.recv(&mut buffer) >= 0 {}
         now += TICK;
     }
-    seen.sort_by_key(|one| one.at);
-    seen
+    let Between {
+        mut seen, trace, ..
+    } = between;
+    seen.iter_mut()
+        .for_each(|seen| seen.sort_by_key(|one| one.at));
+    Played {
+        seen,
+        trace,
+        took,
+        bytes,
+    }
 }
 
 pub fn capture(plan: &Plan, seed: u64, at_end: usize) -> Vec<u8> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::both::Way;
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
-use super::findings::{Finding, ack_loss};
+use super::findings::{Finding, Kind, ack_loss};
 use super::flows::Ends;
 use super::sender::{MS, Sender, Time, percentile};
 use super::{Diagnosis, Judged, flushes, names};
@@ -187,6 +187,35 @@ fn conversation(judged: &Judged, every_resend: bool) {
         println!("Nothing that costs 10 ms or more was found.");
     }
     findings(&judged.findings);
+    for (name, kinds, why) in unseen(judged) {
+        println!("Cannot be seen from this side, of {name}: {kinds}. {why}");
+    }
+}
+
+/// What the capture cannot show of each end, were it there: the end, the findings, and the reason.
+fn unseen(judged: &Judged) -> Vec<(String, String, &'static str)> {
+    let found = &judged.found;
+    let mut all = Vec::new();
+    for side in [0, 1] {
+        let sender = &found.conversation.senders[side];
+        if sender.pushes == 0 || sender.is_near() {
+            continue;
+        }
+        let mut kinds = vec![Kind::LeastTimeout, Kind::Mtu];
+        if !matches!(judged.settings[side].fast_resend, FastResend::After(_)) {
+            kinds.push(Kind::ResendOff);
+        }
+        if sender.lag() == 0 {
+            kinds.push(Kind::CongestionWindow);
+        }
+        let kinds: Vec<&str> = kinds.into_iter().map(Kind::name).collect();
+        all.push((
+            found.ends[side].to_string(),
+            kinds.join(", "),
+            "Its timers, and packets that were lost on the way here, are seen in a capture at its own machine.",
+        ));
+    }
+    all
 }
 
 /// What was found, ranked.
@@ -291,7 +320,10 @@ fn resends(judged: &Judged) {
                 one.sn.to_string(),
                 one.trigger.to_string(),
                 one.waited.to_string(),
-                one.need.to_string(),
+                match one.unsure {
+                    true => format!("{} (likelier)", one.need),
+                    false => one.need.to_string(),
+                },
             ]);
         }
     }
@@ -343,6 +375,7 @@ fn one(judged: &Judged) -> Value {
                         "sn": one.sn,
                         "cause": one.trigger.to_string(),
                         "need": need(one.need),
+                        "unsure": one.unsure,
                         "waited_ms": one.waited,
                     })
                 })
@@ -401,6 +434,9 @@ fn one(judged: &Judged) -> Value {
             })).collect::<Vec<_>>(),
         })),
         "findings": findings,
+        "not_seen": unseen(judged).into_iter().map(|(sender, kinds, why)| json!({
+            "sender": sender, "kinds": kinds.split(", ").collect::<Vec<_>>(), "why": why,
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -36,6 +36,8 @@ const TOGETHER: u32 = 8;
 const IDLE: Time = 500 * MS;
 /// Silence of a peer after which nothing shows of windows any more, beside a few round trips.
 const UNHEARD: Time = 1_000 * MS;
+/// Transmissions of which it is remembered whether they were acknowledged.
+const MOST_PASSED: usize = 16_384;
 /// Packets of which it is remembered what was in them.
 const REMEMBERED: usize = 64;
 
@@ -80,6 +82,13 @@ pub struct Sending {
     pub acked: Option<Time>,
     /// All before it had arrived by then.
     in_order: bool,
+    /// The peer lacked it when it had been under way for longer than packets take.
+    pub lacked: bool,
+    /// What was sent just before and after it, in other packets, so that the peer acknowledges all together: whether any of that was
+    /// acknowledged by its number. `None` where there was no such thing.
+    pub beside_acked: Option<bool>,
+    /// Its place among all transmissions.
+    order: u64,
     /// By each rule.
     pub skips: [Skips; RULES],
     in_flight: u32,
@@ -144,6 +153,14 @@ pub struct Segment {
     pub others_unheard: bool,
 }
 
+/// A transmission of some segment, while what was sent beside it may have to be known.
+struct Passed {
+    ts: u32,
+    packet: u64,
+    /// When its own acknowledgement passed.
+    acked: Option<u64>,
+}
+
 /// A skip of a first transmission, and what came of it.
 #[derive(Debug, Clone, Copy)]
 pub struct SkipEvent {
@@ -154,8 +171,9 @@ pub struct SkipEvent {
     pub resent: Option<Time>,
     /// Until the sender knew that it had arrived.
     pub done: Option<Time>,
-    /// Its timer ran out at about the time when it was sent again.
-    pub timed: bool,
+    /// After how long it was sent again, and what the timer was set to without a least timeout, ms.
+    pub waited: u32,
+    pub estimate: u32,
 }
 
 /// A time in which the peer's window was shut.
@@ -302,6 +320,13 @@ pub struct Sender {
     unheard_together: u64,
     unheard: (u64, u64),
     last_forgotten: Option<(u64, u32, bool)>,
+    /// The last transmissions, and how many there were before them.
+    passed: VecDeque<Passed>,
+    passed_before: u64,
+    /// Of two that were sent together in different packets, and acknowledged by number: how many, and how many by one packet.
+    acked_beside: (u64, u64),
+    /// Packets of the peer.
+    heard: u64,
     pub resent: Vec<Segment>,
     pub resent_untold: u64,
     pub skip_events: Vec<SkipEvent>,
@@ -328,6 +353,8 @@ pub struct Sender {
     /// With what the peer's window allows, or more, in flight: the window as large as ever, or smaller since the peer does not read.
     pub at_peer_window: Time,
     pub at_shrunk_window: Time,
+    /// Since when it has been smaller, and how long that much was in flight since then.
+    shrunk: Option<(Time, Time)>,
     pub busy: Time,
     pub largest_window: u32,
     pub closed: Vec<Closed>,
@@ -564,7 +591,7 @@ impl Sender {
         let Some(sn) = self.number(header.sn) else {
             return;
         };
-        let sending = Sending {
+        let mut sending = Sending {
             at,
             sent,
             ts: header.ts,
@@ -574,6 +601,9 @@ impl Sender {
             estimate: self.estimate,
             acked: None,
             in_order: false,
+            lacked: false,
+            beside_acked: None,
+            order: 0,
             skips: Default::default(),
             in_flight: sn.saturating_sub(self.una) as u32,
         };
@@ -646,6 +676,7 @@ impl Sender {
             let flight = (sn + 1).saturating_sub(self.una) as u32;
             self.count_flush(header.ts, header.len, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
+            sending.order = self.note_passed(header.ts);
             self.insert(sn, (header.len, size, piece.mark), sending);
             plot(
                 &mut self.flight_curve,
@@ -656,6 +687,7 @@ impl Sender {
             return;
         }
         self.note_ts(header.ts);
+        sending.order = self.note_passed(header.ts);
         let Some(segment) = self.segments.get_mut(&sn) else {
             self.late_resends += 1;
             return;
@@ -782,6 +814,60 @@ impl Sender {
             }
         }
         true
+    }
+
+    fn note_passed(&mut self, ts: u32) -> u64 {
+        if self.passed.len() >= MOST_PASSED {
+            self.passed.pop_front();
+            self.passed_before += 1;
+        }
+        self.passed.push_back(Passed {
+            ts,
+            packet: self.packets,
+            acked: None,
+        });
+        self.passed_before + self.passed.len() as u64 - 1
+    }
+
+    /// The own acknowledgement of a transmission passes.
+    fn note_passed_acked(&mut self, order: u64) {
+        let Some(place) = order.checked_sub(self.passed_before) else {
+            return;
+        };
+        let place = place as usize;
+        let Some(one) = self.passed.get_mut(place) else {
+            return;
+        };
+        one.acked = Some(self.heard);
+        let (ts, packet) = (one.ts, one.packet);
+        if let Some(before) = place.checked_sub(1).map(|before| &self.passed[before])
+            && before.packet != packet
+            && ts.abs_diff(before.ts) < TOGETHER / 2
+            && let Some(other) = before.acked
+        {
+            self.acked_beside.0 += 1;
+            self.acked_beside.1 += u64::from(other == self.heard);
+        }
+    }
+
+    /// Whether any of what was sent just before and after a transmission was acknowledged by its number.
+    fn beside_acked(&self, sending: &Sending) -> Option<bool> {
+        // Some peers send a packet of acknowledgements for each that they receive.
+        let (all, together) = self.acked_beside;
+        if together * 4 < all * 3 {
+            return None;
+        }
+        let place = sending.order.checked_sub(self.passed_before)? as usize;
+        let together = |one: &&Passed| one.ts.abs_diff(sending.ts) < TOGETHER / 2;
+        let other = |one: &&Passed| one.packet != sending.packet;
+        let before = self.passed.range(..place).rev();
+        let after = self.passed.range(place.min(self.passed.len())..);
+        let nearest = [
+            before.take_while(together).find(other),
+            after.take_while(together).find(other),
+        ];
+        let beside = nearest.into_iter().flatten().map(|one| one.acked.is_some());
+        beside.reduce(|one, other| one || other)
     }
 
     fn note_ts(&mut self, ts: u32) {
@@ -924,6 +1010,11 @@ impl Sender {
     fn set_window(&mut self, at: Time, window: u32) {
         self.pass_time(at);
         self.largest_window = self.largest_window.max(window);
+        match window * 4 < self.largest_window * 3 {
+            true if self.shrunk.is_none() => self.shrunk = Some((at, 0)),
+            true => {}
+            false => self.end_shrunk(at),
+        }
         match (&mut self.closed_since, window) {
             (None, 0) => self.closed_since = Some((at, at)),
             (Some((_, said)), 0) => *said = at,
@@ -943,6 +1034,19 @@ impl Sender {
             _ => {}
         }
         self.window = Some(window);
+    }
+
+    /// The peer's window is as large as ever. One that was so before a message of its program could have told is that of a peer which
+    /// reads: it acknowledged what had come at once before its program got it.
+    fn end_shrunk(&mut self, at: Time) {
+        /// What a program needs to get to it, at most.
+        const READS: Time = 200 * MS;
+        if let Some((since, full)) = self.shrunk.take() {
+            match at - since > READS + self.srtt() {
+                true => self.at_shrunk_window += full,
+                false => self.at_peer_window += full,
+            }
+        }
     }
 
     fn take_una(&mut self, at: Time, passed: Time, una: u32) {
@@ -966,23 +1070,6 @@ impl Sender {
         self.window_model.acked(self.window.unwrap_or(u32::MAX));
         self.una = una;
         self.forget_old(at);
-    }
-
-    /// Of segments of which word came together.
-    fn note_unheard(&mut self, told: &[u64]) {
-        let trip = self.srtt();
-        // The earliest among those after it that were sent once.
-        let mut earliest = Time::MAX;
-        for sn in told.iter().rev() {
-            let Some(segment) = self.segments.get_mut(sn) else {
-                continue;
-            };
-            match &segment.sendings[..] {
-                [only] => earliest = earliest.min(only.sent),
-                [.., last] => segment.others_unheard = earliest.saturating_add(trip) < last.sent,
-                [] => {}
-            }
-        }
     }
 
     fn arrived(&mut self, sn: u64, at: Time, passed: Time) {
@@ -1025,14 +1112,18 @@ impl Sender {
                 .iter()
                 .position(|one| one.ts == ts && one.acked.is_none())
         {
+            self.largest_acked = self.largest_acked.max(segment.size);
             let sending = &mut segment.sendings[place];
             sending.acked = Some(passed);
             sending.in_order = after(una, sn);
             let (sent, seen) = (sending.sent, sending.at);
+            let (order, hidden, in_flight) = (sending.order, sending.hidden, sending.in_flight);
+            if !hidden {
+                self.note_passed_acked(order);
+            }
             self.last_acked = Some(at);
-            self.largest_acked = self.largest_acked.max(segment.size);
             let rtt = at - sent;
-            if !sending.hidden && rtt >= 0 {
+            if !hidden && rtt >= 0 {
                 let millis = (rtt / MS).min(60_000) as u32;
                 *self.rtt.entry(millis).or_default() += 1;
                 *self
@@ -1053,7 +1144,7 @@ impl Sender {
                     }
                 }
                 if !kept {
-                    let octave = (32 - sending.in_flight.leading_zeros()).min(17) as usize;
+                    let octave = (32 - in_flight.leading_zeros()).min(17) as usize;
                     self.by_flight[octave].0 += 1;
                     self.by_flight[octave].1 += u64::from(millis);
                 }
@@ -1092,8 +1183,40 @@ impl Sender {
         }
     }
 
+    /// Of segments of which word came together.
+    fn note_unheard(&mut self, told: &[u64]) {
+        let trip = self.srtt();
+        // The earliest among those after it that were sent once.
+        let mut earliest = Time::MAX;
+        for sn in told.iter().rev() {
+            let Some(segment) = self.segments.get_mut(sn) else {
+                continue;
+            };
+            match &segment.sendings[..] {
+                [] => {}
+                [only] => earliest = earliest.min(only.sent),
+                [.., last] => segment.others_unheard = earliest.saturating_add(trip) < last.sent,
+            }
+        }
+    }
+
+    /// The peer waits for the segment after all that it has received in order.
+    fn note_lacked(&mut self, passed: Time) {
+        let takes = Time::from(self.estimate.srtt + self.estimate.rttval) * MS;
+        if let Some(first) = self.open.first()
+            && *first == self.una
+            && let Some(segment) = self.segments.get_mut(first)
+        {
+            for sending in &mut segment.sendings {
+                sending.lacked |= takes > 0 && sending.at + takes <= passed;
+            }
+        }
+    }
+
     /// Counts skips once for each packet, as the sender does.
     fn end_packet(&mut self, at: Time, passed: Time) {
+        self.heard += 1;
+        self.note_lacked(passed);
         // A peer whose window opens tells so at once, in that packet or in the next one.
         if std::mem::take(&mut self.told_in_packet) {
             let asked = self
@@ -1157,9 +1280,9 @@ impl Sender {
             && flight >= window
             && window > 0
         {
-            match window * 4 < self.largest_window * 3 {
-                true => self.at_shrunk_window += spent,
-                false => self.at_peer_window += spent,
+            match &mut self.shrunk {
+                Some((_, full)) => *full += spent,
+                None => self.at_peer_window += spent,
             }
         }
         self.window_model.spent(flight, self.window, spent);
@@ -1187,17 +1310,20 @@ impl Sender {
     }
 
     fn forget_one(&mut self) {
-        let Some((sn, segment)) = self.segments.pop_first() else {
+        let Some((sn, mut segment)) = self.segments.pop_first() else {
             return;
         };
+        if segment.sendings.len() > 1 {
+            for index in 0..segment.sendings.len() {
+                segment.sendings[index].beside_acked = self.beside_acked(&segment.sendings[index]);
+            }
+        }
         self.floor = sn + 1;
         self.open.remove(&sn);
         let first = &segment.sendings[0];
         let next = segment.sendings.get(1);
-        let timed = next.is_some_and(|next| {
-            let waited = next.ts.wrapping_sub(first.ts).cast_signed();
-            f64::from(waited) >= 0.85 * f64::from(first.timeout(10 * MS))
-        });
+        let waited = next.map_or(0, |next| next.ts.wrapping_sub(first.ts));
+        let estimate = first.timeout(10 * MS);
         for (rule, skips) in first.skips.iter().enumerate() {
             for (count, skipped) in (1..=skips.count).zip(skips.at) {
                 if self.skip_events.len() < MOST_SKIP_EVENTS {
@@ -1206,7 +1332,8 @@ impl Sender {
                         count,
                         resent: next.map(|next| next.sent - skipped),
                         done: segment.done.map(|done| done - skipped),
-                        timed,
+                        waited,
+                        estimate,
                     });
                 }
             }
@@ -1278,6 +1405,7 @@ impl Sender {
         self.pass_time(now);
         self.end_idle(now);
         self.end_ask(now);
+        self.end_shrunk(now);
         if let Some((from, _)) = self.closed_since.take() {
             self.closed.push(Closed {
                 from,

@@ -126,7 +126,7 @@ fn fields_resends_round_trips_and_messages_are_shown() {
 #[test]
 fn experts_tell_resends_and_a_window_that_is_shut() {
     let plan = Plan {
-        reads: |now| now < 1_000_000,
+        reads: &|now| now < 1_000_000,
         windows: [(256, 256), (256, 128)],
         length: 12_000_000,
         ..Plan::default()
