@@ -86,8 +86,8 @@ pub fn resent(trace: &trace::Trace) -> Vec<Resent> {
             Fate::Arrives(at) => Some(at),
             Fate::Lost(_) => None,
         };
-        let before = trace.transmissions[..index].iter().rev();
-        let in_order = !before.into_iter().any(|one| {
+        let mut before = trace.transmissions[..index].iter().rev();
+        let in_order = !before.any(|one| {
             let came = matches!((one.fate, arrived), (Fate::Arrives(at), Some(by)) if at <= by);
             came && !after(sent.sn, one.sn)
         });
