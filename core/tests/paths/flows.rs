@@ -116,18 +116,13 @@ fn a_program_sees_what_a_control_does() {
 
 #[test]
 fn bbr_and_cubic_live_beside_each_other() {
-    // With both from the same millisecond on, a single seed has had 77 % for BBR.
-    let shares = [1, 2, 3, 4].map(|seed| {
+    // On faster links the periods of CUBIC are longer, and the share of such a short run depends on the seed.
+    for seed in 1..5 {
         let plans = [Plan::new(Control::Bbr), Plan::new(Control::Cubic)];
-        let mut net = Net::new(Path::new(20, 20), &plans, seed);
-        net.first_between(10_000, 30_000).share
-    });
-    let mean = shares.iter().sum::<f64>() / 4.0;
-    assert!((25.0..75.0).contains(&mean), "{shares:?}");
-    assert!(
-        shares.iter().all(|share| (20.0..80.0).contains(share)),
-        "{shares:?}"
-    );
+        let mut net = Net::new(Path::new(10, 20), &plans, seed);
+        let share = net.first_between(5_000, 20_000).share;
+        assert!((25.0..75.0).contains(&share), "seed {seed}: {share}");
+    }
 }
 
 /// Echo times in ms, with a message every 16 ms, over a path with loss.
