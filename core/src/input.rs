@@ -164,11 +164,7 @@ impl<'a> Kcp<'a> {
                     }
                     acked.note(ack);
                 }
-                IKCP_CMD_WASK => {
-                    self.probe.set(self.probe.get() | IKCP_ASK_TELL);
-                    self.note_probe(header.cmd);
-                }
-                _ => self.note_probe(header.cmd),
+                _ => self.take_probe(header.cmd),
             }
         }
     }
@@ -191,9 +187,12 @@ impl<'a> Kcp<'a> {
         }
     }
 
-    /// A window probe, or the answer to one, arrived.
+    /// Processes a window probe, or the answer to one.
     #[inline(always)]
-    fn note_probe(&self, cmd: u8) {
+    fn take_probe(&self, cmd: u8) {
+        if u32::from(cmd) == IKCP_CMD_WASK {
+            self.probe.set(self.probe.get() | IKCP_ASK_TELL);
+        }
         if let Some(extras) = self.extras() {
             extras.probe_received(cmd);
         }
@@ -232,11 +231,7 @@ impl<'a> Kcp<'a> {
             match cmd {
                 IKCP_CMD_PUSH => {}
                 IKCP_CMD_ACK => kcp = kcp.take_ack_watched(header.ack(), acked)?,
-                IKCP_CMD_WASK => {
-                    kcp.probe.set(kcp.probe.get() | IKCP_ASK_TELL);
-                    kcp.note_probe(header.cmd);
-                }
-                _ => kcp.note_probe(header.cmd),
+                _ => kcp.take_probe(header.cmd),
             }
             kcp = kcp.log_arrival(&header)?;
             if cmd == IKCP_CMD_PUSH {
@@ -292,11 +287,7 @@ impl<'a> Kcp<'a> {
                     self.take_push(&header, payload, true);
                 }
                 IKCP_CMD_ACK => self.take_acks_by_time(&mut packet, header, &mut acked),
-                IKCP_CMD_WASK => {
-                    self.probe.set(self.probe.get() | IKCP_ASK_TELL);
-                    self.note_probe(header.cmd);
-                }
-                _ => self.note_probe(header.cmd),
+                _ => self.take_probe(header.cmd),
             }
         };
         if let Some(una) = late_una {

@@ -230,8 +230,8 @@ impl Bbr {
         scale(1024, lost, lost.wrapping_add(delivered))
     }
 
-    #[inline(never)]
     /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
+    #[inline(never)]
     fn overflows(&self, tick: Tick) -> bool {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);

@@ -252,7 +252,7 @@ impl Kcp<'_> {
     pub(crate) fn note_removed_before(&self, una: Sn) {
         let (list, now) = (self.snd_buf(), self.now());
         self.extension().with(|state| {
-            let arrived = mem::replace(&mut state.arrived, 0);
+            let arrived = mem::take(&mut state.arrived);
             let mut at = list.first();
             // Usually the acknowledgements of all of them have arrived.
             if at.is_some_and(|first| una.forward_from(Sn(first.sn.get())) == arrived) {

@@ -123,7 +123,7 @@ impl<'a> Kcp<'a> {
         rides
     }
 
-    /// The segments in flight, of which there are few.
+    /// The segments in flight, of which there are few. (With `List::from` the library is 96 bytes larger.)
     fn few_in_flight(&self) -> impl Iterator<Item = Segment<'_>> {
         let list = self.snd_buf();
         let mut next = list.first();

@@ -155,6 +155,13 @@ impl Arrivals {
 mod tests {
     use super::*;
 
+    const PATH: Path = Path {
+        delay: 20,
+        jitter: 0,
+        loss: 0.0,
+        rate: 0,
+    };
+
     fn drive(path: Path, packets: usize) -> (Vec<(u32, u8)>, Link) {
         let mut link = Link::new(path, 8, 7);
         let mut seen = Vec::new();
@@ -171,13 +178,7 @@ mod tests {
 
     #[test]
     fn packets_arrive_in_order_after_the_delay() {
-        let path = Path {
-            delay: 20,
-            jitter: 0,
-            loss: 0.0,
-            rate: 0,
-        };
-        let (seen, link) = drive(path, 200);
+        let (seen, link) = drive(PATH, 200);
         assert_eq!(
             seen,
             (0..200)
@@ -196,12 +197,7 @@ mod tests {
 
     #[test]
     fn a_rate_spaces_packets_out_and_drops_what_would_wait_long() {
-        let path = Path {
-            delay: 20,
-            jitter: 0,
-            loss: 0.0,
-            rate: 50,
-        };
+        let path = Path { rate: 50, ..PATH };
         let (seen, _) = drive(path, 100);
         let expected: Vec<_> = (0..26u8).map(|n| (23 + 2 * u32::from(n), n)).collect();
         assert_eq!(seen, expected);
@@ -209,12 +205,7 @@ mod tests {
 
     #[test]
     fn jitter_stays_within_its_bounds_and_uses_them() {
-        let path = Path {
-            delay: 20,
-            jitter: 20,
-            loss: 0.0,
-            rate: 0,
-        };
+        let path = Path { jitter: 20, ..PATH };
         let (seen, _) = drive(path, 2000);
         assert_eq!(seen.len(), 2000);
         assert_eq!(seen.first().map(|arrival| arrival.0), Some(21));
@@ -225,9 +216,8 @@ mod tests {
     fn loss_is_the_share_asked_for() {
         let path = Path {
             delay: 1,
-            jitter: 0,
             loss: 0.05,
-            rate: 0,
+            ..PATH
         };
         let (seen, _) = drive(path, 20_000);
         assert!(
