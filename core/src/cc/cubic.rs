@@ -53,6 +53,8 @@ pub(crate) struct Cubic {
     in_epoch: bool,
     pub(crate) min_rtt: u32,
     srtt: u32,
+    /// The time in the path's queue when the window was last reduced, ms.
+    pub(crate) queue: u32,
     /// HyStart++: shortest round trips of this round and the last, samples in this one, and the round trip that ended slow start.
     round_began: u32,
     current_round_min_rtt: u32,
@@ -80,6 +82,7 @@ impl Cubic {
             in_epoch: false,
             min_rtt: 0,
             srtt: 0,
+            queue: 0,
             round_began: now,
             current_round_min_rtt: u32::MAX,
             last_round_min_rtt: u32::MAX,
@@ -124,8 +127,9 @@ impl Cubic {
             if let Some(rate) = meter.sample(tick.now, tick.delivered, window) {
                 self.rate = rate.bytes;
             }
-            if self.phase == Phase::Recovery && newest.wrapping_sub(self.reduced).cast_signed() >= 0
-            {
+            // What this flush finds lost may have been sent before the reduction.
+            let newer = newest.wrapping_sub(self.reduced).cast_signed() >= 0;
+            if self.phase == Phase::Recovery && newer && lost == 0 {
                 self.phase = Phase::Avoidance;
             }
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
@@ -200,6 +204,7 @@ impl Cubic {
         self.window = scale(self.window, BETA, 100).max(MIN_CWND * UNIT);
         self.threshold = self.window;
         self.reduced = now;
+        self.queue = self.srtt.saturating_sub(self.min_rtt);
         self.in_epoch = false;
         self.phase = Phase::Recovery;
     }
@@ -356,6 +361,29 @@ mod tests {
         tick.lost += 5;
         cubic.tick(tick, &mut Meter::new(0));
         assert_eq!(cubic.window(), is);
+    }
+
+    #[test]
+    fn losses_of_one_overflow_took_three_tenths_twice() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        round(&mut cubic, &mut tick, 20, 1);
+        let reduced = (cubic.w_max, cubic.window);
+        // The first acknowledgement of what was sent since shows more of the same losses.
+        tick.newest = Some(tick.now);
+        tick.now += 20;
+        tick.lost += 5;
+        cubic.tick(tick, &mut Meter::new(0));
+        assert_eq!((cubic.w_max, cubic.window), reduced);
+        // A later loss is another one.
+        tick.now += 20;
+        tick.newest = Some(tick.now - 19);
+        cubic.tick(tick, &mut Meter::new(0));
+        tick.lost += 1;
+        cubic.tick(tick, &mut Meter::new(0));
+        assert!(cubic.window < reduced.1);
     }
 
     #[test]

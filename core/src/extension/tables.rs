@@ -73,6 +73,8 @@ pub(super) fn none() -> *const IKCPOPS {
 const MAX_GAP_MS: u32 = 10;
 const FLUSHES_PER_ROUND: u32 = 8;
 const SEGMENTS_PER_FLUSH: u32 = 4;
+/// Their number in the time that a queue holds which CUBIC has filled.
+const FLUSHES_PER_QUEUE: u32 = 12;
 /// A path loses something while more segments than this are lost in this time, ms.
 const FEW_LOSSES: u32 = 8;
 const LATELY_MS: u32 = 20_000;
@@ -123,6 +125,14 @@ impl Control {
             Kind::Bbr(bbr) if bbr.starts() => 0,
             Kind::Bbr(bbr) => bbr.min_rtt,
             Kind::Cubic(cubic) => cubic.min_rtt,
+        }
+    }
+
+    /// How long packets waited in the queue when CUBIC last found a loss, ms. BBR leaves queues empty, so it does not know.
+    fn queue(&self) -> u32 {
+        match &self.kind {
+            Kind::Bbr(_) => 0,
+            Kind::Cubic(cubic) => cubic.queue,
         }
     }
 
@@ -252,7 +262,8 @@ impl Control {
         };
         if self.loses(tick) {
             let bytes = tick.segment.saturating_mul(SEGMENTS_PER_FLUSH);
-            gap = gap.min(scale(1000, bytes, self.allowance.rate));
+            let least = scale(1000, bytes, self.allowance.rate);
+            gap = gap.min(least.max(self.queue() / FLUSHES_PER_QUEUE));
         }
         let gap = gap.clamp(1, MAX_GAP_MS).min(kcp.interval.get());
         let now = Millis(tick.now);
