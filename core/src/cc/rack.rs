@@ -241,9 +241,14 @@ impl Rack {
         }
     }
 
-    /// `count` segments are sent for the first time, or after they were reported lost.
-    pub(crate) fn begin(&mut self, count: u32) {
-        self.pipe = self.pipe.wrapping_add(count);
+    /// A segment is sent.
+    pub(crate) fn begins(&mut self) {
+        self.pipe = self.pipe.wrapping_add(1);
+    }
+
+    /// The segment that is sent next is in flight already, since it was sent before and not reported lost.
+    pub(crate) fn began_before(&mut self) {
+        self.pipe = self.pipe.wrapping_sub(1);
     }
 
     /// Consecutive segments leave `snd_buf`.

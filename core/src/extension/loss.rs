@@ -76,9 +76,11 @@ impl Transmissions {
     #[inline(always)]
     fn continues(&mut self, sn: Sn, ts: Millis) -> bool {
         let Burst { first, count, .. } = self.latest;
-        let continues = self.latest.ts == ts && first.plus(count) == sn;
-        self.latest.count = count + u32::from(continues);
-        continues
+        if self.latest.ts != ts || first.plus(count) != sn {
+            return false;
+        }
+        self.latest.count = count + 1;
+        true
     }
 
     fn begin(&mut self, first: Sn, ts: Millis) {
@@ -273,11 +275,11 @@ impl Kcp<'_> {
     #[inline(never)]
     pub(crate) fn note_sent(&self, segment: Segment<'_>) {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-        let (size, first) = (size(segment), segment.xmit.get() == 1);
+        let size = size(segment);
         let continues = self.extension().with(|state| {
             state.sent = state.sent.wrapping_add(size);
             state.sent_segments = state.sent_segments.wrapping_add(1);
-            state.rack.begin(u32::from(first));
+            state.rack.begins();
             state.log.continues(sn, ts)
         });
         if continues == Some(false) {
@@ -290,10 +292,10 @@ impl Kcp<'_> {
         self.extension().with(|state| state.log.begin(sn, ts));
     }
 
-    /// A segment is retransmitted because it was skipped, or found lost.
-    pub(crate) fn note_sent_early(&self, segment: Segment<'_>) {
-        if flying(segment).lost {
-            self.extension().with(|state| state.rack.begin(1));
+    /// A segment is about to be sent again. Unless it was found lost, it is in flight.
+    pub(crate) fn note_resent(&self, segment: Segment<'_>) {
+        if !flying(segment).lost {
+            self.extension().with(|state| state.rack.began_before());
         }
     }
 

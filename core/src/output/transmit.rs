@@ -38,9 +38,10 @@ impl Walk {
         u64::from(len) <= self.budget
     }
 
+    /// A segment is sent that it affords.
     #[inline(always)]
     pub(super) fn spend(&mut self, len: u32) {
-        self.budget = self.budget.saturating_sub(u64::from(len));
+        self.budget = self.budget.wrapping_sub(u64::from(len));
     }
 }
 
@@ -242,6 +243,7 @@ impl<'a> Kcp<'a> {
                 wait = walk.round.rtomin;
             }
             Cause::Timeout => {
+                self.note_resent(segment);
                 self.xmit.set(self.xmit.get().wrapping_add(1));
                 let rto = self.backed_off(segment.rto.get(), rx_rto);
                 let bounded = |extras: &Extras| extras.timed_out(self, segment, rto);
@@ -249,7 +251,7 @@ impl<'a> Kcp<'a> {
                 walk.timed_out = true;
             }
             Cause::FastRetransmit => {
-                self.note_sent_early(segment);
+                self.note_resent(segment);
                 if let Some(extras) = self.extras() {
                     extras.skipped(self, segment);
                 }
@@ -341,7 +343,7 @@ impl<'a> Kcp<'a> {
         let sn = self.private().flush.unwritten();
         if let Some(segment) = index.find_again(list, sn) {
             self.write_segment(segment);
-            walk.spend(segment.len.get());
+            walk.budget = walk.budget.saturating_sub(u64::from(segment.len.get()));
         }
         let next = if index.finds_order(list) {
             let due = self.due_in(&walk);

@@ -41,7 +41,7 @@ impl Sender {
             let old = self.flying.get(&sn);
             let xmit = old.map_or(0, |old| old.xmit) + 1;
             if old.is_none_or(|old| old.lost) {
-                self.rack.begin(1);
+                self.rack.begins();
             }
             let flying = Flying {
                 ts: Millis(now),
@@ -231,7 +231,7 @@ fn numbers_and_clocks_that_wrap_are_as_others() {
             count: 1,
             ts: Millis(start.wrapping_add(n * 10)),
         });
-        sender.rack.begin(1);
+        sender.rack.begins();
     }
     let now = start.wrapping_add(60);
     assert!(sender.ack(now, 0, start.wrapping_add(10)));
