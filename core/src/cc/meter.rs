@@ -84,6 +84,11 @@ impl Meter {
         self.step.max(self.gap).div_ceil(16)
     }
 
+    /// Mean time between flushes of this end, ms.
+    pub(crate) fn step(&self) -> u32 {
+        self.step / 16
+    }
+
     /// What the update intervals of both ends add to a round trip, ms.
     pub(crate) fn waits(&self) -> u32 {
         (self.step + self.gap).div_ceil(16)

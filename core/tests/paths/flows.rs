@@ -49,6 +49,27 @@ fn flows_with_one_interval_come_to_share_alike() {
     );
 }
 
+/// Both ends call each 10 ms and at no other time, so every round trip is a multiple of 10 ms. Flows whose shortest one came out 10 ms longer
+/// took most of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "minutes without optimization")]
+fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
+    let indices = [1, 2, 3, 4].map(|seed| {
+        let plans = [0, 1, 2, 3, 4, 5, 6, 7].map(|flow| Plan {
+            start: 3_000 * flow,
+            drive: 10,
+            ..Plan::new(Control::Bbr)
+        });
+        let mut net = Net::new(Path::new(50, 50), &plans, seed);
+        net.run(30_000, |_| ());
+        net.measure();
+        net.run(50_000, |_| ());
+        fairness(&[0, 1, 2, 3, 4, 5, 6, 7].map(|flow| net.outcome(flow, 20_000).share))
+    });
+    let mean = indices.iter().sum::<f64>() / indices.len() as f64;
+    assert!(mean > 0.85, "{mean}: {indices:?}");
+}
+
 /// What a flush sends meets the queue all at once. With losses, flushes come more often than the interval.
 #[test]
 fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
