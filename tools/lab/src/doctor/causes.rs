@@ -364,6 +364,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let near = percentile(&sender.near, 2).map_or(0, |near| Time::from(near) * MS * 9 / 10);
     let mut all = Vec::new();
     let mut unsure = Vec::new();
+    let mut unheard = Vec::new();
     let mut gaps = Vec::new();
     for segment in &sender.resent {
         let mut past = Past::new(segment, settings);
@@ -382,6 +383,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
                 one.need = Need::AckLost;
             } else if one.need == Need::Lost && !shown && !gone {
                 unsure.push((all.len(), &segment.sendings[..index]));
+                unheard.extend(segment.is_unheard().then_some(all.len()));
             }
             all.push(one);
         }
@@ -400,6 +402,14 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
     let places: BTreeSet<usize> = unsure.iter().map(|(index, _)| *index).collect();
     let (sure, after) = data_loss(sender, &all, &places);
+    // Where a full queue drops a tenth, many are lost together, so that some resends are lost as well.
+    let full_queue = sure > 0.1 && sure > 3.0 * acks;
+    if !full_queue {
+        unheard
+            .iter()
+            .for_each(|index| all[*index].need = Need::AckLost);
+        unsure.retain(|(index, _)| all[*index].need == Need::Lost);
+    }
     // What is sent again at once, since nothing was heard of it.
     let mut groups: BTreeMap<Time, Group> = BTreeMap::new();
     for (index, sendings) in &unsure {
@@ -438,8 +448,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
         let by_acks = match groups.get(&one.sent).filter(|_| !skipped) {
             None => acks > sure,
             Some(group) if group.packets.len() == 1 => alone_by_acks,
-            // Where a full queue drops a tenth, many are lost together.
-            Some(_) if sure > 0.1 && sure > 3.0 * acks => false,
+            Some(_) if full_queue => false,
             Some(group) => {
                 // Acknowledgements whose loss always leads to a resend are not counted.
                 let acks = acks.max(lost / 2.0);

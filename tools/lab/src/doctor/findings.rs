@@ -212,24 +212,47 @@ impl View<'_> {
             && self.sender.window_model.full * 5 > self.sender.busy * 2
     }
 
+    fn bandwidth(&self) -> Option<Finding> {
+        let sender = self.sender;
+        if !sender.clock_jumps.is_empty() {
+            return None;
+        }
+        // Stamps that change more rarely than something is sent tell nothing of the way here.
+        let fine = matches!(self.settings.flushes, Flushes::Every(..=12) | Flushes::Free);
+        let queueing = sender.queueing().filter(|_| fine || sender.is_near());
+        let (cost, shows) = match (queueing, sender.spread(fine)) {
+            (Some((few, many)), _) => (
+                (sender.busy as f64 * (many - few) as f64 / many as f64) as Time,
+                format!(
+                    "round trips grow from {few} ms to {many} ms with what is in flight, in a queue on the way"
+                ),
+            ),
+            (None, Some(spread)) => (
+                spread.busy,
+                format!(
+                    "{:.0} % of it in bursts, which a queue on the way spreads to about {} KB/s",
+                    spread.share * 100.0,
+                    spread.rate / 1_000
+                ),
+            ),
+            (None, None) => return None,
+        };
+        // What the full queue drops is its own doing as well.
+        let dropped = self.blocked(self.to, |one| one.sendings.len() > 1);
+        Some(self.finding(
+            Kind::Bandwidth,
+            cost.max(dropped),
+            format!("{} sends more than the link carries: {shows}", self.name),
+            "send less: a congestion control (ikcp_setcc with ikcpx_bbr), or a send window of the link's rate * RTT / mss",
+        ))
+    }
+
     fn windows(&self) -> Vec<Finding> {
         let mut all = Vec::new();
         let sender = self.sender;
-        let queues = sender.queueing().filter(|_| sender.clock_jumps.is_empty());
-        if let Some((few, many)) = queues {
-            let share = (many - few) as f64 / many as f64;
-            all.push(self.finding(
-                Kind::Bandwidth,
-                // What the full queue drops is its own doing as well.
-                ((sender.busy as f64 * share) as Time).max(self.blocked(self.to, |one| one.sendings.len() > 1)),
-                format!(
-                    "{} sends more than the link carries: round trips grow from {few} ms to {many} ms with what is in flight, in a queue on \
-                     the way",
-                    self.name
-                ),
-                "send less: a congestion control (ikcp_setcc with ikcpx_bbr), or a send window of the link's rate * RTT / mss",
-            ));
-        }
+        let queue = self.bandwidth();
+        let fills_the_link = queue.is_some();
+        all.extend(queue);
         if sender.at_shrunk_window > sender.busy / 20 {
             all.push(self.finding(
                 Kind::NotReading,
@@ -241,7 +264,7 @@ impl View<'_> {
                 "call ikcp_recv until it returns a negative number, after each ikcp_input and ikcp_update",
             ));
         }
-        if queues.is_some() {
+        if fills_the_link {
             return all;
         }
         let lost = self.lost().count();
@@ -600,6 +623,7 @@ impl View<'_> {
             let cost = wall(
                 resent_by(Trigger::Timeout)
                     .filter(|one| one.need == Need::AckLost)
+                    .filter(|one| !sender.is_kept_waiting(one.since(), one.at))
                     .map(|one| (one.since(), one.at)),
             );
             all.push(self.finding(
@@ -625,7 +649,7 @@ impl View<'_> {
         // Where timeouts are short, those segments are sent twice of which word was late; any of them where acknowledgements are lost.
         let late_ones = self.arrived_late(twice.clone());
         let short_timeouts = late_ones * 2 > count;
-        if !sender.lag_known && !overtaken && count >= 5 && count > 2 * lost && !short_timeouts {
+        if !sender.is_near() && !overtaken && count >= 5 && count > 2 * lost && !short_timeouts {
             all.push(self.finding(
                 Kind::AckLoss,
                 wall(twice.clone().map(|one| (one.since(), one.at))),

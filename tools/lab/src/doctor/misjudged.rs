@@ -1,10 +1,10 @@
 //! Sessions that were judged wrong once.
 
-use super::causes::Need;
+use super::causes::{Need, Trigger};
 use super::findings::{Finding, Kind};
-use super::matrix::examine;
+use super::matrix::{self, examine};
 use super::plants::{self, Plan};
-use crate::doctor::capture::PORTS;
+use crate::doctor::capture::{self, PORTS};
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
 
@@ -265,4 +265,115 @@ fn a_small_send_window_was_not_seen_where_nothing_is_lost() {
     };
     let found = kinds(&findings(&large, CLIENT));
     assert!(!found.contains(&Kind::OwnWindow), "{found:?}");
+}
+
+/// Its stamps stood still from one update to the next while it flushed at once, so an even stream looked like bursts that a link spreads.
+#[test]
+fn stamps_of_rare_updates_are_no_bursts() {
+    let clean = Config {
+        loss: Loss::Random(0.0),
+        ..plants::LINK
+    };
+    let plan = Plan {
+        modes: ["turbo+100ms+flush", "turbo+flush"],
+        links: [clean, clean],
+        every: 3_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert!(!found.contains(&Kind::Bandwidth), "end {end}: {found:?}");
+    }
+}
+
+/// A queue so long that nothing is dropped was full from the first packet on, and one so short that round trips hardly grow.
+#[test]
+fn queues_of_any_length_show() {
+    for (queue, window) in [(2_000_000, 256), (60_000, 512)] {
+        let slow = Config {
+            bandwidth: Some(3_000_000),
+            queue,
+            ..plants::LINK
+        };
+        let plan = Plan {
+            links: [slow, plants::LINK],
+            windows: [(window, window); 2],
+            size: 1_300,
+            every: 0,
+            ..Plan::default()
+        };
+        for end in [CLIENT, SERVER] {
+            let found = kinds(&findings(&plan, end));
+            let first = &found[..found.len().min(2)];
+            assert!(
+                first.contains(&Kind::Bandwidth),
+                "{queue}, end {end}: {found:?}"
+            );
+        }
+    }
+}
+
+/// One sends again what was skipped twice, the other what its timer tells to. Packets are lost one by one, of messages that come at a
+/// steady pace: the receiver sees the same packets at the same times, so no rule can tell it which of the two it was.
+#[test]
+fn a_receiver_sees_the_same_after_timers_and_after_skips() {
+    let clean = Config {
+        loss: Loss::Random(0.0),
+        jitter: 0,
+        ..plants::LINK
+    };
+    let plan = |mode: &'static str| Plan {
+        modes: [mode, "1,10,2,1"],
+        links: [clean, clean],
+        every: 10_000,
+        drops: &|now, side, _| side == CLIENT && now > 2_000_000 && now % 1_000_000 < 10_000,
+        ..Plan::default()
+    };
+    let [skips, timers] = ["1,10,2,1,200", "1,10,0,1,90"].map(|mode| plants::play(&plan(mode), 1));
+    for (played, trigger) in [(&skips, Trigger::Skip), (&timers, Trigger::Timeout)] {
+        let resent = matrix::resent(&played.trace);
+        assert!(resent.len() > 10 && resent.iter().all(|one| one.trigger == trigger));
+    }
+    let captures = [&skips, &timers].map(|played| {
+        let mut bytes = Vec::new();
+        capture::write(&mut bytes, &played.seen[SERVER]).unwrap();
+        bytes
+    });
+    assert!(captures[0] == captures[1]);
+    let resends = &examine(&captures[0]).conversations[0].resends[0];
+    assert!(resends.iter().all(|one| one.unsure), "{resends:?}");
+}
+
+/// Acknowledgements of what was sent again were lost as well, so nothing told that it had arrived before, and it was called lost. The
+/// receiver did not say that anything was wrong where it sent something of its own, too.
+#[test]
+fn bursts_that_lose_acknowledgements_were_called_loss() {
+    let burst = Config {
+        loss: Loss::Burst {
+            share: 0.2,
+            length: 200_000,
+        },
+        ..plants::LINK
+    };
+    let lossy = Config {
+        loss: Loss::Random(0.05),
+        ..plants::LINK
+    };
+    let plan = Plan {
+        links: [lossy, burst],
+        every: 30_000,
+        answers: 100_000,
+        ..Plan::default()
+    };
+    let played = plants::play(&plan, 1);
+    let resent = matrix::resent(&played.trace);
+    for end in [CLIENT, SERVER] {
+        let mut bytes = Vec::new();
+        capture::write(&mut bytes, &played.seen[end]).unwrap();
+        let judged = examine(&bytes).conversations.swap_remove(0);
+        let found = kinds(&judged.findings);
+        assert!(found.contains(&Kind::AckLoss), "end {end}: {found:?}");
+        let score = matrix::score(&resent, &judged, end, None);
+        assert!(score.class * 100 >= score.all * 90, "end {end}: {score:?}");
+    }
 }

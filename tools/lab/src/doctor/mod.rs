@@ -10,6 +10,7 @@ mod conversation;
 mod counters;
 mod cwnd;
 mod datagram;
+mod dispersion;
 #[cfg(test)]
 mod drawn;
 mod findings;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::dispersion::{Dispersion, Spread};
 use super::framing::Piece;
 use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, after};
 
@@ -151,6 +152,17 @@ pub struct Segment {
     /// Word came for later segments, too, that had been sent long before it was sent again, and of which nothing had been heard: so
     /// acknowledgements were lost.
     pub others_unheard: bool,
+}
+
+impl Segment {
+    /// `una` told of it, and no number of it had come by then: acknowledgements of it were lost for sure.
+    pub fn is_unheard(&self) -> bool {
+        let heard_by = |told: Time| {
+            let mut acked = self.sendings.iter().filter_map(|one| one.acked);
+            acked.any(|at| at <= told)
+        };
+        self.told.is_some_and(|told| !heard_by(told))
+    }
 }
 
 /// A transmission of some segment, while what was sent beside it may have to be known.
@@ -374,6 +386,8 @@ pub struct Sender {
     /// How much longer than the first one packets took to come here, in ms: what the sender's stamps tell, with the steps between them.
     delay: BTreeMap<i64, u64>,
     first_ahead: Option<i64>,
+    /// From the sender to here, by its stamps, and from here to the peer, by what that acknowledges.
+    dispersion: [Dispersion; 2],
     delay_steps: (u64, u64, Option<i64>),
     /// How much round trips differ from one flush to the next: how many, their sum in ms, and the last one with its stamp.
     steps: (u64, u64, Option<(u32, u32)>),
@@ -591,6 +605,7 @@ impl Sender {
         let Some(sn) = self.number(header.sn) else {
             return;
         };
+        self.dispersion[0].add(Time::from(header.ts) * MS, at, header.len);
         let mut sending = Sending {
             at,
             sent,
@@ -1117,6 +1132,7 @@ impl Sender {
             sending.acked = Some(passed);
             sending.in_order = after(una, sn);
             let (sent, seen) = (sending.sent, sending.at);
+            self.dispersion[1].add(seen, passed, segment.len);
             let (order, hidden, in_flight) = (sending.order, sending.hidden, sending.in_flight);
             if !hidden {
                 self.note_passed_acked(order);
@@ -1431,17 +1447,17 @@ impl Sender {
 
     /// So it was, or one of the ends stood still, until it had been heard again.
     pub fn is_kept_waiting(&self, from: Time, to: Time) -> bool {
-        let since = from - 500 * MS;
-        self.still(since, to) > 0 || self.is_shut_out(from, to)
+        self.still(from - 500 * MS, to) > 0
     }
 
-    /// How long of this one of the ends stood still.
+    /// How long of this one of the ends stood still, or the peer's window was shut.
     pub fn still(&self, from: Time, to: Time) -> Time {
         let within = |(start, end): (Time, Time)| (end.min(to) - start.max(from)).max(0);
         // A clock that is behind again holds its end up for as long.
         let behind = self.clock_jumps.iter().filter(|(_, by)| *by > 0);
         let behind = behind.map(|(at, by)| (at - by * MS, *at));
-        let all = self.stills.iter().copied().chain(behind);
+        let closed = self.closed.iter().map(|one| (one.from, one.to));
+        let all = self.stills.iter().copied().chain(behind).chain(closed);
         all.map(within).sum::<Time>().min((to - from).max(0))
     }
 
@@ -1526,6 +1542,13 @@ impl Sender {
             * 2
             > self.rtt.values().sum::<u64>();
         (smooth && much && grows(low, high)).then_some((low, high))
+    }
+
+    /// What a slow link makes of bursts.
+    pub fn spread(&self, stamps_are_fine: bool) -> Option<Spread> {
+        let [here, on] = &self.dispersion;
+        let here = here.spread().filter(|_| stamps_are_fine && !self.is_near());
+        here.or_else(|| on.spread())
     }
 
     /// The same from how long packets took to come here.
