@@ -38,10 +38,10 @@ impl Walk {
         u64::from(len) <= self.budget
     }
 
-    /// A segment is sent that it affords.
+    /// Takes off what it `affords`.
     #[inline(always)]
     pub(super) fn spend(&mut self, len: u32) {
-        self.budget = self.budget.wrapping_sub(u64::from(len));
+        self.budget -= u64::from(len);
     }
 }
 
@@ -136,6 +136,7 @@ impl<'a> Kcp<'a> {
                     self.private().sent.flushed_up_to(Sn(segment.sn.get()));
                     return None;
                 }
+                walk.spend(len);
                 self.mark_sent(segment, cause, walk);
                 if self.has_ops() {
                     self.note_sent(segment);
@@ -144,7 +145,6 @@ impl<'a> Kcp<'a> {
                     return Some(self.leave_unwritten(segment));
                 }
                 self.write_segment(segment);
-                walk.spend(len);
             }
             segment = self.after(walk, segment)?;
         }
@@ -324,7 +324,6 @@ impl<'a> Kcp<'a> {
         match self.open(marked) {
             Some(segment) if self.private().sent.holds_for(self.fastlimit.get()) => {
                 self.write_segment(segment);
-                walk.spend(segment.len.get());
                 self.after(walk, segment)
             }
             _ => {
@@ -343,7 +342,6 @@ impl<'a> Kcp<'a> {
         let sn = self.private().flush.unwritten();
         if let Some(segment) = index.find_again(list, sn) {
             self.write_segment(segment);
-            walk.budget = walk.budget.saturating_sub(u64::from(segment.len.get()));
         }
         let next = if index.finds_order(list) {
             let due = self.due_in(&walk);
