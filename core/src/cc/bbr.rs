@@ -220,13 +220,12 @@ impl Bbr {
     /// the phases. It includes waits that the shortest did not, so most of `step` is taken off.
     fn smooth(&mut self, rtt: u32, step: u32) -> u32 {
         self.coarse = step >= COARSE_MS;
-        let (before, waits) = if self.coarse {
-            (self.mean_rtt - self.mean_rtt / SMOOTH, step * 3 / 4)
-        } else {
-            (rtt * (SMOOTH - 1), 0)
-        };
-        self.mean_rtt = before + rtt;
-        (self.mean_rtt / SMOOTH).saturating_sub(waits)
+        if !self.coarse {
+            self.mean_rtt = rtt.saturating_mul(SMOOTH);
+            return rtt;
+        }
+        self.mean_rtt = (self.mean_rtt - self.mean_rtt / SMOOTH).saturating_add(rtt);
+        (self.mean_rtt / SMOOTH).saturating_sub(step * 3 / 4)
     }
 
     fn take_rtt(&mut self, tick: Tick, rtt: u32) {

@@ -3,6 +3,7 @@
 
 use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale};
+use crate::seq::Millis;
 
 /// Segments before the first acknowledgement (RFC 6928), and the least number.
 const INITIAL_CWND: u32 = 10;
@@ -127,12 +128,12 @@ impl Cubic {
             if let Some(rate) = meter.sample(tick.now, tick.delivered, window) {
                 self.rate = rate.bytes;
             }
+            let sent_since = |time| !Millis(newest).before(Millis(time));
             // What this flush finds lost may have been sent before the reduction.
-            let newer = newest.wrapping_sub(self.reduced).cast_signed() >= 0;
-            if self.phase == Phase::Recovery && newer && lost == 0 {
+            if self.phase == Phase::Recovery && lost == 0 && sent_since(self.reduced) {
                 self.phase = Phase::Avoidance;
             }
-            if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
+            if sent_since(self.round_began) {
                 self.end_round(tick.now);
             }
         }
