@@ -13,13 +13,9 @@ fn two_flows_come_to_share_alike() {
         ..Plan::new(Control::Bbr)
     });
     let mut net = Net::new(Path::new(20, 20), &plans, 1);
-    net.run(13_000, |_| ());
-    net.measure();
-    net.run(20_000, |_| ());
-    let outcomes = [0, 1].map(|flow| net.outcome(flow, 7_000));
-    let shares = outcomes.map(|outcome| outcome.share);
-    let index = fairness(&shares);
-    assert!(index > 0.95, "{index}: {shares:?}");
+    let outcomes = net.between(13_000, 20_000);
+    let index = fairness(&outcomes);
+    assert!(index > 0.95, "{index}: {outcomes:?}");
     assert!(
         outcomes.iter().all(|outcome| outcome.own_loss < 1.0),
         "{outcomes:?}"
@@ -36,13 +32,9 @@ fn flows_with_one_interval_come_to_share_alike() {
         ..Plan::new(Control::Bbr)
     });
     let mut net = Net::new(Path::new(20, 50), &plans, 1);
-    net.run(25_000, |_| ());
-    net.measure();
-    net.run(40_000, |_| ());
-    let outcomes = [0, 1, 2, 3].map(|flow| net.outcome(flow, 15_000));
-    let shares = outcomes.map(|outcome| outcome.share);
-    let index = fairness(&shares);
-    assert!(index > 0.9, "{index}: {shares:?}");
+    let outcomes = net.between(25_000, 40_000);
+    let index = fairness(&outcomes);
+    assert!(index > 0.9, "{index}: {outcomes:?}");
     assert!(
         outcomes.iter().all(|outcome| outcome.own_loss < 1.0),
         "{outcomes:?}"
@@ -61,10 +53,7 @@ fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
             ..Plan::new(Control::Bbr)
         });
         let mut net = Net::new(Path::new(50, 50), &plans, seed);
-        net.run(30_000, |_| ());
-        net.measure();
-        net.run(50_000, |_| ());
-        fairness(&[0, 1, 2, 3, 4, 5, 6, 7].map(|flow| net.outcome(flow, 20_000).share))
+        fairness(&net.between(30_000, 50_000))
     });
     let mean = indices.iter().sum::<f64>() / indices.len() as f64;
     assert!(mean > 0.85, "{mean}: {indices:?}");
@@ -277,11 +266,8 @@ fn a_peer_that_stops_reading_is_served_when_it_reads_again() {
         net.run(4_000, |_| ());
         let taken = net.taken(0);
         net.reads = true;
-        net.run(14_000, |_| ());
-        net.measure();
-        net.run(18_000, |_| ());
+        let share = net.first_between(14_000, 18_000).share;
         assert!(net.taken(0) > taken + 500, "{control:?}");
-        let share = net.outcome(0, 4_000).share;
         assert!(share > 80.0, "{control:?}: {share} %");
     }
 }

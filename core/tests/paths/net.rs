@@ -423,16 +423,22 @@ impl Net {
         }
     }
 
-    /// Runs until `until` ms, and gives the results of the first flow from `from` ms on.
-    pub fn first_between(&mut self, from: u64, until: u64) -> Outcome {
+    /// Runs until `until` ms, and gives the results of each flow from `from` ms on.
+    pub fn between(&mut self, from: u64, until: u64) -> Vec<Outcome> {
         self.run(from, |_| ());
         self.measure();
         self.run(until, |_| ());
-        self.outcome(0, until - from)
+        let flows = 0..self.flows.len();
+        flows.map(|flow| self.outcome(flow, until - from)).collect()
+    }
+
+    /// Those of the first flow.
+    pub fn first_between(&mut self, from: u64, until: u64) -> Outcome {
+        self.between(from, until)[0]
     }
 
     /// The results of flow `number` in the `ms` since `measure`.
-    pub fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
+    fn outcome(&mut self, number: usize, ms: u64) -> Outcome {
         let flow = &self.flows[number];
         let [offered, dropped, delivered, again] = [
             flow.offered - flow.mark[0],
@@ -472,9 +478,10 @@ pub fn alone(path: Path, plan: Plan, seed: u64) -> Outcome {
     Net::new(path, &[plan], seed).first_between(15_000, 30_000)
 }
 
-/// Jain's fairness index: 1 if all values are equal.
-pub fn fairness(shares: &[f64]) -> f64 {
-    let sum: f64 = shares.iter().sum();
-    let squares: f64 = shares.iter().map(|share| share * share).sum();
-    sum * sum / (shares.len() as f64 * squares)
+/// Jain's fairness index: 1 if all shares are equal.
+pub fn fairness(flows: &[Outcome]) -> f64 {
+    let shares = || flows.iter().map(|flow| flow.share);
+    let sum: f64 = shares().sum();
+    let squares: f64 = shares().map(|share| share * share).sum();
+    sum * sum / (flows.len() as f64 * squares)
 }
