@@ -436,6 +436,7 @@ pub fn examine(captures: [&[u8]; 2]) -> anyhow::Result<super::Diagnosis> {
 mod tests {
     use super::super::capture;
     use super::super::matrix::{self, LINK};
+    use super::super::plants;
     use super::*;
     use crate::link::{Config, Fate, Micros};
     use crate::session::{CLIENT, SERVER};
@@ -473,9 +474,7 @@ mod tests {
             }
         }
         passing.sort_by_key(|one| one.at);
-        let mut bytes = Vec::new();
-        capture::write(&mut bytes, &passing).unwrap();
-        bytes
+        plants::file(&passing)
     }
 
     #[test]

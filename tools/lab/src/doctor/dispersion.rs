@@ -34,10 +34,11 @@ impl Slices {
 
     /// What a slice has at most, of those with this share of the bytes.
     fn at(&self, percent: u64) -> u64 {
+        let wanted = self.total() * percent;
         let mut passed = 0;
         let found = self.all.iter().find(|(bytes, count)| {
             passed += *bytes * *count;
-            passed * 100 >= self.total() * percent
+            passed * 100 >= wanted
         });
         found.map_or(0, |(bytes, _)| *bytes)
     }

@@ -12,11 +12,11 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::both;
 use super::causes::{Need, Trigger};
 use super::findings::{Finding, Kind};
 use super::matrix::{self, Resent, Score, examine, score};
 use super::plants::{self, Plan, Played};
-use super::{both, capture};
 use crate::doctor::capture::PORTS;
 use crate::endpoint::millis;
 use crate::link::{Config, Loss, Micros};
@@ -526,11 +526,7 @@ fn case(fault: &Fault, seed: u64, draw: u64) -> Case {
         .iter()
         .any(|one| headers(&one.packet).any(|header| header.command == COMMAND_ASK));
     let light = light || (fault.kinds.contains(&Kind::ProbeLost) && !asked);
-    let files = played.seen.each_ref().map(|seen| {
-        let mut bytes = Vec::new();
-        capture::write(&mut bytes, seen).unwrap();
-        bytes
-    });
+    let files = played.seen.each_ref().map(|seen| plants::file(seen));
     let resent = matrix::resent(&played.trace);
     if kept.is_some() {
         for (name, bytes) in ["sender.pcap", "receiver.pcap"].iter().zip(&files) {

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use kcp_peers::go;
 
 use super::Diagnosis;
-use super::capture::{self, PORTS, Passing};
+use super::capture::{PORTS, Passing};
 use super::causes::{Need, Trigger};
 use super::flows::Flows;
 use super::matrix::examine_with;
+use super::plants;
 use crate::link::{Config, Fate, Link, Loss, Micros, Pipe};
 use crate::session::{CLIENT, SERVER};
 
@@ -130,8 +131,7 @@ fn session(arguments: &[&str]) -> Option<(Vec<u8>, Counted)> {
         .map(|word| word.parse().unwrap())
         .collect();
     seen.sort_by_key(|one| one.at);
-    let mut bytes = Vec::new();
-    capture::write(&mut bytes, &seen).unwrap();
+    let bytes = plants::file(&seen);
     let counted = Counted {
         resent: numbers[0],
         by_skips: numbers[1] + numbers[2],

@@ -177,8 +177,7 @@ fn of_the_resends_that_a_capture_decides_at_least_95_of_100_have_the_right_cause
                 };
                 let trace = session(mode, LINK, seed, stream);
                 let print = print.as_deref() == Some(&format!("{mode} {end} {seed}"));
-                let mut bytes = Vec::new();
-                capture::write(&mut bytes, &capture::passing(&trace.packets, end)).unwrap();
+                let bytes = plants::file(&capture::passing(&trace.packets, end));
                 let judged = &examine(&bytes).conversations[0];
                 let one = score(&resent(&trace), judged, end, print.then_some(""));
                 sum.add(one);
@@ -225,10 +224,6 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
         length: 10_000_000,
         ..Plan::default()
     };
-    let lossy = |share: f64| Config {
-        loss: Loss::Random(share),
-        ..plants::LINK
-    };
     vec![
         (
             "send window of 16",
@@ -251,7 +246,7 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
             Kind::CongestionWindow,
             Plan {
                 modes: ["default", "default"],
-                links: [lossy(0.03), lossy(0.0)],
+                links: [plants::lossy(0.03), plants::lossy(0.0)],
                 ..bulk()
             },
         ),
@@ -321,7 +316,7 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
             Kind::LeastTimeout,
             Plan {
                 modes: ["1,10,0,1,400", "turbo"],
-                links: [lossy(0.03), lossy(0.03)],
+                links: [plants::lossy(0.03), plants::lossy(0.03)],
                 ..Plan::default()
             },
         ),
@@ -333,11 +328,11 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
                 links: [
                     Config {
                         delay: 15_000,
-                        ..lossy(0.05)
+                        ..plants::lossy(0.05)
                     },
                     Config {
                         delay: 15_000,
-                        ..lossy(0.0)
+                        ..plants::lossy(0.0)
                     },
                 ],
                 ..Plan::default()
@@ -382,7 +377,7 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
                         },
                         ..plants::LINK
                     },
-                    lossy(0.0),
+                    plants::lossy(0.0),
                 ],
                 ..Plan::default()
             },
@@ -391,7 +386,7 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
             "acknowledgements lost",
             Kind::AckLoss,
             Plan {
-                links: [lossy(0.0), lossy(0.3)],
+                links: [plants::lossy(0.0), plants::lossy(0.3)],
                 ..Plan::default()
             },
         ),
@@ -402,12 +397,11 @@ fn plants() -> Vec<(&'static str, Kind, Plan)> {
                 modes: ["1,10,1,1", "turbo"],
                 links: [
                     Config {
-                        loss: Loss::Random(0.0),
                         reorder: 0.1,
                         reorder_by: 40_000,
-                        ..plants::LINK
+                        ..plants::lossy(0.0)
                     },
-                    lossy(0.0),
+                    plants::lossy(0.0),
                 ],
                 ..Plan::default()
             },
@@ -510,10 +504,7 @@ fn each_planted_fault_is_named_first_or_second() {
 
 #[test]
 fn nothing_is_found_where_nothing_is_wrong() {
-    let clean = Config {
-        loss: Loss::Random(0.0),
-        ..plants::LINK
-    };
+    let clean = plants::lossy(0.0);
     let mut modes = vec!["turbo", "fast", "turbo+flush", "1,10,0,1"];
     if testing::has_controls() {
         modes.push("bbr");
@@ -554,8 +545,7 @@ fn damaged_and_hostile_captures_give_an_answer() {
         ..Plan::default()
     };
     let packets = plants::run(&plan, 1, CLIENT);
-    let mut whole = Vec::new();
-    capture::write(&mut whole, &packets).unwrap();
+    let whole = plants::file(&packets);
     for _ in 0..40 {
         let mut packets = packets.clone();
         for _ in 0..random.random_range(1..200) {
@@ -572,8 +562,7 @@ fn damaged_and_hostile_captures_give_an_answer() {
             packets[index].packet[field..field + width]
                 .copy_from_slice(&value.to_le_bytes()[..width]);
         }
-        let mut bytes = Vec::new();
-        capture::write(&mut bytes, &packets).unwrap();
+        let bytes = plants::file(&packets);
         let mut diagnosis = examine(&bytes);
         super::page::page(&diagnosis);
         for judged in &mut diagnosis.conversations {
@@ -635,8 +624,7 @@ fn ends_with_convs_of_their_own_are_named() {
     }
     seen.extend(more);
     seen.sort_by_key(|one| one.at);
-    let mut bytes = Vec::new();
-    capture::write(&mut bytes, &seen).unwrap();
+    let bytes = plants::file(&seen);
     let diagnosis = examine(&bytes);
     assert_eq!(diagnosis.conversations.len(), 2);
     for one in &diagnosis.conversations {

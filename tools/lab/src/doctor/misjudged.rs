@@ -4,7 +4,7 @@ use super::causes::{Need, Trigger};
 use super::findings::{Finding, Kind};
 use super::matrix::{self, examine};
 use super::plants::{self, Plan};
-use crate::doctor::capture::{self, PORTS};
+use crate::doctor::capture::PORTS;
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
 
@@ -46,9 +46,8 @@ fn a_receiver_that_lacks_the_first_number_was_called_restarted() {
 #[test]
 fn a_peer_that_stood_still_was_called_loss() {
     let clean = Config {
-        loss: Loss::Random(0.0),
         jitter: 0,
-        ..plants::LINK
+        ..plants::lossy(0.0)
     };
     let plan = Plan {
         links: [clean, clean],
@@ -246,10 +245,7 @@ fn an_idle_program_was_not_seen_beside_a_peer_that_talks() {
 /// Without a loss it was not told from a program with that much to send.
 #[test]
 fn a_small_send_window_was_not_seen_where_nothing_is_lost() {
-    let clean = Config {
-        loss: Loss::Random(0.0),
-        ..plants::LINK
-    };
+    let clean = plants::lossy(0.0);
     let small = Plan {
         windows: [(10, 256), (256, 256)],
         links: [clean, clean],
@@ -270,10 +266,7 @@ fn a_small_send_window_was_not_seen_where_nothing_is_lost() {
 /// Its stamps stood still from one update to the next while it flushed at once, so an even stream looked like bursts that a link spreads.
 #[test]
 fn stamps_of_rare_updates_are_no_bursts() {
-    let clean = Config {
-        loss: Loss::Random(0.0),
-        ..plants::LINK
-    };
+    let clean = plants::lossy(0.0);
     let plan = Plan {
         modes: ["turbo+100ms+flush", "turbo+flush"],
         links: [clean, clean],
@@ -318,9 +311,8 @@ fn queues_of_any_length_show() {
 #[test]
 fn a_receiver_sees_the_same_after_timers_and_after_skips() {
     let clean = Config {
-        loss: Loss::Random(0.0),
         jitter: 0,
-        ..plants::LINK
+        ..plants::lossy(0.0)
     };
     let plan = |mode: &'static str| Plan {
         modes: [mode, "1,10,2,1"],
@@ -334,11 +326,7 @@ fn a_receiver_sees_the_same_after_timers_and_after_skips() {
         let resent = matrix::resent(&played.trace);
         assert!(resent.len() > 10 && resent.iter().all(|one| one.trigger == trigger));
     }
-    let captures = [&skips, &timers].map(|played| {
-        let mut bytes = Vec::new();
-        capture::write(&mut bytes, &played.seen[SERVER]).unwrap();
-        bytes
-    });
+    let captures = [&skips, &timers].map(|played| plants::file(&played.seen[SERVER]));
     assert!(captures[0] == captures[1]);
     let resends = &examine(&captures[0]).conversations[0].resends[0];
     assert!(resends.iter().all(|one| one.unsure), "{resends:?}");
@@ -355,12 +343,8 @@ fn bursts_that_lose_acknowledgements_were_called_loss() {
         },
         ..plants::LINK
     };
-    let lossy = Config {
-        loss: Loss::Random(0.05),
-        ..plants::LINK
-    };
     let plan = Plan {
-        links: [lossy, burst],
+        links: [plants::lossy(0.05), burst],
         every: 30_000,
         answers: 100_000,
         ..Plan::default()
@@ -368,9 +352,9 @@ fn bursts_that_lose_acknowledgements_were_called_loss() {
     let played = plants::play(&plan, 1);
     let resent = matrix::resent(&played.trace);
     for end in [CLIENT, SERVER] {
-        let mut bytes = Vec::new();
-        capture::write(&mut bytes, &played.seen[end]).unwrap();
-        let judged = examine(&bytes).conversations.swap_remove(0);
+        let judged = examine(&plants::file(&played.seen[end]))
+            .conversations
+            .swap_remove(0);
         let found = kinds(&judged.findings);
         assert!(found.contains(&Kind::AckLoss), "end {end}: {found:?}");
         let score = matrix::score(&resent, &judged, end, None);

@@ -54,6 +54,14 @@ pub const LINK: Config = Config {
     queue: 0,
 };
 
+/// The same, losing this share of the packets.
+pub fn lossy(share: f64) -> Config {
+    Config {
+        loss: Loss::Random(share),
+        ..LINK
+    }
+}
+
 impl Default for Plan {
     fn default() -> Plan {
         Plan {
@@ -321,7 +329,12 @@ pub fn play(plan: &Plan, seed: u64) -> Played {
 }
 
 pub fn capture(plan: &Plan, seed: u64, at_end: usize) -> Vec<u8> {
+    file(&run(plan, seed, at_end))
+}
+
+/// What a capture of these packets has in its file.
+pub fn file(packets: &[Passing]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    capture::write(&mut bytes, &run(plan, seed, at_end)).unwrap();
+    capture::write(&mut bytes, packets).unwrap();
     bytes
 }

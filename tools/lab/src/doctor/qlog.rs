@@ -96,8 +96,7 @@ mod tests {
     #[test]
     fn events_are_those_of_the_capture_in_the_order_of_time() {
         let packets = plants::run(&Plan::default(), 1, CLIENT);
-        let mut bytes = Vec::new();
-        super::super::capture::write(&mut bytes, &packets).unwrap();
+        let bytes = plants::file(&packets);
         let diagnosis = examine_logged(&bytes);
         let value = value(&diagnosis);
         let events = value["traces"][0]["events"].as_array().unwrap();
