@@ -84,7 +84,7 @@ pub fn add(suite: &mut Suite) {
             for project in ["add_subdirectory", "fetch_content"] {
                 let with = cmake.clone();
                 test(
-                    short(is_own && setup == SHARED && project == "add_subdirectory"),
+                    Extent::Full,
                     format!("{project}, {shown}"),
                     Box::new(move || with.has_the_sources(project, setup)),
                 );

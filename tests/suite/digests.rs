@@ -18,7 +18,8 @@ const RECORDED: [(Flavour, &str); 5] = [
 pub fn add(suite: &mut Suite) {
     let [gcc, ..] = COMPILERS;
     for (flavour, file) in RECORDED {
-        suite.test_unless(
+        suite.test_in(
+            flavour.extent(),
             gcc.missing(),
             format!("digests: {} as the original, {file}", flavour.name),
             move || equal(flavour, file),

@@ -29,7 +29,7 @@ pub fn add(suite: &mut Suite) {
     for compiler in COMPILERS.into_iter().filter(|compiler| compiler.cxx) {
         for dialect in ["c++17", "c++20", "c++2b"] {
             let extent = match (compiler.command, dialect) {
-                ("g++", "c++17") | ("clang++", "c++2b") => Extent::Short,
+                ("g++", "c++17") => Extent::Short,
                 _ => Extent::Full,
             };
             suite.test_in(

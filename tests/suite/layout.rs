@@ -12,7 +12,8 @@ pub fn add(suite: &mut Suite) {
             (!cfg!(all(unix, target_pointer_width = "64")))
                 .then(|| "the tables are of 64-bit machines".to_string())
         });
-        suite.test_unless(missing, format!("layout: {}", flavour.name), move || {
+        let name = format!("layout: {}", flavour.name);
+        suite.test_in(flavour.extent(), missing, name, move || {
             compare(flavour, table)
         });
     }

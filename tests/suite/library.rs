@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use crate::memo::Memo;
+use crate::suite::Extent;
 use crate::tools::run;
 
 /// The root of the repository.
@@ -94,6 +95,14 @@ pub const ALL: [Flavour; 4] = [DEFAULT, PROFILE_171, PROFILE_17, LAYOUT_211];
 static BUILT: Memo<Flavour, Result<Library, String>> = Memo::new();
 
 impl Flavour {
+    /// A short run builds the library once.
+    pub fn extent(self) -> Extent {
+        match self {
+            DEFAULT => Extent::Short,
+            _ => Extent::Full,
+        }
+    }
+
     /// The files of this flavour, built by the first test that asks.
     pub fn library(self) -> Result<Library, String> {
         BUILT.get(self, || build(self))

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::library::{self, DEFAULT};
-use crate::suite::{Outcome, Suite};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{COMPILERS, run};
 
 pub fn add(suite: &mut Suite) {
@@ -14,7 +14,8 @@ pub fn add(suite: &mut Suite) {
         "link: a program of the 2.1.1 layout refuses a library of the default one",
         other_layout_is_refused,
     );
-    suite.test_unless(
+    suite.test_in(
+        Extent::Full,
         gcc.missing(),
         "link: a debug build serves C programs too",
         debug_build,

@@ -71,11 +71,8 @@ pub fn add(suite: &mut Suite) {
                         program.source[0], compiler.command, flavour.name
                     );
                     // The compilers agree on the library's layouts, and the archive holds what the shared library holds.
-                    let extent = match (flavour, compiler.command, linkage) {
-                        (DEFAULT, "gcc" | "g++", _) => Extent::Short,
-                        (DEFAULT, ..) | (_, "gcc", _) if linkage == Linkage::Static => {
-                            Extent::Short
-                        }
+                    let extent = match (flavour, compiler.command) {
+                        (DEFAULT, "gcc" | "g++") => Extent::Short,
                         _ => Extent::Full,
                     };
                     suite.test_in(extent, compiler.missing(), name, move || {

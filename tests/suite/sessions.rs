@@ -35,7 +35,7 @@ pub fn add(suite: &mut Suite) {
         for mode in MODES {
             let name = format!("sessions: {mode}, {}, seed {seed}", flavour.name);
             let sessions = SESSIONS[usize::from(suite.is_full())];
-            suite.test_unless(gcc.missing(), name, move || {
+            suite.test_in(flavour.extent(), gcc.missing(), name, move || {
                 run(flavour, mode, seed, sessions)
             });
         }

@@ -43,6 +43,9 @@ const ROOMS: [Build; 2] = [
     },
 ];
 
+/// What the short run has: a client and a server, with all units at work.
+const SHORT: [&str; 2] = ["restart", "session"];
+
 /// Tests that take half a minute or more under valgrind, or in which something must happen in time.
 const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
 
@@ -56,7 +59,7 @@ pub fn add(suite: &mut Suite) {
         for test in &tests {
             let name = format!("stack: {test}, {}, {}", compiler.command, build.name);
             let test = test.clone();
-            let extent = if build == PLAIN {
+            let extent = if build == PLAIN && SHORT.contains(&test.as_str()) {
                 Extent::Short
             } else {
                 Extent::Full
@@ -78,7 +81,8 @@ pub fn add(suite: &mut Suite) {
             passes(&test, gcc.command, PLAIN, &valgrind, seed)
         });
     }
-    suite.test_unless(
+    suite.test_in(
+        Extent::Full,
         lack.clone(),
         "stack: each unit works with those alone that its first line names",
         alone,

@@ -20,12 +20,14 @@ pub fn missing() -> Option<String> {
 
 pub fn add(suite: &mut Suite) {
     for flavour in ALL.into_iter().chain([PLAIN]) {
-        suite.test_unless(
+        suite.test_in(
+            flavour.extent(),
             missing(),
             format!("symbols: of libkcp.so, {}", flavour.name),
             move || shared_symbols(flavour),
         );
-        suite.test_unless(
+        suite.test_in(
+            flavour.extent(),
             missing(),
             format!("symbols: of libkcp.a, {}", flavour.name),
             move || archive_symbols(flavour),
@@ -33,7 +35,8 @@ pub fn add(suite: &mut Suite) {
     }
     suite.test_unless(missing(), "symbols: libkcp.so is called libkcp.so", soname);
     for flavour in ALL.into_iter().chain([PLAIN]) {
-        suite.test_unless(
+        suite.test_in(
+            flavour.extent(),
             missing(),
             format!("symbols: no panic is left, {}", flavour.name),
             move || no_panic(flavour),
