@@ -11,7 +11,7 @@ use common::seeds::for_seeds;
 use ikcp_connection::{Config, Connection};
 
 /// Miri takes minutes for more.
-const PACKETS: u32 = if cfg!(miri) { 60 } else { 20_000 };
+const PACKETS: u32 = if cfg!(miri) { 25 } else { 20_000 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
 /// 300 segments of 1400 bytes in each of two windows and in the send queue, twice that for what memory takes around it, and the
 /// pool of free segments.

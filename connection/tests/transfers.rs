@@ -16,7 +16,7 @@ use ikcp_connection::{Backoff, Config, Connection, Controller};
 use peer::{End, Ours, peer};
 
 /// Miri takes minutes for more.
-const MESSAGES: u64 = if cfg!(miri) { 12 } else { 300 };
+const MESSAGES: u64 = if cfg!(miri) { 5 } else { 300 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 12 };
 /// When the weather clears, ms of virtual time: with one segment in flight and a timeout that doubles, bad luck may last for hours.
 const CLEARS: u64 = 300_000;

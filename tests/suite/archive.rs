@@ -37,7 +37,7 @@ pub fn add(suite: &mut Suite) {
         let missing = || elf().or(lacks(&[&format!("ld.{linker}")]));
         let mut test = |name: &str, test: fn(&str) -> Outcome| {
             suite.test_in(
-                short(linker == "bfd" && !name.ends_with("prefix")),
+                short(linker == "bfd" && name == "whole in a program"),
                 missing(),
                 format!("archive: {name}, {linker}"),
                 move || test(linker),
@@ -56,7 +56,7 @@ pub fn add(suite: &mut Suite) {
     );
     for flavour in [DEFAULT, PROFILE_17, LAYOUT_211] {
         suite.test_in(
-            short(flavour == DEFAULT),
+            Extent::Full,
             elf().or(lacks(&["g++"])),
             format!("archive: programs of the prefixed header, {}", flavour.name),
             move || prefixed(flavour),

@@ -61,12 +61,15 @@ pub fn add(suite: &mut Suite) {
     let more = env::split_paths(&more).filter(|path| !path.as_os_str().is_empty());
     let more = (1..).zip(more).map(|(number, path)| Cmake { path, number });
     let need_cmake = || lacks(&["cmake", "gcc", "g++"]);
-    let mut test = |extent, name: String, test: Box<dyn Fn() -> Outcome + Send>| {
-        suite.test_in(extent, need_cmake(), format!("consumers: {name}"), test);
+    // Each setup builds the library anew.
+    let mut test = |name: String, test: Box<dyn Fn() -> Outcome + Send>| {
+        suite.test_in(
+            Extent::Full,
+            need_cmake(),
+            format!("consumers: {name}"),
+            test,
+        );
     };
-    // Each setup builds the library anew, so the short run has one setup for each way to use it.
-    let short = |wanted: bool| if wanted { Extent::Short } else { Extent::Full };
-
     for cmake in std::iter::once(own.clone()).chain(more) {
         let setups: &[Setup] = match cmake.number {
             0 => &[STATIC, SHARED, OTHER],
@@ -75,16 +78,13 @@ pub fn add(suite: &mut Suite) {
         for &setup in setups {
             let shown = format!("{}, {}", cmake.path.display(), setup.name);
             let with = cmake.clone();
-            let is_own = cmake.number == 0;
             test(
-                short(is_own && setup == STATIC),
                 format!("find_package, {shown}"),
                 Box::new(move || with.finds_the_package(setup)),
             );
             for project in ["add_subdirectory", "fetch_content"] {
                 let with = cmake.clone();
                 test(
-                    Extent::Full,
                     format!("{project}, {shown}"),
                     Box::new(move || with.has_the_sources(project, setup)),
                 );
@@ -92,33 +92,25 @@ pub fn add(suite: &mut Suite) {
         }
         let with = cmake.clone();
         test(
-            short(cmake.number == 0),
             format!("ctest, {}", cmake.path.display()),
             Box::new(move || with.ctest()),
         );
     }
     let with = own.clone();
     test(
-        Extent::Short,
         "a second build does nothing".into(),
         Box::new(move || builds_once(&with)),
     );
     let with = own.clone();
     test(
-        Extent::Full,
         "vendored, offline".into(),
         Box::new(move || vendored(&with)),
     );
 
     for setup in [STATIC, SHARED] {
         let with = own.clone();
-        let extent = if setup == STATIC {
-            Extent::Short
-        } else {
-            Extent::Full
-        };
         suite.test_in(
-            extent,
+            Extent::Full,
             lacks(&["cmake", "pkg-config", "make", "gcc"]),
             format!("consumers: pkg-config, {}", setup.name),
             move || pkg_config(&with, setup),

@@ -7,13 +7,16 @@ use std::thread;
 use std::time::Duration;
 
 use crate::checkout::checkout;
-use crate::suite::{Outcome, Suite};
+use crate::suite::{Extent, Outcome, Suite};
 use crate::tools::{lacks, run_within};
 
 pub fn add(suite: &mut Suite) {
-    suite.test_unless(lacks(&["cc", "c++", "bash"]), "examples: cpp", || {
-        echoes("cpp")
-    });
+    suite.test_in(
+        Extent::Full,
+        lacks(&["cc", "c++", "bash"]),
+        "examples: cpp",
+        || echoes("cpp"),
+    );
 }
 
 /// The code block of a README: the three lines that run the example.

@@ -11,7 +11,8 @@ use crate::symbols;
 use crate::tools::{COMPILERS, Compiler, compare_with_file, lacks, run};
 
 pub fn add(suite: &mut Suite) {
-    suite.test_unless(
+    suite.test_in(
+        Extent::Full,
         lacks(&["cmake", "gcc", "g++", "nm"]),
         "installed: files, and what is in them",
         files,
@@ -19,7 +20,8 @@ pub fn add(suite: &mut Suite) {
     for linker in ["bfd", "gold", "lld"] {
         for compiler in COMPILERS {
             let linker_command = format!("ld.{linker}");
-            suite.test_unless(
+            suite.test_in(
+                Extent::Full,
                 lacks(&["cmake", compiler.command, &linker_command]),
                 format!("installed: libkcp.a, {}, {linker}", compiler.command),
                 move || links(compiler, linker),
@@ -28,12 +30,8 @@ pub fn add(suite: &mut Suite) {
     }
     for compiler in COMPILERS.into_iter().filter(|compiler| compiler.cxx) {
         for dialect in ["c++17", "c++20", "c++2b"] {
-            let extent = match (compiler.command, dialect) {
-                ("g++", "c++17") => Extent::Short,
-                _ => Extent::Full,
-            };
             suite.test_in(
-                extent,
+                Extent::Full,
                 lacks(&["cmake", compiler.command]),
                 format!("installed: kcp.hpp, {} -std={dialect}", compiler.command),
                 move || cxx_header(compiler, dialect),

@@ -44,7 +44,7 @@ const ROOMS: [Build; 2] = [
 ];
 
 /// What the short run has: a client and a server, with all units at work.
-const SHORT: [&str; 2] = ["restart", "session"];
+const SHORT: &str = "session";
 
 /// Tests that take half a minute or more under valgrind, or in which something must happen in time.
 const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
@@ -59,7 +59,7 @@ pub fn add(suite: &mut Suite) {
         for test in &tests {
             let name = format!("stack: {test}, {}, {}", compiler.command, build.name);
             let test = test.clone();
-            let extent = if build == PLAIN && SHORT.contains(&test.as_str()) {
+            let extent = if build == PLAIN && test == SHORT {
                 Extent::Short
             } else {
                 Extent::Full

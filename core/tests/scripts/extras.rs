@@ -184,6 +184,7 @@ fn time_in_the_queue_is_counted_and_what_it_was_spent_for() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn the_rate_is_that_of_the_last_second() {
     if is_foreign() {
         return;
@@ -424,6 +425,7 @@ fn a_path_that_changes_asks_for_a_closed_window() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn a_bound_on_timeouts_holds() {
     if is_foreign() {
         return;
@@ -454,6 +456,7 @@ unsafe extern "C" fn dead_and_released(kcp: *mut IKCPCB, _user: *mut c_void) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn a_link_without_progress_is_dead_after_that_time_and_told_once() {
     if is_foreign() {
         return;

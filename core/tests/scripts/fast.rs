@@ -107,6 +107,7 @@ fn after_five_transmissions_only_the_timeout_is_left() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about numbers alone")]
 fn without_a_limit_it_goes_on() {
     let s = flying([1, 10, 1, 1], 30);
     s.set_fastlimit(0);
@@ -162,6 +163,7 @@ fn una_ends_what_was_skipped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about numbers alone")]
 fn every_skip_of_a_wide_window_counts() {
     let s = flying([1, 10, 2, 1], 300);
     for sn in [290, 100] {

@@ -25,6 +25,7 @@ fn a_closed_window_is_probed_after_seconds() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn the_wait_between_probes_grows_by_half_up_to_two_minutes() {
     let s = shut();
     let times = s.departures(600_000, 1000);

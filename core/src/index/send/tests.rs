@@ -320,7 +320,7 @@ fn the_index_does_what_a_walk_over_all_segments_does() {
             written: false,
         };
         model.input(WINS, 0, 0, first);
-        for _ in 0..if cfg!(miri) { 60 } else { 800 } {
+        for _ in 0..if cfg!(miri) { 30 } else { 800 } {
             model.step(window);
         }
         model.flush();
@@ -332,11 +332,8 @@ fn the_index_does_what_a_walk_over_all_segments_does() {
 /// A write in the middle of a large window is noticed after one interval for each 64 numbers of the window.
 #[test]
 fn a_write_in_the_middle_of_a_large_window_was_seen_37_seconds_later() {
-    for window in if cfg!(miri) {
-        [65i32, 66, 130]
-    } else {
-        [65, 500, 4096]
-    } {
+    let windows: &[i32] = if cfg!(miri) { &[65] } else { &[65, 500, 4096] };
+    for &window in windows {
         for edit in 0..3 {
             let sent = Sent::default();
             let object = Kcp::create(1, (&raw const sent).cast_mut().cast());
