@@ -207,8 +207,9 @@ impl Bbr {
     fn slack(&self) -> u32 {
         let waits = self.waits;
         if self.coarse {
-            // What may be in flight beyond the path holds most of the waits, unless the path is short.
-            return 2 + waits.saturating_sub(SHORT_WAITS_MS + self.min_rtt / 5);
+            // What may be in flight beyond the path holds most of the waits, unless the path is short. Even then two flushes fit: the
+            // last segments of a flush return after the next one.
+            return 2 + waits.saturating_sub((SHORT_WAITS_MS + self.min_rtt / 5).min(self.min_rtt));
         }
         waits.min(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS))
     }
@@ -220,7 +221,7 @@ impl Bbr {
     /// the phases. It includes waits that the shortest did not, so most of `step` is taken off.
     fn smooth(&mut self, rtt: u32, step: u32) -> u32 {
         self.coarse = step >= COARSE_MS;
-        if !self.coarse {
+        if !self.coarse || self.mean_rtt == 0 {
             self.mean_rtt = rtt.saturating_mul(SMOOTH);
             return rtt;
         }

@@ -2,8 +2,8 @@
 //!
 //! - `net`: flows through a bottleneck
 //! - `table`: many kinds of path, and the recorded results of each control
+//! - `drawn`: paths drawn at random
 //! - `flows`: several flows, the traffic of a game, and programs and peers that misbehave
-
 //!
 //! `.ci/run paths` also plays those that are too slow for a build without optimization.
 
@@ -20,6 +20,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod drawn;
 mod flows;
 mod net;
 mod table;

@@ -103,6 +103,24 @@ fn it_finds_what_the_path_delivers_and_keeps_the_queue_short() {
     }
 }
 
+/// The mean of the round trips began at nothing. Where the first acknowledgement came late, the shortest round trip was a quarter of it.
+#[test]
+fn a_long_first_round_trip_counted_a_quarter() {
+    let (mut bbr, mut meter) = (Bbr::new(0, 7), Meter::new(0));
+    for now in (10..=400).step_by(10) {
+        let sent = (now == 400).then_some(0);
+        let tick = Tick {
+            now,
+            segment: SEGMENT,
+            newest: sent,
+            rtt: sent.map(|sent| now - sent),
+            ..Tick::default()
+        };
+        bbr.tick(tick, &mut meter);
+    }
+    assert_eq!(bbr.min_rtt, 400);
+}
+
 #[test]
 fn random_loss_does_not_slow_it_down() {
     let mut script = Script::new(4, 40);

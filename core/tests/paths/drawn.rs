@@ -1,0 +1,73 @@
+//! Paths that nobody chose: rate, round trip, queue, loss, jitter, window and interval are drawn. `IKCP_SEED` names other ones.
+
+use crate::common::random::Random;
+use crate::common::seeds::for_seeds;
+use crate::net::{Control, MSS, Path, Plan, alone};
+
+const SEEDS: u64 = 2;
+const PATHS: u32 = 50;
+/// Percent of what the path allows that a flow carries. Of 1,000 paths, the worst had 76.
+const LEAST: f64 = 70.0;
+
+/// Between `low` and `high`, as often below their geometric mean as above it.
+fn spread(random: &mut Random, low: f64, high: f64) -> u64 {
+    let part = random.below(10_000) as f64 / 10_000.0;
+    (low * (high / low).powf(part)).round() as u64
+}
+
+fn draw(random: &mut Random) -> (Path, Plan) {
+    let (rate, rtt) = (spread(random, 1.0, 300.0), spread(random, 4.0, 400.0));
+    let mut path = Path::new(rate, rtt);
+    path.queue = spread(random, 20.0, 800.0);
+    if random.chance(60) {
+        path.loss = spread(random, 1.0, 100.0);
+        if random.chance(25) {
+            path.burst = random.within(2, 60);
+        }
+    }
+    if random.chance(50) {
+        path.jitter = random.below(30);
+    }
+    let drive = match random.below(4) {
+        0 | 1 => 1,
+        2 => 10,
+        _ => random.within(1, 30),
+    };
+    let window = spread(random, 64.0, 16_384.0) as i32;
+    let plan = Plan {
+        drive,
+        window,
+        ..Plan::new(Control::Bbr)
+    };
+    (path, plan)
+}
+
+/// Percent of the link that a flow can carry: what the window allows, which is held open by losses, and what the queue has room for when a
+/// flush sends everything at once.
+fn possible(path: Path, plan: Plan) -> f64 {
+    let per_ms = path.rate as f64 * 125.0 / MSS as f64;
+    let waits = 2 * plan.drive;
+    let trips = 2.0 + 2.0 * path.loss as f64 / 100.0;
+    let window = f64::from(plan.window) / (trips * per_ms * (path.rtt + waits) as f64);
+    let queue = (path.rtt * path.queue) as f64 / 100.0;
+    let flush = queue / plan.drive as f64;
+    // A queue of a few segments overflows whatever is sent.
+    let few = queue * per_ms / 10.0;
+    100.0 * window.min(1.0) * flush.min(1.0) * few.min(1.0)
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn paths_drawn_at_random_are_filled() {
+    for_seeds(SEEDS, |random| {
+        for _ in 0..PATHS {
+            let (path, plan) = draw(random);
+            let outcome = alone(path, plan, random.next());
+            let least = possible(path, plan) * LEAST / 100.0;
+            assert!(
+                outcome.share >= least,
+                "{path:?} {plan:?} {outcome:?}, not {least:.1}"
+            );
+        }
+    });
+}
