@@ -306,11 +306,15 @@ impl Settings {
                 && let Some(first) = timed(place)
             {
                 let estimate = segment.sendings[0].timeout(period);
-                waits.push(first);
-                // With nodelay 0 the first timer is an eighth longer.
-                excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
+                if segment.sendings[0].knows_the_way() {
+                    waits.push(first);
+                    // With nodelay 0 the first timer is an eighth longer.
+                    excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
+                }
                 if let Some(second) = timed(place + 1) {
-                    doubles.push(i64::from(second) > i64::from(first + first / 2) + period / MS);
+                    // Half of it, or all.
+                    let now = segment.sendings[place + 1].timeout(period);
+                    doubles.push(second.saturating_sub(first) > first.max(now) * 5 / 8);
                 }
             }
         }
@@ -328,7 +332,6 @@ impl Settings {
         let nodelay = (!doubles.is_empty()).then(|| u32::from(doubling * 2 < doubles.len()));
         // When nearly all timers are the same and longer than the estimates, a least timeout holds them up.
         let slack = (period / MS) as u32 + 4;
-        // Segments that were sent before the first round trip was known have a timer of 200 ms, whatever the least is.
         let minrto = waits.get(waits.len() / 10).copied().filter(|least| {
             let same = waits.iter().filter(|wait| **wait <= least + slack).count();
             let above = excess
@@ -344,6 +347,9 @@ impl Settings {
             .range(near_most..)
             .map(|(_, time)| time)
             .sum();
+        let share_at_most = at_most as f64 / sender.busy.max(1) as f64;
+        // A send window is always as large, so that it holds a sender, too; and before a rare flush something is acknowledged anyway.
+        let varies = sender.is_near() && share_at_most < 0.3 && period < 20 * MS;
         Settings {
             flushes,
             fast_resend,
@@ -353,8 +359,8 @@ impl Settings {
             timers_beyond,
             usual_least: usual,
             most_in_flight,
-            share_at_most: at_most as f64 / sender.busy.max(1) as f64,
-            keeps_congestion_window: sender.window_model.is_kept(),
+            share_at_most,
+            keeps_congestion_window: sender.window_model.is_kept(varies),
         }
     }
 }
@@ -402,8 +408,8 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
     let places: BTreeSet<usize> = unsure.iter().map(|(index, _)| *index).collect();
     let (sure, after) = data_loss(sender, &all, &places);
-    // Where a full queue drops a tenth, many are lost together, so that some resends are lost as well.
-    let full_queue = sure > 0.1 && sure > 3.0 * acks;
+    // Where a full queue drops that many, they are lost together, so that some resends are lost as well.
+    let full_queue = sure > 0.08 && sure > 3.0 * acks;
     if !full_queue {
         unheard
             .iter()
@@ -535,12 +541,16 @@ impl<'a> Past<'a> {
         let period = settings.flushes.period();
         let half = (period / MS) as u32 / 2;
         let least = settings.minrto.unwrap_or(0).saturating_sub(half);
-        let least = least.max(settings.timers_beyond);
+        let first = &segment.sendings[0];
+        let least = match first.knows_the_way() {
+            true => least.max(settings.timers_beyond),
+            false => 0,
+        };
         Past {
             segment,
             settings,
             period,
-            timeout: f64::from(segment.sendings[0].timeout(period).max(least)),
+            timeout: f64::from(first.timeout(period).max(least)),
             skips: 0,
         }
     }
@@ -588,7 +598,11 @@ impl<'a> Past<'a> {
             0.0
         };
         let timer = self.timeout + more;
-        let about = timer * 0.85;
+        // Only timers send it again after some times. They are then longer than the first one, and how much is known less well.
+        let about = match index > MOST_FAST {
+            true => f64::from(sendings[0].timeout(self.period)),
+            false => timer * 0.85,
+        };
         // It is set to the round trip and the interval, which the period need not be.
         let longer = ((self.period / MS) as f64 - 10.0).max(0.0);
         let flush = (self.period / MS) as f64;
@@ -701,10 +715,21 @@ mod tests {
     }
 
     fn triggers_of<'a>(
-        mut sender: Sender,
+        sender: Sender,
         resend: FastResend,
         all: impl Iterator<Item = &'a (u32, Passes)>,
     ) -> Vec<Trigger> {
+        let sender = after(sender, all);
+        let settings = Settings {
+            fast_resend: resend,
+            ..Settings::of(&sender)
+        };
+        let all = resends(&sender, &settings);
+        all.iter().map(|one| one.trigger).collect()
+    }
+
+    /// What is known of this sender when all that has passed.
+    fn after<'a>(mut sender: Sender, all: impl Iterator<Item = &'a (u32, Passes)>) -> Sender {
         let mut pass = |at: u32, what: &Passes| {
             let now = Time::from(at) * MS;
             match what {
@@ -716,12 +741,7 @@ mod tests {
         };
         all.for_each(|(at, what)| pass(*at, what));
         sender.finish(9_000 * MS);
-        let settings = Settings {
-            fast_resend: resend,
-            ..Settings::of(&sender)
-        };
-        let all = resends(&sender, &settings);
-        all.iter().map(|one| one.trigger).collect()
+        sender
     }
 
     /// It was called early, by no skip, when what told of it had been sent before the segment was sent again.
@@ -777,5 +797,38 @@ mod tests {
         then.push((4_130, Sent(1)));
         let found = triggers(FastResend::After(2), &then);
         assert_eq!(found, [Trigger::Timeout; 9]);
+    }
+
+    /// The timers of what is sent before the first round trip is known last 200 ms, which hid that all later ones are longer.
+    #[test]
+    fn first_timers_hid_a_least_timeout() {
+        let mut all: Vec<(u32, Passes)> = (0..10).map(|sn| (10 * sn, Sent(sn))).collect();
+        all.push((100, Acked(0, 0)));
+        all.extend((6..10).map(|sn| (100 + 10 * sn, Acked(sn, 10 * sn))));
+        all.extend((1..6).map(|sn| (200 + 10 * sn, Sent(sn))));
+        all.extend((1..6).map(|sn| (300 + 10 * sn, Acked(sn, 200 + 10 * sn))));
+        for sn in 10..18 {
+            let at = 900 * (sn - 9);
+            let again = at + 550;
+            all.extend([(at, Sent(sn)), (again, Sent(sn))]);
+            all.push((again + 100, Acked(sn, again)));
+        }
+        let sender = after(Sender::new(0, true), all.iter());
+        assert_eq!(Settings::of(&sender).minrto, Some(550));
+    }
+
+    /// The round trip had grown since it was first sent, and half of the longer timeout was taken for all of the shorter one.
+    #[test]
+    fn timers_that_grow_by_half_were_taken_for_doubled_ones() {
+        let all = [
+            (0, Sent(0)),
+            (10, Sent(1)),
+            (150, Acked(0, 0)),
+            (210, Sent(1)),
+            (640, Sent(1)),
+            (790, Acked(1, 640)),
+        ];
+        let sender = after(Sender::new(0, true), all.iter());
+        assert_eq!(Settings::of(&sender).nodelay, Some(1));
     }
 }

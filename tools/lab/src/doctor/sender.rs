@@ -122,6 +122,11 @@ impl Sending {
         self.skips[BY_STAMP].count > 0
     }
 
+    /// A round trip was known. Before that, timers last 200 ms, whatever the least is.
+    pub fn knows_the_way(&self) -> bool {
+        self.estimate.srtt > 0
+    }
+
     /// What the estimator made of the round trips before it, ms.
     pub fn timeout(&self, period: Time) -> u32 {
         // The interval, which is shorter than the period where ikcp_update is called too rarely.

@@ -225,7 +225,13 @@ fn check(name: &str, cipher: u32, correction: u32) {
         "{name}: {said:?}, counted {} and {}",
         told.timeouts, told.skips
     );
-    assert_eq!(said.0 + said.1, told.timeouts + told.skips, "{name}");
+    // A skip just after a timeout, before the next ikcp_update, sends a segment again with the same stamp. A capture takes that for a copy
+    // that the network made, and here no network is before it.
+    assert_eq!(
+        said.0 + said.1 + sender.copies as usize,
+        told.timeouts + told.skips,
+        "{name}"
+    );
     if correction == 0 {
         // In real time: on a busy machine a timer may run out together with a skip.
         let all = told.timeouts + told.skips;
