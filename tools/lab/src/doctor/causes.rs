@@ -598,11 +598,12 @@ impl<'a> Past<'a> {
             0.0
         };
         let timer = self.timeout + more;
-        // Only timers send it again after some times. They are then longer than the first one, and how much is known less well.
-        let about = match index > MOST_FAST {
-            true => f64::from(sendings[0].timeout(self.period)),
-            false => timer * 0.85,
-        };
+        // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
+        let about = 0.85
+            * match index > MOST_FAST {
+                true => f64::from(sendings[0].timeout(self.period)),
+                false => timer,
+            };
         // It is set to the round trip and the interval, which the period need not be.
         let longer = ((self.period / MS) as f64 - 10.0).max(0.0);
         let flush = (self.period / MS) as f64;
