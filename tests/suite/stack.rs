@@ -47,7 +47,18 @@ const ROOMS: [Build; 2] = [
 const SHORT: &str = "session";
 
 /// Tests that take half a minute or more under valgrind, or in which something must happen in time.
-const SLOW: [&str; 5] = ["crowd", "hostile_door", "login", "probes", "session"];
+const SLOW: [&str; 10] = [
+    "attack_tcp",
+    "crowd",
+    "hostile_client",
+    "hostile_door",
+    "hostile_server",
+    "hostile_way",
+    "login",
+    "mtu_ways",
+    "probes",
+    "session",
+];
 
 pub fn add(suite: &mut Suite) {
     let [gcc, gxx, clang, _] = COMPILERS;
