@@ -472,7 +472,15 @@ fn changed(change: &str) -> Outcome {
 
 /// A shared object for abidw: the whole library, and a pointer to each function with the type that the header gives it. abidw reads
 /// only debug information of C, and through the pointers it reaches all types of the functions.
-fn doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn doors(flavour: Flavour) -> Result<PathBuf, String> {
+    // Two tests look at one of them.
+    static DOORS: Memo<Flavour, Result<PathBuf, String>> = Memo::new();
+    DOORS.get(flavour, || {
+        make_doors(flavour).map_err(|error| error.to_string())
+    })
+}
+
+fn make_doors(flavour: Flavour) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let packed = packed(flavour, "")?;
     let golden = symbols::golden()?;
     let mut text = String::from("#include \"ikcp.c\"\n#include \"ikcpx.h\"\n");
