@@ -17,12 +17,10 @@ const LINKERS: [&str; 4] = ["bfd", "gold", "lld", "mold"];
 const PREFIX: &str = "mygame_";
 
 pub fn add(suite: &mut Suite) {
-    // Each flavour takes a build, and all linkers do the same with the same files.
-    let short = |wanted: bool| if wanted { Extent::Short } else { Extent::Full };
     let elf = || symbols::missing().or(lacks(&["gcc"]));
     for flavour in ALL {
         suite.test_in(
-            short(flavour == DEFAULT),
+            flavour.extent(),
             elf(),
             format!("archive: small and complete, {}", flavour.name),
             move || small(flavour),
@@ -36,8 +34,13 @@ pub fn add(suite: &mut Suite) {
     for linker in LINKERS {
         let missing = || elf().or(lacks(&[&format!("ld.{linker}")]));
         let mut test = |name: &str, test: fn(&str) -> Outcome| {
+            // All linkers do the same with the same files.
+            let extent = match (linker, name) {
+                ("bfd", "whole in a program") => Extent::Short,
+                _ => Extent::Full,
+            };
             suite.test_in(
-                short(linker == "bfd" && name == "whole in a program"),
+                extent,
                 missing(),
                 format!("archive: {name}, {linker}"),
                 move || test(linker),
@@ -96,7 +99,7 @@ pub fn add(suite: &mut Suite) {
     let abidiff = || x86_64().or(lacks(&["gcc", "abidw", "abidiff"]));
     for flavour in [DEFAULT, LAYOUT_211] {
         suite.test_in(
-            short(flavour == DEFAULT),
+            flavour.extent(),
             abidiff(),
             format!(
                 "archive: the interface is the recorded one, {}",

@@ -70,7 +70,7 @@ pub fn add(suite: &mut Suite) {
                         "{}: {}, {}, {linkage:?}",
                         program.source[0], compiler.command, flavour.name
                     );
-                    // The compilers agree on the library's layouts, and the archive holds what the shared library holds.
+                    // The compilers agree on the library's layouts.
                     let extent = match (flavour, compiler.command) {
                         (DEFAULT, "gcc" | "g++") => Extent::Short,
                         _ => Extent::Full,

@@ -89,7 +89,7 @@ pub(crate) struct Bbr {
     waits: u32,
     /// Highest delivery rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
     rates: [u32; 2],
-    /// Mean of the latest round trips, ms, times `SMOOTH`.
+    /// Mean of the latest round trips, ms, times `SMOOTH`; 0 before the first.
     mean_rtt: u32,
     /// This end's program calls rarely.
     coarse: bool,

@@ -2,7 +2,7 @@
 
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
-use crate::net::{Control, MSS, Path, Plan, alone};
+use crate::net::{Control, MSS, MTU, Path, Plan, alone};
 
 const SEEDS: u64 = 2;
 const PATHS: u32 = 50;
@@ -16,8 +16,8 @@ fn spread(random: &mut Random, low: f64, high: f64) -> u64 {
 fn draw(random: &mut Random) -> (Path, Plan) {
     let (rate, rtt) = (spread(random, 1.0, 300.0), spread(random, 4.0, 400.0));
     let mut path = Path::new(rate, rtt);
-    // A queue has room for some segments.
-    let least = 400 * (MSS + 24) / (path.rate * 125 * path.rtt);
+    // A queue has room for four packets.
+    let least = 400 * MTU / (path.rate * 125 * path.rtt);
     path.queue = spread(random, 20.0, 800.0).max(least);
     if random.chance(60) {
         path.loss = spread(random, 1.0, 100.0);
@@ -62,7 +62,9 @@ fn fills(control: Control, least: f64, losses: bool) {
         for _ in 0..PATHS {
             let (mut path, mut plan) = draw(random);
             plan.control = control;
-            path.loss *= u64::from(losses);
+            if !losses {
+                path.loss = 0;
+            }
             let outcome = alone(path, plan, random.next());
             let wanted = possible(path, plan) * least / 100.0;
             assert!(

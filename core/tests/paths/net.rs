@@ -11,7 +11,7 @@ use crate::common::random::Random;
 
 /// Bytes that UDP and IP add to a packet.
 const HEADERS: u64 = 28;
-const MTU: u64 = 1400;
+pub const MTU: u64 = 1400;
 pub const MSS: u64 = MTU - 24;
 /// The number of the first segment.
 const FIRST: u32 = u32::MAX - 3000;
