@@ -2,7 +2,7 @@
 
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
-use crate::net::{Control, MSS, MTU, Path, Plan, alone};
+use crate::net::{Control, MSS, MTU, Net, Path, Plan, alone};
 
 const SEEDS: u64 = 2;
 const PATHS: u32 = 50;
@@ -13,12 +13,15 @@ fn spread(random: &mut Random, low: f64, high: f64) -> u64 {
     (low * (high / low).powf(part)).round() as u64
 }
 
+/// Room for four packets, in hundredths of the bandwidth-delay product.
+fn least_queue(path: Path) -> u64 {
+    400 * MTU / (path.rate * 125 * path.rtt)
+}
+
 fn draw(random: &mut Random) -> (Path, Plan) {
     let (rate, rtt) = (spread(random, 1.0, 300.0), spread(random, 4.0, 400.0));
     let mut path = Path::new(rate, rtt);
-    // A queue has room for four packets.
-    let least = 400 * MTU / (path.rate * 125 * path.rtt);
-    path.queue = spread(random, 20.0, 800.0).max(least);
+    path.queue = spread(random, 20.0, 800.0).max(least_queue(path));
     if random.chance(60) {
         path.loss = spread(random, 1.0, 100.0);
         if random.chance(25) {
@@ -87,4 +90,31 @@ fn bbr_fills_paths_drawn_at_random() {
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn cubic_fills_paths_drawn_at_random_that_lose_nothing() {
     fills(Control::Cubic, 60.0, false);
+}
+
+/// Rate and round trip become up to eight times longer or shorter after 12 s, as when a phone changes its network. From 15 s
+/// later on, the worst of 1,200 paths had 67 %.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn bbr_fills_paths_that_change() {
+    for_seeds(SEEDS, |random| {
+        for _ in 0..PATHS {
+            let (path, plan) = draw(random);
+            let mut net = Net::new(path, &[plan], random.next());
+            net.run(12_000, |_| ());
+            let mut by = |value: u64, low: u64, high: u64| {
+                (value * spread(random, 125.0, 8_000.0) / 1_000).clamp(low, high)
+            };
+            net.path.rate = by(path.rate, 1, 300);
+            net.path.rtt = by(path.rtt, 4, 400);
+            net.path.queue = path.queue.max(least_queue(net.path));
+            let outcome = net.first_between(27_000, 35_000);
+            let wanted = possible(net.path, plan) * 0.6;
+            assert!(
+                outcome.share >= wanted,
+                "{path:?} {plan:?}, later {:?}: {outcome:?}, not {wanted:.1}",
+                net.path
+            );
+        }
+    });
 }

@@ -290,6 +290,33 @@ fn a_link_that_comes_back_is_filled_again() {
     }
 }
 
+/// Percent of the link that BBR carries from 10 s until 14 s after `path` became `later`.
+fn share_after_a_change(path: Path, later: Path) -> f64 {
+    let mut net = Net::new(path, &[Plan::new(Control::Bbr)], 1);
+    net.run(6_000, |_| ());
+    net.path = later;
+    net.first_between(16_000, 20_000).share
+}
+
+/// Each cycle found a quarter more, and then cruised, so that a link 20 times as fast was full after 14 cycles.
+#[test]
+fn a_link_that_became_faster_was_filled_a_quarter_more_in_each_cycle() {
+    let share = share_after_a_change(Path::new(1, 150), Path::new(20, 150));
+    assert!(share > 90.0, "{share} %");
+}
+
+/// What the queue had taken when the round trip was 24 ms bounded what was in flight at 240 ms.
+#[test]
+fn the_bound_in_flight_of_a_short_path_stayed_when_the_path_became_longer() {
+    let short = Path {
+        queue: 20,
+        loss: 6,
+        ..Path::new(10, 24)
+    };
+    let share = share_after_a_change(short, Path { rtt: 240, ..short });
+    assert!(share > 80.0, "{share} %");
+}
+
 #[test]
 fn another_mtu_under_way_changes_nothing_but_the_packets() {
     for control in [Control::Bbr, Control::Cubic] {
