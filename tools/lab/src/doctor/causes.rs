@@ -217,6 +217,8 @@ fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f6
         let events = sender.skip_events.iter();
         for event in events.filter(|event| (event.rule, event.count) == (rule, count)) {
             match (event.resent, event.done) {
+                // Or because it was skipped once more.
+                (Some(after), _) if event.next.is_some_and(|next| next <= after) => {}
                 // Or because its timer ran out: that tells nothing.
                 (Some(after), _) if after <= prompt && timed(event) => {}
                 (Some(after), _) if after <= prompt => resent += 1,
@@ -587,6 +589,8 @@ impl<'a> Past<'a> {
 
     /// The verdict on this transmission. `ways` are from the capture to the peer and back, and to the sender and back.
     fn judge(&mut self, index: usize, ways: (Time, Time), sender: &Sender) -> Resend {
+        // Far from the sender, timers and the moments of skips are known no better than this, ms.
+        const BLUR: f64 = 12.0;
         let (near, lag_known) = (sender.is_near(), sender.lag_known);
         let sendings = &self.segment.sendings;
         let (before, this) = (&sendings[index - 1], &sendings[index]);
@@ -629,14 +633,14 @@ impl<'a> Past<'a> {
             Trigger::Timeout
         } else if before.skips[BY_ANY].count > 0 {
             Trigger::Skip
-        } else if near && f64::from(waited) + flush < about {
+        } else if (near && f64::from(waited) + flush < about)
+            || (lag_known && f64::from(waited) + BLUR < about / 2.0)
+        {
             Trigger::Early
         } else {
             // Its timer is not known that well: the sender takes round trips by the clock of its last update.
             Trigger::Timeout
         };
-        // Far from the sender, timers and the moments of skips are known no better than this, ms.
-        const BLUR: f64 = 12.0;
         let skipped = before.skips[BY_ANY].count > 0;
         let clear =
             f64::from(waited) + BLUR < about || (prompt && f64::from(waited) > latest + BLUR);

@@ -3,7 +3,7 @@
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
 use super::sender::{BY_STAMP, MS, Sender, Time, Transit};
-use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header};
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after};
 
 /// Packets that are kept back at most.
 const KEPT_BACK: usize = 2_000;
@@ -29,6 +29,8 @@ pub struct Conversation {
     pub from: Option<Time>,
     pub to: Time,
     pub packets: [u64; 2],
+    /// Of each side, the number after the highest that it sent, and what it said it has.
+    told: [(Option<u32>, u32); 2],
 }
 
 impl Conversation {
@@ -39,12 +41,44 @@ impl Conversation {
         }
     }
 
+    /// Whether this packet goes on with what this side has sent and said, and no other conversation's would.
+    pub fn goes_on(&self, side: usize, pieces: &[Piece]) -> bool {
+        /// Less is how any begins.
+        const BEGINS: u32 = 32;
+        /// What may be missing between, and what may have been overtaken.
+        const MISSING: i32 = 64;
+        let [(next, has), (peer_next, peer_has)] = [self.told[side], self.told[1 - side]];
+        let ahead = |one: u32, other: u32| one.wrapping_sub(other).cast_signed();
+        let fits = |header: &Header| {
+            let pushes = header.command == COMMAND_PUSH;
+            let number = next.is_some_and(|next| {
+                ahead(header.sn, peer_has) >= -MISSING && ahead(header.sn, next) <= MISSING
+            });
+            let una = peer_next.is_none_or(|next| ahead(header.una, next) <= MISSING);
+            (number || !pushes) && una && ahead(header.una, has) >= -MISSING
+        };
+        let known = self.packets.iter().sum::<u64>() > u64::from(BEGINS);
+        let far = pieces
+            .iter()
+            .any(|piece| piece.header.sn.max(piece.header.una) >= BEGINS);
+        known && far && pieces.iter().all(|piece| fits(&piece.header))
+    }
+
     pub fn packet(&mut self, at: Time, side: usize, size: u32, fragmented: bool, pieces: &[Piece]) {
         self.from.get_or_insert(at);
         // A capture on several cores may be out of order by a little.
         let at = at.max(self.to);
         self.to = at;
         self.packets[side] += 1;
+        for Piece { header, .. } in pieces {
+            let (next, has) = &mut self.told[side];
+            *has = header.una;
+            if header.command == COMMAND_PUSH
+                && next.is_none_or(|next| after(header.sn.wrapping_add(1), next))
+            {
+                *next = Some(header.sn.wrapping_add(1));
+            }
+        }
         if let Some(log) = &mut self.log
             && log.len() < MOST_EVENTS
         {
@@ -146,7 +180,11 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         {
             (0, true)
         }
-        (Some(own), _) => (after_room(kept, side).unwrap_or(own), true),
+        // What comes much later than that waited for the program, which had nothing to send before an answer.
+        (Some(own), _) => {
+            let lag = after_room(kept, side).filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
+            (lag.unwrap_or(own), true)
+        }
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
         (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
         (None, _) => match after_room(kept, side) {

@@ -4,6 +4,7 @@
 //! the next flush. Costs of several findings may overlap, so they are no sum.
 
 use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
+use super::outage::Outage;
 use super::sender::{MS, Sender, Time, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ pub enum Kind {
     PeerSilent,
     StoodStill,
     EarlyTimeouts,
+    Outage,
+    LongerWay,
 }
 
 impl Kind {
@@ -64,6 +67,8 @@ impl Kind {
             Kind::WrongConv => "wrong-conv",
             Kind::StoodStill => "stood-still",
             Kind::EarlyTimeouts => "early-timeouts",
+            Kind::Outage => "outage",
+            Kind::LongerWay => "longer-way",
         }
     }
 }
@@ -138,12 +143,30 @@ impl View<'_> {
         }
     }
 
-    /// Transmissions that were lost on the way to a peer that was there.
+    /// Transmissions that were lost on the way to a peer that was there, while the line was.
     fn lost(&self) -> impl Iterator<Item = &Resend> {
         let until = self.sender.answers_until().unwrap_or(Time::MAX);
         self.resends
             .iter()
-            .filter(move |one| one.need == Need::Lost && one.at <= until)
+            .filter(move |one| one.need == Need::Lost && one.at <= until && !self.is_cut(one))
+    }
+
+    /// An outage hid the transmission before it, or word of that. One end of a connection shows it for both.
+    fn is_cut(&self, one: &Resend) -> bool {
+        self.is_cut_at(one.since())
+    }
+
+    fn is_cut_at(&self, at: Time) -> bool {
+        /// A round trip or so.
+        const SLACK: Time = 300 * MS;
+        let mut all = self.outages();
+        all.any(|cut| cut.from - SLACK <= at && at <= cut.to + SLACK)
+    }
+
+    fn outages(&self) -> impl Iterator<Item = &Outage> {
+        let ends = [self.sender, self.peer_sender].into_iter();
+        ends.filter(|one| one.is_near())
+            .flat_map(|one| &one.outages.found)
     }
 
     /// The share of segments that had to be sent again.
@@ -171,7 +194,13 @@ impl View<'_> {
     fn blocked_by_loss(&self) -> Time {
         let end = self.sender.answers_until().unwrap_or(self.to);
         let lost: std::collections::HashSet<u32> = self.lost().map(|one| one.sn).collect();
-        self.blocked(end, |one| lost.contains(&(one.sn as u32)))
+        self.blocked(end, |one| {
+            let cut = one
+                .sendings
+                .iter()
+                .any(|sending| self.is_cut_at(sending.at));
+            lost.contains(&(one.sn as u32)) && !cut
+        })
     }
 
     pub fn findings(&self) -> Vec<Finding> {
@@ -185,12 +214,84 @@ impl View<'_> {
             // The rest is what one sender knows and does.
             return all;
         }
+        all.extend(self.outage());
+        all.extend(self.longer_way());
         all.extend(self.windows());
         all.extend(self.peer_shut());
         all.extend(self.clock());
         all.extend(self.losses());
         all.extend(self.idle());
         all
+    }
+
+    fn outage(&self) -> Option<Finding> {
+        let sender = self.sender;
+        let all = &sender.outages.found;
+        let longest = all.iter().max_by_key(|one| one.to - one.from)?;
+        if !sender.is_near() {
+            return None;
+        }
+        let quiet = wall(
+            sender
+                .quiet
+                .iter()
+                .map(|(from, to)| ((*from).max(longest.from), (*to).min(longest.to))),
+        );
+        let both = quiet * 2 > longest.to - longest.from;
+        let (name, peer) = (self.name, self.peer_name);
+        let what = match (longest.is_way_back(), both) {
+            (true, _) => format!(
+                "{peer} received what {name} sent, and nothing of {peer} came: the way back was cut"
+            ),
+            (false, true) => format!(
+                "nothing came through between {name} and {peer}, in either direction: the line was cut"
+            ),
+            (false, false) => format!(
+                "nothing that {name} sent came through, while {peer} was heard: the way there was cut"
+            ),
+        };
+        let at = (longest.from - self.from) as f64 / 1e6;
+        let others = match all.len() {
+            1 => String::new(),
+            count => format!(" ({count} times, this is the longest)"),
+        };
+        Some(self.finding(
+            Kind::Outage,
+            wall(all.iter().map(|one| (one.from, one.to))),
+            format!("for {} from {at:.1} s on, {what}{others}", seconds(longest.to - longest.from)),
+            "look at the network, a firewall, or NAT at that time. No setting sends through it; ikcpx_backoff_limit shortens the wait for the              next timer after it",
+        ))
+    }
+
+    fn longer_way(&self) -> Option<Finding> {
+        let steps = self.sender.trip_steps();
+        let (at, before, after) = *steps
+            .iter()
+            .max_by_key(|(_, before, after)| after.saturating_sub(*before))?;
+        let back = steps
+            .iter()
+            .find(|(then, _, less)| *then > at && *less < (before + after) / 2);
+        let until = back.map_or(self.to, |(then, ..)| *then);
+        if after < before {
+            return None;
+        }
+        // Of what was sent at an even pace.
+        let lasted = (until - at) as f64 / (self.to - self.from).max(1) as f64;
+        let flushes = self.sender.ts_gaps.values().sum::<u64>() as f64 * lasted;
+        Some(self.finding(
+            Kind::LongerWay,
+            (flushes * f64::from(after - before) * MS as f64 / 2.0) as Time,
+            format!(
+                "round trips of {} grew from {before} ms to {after} ms at {:.1} s, at once, and {}: the way became longer",
+                self.name,
+                (at - self.from) as f64 / 1e6,
+                match back {
+                    Some((then, ..)) => format!("shrank at {:.1} s", (then - self.from) as f64 / 1e6),
+                    None => "stayed so".to_string(),
+                },
+            ),
+            "nothing in KCP: look at the route and the network, which changed then, or at what else fills the link",
+        ))
     }
 
     /// How many of these are of segments of which word was late, as it is of one in four.
@@ -214,7 +315,8 @@ impl View<'_> {
 
     fn bandwidth(&self) -> Option<Finding> {
         let sender = self.sender;
-        if !sender.clock_jumps.is_empty() {
+        let steps = [sender, self.peer_sender].map(Sender::trip_steps);
+        if !sender.clock_jumps.is_empty() || steps.iter().any(|steps| !steps.is_empty()) {
             return None;
         }
         // Stamps that change more rarely than something is sent tell nothing of the way here.
@@ -310,6 +412,8 @@ impl View<'_> {
         } else if self.settings.share_at_most > 0.3
             && (most >= 16 || (lost >= 3 && most >= 2) || fills_up)
             && sender.fresh >= FEW
+            && sender.share_in_trains_of(most + most / 4, self.settings.flushes.period() + 20 * MS)
+                < 0.5
         {
             let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
             all.push(self.finding(
@@ -469,12 +573,26 @@ impl View<'_> {
     }
 
     fn clock(&self) -> Vec<Finding> {
-        let jumped: i64 = self.sender.clock_jumps.iter().map(|(_, by)| by.abs()).sum();
-        if jumped == 0 {
+        // Far from it, its packets may have come as much later. Then the round trip changes by that, too.
+        let steps = self.peer_sender.trip_steps();
+        let is_the_way = |(at, by): &&(Time, i64)| {
+            steps.iter().any(|(then, before, after)| {
+                let change = i64::from(*after) - i64::from(*before);
+                (at - then).abs() < 3_000 * MS && (change - by).abs() < by.abs() / 2
+            })
+        };
+        let jumps: Vec<(Time, i64)> = self
+            .sender
+            .clock_jumps
+            .iter()
+            .filter(|jump| !is_the_way(jump))
+            .copied()
+            .collect();
+        let jumped: i64 = jumps.iter().map(|(_, by)| by.abs()).sum();
+        let Some((_, by)) = jumps.first() else {
             return Vec::new();
-        }
-        let (_, by) = self.sender.clock_jumps[0];
-        let direction = if by > 0 {
+        };
+        let direction = if *by > 0 {
             "back, or stood still"
         } else {
             "forward"
@@ -511,6 +629,7 @@ impl View<'_> {
                 .is_some_and(|last| last > one.sendings[0].at + 500 * MS);
             one.size > sender.largest_acked
                 && later
+                && one.done.is_none()
                 && one.sendings.iter().all(|sent| sent.acked.is_none())
         });
         if too_large >= 1 && sender.largest_acked > 0 && never > 500 * MS {
@@ -603,14 +722,20 @@ impl View<'_> {
         let needless = self
             .resends
             .iter()
-            .filter(|one| one.need == Need::AckLost)
+            .filter(|one| one.need == Need::AckLost && !self.is_cut(one))
             .count();
         // Those that nothing else made up for led to a resend.
         let arrived = sender.acked_by_number + sender.acked_by_una;
         let ack_loss = match sender.ack_loss() {
             Some((share, _)) if !sender.is_near() => share,
             Some(_) => {
-                let lost = sender.acked_by_una + needless as u64;
+                let cut: u64 = sender
+                    .outages
+                    .found
+                    .iter()
+                    .map(|one| u64::from(one.unheard))
+                    .sum();
+                let lost = sender.acked_by_una.saturating_sub(cut) + needless as u64;
                 lost as f64 / (arrived + needless as u64).max(1) as f64
             }
             None => 0.0,
@@ -622,7 +747,7 @@ impl View<'_> {
             // Until another acknowledgement told the same.
             let cost = wall(
                 resent_by(Trigger::Timeout)
-                    .filter(|one| one.need == Need::AckLost)
+                    .filter(|one| one.need == Need::AckLost && !self.is_cut(one))
                     .filter(|one| !sender.is_kept_waiting(one.since(), one.at))
                     .map(|one| (one.since(), one.at)),
             );
@@ -643,6 +768,9 @@ impl View<'_> {
             .resends
             .iter()
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
+            // Copies are sent sooner.
+            .filter(|one| one.waited * 20 > one.estimate * 17)
+            .filter(|one| !self.is_cut(one))
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
         let overtaken = sender.reordered >= 5;
         let count = twice.clone().count();
@@ -829,9 +957,13 @@ impl View<'_> {
             Kind::Idle,
             idle,
             format!(
-                "{} had nothing to send for {}: all was acknowledged, and the program gave no more",
+                "{} had nothing to send for {}: all was acknowledged, and the program gave no more{}",
                 self.name,
-                seconds(idle)
+                seconds(idle),
+                match self.sender.is_near() {
+                    true => "",
+                    false => "; or nothing of it came through, which a capture at its own machine tells",
+                }
             ),
             "nothing in KCP: look at what the program waits for",
         )]

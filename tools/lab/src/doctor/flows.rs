@@ -12,6 +12,7 @@ use super::framing::{Content, Framing, Piece, is_noise};
 use super::keys::{HEADER, Key};
 use super::sender::Time;
 use super::stack::{self, Opened, Sessions};
+use crate::wire::HEADER as SEGMENT_HEADER;
 
 /// Datagrams after which a flow is decided.
 const SAMPLES: usize = 24;
@@ -40,7 +41,8 @@ enum Cover {
 
 enum Kind {
     Undecided(Vec<Sample>),
-    Kcp(Framing, Cover),
+    /// With the framing of each side.
+    Kcp([Framing; 2], Cover),
     /// A session of examples/stack without its keys.
     Shut,
     /// Nobody can tell what it is.
@@ -72,6 +74,9 @@ type Sides = [Vec<Passed>; 2];
 /// Packets that are kept for that at most.
 const MOST_PASSED: usize = 20_000_000;
 
+/// When an end went on under another address: the one before, and the new one.
+pub type Move = (Time, SocketAddr, SocketAddr);
+
 /// A conversation of KCP, as it was found.
 pub struct Found {
     /// Of each side, what it sent, in the order of the capture; nothing unless captures are compared. And the first and last frame.
@@ -81,11 +86,14 @@ pub struct Found {
     pub both: Option<Both>,
     pub ends: Ends,
     pub conv: u32,
-    pub framing: Framing,
+    /// Of each side.
+    pub framing: [Framing; 2],
     /// A key was needed, of a session of examples/stack or another one.
     pub encrypted: bool,
     pub is_session: bool,
     pub conversation: Conversation,
+    /// When an end went on under another address.
+    pub moves: Vec<Move>,
     /// Datagrams of its flow: for error correction, a session's own, and of neither kind.
     pub parity: u64,
     pub control: u64,
@@ -106,6 +114,8 @@ pub struct Beside {
     /// Of the datagrams, those of which the capture has only a part, or only the header; first pieces of those that the network cut.
     pub cut: u64,
     pub cut_to_nothing: u64,
+    /// Those that end inside the header of a segment.
+    pub cut_in_header: u64,
     pub fragments: u64,
     /// Frames that cannot be read, by link type.
     pub unreadable: BTreeMap<i32, u64>,
@@ -129,10 +139,29 @@ fn unlock(keys: &[Key], samples: &[Sample]) -> Option<(Framing, Cover)> {
     })
 }
 
+/// The framing of what each side sends: the same, or another where nothing of a side fits that.
+fn of_each_side(framing: Framing, samples: &[Sample]) -> [Framing; 2] {
+    let mut pieces = Vec::new();
+    [0, 1].map(|side| {
+        let own = || samples.iter().filter(|one| one.side == side);
+        let fits =
+            own().any(|one| framing.open(&one.payload, one.length, &mut pieces) == Content::Packet);
+        let other = || Framing::find(own().map(|one| (&one.payload[..], one.length)));
+        if fits {
+            framing
+        } else {
+            other().unwrap_or(framing)
+        }
+    })
+}
+
 #[derive(Default)]
 pub struct Flows {
     flows: HashMap<Ends, Flow>,
     conversations: BTreeMap<(Ends, u32), Conversation>,
+    /// Those that went on between other addresses: where they began, and whether the sides are the other way round.
+    moved: HashMap<(Ends, u32), ((Ends, u32), bool)>,
+    moves: HashMap<(Ends, u32), Vec<Move>>,
     sampled: usize,
     pieces: Vec<Piece>,
     forced: Option<Framing>,
@@ -187,6 +216,8 @@ impl Flows {
         self.beside.fragments += u64::from(datagram.fragmented);
         let is_cut = !datagram.fragmented && datagram.payload.len() < datagram.length;
         self.beside.cut += u64::from(is_cut);
+        let short = (1..SEGMENT_HEADER).contains(&datagram.payload.len());
+        self.beside.cut_in_header += u64::from(is_cut && short);
         if datagram.payload.is_empty() {
             self.beside.cut_to_nothing += u64::from(is_cut);
             return;
@@ -198,10 +229,17 @@ impl Flows {
             self.beside.left_out += 1;
             return;
         }
-        let forced = self.forced;
+        let known = match (self.forced, self.flows.contains_key(&ends)) {
+            (_, true) => None,
+            (Some(framing), false) => {
+                self.goes_on(at, ends, side, datagram);
+                Some(([framing; 2], Cover::Bare))
+            }
+            (None, false) => self.goes_on(at, ends, side, datagram),
+        };
         let flow = self.flows.entry(ends).or_insert_with(|| Flow {
-            kind: match forced {
-                Some(framing) => Kind::Kcp(framing, Cover::Bare),
+            kind: match known {
+                Some((framing, cover)) => Kind::Kcp(framing, cover),
                 None => Kind::Undecided(Vec::new()),
             },
             datagrams: [0; 2],
@@ -227,13 +265,56 @@ impl Flows {
                 }
             }
             Kind::Kcp(framing, cover) => {
-                let (framing, cover) = (*framing, cover.clone());
+                let (framing, cover) = (framing[side], cover.clone());
                 let (length, fragmented) = (datagram.length, datagram.fragmented);
                 let way = (framing, &cover);
                 self.take(ends, way, at, side, datagram.payload, length, fragmented);
             }
             Kind::Shut | Kind::Noise | Kind::Other => {}
         }
+    }
+
+    /// Whether the first datagram between two addresses goes on with a conversation that one of them has had with another address: a NAT
+    /// gave an end another port, or it moved. Gives what is around it.
+    fn goes_on(
+        &mut self,
+        at: Time,
+        ends: Ends,
+        side: usize,
+        datagram: &Datagram,
+    ) -> Option<([Framing; 2], Cover)> {
+        let mut pieces = Vec::new();
+        let mut plain = Vec::new();
+        let found = self.conversations.iter().find_map(|(key, conversation)| {
+            let (old, conv) = key;
+            let stays = old.iter().position(|end| ends.contains(end))?;
+            let turned = ends[stays] != old[stays];
+            let side = if turned { 1 - side } else { side };
+            let Kind::Kcp(framing, cover) = &self.flows.get(old)?.kind else {
+                return None;
+            };
+            let (bytes, length) = match cover {
+                Cover::Bare => (datagram.payload, datagram.length),
+                Cover::Key(key) if key.open(datagram.payload, datagram.length, &mut plain) => {
+                    (&plain[HEADER..], datagram.length - HEADER)
+                }
+                _ => return None,
+            };
+            let is_packet = framing[side].open(bytes, length, &mut pieces) == Content::Packet;
+            let goes_on =
+                is_packet && pieces[0].header.conv == *conv && conversation.goes_on(side, &pieces);
+            goes_on.then(|| (*key, turned, stays, (*framing, cover.clone())))
+        });
+        let (key, turned, stays, (mut framing, cover)) = found?;
+        if turned {
+            framing.reverse();
+        }
+        self.moved.insert((ends, key.1), (key, turned));
+        let new = if turned { stays } else { 1 - stays };
+        let moves = self.moves.entry(key).or_default();
+        let before = moves.last().map_or(key.0[1 - stays], |(_, _, to)| *to);
+        moves.push((at, before, ends[new]));
+        Some((framing, cover))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -304,7 +385,9 @@ impl Flows {
         let mut pieces = std::mem::take(&mut self.pieces);
         match framing.open(payload, length, &mut pieces) {
             Content::Packet => {
-                let key = (ends, pieces[0].header.conv);
+                let here = (ends, pieces[0].header.conv);
+                let (key, turned) = self.moved.get(&here).copied().unwrap_or((here, false));
+                let side = if turned { 1 - side } else { side };
                 let size = length.saturating_sub(framing.before + framing.behind) as u32;
                 let full = self.conversations.len() >= MOST_CONVERSATIONS;
                 if full && !self.conversations.contains_key(&key) {
@@ -355,6 +438,10 @@ impl Flows {
                     .any(opened)
                     .then_some((Framing::PLAIN, Cover::Session))
             });
+        let way = way.map(|(framing, cover)| match cover {
+            Cover::Bare => (of_each_side(framing, &samples), cover),
+            _ => ([framing; 2], cover),
+        });
         let sides = samples.iter().map(|one| (one.side, &one.payload[..]));
         flow.kind = match &way {
             Some((framing, cover)) => Kind::Kcp(*framing, cover.clone()),
@@ -366,7 +453,7 @@ impl Flows {
             for one in samples {
                 self.take(
                     ends,
-                    (framing, &cover),
+                    (framing[one.side], &cover),
                     one.at,
                     one.side,
                     &one.payload,
@@ -398,6 +485,7 @@ impl Flows {
         for ((ends, conv), mut conversation) in self.conversations {
             conversation.finish();
             let flow = &self.flows[&ends];
+            let moves = self.moves.remove(&(ends, conv)).unwrap_or_default();
             let Kind::Kcp(framing, cover) = &flow.kind else {
                 continue;
             };
@@ -416,6 +504,7 @@ impl Flows {
                 encrypted: !matches!(cover, Cover::Bare),
                 is_session: matches!(cover, Cover::Session),
                 conversation,
+                moves,
                 parity: flow.parity,
                 control: flow.control,
                 strange: flow.strange,

@@ -202,7 +202,7 @@ fn error_correction_and_a_cipher_are_seen_through_with_the_key_and_named_without
     ];
     let diagnosis = examine_with(&bytes, Flows::new(None, keys, false));
     let found = &diagnosis.conversations[0].found;
-    assert!(found.encrypted && found.framing.correction);
+    assert!(found.encrypted && found.framing[0].correction);
     assert!(found.parity > 20, "{}", found.parity);
     assert_eq!(found.conversation.senders[0].payload, 200 * 400);
 }

@@ -1,10 +1,11 @@
 //! Sessions that were judged wrong once.
 
-use super::causes::{Need, Trigger};
+use super::Diagnosis;
+use super::causes::{FastResend, Need, Trigger};
 use super::findings::{Finding, Kind};
 use super::matrix::{self, examine};
 use super::plants::{self, Plan};
-use crate::doctor::capture::PORTS;
+use crate::doctor::capture::{PORTS, Passing};
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
 
@@ -360,4 +361,186 @@ fn bursts_that_lose_acknowledgements_were_called_loss() {
         let score = matrix::score(&resent, &judged, end, None);
         assert!(score.class * 100 >= score.all * 90, "end {end}: {score:?}");
     }
+}
+
+/// What passes an end, changed before it is written.
+fn examined(plan: &Plan, end: usize, change: impl Fn(&mut Passing)) -> Diagnosis {
+    let mut seen = plants::run(plan, 1, end);
+    seen.iter_mut().for_each(change);
+    seen.sort_by_key(|one| one.at);
+    examine(&plants::file(&seen))
+}
+
+/// Settings were advised against it, and a smaller mtu, since nothing as large had arrived.
+#[test]
+fn an_outage_was_called_loss() {
+    let plan = Plan {
+        answers: 40_000,
+        drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = findings(&plan, end);
+        let cut = cost(&found, Kind::Outage).unwrap();
+        assert!((3_900..5_500).contains(&cut), "end {end}: {cut} ms");
+        assert!(found[0].what.contains("in either direction"), "{found:?}");
+        let others = kinds(&found);
+        let wrong = [Kind::Loss, Kind::BurstLoss, Kind::AckLoss, Kind::Mtu];
+        let of_it = |one: &Finding| wrong.contains(&one.kind) && one.cost > 2_000_000;
+        assert!(!found.iter().any(of_it), "end {end}: {others:?}");
+    }
+}
+
+#[test]
+fn a_way_that_was_cut_is_told_from_both() {
+    let words = [
+        (CLIENT, CLIENT, "the way there was cut"),
+        (SERVER, CLIENT, "the way back was cut"),
+    ];
+    for (cut, end, words) in words {
+        let drops =
+            move |now, side, _: &[u8]| side == cut && (8_000_000..11_000_000).contains(&now);
+        let plan = Plan {
+            answers: 40_000,
+            drops: Box::leak(Box::new(drops)),
+            ..Plan::default()
+        };
+        let found = findings(&plan, end);
+        assert_eq!(found[0].kind, Kind::Outage, "{found:?}");
+        assert!(found[0].what.contains(words), "{found:?}");
+    }
+}
+
+/// As much more is in flight then as round trips are longer, so that a queue seemed to grow with it. From the other end the sender's clock
+/// seemed to be set.
+#[test]
+fn a_longer_way_was_called_a_queue_or_a_clock() {
+    let plan = Plan {
+        answers: 40_000,
+        links: [plants::lossy(0.0), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    for (end, from) in [(CLIENT, SERVER), (SERVER, CLIENT)] {
+        let later = |one: &mut Passing| {
+            one.at += if one.side == from && one.at > 9_000_000 {
+                300_000
+            } else {
+                0
+            };
+        };
+        let found = examined(&plan, end, later)
+            .conversations
+            .swap_remove(0)
+            .findings;
+        let found = kinds(&found);
+        assert_eq!(
+            found.first(),
+            Some(&Kind::LongerWay),
+            "end {end}: {found:?}"
+        );
+        let wrong = [Kind::Bandwidth, Kind::ClockJump];
+        assert!(
+            !found.iter().any(|kind| wrong.contains(kind)),
+            "end {end}: {found:?}"
+        );
+    }
+}
+
+/// Twelve messages at once, four times a second: never more were in flight, since there were no more.
+#[test]
+fn messages_that_come_together_were_called_a_send_window() {
+    let plan = Plan {
+        size: 1_000,
+        every: 400,
+        sends: &|now| now % 250_000 < 5_000,
+        links: [plants::lossy(0.02), plants::LINK],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert!(!found.contains(&Kind::OwnWindow), "end {end}: {found:?}");
+    }
+}
+
+#[test]
+fn another_port_of_a_nat_was_called_a_second_sender() {
+    let plan = Plan {
+        answers: 40_000,
+        ..Plan::default()
+    };
+    let diagnosis = examined(&plan, SERVER, |one| {
+        one.port += if one.at > 9_000_000 { 77 } else { 0 };
+    });
+    let [judged] = &diagnosis.conversations[..] else {
+        panic!("{} conversations", diagnosis.conversations.len());
+    };
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::TwoSenders), "{found:?}");
+    let [(_, from, to)] = judged.found.moves[..] else {
+        panic!("{:?}", judged.found.moves);
+    };
+    assert_eq!((from.port(), to.port()), (PORTS[0], PORTS[0] + 77));
+}
+
+/// Nothing came back at first, so the first segments were sent again long after they had arrived.
+#[test]
+fn first_segments_that_came_again_were_called_a_restart() {
+    let plan = Plan {
+        drops: &|now, side, _| side == SERVER && now < 3_000_000,
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, SERVER));
+    assert!(!found.contains(&Kind::SenderRestarted), "{found:?}");
+}
+
+/// Most that were skipped twice were so before the next flush, which then seemed to follow the first skip.
+#[test]
+fn two_skips_before_a_flush_were_taken_for_one() {
+    let plan = Plan {
+        size: 1_300,
+        every: 0,
+        length: 6_000_000,
+        links: [plants::lossy(0.02), plants::LINK],
+        ..Plan::default()
+    };
+    let diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
+    let settings = &diagnosis.conversations[0].settings[CLIENT];
+    assert_eq!(settings.fast_resend, FastResend::After(2));
+}
+
+/// Each end put a header of its own length before its packets, and those of one end were left out: it seemed to answer nothing.
+#[test]
+fn an_end_with_another_header_was_called_silent() {
+    let plan = Plan {
+        answers: 40_000,
+        ..Plan::default()
+    };
+    let diagnosis = examined(&plan, CLIENT, |one| {
+        let header = if one.side == CLIENT { 2 } else { 5 };
+        one.packet.splice(0..0, vec![7; header]);
+    });
+    let judged = &diagnosis.conversations[0];
+    assert_eq!(judged.found.framing.map(|one| one.before), [2, 5]);
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::NoAnswer), "{found:?}");
+    assert_eq!(judged.found.strange, 0);
+}
+
+/// Of a capture with `-s 60` nothing shows but the beginning of KCP's first header, and nothing said why nothing was found.
+#[test]
+fn a_capture_that_ends_in_the_first_header_was_called_another_protocol_only() {
+    let mut seen = plants::run(&Plan::default(), 1, CLIENT);
+    seen.truncate(100);
+    let whole = plants::file(&seen);
+    let mut short = whole[..24].to_vec();
+    let mut at = 24;
+    while at < whole.len() {
+        let length = u32::from_le_bytes(whole[at + 8..at + 12].try_into().unwrap());
+        short.extend_from_slice(&whole[at..at + 8]);
+        short.extend_from_slice(&length.min(60).to_le_bytes());
+        short.extend_from_slice(&whole[at + 12..at + 16]);
+        short.extend_from_slice(&whole[at + 16..at + 16 + length.min(60) as usize]);
+        at += 16 + length as usize;
+    }
+    assert_eq!(examine(&short).beside.cut_in_header, 100);
 }

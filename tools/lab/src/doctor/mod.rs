@@ -25,6 +25,7 @@ mod keys;
 mod matrix;
 #[cfg(test)]
 mod misjudged;
+mod outage;
 mod page;
 #[cfg(test)]
 mod plants;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::both::Way;
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
 use super::findings::{Finding, Kind, ack_loss};
-use super::flows::Ends;
+use super::flows::{Ends, Found};
 use super::sender::{MS, Sender, Time, percentile};
 use super::{Diagnosis, Judged, flushes, names};
 use crate::table::Table;
@@ -56,8 +56,9 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
     }
     if beside.cut > 0 {
         println!(
-            "{} datagrams were cut by the capture (a larger -s keeps all), {} of them to nothing.",
-            beside.cut, beside.cut_to_nothing
+            "{} datagrams were cut by the capture (a larger -s keeps all), {} of them to nothing, {} inside KCP's first header, of which nothing \
+             shows. Segments behind the cut are missing below: acknowledgements may seem lost that are only there.",
+            beside.cut, beside.cut_to_nothing, beside.cut_in_header
         );
     }
     if beside.fragments > 0 {
@@ -102,7 +103,7 @@ fn conversation(judged: &Judged, every_resend: bool) {
         found.conv,
         names[0],
         names[1],
-        found.framing,
+        framing(found),
         match (found.encrypted, found.is_session) {
             (_, true) => ", encrypted, a session of the stack",
             (true, false) => ", encrypted",
@@ -119,6 +120,13 @@ fn conversation(judged: &Judged, every_resend: bool) {
         println!(
             "  beside it in the same session: {} datagrams with questions, answers and messages without KCP",
             found.control
+        );
+    }
+    let start = conversation.from.unwrap_or(0);
+    for (at, from, to) in &found.moves {
+        println!(
+            "  {from} went on as {to} at {:.1} s: a NAT gave it another port, or it moved",
+            (at - start) as f64 / 1e6
         );
     }
     if let Some(both) = &found.both {
@@ -189,6 +197,14 @@ fn conversation(judged: &Judged, every_resend: bool) {
     findings(&judged.findings);
     for (name, kinds, why) in unseen(judged) {
         println!("Cannot be seen from this side, of {name}: {kinds}. {why}");
+    }
+}
+
+/// What stands around packets, where it differs: of the first end, and of the other one.
+fn framing(found: &Found) -> String {
+    match found.framing {
+        [one, other] if one == other => one.to_string(),
+        [one, other] => format!("{one}; from the other end {other}"),
     }
 }
 
@@ -416,9 +432,12 @@ fn one(judged: &Judged) -> Value {
         .collect();
     json!({
         "conv": found.conv,
-        "framing": found.framing.to_string(),
+        "framing": framing(found),
         "encrypted": found.encrypted,
         "stack_session": found.is_session,
+        "moves": found.moves.iter().map(|(at, from, to)| json!({
+            "at_ms": (at - start) as f64 / 1e3, "from": from.to_string(), "to": to.to_string(),
+        })).collect::<Vec<_>>(),
         "seconds": (found.conversation.to - start) as f64 / 1e6,
         "sides": sides,
         "both_ends": found.both.as_ref().map(|both| json!({

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::dispersion::{Dispersion, Spread};
 use super::framing::Piece;
+use super::outage::{Fate, Outages};
 use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, after};
 
 /// Microseconds.
@@ -29,10 +30,14 @@ const MOST_SKIP_EVENTS: usize = 10_000;
 const LARGEST_GAP: u64 = 1_024;
 /// Points of a curve.
 const MOST_POINTS: usize = 2_000;
+/// Seconds whose least round trips are kept.
+const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
 /// Segments sent within so many ms arrive before the same flush of the peer.
 const TOGETHER: u32 = 8;
+/// Segments at the beginning whose bytes are remembered.
+const FIRST: u32 = 20;
 /// Silence that is noted.
 const IDLE: Time = 500 * MS;
 /// Silence of a peer after which nothing shows of windows any more, beside a few round trips.
@@ -122,6 +127,13 @@ impl Sending {
         self.skips[BY_STAMP].count > 0
     }
 
+    /// Sent again with this stamp, it is a copy: no timer can have run out, and nothing told of a loss.
+    fn is_copied_at(&self, ts: u32) -> bool {
+        let waited = ts.wrapping_sub(self.ts).cast_signed();
+        let timer = self.timeout(10 * MS) as i32;
+        self.skips[BY_ANY].count == 0 && !self.hidden && waited + 10 < timer * 17 / 20
+    }
+
     /// A round trip was known. Before that, timers last 200 ms, whatever the least is.
     pub fn knows_the_way(&self) -> bool {
         self.estimate.srtt > 0
@@ -186,6 +198,8 @@ pub struct SkipEvent {
     pub count: u32,
     /// Until it was sent again.
     pub resent: Option<Time>,
+    /// Until it was skipped once more.
+    pub next: Option<Time>,
     /// Until the sender knew that it had arrived.
     pub done: Option<Time>,
     /// After how long it was sent again, and what the timer was set to without a least timeout, ms.
@@ -337,6 +351,16 @@ pub struct Sender {
     unheard_together: u64,
     unheard: (u64, u64),
     last_forgotten: Option<(u64, u32, bool)>,
+    pub outages: Outages,
+    /// When nothing of the peer came for long.
+    pub quiet: Vec<(Time, Time)>,
+    /// The least round trip of each second, ms.
+    trips: BTreeMap<Time, u32>,
+    /// Segments that were sent for the first time until all had arrived, and for how long nothing had been in flight before them, ms.
+    trains: Vec<(u64, u32)>,
+    /// Fingerprints and lengths of the first segments, and how far those numbers have come again, since which stamp.
+    begun: Vec<(u32, u32)>,
+    again: Option<(u32, u32)>,
     /// The last transmissions, and how many there were before them.
     passed: VecDeque<Passed>,
     passed_before: u64,
@@ -637,13 +661,14 @@ impl Sender {
         if sn < self.floor {
             // Nothing is kept of it any more.
             let lasted = self.first.is_some_and(|first| at - first > HOLD);
-            if header.sn == 0 && sn + 20 < self.una && lasted {
+            if sn + 20 < self.una && lasted && self.begins_again(piece) {
                 self.restart(at, sn);
             } else {
                 self.late_resends += u64::from(sn >= self.begins);
                 return;
             }
         }
+        self.again = None;
         if sn >= self.next {
             if let Some(jump) = self.clock.jump(at, ahead, self.is_near())
                 && self.clock_jumps.len() < 100
@@ -693,6 +718,10 @@ impl Sender {
                 }
                 self.delay_steps.2 = Some(delay);
             }
+            if self.begun.len() == header.sn as usize && header.sn < FIRST {
+                self.begun.push((piece.mark, header.len));
+            }
+            self.count_train(sending.in_flight == 0, sent);
             let flight = (sn + 1).saturating_sub(self.una) as u32;
             self.count_flush(header.ts, header.len, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
@@ -768,10 +797,38 @@ impl Sender {
             return;
         }
         self.resends += 1;
-        let skipped = segment.sendings.last().is_some_and(Sending::is_skipped);
+        let last = segment.sendings.last();
+        let skipped = last.is_some_and(Sending::is_skipped);
+        let copy = last.is_some_and(|last| last.is_copied_at(header.ts));
         segment.sendings.push(sending);
         let flight = self.next.saturating_sub(self.una) as u32;
-        self.window_model.resent(skipped, flight, header.ts);
+        if !copy {
+            self.window_model.resent(skipped, flight, header.ts);
+        }
+    }
+
+    fn count_train(&mut self, empty: bool, sent: Time) {
+        let since = self.empty_since.filter(|_| empty);
+        let full = self.trains.len() >= MOST_POINTS;
+        match (since, self.trains.last_mut()) {
+            (None, Some((segments, _))) => *segments += 1,
+            _ if full => {}
+            (since, _) => {
+                let gap = since.map_or(0, |since| (sent - since) / MS);
+                self.trains.push((1, gap.clamp(0, 60_000) as u32));
+            }
+        }
+    }
+
+    /// The share of segments of which no more than this were sent until all had arrived, with nothing in flight for a while between: no
+    /// window held those up.
+    pub fn share_in_trains_of(&self, most: u32, gap: Time) -> f64 {
+        let gap = (gap / MS) as u32;
+        let trains = self.trains.chunk_by(|_, (_, before)| *before <= gap);
+        let sizes = trains.map(|train| train.iter().map(|(segments, _)| segments).sum::<u64>());
+        let all: u64 = self.trains.iter().map(|(segments, _)| segments).sum();
+        let within: u64 = sizes.filter(|size| *size <= u64::from(most)).sum();
+        within as f64 / all.max(1) as f64
     }
 
     fn insert(&mut self, sn: u64, (len, size, mark): (u32, u32, u32), sending: Sending) {
@@ -795,6 +852,26 @@ impl Sender {
         );
     }
 
+    /// Whether a number whose segment had arrived long ago belongs to a sender that began again. Far from it, it may also be the same
+    /// segment, of which the sender has not heard: that has the same bytes. Of bytes that are always the same, a sender that began again
+    /// sends one after the other, and nothing else.
+    fn begins_again(&mut self, piece: &Piece) -> bool {
+        const LASTS: u32 = 300;
+        let (sn, ts) = (piece.header.sn, piece.header.ts);
+        let before = self.begun.get(sn as usize).copied();
+        let same = before == Some((piece.mark, piece.header.len)) && piece.mark != 0;
+        if self.is_near() || !same && sn < FIRST {
+            return sn == 0 || before.is_some();
+        }
+        self.again = match self.again {
+            _ if sn == 0 => Some((1, ts)),
+            Some((next, stamp)) if next == sn => Some((next + 1, stamp)),
+            _ => None,
+        };
+        self.again
+            .is_some_and(|(next, stamp)| next > FIRST && ts.wrapping_sub(stamp) > LASTS)
+    }
+
     /// The numbers begin anew: what is known of the old ones ends here.
     fn restart(&mut self, at: Time, sn: u64) {
         if self.restarts.len() < 100 {
@@ -802,6 +879,8 @@ impl Sender {
         }
         self.forget_all();
         self.left_at = Some((at, self.next as u32, 0));
+        self.begun.clear();
+        self.again = None;
         self.told_una = None;
         (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
         self.words.clear();
@@ -929,6 +1008,9 @@ impl Sender {
         if let Some(heard) = self.last_heard.replace(at)
             && at - heard > 500 * MS + 2 * self.srtt()
         {
+            if self.quiet.len() < MOST_POINTS {
+                self.quiet.push((heard, at));
+            }
             self.silence = Some(Silence {
                 from: heard,
                 to: at,
@@ -1165,6 +1247,11 @@ impl Sender {
                     }
                 }
                 if !kept {
+                    let second = sent / (1_000 * MS);
+                    if self.trips.len() < MOST_TRIPS || self.trips.contains_key(&second) {
+                        let least = self.trips.entry(second).or_insert(millis);
+                        *least = millis.min(*least);
+                    }
                     let octave = (32 - in_flight.leading_zeros()).min(17) as usize;
                     self.by_flight[octave].0 += 1;
                     self.by_flight[octave].1 += u64::from(millis);
@@ -1352,6 +1439,9 @@ impl Sender {
                         rule,
                         count,
                         resent: next.map(|next| next.sent - skipped),
+                        next: (count < skips.count)
+                            .then(|| skips.at.get(count as usize).map(|next| next - skipped))
+                            .flatten(),
                         done: segment.done.map(|done| done - skipped),
                         waited,
                         estimate,
@@ -1387,7 +1477,20 @@ impl Sender {
             }
             self.last_forgotten = Some((sn, ts, by_number));
         }
-        if segment.sendings.iter().all(|one| one.acked.is_none()) && segment.sendings.len() > 2 {
+        let unheard = segment.is_unheard();
+        for (index, one) in segment.sendings.iter().enumerate() {
+            if one.hidden {
+                continue;
+            }
+            let fate = match one.acked {
+                None if unheard && segment.sendings.len() > 1 => Fate::Unheard,
+                None if !once => Fate::Missing,
+                _ => Fate::Heard,
+            };
+            self.outages.sent(one.at, index == 0, fate);
+        }
+        let missing = segment.done.is_none() && segment.sendings.len() > 2;
+        if missing && segment.sendings.iter().all(|one| one.acked.is_none()) {
             *self.lost_sizes.entry(segment.size).or_default() += 1;
         }
         if segment.sendings.len() > 1 || segment.sendings[0].hidden {
@@ -1437,6 +1540,7 @@ impl Sender {
             });
         }
         self.forget_all();
+        self.outages.finish();
     }
 
     /// Segments in a packet that has new ones, rounded up, as those are that were seen.
@@ -1517,6 +1621,35 @@ impl Sender {
         let (unheard, after) = self.unheard;
         let run = after as f64 / unheard.max(1) as f64;
         (!self.peer_spares()).then_some((share, run.max(share)))
+    }
+
+    /// Where the least round trip changed from one second to the next, for seconds, and by more than jitter does: when, in ms before and
+    /// after. Nothing, where so much is in flight that it may fill a queue.
+    pub fn trip_steps(&self) -> Vec<(Time, u32, u32)> {
+        const LASTS: usize = 3;
+        const MUCH: u32 = 32;
+        let much: Time = self.in_flight.range(MUCH..).map(|(_, time)| time).sum();
+        let mut steps: Vec<(Time, u32, u32)> = Vec::new();
+        if !self.is_near() || much * 2 > self.busy {
+            return steps;
+        }
+        let trips: Vec<(Time, u32)> = self.trips.iter().map(|(at, trip)| (*at, *trip)).collect();
+        // The second in which it changes has some of both.
+        for around in trips.windows(2 * LASTS + 1) {
+            let (before, after) = (&around[..LASTS], &around[LASTS + 1..]);
+            let least = |some: &[(Time, u32)]| some.iter().map(|one| one.1).min().unwrap_or(0);
+            let most = |some: &[(Time, u32)]| some.iter().map(|one| one.1).max().unwrap_or(0);
+            let apart = |low: u32, high: u32| high > low + low / 3 + 15;
+            let at = around[LASTS].0 * 1_000 * MS;
+            let near = steps
+                .last()
+                .is_some_and(|(last, ..)| at - last < LASTS as Time * 1_000 * MS);
+            let changed = apart(most(before), least(after)) || apart(most(after), least(before));
+            if changed && !near {
+                steps.push((at, least(before), least(after)));
+            }
+        }
+        steps
     }
 
     /// The round trip without and with a queue in front of the link, ms, if one fills: it grows with what is in flight, or it changes
@@ -1640,5 +1773,40 @@ mod tests {
         sender.finish(10_000 * MS);
         assert_eq!(sender.resends, 9_999);
         assert_eq!(sender.resent[0].sendings.len(), MOST_SENDINGS);
+    }
+
+    /// ikcpx_redundancy sends copies soon after a segment; each one was taken for a loss that shrinks a congestion window, which then was
+    /// never seen to be exceeded.
+    #[test]
+    fn copies_were_taken_for_losses_of_a_congestion_window() {
+        let kept = |again: Option<u32>| {
+            let mut sender = Sender::new(0, true);
+            for sn in 0..400 {
+                let at = 30 * sn;
+                let now = |at: u32| Time::from(at) * MS;
+                sender.sends(
+                    now(at),
+                    124,
+                    false,
+                    &[Piece::plain(COMMAND_PUSH, sn, at, 0)],
+                );
+                if let Some(before) = sn.checked_sub(3) {
+                    let ack = Piece::plain(COMMAND_ACK, before, 30 * before, before + 1);
+                    sender.hears(now(at + 5), &[ack]);
+                }
+                if let Some(again) = again {
+                    sender.sends(
+                        now(at + again),
+                        124,
+                        false,
+                        &[Piece::plain(COMMAND_PUSH, sn, at + again, 0)],
+                    );
+                }
+            }
+            sender.finish(20_000 * MS);
+            sender.window_model.is_kept(false)
+        };
+        assert!(!kept(None));
+        assert!(!kept(Some(10)));
     }
 }
