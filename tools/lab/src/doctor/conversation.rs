@@ -194,8 +194,8 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
     })
 }
 
-/// What an end sends for the first time, in the order of its numbers: with how many numbers before it are missing.
-fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32)> {
+/// What an end sends for the first time, in the order of its numbers: with how many numbers before it are missing, and its own.
+fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32, u32)> {
     let mut next: Option<u32> = None;
     kept.iter()
         .filter(move |packet| packet.side == side)
@@ -206,17 +206,25 @@ fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32)> {
             let ahead = sn.wrapping_sub(*next.get_or_insert(sn)).cast_signed();
             (ahead >= 0).then(|| {
                 next = Some(sn.wrapping_add(1));
-                (at, ahead.cast_unsigned())
+                (at, ahead.cast_unsigned(), sn)
             })
         })
 }
 
-/// Numbers are missing here that their sender must have sent, so packets are lost between it and the capture.
+/// Numbers are missing here that come later, so packets are lost between their sender and the capture. What never comes passed here, and
+/// the capture lacks it.
 fn lacks(kept: &[Packet], side: usize) -> bool {
+    /// More missing at once are no loss.
+    const MOST: u32 = 1_024;
+    let own = kept.iter().filter(|packet| packet.side == side);
+    let pieces = own.flat_map(|packet| &packet.pieces);
+    let pushes = pieces.filter(|piece| piece.header.command == COMMAND_PUSH);
+    let later: std::collections::HashSet<u32> = pushes.map(|piece| piece.header.sn).collect();
     let (mut all, mut gaps) = (0u32, 0u32);
-    for (_, missing) in fresh(kept, side) {
+    for (_, missing, sn) in fresh(kept, side) {
         all += 1;
-        gaps += u32::from(missing > 0);
+        let mut before = (1..=missing.min(MOST)).map(|back| sn.wrapping_sub(back));
+        gaps += u32::from(before.any(|sn| later.contains(&sn)));
     }
     gaps >= 3 && gaps * 500 > all
 }
@@ -251,7 +259,7 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
     }
     let mut new = vec![0.0f64; last + STEPS + 2];
     let mut all = 0.0;
-    for (at, _) in fresh(kept, side) {
+    for (at, ..) in fresh(kept, side) {
         new[place(at)] += 1.0;
         all += 1.0;
     }

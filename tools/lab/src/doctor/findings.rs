@@ -601,9 +601,13 @@ impl View<'_> {
             Kind::ClockJump,
             jumped.saturating_mul(MS).min(self.to - self.from),
             format!(
-                "{}'s clock went {direction} by {} ms: while it is behind, ikcp_update sends nothing",
+                "{}'s clock went {direction} by {} ms: while it is behind, ikcp_update sends nothing{}",
                 self.name,
-                by.abs()
+                by.abs(),
+                match self.sender.is_near() {
+                    true => "",
+                    false => "; or its way here changed by as much, which a capture at its own machine tells",
+                }
             ),
             "a monotonic clock for ikcp_update: CLOCK_MONOTONIC, GetTickCount64, never the time of day",
         )]
@@ -740,6 +744,8 @@ impl View<'_> {
             }
             None => 0.0,
         };
+        // The capture lacks as many packets of both directions.
+        let ack_loss = ack_loss - sender.uncaptured_share();
         if ack_loss > 0.02
             && ack_loss > 1.5 * loss
             && sender.acked_by_number + sender.acked_by_una >= FEW

@@ -544,3 +544,29 @@ fn a_capture_that_ends_in_the_first_header_was_called_another_protocol_only() {
     }
     assert_eq!(examine(&short).beside.cut_in_header, 100);
 }
+
+/// tcpdump lost some packets. They were taken for lost on the way to the capture, which so seemed to be far from the sender.
+#[test]
+fn packets_that_the_capture_lacks_were_called_lost() {
+    let plan = Plan {
+        answers: 40_000,
+        ..Plan::default()
+    };
+    let mut seen = plants::run(&plan, 1, CLIENT);
+    let mut count = 0;
+    seen.retain(|_| {
+        count += 1;
+        count % 25 != 0
+    });
+    let diagnosis = examine(&plants::file(&seen));
+    let judged = &diagnosis.conversations[0];
+    let sender = &judged.found.conversation.senders[CLIENT];
+    assert!(sender.is_near());
+    assert!(sender.uncaptured > 20, "{}", sender.uncaptured);
+    let found = &judged.findings;
+    let lost = |one: &Finding| (one.kind, one.side) == (Kind::AckLoss, CLIENT);
+    assert!(!found.iter().any(lost), "{found:?}");
+    let whole = examine(&plants::capture(&plan, 1, CLIENT));
+    let senders = &whole.conversations[0].found.conversation.senders;
+    assert_eq!(senders.each_ref().map(|one| one.uncaptured), [0, 0]);
+}

@@ -92,6 +92,9 @@ pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
     }
 }
 
+/// Fewer may be of packets that passed just before the capture began.
+const UNCAPTURED: u64 = 5;
+
 fn conversation(judged: &Judged, every_resend: bool) {
     let found = &judged.found;
     let names = names(found);
@@ -145,6 +148,13 @@ fn conversation(judged: &Judged, every_resend: bool) {
                 ),
                 None => String::new(),
             }
+        );
+    }
+    let uncaptured: u64 = conversation.senders.iter().map(|one| one.uncaptured).sum();
+    if uncaptured >= UNCAPTURED {
+        println!(
+            "  the capture lacks packets that passed: {uncaptured} acknowledgements are for some that are not in it. tcpdump says how many \
+             its kernel dropped, and -B makes room"
         );
     }
     let mut table = Table::new(&["", "sent by one end", "sent by the other"]);
@@ -435,6 +445,7 @@ fn one(judged: &Judged) -> Value {
         "framing": framing(found),
         "encrypted": found.encrypted,
         "stack_session": found.is_session,
+        "uncaptured": found.conversation.senders.each_ref().map(|one| one.uncaptured),
         "moves": found.moves.iter().map(|(at, from, to)| json!({
             "at_ms": (at - start) as f64 / 1e3, "from": from.to_string(), "to": to.to_string(),
         })).collect::<Vec<_>>(),

@@ -351,6 +351,8 @@ pub struct Sender {
     unheard_together: u64,
     unheard: (u64, u64),
     last_forgotten: Option<(u64, u32, bool)>,
+    /// Acknowledgements of transmissions that are not in the capture.
+    pub uncaptured: u64,
     pub outages: Outages,
     /// When nothing of the peer came for long.
     pub quiet: Vec<(Time, Time)>,
@@ -1208,6 +1210,19 @@ impl Sender {
         if number >= self.next {
             return;
         }
+        // What it acknowledges passed here, or the capture lacks it.
+        if let Some(segment) = self.segments.get_mut(&number)
+            && segment.sendings.len() < MOST_SENDINGS
+            && segment
+                .sendings
+                .iter()
+                .all(|one| one.hidden || one.ts != ts)
+        {
+            self.uncaptured += 1;
+            if let Some(one) = segment.sendings.iter_mut().find(|one| one.hidden) {
+                one.ts = ts;
+            }
+        }
         if let Some(segment) = self.segments.get_mut(&number)
             && let Some(place) = segment
                 .sendings
@@ -1611,6 +1626,11 @@ impl Sender {
             return 0.0;
         }
         up_to as f64 / all as f64
+    }
+
+    /// The share of packets that passed, and that the capture lacks all the same, as far as acknowledgements tell.
+    pub fn uncaptured_share(&self) -> f64 {
+        self.uncaptured as f64 / (self.uncaptured + self.acked_by_number).max(1) as f64
     }
 
     /// The share of acknowledgements that did not come back, and that share among those after one that did not; `None` where that
