@@ -25,6 +25,8 @@ pub struct Framing {
     pub behind: usize,
     /// Each segment has four bytes more after its conv, as some games have it.
     pub token: bool,
+    /// Numbers have their highest byte first, as in some ports to Java, Kotlin and C#.
+    pub big_endian: bool,
 }
 
 impl Framing {
@@ -33,6 +35,7 @@ impl Framing {
         correction: false,
         behind: 0,
         token: false,
+        big_endian: false,
     };
 }
 
@@ -48,6 +51,9 @@ impl fmt::Display for Framing {
         }
         if self.token {
             write!(f, ", 4 more bytes after each conv")?;
+        }
+        if self.big_endian {
+            write!(f, ", numbers in big-endian order")?;
         }
         if self.behind > 0 {
             write!(f, ", before {} bytes", self.behind)?;
@@ -104,9 +110,30 @@ fn mark(bytes: &[u8]) -> u32 {
     hash.max(1)
 }
 
+/// With the bytes of each number the other way round.
+fn turned(header: Header) -> Header {
+    Header {
+        conv: header.conv.swap_bytes(),
+        wnd: header.wnd.swap_bytes(),
+        ts: header.ts.swap_bytes(),
+        sn: header.sn.swap_bytes(),
+        una: header.una.swap_bytes(),
+        len: header.len.swap_bytes(),
+        ..header
+    }
+}
+
 /// Takes a packet of KCP apart: `bytes` is what was captured of it, `length` how long it was. Gives how many bytes are left behind
 /// its last segment, or `None` when it is not a packet of KCP.
-fn walk(bytes: &[u8], length: usize, token: bool, mut each: impl FnMut(Piece)) -> Option<usize> {
+fn walk(
+    bytes: &[u8],
+    length: usize,
+    framing: Framing,
+    mut each: impl FnMut(Piece),
+) -> Option<usize> {
+    let Framing {
+        token, big_endian, ..
+    } = framing;
     const CONV: usize = 4;
     let size = if token { HEADER + TOKEN } else { HEADER };
     let read = |bytes: &[u8]| {
@@ -121,10 +148,13 @@ fn walk(bytes: &[u8], length: usize, token: bool, mut each: impl FnMut(Piece)) -
     let mut at = 0;
     let mut conv = None;
     while length - at >= size {
-        let Some(header) = bytes.get(at..).and_then(read) else {
+        let Some(mut header) = bytes.get(at..).and_then(read) else {
             // Cut off by the capture: what was read stands.
             return conv.map(|_| 0);
         };
+        if big_endian {
+            header = turned(header);
+        }
         let is_push = header.command == COMMAND_PUSH;
         let fits = header.len as usize <= length - at - size;
         let known = (COMMAND_PUSH..=COMMAND_TELL).contains(&header.command);
@@ -192,7 +222,7 @@ impl Framing {
             (bytes, length) = (bytes.get(CORRECTION..)?, size - 2);
             bytes = &bytes[..bytes.len().min(length)];
         }
-        Some((Content::Packet, walk(bytes, length, self.token, each)?))
+        Some((Content::Packet, walk(bytes, length, self, each)?))
     }
 
     /// The framing under which most of these datagrams are packets of KCP, if a fair part of them are.
@@ -203,13 +233,25 @@ impl Framing {
         for (payload, length) in samples {
             total += 1;
             for before in 0..=FARTHEST.min(length) {
-                for (correction, token) in [(false, false), (true, false), (false, true)] {
-                    let framing = Framing {
-                        before,
-                        correction,
-                        behind: 0,
-                        token,
-                    };
+                let plain = Framing {
+                    before,
+                    ..Framing::PLAIN
+                };
+                let others = [
+                    Framing {
+                        correction: true,
+                        ..plain
+                    },
+                    Framing {
+                        token: true,
+                        ..plain
+                    },
+                    Framing {
+                        big_endian: true,
+                        ..plain
+                    },
+                ];
+                for framing in others.into_iter().chain([plain]) {
                     match framing.measure(payload, length, |_| {}) {
                         Some((Content::Packet, behind)) if behind < HEADER => {
                             *votes.entry(Framing { behind, ..framing }).or_default() += 1;
@@ -229,7 +271,7 @@ impl Framing {
             (
                 *count,
                 framing.correction,
-                !framing.token,
+                !framing.token && !framing.big_endian,
                 usize::MAX - framing.before,
             )
         })?;
@@ -312,9 +354,8 @@ mod tests {
                 .collect();
             let expected = Framing {
                 before,
-                correction: false,
                 behind,
-                token: false,
+                ..Framing::PLAIN
             };
             assert_eq!(found(&wrapped), Some(expected));
             let mut pieces = Vec::new();
@@ -344,8 +385,7 @@ mod tests {
             let framing = Framing {
                 before,
                 correction: true,
-                behind: 0,
-                token: false,
+                ..Framing::PLAIN
             };
             assert_eq!(found(&datagrams), Some(framing));
             let mut pieces = Vec::new();
@@ -378,6 +418,36 @@ mod tests {
         let content = expected.open(&packets[0], packets[0].len(), &mut pieces);
         assert_eq!((content, pieces.len()), (Content::Packet, 2));
         assert_eq!((pieces[1].header.conv, pieces[1].header.sn), (7, 4));
+    }
+
+    /// Acknowledgements have no length, so they seemed to be packets in the usual order, and all others seemed to be none.
+    #[test]
+    fn ports_with_the_highest_byte_first_were_taken_for_acknowledgements_only() {
+        let turn = |packet: &[u8]| -> Vec<u8> {
+            let mut rest = packet;
+            let mut all = Vec::new();
+            while let Some(header) = Header::read(rest) {
+                let size = HEADER + header.len as usize;
+                let mut one = rest[..size].to_vec();
+                for range in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
+                    one[range].reverse();
+                }
+                all.extend(one);
+                rest = &rest[size..];
+            }
+            all
+        };
+        let packets: Vec<Vec<u8>> = packets().iter().map(|packet| turn(packet)).collect();
+        let expected = Framing {
+            big_endian: true,
+            ..Framing::PLAIN
+        };
+        assert_eq!(found(&packets), Some(expected));
+        let mut pieces = Vec::new();
+        let content = expected.open(&packets[0], packets[0].len(), &mut pieces);
+        assert_eq!((content, pieces.len()), (Content::Packet, 2));
+        let header = pieces[1].header;
+        assert_eq!((header.conv, header.sn, header.wnd), (7, 4, 128));
     }
 
     #[test]
