@@ -719,8 +719,7 @@ impl View<'_> {
                     lost_by(Trigger::Timeout),
                     lost_by(Trigger::Skip)
                 ),
-                "nodelay 1, interval 10, resend 2, and ikcp_flush after ikcp_send and ikcp_input; redundancy (ikcpx_redundancy) for what \
-                 must not be late",
+                &self.against_loss(),
             ));
         }
         let needless = self
@@ -842,6 +841,35 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    /// The settings against loss that the sender is not seen to have.
+    fn against_loss(&self) -> String {
+        let Settings {
+            nodelay,
+            flushes,
+            fast_resend,
+            ..
+        } = self.settings;
+        let advised = [
+            (*nodelay != Some(1), "nodelay 1, "),
+            (
+                flushes.period() > 10 * MS || *flushes == Flushes::Unknown,
+                "interval 10, ",
+            ),
+            (
+                !matches!(fast_resend, FastResend::After(..=2)),
+                "resend 2, ",
+            ),
+        ];
+        let advised: String = advised
+            .iter()
+            .filter(|one| one.0)
+            .map(|one| one.1)
+            .collect();
+        format!(
+            "{advised}ikcp_flush after ikcp_send and ikcp_input; redundancy (ikcpx_redundancy) for what must not be late"
+        )
     }
 
     fn identity(&self) -> Vec<Finding> {

@@ -570,3 +570,21 @@ fn packets_that_the_capture_lacks_were_called_lost() {
     let senders = &whole.conversations[0].found.conversation.senders;
     assert_eq!(senders.each_ref().map(|one| one.uncaptured), [0, 0]);
 }
+
+/// What was advised against loss was set already.
+#[test]
+fn settings_that_are_set_were_advised() {
+    for (mode, set) in [("turbo", true), ("0,40,0,1", false)] {
+        let plan = Plan {
+            modes: [mode, "turbo"],
+            every: 5_000,
+            links: [plants::lossy(0.05), plants::LINK],
+            ..Plan::default()
+        };
+        let found = findings(&plan, CLIENT);
+        let loss = found.iter().find(|one| one.kind == Kind::Loss).unwrap();
+        for words in ["nodelay 1", "interval 10"] {
+            assert_eq!(!loss.change.contains(words), set, "{mode}: {}", loss.change);
+        }
+    }
+}
