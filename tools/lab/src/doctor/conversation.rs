@@ -5,6 +5,8 @@ use super::qlog::MOST_EVENTS;
 use super::sender::{BY_STAMP, MS, Sender, Time, Transit};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after};
 
+/// Any conversation begins with numbers below this.
+const BEGINS: u32 = 32;
 /// Packets that are kept back at most.
 const KEPT_BACK: usize = 2_000;
 
@@ -41,10 +43,14 @@ impl Conversation {
         }
     }
 
-    /// Whether this packet goes on with what this side has sent and said, and no other conversation's would.
+    /// Whether the numbers of a packet are those with which any conversation begins.
+    pub fn may_begin(pieces: &[Piece]) -> bool {
+        let far = |piece: &Piece| piece.header.sn.max(piece.header.una) >= BEGINS;
+        !pieces.iter().any(far)
+    }
+
+    /// Whether this packet goes on with what this side has sent and said.
     pub fn goes_on(&self, side: usize, pieces: &[Piece]) -> bool {
-        /// Less is how any begins.
-        const BEGINS: u32 = 32;
         /// What may be missing between, and what may have been overtaken.
         const MISSING: i32 = 64;
         let [(next, has), (peer_next, peer_has)] = [self.told[side], self.told[1 - side]];
@@ -58,10 +64,7 @@ impl Conversation {
             (number || !pushes) && una && ahead(header.una, has) >= -MISSING
         };
         let known = self.packets.iter().sum::<u64>() > u64::from(BEGINS);
-        let far = pieces
-            .iter()
-            .any(|piece| piece.header.sn.max(piece.header.una) >= BEGINS);
-        known && far && pieces.iter().all(|piece| fits(&piece.header))
+        known && pieces.iter().all(|piece| fits(&piece.header))
     }
 
     pub fn packet(&mut self, at: Time, side: usize, size: u32, fragmented: bool, pieces: &[Piece]) {
