@@ -521,7 +521,8 @@ impl Bbr {
             } else {
                 self.failed = false;
                 if self.probed_rtt != NO_RTT {
-                    if longer {
+                    // Other flows' queue makes a path seem longer too, but seldom by as much.
+                    if self.probed_rtt > self.min_rtt + self.min_rtt / 2 {
                         // What the queue takes is known for the shorter path.
                         self.inflight_longterm =
                             scale(self.inflight_longterm, self.probed_rtt, self.min_rtt);
