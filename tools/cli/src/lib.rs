@@ -5,10 +5,12 @@
 //! - [`files`]: checks, before anything is measured, that the results can be written
 //! - [`interrupt`]: Ctrl-C ends the measuring and keeps what was measured
 //! - [`progress`]: how much is left
+//! - `reader`: a reader that goes away, such as `head`, is no error
 
 pub mod files;
 pub mod interrupt;
 pub mod progress;
+mod reader;
 pub mod values;
 
 use std::fmt;
@@ -19,6 +21,7 @@ use clap::{Command, CommandFactory, FromArgMatches};
 
 /// The options of a tool. Usage errors end the process with exit code 2, as clap does it.
 pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
+    reader::watch();
     let matches = negative_numbers_are_values(T::command()).get_matches();
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

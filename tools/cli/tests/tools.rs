@@ -603,3 +603,23 @@ fn ctrl_c_before_the_first_figure_is_no_error_of_the_tool() {
     }
     fs::remove_dir_all(&scratch).ok();
 }
+
+/// `kcp-lab doctor capture | head` ended with a panic and where it was.
+#[test]
+fn a_reader_that_had_seen_enough_was_a_panic() {
+    let scratch = scratch("reader");
+    let lines = [
+        "kcp-lab throughput --loss 0 --window 32 --seconds 1 --out {folder}",
+        "kcp-bench --quick --scenario size",
+    ];
+    for line in lines {
+        let mut command = command(line, &[], &scratch);
+        let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().expect("it runs");
+        drop(child.stdout.take());
+        let (output, _, errors) = with_texts(child.wait_with_output().expect("it ends"));
+        assert_eq!(output.status.code(), Some(141), "{line}: {errors}");
+        assert!(!errors.contains("panicked"), "{line}: {errors}");
+    }
+    fs::remove_dir_all(&scratch).ok();
+}
