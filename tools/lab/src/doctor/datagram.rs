@@ -1,8 +1,12 @@
-//! The UDP datagram inside a frame: Ethernet with VLAN tags, Linux cooked, loopback, bare IP; IPv4 and IPv6.
+//! The UDP datagram inside a frame: Ethernet with VLAN tags or PPPoE, Linux cooked, loopback, PPP, bare IP; IPv4 and IPv6.
 
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket};
+
+/// What a provider's Ethernet carries for a session (RFC 2516).
+const PPPOE_SESSION: EtherType = EtherType(0x8864);
+const PPPOE_HEADER: usize = 6;
 
 /// A UDP datagram, of which the capture may have kept only the beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,7 @@ enum Start {
     Ethernet,
     /// So many bytes, after which the version of IP says what follows.
     Ip(usize),
+    Ppp,
     /// A type that says what follows, and so many bytes in all.
     Cooked {
         kind: usize,
@@ -36,6 +41,7 @@ fn start(link: i32) -> Option<Start> {
         0 | 108 => Start::Ip(4),
         // Bare IP, by the numbers that systems gave it
         12 | 14 | 101 | 228 | 229 => Start::Ip(0),
+        9 => Start::Ppp,
         // Linux cooked, both versions
         113 => Start::Cooked {
             kind: 14,
@@ -56,7 +62,16 @@ pub fn is_known(link: i32) -> bool {
 
 fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     match start(link)? {
-        Start::Ethernet => LaxSlicedPacket::from_ethernet(bytes).ok(),
+        Start::Ethernet => {
+            let packet = LaxSlicedPacket::from_ethernet(bytes).ok()?;
+            match packet.ether_payload() {
+                Some(inner) if inner.ether_type == PPPOE_SESSION => {
+                    ppp(inner.payload.get(PPPOE_HEADER..)?)
+                }
+                _ => Some(packet),
+            }
+        }
+        Start::Ppp => ppp(bytes),
         Start::Ip(header) => LaxSlicedPacket::from_ip(bytes.get(header..)?).ok(),
         Start::Cooked { kind, header } => {
             let kind = u16::from_be_bytes(bytes.get(kind..kind + 2)?.try_into().ok()?);
@@ -66,6 +81,14 @@ fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
             ))
         }
     }
+}
+
+/// IP behind a header of PPP, which may begin with an address and a control byte.
+fn ppp(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    let bytes = bytes.strip_prefix(&[0xff, 0x03]).unwrap_or(bytes);
+    let (protocol, ip) = bytes.split_first_chunk()?;
+    let is_ip = matches!(protocol, [0x00, 0x21 | 0x57]);
+    is_ip.then(|| LaxSlicedPacket::from_ip(ip).ok())?
 }
 
 /// The datagram of a frame, if it has one.
@@ -157,6 +180,16 @@ mod tests {
             .ipv4([1; 4], [2; 4], 64);
         check(1, &write(twice.udp(4000, 9)), "two VLAN tags");
         check(0, &[&[2, 0, 0, 0][..], &four].concat(), "loopback");
+        let session = [0x11, 0, 0, 7, 0, 0];
+        let mut pppoe = [2; 14];
+        pppoe[12..].copy_from_slice(&[0x88, 0x64]);
+        check(
+            1,
+            &[&pppoe[..], &session, &[0, 0x21], &four].concat(),
+            "PPPoE",
+        );
+        check(9, &[&[0, 0x57][..], &six].concat(), "PPP");
+        check(9, &[&[0xff, 3, 0, 0x21][..], &four].concat(), "PPP, framed");
         let mut cooked = [0; 16];
         cooked[14] = 8;
         check(113, &[&cooked[..], &four].concat(), "cooked");
