@@ -259,7 +259,7 @@ impl View<'_> {
             Kind::Outage,
             wall(all.iter().map(|one| (one.from, one.to))),
             format!("for {} from {at:.1} s on, {what}{others}", seconds(longest.to - longest.from)),
-            "look at the network, a firewall, or NAT at that time. No setting sends through it; ikcpx_backoff_limit shortens the wait for the              next timer after it",
+            "look at the network, a firewall, or NAT at that time. No setting sends through it; ikcpx_backoff_limit shortens the wait for the next timer after it",
         ))
     }
 
