@@ -268,19 +268,17 @@ impl View<'_> {
         let (at, before, after) = *steps
             .iter()
             .max_by_key(|(_, before, after)| after.saturating_sub(*before))?;
+        let grew = after.checked_sub(before)?;
         let back = steps
             .iter()
-            .find(|(then, _, less)| *then > at && *less < (before + after) / 2);
+            .find(|(then, _, less)| *then > at && *less < before + grew / 2);
         let until = back.map_or(self.to, |(then, ..)| *then);
-        if after < before {
-            return None;
-        }
         // Of what was sent at an even pace.
         let lasted = (until - at) as f64 / (self.to - self.from).max(1) as f64;
         let flushes = self.sender.ts_gaps.values().sum::<u64>() as f64 * lasted;
         Some(self.finding(
             Kind::LongerWay,
-            (flushes * f64::from(after - before) * MS as f64 / 2.0) as Time,
+            (flushes * f64::from(grew) * MS as f64 / 2.0) as Time,
             format!(
                 "round trips of {} grew from {before} ms to {after} ms at {:.1} s, at once, and {}: the way became longer",
                 self.name,
@@ -412,8 +410,10 @@ impl View<'_> {
         } else if self.settings.share_at_most > 0.3
             && (most >= 16 || (lost >= 3 && most >= 2) || fills_up)
             && sender.fresh >= FEW
-            && sender.share_in_trains_of(most + most / 4, self.settings.flushes.period() + 20 * MS)
-                < 0.5
+            && sender.share_in_trains_of(
+                most.saturating_add(most / 4),
+                self.settings.flushes.period() + 20 * MS,
+            ) < 0.5
         {
             let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
             all.push(self.finding(
@@ -774,7 +774,7 @@ impl View<'_> {
             .iter()
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
             // Copies are sent sooner.
-            .filter(|one| one.waited * 20 > one.estimate * 17)
+            .filter(|one| f64::from(one.waited) > 0.85 * f64::from(one.estimate))
             .filter(|one| !self.is_cut(one))
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
         let overtaken = sender.reordered >= 5;

@@ -129,8 +129,8 @@ impl Sending {
 
     /// Sent again with this stamp, it is a copy: no timer can have run out, and nothing told of a loss.
     fn is_copied_at(&self, ts: u32) -> bool {
-        let waited = ts.wrapping_sub(self.ts).cast_signed();
-        let timer = self.timeout(10 * MS) as i32;
+        let waited = i64::from(ts.wrapping_sub(self.ts).cast_signed());
+        let timer = i64::from(self.timeout(10 * MS));
         self.skips[BY_ANY].count == 0 && !self.hidden && waited + 10 < timer * 17 / 20
     }
 
@@ -1659,7 +1659,7 @@ impl Sender {
             let (before, after) = (&around[..LASTS], &around[LASTS + 1..]);
             let least = |some: &[(Time, u32)]| some.iter().map(|one| one.1).min().unwrap_or(0);
             let most = |some: &[(Time, u32)]| some.iter().map(|one| one.1).max().unwrap_or(0);
-            let apart = |low: u32, high: u32| high > low + low / 3 + 15;
+            let apart = |low: u32, high: u32| high.saturating_sub(low) > low / 3 + 15;
             let at = around[LASTS].0 * 1_000 * MS;
             let near = steps
                 .last()
