@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::sender::{
-    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, Segment, Sender, Sending, SkipEvent, Time, percentile,
+    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, SOONEST_TIMER, Segment, Sender, Sending, SkipEvent,
+    Time, percentile,
 };
 
 /// What made the sender send it again.
@@ -208,7 +209,7 @@ fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f6
     let timed = |event: &SkipEvent| {
         let timeout = f64::from(event.estimate);
         let latest = (1.15 * timeout).max(usual) + 14.0;
-        (0.85 * timeout..latest).contains(&f64::from(event.waited))
+        (SOONEST_TIMER * timeout..latest).contains(&f64::from(event.waited))
     };
     let mut too_few = 0;
     let (mut all, mut sooner) = (0, 0);
@@ -603,7 +604,7 @@ impl<'a> Past<'a> {
         };
         let timer = self.timeout + more;
         // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
-        let about = 0.85
+        let about = SOONEST_TIMER
             * match index > MOST_FAST {
                 true => f64::from(sendings[0].timeout(self.period)),
                 false => timer,

@@ -5,7 +5,7 @@
 
 use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
-use super::sender::{MS, Sender, Time, percentile};
+use super::sender::{MS, SOONEST_TIMER, Sender, Time, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -774,7 +774,7 @@ impl View<'_> {
             .iter()
             .filter(|one| one.need != Need::Lost && one.trigger == Trigger::Timeout)
             // Copies are sent sooner.
-            .filter(|one| f64::from(one.waited) > 0.85 * f64::from(one.estimate))
+            .filter(|one| f64::from(one.waited) > SOONEST_TIMER * f64::from(one.estimate))
             .filter(|one| !self.is_cut(one))
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
         let overtaken = sender.reordered >= 5;

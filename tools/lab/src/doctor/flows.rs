@@ -234,18 +234,15 @@ impl Flows {
         let (from, to) = (datagram.from, datagram.to);
         let side = usize::from(from > to);
         let ends = if side == 0 { [from, to] } else { [to, from] };
-        if !self.flows.contains_key(&ends) && self.flows.len() >= MOST_FLOWS {
+        let is_new = !self.flows.contains_key(&ends);
+        if is_new && self.flows.len() >= MOST_FLOWS {
             self.beside.left_out += 1;
             return;
         }
-        let known = match (self.forced, self.flows.contains_key(&ends)) {
-            (_, true) => None,
-            (Some(framing), false) => {
-                self.goes_on(at, ends, side, datagram);
-                Some(([framing; 2], Cover::Bare))
-            }
-            (None, false) => self.goes_on(at, ends, side, datagram),
-        };
+        let mut known = self.forced.map(|framing| ([framing; 2], Cover::Bare));
+        if is_new {
+            known = self.goes_on(at, ends, side, datagram).or(known);
+        }
         let flow = self.flows.entry(ends).or_insert_with(|| Flow {
             kind: match known {
                 Some((framing, cover)) => Kind::Kcp(framing, cover),

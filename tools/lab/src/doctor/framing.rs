@@ -396,57 +396,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn four_more_bytes_after_each_conv_are_found() {
-        let longer = |packet: &[u8]| -> Vec<u8> {
-            let mut rest = packet;
+    /// Finds the framing of packets whose segments were all changed, and gives the header of the second segment.
+    fn second_of(framing: Framing, change: impl Fn(&[u8]) -> Vec<u8>) -> Header {
+        let changed = |packet: &Vec<u8>| {
+            let mut rest = &packet[..];
             let mut all = Vec::new();
             while let Some(header) = Header::read(rest) {
-                let size = HEADER + header.len as usize;
-                all.extend([&rest[..4], &[0xaa, 0xbb, 0xcc, 0xdd], &rest[4..size]].concat());
-                rest = &rest[size..];
+                let (one, behind) = rest.split_at(HEADER + header.len as usize);
+                all.extend(change(one));
+                rest = behind;
             }
             all
         };
-        let packets: Vec<Vec<u8>> = packets().iter().map(|packet| longer(packet)).collect();
-        let expected = Framing {
+        let packets: Vec<Vec<u8>> = packets().iter().map(changed).collect();
+        assert_eq!(found(&packets), Some(framing));
+        let mut pieces = Vec::new();
+        let content = framing.open(&packets[0], packets[0].len(), &mut pieces);
+        assert_eq!((content, pieces.len()), (Content::Packet, 2));
+        pieces[1].header
+    }
+
+    #[test]
+    fn four_more_bytes_after_each_conv_are_found() {
+        let framing = Framing {
             token: true,
             ..Framing::PLAIN
         };
-        assert_eq!(found(&packets), Some(expected));
-        let mut pieces = Vec::new();
-        let content = expected.open(&packets[0], packets[0].len(), &mut pieces);
-        assert_eq!((content, pieces.len()), (Content::Packet, 2));
-        assert_eq!((pieces[1].header.conv, pieces[1].header.sn), (7, 4));
+        let header = second_of(framing, |one| {
+            [&one[..4], &[0xaa, 0xbb, 0xcc, 0xdd], &one[4..]].concat()
+        });
+        assert_eq!((header.conv, header.sn), (7, 4));
     }
 
     /// Acknowledgements have no length, so they seemed to be packets in the usual order, and all others seemed to be none.
     #[test]
     fn ports_with_the_highest_byte_first_were_taken_for_acknowledgements_only() {
-        let turn = |packet: &[u8]| -> Vec<u8> {
-            let mut rest = packet;
-            let mut all = Vec::new();
-            while let Some(header) = Header::read(rest) {
-                let size = HEADER + header.len as usize;
-                let mut one = rest[..size].to_vec();
-                for range in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
-                    one[range].reverse();
-                }
-                all.extend(one);
-                rest = &rest[size..];
-            }
-            all
-        };
-        let packets: Vec<Vec<u8>> = packets().iter().map(|packet| turn(packet)).collect();
-        let expected = Framing {
+        let framing = Framing {
             big_endian: true,
             ..Framing::PLAIN
         };
-        assert_eq!(found(&packets), Some(expected));
-        let mut pieces = Vec::new();
-        let content = expected.open(&packets[0], packets[0].len(), &mut pieces);
-        assert_eq!((content, pieces.len()), (Content::Packet, 2));
-        let header = pieces[1].header;
+        let header = second_of(framing, |one| {
+            let mut one = one.to_vec();
+            for range in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
+                one[range].reverse();
+            }
+            one
+        });
         assert_eq!((header.conv, header.sn, header.wnd), (7, 4, 128));
     }
 

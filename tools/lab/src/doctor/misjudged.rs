@@ -1,17 +1,20 @@
 //! Sessions that were judged wrong once.
 
-use super::Diagnosis;
 use super::causes::{FastResend, Need, Trigger};
 use super::findings::{Finding, Kind};
 use super::matrix::{self, examine};
 use super::plants::{self, Plan};
+use super::{Diagnosis, Judged};
 use crate::doctor::capture::{PORTS, Passing};
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
 
 fn findings(plan: &Plan, end: usize) -> Vec<Finding> {
-    let mut all = examine(&plants::capture(plan, 1, end)).conversations;
-    all.swap_remove(0).findings
+    first(examine(&plants::capture(plan, 1, end))).findings
+}
+
+fn first(diagnosis: Diagnosis) -> Judged {
+    diagnosis.conversations.into_iter().next().expect("one")
 }
 
 fn cost(findings: &[Finding], kind: Kind) -> Option<i64> {
@@ -353,9 +356,7 @@ fn bursts_that_lose_acknowledgements_were_called_loss() {
     let played = plants::play(&plan, 1);
     let resent = matrix::resent(&played.trace);
     for end in [CLIENT, SERVER] {
-        let judged = examine(&plants::file(&played.seen[end]))
-            .conversations
-            .swap_remove(0);
+        let judged = first(examine(&plants::file(&played.seen[end])));
         let found = kinds(&judged.findings);
         assert!(found.contains(&Kind::AckLoss), "end {end}: {found:?}");
         let score = matrix::score(&resent, &judged, end, None);
@@ -428,11 +429,7 @@ fn a_longer_way_was_called_a_queue_or_a_clock() {
                 0
             };
         };
-        let found = examined(&plan, end, later)
-            .conversations
-            .swap_remove(0)
-            .findings;
-        let found = kinds(&found);
+        let found = kinds(&first(examined(&plan, end, later)).findings);
         assert_eq!(
             found.first(),
             Some(&Kind::LongerWay),

@@ -34,6 +34,8 @@ const MOST_POINTS: usize = 2_000;
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
+/// The share of its estimate before which no timer runs out: round trips are known no better from outside.
+pub const SOONEST_TIMER: f64 = 0.85;
 /// Segments sent within so many ms arrive before the same flush of the peer.
 const TOGETHER: u32 = 8;
 /// Segments at the beginning whose bytes are remembered.
@@ -130,8 +132,8 @@ impl Sending {
     /// Sent again with this stamp, it is a copy: no timer can have run out, and nothing told of a loss.
     fn is_copied_at(&self, ts: u32) -> bool {
         let waited = i64::from(ts.wrapping_sub(self.ts).cast_signed());
-        let timer = i64::from(self.timeout(10 * MS));
-        self.skips[BY_ANY].count == 0 && !self.hidden && waited + 10 < timer * 17 / 20
+        let soonest = SOONEST_TIMER * f64::from(self.timeout(10 * MS));
+        self.skips[BY_ANY].count == 0 && !self.hidden && waited + 10 < soonest as i64
     }
 
     /// A round trip was known. Before that, timers last 200 ms, whatever the least is.
@@ -360,8 +362,9 @@ pub struct Sender {
     trips: BTreeMap<Time, u32>,
     /// Segments that were sent for the first time until all had arrived, and for how long nothing had been in flight before them, ms.
     trains: Vec<(u64, u32)>,
-    /// Fingerprints and lengths of the first segments, and how far those numbers have come again, since which stamp.
+    /// Fingerprints and lengths of the first segments.
     begun: Vec<(u32, u32)>,
+    /// How far the first numbers have come again, and since which stamp.
     again: Option<(u32, u32)>,
     /// The last transmissions, and how many there were before them.
     passed: VecDeque<Passed>,
