@@ -5,7 +5,7 @@ use std::env;
 use std::mem;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -34,6 +34,9 @@ struct Again {
     test: Box<dyn Fn() -> Outcome + Send>,
     first: Failed,
 }
+
+/// How long each test took.
+static TOOK: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 
 static AGAIN: Mutex<Vec<Again>> = Mutex::new(Vec::new());
 
@@ -93,13 +96,14 @@ impl Suite {
             None => {
                 let of_real_time = OF_REAL_TIME.iter().any(|start| name.starts_with(start));
                 Trial::ignorable_test(name.clone(), move || {
+                    let begun = Instant::now();
                     let outcome = test();
+                    locked(&TOOK).push((begun.elapsed(), name.clone()));
                     LEFT.count_down();
                     match outcome {
                         Err(first) if of_real_time && BESIDE.load(Ordering::Relaxed) => {
                             let test = Box::new(test);
-                            let mut again = AGAIN.lock().unwrap_or_else(PoisonError::into_inner);
-                            again.push(Again { name, test, first });
+                            locked(&AGAIN).push(Again { name, test, first });
                             Ok(Completion::ignored_with("failed, runs alone at the end"))
                         }
                         outcome => outcome.map(|()| Completion::Completed),
@@ -136,7 +140,7 @@ impl Suite {
         BESIDE.store(beside, Ordering::Relaxed);
         let listing = arguments.list;
         let conclusion = libtest_mimic::run(&arguments, self.trials);
-        let again = mem::take(&mut *AGAIN.lock().unwrap_or_else(PoisonError::into_inner));
+        let again = mem::take(&mut *locked(&AGAIN));
         let (repeated, failed_twice) = (again.len(), run_alone(again));
         if !listing {
             tell_lacking(&lacking);
@@ -146,6 +150,7 @@ impl Suite {
                 conclusion.num_failed + failed_twice as u64,
                 conclusion.num_ignored - repeated as u64
             );
+            tell_slowest(mem::take(&mut *locked(&TOOK)));
             if self.left_to_ci > 0 {
                 println!(
                     "{} tests of rarer setups are left out, which take some minutes more. With them: IKCP_TESTS=all cargo test --locked",
@@ -177,6 +182,24 @@ fn run_alone(again: Vec<Again>) -> usize {
         }
     }
     failed
+}
+
+/// What a mutex holds, also if a test panicked while it had the lock.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Prints the tests that took longest, where there are many.
+fn tell_slowest(mut took: Vec<(Duration, String)>) {
+    const SLOWEST: usize = 10;
+    if took.len() <= SLOWEST {
+        return;
+    }
+    took.sort();
+    println!("The slowest tests:");
+    for (time, name) in took.iter().rev().take(SLOWEST) {
+        println!("  {:.0} s  {name}", time.as_secs_f64());
+    }
 }
 
 /// Prints which tests did not run, why, and the commands that install what they need.
