@@ -126,6 +126,11 @@ pub(crate) struct Bbr {
     delivered: u32,
     lost: u32,
     round_rtt: u32,
+    /// The shortest in it, and in the one before.
+    round_least: u32,
+    last_least: u32,
+    /// Consecutive rounds since all round trips became much longer at once.
+    leapt: u32,
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     pub(crate) usual_loss_known: bool,
@@ -164,6 +169,9 @@ impl Bbr {
             delivered: 0,
             lost: 0,
             round_rtt: 0,
+            round_least: NO_RTT,
+            last_least: NO_RTT,
+            leapt: 0,
             usual_loss: 0,
             usual_loss_known: false,
             floods: 0,
@@ -194,6 +202,7 @@ impl Bbr {
         meter.flush(tick.now, news, tick.app_limited);
         self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
+            self.round_least = self.round_least.min(rtt);
             let rtt = self.smooth(rtt, meter.step());
             self.take_rtt(tick, rtt);
         }
@@ -228,7 +237,7 @@ impl Bbr {
     /// the phases. It includes waits that the shortest did not, so most of `step` is taken off.
     fn smooth(&mut self, rtt: u32, step: u32) -> u32 {
         self.coarse = step >= COARSE_MS;
-        if !self.coarse || self.mean_rtt == 0 {
+        if !self.coarse || self.mean_rtt == 0 || self.has_leapt() {
             self.mean_rtt = rtt.saturating_mul(SMOOTH);
             return rtt;
         }
@@ -334,10 +343,29 @@ impl Bbr {
         if self.phase == Phase::Startup && !tick.app_limited {
             self.look_for_full_pipe(tick);
         }
+        if self.phase != Phase::ProbeRtt {
+            self.look_for_leap();
+        }
+        self.round_least = NO_RTT;
         self.round_began = tick.now;
         self.delivered = tick.delivered_segments;
         self.lost = tick.lost;
         self.round_rtt = 0;
+    }
+
+    /// Other flows lengthen round trips little by little. All at once, the path became longer, or its link slower.
+    fn look_for_leap(&mut self) {
+        let least = self.round_least;
+        let longer = least != NO_RTT
+            && least > 2 * self.min_rtt + self.waits
+            && (self.leapt > 0 || 2 * least > 3 * self.last_least);
+        self.last_least = least;
+        self.leapt = if longer { self.leapt + 1 } else { 0 };
+    }
+
+    /// True from the second round after a leap on, until a ProbeRTT has told why.
+    fn has_leapt(&self) -> bool {
+        self.leapt >= 2
     }
 
     /// 5.3.1.2 and 5.3.1.3.
@@ -415,6 +443,11 @@ impl Bbr {
                 if self.floods >= FLOODS && elapsed(tick.now, self.proved_at) > FLOOD_LASTS =>
             {
                 self.draw_back(tick);
+            }
+            Phase::Cruise | Phase::Down
+                if self.has_leapt() && elapsed(tick.now, self.proved_at) > LOOK_AGAIN =>
+            {
+                self.enter(Phase::ProbeRtt, tick);
             }
             Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
             Phase::Refill if self.rounds >= 1 => {
@@ -498,7 +531,8 @@ impl Bbr {
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         if elapsed(tick.now, self.phase_at) >= PROBE_RTT_DURATION.max(self.min_rtt)
-            && self.rounds >= 1
+            // What is sent first waits behind what the link still holds.
+            && self.rounds > u32::from(self.has_leapt())
         {
             self.lowest += self.min_rtt.saturating_sub(self.lowest) / 8;
             self.proof = if self.is_doubtful() {
@@ -508,9 +542,10 @@ impl Bbr {
             };
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;
-            // A longer one is accepted when two ProbeRTT find it and no queue overflows, since other flows may keep the queue full.
+            // A longer one is accepted when two ProbeRTT find it and no queue overflows, since other flows may keep the queue full;
+            // after a leap at once.
             let longer = self.probed_rtt > self.min_rtt + self.min_rtt / 8 + 1;
-            if longer && (self.overflowed || !self.failed) {
+            if longer && !self.has_leapt() && (self.overflowed || !self.failed) {
                 if self.overflowed {
                     // All flows whose ProbeRTT fails leave some of the queue, until it is short and they find the shortest round trip.
                     let most = self.path(tick, KEPT_IN_DOUBT, self.waits / 2);
@@ -526,11 +561,15 @@ impl Bbr {
                         // What the queue takes is known for the shorter path.
                         self.inflight_longterm =
                             scale(self.inflight_longterm, self.probed_rtt, self.min_rtt);
+                    } else if self.has_leapt() {
+                        // The path is as long as before, so its link is slower.
+                        self.rates = [0, self.rate() / 2];
                     }
                     self.min_rtt = self.probed_rtt;
                 }
             }
             self.overflowed = false;
+            self.leapt = 0;
             if self.full_rounds >= FULL_ROUNDS {
                 self.begin_cycle(tick);
             } else {
@@ -561,7 +600,10 @@ impl Bbr {
             Phase::Up => (UP_GAIN, 135, 2, 0),
             Phase::ProbeRtt => (100, 30, 0, 0),
         };
-        let inflight = (self.path(tick, percent, waits) + more).max(least);
+        let inflight = match self.phase {
+            Phase::ProbeRtt if self.has_leapt() => MIN_PIPE_CWND,
+            _ => (self.path(tick, percent, waits) + more).max(least),
+        };
         let made_up = rate.saturating_add(scale(rate, self.usual_loss, 1024));
         // What is measured while the window stands still says little of the path, and each cycle would halve it.
         let slowest = per_second(tick.segment, self.min_rtt + self.waits);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
-use crate::net::{Control, End, Net, Path, Plan, fairness};
+use crate::net::{Control, End, Net, Outcome, Path, Plan, fairness};
 
 #[test]
 fn two_flows_come_to_share_alike() {
@@ -315,6 +315,54 @@ fn the_bound_in_flight_of_a_short_path_stayed_when_the_path_became_longer() {
     };
     let share = share_after_a_change(short, Path { rtt: 240, ..short });
     assert!(share > 80.0, "{share} %");
+}
+
+/// What BBR, called each `drive` ms, does from 3 s until 6 s after `path` became `later`.
+fn soon_after_a_change(path: Path, later: Path, drive: u64) -> Outcome {
+    let plan = Plan {
+        drive,
+        window: 16_384,
+        ..Plan::new(Control::Bbr)
+    };
+    let mut net = Net::new(path, &[plan], 1);
+    net.run(12_000, |_| ());
+    net.path = later;
+    net.first_between(15_000, 18_000)
+}
+
+/// For up to 10 s an eighth of the link was used: a longer round trip was accepted when two ProbeRTT, 5 s and more apart, had found it.
+#[test]
+fn a_path_that_became_longer_was_believed_after_seven_seconds() {
+    let short = Path::new(50, 30);
+    let long = Path { rtt: 120, ..short };
+    for drive in [1, 10] {
+        let share = soon_after_a_change(short, long, drive).share;
+        assert!(share > 90.0, "each {drive} ms: {share} %");
+    }
+}
+
+/// What had been in flight on the faster link stood in the queue until the rate was forgotten, two cycles of long round trips later.
+#[test]
+fn a_link_that_became_slower_kept_its_queue_full_for_seconds() {
+    let fast = Path {
+        queue: 200,
+        ..Path::new(20, 50)
+    };
+    // The same queue in bytes.
+    let slow = Path {
+        rate: 4,
+        queue: 1_000,
+        ..fast
+    };
+    for drive in [1, 10] {
+        let Outcome {
+            share, queueing, ..
+        } = soon_after_a_change(fast, slow, drive);
+        assert!(
+            share > 90.0 && queueing < 100.0,
+            "each {drive} ms: {share} %, {queueing} ms"
+        );
+    }
 }
 
 #[test]
