@@ -67,6 +67,8 @@ pub struct Resend {
     pub estimate: u32,
     /// How much earlier two skips would have sent it again, if the sender had looked at them.
     pub by_skips: Time,
+    /// The transmission before it passed here.
+    pub passed: bool,
 }
 
 impl Resend {
@@ -684,6 +686,7 @@ impl<'a> Past<'a> {
             waited,
             estimate: before.timeout(self.period),
             by_skips,
+            passed: !before.hidden,
         }
     }
 }

@@ -718,6 +718,8 @@ impl View<'_> {
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
         let blocked = (self.blocked_by_loss() - spared).max(0);
+        let (overrun, its_buffer) = self.overrun().unzip();
+        let overrun = overrun.unwrap_or_default();
         let (packets, more) = super::causes::runs(sender, self.lost());
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
@@ -726,26 +728,26 @@ impl View<'_> {
                 Kind::BurstLoss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases",
+                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases{overrun}",
                     loss * 100.0,
                     self.name,
                     after_loss * 100.0
                 ),
-                "shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
-                 packets only help when sent later than a burst lasts",
+                its_buffer.unwrap_or("shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
+                 packets only help when sent later than a burst lasts"),
             ));
         } else if lost >= 3 && sender.fresh >= FEW && !sender.rtt.is_empty() {
             all.push(self.finding(
                 Kind::Loss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips",
+                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips{overrun}",
                     loss * 100.0,
                     self.name,
                     lost_by(Trigger::Timeout),
                     lost_by(Trigger::Skip)
                 ),
-                &self.against_loss(),
+                its_buffer.unwrap_or(&self.against_loss()),
             ));
         }
         let needless = self
@@ -884,6 +886,22 @@ impl View<'_> {
         all
     }
 
+    /// Where most that was lost had come as far as the receiver's machine, words for that, and what to change.
+    fn overrun(&self) -> Option<(String, &'static str)> {
+        let arrived = self.lost().filter(|one| one.passed).count();
+        let at_receiver = self.peer_sender.is_near() && !self.sender.is_near();
+        (at_receiver && arrived * 2 > self.lost().count()).then(|| {
+            (
+                format!(
+                    ". {arrived} of them had come as far as this capture: the buffer of {}'s socket was full, or what is behind the capture \
+                     loses",
+                    self.peer_name
+                ),
+                "a larger receive buffer of the socket (SO_RCVBUF, net.core.rmem_max), which a loop of its own empties; or a smaller window",
+            )
+        })
+    }
+
     /// The settings against loss that the sender is not seen to have.
     fn against_loss(&self) -> String {
         let Settings {
@@ -967,7 +985,7 @@ impl View<'_> {
         }
         let silent_since = sender.last_heard.filter(|heard| {
             let since = self.resends.iter().filter(|one| one.at > *heard).count();
-            since >= 3 && sender.last.is_some_and(|last| last - heard > 2 * SILENCE)
+            since >= 3 && sender.last.is_some_and(|last| last - heard > 4 * SILENCE)
         });
         all.extend(silent_since.map(|heard| self.silent(heard)));
         let heard = sender.rtt.values().sum::<u64>();
@@ -990,7 +1008,7 @@ impl View<'_> {
     fn silent(&self, heard: Time) -> Finding {
         let (name, peer) = (self.name, self.peer_name);
         // Its machine and the way back are there.
-        let alive = self.peer_beside.is_some_and(|at| at > heard + SILENCE / 2);
+        let alive = self.peer_beside.is_some_and(|at| at > heard + SILENCE);
         let (what, change) = match alive {
             true => (
                 format!(

@@ -722,6 +722,24 @@ fn written(mut all: Vec<Seen>) -> Vec<u8> {
     plants::file(&packets.collect::<Vec<Passing>>())
 }
 
+/// A segment of the client, and the acknowledgement that passes so much later, if one does.
+fn sending(sn: u32, at: u32, back: Option<u32>) -> impl Iterator<Item = Seen> {
+    let push = Seen {
+        at,
+        side: CLIENT,
+        command: COMMAND_PUSH,
+        sn,
+        ts: at,
+    };
+    let ack = back.map(|back| Seen {
+        at: at + back,
+        side: SERVER,
+        command: COMMAND_ACK,
+        ..push
+    });
+    [Some(push), ack].into_iter().flatten()
+}
+
 /// What passes an end while both send something every 33 ms: segment and acknowledgement. Of the client's segments, every third is sent
 /// again 62 ms later, when its acknowledgement is almost there, or there and not read yet.
 fn timers_just_short(end: usize) -> Vec<u8> {
@@ -787,33 +805,43 @@ fn what_was_lost_and_sent_twice_again_was_called_reordering() {
     for sn in 0..1_000 {
         let ts = 5 * sn;
         let is_lost = sn % 40 == 20;
-        let sent = if is_lost {
+        all.extend(sending(sn, ts, (!is_lost).then_some(TRIP)));
+        if is_lost {
             // Two later ones were acknowledged, and then two more.
-            vec![(ts, false), (ts + TRIP + 12, true), (ts + TRIP + 22, true)]
-        } else {
-            vec![(ts, true)]
-        };
-        for (ts, arrives) in sent {
-            let push = Seen {
-                at: ts,
-                side: CLIENT,
-                command: COMMAND_PUSH,
-                sn,
-                ts,
-            };
-            all.push(push);
-            if arrives {
-                all.push(Seen {
-                    at: ts + TRIP,
-                    side: SERVER,
-                    command: COMMAND_ACK,
-                    ..push
-                });
-            }
+            all.extend(sending(sn, ts + TRIP + 12, Some(TRIP)));
+            all.extend(sending(sn, ts + TRIP + 22, Some(TRIP)));
         }
     }
     let judged = first(examine(&written(all)));
     assert_eq!(judged.resends[CLIENT].len(), 50);
     let found = kinds(&judged.findings);
     assert!(!found.contains(&Kind::Reordering), "{found:?}");
+}
+
+/// What the receiver's socket had no room for was called lost on the way, although it had come to the capture at the receiver.
+#[test]
+fn packets_that_a_full_socket_dropped_were_called_lost_on_the_way() {
+    for arrives in [true, false] {
+        let mut all = Vec::new();
+        for sn in 0..1_000 {
+            let ts = 5 * sn;
+            let is_lost = sn % 50 > 45;
+            if is_lost {
+                all.extend(sending(sn, ts, None).filter(|_| arrives));
+                all.extend(sending(sn, ts + 120, Some(2)));
+            } else {
+                all.extend(sending(sn, ts, Some(2)));
+            }
+        }
+        let found = first(examine(&written(all))).findings;
+        let lost = [Kind::Loss, Kind::BurstLoss];
+        let lost = found.iter().find(|one| lost.contains(&one.kind));
+        let lost = lost.expect("losses");
+        assert_eq!(
+            lost.what.contains("as far as this capture"),
+            arrives,
+            "{lost:?}"
+        );
+        assert_eq!(lost.change.contains("SO_RCVBUF"), arrives, "{lost:?}");
+    }
 }

@@ -34,8 +34,8 @@ const MOST_POINTS: usize = 2_000;
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
-/// A peer that acknowledges nothing for so long, until the end, is gone. What is sent to it is not lost on the way.
-pub const SILENCE: Time = 1_000 * MS;
+/// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
+pub const SILENCE: Time = 500 * MS;
 /// The share of its estimate before which no timer runs out: round trips are known no better from outside.
 pub const SOONEST_TIMER: f64 = 0.85;
 /// Segments sent within so many ms arrive before the same flush of the peer.
