@@ -776,7 +776,7 @@ impl View<'_> {
         if ack_loss > 0.02
             && ack_loss > 1.5 * loss
             && sender.acked_by_number + sender.acked_by_una >= FEW
-            && (needless > 0 || sender.acked_by_una >= 10)
+            && (needless >= 3 || sender.acked_by_una >= 10)
         {
             // Until another acknowledgement told the same.
             let cost = wall(
