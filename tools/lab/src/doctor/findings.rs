@@ -691,7 +691,8 @@ impl View<'_> {
             // Skips sent some of them before the timer did, but later than a shorter one would have.
             let flush = (self.settings.flushes.period() / MS) as u32;
             let until = sender.answers_until().unwrap_or(Time::MAX);
-            let answered = self.resends.iter().filter(|one| one.at <= until);
+            let answered = self.resends.iter();
+            let answered = answered.filter(|one| one.at <= until && !self.is_cut(one));
             let cost = wall(answered.map(|one| {
                 let more = match one.trigger {
                     Trigger::Timeout => one.waited.saturating_sub(one.estimate),

@@ -845,3 +845,17 @@ fn packets_that_a_full_socket_dropped_were_called_lost_on_the_way() {
         assert_eq!(lost.change.contains("SO_RCVBUF"), arrives, "{lost:?}");
     }
 }
+
+/// In an outage timers grow, and the least timeout was blamed for that before the outage was.
+#[test]
+fn timers_that_grew_in_an_outage_were_called_too_long() {
+    let plan = Plan {
+        modes: ["0,10,2,1", "turbo"],
+        every: 33_000,
+        answers: 33_000,
+        links: [plants::lossy(0.02), plants::LINK],
+        drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+        ..Plan::default()
+    };
+    found_first(&plan, CLIENT, Kind::Outage);
+}
