@@ -3,7 +3,8 @@
 --
 -- It takes a UDP datagram for KCP only if each segment in it says a length that fits, so it claims no other protocol. Packets behind a
 -- fixed number of bytes, behind kcp-go's header of error correction, and with four more bytes after each conv are found too. "Decode
--- as KCP" takes what the heuristic refuses.
+-- as KCP" takes what the heuristic refuses. Ports that write numbers with their highest byte first are known by their first segment with
+-- data.
 
 local kcp = Proto("kcp", "KCP, reliable UDP")
 
@@ -64,15 +65,19 @@ for _, info in pairs(e) do
 end
 
 -- What is known of each conversation. Filled when frames are first seen, in their order, and read afterwards.
-local streams, stream_count, framings
+local streams, stream_count, framings, turned
 
 function kcp.init()
-    streams, stream_count, framings = {}, 0, {}
+    streams, stream_count, framings, turned = {}, 0, {}, {}
 end
 
--- Whether bytes from `at` on are a packet of KCP, with `more` bytes after each conv; gives where it ends. What the capture cut off
--- counts as far as it goes.
-local function measure(buffer, at, more)
+local function number(range, big)
+    return big and range:uint() or range:le_uint()
+end
+
+-- Whether bytes from `at` on are a packet of KCP, with `more` bytes after each conv, its numbers in big-endian order if `big`; gives where
+-- it ends. What the capture cut off counts as far as it goes.
+local function measure(buffer, at, more, big)
     local length, shown, header = buffer:reported_len(), buffer:len(), HEADER + more
     local conv, first = nil, true
     while length - at >= header do
@@ -81,7 +86,7 @@ local function measure(buffer, at, more)
         end
         local rest = at + more
         local cmd = buffer(rest + 4, 1):uint()
-        local size = buffer(rest + 20, 4):le_uint()
+        local size = number(buffer(rest + 20, 4), big)
         local fits = cmd >= PUSH and cmd <= WINS and size <= length - at - header
             and (cmd == PUSH or (size == 0 and buffer(rest + 5, 1):uint() == 0))
         local this = buffer(at, 4 + more):bytes():tohex()
@@ -95,27 +100,27 @@ local function measure(buffer, at, more)
 end
 
 -- Where a packet begins, whether kcp-go's error correction is before it, where it ends, and how many more bytes each conv has.
-local function find(buffer)
+local function find(buffer, big)
     for offset in tostring(kcp.prefs.before):gmatch("%d+") do
         offset = tonumber(offset)
         if offset >= 8 and buffer:len() >= offset then
             local kind = buffer(offset - 4, 2):le_uint()
             local size = buffer(offset - 2, 2):le_uint()
             if kind == FEC_DATA and size >= HEADER + 2 and offset - 2 + size <= buffer:reported_len() then
-                local ends = measure(buffer, offset, 0)
+                local ends = measure(buffer, offset, 0, big)
                 if ends then
                     return offset, true, ends, 0
                 end
             end
         end
         if buffer:reported_len() >= offset + HEADER then
-            local ends = measure(buffer, offset, 0)
+            local ends = measure(buffer, offset, 0, big)
             if ends and buffer:reported_len() - ends < HEADER then
                 return offset, false, ends, 0
             end
         end
     end
-    local ends = measure(buffer, 0, TOKEN)
+    local ends = measure(buffer, 0, TOKEN, big)
     if ends == buffer:len() then
         return 0, false, ends, TOKEN
     end
@@ -217,7 +222,7 @@ local function note(stream, side, pinfo, segment, payload)
     return notes
 end
 
-local function show(tree, buffer, segment, at, more, notes, stream)
+local function show(tree, buffer, segment, at, more, notes, stream, big)
     local title = string.format("%s sn %d una %d wnd %d", COMMANDS[segment.cmd], segment.sn, segment.una, segment.wnd)
     if segment.cmd == PUSH then
         title = title .. string.format(" len %d", segment.len)
@@ -225,18 +230,19 @@ local function show(tree, buffer, segment, at, more, notes, stream)
     local shown = math.min(HEADER + more + segment.len, buffer:len() - at)
     local branch = tree:add(kcp, buffer(at, shown), title)
     branch:add(f.stream, stream.index):set_generated()
-    branch:add_le(f.conv, buffer(at, 4))
+    local add = big and branch.add or branch.add_le
+    add(branch, f.conv, buffer(at, 4))
     if more > 0 then
         branch:add(f.token, buffer(at + 4, more))
     end
     shown, at = shown - more, at + more
     branch:add(f.cmd, buffer(at + 4, 1))
     branch:add(f.frg, buffer(at + 5, 1))
-    local wnd = branch:add_le(f.wnd, buffer(at + 6, 2))
-    branch:add_le(f.ts, buffer(at + 8, 4))
-    branch:add_le(f.sn, buffer(at + 12, 4))
-    branch:add_le(f.una, buffer(at + 16, 4))
-    branch:add_le(f.len, buffer(at + 20, 4))
+    local wnd = add(branch, f.wnd, buffer(at + 6, 2))
+    add(branch, f.ts, buffer(at + 8, 4))
+    add(branch, f.sn, buffer(at + 12, 4))
+    add(branch, f.una, buffer(at + 16, 4))
+    add(branch, f.len, buffer(at + 20, 4))
     if segment.len > 0 and shown > HEADER then
         branch:add(f.data, buffer(at + HEADER, shown - HEADER))
     end
@@ -284,7 +290,7 @@ local function show(tree, buffer, segment, at, more, notes, stream)
     return title .. (notes.resend_of and " (again)" or "")
 end
 
-local function dissect(buffer, pinfo, tree, at, fec, ends, more)
+local function dissect(buffer, pinfo, tree, at, fec, ends, more, big)
     pinfo.cols.protocol = "KCP"
     local top = tree:add(kcp, buffer(), "KCP")
     if fec then
@@ -298,23 +304,23 @@ local function dissect(buffer, pinfo, tree, at, fec, ends, more)
         top:add(f.before, buffer(0, at))
     end
     local titles = {}
-    local number = 0
+    local count = 0
     local header = HEADER + more
     while at + header <= ends and at + header <= buffer:len() do
         local rest = at + more
         local segment = {
-            conv = buffer(at, 4):le_uint(),
+            conv = number(buffer(at, 4), big),
             cmd = buffer(rest + 4, 1):uint(),
             frg = buffer(rest + 5, 1):uint(),
-            wnd = buffer(rest + 6, 2):le_uint(),
-            ts = buffer(rest + 8, 4):le_uint(),
-            sn = buffer(rest + 12, 4):le_uint(),
-            una = buffer(rest + 16, 4):le_uint(),
-            len = buffer(rest + 20, 4):le_uint(),
+            wnd = number(buffer(rest + 6, 2), big),
+            ts = number(buffer(rest + 8, 4), big),
+            sn = number(buffer(rest + 12, 4), big),
+            una = number(buffer(rest + 16, 4), big),
+            len = number(buffer(rest + 20, 4), big),
         }
-        number = number + 1
+        count = count + 1
         local stream, side = stream_of(pinfo, segment.conv)
-        local key = pinfo.number .. "/" .. number
+        local key = pinfo.number .. "/" .. count
         if not pinfo.visited then
             local payload
             if segment.cmd == PUSH and segment.len > 0 and at + header + segment.len <= buffer:len() then
@@ -322,7 +328,7 @@ local function dissect(buffer, pinfo, tree, at, fec, ends, more)
             end
             stream.notes[key] = note(stream, side, pinfo, segment, payload)
         end
-        local title = show(top, buffer, segment, at, more, stream.notes[key] or {}, stream)
+        local title = show(top, buffer, segment, at, more, stream.notes[key] or {}, stream, big)
         if #titles < 6 then
             table.insert(titles, title)
         end
@@ -331,7 +337,7 @@ local function dissect(buffer, pinfo, tree, at, fec, ends, more)
     if ends < buffer:len() then
         top:add(f.behind, buffer(ends))
     end
-    local others = number > #titles and string.format(" and %d more", number - #titles) or ""
+    local others = count > #titles and string.format(" and %d more", count - #titles) or ""
     pinfo.cols.info = table.concat(titles, ", ") .. others
 end
 
@@ -350,14 +356,19 @@ local function parity(buffer, pinfo, tree)
 end
 
 local function heuristic(buffer, pinfo, tree)
-    local at, fec, ends, more = find(buffer)
+    local key = flow(pinfo)
+    local at, fec, ends, more = find(buffer, turned[key])
+    if not at and not turned[key] and find(buffer, true) then
+        turned[key] = true
+        at, fec, ends, more = find(buffer, true)
+    end
     if not at then
         return parity(buffer, pinfo, tree)
     end
     if fec then
-        framings[flow(pinfo)] = at
+        framings[key] = at
     end
-    dissect(buffer, pinfo, tree, at, fec, ends, more)
+    dissect(buffer, pinfo, tree, at, fec, ends, more, turned[key])
     return true
 end
 

@@ -67,6 +67,8 @@ pub struct Resend {
     pub estimate: u32,
     /// How much earlier two skips would have sent it again, if the sender had looked at them.
     pub by_skips: Time,
+    /// The transmission before it passed here.
+    pub passed: bool,
 }
 
 impl Resend {
@@ -495,6 +497,13 @@ fn data_loss(sender: &Sender, all: &[Resend], unsure: &BTreeSet<usize>) -> (f64,
     (share, (after as f64 / packets.max(1) as f64).max(share))
 }
 
+/// Those before which a transmission was lost on the way to a peer that was there.
+pub fn lost<'a>(sender: &Sender, resends: &'a [Resend]) -> impl Iterator<Item = &'a Resend> {
+    let until = sender.answers_until().unwrap_or(Time::MAX);
+    let lost = move |one: &&Resend| one.need == Need::Lost && one.at <= until;
+    resends.iter().filter(lost)
+}
+
 /// How often packets were lost that carried these, and how often the packet after one that was lost, too.
 pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usize, usize) {
     let lost: BTreeSet<u32> = lost.map(|one| one.sn).collect();
@@ -671,11 +680,13 @@ impl<'a> Past<'a> {
             sent: this.sent,
             sn: self.segment.sn as u32,
             trigger,
-            need: need(self.segment, index, ways),
+            // A program reads its socket some time before it flushes.
+            need: need(self.segment, index, (ways.0, ways.1 + self.period)),
             unsure,
             waited,
             estimate: before.timeout(self.period),
             by_skips,
+            passed: !before.hidden,
         }
     }
 }

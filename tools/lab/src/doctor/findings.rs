@@ -3,9 +3,11 @@
 //! A cost is time in which something waited that the setting beside it would not have let wait: at a full window, for a resend, for
 //! the next flush. Costs of several findings may overlap, so they are no sum.
 
+use std::collections::HashSet;
+
 use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
-use super::sender::{MS, SOONEST_TIMER, Sender, Time, percentile};
+use super::sender::{MS, SILENCE, SOONEST_TIMER, Sender, Time, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -101,6 +103,10 @@ pub struct View<'a> {
     pub to: Time,
     pub name: &'a str,
     pub peer_name: &'a str,
+    /// When the peer last sent a datagram that is no packet of KCP, in the same flow.
+    pub peer_beside: Option<Time>,
+    /// Transmissions of the peer that were lost.
+    pub peer_losses: u64,
 }
 
 /// The share of acknowledgements that did not come back, as far as it shows.
@@ -109,7 +115,7 @@ pub fn ack_loss(sender: &Sender) -> f64 {
 }
 
 /// Shares of fewer segments say nothing.
-const FEW: u64 = 20;
+pub const FEW: u64 = 20;
 
 /// How long at least one of these lasted.
 fn wall(spans: impl Iterator<Item = (Time, Time)>) -> Time {
@@ -145,10 +151,7 @@ impl View<'_> {
 
     /// Transmissions that were lost on the way to a peer that was there, while the line was.
     fn lost(&self) -> impl Iterator<Item = &Resend> {
-        let until = self.sender.answers_until().unwrap_or(Time::MAX);
-        self.resends
-            .iter()
-            .filter(move |one| one.need == Need::Lost && one.at <= until && !self.is_cut(one))
+        super::causes::lost(self.sender, self.resends).filter(|one| !self.is_cut(one))
     }
 
     /// An outage hid the transmission before it, or word of that. One end of a connection shows it for both.
@@ -193,7 +196,7 @@ impl View<'_> {
     /// For how long segments were late because they had been lost on the way to a peer that was there.
     fn blocked_by_loss(&self) -> Time {
         let end = self.sender.answers_until().unwrap_or(self.to);
-        let lost: std::collections::HashSet<u32> = self.lost().map(|one| one.sn).collect();
+        let lost: HashSet<u32> = self.lost().map(|one| one.sn).collect();
         self.blocked(end, |one| {
             let cut = one
                 .sendings
@@ -296,8 +299,23 @@ impl View<'_> {
     fn arrived_late<'a>(&self, resends: impl Iterator<Item = &'a Resend>) -> usize {
         let often = self.sender.often_late();
         let late = self.sender.resent.iter().filter(|one| one.late > often);
-        let late: std::collections::HashSet<u32> = late.map(|one| one.sn as u32).collect();
+        let late: HashSet<u32> = late.map(|one| one.sn as u32).collect();
         resends.filter(|one| late.contains(&one.sn)).count()
+    }
+
+    /// The usual round trip of what the peer sends, ms, if it sends enough.
+    fn peer_trip(&self) -> Option<u32> {
+        const ENOUGH: u64 = 10;
+        let trips = &self.peer_sender.rtt;
+        (trips.values().sum::<u64>() >= ENOUGH).then(|| percentile(trips, 50))?
+    }
+
+    /// What the peer sends comes through, as its own capture shows, and so do its acknowledgements.
+    fn peer_comes_through(&self) -> bool {
+        const MANY: u64 = 100;
+        let peer = self.peer_sender;
+        let heard = peer.acked_by_number + peer.acked_by_una;
+        peer.is_near() && heard >= MANY && self.peer_losses * 100 < heard
     }
 
     fn fills_peer_window(&self) -> bool {
@@ -472,8 +490,8 @@ impl View<'_> {
         all
     }
 
-    fn flushes(&self) -> Vec<Finding> {
-        let mut all = Vec::new();
+    /// The time between flushes, ms, where that is long, and not just the pace of the program's messages.
+    fn flushes_rarely(&self) -> Option<u32> {
         let sender = self.sender;
         let several = |segments: u64, flushes: u64| segments > flushes + flushes / 8;
         // Full segments of messages that have one only, where no window makes several wait for room.
@@ -522,14 +540,20 @@ impl View<'_> {
             && sender.clock_jumps.is_empty()
             && at_least >= 18
             && usual < 2 * at_least;
-        let rarely = match self.settings.flushes {
+        match self.settings.flushes {
             _ if loose => Some(usual),
             Flushes::Every(period @ 18..) if batched || on_grid(period) || in_steps(period) => {
                 Some(period)
             }
             _ => None,
-        };
-        match (rarely, self.settings.flushes) {
+        }
+    }
+
+    fn flushes(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let sender = self.sender;
+        let flushes = sender.ts_gaps.values().sum::<u64>() + 1;
+        match (self.flushes_rarely(), self.settings.flushes) {
             (Some(period), _) => all.push(self.finding(
                 Kind::LateFlush,
                 flushes as Time * Time::from(period - 10) * MS / 2,
@@ -561,7 +585,7 @@ impl View<'_> {
             let packets: u64 = self.peer_sender.packets;
             all.push(self.finding(
                 Kind::LateFlush,
-                packets as Time * Time::from(period - 10) * MS / 2,
+                (packets as Time * Time::from(period - 10) * MS / 2).min(self.to - self.from),
                 format!(
                     "{} acknowledges only every {period} ms: an interval of that length, or ikcp_update called that rarely",
                     self.peer_name
@@ -666,7 +690,10 @@ impl View<'_> {
         if let Some(least) = self.settings.minrto.or(beyond) {
             // Skips sent some of them before the timer did, but later than a shorter one would have.
             let flush = (self.settings.flushes.period() / MS) as u32;
-            let cost = wall(self.resends.iter().map(|one| {
+            let until = sender.answers_until().unwrap_or(Time::MAX);
+            let answered = self.resends.iter();
+            let answered = answered.filter(|one| one.at <= until && !self.is_cut(one));
+            let cost = wall(answered.map(|one| {
                 let more = match one.trigger {
                     Trigger::Timeout => one.waited.saturating_sub(one.estimate),
                     _ => one.waited.saturating_sub(one.estimate + flush),
@@ -692,6 +719,8 @@ impl View<'_> {
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
         let blocked = (self.blocked_by_loss() - spared).max(0);
+        let (overrun, its_buffer) = self.overrun().unzip();
+        let overrun = overrun.unwrap_or_default();
         let (packets, more) = super::causes::runs(sender, self.lost());
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
@@ -700,26 +729,26 @@ impl View<'_> {
                 Kind::BurstLoss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases",
+                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases{overrun}",
                     loss * 100.0,
                     self.name,
                     after_loss * 100.0
                 ),
-                "shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
-                 packets only help when sent later than a burst lasts",
+                its_buffer.unwrap_or("shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
+                 packets only help when sent later than a burst lasts"),
             ));
         } else if lost >= 3 && sender.fresh >= FEW && !sender.rtt.is_empty() {
             all.push(self.finding(
                 Kind::Loss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips",
+                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips{overrun}",
                     loss * 100.0,
                     self.name,
                     lost_by(Trigger::Timeout),
                     lost_by(Trigger::Skip)
                 ),
-                &self.against_loss(),
+                its_buffer.unwrap_or(&self.against_loss()),
             ));
         }
         let needless = self
@@ -748,6 +777,7 @@ impl View<'_> {
         if ack_loss > 0.02
             && ack_loss > 1.5 * loss
             && sender.acked_by_number + sender.acked_by_una >= FEW
+            && (needless >= 3 || sender.acked_by_una >= 10)
         {
             // Until another acknowledgement told the same.
             let cost = wall(
@@ -777,12 +807,23 @@ impl View<'_> {
             .filter(|one| f64::from(one.waited) > SOONEST_TIMER * f64::from(one.estimate))
             .filter(|one| !self.is_cut(one))
             .filter(|one| !sender.is_kept_waiting(one.since(), one.at));
+        // A timer this close to the round trip runs out before an acknowledgement that waited for two flushes. Nothing else explains it
+        // where no packet of the peer is known to be lost.
+        let trip = self.peer_trip().filter(|_| self.peer_losses < 3);
+        let twice = twice.filter(|one| trip.is_none_or(|trip| one.waited >= trip + 20));
         let overtaken = sender.reordered >= 5;
         let count = twice.clone().count();
         // Where timeouts are short, those segments are sent twice of which word was late; any of them where acknowledgements are lost.
         let late_ones = self.arrived_late(twice.clone());
         let short_timeouts = late_ones * 2 > count;
-        if !sender.is_near() && !overtaken && count >= 5 && count > 2 * lost && !short_timeouts {
+        let comes_through = self.peer_comes_through();
+        if !sender.is_near()
+            && !comes_through
+            && !overtaken
+            && count >= 5
+            && count > 2 * lost
+            && !short_timeouts
+        {
             all.push(self.finding(
                 Kind::AckLoss,
                 wall(twice.clone().map(|one| (one.since(), one.at))),
@@ -823,10 +864,13 @@ impl View<'_> {
                  after ikcp_input",
             ));
         }
+        // Senders that count acknowledgements of what was sent before a resend as skips of it send what was lost once more.
+        let lost_before: HashSet<u32> = self.lost().map(|one| one.sn).collect();
         let by_skip: Vec<&Resend> = underway
-            .filter(|one| one.trigger == Trigger::Skip)
+            .filter(|one| one.trigger == Trigger::Skip && !lost_before.contains(&one.sn))
             .collect();
-        if by_skip.len() >= 3 || sender.reordered >= 5 {
+        let often = by_skip.len() >= 3 && by_skip.len() as u64 * 1_000 >= sender.fresh;
+        if often || sender.reordered >= 5 {
             all.push(self.finding(
                 Kind::Reordering,
                 // What a needless resend holds up is little: the room of its packet, and of its acknowledgement.
@@ -843,6 +887,22 @@ impl View<'_> {
         all
     }
 
+    /// Where most that was lost had come as far as the receiver's machine, words for that, and what to change.
+    fn overrun(&self) -> Option<(String, &'static str)> {
+        let arrived = self.lost().filter(|one| one.passed).count();
+        let at_receiver = self.peer_sender.is_near() && !self.sender.is_near();
+        (at_receiver && arrived * 2 > self.lost().count()).then(|| {
+            (
+                format!(
+                    ". {arrived} of them had come as far as this capture: the buffer of {}'s socket was full, or what is behind the capture \
+                     loses",
+                    self.peer_name
+                ),
+                "a larger receive buffer of the socket (SO_RCVBUF, net.core.rmem_max), which a loop of its own empties; or a smaller window",
+            )
+        })
+    }
+
     /// The settings against loss that the sender is not seen to have.
     fn against_loss(&self) -> String {
         let Settings {
@@ -854,7 +914,7 @@ impl View<'_> {
         let advised = [
             (*nodelay != Some(1), "nodelay 1, "),
             (
-                flushes.period() > 10 * MS || *flushes == Flushes::Unknown,
+                self.flushes_rarely().is_some() || *flushes == Flushes::Unknown,
                 "interval 10, ",
             ),
             (
@@ -926,16 +986,9 @@ impl View<'_> {
         }
         let silent_since = sender.last_heard.filter(|heard| {
             let since = self.resends.iter().filter(|one| one.at > *heard).count();
-            since >= 3 && sender.last.is_some_and(|last| last - heard > 2_000 * MS)
+            since >= 3 && sender.last.is_some_and(|last| last - heard > 4 * SILENCE)
         });
-        if let Some(heard) = silent_since {
-            all.push(self.finding(
-                Kind::PeerSilent,
-                self.to - heard,
-                format!("{} was not heard any more, while {} sent again and again", self.peer_name, self.name),
-                "the peer is gone, began again with nothing received, or the way back is cut: look at the peer",
-            ));
-        }
+        all.extend(silent_since.map(|heard| self.silent(heard)));
         let heard = sender.rtt.values().sum::<u64>();
         if heard == 0 && sender.fresh + sender.resends >= 3 {
             let peer_speaks = self.peer_sender.packets > 0;
@@ -950,6 +1003,27 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    /// Nothing of KCP came after this.
+    fn silent(&self, heard: Time) -> Finding {
+        let (name, peer) = (self.name, self.peer_name);
+        // Its machine and the way back are there.
+        let alive = self.peer_beside.is_some_and(|at| at > heard + SILENCE);
+        let (what, change) = match alive {
+            true => (
+                format!(
+                    "{peer} went on to send datagrams without KCP, but acknowledged nothing any more, while {name} sent again and again"
+                ),
+                "the way back is open, so the peer's program does not take packets of KCP any more, or they do not reach it: it closed this \
+                 connection, began again with another conv, or does not call ikcp_input and ikcp_update",
+            ),
+            false => (
+                format!("{peer} was not heard any more, while {name} sent again and again"),
+                "the peer is gone, began again with nothing received, or the way back is cut: look at the peer",
+            ),
+        };
+        self.finding(Kind::PeerSilent, self.to - heard, what, change)
     }
 
     fn idle(&self) -> Vec<Finding> {

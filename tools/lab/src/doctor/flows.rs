@@ -16,6 +16,9 @@ use crate::wire::HEADER as SEGMENT_HEADER;
 
 /// Datagrams after which a flow is decided.
 const SAMPLES: usize = 24;
+/// Datagrams of a flow of another protocol among which rare packets of KCP are looked for, and those that may be some.
+const LOOKED_THROUGH: u64 = 4_096;
+const SUSPECTS: usize = 256;
 /// Bytes of samples in all; beyond it flows are decided earlier.
 const MOST_SAMPLED: usize = 32 << 20;
 const MOST_FLOWS: usize = 100_000;
@@ -30,6 +33,18 @@ struct Sample {
     length: usize,
     fragmented: bool,
     payload: Vec<u8>,
+}
+
+impl Sample {
+    fn new(at: Time, side: usize, datagram: &Datagram) -> Sample {
+        Sample {
+            at,
+            side,
+            length: datagram.length,
+            fragmented: datagram.fragmented,
+            payload: datagram.payload.to_vec(),
+        }
+    }
 }
 
 /// What is around the framing.
@@ -49,7 +64,8 @@ enum Kind {
     Shut,
     /// Nobody can tell what it is.
     Noise,
-    Other,
+    /// With what may be packets of KCP beside it, as in games that send most of their datagrams without KCP.
+    Other(Vec<Sample>),
 }
 
 struct Flow {
@@ -58,6 +74,8 @@ struct Flow {
     parity: u64,
     control: u64,
     strange: u64,
+    /// When each side last sent a datagram that is no packet of KCP.
+    strange_until: [Option<Time>; 2],
 }
 
 /// Two addresses; side 0 is the first.
@@ -100,6 +118,8 @@ pub struct Found {
     pub parity: u64,
     pub control: u64,
     pub strange: u64,
+    /// When each side last sent a datagram that is no packet of KCP.
+    pub strange_until: [Option<Time>; 2],
 }
 
 /// What there was beside conversations.
@@ -252,18 +272,13 @@ impl Flows {
             parity: 0,
             control: 0,
             strange: 0,
+            strange_until: [None; 2],
         });
         flow.datagrams[side] += 1;
         match &mut flow.kind {
             Kind::Undecided(samples) => {
                 self.sampled += datagram.payload.len();
-                samples.push(Sample {
-                    at,
-                    side,
-                    length: datagram.length,
-                    fragmented: datagram.fragmented,
-                    payload: datagram.payload.to_vec(),
-                });
+                samples.push(Sample::new(at, side, datagram));
                 if samples.len() >= SAMPLES {
                     self.decide(ends);
                 } else if self.sampled > MOST_SAMPLED {
@@ -276,7 +291,65 @@ impl Flows {
                 let way = (framing, &cover);
                 self.take(ends, way, at, side, datagram.payload, length, fragmented);
             }
-            Kind::Shut | Kind::Noise | Kind::Other => {}
+            Kind::Other(suspects)
+                if suspects.len() < SUSPECTS
+                    && flow.datagrams.iter().sum::<u64>() < LOOKED_THROUGH
+                    && self.sampled <= MOST_SAMPLED
+                    && Framing::may_be_packet(datagram.payload, datagram.length) =>
+            {
+                self.sampled += datagram.payload.len();
+                suspects.push(Sample::new(at, side, datagram));
+                if suspects.len().is_power_of_two() {
+                    self.suspect(ends);
+                }
+            }
+            Kind::Shut | Kind::Noise | Kind::Other(_) => {}
+        }
+    }
+
+    /// Whether what may be packets of KCP in a flow of another protocol are some.
+    fn suspect(&mut self, ends: Ends) {
+        let Some(flow) = self.flows.get_mut(&ends) else {
+            return;
+        };
+        let Kind::Other(suspects) = &mut flow.kind else {
+            return;
+        };
+        let samples = suspects
+            .iter()
+            .map(|one| (one.side, &one.payload[..], one.length));
+        let Some(framing) = Framing::find_answered(samples) else {
+            return;
+        };
+        let suspects = std::mem::take(suspects);
+        self.sampled -= suspects.iter().map(|one| one.payload.len()).sum::<usize>();
+        let others = flow.datagrams.iter().sum::<u64>() - suspects.len() as u64;
+        flow.strange += others;
+        let framings = of_each_side(framing, &suspects);
+        self.claim(ends, framings, Cover::Bare, suspects);
+    }
+
+    /// These are packets of KCP, and so is what follows them.
+    fn claim(&mut self, ends: Ends, framings: [Framing; 2], cover: Cover, samples: Vec<Sample>) {
+        for framing in framings {
+            let way = (framing, cover.clone());
+            if self.ways.len() < MOST_WAYS && !self.ways.contains(&way) {
+                self.ways.push(way);
+            }
+        }
+        if let Some(flow) = self.flows.get_mut(&ends) {
+            flow.kind = Kind::Kcp(framings, cover.clone());
+        }
+        for one in samples {
+            self.take(
+                ends,
+                (framings[one.side], &cover),
+                one.at,
+                one.side,
+                &one.payload,
+                one.length,
+                one.fragmented,
+            );
         }
     }
 
@@ -348,7 +421,7 @@ impl Flows {
                 let (inner, length) = (&plain[HEADER..], length - HEADER);
                 self.packet(ends, framing, at, side, inner, length, fragmented);
             }
-            Cover::Key(_) => self.beside(ends, Content::Other),
+            Cover::Key(_) => self.beside(ends, at, side, Content::Other),
             Cover::Session => {
                 let mut sessions = std::mem::take(&mut self.sessions);
                 sessions.open(ends, payload, &mut plain, |opened, plain| match opened {
@@ -359,13 +432,13 @@ impl Flows {
                             self.packet(ends, framing, at, side, inner, length, fragmented);
                         }
                     }
-                    Opened::Correction => self.beside(ends, Content::Parity),
+                    Opened::Correction => self.beside(ends, at, side, Content::Parity),
                     Opened::Beside => {
                         if let Some(flow) = self.flows.get_mut(&ends) {
                             flow.control += 1;
                         }
                     }
-                    Opened::Shut => self.beside(ends, Content::Other),
+                    Opened::Shut => self.beside(ends, at, side, Content::Other),
                 });
                 self.sessions = sessions;
             }
@@ -374,11 +447,14 @@ impl Flows {
     }
 
     /// A datagram that is not a packet of KCP.
-    fn beside(&mut self, ends: Ends, content: Content) {
+    fn beside(&mut self, ends: Ends, at: Time, side: usize, content: Content) {
         if let Some(flow) = self.flows.get_mut(&ends) {
             match content {
                 Content::Parity => flow.parity += 1,
-                Content::Packet | Content::Other => flow.strange += 1,
+                Content::Packet | Content::Other => {
+                    flow.strange += 1;
+                    flow.strange_until[side] = Some(at);
+                }
             }
         }
     }
@@ -421,7 +497,7 @@ impl Flows {
                     }
                 }
             }
-            other => self.beside(ends, other),
+            other => self.beside(ends, at, side, other),
         }
         self.pieces = pieces;
     }
@@ -455,45 +531,35 @@ impl Flows {
             Cover::Bare => (of_each_side(framing, &samples), cover),
             _ => ([framing; 2], cover),
         });
-        if let Some((framing, cover)) = &way {
-            for framing in framing {
-                let way = (*framing, cover.clone());
-                if self.ways.len() < MOST_WAYS && !self.ways.contains(&way) {
-                    self.ways.push(way);
-                }
-            }
+        if let Some((framings, cover)) = way {
+            self.claim(ends, framings, cover, samples);
+            return;
         }
         let sides = samples.iter().map(|one| (one.side, &one.payload[..]));
-        flow.kind = match &way {
-            Some((framing, cover)) => Kind::Kcp(*framing, cover.clone()),
-            None if stack::looks_like_one(sides) => Kind::Shut,
-            None if is_noise(samples.iter().map(|one| &one.payload[..])) => Kind::Noise,
-            None => Kind::Other,
+        flow.kind = if stack::looks_like_one(sides) {
+            Kind::Shut
+        } else if is_noise(samples.iter().map(|one| &one.payload[..])) {
+            Kind::Noise
+        } else {
+            let may_be = |one: &Sample| Framing::may_be_packet(&one.payload, one.length);
+            let suspects: Vec<Sample> = samples.into_iter().filter(may_be).collect();
+            self.sampled += suspects.iter().map(|one| one.payload.len()).sum::<usize>();
+            Kind::Other(suspects)
         };
-        if let Some((framing, cover)) = way {
-            for one in samples {
-                self.take(
-                    ends,
-                    (framing[one.side], &cover),
-                    one.at,
-                    one.side,
-                    &one.payload,
-                    one.length,
-                    one.fragmented,
-                );
-            }
-        }
+        self.suspect(ends);
     }
 
     /// Decides what is still open, and gives all.
     pub fn finish(mut self) -> (Vec<Found>, Beside) {
         self.decide_all();
+        let all: Vec<Ends> = self.flows.keys().copied().collect();
+        all.into_iter().for_each(|ends| self.suspect(ends));
         for (ends, flow) in &self.flows {
             let datagrams = flow.datagrams.iter().sum::<u64>();
             match flow.kind {
                 Kind::Noise => self.beside.noise.push((*ends, datagrams)),
                 Kind::Shut => self.beside.sessions.push((*ends, datagrams)),
-                Kind::Other | Kind::Undecided(_) => {
+                Kind::Other(_) | Kind::Undecided(_) => {
                     self.beside.other += 1;
                     self.beside.other_datagrams += datagrams;
                 }
@@ -529,6 +595,7 @@ impl Flows {
                 parity: flow.parity,
                 control: flow.control,
                 strange: flow.strange,
+                strange_until: flow.strange_until,
             });
         }
         (found, self.beside)

@@ -1,10 +1,10 @@
 //! What stands around KCP's packet in a datagram: nothing, a fixed number of bytes, kcp-go's header of error correction, or a
 //! cipher. Found by trying: a packet of KCP says the length of each of its segments, and another protocol does not by accident.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use crate::wire::{COMMAND_PUSH, COMMAND_TELL, HEADER, Header};
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH, COMMAND_TELL, HEADER, Header};
 
 /// Bytes before a packet that are tried.
 const FARTHEST: usize = 64;
@@ -225,6 +225,94 @@ impl Framing {
         Some((Content::Packet, walk(bytes, length, self, each)?))
     }
 
+    /// All that are tried, nearest first.
+    fn all(length: usize) -> impl Iterator<Item = Framing> {
+        (0..=FARTHEST.min(length)).flat_map(|before| {
+            let plain = Framing {
+                before,
+                ..Framing::PLAIN
+            };
+            [
+                Framing {
+                    correction: true,
+                    ..plain
+                },
+                Framing {
+                    token: true,
+                    ..plain
+                },
+                Framing {
+                    big_endian: true,
+                    ..plain
+                },
+                plain,
+            ]
+        })
+    }
+
+    /// Those under which this datagram is a packet of KCP.
+    fn fitting(payload: &[u8], length: usize) -> impl Iterator<Item = Framing> {
+        Framing::all(length).filter_map(move |framing| {
+            match framing.measure(payload, length, |_| {})? {
+                (Content::Packet, behind) if behind < HEADER => Some(Framing { behind, ..framing }),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether a datagram may be a packet of KCP.
+    pub fn may_be_packet(payload: &[u8], length: usize) -> bool {
+        Framing::fitting(payload, length).next().is_some()
+    }
+
+    /// The framing under which these datagrams, each with its side, have acknowledgements that repeat number and stamp of segments of the
+    /// other side. No other protocol does that, so a few are enough, however many datagrams there are beside them.
+    pub fn find_answered<'a>(
+        samples: impl Iterator<Item = (usize, &'a [u8], usize)> + Clone,
+    ) -> Option<Framing> {
+        const ENOUGH: usize = 3;
+        let votes: HashSet<Framing> = samples
+            .clone()
+            .flat_map(|(_, payload, length)| Framing::fitting(payload, length))
+            .collect();
+        votes
+            .into_iter()
+            .map(|framing| (framing.answers(samples.clone()), framing))
+            .filter(|(answers, _)| *answers >= ENOUGH)
+            .max_by_key(|(answers, framing)| (*answers, framing.preference()))
+            .map(|(_, framing)| framing)
+    }
+
+    /// How many different segments are acknowledged by the other side.
+    fn answers<'a>(self, samples: impl Iterator<Item = (usize, &'a [u8], usize)>) -> usize {
+        let mut sent: [HashSet<(u32, u32, u32)>; 2] = Default::default();
+        let mut answered = 0;
+        let mut pieces = Vec::new();
+        for (side, payload, length) in samples {
+            self.open(payload, length, &mut pieces);
+            for Piece { header, .. } in &pieces {
+                let key = (header.conv, header.sn, header.ts);
+                match header.command {
+                    COMMAND_PUSH => {
+                        sent[side].insert(key);
+                    }
+                    COMMAND_ACK => answered += usize::from(sent[1 - side].remove(&key)),
+                    _ => {}
+                }
+            }
+        }
+        answered
+    }
+
+    /// Of equals, the simplest. Bytes of zero before a packet may look like a part of it, so the nearest counts.
+    fn preference(self) -> impl Ord {
+        (
+            self.correction,
+            !self.token && !self.big_endian,
+            usize::MAX - self.before,
+        )
+    }
+
     /// The framing under which most of these datagrams are packets of KCP, if a fair part of them are.
     pub fn find<'a>(samples: impl Iterator<Item = (&'a [u8], usize)>) -> Option<Framing> {
         let mut votes: HashMap<Framing, usize> = HashMap::new();
@@ -232,33 +320,12 @@ impl Framing {
         let mut total = 0;
         for (payload, length) in samples {
             total += 1;
-            for before in 0..=FARTHEST.min(length) {
-                let plain = Framing {
-                    before,
-                    ..Framing::PLAIN
-                };
-                let others = [
-                    Framing {
-                        correction: true,
-                        ..plain
-                    },
-                    Framing {
-                        token: true,
-                        ..plain
-                    },
-                    Framing {
-                        big_endian: true,
-                        ..plain
-                    },
-                ];
-                for framing in others.into_iter().chain([plain]) {
-                    match framing.measure(payload, length, |_| {}) {
-                        Some((Content::Packet, behind)) if behind < HEADER => {
-                            *votes.entry(Framing { behind, ..framing }).or_default() += 1;
-                        }
-                        Some((Content::Parity, _)) => *parity.entry(before).or_default() += 1,
-                        _ => {}
-                    }
+            for framing in Framing::fitting(payload, length) {
+                *votes.entry(framing).or_default() += 1;
+            }
+            for framing in Framing::all(length).filter(|one| one.correction) {
+                if let Some((Content::Parity, _)) = framing.measure(payload, length, |_| {}) {
+                    *parity.entry(framing.before).or_default() += 1;
                 }
             }
         }
@@ -266,15 +333,9 @@ impl Framing {
         for (framing, count) in votes.iter_mut().filter(|(framing, _)| framing.correction) {
             *count += parity.get(&framing.before).copied().unwrap_or(0);
         }
-        // Bytes of zero before a packet may look like a part of it, so the nearest of equals counts.
-        let (framing, count) = votes.into_iter().max_by_key(|(framing, count)| {
-            (
-                *count,
-                framing.correction,
-                !framing.token && !framing.big_endian,
-                usize::MAX - framing.before,
-            )
-        })?;
+        let (framing, count) = votes
+            .into_iter()
+            .max_by_key(|(framing, count)| (*count, framing.preference()))?;
         (count * 4 >= total).then_some(framing)
     }
 }
@@ -304,7 +365,6 @@ pub fn is_noise<'a>(samples: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::COMMAND_ACK;
 
     fn segment(command: u8, sn: u32, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER];

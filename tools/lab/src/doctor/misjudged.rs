@@ -1,5 +1,7 @@
 //! Sessions that were judged wrong once.
 
+use std::collections::BTreeSet;
+
 use super::causes::{FastResend, Need, Trigger};
 use super::findings::{Finding, Kind};
 use super::matrix::{self, examine};
@@ -8,6 +10,7 @@ use super::{Diagnosis, Judged};
 use crate::doctor::capture::{PORTS, Passing};
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
+use crate::wire::{COMMAND_ACK, COMMAND_PUSH};
 
 fn findings(plan: &Plan, end: usize) -> Vec<Finding> {
     first(examine(&plants::capture(plan, 1, end))).findings
@@ -584,4 +587,275 @@ fn settings_that_are_set_were_advised() {
             assert_eq!(!loss.change.contains(words), set, "{mode}: {}", loss.change);
         }
     }
+}
+
+/// Behind a channel and a cookie, as kcp2k has them. The other channel has no KCP in it.
+fn with_channel(one: &mut Passing, channel: u8) {
+    one.packet.splice(0..0, [channel, 0x42, 0xb4, 0x66, 0x80]);
+}
+
+/// What passes this end behind such a header, and before each packet so many datagrams of the other channel.
+fn beside_others(plan: &Plan, end: usize, others: u64) -> Vec<Passing> {
+    let mut all = Vec::new();
+    for mut one in plants::run(plan, 1, end) {
+        for number in 1..=others {
+            let mut other = one.clone();
+            other.at = one.at.saturating_sub(number);
+            other.packet = vec![0x37; 126];
+            with_channel(&mut other, 2);
+            all.push(other);
+        }
+        with_channel(&mut one, 1);
+        all.push(one);
+    }
+    all.sort_by_key(|one| one.at);
+    all
+}
+
+/// A game that sends most of its datagrams without KCP was called another protocol.
+#[test]
+fn rare_packets_of_kcp_beside_many_others_were_not_found() {
+    let plan = Plan {
+        every: 200_000,
+        answers: 200_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let seen = beside_others(&plan, end, 9);
+        let packets = seen.iter().filter(|one| one.packet[0] == 1).count() as u64;
+        let diagnosis = examine(&plants::file(&seen));
+        let [judged] = &diagnosis.conversations[..] else {
+            panic!("{} conversations", diagnosis.conversations.len());
+        };
+        assert_eq!(judged.found.framing.map(|one| one.before), [5, 5]);
+        assert_eq!(
+            judged.found.conversation.packets.iter().sum::<u64>(),
+            packets
+        );
+        assert_eq!(judged.found.strange, 9 * packets);
+        // Without acknowledgements these bytes may have any meaning.
+        let pushes = |one: &Passing| one.side == CLIENT || one.packet[0] == 2;
+        let one_way: Vec<Passing> = seen.into_iter().filter(pushes).collect();
+        let diagnosis = examine(&plants::file(&one_way));
+        assert!(diagnosis.conversations.is_empty());
+    }
+}
+
+/// A peer that went on to send datagrams without KCP was called gone, or its way back cut.
+#[test]
+fn a_peer_that_is_heard_without_kcp_was_called_gone() {
+    const LEFT: u64 = 15_000_000;
+    let plan = Plan {
+        drops: &|now, side, _| side == SERVER && now > LEFT,
+        ..Plan::default()
+    };
+    for (until, open) in [(LEFT, false), (u64::MAX, true)] {
+        let mut seen = beside_others(&plan, CLIENT, 1);
+        seen.retain(|one| one.packet[0] == 1 || one.at < until);
+        // What it sends without KCP comes through.
+        for one in seen.iter_mut().filter(|one| one.packet[0] == 2) {
+            one.side = SERVER;
+        }
+        let found = first(examine(&plants::file(&seen))).findings;
+        let silent = found.iter().find(|one| one.kind == Kind::PeerSilent);
+        let silent = silent.expect("a silent peer");
+        assert_eq!(
+            silent.change.contains("the way back is open"),
+            open,
+            "{silent:?}"
+        );
+    }
+}
+
+/// The client's program ended, and the server sent on for a second and a half: all of that was called lost in bursts.
+#[test]
+fn what_was_sent_to_a_peer_that_had_left_was_called_lost() {
+    const LEFT: u64 = 18_500_000;
+    let plan = Plan {
+        links: [plants::lossy(0.0); 2],
+        drops: &|now, _, _| now > LEFT,
+        every: 5_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        let wrong = [Kind::Loss, Kind::BurstLoss, Kind::LeastTimeout];
+        assert!(
+            !found.iter().any(|kind| wrong.contains(kind)),
+            "end {end}: {found:?}"
+        );
+    }
+}
+
+/// A segment that passes at `at` ms, of this side, with the stamp `ts`.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: u32,
+    side: usize,
+    command: u8,
+    sn: u32,
+    ts: u32,
+}
+
+/// The capture of these. Each side's `una` is the first number that it has not acknowledged.
+fn written(mut all: Vec<Seen>) -> Vec<u8> {
+    all.sort_by_key(|one| one.at);
+    let mut acked: [BTreeSet<u32>; 2] = Default::default();
+    let packets = all.iter().map(|one| {
+        let length = if one.command == COMMAND_PUSH { 100 } else { 0 };
+        let acked = &mut acked[one.side];
+        if one.command == COMMAND_ACK {
+            acked.insert(one.sn);
+        }
+        let una = (0..).find(|sn| !acked.contains(sn)).unwrap_or(0);
+        let kind = 256 << 16 | u32::from(one.command);
+        let words = [7, kind, one.ts, one.sn, una, length];
+        let mut packet = words.map(u32::to_le_bytes).concat();
+        packet.resize(packet.len() + length as usize, 1);
+        Passing {
+            at: u64::from(one.at) * 1_000,
+            side: one.side,
+            port: PORTS[0],
+            packet,
+        }
+    });
+    plants::file(&packets.collect::<Vec<Passing>>())
+}
+
+/// A segment of the client, and the acknowledgement that passes so much later, if one does.
+fn sending(sn: u32, at: u32, back: Option<u32>) -> impl Iterator<Item = Seen> {
+    let push = Seen {
+        at,
+        side: CLIENT,
+        command: COMMAND_PUSH,
+        sn,
+        ts: at,
+    };
+    let ack = back.map(|back| Seen {
+        at: at + back,
+        side: SERVER,
+        command: COMMAND_ACK,
+        ..push
+    });
+    [Some(push), ack].into_iter().flatten()
+}
+
+/// What passes an end while both send something every 33 ms: segment and acknowledgement. Of the client's segments, every third is sent
+/// again 62 ms later, when its acknowledgement is almost there, or there and not read yet.
+fn timers_just_short(end: usize) -> Vec<u8> {
+    const WAIT: u32 = 62;
+    let mut all = Vec::new();
+    for sn in 0..300 {
+        let ts = 33 * sn;
+        // When the segment passes, how long its acknowledgement takes, and the same of the server's.
+        let [(there, back), (from, answered)] = match end {
+            CLIENT => [(0, 61), (32, 10)],
+            _ => [(27, 10), (5, 64)],
+        };
+        let mut pair = |side: usize, at: u32, ts: u32, back: u32| {
+            let push = Seen {
+                at,
+                side,
+                command: COMMAND_PUSH,
+                sn,
+                ts,
+            };
+            let ack = Seen {
+                at: at + back,
+                side: 1 - side,
+                command: COMMAND_ACK,
+                ..push
+            };
+            all.extend([push, ack]);
+        };
+        pair(CLIENT, ts + there, ts, back);
+        pair(SERVER, ts + from, ts + 5, answered);
+        if sn % 3 == 0 {
+            pair(CLIENT, ts + WAIT + there, ts + WAIT, back);
+        }
+    }
+    written(all)
+}
+
+/// Games whose acknowledgements wait for two ticks, with timers as long as the usual round trip: nothing was lost.
+#[test]
+fn timers_just_short_of_the_round_trip_were_called_loss_of_acknowledgements() {
+    for end in [CLIENT, SERVER] {
+        let judged = first(examine(&timers_just_short(end)));
+        assert_eq!(judged.resends[CLIENT].len(), 100, "end {end}");
+        let found = kinds(&judged.findings);
+        assert!(!found.contains(&Kind::AckLoss), "end {end}: {found:?}");
+    }
+}
+
+/// An acknowledgement that came just before the flush, and was not read yet, was called lost.
+#[test]
+fn acknowledgements_that_were_not_read_yet_were_called_lost() {
+    let judged = first(examine(&timers_just_short(CLIENT)));
+    let lost = judged.resends[CLIENT].iter();
+    assert_eq!(lost.filter(|one| one.need != Need::Underway).count(), 0);
+}
+
+/// Senders that count acknowledgements of what was sent before a resend, such as kcp2k, send what was lost twice again, and nothing
+/// overtook anything.
+#[test]
+fn what_was_lost_and_sent_twice_again_was_called_reordering() {
+    const TRIP: u32 = 60;
+    let mut all = Vec::new();
+    for sn in 0..1_000 {
+        let ts = 5 * sn;
+        let is_lost = sn % 40 == 20;
+        all.extend(sending(sn, ts, (!is_lost).then_some(TRIP)));
+        if is_lost {
+            // Two later ones were acknowledged, and then two more.
+            all.extend(sending(sn, ts + TRIP + 12, Some(TRIP)));
+            all.extend(sending(sn, ts + TRIP + 22, Some(TRIP)));
+        }
+    }
+    let judged = first(examine(&written(all)));
+    assert_eq!(judged.resends[CLIENT].len(), 50);
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::Reordering), "{found:?}");
+}
+
+/// What the receiver's socket had no room for was called lost on the way, although it had come to the capture at the receiver.
+#[test]
+fn packets_that_a_full_socket_dropped_were_called_lost_on_the_way() {
+    for arrives in [true, false] {
+        let mut all = Vec::new();
+        for sn in 0..1_000 {
+            let ts = 5 * sn;
+            let is_lost = sn % 50 > 45;
+            if is_lost {
+                all.extend(sending(sn, ts, None).filter(|_| arrives));
+                all.extend(sending(sn, ts + 120, Some(2)));
+            } else {
+                all.extend(sending(sn, ts, Some(2)));
+            }
+        }
+        let found = first(examine(&written(all))).findings;
+        let lost = [Kind::Loss, Kind::BurstLoss];
+        let lost = found.iter().find(|one| lost.contains(&one.kind));
+        let lost = lost.expect("losses");
+        assert_eq!(
+            lost.what.contains("as far as this capture"),
+            arrives,
+            "{lost:?}"
+        );
+        assert_eq!(lost.change.contains("SO_RCVBUF"), arrives, "{lost:?}");
+    }
+}
+
+/// In an outage timers grow, and the least timeout was blamed for that before the outage was.
+#[test]
+fn timers_that_grew_in_an_outage_were_called_too_long() {
+    let plan = Plan {
+        modes: ["0,10,2,1", "turbo"],
+        every: 33_000,
+        answers: 33_000,
+        links: [plants::lossy(0.02), plants::LINK],
+        drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+        ..Plan::default()
+    };
+    found_first(&plan, CLIENT, Kind::Outage);
 }

@@ -346,6 +346,8 @@ fn judge(found: Found) -> Judged {
             to: found.conversation.to,
             name: &names[side],
             peer_name: &names[1 - side],
+            peer_beside: found.strange_until[1 - side],
+            peer_losses: causes::lost(&senders[1 - side], &resends[1 - side]).count() as u64,
         };
         all.extend(view.findings());
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::both::Way;
 use super::causes::{FastResend, Need, Resend, Settings, Trigger};
-use super::findings::{Finding, Kind, ack_loss};
+use super::findings::{FEW, Finding, Kind, ack_loss};
 use super::flows::{Ends, Found};
 use super::sender::{MS, Sender, Time, percentile};
 use super::{Diagnosis, Judged, flushes, names};
@@ -29,8 +29,16 @@ fn count(resends: &[Resend], wanted: impl Fn(&Resend) -> bool) -> usize {
 
 /// The share of an end's transmissions that were lost.
 fn loss(sender: &Sender, resends: &[Resend]) -> f64 {
-    let lost = count(resends, |one| one.need == Need::Lost);
-    lost as f64 / (sender.fresh + sender.resends).max(1) as f64
+    super::causes::lost(sender, resends).count() as f64
+        / (sender.fresh + sender.resends).max(1) as f64
+}
+
+/// Those that this made the sender send again, since they were lost.
+fn lost_by(trigger: Trigger, sender: &Sender, resends: &[Resend]) -> String {
+    let lost = super::causes::lost(sender, resends);
+    lost.filter(|one| one.trigger == trigger)
+        .count()
+        .to_string()
 }
 
 pub fn print(diagnosis: &Diagnosis, every_resend: bool) {
@@ -281,8 +289,11 @@ fn rows() -> Vec<(&'static str, Cell)> {
         }),
         ("least timeout that binds", |_, t, _| or_unknown(t.minrto)),
         ("congestion window", |s, t, _| {
+            let model = &s.window_model;
             match t.keeps_congestion_window {
-                _ if s.window_model.filling + s.window_model.beyond < 30 => "?".to_string(),
+                _ if model.filling + model.beyond < 30 => "?".to_string(),
+                // One that sends little keeps to any window.
+                true if model.full * 5 < s.busy => "?".to_string(),
                 true => "kept to".to_string(),
                 false => "off (nc 1)".to_string(),
             }
@@ -301,26 +312,20 @@ fn rows() -> Vec<(&'static str, Cell)> {
             format!("{:.1} %", loss(s, r) * 100.0)
         }),
         ("acknowledgements lost", |s, _, _| {
-            format!("{:.1} %", ack_loss(s) * 100.0)
+            match s.acked_by_number + s.acked_by_una {
+                ..FEW => "?".to_string(),
+                _ => format!("{:.1} %", ack_loss(s) * 100.0),
+            }
         }),
         ("resent", |s, _, _| (s.resends + s.late_resends).to_string()),
-        ("  after a timeout", |_, _, r| {
-            count(r, |one| {
-                one.trigger == Trigger::Timeout && one.need == Need::Lost
-            })
-            .to_string()
+        ("  after a timeout", |s, _, r| {
+            lost_by(Trigger::Timeout, s, r)
         }),
-        ("  after skips", |_, _, r| {
-            count(r, |one| {
-                one.trigger == Trigger::Skip && one.need == Need::Lost
-            })
-            .to_string()
-        }),
-        ("  early", |_, _, r| {
-            count(r, |one| {
-                one.trigger == Trigger::Early && one.need == Need::Lost
-            })
-            .to_string()
+        ("  after skips", |s, _, r| lost_by(Trigger::Skip, s, r)),
+        ("  early", |s, _, r| lost_by(Trigger::Early, s, r)),
+        ("  to a peer that was gone", |s, _, r| {
+            let all = count(r, |one| one.need == Need::Lost) as u64;
+            (all - super::causes::lost(s, r).count() as u64).to_string()
         }),
         ("  needless", |s, _, r| {
             (count(r, |one| one.need != Need::Lost) as u64 + s.late_resends).to_string()

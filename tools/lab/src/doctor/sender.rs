@@ -34,6 +34,8 @@ const MOST_POINTS: usize = 2_000;
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 4;
+/// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
+pub const SILENCE: Time = 500 * MS;
 /// The share of its estimate before which no timer runs out: round trips are known no better from outside.
 pub const SOONEST_TIMER: f64 = 0.85;
 /// Segments sent within so many ms arrive before the same flush of the peer.
@@ -1591,7 +1593,7 @@ impl Sender {
     /// Until when the peer was there to acknowledge, if it was gone before the end: it fell silent, or began again.
     pub fn answers_until(&self) -> Option<Time> {
         let heard = self.last_acked.or(self.first)?;
-        let silent = self.last.filter(|last| last - heard > 2_000 * MS);
+        let silent = self.last.filter(|last| last - heard > SILENCE);
         let began_again = self.peer_restarts.first().copied();
         match (silent.map(|_| heard), began_again) {
             (Some(one), Some(other)) => Some(one.min(other)),

@@ -189,8 +189,21 @@ fn packets_are_found_behind_error_correction_and_a_nonce() {
     }
 }
 
+/// A packet whose segments were all changed.
+fn of_each_segment(packet: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut whole = Vec::new();
+    let mut rest = packet;
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(rest[20..24].try_into().unwrap()) as usize;
+        let (segment, others) = rest.split_at(24 + length);
+        whole.extend(change(segment));
+        rest = others;
+    }
+    whole
+}
+
 #[test]
-fn packets_of_kcp2k_and_of_games_with_a_token_are_found() {
+fn packets_of_kcp2k_of_games_with_a_token_and_in_big_endian_order_are_found() {
     let plain = session();
     let wrap = |wrapped: fn(&[u8]) -> Vec<u8>| -> Vec<Passing> {
         let one = |one: &Passing| Passing {
@@ -203,21 +216,30 @@ fn packets_of_kcp2k_and_of_games_with_a_token_are_found() {
     let kcp2k = wrap(|packet| [&[1, 0xfd, 0x62, 0x82, 0x31][..], packet].concat());
     // Four bytes after the conv of each segment.
     let game = wrap(|packet| {
-        let mut whole = Vec::new();
-        let mut rest = packet;
-        while !rest.is_empty() {
-            let length = u32::from_le_bytes(rest[20..24].try_into().unwrap()) as usize;
-            let (segment, others) = rest.split_at(24 + length);
-            whole.extend([&segment[..4], &[7, 6, 5, 0x84][..], &segment[4..]].concat());
-            rest = others;
-        }
-        whole
+        let with_token =
+            |segment: &[u8]| [&segment[..4], &[7, 6, 5, 0x84][..], &segment[4..]].concat();
+        of_each_segment(packet, with_token)
+    });
+    // As some ports to other languages write numbers.
+    let big_endian = wrap(|packet| {
+        of_each_segment(packet, |segment| {
+            let mut turned = segment.to_vec();
+            for number in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
+                turned[number].reverse();
+            }
+            turned
+        })
     });
     let fields = ["kcp.cmd", "kcp.sn", "kcp.len", "kcp.rtt", "kcp.message.len"];
     let Some(bare) = tshark("bare", &plain, "kcp", &fields) else {
         return;
     };
-    for (name, packets) in [("kcp2k", kcp2k), ("token", game)] {
+    let all = [
+        ("kcp2k", kcp2k),
+        ("token", game),
+        ("big-endian", big_endian),
+    ];
+    for (name, packets) in all {
         assert_eq!(
             tshark(name, &packets, "kcp", &fields).unwrap(),
             bare,
