@@ -207,7 +207,12 @@ fn departures(end: &mut Endpoint, times: std::ops::Range<u64>) -> Vec<(u64, u32)
 }
 
 fn acknowledge(end: &mut Endpoint, sn: u32, ts: u32) {
-    let fields = [7, 82 | 128 << 16, ts, sn, sn, 0];
+    acknowledge_alone(end, sn, sn, ts);
+}
+
+/// The same, where `una` has not arrived.
+fn acknowledge_alone(end: &mut Endpoint, sn: u32, una: u32, ts: u32) {
+    let fields = [7, 82 | 128 << 16, ts, sn, una, 0];
     let packet: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
     assert_eq!(end.input(&packet), 0);
 }
@@ -274,6 +279,30 @@ fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
         end.update(now);
         assert!(end.packets().is_empty());
     }
+}
+
+#[test]
+fn two_segments_64_apart_each_earned_the_budget_again_with_each_flush() {
+    heap::install();
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(50));
+    let first = u32::MAX - 100;
+    end.send(SIZE);
+    let left = departures(&mut end, 0..201);
+    assert_eq!(left.len(), 2);
+    acknowledge_alone(&mut end, first, first.wrapping_add(1), 200);
+    // The first of these is lost again and again, all others arrive but the last.
+    let (stuck, mut now) = (first.wrapping_add(1), 201);
+    for n in 0..65 {
+        end.send(SIZE);
+        let left = departures(&mut end, now..now + 10);
+        now += 10;
+        if n > 0 && n < 64 {
+            acknowledge_alone(&mut end, stuck.wrapping_add(n), stuck, left[0].0 as u32);
+        }
+    }
+    let left = departures(&mut end, now..now + 500).len();
+    assert!(left < 10, "{left} transmissions of two segments");
 }
 
 #[test]

@@ -67,11 +67,9 @@ impl<'a> Kcp<'a> {
         if !redundancy.is_on() || self.nsnd_buf.get() > TRACKED {
             return;
         }
-        let mut sent = false;
+        let (una, mut sent) = (Sn(self.snd_una.get()), false);
         for segment in self.few_in_flight() {
-            let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
-            let (xmit, len) = (segment.xmit.get(), segment.len.get());
-            sent |= redundancy.meet(sn, xmit, ts, len, self.mss.get());
+            sent |= redundancy.meet(segment, una, self.mss.get());
         }
         if !redundancy.helps() {
             return;

@@ -18,6 +18,7 @@ mod stubs;
 use core::cell::Cell;
 
 use crate::kcp::Kcp;
+use crate::segment::Segment;
 use crate::seq::{Earliest, Millis, Sn};
 use crate::wire::Ack;
 use brake::Brake;
@@ -196,19 +197,27 @@ impl Redundancy {
         Some(self.flight(sn)).filter(|flight| flight.sn.get() == sn && flight.xmit.get() > 0)
     }
 
-    /// A flush visits a segment in flight of `len` bytes; `ts` is when it was last sent, without copies. True if this flush sent
-    /// it.
-    pub(crate) fn meet(&self, sn: Sn, xmit: u32, ts: Millis, len: u32, mss: u32) -> bool {
+    /// A flush visits a segment in flight; `una` is the first of those, and a full one has `mss` bytes. True if this flush sent it.
+    pub(crate) fn meet(&self, segment: Segment<'_>, una: Sn, mss: u32) -> bool {
+        let (sn, xmit, ts) = (
+            Sn(segment.sn.get()),
+            segment.xmit.get(),
+            Millis(segment.ts.get()),
+        );
         let flight = self.flight(sn);
         let known = self.find(sn).is_some();
-        if xmit == 0 || (known && xmit <= flight.xmit.get()) {
+        // Where some between them have arrived, two in flight may share an entry. The first has it, or each visit would earn again.
+        let is_taken = !known && flight.xmit.get() > 0 && !flight.sn.get().before(una);
+        // After a change of path the count begins again.
+        let again = xmit > flight.xmit.get() || flight.last.get().before(ts);
+        if xmit == 0 || is_taken || (known && !again) {
             return false;
         }
         if !known {
             flight.sn.set(sn);
             flight.first.set(ts);
             flight.copied.set(false);
-            self.earn(len, mss);
+            self.earn(segment.len.get(), mss);
         }
         flight.last.set(ts);
         flight.xmit.set(xmit);
