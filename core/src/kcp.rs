@@ -63,8 +63,9 @@ pub(crate) struct Private {
 
     pub(crate) first_message: FirstMessage,
     pub(crate) received: ReceiveIndex,
-    /// When the last flush was that had to leave due segments.
+    /// When the last flush was that had to leave due segments, and the bytes of the first of them.
     pub(crate) deferred_at: Cell<Millis>,
+    pub(crate) deferred_len: Cell<u32>,
     pub(crate) extension: Extension,
     pub(crate) extras: OnDemand<Extras>,
 }

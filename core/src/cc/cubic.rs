@@ -210,9 +210,10 @@ impl Cubic {
         self.phase = Phase::Recovery;
     }
 
-    /// A retransmission timeout: begin again (RFC 9438, 4.8).
+    /// A retransmission timeout: begin again (RFC 9438, 4.8). Another one before anything has arrived leaves the threshold as it is
+    /// (RFC 5681, 3.1), or the window would hardly grow after an outage.
     pub(crate) fn timed_out(&mut self, now: u32) {
-        if self.phase != Phase::Recovery {
+        if self.phase != Phase::Recovery && self.window() > MIN_CWND {
             self.reduce(now);
         }
         self.window = MIN_CWND * UNIT;
@@ -443,6 +444,20 @@ mod tests {
         }
         assert_eq!(cube_root(7), 1);
         assert_eq!(cube_root(u64::MAX), 2_642_245);
+    }
+
+    #[test]
+    fn an_outage_left_a_threshold_of_two_segments() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        let window = cubic.window();
+        for n in 0..10 {
+            cubic.timed_out(tick.now + 100 * n);
+        }
+        assert_eq!(cubic.window(), MIN_CWND);
+        assert_eq!(cubic.threshold(), window * BETA / 100);
     }
 
     #[test]

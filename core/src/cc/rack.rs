@@ -313,7 +313,8 @@ impl Rack {
             let (mut sn, end) = (first.plus(passed), first.plus(count));
             while sn != end {
                 if look(sn).is_some_and(|flying| flying.ts == ts && !flying.lost) {
-                    if only_forget || !self.is_overdue(now, Sent { sn, ts }) {
+                    let at = self.overdue_at(Sent { sn, ts });
+                    if only_forget || at.is_none_or(|at| now.before(at)) {
                         break;
                     }
                     row = match row {
@@ -341,11 +342,31 @@ impl Rack {
         }
     }
 
-    /// True if the acknowledgement of a transmission should have arrived, because a later one has.
+    /// When the acknowledgement of a transmission should have arrived, because a later one has.
     #[inline(never)]
-    fn is_overdue(&self, now: Millis, sent: Sent) -> bool {
+    fn overdue_at(&self, sent: Sent) -> Option<Millis> {
         let wait = self.latest_rtt.saturating_add(self.reo_wnd());
-        self.latest.is_some_and(|latest| sent.before(latest)) && now.since(sent.ts.plus(wait)) >= 0
+        let passed = self.latest.is_some_and(|latest| sent.before(latest));
+        passed.then(|| sent.ts.plus(wait))
+    }
+
+    /// Time until `detect` finds something if nothing arrives before (RFC 8985: RACK's reordering timer); `oldest` are the log's first.
+    #[inline(never)]
+    pub(crate) fn wait(&self, now: Millis, oldest: Option<Burst>) -> i32 {
+        let mut wait = i32::MAX;
+        if let Some(Burst { first: sn, ts, .. }) = oldest
+            && let Some(at) = self.overdue_at(Sent { sn, ts })
+        {
+            wait = at.since(now);
+        }
+        let patience = (self.patience() + 1).cast_signed();
+        let since = self.held().iter().map(|run| run.since.since(now));
+        wait.min(since.fold(i32::MAX - patience, i32::min) + patience)
+    }
+
+    /// How long a run is held back, ms.
+    fn patience(&self) -> u32 {
+        self.srtt.saturating_mul(3).saturating_add(10)
     }
 
     /// The segments of `row` are overdue.
@@ -417,7 +438,7 @@ impl Rack {
         look: &impl Fn(Sn) -> Option<Flying>,
         lost: &mut impl FnMut(Sn),
     ) {
-        let patience = self.srtt.saturating_mul(3).saturating_add(10);
+        let patience = self.patience();
         let mut number = 0;
         while let Some(&run) = self.held.get(number)
             && number < self.runs

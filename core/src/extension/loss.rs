@@ -287,6 +287,26 @@ impl Kcp<'_> {
         }
     }
 
+    /// Time-based loss detection begins: what was sent before is in flight, too.
+    pub(super) fn note_flights(&self) {
+        let mut at = self.snd_buf().first();
+        while let Some(segment) = at {
+            if segment.xmit.get() > 0 {
+                self.note_sent(segment);
+            }
+            at = self.snd_buf().next(segment);
+        }
+    }
+
+    /// Nothing counts as sent any more.
+    pub(crate) fn forget_flights(&self) {
+        self.extension().with(|state| {
+            state.rack.idle();
+            state.log.clear();
+            state.probes = 0;
+        });
+    }
+
     #[inline(never)]
     fn begin_burst(&self, sn: Sn, ts: Millis) {
         self.extension().with(|state| state.log.begin(sn, ts));
@@ -346,6 +366,18 @@ impl Kcp<'_> {
                 rack.detect(now, una, thin, log, look, lost);
             }
         });
+    }
+
+    /// Time until `detect_losses` finds something if nothing arrives before.
+    pub(crate) fn until_loss(&self, now: Millis) -> i32 {
+        let in_flight = self.nsnd_buf.get();
+        let wait = self.extension().with(|state| {
+            if in_flight == 0 || state.is_thin(in_flight) {
+                return i32::MAX;
+            }
+            state.rack.wait(now, state.log.first())
+        });
+        wait.unwrap_or(i32::MAX)
     }
 
     /// Decides whether a segment whose deadline has passed is sent.

@@ -151,14 +151,25 @@ impl Kcp<'_> {
         if !profile::CONGESTION_HOOKS {
             return -1;
         }
-        let extension = &self.private().extension;
         if !on {
-            extension.turn_off(Party::Program);
-        } else if !extension.turn_on(self.now(), Party::Program) {
+            self.private().extension.turn_off(Party::Program);
+        } else if !self.tell_by_time(Party::Program) {
             return -1;
         }
         self.choose_ways();
         0
+    }
+
+    /// Turns time-based loss detection on for `party`. False without memory.
+    #[inline(never)]
+    fn tell_by_time(&self, party: Party) -> bool {
+        let extension = &self.private().extension;
+        let begins = !extension.is_on();
+        let there = extension.turn_on(self.now(), party);
+        if begins && there {
+            self.note_flights();
+        }
+        there
     }
 
     /// Selects the general code, or the short ways, which know nothing of extensions. If an extension needs the general code and
@@ -203,6 +214,29 @@ mod tests {
         });
         assert_eq!(extension.with(|state| state.probes), Some(7));
         kcp.release();
+    }
+
+    #[test]
+    fn what_was_sent_before_loss_was_told_by_time_was_not_in_flight() {
+        if !profile::CONGESTION_HOOKS {
+            return;
+        }
+        let object = Kcp::create(1, ptr::null_mut());
+        // SAFETY: the object is live until it is released below, and each handle lasts for one call.
+        let kcp = || unsafe { Kcp::from_ptr(object) }.expect("an object");
+        let pipe = || kcp().private().extension.with(|state| state.rack.pipe);
+        kcp().nodelay(1, 10, 0, 1);
+        for _ in 0..10 {
+            // SAFETY: NULL means zeros.
+            kcp().send(unsafe { Source::new(ptr::null()) }, 1);
+        }
+        kcp().update(1000);
+        assert_eq!(kcp().rack(true), 0);
+        assert_eq!(pipe(), Some(10));
+        // All of them leave again, and count once.
+        kcp().path_changed();
+        assert_eq!(pipe(), Some(10));
+        kcp().release();
     }
 
     /// Acknowledgements that `una` follows in the same packet are only counted when they are read, and `una` removes the segments.

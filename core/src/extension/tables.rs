@@ -240,7 +240,7 @@ impl Hooked<'_> {
         let cwnd = span.saturating_add(room);
         kcp.cwnd.set(cwnd);
         kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));
-        control.pace(tick, since, full);
+        control.pace(tick, since, full, kcp.private().deferred_len.get());
         control.plan_flush(kcp, tick);
     }
 }
@@ -308,8 +308,9 @@ impl Control {
         since
     }
 
-    /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest.
-    fn pace(&mut self, tick: Tick, since: u32, full: u32) {
+    /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest that
+    /// the program can make now. The last segment that had to wait had a payload of `deferred` bytes.
+    fn pace(&mut self, tick: Tick, since: u32, full: u32, deferred: u32) {
         self.pacer.sent(since);
         let rate = self.allowance.rate;
         let bytes = self.pacer.flush(tick.now, rate, full);
@@ -319,9 +320,13 @@ impl Control {
         }
         let payload = u64::from(bytes) * u64::from(tick.segment.saturating_sub(IKCP_OVERHEAD))
             / u64::from(tick.segment.max(1));
-        // A segment that is larger than those before it would wait for ever.
+        // A segment that is larger than those before it would wait for ever, and so would one from before `ikcp_setmtu`.
         let waits = since == 0 && bytes >= full;
-        let least = if waits { full - IKCP_OVERHEAD } else { 0 };
+        let least = if waits {
+            deferred.max(full - IKCP_OVERHEAD)
+        } else {
+            0
+        };
         let payload = u32::try_from(payload).unwrap_or(u32::MAX);
         self.budget = payload.min(u32::MAX / 2).max(least);
     }
@@ -338,7 +343,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         return -1;
     };
     let extension = &kcp.private().extension;
-    if !extension.turn_on(kcp.now(), Party::Control) {
+    if !kcp.tell_by_time(Party::Control) {
         return -1;
     }
     let Some(memory) = allocate(size_of::<Control>()) else {

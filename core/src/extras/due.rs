@@ -22,6 +22,7 @@ impl Kcp<'_> {
                 .min(self.until_probe(now).unwrap_or(NEVER))
                 .min(self.until_dead_link(now))
                 .min(self.until_copy(now))
+                .min(self.until_loss(now))
         };
         now.plus(wait.max(0).unsigned_abs()).0
     }
@@ -40,6 +41,10 @@ impl Kcp<'_> {
             let next = now.plus(self.interval.get());
             self.ts_flush.set(next.0);
             self.check_some_sent(due, next);
+        }
+        if self.until_dead_link(now) <= 0 {
+            // The flush tells it at the end of a trimming period.
+            self.private().trimming.end_in(0, now);
         }
         // A flush does this at its end; here it is done before, so that the first message need not wait for the next flush.
         self.raise_window();

@@ -30,7 +30,7 @@ impl Extras {
     #[inline(always)]
     pub(super) fn before_admission(&self, kcp: &Kcp<'_>) {
         if self.link.patience.get() != 0 {
-            self.link.look(kcp);
+            self.link.look(kcp, kcp.now());
         }
     }
 
@@ -54,10 +54,10 @@ impl Link {
 
     /// Notes progress if a segment was acknowledged since the last look, or none is in flight.
     #[inline(never)]
-    fn look(&self, kcp: &Kcp<'_>) {
+    fn look(&self, kcp: &Kcp<'_>, now: Millis) {
         let acknowledged = kcp.acknowledged();
         if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
-            self.note_progress(kcp.now());
+            self.note_progress(now);
         }
     }
 
@@ -101,6 +101,7 @@ impl<'a> Kcp<'a> {
         if list.is_empty() {
             return;
         }
+        self.forget_flights();
         let indexed = !index.is_off();
         if indexed {
             // This also applies what is pending for them.
@@ -158,7 +159,7 @@ impl<'a> Kcp<'a> {
     pub(super) fn until_dead_link(&self, now: Millis) -> i32 {
         match self.extras() {
             Some(Extras { link, .. }) if !self.snd_buf().is_empty() => {
-                link.look(self);
+                link.look(self, now);
                 link.left(now).unwrap_or(i32::MAX)
             }
             _ => i32::MAX,
@@ -171,8 +172,8 @@ impl<'a> Kcp<'a> {
             return;
         };
         self.count_fields(state);
-        state.link.look(self);
         let now = self.now();
+        state.link.look(self, now);
         let left = state.link.left(now).unwrap_or(i32::MAX);
         if self.snd_buf().is_empty() || left >= TRIM_PERIOD.cast_signed() {
             return;

@@ -133,6 +133,7 @@ impl<'a> Kcp<'a> {
                     walk.stopped = true;
                     self.private().deferred.set(true);
                     self.private().deferred_at.set(walk.round.current);
+                    self.private().deferred_len.set(len);
                     self.private().sent.flushed_up_to(Sn(segment.sn.get()));
                     return None;
                 }

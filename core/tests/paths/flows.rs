@@ -377,6 +377,35 @@ fn another_mtu_under_way_changes_nothing_but_the_packets() {
 }
 
 #[test]
+fn segments_from_before_a_smaller_mtu_were_held_back_for_ever() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);
+        net.run(2_000, |_| ());
+        assert_eq!(net.flows[0].a.kcp().setmtu(100), 0);
+        let before = net.taken(0);
+        net.run(4_000, |_| ());
+        let taken = net.taken(0) - before;
+        assert!(taken > 100, "{control:?}: {taken}");
+    }
+}
+
+/// A second of outage begins just before a control is installed.
+#[test]
+fn a_control_that_began_with_segments_in_flight_did_not_know_of_them() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let mut net = Net::new(Path::new(10, 20), &[Plan::new(Control::Window)], 1);
+        net.run(2_000, |_| ());
+        net.path.loss = 10_000;
+        net.run(2_010, |_| ());
+        net.flows[0].a.control(control);
+        net.run(3_000, |_| ());
+        net.path.loss = 0;
+        let share = net.first_between(6_000, 10_000).share;
+        assert!(share > 80.0, "{control:?}: {share} %");
+    }
+}
+
+#[test]
 fn a_program_may_change_its_mind_about_controls() {
     for_seeds(2, |random| {
         let mut net = Net::new(

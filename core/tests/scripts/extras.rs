@@ -506,6 +506,39 @@ fn an_update_comes_when_the_link_is_dead() {
 }
 
 #[test]
+fn a_link_that_was_dead_was_due_again_and_again_for_up_to_half_a_second() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    assert_eq!(kcp(&s).dead_after(300, Some(dead)), 0);
+    let mut now = 0;
+    while TOLD.get() == 0 {
+        now += sleep(&s, now);
+        kcp(&s).update_due(now);
+        assert_ne!(kcp(&s).next_due(now), now, "it spins");
+    }
+    s.packets();
+    assert_eq!(now, 300);
+}
+
+#[test]
+fn a_link_was_dead_early_if_an_acknowledgement_came_without_an_update() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 2);
+    assert_eq!(kcp(&s).dead_after(300, Some(dead)), 0);
+    send!(s, [ACK { sn: 1 }]);
+    _ = kcp(&s).next_due(250);
+    kcp(&s).update_due(549);
+    assert_eq!(TOLD.get(), 0);
+    kcp(&s).update_due(550);
+    assert_eq!(TOLD.get(), 1);
+    s.packets();
+}
+
+#[test]
 fn the_program_may_release_the_object_when_the_link_is_dead() {
     if is_foreign() {
         return;

@@ -105,6 +105,24 @@ fn what_left_before_something_that_arrived_is_lost_after_a_round_trip() {
     assert!(sender.detect(200).is_empty(), "nothing was sent after it");
 }
 
+/// `ikcpx_next` knew of no time at which a segment becomes overdue, or a run that was held back is given up, and slept on.
+#[test]
+fn an_overdue_segment_waited_until_something_else_was_due() {
+    let mut sender = Sender::new();
+    let wait = |sender: &Sender, now| sender.rack.wait(Millis(now), sender.log.front().copied());
+    sender.send(0, 0..20);
+    sender.send(60, 20..21);
+    assert_eq!(wait(&sender, 70), i32::MAX);
+    assert!(sender.ack(100, 20, 60));
+    let due = 100_u32.wrapping_add_signed(wait(&sender, 100));
+    // The others are held back: perhaps only the packet with their acknowledgements was lost.
+    assert_eq!(sender.detect(due), [0]);
+    let given_up = due.wrapping_add_signed(wait(&sender, due));
+    assert!(given_up > due && sender.detect(given_up - 1).is_empty());
+    assert_eq!(sender.detect(given_up), Vec::from_iter(1..20));
+    assert_eq!(wait(&sender, given_up), i32::MAX);
+}
+
 #[test]
 fn once_reordering_was_seen_a_quarter_of_a_round_trip_is_waited() {
     let mut sender = Sender::new();
