@@ -76,6 +76,7 @@ windows() {
 # Runs a client against a server of this machine.
 talk() {
     local port key server
+    cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml"
     make --silent -C "$stack" BUILD="$work/server" "$work/server/server"
     port=$(python3 -c 'import socket
 listener = socket.socket()
