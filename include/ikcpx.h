@@ -202,9 +202,10 @@ void ikcpx_update(ikcpcb *kcp, IUINT32 current);
 int ikcpx_large_messages(ikcpcb *kcp, int on);
 
 /*
- * Call it when the network is back after an outage, or when another network is used. Everything in flight is sent at once as if
- * for the first time: timeouts start over, and so does the measurement of the round-trip time. A closed window is probed. If
- * `state` said that the link is dead, it is 0 again.
+ * Call it when the network is back after an outage, or when another network is used. Everything in flight is sent at once, or at
+ * the pace of a congestion control, as if for the first time: timeouts start over, and so does the measurement of the round-trip
+ * time. A closed window is probed. If `state` said that the link is dead, it is 0 again. The time is the one that the connection was
+ * told last, so tell it the time first, with ikcp_update() or ikcpx_update(), if it has slept.
  *
  * kcp: the connection. NULL does nothing.
  */
@@ -249,7 +250,8 @@ int ikcpx_redundancy(ikcpcb *kcp, int percent);
 /*
  * Queues a message as ikcp_send() does, which is worth nothing when it comes late. If it has not begun to leave in
  * `milliseconds`, for want of room in a window, it is dropped from the queue at the next flush. What has begun to leave is
- * completed, unless ikcpx_stub() says otherwise. The peer may be any KCP: it never learns of what was dropped.
+ * completed, unless ikcpx_stub() says otherwise. With a congestion control, a message has begun to leave when the window has room for
+ * it, and may then wait for the control's pace. The peer may be any KCP: it never learns of what was dropped.
  *
  * kcp: the connection.
  * data, len: the message.
