@@ -385,7 +385,9 @@ fn complaint(command: &mut Command, names: &str) -> Option<String> {
     let (output, stdout, stderr) = run(command);
     let first = stderr.lines().next().unwrap_or_default();
     // Below it clap says only that there is --help.
-    let one_line = stderr.lines().filter(|line| !line.is_empty()).count() <= 4;
+    // Another cargo may run, which cargo says.
+    let says = |line: &&str| !line.is_empty() && !line.trim_start().starts_with("Blocking");
+    let one_line = stderr.lines().filter(says).count() <= 4;
     let fine = output.status.code() == Some(2)
         && stdout.is_empty()
         && one_line
