@@ -358,9 +358,9 @@ end
 local function heuristic(buffer, pinfo, tree)
     local key = flow(pinfo)
     local at, fec, ends, more = find(buffer, turned[key])
-    if not at and not turned[key] and find(buffer, true) then
-        turned[key] = true
+    if not at and not turned[key] then
         at, fec, ends, more = find(buffer, true)
+        turned[key] = at and true
     end
     if not at then
         return parity(buffer, pinfo, tree)

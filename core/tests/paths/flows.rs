@@ -290,12 +290,22 @@ fn a_link_that_comes_back_is_filled_again() {
     }
 }
 
+/// What a flow does from `from` until `until` if `path` becomes `later` at `change`, ms.
+fn after_a_change(
+    [path, later]: [Path; 2],
+    plan: Plan,
+    [change, from, until]: [u64; 3],
+) -> Outcome {
+    let mut net = Net::new(path, &[plan], 1);
+    net.run(change, |_| ());
+    net.path = later;
+    net.first_between(from, until)
+}
+
 /// Percent of the link that BBR carries from 10 s until 14 s after `path` became `later`.
 fn share_after_a_change(path: Path, later: Path) -> f64 {
-    let mut net = Net::new(path, &[Plan::new(Control::Bbr)], 1);
-    net.run(6_000, |_| ());
-    net.path = later;
-    net.first_between(16_000, 20_000).share
+    let plan = Plan::new(Control::Bbr);
+    after_a_change([path, later], plan, [6_000, 16_000, 20_000]).share
 }
 
 /// Each cycle found a quarter more, and then cruised, so that a link 20 times as fast was full after 14 cycles.
@@ -324,10 +334,7 @@ fn soon_after_a_change(path: Path, later: Path, drive: u64) -> Outcome {
         window: 16_384,
         ..Plan::new(Control::Bbr)
     };
-    let mut net = Net::new(path, &[plan], 1);
-    net.run(12_000, |_| ());
-    net.path = later;
-    net.first_between(15_000, 18_000)
+    after_a_change([path, later], plan, [12_000, 15_000, 18_000])
 }
 
 /// For up to 10 s an eighth of the link was used: a longer round trip was accepted when two ProbeRTT, 5 s and more apart, had found it.
