@@ -363,7 +363,7 @@ pub fn is_noise<'a>(samples: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn segment(command: u8, sn: u32, payload: &[u8]) -> Vec<u8> {
@@ -456,18 +456,29 @@ mod tests {
         }
     }
 
+    /// A packet whose segments were all changed.
+    pub fn of_each_segment(packet: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        let (mut rest, mut all) = (packet, Vec::new());
+        while let Some(header) = Header::read(rest) {
+            let (one, behind) = rest.split_at(HEADER + header.len as usize);
+            all.extend(change(one));
+            rest = behind;
+        }
+        all
+    }
+
+    /// A segment with its numbers in big-endian order, as some ports to other languages write them.
+    pub fn turned(segment: &[u8]) -> Vec<u8> {
+        let mut one = segment.to_vec();
+        for number in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
+            one[number].reverse();
+        }
+        one
+    }
+
     /// Finds the framing of packets whose segments were all changed, and gives the header of the second segment.
     fn second_of(framing: Framing, change: impl Fn(&[u8]) -> Vec<u8>) -> Header {
-        let changed = |packet: &Vec<u8>| {
-            let mut rest = &packet[..];
-            let mut all = Vec::new();
-            while let Some(header) = Header::read(rest) {
-                let (one, behind) = rest.split_at(HEADER + header.len as usize);
-                all.extend(change(one));
-                rest = behind;
-            }
-            all
-        };
+        let changed = |packet: &Vec<u8>| of_each_segment(packet, &change);
         let packets: Vec<Vec<u8>> = packets().iter().map(changed).collect();
         assert_eq!(found(&packets), Some(framing));
         let mut pieces = Vec::new();
@@ -495,13 +506,7 @@ mod tests {
             big_endian: true,
             ..Framing::PLAIN
         };
-        let header = second_of(framing, |one| {
-            let mut one = one.to_vec();
-            for range in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
-                one[range].reverse();
-            }
-            one
-        });
+        let header = second_of(framing, turned);
         assert_eq!((header.conv, header.sn, header.wnd), (7, 4, 128));
     }
 

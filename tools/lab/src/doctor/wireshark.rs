@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::capture::{self, Passing};
+use super::framing::tests::{of_each_segment, turned};
 use super::plants::{self, LINK, Plan};
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
@@ -189,19 +190,6 @@ fn packets_are_found_behind_error_correction_and_a_nonce() {
     }
 }
 
-/// A packet whose segments were all changed.
-fn of_each_segment(packet: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
-    let mut whole = Vec::new();
-    let mut rest = packet;
-    while !rest.is_empty() {
-        let length = u32::from_le_bytes(rest[20..24].try_into().unwrap()) as usize;
-        let (segment, others) = rest.split_at(24 + length);
-        whole.extend(change(segment));
-        rest = others;
-    }
-    whole
-}
-
 #[test]
 fn packets_of_kcp2k_of_games_with_a_token_and_in_big_endian_order_are_found() {
     let plain = session();
@@ -220,16 +208,7 @@ fn packets_of_kcp2k_of_games_with_a_token_and_in_big_endian_order_are_found() {
             |segment: &[u8]| [&segment[..4], &[7, 6, 5, 0x84][..], &segment[4..]].concat();
         of_each_segment(packet, with_token)
     });
-    // As some ports to other languages write numbers.
-    let big_endian = wrap(|packet| {
-        of_each_segment(packet, |segment| {
-            let mut turned = segment.to_vec();
-            for number in [0..4, 6..8, 8..12, 12..16, 16..20, 20..24] {
-                turned[number].reverse();
-            }
-            turned
-        })
-    });
+    let big_endian = wrap(|packet| of_each_segment(packet, turned));
     let fields = ["kcp.cmd", "kcp.sn", "kcp.len", "kcp.rtt", "kcp.message.len"];
     let Some(bare) = tshark("bare", &plain, "kcp", &fields) else {
         return;
