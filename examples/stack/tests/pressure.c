@@ -204,15 +204,21 @@ static struct file send_file(int with_pressure, uint32_t seed)
 
 static void test_file(uint32_t seed)
 {
-    struct file with = send_file(1, seed), without;
-    size_t memory_with = most_memory;
-    /* 64 packets of window: 128, and the last piece's two more. Memory: those at both ends, at most the receiver's window. */
-    CHECK(with.most_waiting <= 2 * 64 + 2);
-    CHECK(memory_with < (130 + 256) * 1700);
-    without = send_file(0, seed);
-    CHECK(without.most_waiting > 2000);
-    CHECK(most_memory > FILE_SIZE);
-    CHECK(with.took <= without.took + without.took / 20); /* and it costs no time */
+    /* How long one file takes varies by 1.4 %, after the packets that are lost: the sums of 16 files vary by a quarter of it. */
+    enum { FILES = 16 };
+    uint32_t with = 0, without = 0;
+    for (uint32_t i = 0; i < FILES; ++i) {
+        struct file file = send_file(1, seed + i);
+        /* 64 packets of window: 128, and the last piece's two more. Memory: those at both ends, at most the receiver's window. */
+        CHECK(file.most_waiting <= 2 * 64 + 2);
+        CHECK(most_memory < (130 + 256) * 1700);
+        with += file.took;
+        file = send_file(0, seed + i);
+        CHECK(file.most_waiting > 2000);
+        CHECK(most_memory > FILE_SIZE);
+        without += file.took;
+    }
+    CHECK(with <= without + without / 25); /* and pressure costs no time to speak of: 2 % on average */
 }
 
 int main(int count, char **arguments)
