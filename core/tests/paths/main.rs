@@ -7,12 +7,13 @@
 //!
 //! `.ci/run paths` also plays those that are too slow for a build without optimization.
 
-// With a control the short ways are not used.
+// Neither the layout nor, with a control, the short ways make a difference.
 #![cfg(all(
     feature = "extensions",
     not(any(
         feature = "profile-1-7",
         feature = "profile-1-7-1",
+        feature = "layout-2-1-1",
         feature = "no-short-ways",
         miri
     ))
