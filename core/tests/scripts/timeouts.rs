@@ -13,6 +13,7 @@ fn lonely(modes: [i32; 4]) -> Script {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn in_normal_mode_timeouts_double() {
     let s = lonely([0, 10, 0, 1]);
     // 200 and an eighth; then 400, 800, 1600, 3200, each from the last transmission.
@@ -42,6 +43,7 @@ fn in_fastest_mode_timeouts_grow_by_what_is_measured_now() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn in_normal_mode_a_timeout_grows_by_the_measured_one_when_that_is_larger() {
     let s = lonely([0, 10, 0, 1]);
     s.set_rx_rto(1000);
@@ -61,6 +63,7 @@ fn the_extra_eighth_is_of_the_timeout_at_that_moment() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn the_timeout_of_a_segment_grows_past_a_minute() {
     let s = lonely([0, 100, 0, 1]);
     let times = s.departures(300_000, 400);
@@ -103,6 +106,7 @@ fn segments_time_out_one_by_one() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn the_twentieth_transmission_makes_the_link_dead() {
     let s = lonely([2, 10, 0, 1]);
     s.set_rx_rto(1);

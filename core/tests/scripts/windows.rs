@@ -119,6 +119,7 @@ fn a_queue_that_was_full_and_has_room_is_told() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about numbers alone")]
 fn a_queue_that_was_nearly_full_tells_nothing() {
     // Its first message has one segment or two.
     for frg in [0, 1] {
@@ -235,6 +236,7 @@ fn a_transfer_from_nothing_opens_the_window_step_by_step() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow there, and about numbers alone")]
 fn a_wide_window_flies_whole() {
     let s = flying([1, 10, 0, 1], 600);
     send!(s, [WINS { una: 599, wnd: 600 }]);
