@@ -82,7 +82,12 @@ pub fn add(suite: &mut Suite) {
                 format!("find_package, {shown}"),
                 Box::new(move || with.finds_the_package(setup)),
             );
-            for project in ["add_subdirectory", "fetch_content"] {
+            // How the sources come to a project is no matter of the setup.
+            let projects: &[&str] = match setup == setups[0] {
+                true => &["add_subdirectory", "fetch_content"],
+                false => &["add_subdirectory"],
+            };
+            for &project in projects {
                 let with = cmake.clone();
                 test(
                     format!("{project}, {shown}"),

@@ -1,24 +1,18 @@
-//! The unit tests of the protocol, in every flavour, and the tests of the crate for Rust. They run from here so that the list of
-//! tests that did not run ends the output.
+//! The tests of the protocol, in every flavour. They run from here so that the list of tests that did not run ends the output.
 
-use crate::library::{self, ALL, DEFAULT, Flavour, GENERAL};
-use crate::suite::{Extent, Outcome, Suite};
+use crate::library::{self, ALL, Flavour, GENERAL};
+use crate::suite::{Outcome, Suite};
 
 pub fn add(suite: &mut Suite) {
     for flavour in ALL.into_iter().chain([GENERAL]) {
         let name = format!("core: unit tests, {}", flavour.name);
-        suite.test_in(flavour.extent(), None, name, move || {
-            unit_tests("ikcp-core", flavour)
-        });
+        suite.test_in(flavour.extent(), None, name, move || unit_tests(flavour));
     }
-    suite.test_in(Extent::Full, None, "connection: the crate for Rust", || {
-        unit_tests("ikcp-connection", DEFAULT)
-    });
 }
 
-fn unit_tests(package: &str, flavour: Flavour) -> Outcome {
+fn unit_tests(flavour: Flavour) -> Outcome {
     let output = library::cargo()
-        .args(["test", "--package", package, "--locked", "--target-dir"])
+        .args(["test", "--package", "ikcp-core", "--locked", "--target-dir"])
         .arg(library::scratch().join("core").join(flavour.name))
         .args(["--features", &flavour.features.join(",")])
         // What only debuggers read takes more than a quarter of the build: a failed assertion names its line without it. The tests of
@@ -39,7 +33,7 @@ fn unit_tests(package: &str, flavour: Flavour) -> Outcome {
     match passed {
         0 => Err("no test ran".into()),
         _ => {
-            println!("{package}, {}: {passed} tests passed", flavour.name);
+            println!("{}: {passed} tests passed", flavour.name);
             Ok(())
         }
     }

@@ -189,16 +189,29 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints the tests that took longest, where there are many.
-fn tell_slowest(mut took: Vec<(Duration, String)>) {
+/// Prints which groups of tests, by how their names begin, took longest, and which tests, where there are many.
+fn tell_slowest(took: Vec<(Duration, String)>) {
     const SLOWEST: usize = 10;
     if took.len() <= SLOWEST {
         return;
     }
+    let mut groups = BTreeMap::<&str, Duration>::new();
+    for (time, name) in &took {
+        let group = name.split([':', '/']).next().unwrap_or_default();
+        *groups.entry(group).or_default() += *time;
+    }
+    let groups = groups
+        .into_iter()
+        .map(|(name, time)| (time, name.to_string()));
+    print_slowest("groups", groups.collect(), SLOWEST);
+    print_slowest("tests", took, SLOWEST);
+}
+
+fn print_slowest(what: &str, mut took: Vec<(Duration, String)>, count: usize) {
     took.sort();
-    println!("The slowest tests:");
-    for (time, name) in took.iter().rev().take(SLOWEST) {
-        println!("  {:.0} s  {name}", time.as_secs_f64());
+    println!("The slowest {what}:");
+    for (time, name) in took.iter().rev().take(count) {
+        println!("{:5.0} s  {name}", time.as_secs_f64());
     }
 }
 
