@@ -3,10 +3,10 @@
 
     packages/try.py [--dist DIR] [NAME ...]
 
-NAME is a folder beside this file; without names, all. As many are tried at once as there are cores. For each section of the page: its
-files are written, its commands run, and what they print must have the echo. Before that packages/NAME/before.sh runs, after it
-packages/NAME/test.sh, both in the same folder with ROOT as the root of the repository, and last the lines of examples/NAME/README.md, as
-far as there are such files."""
+NAME is a folder beside this file; without names, all. They mostly wait, so twice as many are tried at once as there are cores. For each
+section of the page: its files are written, its commands run, and what they print must have the echo. Before that packages/NAME/before.sh
+runs, after it packages/NAME/test.sh, both in the same folder with ROOT as the root of the repository, and last the lines of
+examples/NAME/README.md, as far as there are such files."""
 
 import argparse
 import os
@@ -23,16 +23,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # Conan, from requirements.txt
 TOOLS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "package-tools/bin"
+# The slowest first.
 SECTIONS = {
-    "Python": "python",
+    "Lua": "lua",
     "Node.js": "node",
-    "Go": "go",
     "Java": "java",
+    "Python": "python",
+    "Go": "go",
     "C# and Unity": "csharp",
     "Debian and Ubuntu": "deb",
     "Conan": "conan",
     "vcpkg": "vcpkg",
-    "Lua": "lua",
 }
 # What calls the library in each language.
 BINDINGS = [
@@ -141,7 +142,7 @@ def main():
         complete()
         os.environ.update(IKCP_NETWORK="off", IKCP_USER=str(os.geteuid()))
         failed = False
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(2 * os.cpu_count()) as pool:
             for done in pool.map(lambda name: apart(name, given.dist), names):
                 print(done.stdout, end="", flush=True)
                 failed |= done.returncode != 0
