@@ -339,7 +339,7 @@ struct IKCPCB {
     /* Unused, as in the original, like `ts_lastack`; kept for the layout. */
     IUINT32 ts_recent;
     IUINT32 ts_lastack;
-    /* Slow start threshold, in segments. */
+    /* Slow start threshold, in segments. Set from congestion callbacks. */
     IUINT32 ssthresh;
     /* Variation of the round-trip time, in milliseconds. */
     IINT32 rx_rttval;

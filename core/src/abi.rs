@@ -178,7 +178,7 @@ pub struct IKCPCB {
     /// Unused, as in the original, like `ts_lastack`; kept for the layout.
     pub ts_recent: Cell<IUINT32>,
     pub ts_lastack: Cell<IUINT32>,
-    /// Slow start threshold, in segments.
+    /// Slow start threshold, in segments. Set from congestion callbacks.
     pub ssthresh: Cell<IUINT32>,
     /// Variation of the round-trip time, in milliseconds.
     pub rx_rttval: Cell<IINT32>,
