@@ -255,7 +255,8 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
         }
     }
     let from = kept.first()?.at;
-    let place = |at: Time| ((at - from) / STEP) as usize;
+    // What was overtaken at the beginning may have been sent before that.
+    let place = |at: Time| ((at - from).max(0) / STEP) as usize;
     let last = place(kept.last()?.at);
     if room.len() < 10 || last > 1 << 20 {
         return None;

@@ -859,3 +859,30 @@ fn timers_that_grew_in_an_outage_were_called_too_long() {
     };
     found_first(&plan, CLIENT, Kind::Outage);
 }
+
+/// At the beginning a packet came that had been sent before the first one.
+#[test]
+fn a_first_packet_that_overtook_another_ended_the_doctor() {
+    let mut all: Vec<Seen> = sending(0, 100, None).chain(sending(1, 101, None)).collect();
+    all[1].ts = 61;
+    let groups = (0..12).flat_map(|group| {
+        let sent = (2..6).flat_map(move |sn| sending(4 * group + sn, 200 + 50 * group, None));
+        let acked = (2..6).rev().map(move |sn| Seen {
+            at: 202 + 50 * group + (6 - sn),
+            side: SERVER,
+            command: COMMAND_ACK,
+            sn: 4 * group + sn,
+            ts: 200 + 50 * group,
+        });
+        sent.chain(acked)
+    });
+    let acked = [0, 1].map(|sn| Seen {
+        at: 103,
+        side: SERVER,
+        command: COMMAND_ACK,
+        sn,
+        ts: 100 - 39 * sn,
+    });
+    let all = all.into_iter().chain(acked).chain(groups).collect();
+    assert_eq!(examine(&written(all)).conversations.len(), 1);
+}
