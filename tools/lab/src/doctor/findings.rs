@@ -168,8 +168,9 @@ impl View<'_> {
 
     fn outages(&self) -> impl Iterator<Item = &Outage> {
         let ends = [self.sender, self.peer_sender].into_iter();
-        ends.filter(|one| one.is_near())
-            .flat_map(|one| &one.outages.found)
+        ends.zip([self.peer_sender, self.sender])
+            .filter(|(one, peer)| one.is_near() || !peer.is_near())
+            .flat_map(|(one, _)| &one.outages.found)
     }
 
     /// The share of segments that had to be sent again.
@@ -231,7 +232,8 @@ impl View<'_> {
         let sender = self.sender;
         let all = &sender.outages.found;
         let longest = all.iter().max_by_key(|one| one.to - one.from)?;
-        if !sender.is_near() {
+        // What came to the peer's own machine was not lost on the way.
+        if self.peer_sender.is_near() && !sender.is_near() {
             return None;
         }
         let quiet = wall(
@@ -266,8 +268,19 @@ impl View<'_> {
         ))
     }
 
+    /// Steps of the round trips of one end. Where the other one sends much, acknowledgements may wait behind that.
+    fn trip_steps(&self, sender: &Sender, peer: &Sender) -> Vec<(Time, u32, u32)> {
+        /// Bytes in a second.
+        const MUCH: u64 = 64_000;
+        let lasted = ((self.to - self.from) / (1_000 * MS)).max(1) as u64;
+        match peer.payload > MUCH * lasted {
+            true => Vec::new(),
+            false => sender.trip_steps(),
+        }
+    }
+
     fn longer_way(&self) -> Option<Finding> {
-        let steps = self.sender.trip_steps();
+        let steps = self.trip_steps(self.sender, self.peer_sender);
         let (at, before, after) = *steps
             .iter()
             .max_by_key(|(_, before, after)| after.saturating_sub(*before))?;
@@ -322,6 +335,49 @@ impl View<'_> {
         self.sender.at_peer_window > self.sender.busy / 10
     }
 
+    /// One segment each time is the program's own pace.
+    fn sends_several(&self) -> bool {
+        let gaps: u64 = self.sender.ts_gaps.values().sum();
+        self.sender.fresh * 5 > (gaps + 1) * 6
+    }
+
+    /// Only a window makes nearly all flushes send up to the same number, where round trips differ.
+    fn fills_up(&self) -> bool {
+        let sender = self.sender;
+        let at = |percent| percentile(&sender.rtt, percent).unwrap_or(0);
+        let most = self.settings.most_in_flight;
+        sender.is_near()
+            && self.sends_several()
+            && most >= 4
+            && at(90) > at(10)
+            && sender.flushed_up_to(most) > 0.8
+    }
+
+    /// The share of segments that waited until its window had room for them.
+    fn share_held(&self) -> f64 {
+        let most = self.settings.most_in_flight;
+        let near_most = most - most / if self.sender.lag() == 0 { 10 } else { 4 };
+        match self.sender.is_even(most) {
+            true => 0.0,
+            false => self.sender.share_held(near_most, self.room_within()),
+        }
+    }
+
+    /// How soon after there is room what waited for it is sent.
+    fn room_within(&self) -> Time {
+        let blur = if self.sender.is_near() {
+            4 * MS
+        } else {
+            10 * MS
+        };
+        self.settings.flushes.period().min(40 * MS) + blur
+    }
+
+    /// Its window holds it up, and not its program that has no more to send. Far from the sender, few of these show.
+    fn is_held(&self) -> bool {
+        self.share_held() > 0.05
+    }
+
     fn fills_congestion_window(&self) -> bool {
         // What is in flight shows only where round trips do.
         self.settings.keeps_congestion_window
@@ -331,7 +387,8 @@ impl View<'_> {
 
     fn bandwidth(&self) -> Option<Finding> {
         let sender = self.sender;
-        let steps = [sender, self.peer_sender].map(Sender::trip_steps);
+        let peer = self.peer_sender;
+        let steps = [self.trip_steps(sender, peer), self.trip_steps(peer, sender)];
         if !sender.clock_jumps.is_empty() || steps.iter().any(|steps| !steps.is_empty()) {
             return None;
         }
@@ -371,10 +428,18 @@ impl View<'_> {
         let queue = self.bandwidth();
         let fills_the_link = queue.is_some();
         all.extend(queue);
-        if sender.at_shrunk_window > sender.busy / 20 {
+        let shut: Time = sender.closed.iter().map(|one| one.to - one.from).sum();
+        let waits = sender.shrunk_for - shut;
+        // Also where the sender has room, what has arrived waits for the program; unless it is only a part of a message.
+        let whole = sender.most_fragments * 4 <= sender.largest_window;
+        let shrunk = match whole && waits > sender.busy / 5 {
+            true => waits.min(sender.busy),
+            false => sender.at_shrunk_window,
+        };
+        if shrunk > sender.busy / 20 {
             all.push(self.finding(
                 Kind::NotReading,
-                sender.at_shrunk_window,
+                shrunk,
                 format!(
                     "{} waited for room: {} did not read what it had received, so its window shrank",
                     self.name, self.peer_name
@@ -403,18 +468,16 @@ impl View<'_> {
             ));
             return all;
         }
-        // Only a window makes nearly all flushes send up to the same number, where round trips differ.
-        let at = |percent| percentile(&sender.rtt, percent).unwrap_or(0);
-        let gaps: u64 = sender.ts_gaps.values().sum();
-        // One segment each time is the program's own pace.
-        let several = sender.fresh * 5 > (gaps + 1) * 6;
-        let fills_up = sender.is_near()
-            && several
-            && most >= 4
-            && at(90) > at(10)
-            && sender.flushed_up_to(most) > 0.8;
+        let (several, fills_up) = (self.sends_several(), self.fills_up());
+        let held = self.share_held();
         let model = &sender.window_model;
-        if self.fills_congestion_window() && most >= 4 {
+        let room = self.room_within();
+        if self.fills_congestion_window()
+            && most >= 4
+            && several
+            && !fills_up
+            && sender.share_held(2, room) > 0.3
+        {
             all.push(self.finding(
                 Kind::CongestionWindow,
                 model.full,
@@ -426,12 +489,11 @@ impl View<'_> {
                 "nc = 1 in ikcp_nodelay, or a congestion control that does not take each loss for a full link (ikcpx_bbr)",
             ));
         } else if self.settings.share_at_most > 0.3
-            && (most >= 16 || (lost >= 3 && most >= 2) || fills_up)
+            && (most >= 16
+                || (lost >= 3 && most >= 2)
+                || (several && most >= 4 && held > 0.4 && self.flushes_rarely().is_none()))
             && sender.fresh >= FEW
-            && sender.share_in_trains_of(
-                most.saturating_add(most / 4),
-                self.settings.flushes.period() + 20 * MS,
-            ) < 0.5
+            && self.is_held()
         {
             let cost = (sender.busy as f64 * self.settings.share_at_most) as Time;
             all.push(self.finding(
@@ -540,13 +602,27 @@ impl View<'_> {
             && sender.clock_jumps.is_empty()
             && at_least >= 18
             && usual < 2 * at_least;
-        match self.settings.flushes {
-            _ if loose => Some(usual),
-            Flushes::Every(period @ 18..) if batched || on_grid(period) || in_steps(period) => {
-                Some(period)
-            }
-            _ => None,
-        }
+        let period = match self.settings.flushes {
+            _ if loose => usual,
+            Flushes::Every(period @ 18..) if on_grid(period) => return Some(period),
+            Flushes::Every(period @ 18..) if batched || in_steps(period) => period,
+            _ => return None,
+        };
+        // Not when something else is sent between: then the program's messages keep to that pace.
+        let between = sender.sends_between(period) || self.resends_between(period);
+        // Nor when a window is full until the last flush has been acknowledged.
+        let trip = percentile(&sender.rtt, 50).unwrap_or(0);
+        let by_room = self.fills_up() && self.is_held() && period < trip + 12;
+        (!between && !by_room).then_some(period)
+    }
+
+    /// Segments were sent again at other times than those of rare flushes.
+    fn resends_between(&self, period: u32) -> bool {
+        const ENOUGH: usize = 5;
+        let off = |wait: u32| (wait % period).min(period - wait % period);
+        let seen = self.resends.iter().filter(|one| one.passed);
+        let between = seen.clone().filter(|one| off(one.waited) * 5 > period);
+        seen.count() >= ENOUGH && between.count() * 3 > self.resends.len()
     }
 
     fn flushes(&self) -> Vec<Finding> {
@@ -598,7 +674,7 @@ impl View<'_> {
 
     fn clock(&self) -> Vec<Finding> {
         // Far from it, its packets may have come as much later. Then the round trip changes by that, too.
-        let steps = self.peer_sender.trip_steps();
+        let steps = self.trip_steps(self.peer_sender, self.sender);
         let is_the_way = |(at, by): &&(Time, i64)| {
             steps.iter().any(|(then, before, after)| {
                 let change = i64::from(*after) - i64::from(*before);
@@ -848,8 +924,8 @@ impl View<'_> {
         };
         let sent = sender.fresh + sender.resends;
         // Where nothing waits for room, a needless resend delays nothing.
-        let limited = (self.settings.share_at_most > 0.3 && self.settings.most_in_flight >= 16)
-            || self.fills_peer_window();
+        let own_window = self.settings.share_at_most > 0.3 && self.settings.most_in_flight >= 16;
+        let limited = (own_window && self.is_held()) || self.fills_peer_window();
         if early >= FEW && early * 30 > sent && limited {
             all.push(self.finding(
                 Kind::EarlyTimeouts,

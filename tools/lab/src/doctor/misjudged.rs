@@ -860,6 +860,184 @@ fn timers_that_grew_in_an_outage_were_called_too_long() {
     found_first(&plan, CLIENT, Kind::Outage);
 }
 
+/// What a program writes at once was in flight until it had been acknowledged, and no more, since the program wrote no more.
+#[test]
+fn chunks_that_a_program_writes_were_called_a_send_window() {
+    for (size, every) in [(16_384, 44_000), (8_192, 97_000), (16_384, 110_000)] {
+        let near = Config {
+            delay: 12_000,
+            jitter: 1_000,
+            ..plants::lossy(0.0)
+        };
+        let plan = Plan {
+            size,
+            every,
+            links: [near, near],
+            ..Plan::default()
+        };
+        for end in [CLIENT, SERVER] {
+            let found = kinds(&findings(&plan, end));
+            assert_eq!(found, [], "{size} each {every}, end {end}");
+        }
+    }
+}
+
+/// Nothing else was sent again, and the window had no loss to show itself.
+#[test]
+fn a_small_send_window_was_not_seen_from_the_receiver_where_nothing_is_lost() {
+    let clean = plants::lossy(0.0);
+    let plan = Plan {
+        windows: [(10, 256), (256, 256)],
+        links: [clean, clean],
+        answers: 200_000,
+        every: 0,
+        ..Plan::default()
+    };
+    found_first(&plan, SERVER, Kind::OwnWindow);
+}
+
+/// Three messages together each 93 ms, while acknowledgements leave at any time.
+#[test]
+fn messages_that_come_together_were_called_rare_flushes() {
+    let clean = plants::lossy(0.0);
+    let plan = Plan {
+        size: 200,
+        every: 400,
+        sends: &|now| now % 93_000 < 1_000,
+        answers: 120_000,
+        links: [clean, clean],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert!(!found.contains(&Kind::LateFlush), "end {end}: {found:?}");
+    }
+}
+
+/// All that it allows was acknowledged before the next flush but one, so that only each second flush sent something.
+#[test]
+fn a_window_that_empties_was_called_rare_flushes() {
+    let near = Config {
+        delay: 5_000,
+        jitter: 1_000,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        size: 1_000,
+        every: 0,
+        windows: [(9, 256), (256, 256)],
+        links: [near, near],
+        ..Plan::default()
+    };
+    let found = found_first(&plan, CLIENT, Kind::OwnWindow);
+    assert!(!found.contains(&Kind::LateFlush), "{found:?}");
+}
+
+/// Each frame of a video left at once, and was smaller than the window that the model had then.
+#[test]
+fn frames_of_a_video_were_called_a_congestion_window() {
+    let near = Config {
+        delay: 5_000,
+        jitter: 2_000,
+        ..plants::lossy(0.01)
+    };
+    let plan = Plan {
+        modes: ["1,10,2,1", "1,10,2,1"],
+        mtu: 512,
+        size: 2_402,
+        every: 64_000,
+        links: [near, near],
+        length: 30_000_000,
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, CLIENT));
+    assert!(!found.contains(&Kind::CongestionWindow), "{found:?}");
+}
+
+/// Senders that flush after each packet that comes send a segment again twice in a millisecond, each time with another `una`.
+#[test]
+fn a_segment_sent_again_twice_at_once_was_called_two_senders() {
+    let mut all = Vec::new();
+    for sn in 0..200 {
+        let ts = 50 * sn;
+        all.extend(sending(sn, ts, Some(40)));
+        let again = sending(sn, ts + 20, None).collect::<Vec<Seen>>();
+        for (at, number) in [(20, 2 * sn), (21, 2 * sn + 1)] {
+            // What the client acknowledges between the two.
+            let push = Seen {
+                at: ts + at,
+                side: SERVER,
+                sn: number,
+                ..again[0]
+            };
+            let ack = Seen {
+                side: CLIENT,
+                command: COMMAND_ACK,
+                ..push
+            };
+            let again = Seen {
+                at: ts + at,
+                ..again[0]
+            };
+            all.extend([push, ack, again]);
+        }
+    }
+    let found = kinds(&first(examine(&written(all))).findings);
+    assert!(!found.contains(&Kind::TwoSenders), "{found:?}");
+}
+
+/// It read each 800 ms, so that its window was never shut and its sender never out of room; but all that had arrived waited.
+#[test]
+fn a_program_that_reads_late_was_not_seen_where_the_sender_has_room() {
+    let plan = Plan {
+        reads: &|now| now % 800_000 < 2_000,
+        windows: [(256, 256), (256, 128)],
+        every: 8_000,
+        links: [plants::lossy(0.0), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        found_first(&plan, end, Kind::NotReading);
+    }
+}
+
+/// In a capture between the two ends, packets passed that were lost behind it.
+#[test]
+fn an_outage_behind_a_capture_in_the_middle_was_called_loss() {
+    let plan = Plan {
+        answers: 40_000,
+        drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+        ..Plan::default()
+    };
+    let found = first(examined(&plan, CLIENT, |one| match one.side {
+        CLIENT => one.at += 20_000,
+        _ => one.at = one.at.saturating_sub(20_000),
+    }));
+    let found = kinds(&found.findings);
+    assert_eq!(found.first(), Some(&Kind::Outage), "{found:?}");
+}
+
+/// Its acknowledgements waited behind what the other end sends, in the queue that fills.
+#[test]
+fn a_queue_of_the_other_end_was_called_a_longer_way() {
+    let slow = Config {
+        bandwidth: Some(3_000_000),
+        queue: 300_000,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        sends: &|now| now > 6_000_000,
+        size: 1_300,
+        every: 0,
+        answers: 100_000,
+        links: [slow, plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, SERVER));
+    assert!(!found.contains(&Kind::LongerWay), "{found:?}");
+    assert!(found[..2].contains(&Kind::Bandwidth), "{found:?}");
+}
+
 /// At the beginning a packet came that had been sent before the first one.
 #[test]
 fn a_first_packet_that_overtook_another_ended_the_doctor() {
@@ -885,4 +1063,19 @@ fn a_first_packet_that_overtook_another_ended_the_doctor() {
     });
     let all = all.into_iter().chain(acked).chain(groups).collect();
     assert_eq!(examine(&written(all)).conversations.len(), 1);
+}
+/// Three or four messages in each flush: about as many were in flight all the time, and room was made all the time.
+#[test]
+fn an_even_stream_was_called_a_send_window_at_the_receiver() {
+    let plan = Plan {
+        size: 1_300,
+        every: 3_000,
+        answers: 100_000,
+        links: [plants::lossy(0.0), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = kinds(&findings(&plan, end));
+        assert!(!found.contains(&Kind::OwnWindow), "end {end}: {found:?}");
+    }
 }

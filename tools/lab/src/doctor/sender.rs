@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::dispersion::{Dispersion, Spread};
 use super::framing::Piece;
 use super::outage::{Fate, Outages};
-use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, after};
+use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, Header, after};
 
 /// Microseconds.
 pub type Time = i64;
@@ -235,6 +235,19 @@ struct Silence {
     kept: u32,
 }
 
+/// A flush that sent something for the first time.
+struct Flush {
+    ts: u32,
+    segments: u64,
+    /// What was in flight after it.
+    flight: u32,
+    /// How long there had been room, ms.
+    waited: Option<u32>,
+    /// The ends of messages in it, and whether there is only the one at its end.
+    ends: u64,
+    whole: bool,
+}
+
 /// What the peer said.
 enum Word {
     Ack {
@@ -362,8 +375,15 @@ pub struct Sender {
     pub quiet: Vec<(Time, Time)>,
     /// The least round trip of each second, ms.
     trips: BTreeMap<Time, u32>,
-    /// Segments that were sent for the first time until all had arrived, and for how long nothing had been in flight before them, ms.
-    trains: Vec<(u64, u32)>,
+    /// When the peer last said that more had arrived, and whether it sent something of its own since the last flush.
+    room_since: Option<Time>,
+    peer_pushed: bool,
+    /// Flushes after which no more was in flight than they sent, and before which the peer had sent something.
+    asked: u64,
+    /// Segments that were sent for the first time, by what was then in flight, and how long after there was room for them, ms.
+    refills: BTreeMap<(u32, u32), u64>,
+    /// Those that end a message.
+    ends: u64,
     /// Fingerprints and lengths of the first segments.
     begun: Vec<(u32, u32)>,
     /// How far the first numbers have come again, and since which stamp.
@@ -401,8 +421,9 @@ pub struct Sender {
     /// With what the peer's window allows, or more, in flight: the window as large as ever, or smaller since the peer does not read.
     pub at_peer_window: Time,
     pub at_shrunk_window: Time,
-    /// Since when it has been smaller, and how long that much was in flight since then.
+    /// Since when it has been smaller, and how long that much was in flight since then; for how long it was, in all.
     shrunk: Option<(Time, Time)>,
+    pub shrunk_for: Time,
     pub busy: Time,
     pub largest_window: u32,
     pub closed: Vec<Closed>,
@@ -453,9 +474,12 @@ pub struct Sender {
     /// From the stamp of a segment to word of its arrival, ms: what is usual, and by how much others differ from that.
     usual: Option<f64>,
     lateness: BTreeMap<i64, u64>,
-    /// What was in flight at the end of flushes that sent something for the first time.
-    flushed: BTreeMap<u32, u64>,
-    last_flushed: Option<(u32, u32)>,
+    /// What was in flight at the end of flushes that sent something for the first time: how many, and how many sent one
+    /// message.
+    flushed: BTreeMap<u32, (u64, u64)>,
+    last_flushed: Option<Flush>,
+    /// How many segments those sent.
+    flush_sizes: Histogram,
     /// Curves: the round trip in ms; segments in flight.
     pub rtt_curve: Vec<(Time, u32)>,
     pub flight_curve: Vec<(Time, u32)>,
@@ -728,9 +752,8 @@ impl Sender {
             if self.begun.len() == header.sn as usize && header.sn < FIRST {
                 self.begun.push((piece.mark, header.len));
             }
-            self.count_train(sending.in_flight == 0, sent);
             let flight = (sn + 1).saturating_sub(self.una) as u32;
-            self.count_flush(header.ts, header.len, flight);
+            self.count_flush(sent, &header, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
             sending.order = self.note_passed(header.ts);
             self.insert(sn, (header.len, size, piece.mark), sending);
@@ -766,7 +789,9 @@ impl Sender {
             self.first_conflict.get_or_insert(at);
             return;
         }
-        if let Some(same) = segment.sendings.iter_mut().find(|one| one.ts == header.ts) {
+        let same = segment.sendings.iter().position(|one| one.ts == header.ts);
+        if let Some(place) = same {
+            let same = &mut segment.sendings[place];
             if same.hidden {
                 // It was only late.
                 same.hidden = false;
@@ -778,8 +803,10 @@ impl Sender {
                     let found = self.prints.iter().rev().find(|one| one.0 == packet);
                     found.map(|one| one.1)
                 };
+                // Two flushes may send one again with the same stamp.
                 if let (Some(one), Some(other)) = (print(same.packet), print(self.packets))
                     && one != other
+                    && place == 0
                 {
                     self.doubles += 1;
                     self.first_conflict.get_or_insert(at);
@@ -812,30 +839,6 @@ impl Sender {
         if !copy {
             self.window_model.resent(skipped, flight, header.ts);
         }
-    }
-
-    fn count_train(&mut self, empty: bool, sent: Time) {
-        let since = self.empty_since.filter(|_| empty);
-        let full = self.trains.len() >= MOST_POINTS;
-        match (since, self.trains.last_mut()) {
-            (None, Some((segments, _))) => *segments += 1,
-            _ if full => {}
-            (since, _) => {
-                let gap = since.map_or(0, |since| (sent - since) / MS);
-                self.trains.push((1, gap.clamp(0, 60_000) as u32));
-            }
-        }
-    }
-
-    /// The share of segments of which no more than this were sent until all had arrived, with nothing in flight for a while between: no
-    /// window held those up.
-    pub fn share_in_trains_of(&self, most: u32, gap: Time) -> f64 {
-        let gap = (gap / MS) as u32;
-        let trains = self.trains.chunk_by(|_, (_, before)| *before <= gap);
-        let sizes = trains.map(|train| train.iter().map(|(segments, _)| segments).sum::<u64>());
-        let all: u64 = self.trains.iter().map(|(segments, _)| segments).sum();
-        let within: u64 = sizes.filter(|size| *size <= u64::from(most)).sum();
-        within as f64 / all.max(1) as f64
     }
 
     fn insert(&mut self, sn: u64, (len, size, mark): (u32, u32, u32), sending: Sending) {
@@ -992,12 +995,33 @@ impl Sender {
         }
     }
 
-    fn count_flush(&mut self, ts: u32, len: u32, flight: u32) {
+    fn count_flush(&mut self, sent: Time, header: &Header, flight: u32) {
+        let Header { ts, len, .. } = *header;
         self.note_ts(ts);
-        if let Some((stamp, flight)) = self.last_flushed.replace((ts, flight))
-            && stamp != ts
-        {
-            *self.flushed.entry(flight).or_default() += 1;
+        // The last part of a message, or what did not fill a segment.
+        let ends = header.frg == 0 && (self.most_fragments > 1 || len < self.largest_segment);
+        self.ends += u64::from(ends);
+        match &mut self.last_flushed {
+            Some(flush) if flush.ts == ts => {
+                (flush.flight, flush.whole) = (flight, ends && flush.ends == 0);
+                flush.segments += 1;
+                flush.ends += u64::from(ends);
+            }
+            _ => {
+                self.end_flush();
+                let asked = std::mem::take(&mut self.peer_pushed) && flight == 1;
+                self.asked += u64::from(asked);
+                self.last_flushed = Some(Flush {
+                    ts,
+                    segments: 1,
+                    flight,
+                    waited: self
+                        .room_since
+                        .map(|since| ((sent - since) / MS).clamp(0, 255) as u32),
+                    ends: u64::from(ends),
+                    whole: ends,
+                });
+            }
         }
         if len < self.largest_segment.max(500) {
             self.small += 1;
@@ -1005,6 +1029,19 @@ impl Sender {
                 self.small_flushes += 1;
                 self.last_small_ts = Some(ts);
             }
+        }
+    }
+
+    fn end_flush(&mut self) {
+        let Some(flush) = self.last_flushed.take() else {
+            return;
+        };
+        *self.flush_sizes.entry(flush.segments as u32).or_default() += 1;
+        let (flushes, ended) = self.flushed.entry(flush.flight).or_default();
+        *flushes += 1;
+        *ended += u64::from(flush.whole);
+        if let Some(waited) = flush.waited {
+            *self.refills.entry((flush.flight, waited)).or_default() += flush.segments;
         }
     }
 
@@ -1035,6 +1072,7 @@ impl Sender {
         self.acked_flushes += stamps.len() as u64;
         for piece in pieces {
             let header = piece.header;
+            self.peer_pushed |= header.command == COMMAND_PUSH;
             self.una_goes_back(at, header.una);
             self.words.push_back((due, at, Word::Window(header.wnd)));
             self.words.push_back((due, at, Word::Una(header.una)));
@@ -1152,7 +1190,10 @@ impl Sender {
         const READS: Time = 200 * MS;
         if let Some((since, full)) = self.shrunk.take() {
             match at - since > READS + self.srtt() {
-                true => self.at_shrunk_window += full,
+                true => {
+                    self.at_shrunk_window += full;
+                    self.shrunk_for += at - since;
+                }
                 false => self.at_peer_window += full,
             }
         }
@@ -1178,6 +1219,7 @@ impl Sender {
         self.note_unheard(&told);
         self.window_model.acked(self.window.unwrap_or(u32::MAX));
         self.una = una;
+        self.room_since = Some(at);
         self.forget_old(at);
     }
 
@@ -1550,6 +1592,7 @@ impl Sender {
         self.end_idle(now);
         self.end_ask(now);
         self.end_shrunk(now);
+        self.end_flush();
         if let Some((from, _)) = self.closed_since.take() {
             self.closed.push(Closed {
                 from,
@@ -1611,6 +1654,30 @@ impl Sender {
             || (all < 10 && together >= 10 && together * 2 > self.acked_by_una)
     }
 
+    /// Packets left at other times than each `period` ms, as far as that shows.
+    pub fn sends_between(&self, period: u32) -> bool {
+        const ENOUGH: u64 = 5;
+        let count = |gaps: &mut dyn Iterator<Item = (&u32, &u64)>| {
+            gaps.map(|(_, count)| count).sum::<u64>()
+        };
+        let between = count(&mut self.packet_gaps.range(period / 4..period * 3 / 5));
+        let all = count(&mut self.packet_gaps.range(period / 4..));
+        let blurred =
+            !self.is_near() && self.delay_at(95).abs_diff(self.delay_at(5)) * 4 > u64::from(period);
+        !blurred && between >= ENOUGH && between * 20 > all
+    }
+
+    /// How much longer than the first one packets took to come here, at most, of such a share of them.
+    fn delay_at(&self, percent: u64) -> i64 {
+        let total: u64 = self.delay.values().sum();
+        let mut passed = 0;
+        let found = self.delay.iter().find(|(_, count)| {
+            passed += *count;
+            passed * 100 >= total * percent
+        });
+        found.map_or(0, |(delay, _)| *delay)
+    }
+
     /// How much later than usual word of a segment's arrival is in one case of four, ms.
     pub fn often_late(&self) -> i64 {
         let total: u64 = self.lateness.values().sum();
@@ -1625,12 +1692,49 @@ impl Sender {
     /// The share of flushes, of enough of them, that sent as much as makes this many in flight, of those that sent something for the first
     /// time.
     pub fn flushed_up_to(&self, flight: u32) -> f64 {
-        let all: u64 = self.flushed.values().sum();
-        let up_to = self.flushed.get(&flight).copied().unwrap_or(0);
+        let all: u64 = self.flushed.values().map(|(flushes, _)| flushes).sum();
+        let up_to = self.flushed.get(&flight).map_or(0, |(flushes, _)| *flushes);
         if all < 50 {
             return 0.0;
         }
         up_to as f64 / all as f64
+    }
+
+    /// Flushes follow each other at one pace and send as much each time, which is less than half of what is in flight at most: what waits
+    /// for acknowledgements is sent in bursts.
+    pub fn is_even(&self, most: u32) -> bool {
+        const ENOUGH: u64 = 50;
+        /// The share of these, in tenths, that are the most usual one or the one after it, and that.
+        fn usual(all: &Histogram) -> (u64, u32) {
+            let two = |(value, count): (&u32, &u64)| {
+                (count + all.get(&(value + 1)).unwrap_or(&0), *value)
+            };
+            let (count, value) = all.iter().map(two).max().unwrap_or_default();
+            (count * 10 / all.values().sum::<u64>().max(1), value)
+        }
+        let (alike, size) = usual(&self.flush_sizes);
+        self.flush_sizes.values().sum::<u64>() >= ENOUGH
+            && alike >= 9
+            && usual(&self.ts_gaps).0 >= 9
+            && 2 * (size + 1) <= most
+    }
+
+    /// The share of segments that were sent within such a time of there being room for them, by flushes that put this many or more in
+    /// flight: a window held them up. None, where each such flush sends one message, or answers the peer: then the program
+    /// had no more.
+    pub fn share_held(&self, flight: u32, within: Time) -> f64 {
+        let sent = self.fresh.max(1) as f64;
+        let full = self.flushed.range(flight..).map(|(_, counts)| counts);
+        let (flushes, ended) = full.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let usual = self.ends as f64 / sent;
+        let all: u64 = self.flushed.values().map(|(flushes, _)| flushes).sum();
+        if ended as f64 > (0.5 + usual / 2.0) * flushes as f64 || self.asked * 10 > all * 9 {
+            return 0.0;
+        }
+        let within = (within / MS) as u32;
+        let prompt = self.refills.range((flight, 0)..);
+        let prompt = prompt.filter(|((_, waited), _)| *waited <= within);
+        prompt.map(|(_, segments)| segments).sum::<u64>() as f64 / sent
     }
 
     /// The share of packets that passed, and that the capture lacks all the same, as far as acknowledgements tell.
@@ -1716,16 +1820,9 @@ impl Sender {
 
     /// The same from how long packets took to come here.
     fn queueing_here(&self) -> Option<(u64, u64)> {
-        let total: u64 = self.delay.values().sum();
-        let at = |percent: u64| {
-            let mut passed = 0;
-            self.delay.iter().find_map(|(delay, count)| {
-                passed += count;
-                (passed * 100 >= total * percent).then_some(*delay)
-            })
-        };
-        let (low, high) = (at(2)?, at(60)?);
-        let spread = at(90)?.abs_diff(at(10)?);
+        let at = |percent| self.delay_at(percent);
+        let (low, high) = (at(2), at(60));
+        let spread = at(90).abs_diff(at(10));
         let (count, sum, _) = self.delay_steps;
         let smooth = count >= 50 && sum * 4 < spread * count;
         // The way back is not seen; it is taken for as long as a short one.
