@@ -1,4 +1,5 @@
-//! The UDP datagram inside a frame: Ethernet with VLAN tags or PPPoE, Linux cooked, loopback, PPP, bare IP; IPv4 and IPv6.
+//! The UDP datagram inside a frame: Ethernet with VLAN tags or PPPoE, Linux cooked, loopback, PPP, bare IP, Wi-Fi without encryption, the
+//! "any" of macOS; IPv4 and IPv6.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,6 +28,12 @@ enum Start {
     /// So many bytes, after which the version of IP says what follows.
     Ip(usize),
     Ppp,
+    /// Wi-Fi, behind what the radio tells where that is.
+    WiFi {
+        radio: bool,
+    },
+    /// A header of Apple's with its own length and the link type of what follows.
+    Apple,
     /// A type that says what follows, and so many bytes in all.
     Cooked {
         kind: usize,
@@ -42,6 +49,10 @@ fn start(link: i32) -> Option<Start> {
         // Bare IP, by the numbers that systems gave it
         12 | 14 | 101 | 228 | 229 => Start::Ip(0),
         9 => Start::Ppp,
+        105 => Start::WiFi { radio: false },
+        127 => Start::WiFi { radio: true },
+        // Also by the number for private use that older systems took.
+        149 | 258 => Start::Apple,
         // Linux cooked, both versions
         113 => Start::Cooked {
             kind: 14,
@@ -72,6 +83,24 @@ fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
             }
         }
         Start::Ppp => ppp(bytes),
+        Start::WiFi { radio } => {
+            let length = match radio {
+                true => u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?),
+                false => 0,
+            };
+            wifi(bytes.get(usize::from(length)..)?)
+        }
+        Start::Apple => {
+            let word = |at: usize| {
+                let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
+                Some(u32::from_le_bytes(bytes))
+            };
+            let (header, inner) = (word(0)? as usize, i32::try_from(word(8)?).ok()?);
+            match start(inner)? {
+                Start::Apple => None,
+                _ => network(inner, bytes.get(header..)?),
+            }
+        }
         Start::Ip(header) => LaxSlicedPacket::from_ip(bytes.get(header..)?).ok(),
         Start::Cooked { kind, header } => {
             let kind = u16::from_be_bytes(bytes.get(kind..kind + 2)?.try_into().ok()?);
@@ -89,6 +118,22 @@ fn ppp(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     let (protocol, ip) = bytes.split_first_chunk()?;
     let is_ip = matches!(protocol, [0x00, 0x21 | 0x57]);
     is_ip.then(|| LaxSlicedPacket::from_ip(ip).ok())?
+}
+
+/// What a frame of Wi-Fi with data has, unless it is encrypted.
+fn wifi(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
+    let [control, flags, ..] = *bytes else {
+        return None;
+    };
+    let (data, encrypted) = (control & 0x0c == 0x08, flags & 0x40 != 0);
+    let (relayed, with_quality, ordered) = (flags & 3 == 3, control & 0x80 != 0, flags & 0x80 != 0);
+    let header = 24 + if relayed { 6 } else { 0 } + if with_quality { 2 } else { 0 };
+    let header = header + if with_quality && ordered { 4 } else { 0 };
+    let rest = bytes.get(header..)?.strip_prefix(&SNAP)?;
+    let (kind, rest) = rest.split_first_chunk()?;
+    (data && !encrypted)
+        .then(|| LaxSlicedPacket::from_ether_type(EtherType(u16::from_be_bytes(*kind)), rest))
 }
 
 /// The datagram of a frame, if it has one.
@@ -190,6 +235,22 @@ mod tests {
         );
         check(9, &[&[0, 0x57][..], &six].concat(), "PPP");
         check(9, &[&[0xff, 3, 0, 0x21][..], &four].concat(), "PPP, framed");
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        let wifi = [&[8, 1][..], &[0; 22], &snap, &four].concat();
+        check(105, &wifi, "Wi-Fi");
+        let radio = [0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let relayed = [&[0x88, 3][..], &[0; 30], &snap, &four].concat();
+        check(127, &[&radio[..], &relayed].concat(), "Wi-Fi with radiotap");
+        let mut encrypted = wifi;
+        encrypted[1] |= 0x40;
+        assert_eq!(of(105, &encrypted), None);
+        let mut apple = [0; 108];
+        (apple[0], apple[8]) = (108, 12);
+        for link in [149, 258] {
+            check(link, &[&apple[..], &four].concat(), "any of macOS");
+        }
+        apple[8] = 149;
+        assert_eq!(of(149, &apple), None);
         let mut cooked = [0; 16];
         cooked[14] = 8;
         check(113, &[&cooked[..], &four].concat(), "cooked");
