@@ -121,7 +121,7 @@ pub struct Settings {
 }
 
 /// The grid on which most of these gaps are, with the share of them that must be.
-fn grid(gaps: &Histogram) -> Flushes {
+pub fn grid(gaps: &Histogram) -> Flushes {
     let total: u64 = gaps.values().sum();
     if total < 20 {
         return Flushes::Unknown;

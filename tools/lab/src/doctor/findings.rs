@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::causes::{FastResend, Flushes, Need, Resend, Settings, Trigger};
+use super::causes::{self, FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
 use super::sender::{MS, SILENCE, SOONEST_TIMER, Sender, Time, percentile};
 
@@ -151,7 +151,7 @@ impl View<'_> {
 
     /// Transmissions that were lost on the way to a peer that was there, while the line was.
     fn lost(&self) -> impl Iterator<Item = &Resend> {
-        super::causes::lost(self.sender, self.resends).filter(|one| !self.is_cut(one))
+        causes::lost(self.sender, self.resends).filter(|one| !self.is_cut(one))
     }
 
     /// An outage hid the transmission before it, or word of that. One end of a connection shows it for both.
@@ -370,7 +370,7 @@ impl View<'_> {
         } else {
             10 * MS
         };
-        self.settings.flushes.period().min(40 * MS) + blur
+        self.settings.flushes.period() + blur
     }
 
     /// Its window holds it up, and not its program that has no more to send. Far from the sender, few of these show.
@@ -613,7 +613,14 @@ impl View<'_> {
         // Nor when a window is full until the last flush has been acknowledged.
         let trip = percentile(&sender.rtt, 50).unwrap_or(0);
         let by_room = self.fills_up() && self.is_held() && period < trip + 12;
-        (!between && !by_room).then_some(period)
+        if !between && !by_room {
+            return Some(period);
+        }
+        // What is sent between may keep to a grid of its own: that of flushes, of which the program's messages use every second one.
+        match causes::grid(&sender.packet_gaps) {
+            Flushes::Every(finer @ 18..) if finer * 5 < period * 3 => Some(finer),
+            _ => None,
+        }
     }
 
     /// Segments were sent again at other times than those of rare flushes.
@@ -797,7 +804,7 @@ impl View<'_> {
         let blocked = (self.blocked_by_loss() - spared).max(0);
         let (overrun, its_buffer) = self.overrun().unzip();
         let overrun = overrun.unwrap_or_default();
-        let (packets, more) = super::causes::runs(sender, self.lost());
+        let (packets, more) = causes::runs(sender, self.lost());
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
         if packets >= 8 && after_loss > 0.4 && after_loss > 2.5 * loss {

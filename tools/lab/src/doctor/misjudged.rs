@@ -1079,3 +1079,29 @@ fn an_even_stream_was_called_a_send_window_at_the_receiver() {
         assert!(!found.contains(&Kind::OwnWindow), "end {end}: {found:?}");
     }
 }
+
+/// Four messages together each 174 ms, at flushes each 44 ms: acknowledgements leave between, and those keep to the 44 ms.
+#[test]
+fn flushes_of_which_messages_use_every_fourth_were_called_prompt() {
+    let clean = Config {
+        delay: 8_000,
+        jitter: 1_000,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        modes: ["1,44,2,1", "1,10,2,1"],
+        every: 400,
+        sends: &|now| now % 174_000 < 1_600,
+        answers: 120_000,
+        links: [clean, clean],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = findings(&plan, end);
+        let late = found.iter().find(|one| one.kind == Kind::LateFlush);
+        assert!(
+            late.is_some_and(|late| late.what.contains("every 44 ms")),
+            "{found:?}"
+        );
+    }
+}
