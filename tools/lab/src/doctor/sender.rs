@@ -892,6 +892,9 @@ impl Sender {
         self.begun.clear();
         self.again = None;
         self.told_una = None;
+        // A new process may count from its own start.
+        self.clock = Clock::default();
+        self.transit = Transit::default();
         (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
         self.words.clear();
     }
@@ -1852,6 +1855,24 @@ mod tests {
         };
         assert!((1_500..2_000).contains(&jumps(true, 1_900)));
         assert_eq!(jumps(true, 0), 0);
+    }
+
+    /// Its process counts from its own start, so that its clock was said to have been set back.
+    #[test]
+    fn a_process_that_began_again_was_called_a_clock_that_jumps() {
+        let mut sender = Sender::new(0, true);
+        for (began, count) in [(0, 600), (6_000, 200)] {
+            for sn in 0..count {
+                let at = Time::from(began + 10 * sn) * MS;
+                let push = Piece::plain(COMMAND_PUSH, sn, 10 * sn, 0);
+                sender.sends(at, 124, false, &[push]);
+                let ack = Piece::plain(COMMAND_ACK, sn, 10 * sn, sn + 1);
+                sender.hears(at + 5 * MS, &[ack]);
+            }
+        }
+        sender.finish(8_000 * MS);
+        assert_eq!(sender.restarts.len(), 1);
+        assert_eq!(sender.clock_jumps, []);
     }
 
     /// Far from the sender: delays of its packets, ms, one each 10 ms, and how its clock is said to have jumped.
