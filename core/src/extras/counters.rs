@@ -400,7 +400,7 @@ impl Kcp<'_> {
         let acked = u64::from(self.ackedlen.get()).wrapping_neg();
         counters.stats.bytes_delivered.set(acked);
         counters.rate_bytes.set(acked);
-        counters.next_sn.set(self.snd_nxt.get());
+        counters.next_sn.set(self.sent());
         counters.arrived_sn.set(self.arrived());
         counters.sent.set(0);
         counters.arrived.restart();
@@ -413,7 +413,7 @@ impl Kcp<'_> {
         let stats = &counters.stats;
         add(&stats.time, now.elapsed_since(counters.clock.replace(now)));
         for (number, seen, counter) in [
-            (self.snd_nxt.get(), &counters.next_sn, &stats.segments_sent),
+            (self.sent(), &counters.next_sn, &stats.segments_sent),
             (
                 self.arrived(),
                 &counters.arrived_sn,
@@ -448,6 +448,11 @@ impl Kcp<'_> {
         });
         stats.rtt_smoothed.set(self.rx_srtt.get().cast_unsigned());
         stats
+    }
+
+    /// A number that grows with each segment that is sent for the first time.
+    fn sent(&self) -> u32 {
+        self.snd_nxt.get().wrapping_sub(self.never_sent())
     }
 
     /// A number that grows with each segment that arrives for the first time.

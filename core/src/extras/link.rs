@@ -10,6 +10,9 @@ use crate::memory::trim::TRIM_PERIOD;
 use crate::segment::Segment;
 use crate::seq::Millis;
 
+/// In `fastack`, beside the marks of time-based loss detection: sent before the path changed, and not since. A control may have it wait.
+const BEFORE: u32 = 1 << 29;
+
 pub(super) struct Link {
     /// The highest timeout of a segment, ms; 0 means no bound.
     highest: Cell<u32>,
@@ -109,12 +112,10 @@ impl<'a> Kcp<'a> {
         }
         let mut at = list.first();
         while let Some(segment) = at {
-            if segment.xmit.replace(0) != 0
-                && let Some(state) = self.extras()
-            {
-                state.count_path(segment, self.now());
-            }
-            segment.fastack.set(0);
+            // One that still waits for its pace after the last change keeps its mark.
+            let was_sent = segment.xmit.replace(0) != 0 || segment.fastack.get() & BEFORE != 0;
+            let marked = was_sent && self.extras().is_some();
+            segment.fastack.set(if marked { BEFORE } else { 0 });
             at = list.next(segment);
         }
         if indexed {
@@ -122,6 +123,38 @@ impl<'a> Kcp<'a> {
         } else {
             self.note_change();
         }
+    }
+
+    /// `segment` leaves as if for the first time.
+    #[inline(always)]
+    pub(crate) fn leaves_on_path(&self, segment: Segment<'_>) {
+        if segment.fastack.get() & BEFORE != 0 {
+            self.leaves_on_new_path(segment);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leaves_on_new_path(&self, segment: Segment<'_>) {
+        // Without extras it is a number that the program has written.
+        if let Some(extras) = self.extras() {
+            segment.fastack.set(0);
+            extras.count_path(segment, self.now());
+        }
+    }
+
+    /// Number of segments at the end of `snd_buf` that never left, on any path.
+    pub(super) fn never_sent(&self) -> u32 {
+        let mut at = self.snd_buf().last();
+        let mut count = 0;
+        while let Some(segment) = at
+            && segment.xmit.get() == 0
+            && segment.fastack.get() & BEFORE == 0
+        {
+            count += 1;
+            at = self.snd_buf().prev(segment);
+        }
+        count
     }
 
     /// Timeouts of segments grow to `milliseconds` at most, or to the connection's timeout if that is longer; 0 removes the

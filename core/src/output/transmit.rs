@@ -240,6 +240,7 @@ impl<'a> Kcp<'a> {
         let mut wait = 0;
         match cause {
             Cause::First => {
+                self.leaves_on_path(segment);
                 segment.rto.set(rx_rto);
                 wait = walk.round.rtomin;
             }

@@ -499,3 +499,25 @@ fn programs_that_stand_still_again_and_again_came_to_send_nothing() {
         }
     });
 }
+
+/// Each packet holds one segment, so the counters say how many packets have left.
+#[test]
+fn what_waited_for_its_pace_counted_as_sent() {
+    let mut net = Net::new(Path::new(2, 100), &[Plan::new(Control::Bbr)], 1);
+    net.flows[0].a.stats();
+    net.run(10_000, |net| {
+        let a = &net.flows[0].a;
+        if net.now.is_multiple_of(1_000) {
+            a.kcp().path_changed();
+        }
+        let stats = a.stats();
+        let resent = [
+            &stats.resent_timeout,
+            &stats.resent_skipped,
+            &stats.resent_path,
+        ];
+        let resent: u64 = resent.iter().map(|count| count.get()).sum();
+        let counted = stats.segments_sent.get() + resent;
+        assert_eq!(counted, stats.packets_sent.get(), "at {} ms", net.now);
+    });
+}
