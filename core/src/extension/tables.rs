@@ -224,7 +224,7 @@ impl Hooked<'_> {
         let since = control.note_sent(sent.0, sent.1);
         // Small messages fit into a path in larger numbers than full segments.
         if control.size != 0 {
-            tick.segment = (control.size / 16).min(full);
+            tick.segment = control.size / 16;
         }
         let allowance = control.tick(tick);
         control.allowance = allowance;

@@ -500,6 +500,21 @@ fn programs_that_stand_still_again_and_again_came_to_send_nothing() {
     });
 }
 
+/// The pace was that of segments as small as the new mtu.
+#[test]
+fn segments_from_before_a_smaller_mtu_left_one_at_a_time() {
+    let mut net = Net::new(Path::new(1, 400), &[Plan::new(Control::Cubic)], 1);
+    net.run(4_000, |_| ());
+    net.path = Path::new(10, 20);
+    let kcp = || net.flows[0].a.kcp();
+    assert_eq!(kcp().setmtu(100), 0);
+    kcp().path_changed();
+    let before = net.taken(0);
+    net.run(10_000, |_| ());
+    let taken = net.taken(0) - before;
+    assert!(taken > 4_000, "{taken}");
+}
+
 /// Each packet holds one segment, so the counters say how many packets have left.
 #[test]
 fn what_waited_for_its_pace_counted_as_sent() {
