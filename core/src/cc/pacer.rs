@@ -32,8 +32,11 @@ impl Pacer {
         let paid = passed.min(MAX_PAUSE_MS.max(2 * self.usual));
         self.usual = (self.usual * 3 + passed.min(MAX_USUAL_MS)).div_ceil(4);
         self.last = now;
-        let earned = u64::from(rate) * u64::from(paid);
-        let kept = self.credit.min(u64::from(segment) * 2000);
+        let two = u64::from(segment) * 2000;
+        // Where the window has room for a segment or two, each ends a pause.
+        let least = two.min(u64::from(rate) * u64::from(passed));
+        let earned = least.max(u64::from(rate) * u64::from(paid));
+        let kept = self.credit.min(two);
         self.credit = kept.saturating_add(earned);
         u32::try_from(self.credit / 1000).unwrap_or(u32::MAX)
     }
@@ -73,6 +76,20 @@ mod tests {
         assert_eq!(pacer.flush(3_600_000, 1_000_000, 1400), 50_000);
         // While nothing is sent: what one flush may send, and two segments.
         assert_eq!(pacer.flush(3_600_001, 1_000_000, 1400), 3_800);
+    }
+
+    #[test]
+    fn a_program_that_slept_for_a_round_trip_was_given_what_50_ms_allow() {
+        let mut pacer = Pacer::new(0);
+        for now in (200..2_000).step_by(200) {
+            // The acknowledgement wakes the program, which then looks again every millisecond.
+            pacer.flush(now, 7_000, 1400);
+            pacer.sent(1400);
+            for later in 1..20 {
+                pacer.flush(now + later, 7_000, 1400);
+            }
+        }
+        assert!(pacer.flush(2_000, 7_000, 1400) >= 1_260);
     }
 
     #[test]
