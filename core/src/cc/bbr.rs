@@ -217,6 +217,11 @@ impl Bbr {
         self.allowance(tick)
     }
 
+    /// True where round trips consist of waits for the most part.
+    fn waits_most(&self) -> bool {
+        self.waits > self.min_rtt + self.min_rtt / 4
+    }
+
     /// The part of it that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
     /// of it at once.
     #[inline(never)]
@@ -309,7 +314,8 @@ impl Bbr {
     fn has_queue(&self) -> bool {
         // Startup ends for good, so it takes more.
         let part = if self.phase == Phase::Startup { 2 } else { 8 };
-        self.round_rtt > self.min_rtt + self.min_rtt / 8 + self.waits / part + 1
+        let long = self.waits.saturating_sub(2 * USUAL_INTERVAL_MS);
+        self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
     fn end_round(&mut self, tick: Tick) {
@@ -472,12 +478,14 @@ impl Bbr {
             self.draw_back(tick);
             return;
         }
+        // A rate is measured over eight waits.
+        let least = if self.waits_most() { 6 } else { 1 };
         let grows = self.grows();
         let full = tick.pipe > self.path(tick, 120, self.slack());
         let ends = (full && (self.queued || !self.grew))
             || tick.pipe >= self.inflight_longterm
             || self.rounds >= 3;
-        if self.rounds < 1 || !(grows || ends) {
+        if self.rounds < least || !(grows || ends) {
             return;
         }
         self.inflight_longterm = self
@@ -586,10 +594,11 @@ impl Bbr {
                 rate: 0,
             };
         }
-        let waits = if self.starts() {
-            self.waits
-        } else {
-            self.slack()
+        let waits = match self.phase {
+            Phase::Startup => self.waits,
+            // Round trips that consist of waits grow no queue, and the link could carry more of them.
+            Phase::Up if self.waits_most() => self.slack().max(self.waits + self.waits / 3),
+            _ => self.slack(),
         };
         // Gain of the rate, in flight in percent of the path, segments more, and segments at least.
         let (gain, percent, more, least) = match self.phase {

@@ -500,6 +500,28 @@ fn programs_that_stand_still_again_and_again_came_to_send_nothing() {
     });
 }
 
+/// Where round trips consist of waits for the peer's next flush, a probe put no more in flight than a cruise, and was over before the rate
+/// that it gained could be measured; such waits also counted as a queue. A link that had become 40 times faster was used to 4 to 30 %.
+#[test]
+fn a_link_that_became_faster_stayed_empty_where_waits_are_longer_than_the_path() {
+    for (rtt, interval) in [(2, 10), (2, 100), (25, 40), (60, 100)] {
+        let path = Path {
+            queue: 20_000 / rtt,
+            ..Path::new(1, rtt)
+        };
+        let plan = Plan {
+            window: 16_384,
+            ..Plan::new(Control::Bbr)
+        };
+        let mut net = Net::new(path, &[plan], 1);
+        net.flows[0].b.kcp().interval.set(interval as u32);
+        net.run(5_000, |_| ());
+        net.path.rate = 40;
+        let share = net.first_between(15_000, 25_000).share;
+        assert!(share > 80.0, "{rtt} ms, each {interval} ms: {share} %");
+    }
+}
+
 /// The pace was that of segments as small as the new mtu.
 #[test]
 fn segments_from_before_a_smaller_mtu_left_one_at_a_time() {
