@@ -30,6 +30,8 @@ const MOST_SKIP_EVENTS: usize = 10_000;
 const LARGEST_GAP: u64 = 1_024;
 /// Points of a curve.
 const MOST_POINTS: usize = 2_000;
+/// Pairs of what was in flight and how long there had been room.
+const MOST_REFILLS: usize = 50_000;
 /// Seconds whose least round trips are kept.
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
@@ -1044,7 +1046,10 @@ impl Sender {
         *flushes += 1;
         *ended += u64::from(flush.whole);
         if let Some(waited) = flush.waited {
-            *self.refills.entry((flush.flight, waited)).or_default() += flush.segments;
+            let key = (flush.flight, waited);
+            if self.refills.len() < MOST_REFILLS || self.refills.contains_key(&key) {
+                *self.refills.entry(key).or_default() += flush.segments;
+            }
         }
     }
 
