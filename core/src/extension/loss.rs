@@ -22,6 +22,8 @@ use crate::wire::Ack;
 const LOST: u32 = 1 << 31;
 /// In `fastack`: its acknowledgement has arrived, and the `una` that came with it will remove it.
 const ARRIVED: u32 = 1 << 30;
+/// In `fastack`: sent before the path changed, and not since. A control may have it wait. Only connections with extras have it.
+pub(crate) const BEFORE: u32 = 1 << 29;
 /// Up to this many segments in flight KCP's own rules may apply.
 pub(super) const THIN: u32 = 32;
 /// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).

@@ -27,7 +27,7 @@ use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
 use loss::Transmissions;
-pub(crate) use loss::Verdict;
+pub(crate) use loss::{BEFORE, Verdict};
 pub use tables::{bbr, cubic};
 
 /// The part of a connection's state that exists only with extensions.

@@ -5,13 +5,11 @@ use core::ffi::c_int;
 
 use super::{DeadLink, Extras};
 use crate::consts::{IKCP_ASK_SEND, IKCP_DEADLINK, IKCP_RTO_DEF};
+use crate::extension::BEFORE;
 use crate::kcp::Kcp;
 use crate::memory::trim::TRIM_PERIOD;
 use crate::segment::Segment;
 use crate::seq::Millis;
-
-/// In `fastack`, beside the marks of time-based loss detection: sent before the path changed, and not since. A control may have it wait.
-const BEFORE: u32 = 1 << 29;
 
 pub(super) struct Link {
     /// The highest timeout of a segment, ms; 0 means no bound.
