@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::slice;
 
+#[cfg(feature = "extensions")]
+use ikcp_core::IKCPX_STATS;
 use ikcp_core::{Datagram, IKCPCB, Kcp};
 
 /// Where `output` puts packets. It is in a box, and the address of the box is an object's `user`.
@@ -51,6 +53,17 @@ pub unsafe extern "C" fn output(
         out.borrow_mut().push(packet.to_vec());
     }
     0
+}
+
+/// The counters, which begin with the first call.
+#[cfg(feature = "extensions")]
+pub fn stats(kcp: Kcp<'_>) -> IKCPX_STATS {
+    let mut stats = std::mem::MaybeUninit::uninit();
+    // SAFETY: the struct has its size, and the library fills all of it.
+    unsafe {
+        assert_eq!(kcp.stats(stats.as_mut_ptr(), size_of::<IKCPX_STATS>()), 0);
+        stats.assume_init()
+    }
 }
 
 pub struct Object {

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
 use crate::common::foreign::Library;
-use crate::common::object::{Outbox, output};
+use crate::common::object::{self, Outbox, output};
 use ikcp_core::{Datagram, IKCPCB, IKCPX_STATS, Kcp, Sink, Source};
 
 type Output = unsafe extern "C" fn(*const c_char, c_int, *mut IKCPCB, *mut c_void) -> c_int;
@@ -195,13 +195,5 @@ impl Drop for Side {
 }
 
 pub fn stats(kcp: *mut IKCPCB) -> IKCPX_STATS {
-    let mut stats = std::mem::MaybeUninit::<IKCPX_STATS>::uninit();
-    // SAFETY: the struct has its size, and all of it is filled.
-    unsafe {
-        assert_eq!(
-            of(kcp).stats(stats.as_mut_ptr(), size_of::<IKCPX_STATS>()),
-            0
-        );
-        stats.assume_init()
-    }
+    object::stats(of(kcp))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::common::object::stats;
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
 use crate::net::{Control, End, Net, Outcome, Path, Plan, fairness};
@@ -541,13 +542,13 @@ fn segments_from_before_a_smaller_mtu_left_one_at_a_time() {
 #[test]
 fn what_waited_for_its_pace_counted_as_sent() {
     let mut net = Net::new(Path::new(2, 100), &[Plan::new(Control::Bbr)], 1);
-    net.flows[0].a.stats();
+    stats(net.flows[0].a.kcp());
     net.run(10_000, |net| {
         let a = &net.flows[0].a;
         if net.now.is_multiple_of(1_000) {
             a.kcp().path_changed();
         }
-        let stats = a.stats();
+        let stats = stats(a.kcp());
         let resent = [
             &stats.resent_timeout,
             &stats.resent_skipped,

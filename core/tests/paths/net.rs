@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_int;
 
-use ikcp_core::{IKCPX_CCINFO, IKCPX_STATS, Kcp, Sink, Source, bbr, cubic};
+use ikcp_core::{IKCPX_CCINFO, Kcp, Sink, Source, bbr, cubic};
 
 use crate::common::object::Object;
 use crate::common::random::Random;
@@ -135,16 +135,6 @@ impl End {
             );
         }
         info
-    }
-
-    /// The counters, which begin with the first call.
-    pub fn stats(&self) -> IKCPX_STATS {
-        // SAFETY: numbers alone; and the struct has its size.
-        unsafe {
-            let mut stats: IKCPX_STATS = std::mem::zeroed();
-            assert_eq!(self.kcp().stats(&raw mut stats, size_of_val(&stats)), 0);
-            stats
-        }
     }
 
     pub fn send(&self, message: &[u8]) {
