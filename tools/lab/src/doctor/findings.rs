@@ -469,14 +469,12 @@ impl View<'_> {
             return all;
         }
         let (several, fills_up) = (self.sends_several(), self.fills_up());
-        let held = self.share_held();
         let model = &sender.window_model;
-        let room = self.room_within();
         if self.fills_congestion_window()
             && most >= 4
             && several
             && !fills_up
-            && sender.share_held(2, room) > 0.3
+            && sender.share_held(2, self.room_within()) > 0.3
         {
             all.push(self.finding(
                 Kind::CongestionWindow,
@@ -491,7 +489,10 @@ impl View<'_> {
         } else if self.settings.share_at_most > 0.3
             && (most >= 16
                 || (lost >= 3 && most >= 2)
-                || (several && most >= 4 && held > 0.4 && self.flushes_rarely().is_none()))
+                || (several
+                    && most >= 4
+                    && self.share_held() > 0.4
+                    && self.flushes_rarely().is_none()))
             && sender.fresh >= FEW
             && self.is_held()
         {

@@ -268,7 +268,7 @@ enum Word {
 pub type Histogram = BTreeMap<u32, u64>;
 
 /// The value below which a share of all is.
-pub fn percentile(histogram: &Histogram, percent: u64) -> Option<u32> {
+pub fn percentile<T: Copy>(histogram: &BTreeMap<T, u64>, percent: u64) -> Option<T> {
     let total: u64 = histogram.values().sum();
     let rank = (total * percent).div_ceil(100).max(1);
     let mut passed = 0;
@@ -1670,31 +1670,15 @@ impl Sender {
         };
         let between = count(&mut self.packet_gaps.range(period / 4..period * 3 / 5));
         let all = count(&mut self.packet_gaps.range(period / 4..));
-        let blurred =
-            !self.is_near() && self.delay_at(95).abs_diff(self.delay_at(5)) * 4 > u64::from(period);
+        // How much longer than the first one packets took to come here.
+        let delay = |percent| percentile(&self.delay, percent).unwrap_or(0);
+        let blurred = !self.is_near() && delay(95).abs_diff(delay(5)) * 4 > u64::from(period);
         !blurred && between >= ENOUGH && between * 20 > all
-    }
-
-    /// How much longer than the first one packets took to come here, at most, of such a share of them.
-    fn delay_at(&self, percent: u64) -> i64 {
-        let total: u64 = self.delay.values().sum();
-        let mut passed = 0;
-        let found = self.delay.iter().find(|(_, count)| {
-            passed += *count;
-            passed * 100 >= total * percent
-        });
-        found.map_or(0, |(delay, _)| *delay)
     }
 
     /// How much later than usual word of a segment's arrival is in one case of four, ms.
     pub fn often_late(&self) -> i64 {
-        let total: u64 = self.lateness.values().sum();
-        let mut passed = 0;
-        let found = self.lateness.iter().find(|(_, count)| {
-            passed += *count;
-            passed * 4 >= total * 3
-        });
-        found.map_or(0, |(late, _)| *late)
+        percentile(&self.lateness, 75).unwrap_or(0)
     }
 
     /// The share of flushes, of enough of them, that sent as much as makes this many in flight, of those that sent something for the first
@@ -1828,9 +1812,9 @@ impl Sender {
 
     /// The same from how long packets took to come here.
     fn queueing_here(&self) -> Option<(u64, u64)> {
-        let at = |percent| self.delay_at(percent);
-        let (low, high) = (at(2), at(60));
-        let spread = at(90).abs_diff(at(10));
+        let at = |percent| percentile(&self.delay, percent);
+        let (low, high) = (at(2)?, at(60)?);
+        let spread = at(90)?.abs_diff(at(10)?);
         let (count, sum, _) = self.delay_steps;
         let smooth = count >= 50 && sum * 4 < spread * count;
         // The way back is not seen; it is taken for as long as a short one.
