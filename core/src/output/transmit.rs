@@ -111,13 +111,11 @@ impl<'a> Kcp<'a> {
     ) -> Option<Bookmark> {
         let mut segment = next?;
         loop {
-            // Behind what is due come only segments that were never sent.
-            if walk.scope == Scope::Due
-                && !Sn(segment.sn.get()).before(self.private().sent.unsent())
+            // If a segment was admitted earlier, the tree has yet to learn when it is sent.
+            if ways::FIRST_TRANSMISSIONS_IN_RUNS
+                && Millis(segment.ts.get()) == walk.round.current
+                && !self.has_ops()
             {
-                walk.scope = Scope::Unsent;
-            }
-            if ways::FIRST_TRANSMISSIONS_IN_RUNS && walk.scope == Scope::Unsent && !self.has_ops() {
                 segment = match self.write_fresh(&walk.round, segment) {
                     Run::Special(segment) => segment,
                     Run::Full(segment) => return Some(self.leave_unwritten(segment)),

@@ -11,7 +11,7 @@ use ikcp_core::{Datagram, Kcp, Sink, Source};
 
 use crate::foreign::Library;
 
-pub use ikcp_core::{Header, IKCPCB, IKCPOPS};
+pub use ikcp_core::{Header, IKCPCB, IKCPOPS, IKCPSEG};
 
 /// An object, as callbacks get it. Its owner makes sure that it has not been released.
 #[derive(Clone, Copy)]
@@ -211,6 +211,12 @@ impl Object {
     /// Installs hooks. The table must live until the next one is installed or the object ends.
     pub fn setcc(self, ops: *const IKCPOPS) -> c_int {
         self.ikcp_setcc(ops)
+    }
+
+    /// The first segment of `snd_buf`, if there is one.
+    pub fn first_in_flight(self) -> *const IKCPSEG {
+        // SAFETY: see `Object`.
+        unsafe { (*self.0).snd_buf.next.get().cast() }
     }
 
     pub fn set_writelog(

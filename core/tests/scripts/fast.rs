@@ -178,3 +178,29 @@ fn every_skip_of_a_wide_window_counts() {
     let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
     assert_eq!(left, 189);
 }
+
+/// The program makes all segments count as never sent. In a large window, what the index recorded of their times was not renewed.
+#[test]
+fn an_acknowledgement_from_before_xmit_was_reset_skips_nothing() {
+    for count in [3, 40, 100] {
+        let s = flying([1, 10, 1, 1], count);
+        let mut at = s.first_in_flight();
+        for _ in 0..count {
+            // SAFETY: so many segments are in flight.
+            let segment = unsafe { &*at };
+            segment.xmit.set(0);
+            at = segment.node.next.get().cast();
+        }
+        s.update(10);
+        let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
+        assert_eq!(left, count as usize);
+        send!(s, time 12, [ACK { sn: count - 1, ts: 0 }]);
+        s.flush();
+        let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
+        assert_eq!(
+            left,
+            if cfg!(feature = "profile-1-7") { count as usize - 1 } else { 0 },
+            "of {count}"
+        );
+    }
+}
