@@ -182,6 +182,7 @@ impl SendIndex {
     /// Puts the list into the ring. False without memory, or if the list is out of order.
     fn fill_ring(&self, list: List<'_>) -> bool {
         self.skips_pending.set(false);
+        self.run.set(self.run_end.get());
         self.unsent.set(self.next.get());
         let Some((first, last)) = list.ends() else {
             return self.slots.is_allocated() && self.slots.set_up(self.slots.capacity(), 0);

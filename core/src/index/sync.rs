@@ -48,9 +48,10 @@ impl Kcp<'_> {
         }
     }
 
-    /// A callback returned to a flush that has not visited `snd_buf` yet.
+    /// A callback ran before a flush visits `snd_buf`, perhaps one of another flush, which has sent some segments.
     #[inline(never)]
     pub(crate) fn sync_before_transmission(&self) {
+        self.private().sent.settle_run();
         self.sync_sent_after_callback();
         self.private().sent.check_few(self.snd_buf());
     }

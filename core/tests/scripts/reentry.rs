@@ -168,6 +168,27 @@ fn an_interval_that_output_sets_counts_from_the_next_flush() {
     recv!(s, time 90, [PUSH { sn: 2, data: b"c" }]);
 }
 
+/// The flush that took over did not find all segments that a packet had skipped between those that were sent and those that were
+/// not: they left with the next flush.
+#[test]
+fn a_flush_that_takes_over_finds_everything_that_was_skipped() {
+    for count in [60, 100, 400] {
+        let s = flying([1, 10, 1, 1], 0);
+        for _ in 0..count {
+            s.send(b"m");
+        }
+        // The first packet holds segments 0 to 55.
+        s.on_output(once(|object| {
+            object.input(&emit(&[Seg { sn: 50, ..ACK }]));
+            object.set_current(1);
+            object.flush();
+        }));
+        s.flush();
+        let left: usize = s.packets().iter().map(|packet| packet.len() / 25).sum();
+        assert_eq!(left, count + 50, "of {count}");
+    }
+}
+
 #[test]
 fn modes_set_while_acknowledgements_leave_count_for_the_segments_of_that_flush() {
     let s = flying([1, 10, 0, 1], 3);

@@ -25,7 +25,7 @@ impl SendIndex {
         self.stamp_if_ends(first, last, resendts, SENT_ONCE);
     }
 
-    /// Makes the tree know what was sent so far.
+    /// Makes the tree know what a flush, which may have ended early, has sent so far.
     #[inline(always)]
     pub(crate) fn settle_run(&self) {
         if self.has_run() {
@@ -48,6 +48,7 @@ impl SendIndex {
     #[inline(never)]
     fn cold_note_run(&self) {
         self.note_run();
+        self.raise_unsent(self.run_end.get());
     }
 
     #[inline(always)]
@@ -116,6 +117,11 @@ impl SendIndex {
     /// A flush has got as far as `sn`.
     pub(crate) fn flushed_up_to(&self, sn: Sn) {
         self.settle_run();
+        self.raise_unsent(sn);
+    }
+
+    #[inline(always)]
+    fn raise_unsent(&self, sn: Sn) {
         if sn.since(self.unsent.get()) > 0 {
             self.unsent.set(sn);
         }
