@@ -7,14 +7,6 @@ use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
-/// The segments that got numbers: all before `sn`; the last of them is `last`.
-struct Numbered<'k> {
-    sn: Sn,
-    last: Option<Segment<'k>>,
-    /// The sum of the times at which they were queued.
-    queued: u32,
-}
-
 impl<'a> Kcp<'a> {
     /// How many segments may be in flight.
     #[inline(always)]
@@ -52,12 +44,11 @@ impl<'a> Kcp<'a> {
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
         }
+        if looks {
+            self.count_departures(current, window);
+        }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let Numbered { sn, last, .. } = if looks {
-            self.number_and_count(current, window, wnd)
-        } else {
-            self.number::<false>(current, window, wnd)
-        };
+        let (sn, last) = self.number(current, window, wnd);
         let count = sn.forward_from(self.next_sn());
         let (first, last) = (queue.first()?, last?);
         queue.move_front(last, list);
@@ -77,41 +68,42 @@ impl<'a> Kcp<'a> {
         Some(self.bookmark(first))
     }
 
+    /// Adds up how long the segments have waited that are about to get numbers; `send` has recorded when each was queued.
     #[cold]
     #[inline(never)]
-    fn number_and_count(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
-        let oldest = self
-            .snd_queue()
-            .first()
-            .map_or(current.0, |first| first.ts.get());
+    fn count_departures(&self, current: Millis, window: u32) {
         if self.redundancy().is_some() {
             self.note_departures(window);
         }
-        let numbered = self.number::<true>(current, window, wnd);
-        let count = numbered.sn.forward_from(self.next_sn());
-        let waited = count.wrapping_mul(current.0).wrapping_sub(numbered.queued);
-        let longest = current.since(Millis(oldest));
-        if let Some(extras) = self.extras() {
-            extras.admitted(self, (count, waited, longest));
+        let edge = Sn(self.snd_una.get()).plus(window);
+        let (mut sn, mut waited, mut longest) = (self.next_sn(), 0u32, None);
+        let mut at = self.snd_queue().first();
+        while let Some(segment) = at
+            && sn.before(edge)
+        {
+            let wait = current.since(Millis(segment.ts.get()));
+            waited = waited.wrapping_add(wait.cast_unsigned());
+            longest = longest.or(Some(wait));
+            sn = sn.plus(1);
+            at = self.snd_queue().next(segment);
         }
-        numbered
+        let count = sn.forward_from(self.next_sn());
+        if let Some(extras) = self.extras() {
+            extras.admitted(self, (count, waited, longest.unwrap_or(0)));
+        }
     }
 
-    /// Numbers the first segments of `snd_queue` as far as the window allows. With `COUNTS` it adds up when they were queued, which
-    /// `send` has recorded.
+    /// Numbers the first segments of `snd_queue` as far as the window allows. Returns the next number, and the last of them.
     #[inline(always)]
-    fn number<const COUNTS: bool>(&self, current: Millis, window: u32, wnd: u16) -> Numbered<'_> {
+    fn number(&self, current: Millis, window: u32, wnd: u16) -> (Sn, Option<Segment<'_>>) {
         let queue = self.snd_queue();
         let edge = Sn(self.snd_una.get()).plus(window);
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
-        let (mut sn, mut last, mut queued) = (self.next_sn(), None, 0u32);
+        let (mut sn, mut last) = (self.next_sn(), None);
         let mut at = queue.first();
         while let Some(segment) = at
             && sn.before(edge)
         {
-            if COUNTS {
-                queued = queued.wrapping_add(segment.ts.get());
-            }
             segment.conv.set(conv);
             segment.cmd.set(IKCP_CMD_PUSH);
             segment.wnd.set(u32::from(wnd));
@@ -126,7 +118,7 @@ impl<'a> Kcp<'a> {
             last = Some(segment);
             at = queue.next(segment);
         }
-        Numbered { sn, last, queued }
+        (sn, last)
     }
 
     /// Tells the congestion control if the window is not full and there is no more data to fill it.
