@@ -26,12 +26,11 @@ pub(crate) struct ReceiveIndex {
     first: Cell<*mut IKCPSEG>,
     last: Cell<*mut IKCPSEG>,
 
-    /// The ring describes the list.
-    indexed: Cell<bool>,
     /// How many segments could wait when the index was last used.
     window: Cell<u32>,
     /// The most sequence numbers that the list spanned in this trimming period.
     peak: Cell<u32>,
+    /// The ring, which describes the list. Without memory there is none.
     slots: Slots<()>,
 }
 
@@ -47,7 +46,7 @@ impl ReceiveIndex {
     /// True if there is a ring. Its addresses are valid as long as the stamp matches.
     #[inline(always)]
     pub(crate) fn holds_addresses(&self) -> bool {
-        self.indexed.get()
+        self.slots.is_allocated()
     }
 
     /// Makes the index describe the list as it is.
@@ -55,10 +54,7 @@ impl ReceiveIndex {
     #[inline(never)]
     pub(crate) fn rebuild(&self, list: List<'_>, count: u32) {
         self.stamp(list, count);
-        self.indexed.set(false);
-        if count > WALKED {
-            self.fill_ring(list);
-        }
+        self.remake_ring(list);
     }
 
     #[inline(always)]
@@ -68,32 +64,43 @@ impl ReceiveIndex {
         self.last.set(list.last_address());
     }
 
-    fn fill_ring(&self, list: List<'_>) {
-        self.indexed.set(false);
+    /// Makes a ring for the list as it is, unless walking is as fast, there is no memory, or the list is out of order.
+    #[inline(never)]
+    fn remake_ring(&self, list: List<'_>) {
+        if self.count.get() <= WALKED || !self.fill_ring(list) {
+            self.slots.free();
+        }
+    }
+
+    fn fill_ring(&self, list: List<'_>) -> bool {
         let Some((first, last)) = list.ends() else {
-            return;
+            return false;
         };
-        let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
+        let low = Sn(first.sn.get());
+        let span = Sn(last.sn.get()).since(low);
         if span < 0
             || !self
                 .slots
                 .set_up(span.unsigned_abs() + 1, self.window.get())
         {
-            return;
+            return false;
         }
-        let mut previous: Option<Sn> = None;
-        let mut at = Some(first);
-        while let Some(segment) = at {
+        let mut previous = low.plus(u32::MAX);
+        for segment in list.from(first) {
             let sn = Sn(segment.sn.get());
-            if previous.is_some_and(|previous| sn.since(previous) <= 0) {
-                return;
+            if sn.since(previous) <= 0 {
+                return false;
             }
             self.slots.set(sn, segment);
-            previous = Some(sn);
-            at = list.next(segment);
+            previous = sn;
         }
-        self.peak.set(self.peak.get().max(span.unsigned_abs() + 1));
-        self.indexed.set(true);
+        self.note_span(span.unsigned_abs());
+        true
+    }
+
+    #[inline(always)]
+    fn note_span(&self, ahead: u32) {
+        self.peak.set(self.peak.get().max(ahead + 1));
     }
 
     /// Where a segment with number `sn` belongs.
@@ -109,7 +116,7 @@ impl ReceiveIndex {
         if sn.since(high) > 0 {
             return Place::After(Some(last));
         }
-        if self.indexed.get() {
+        if self.holds_addresses() {
             if sn.before(low) {
                 return Place::After(None);
             }
@@ -147,15 +154,12 @@ impl ReceiveIndex {
         let Some((first, last)) = list.ends() else {
             return;
         };
-        let span = Sn(last.sn.get()).since(Sn(first.sn.get()));
-        if self.indexed.get() && (0..i64::from(self.slots.capacity())).contains(&i64::from(span)) {
+        let ahead = Sn(last.sn.get()).forward_from(Sn(first.sn.get()));
+        if ahead < self.slots.capacity() {
             self.slots.set(Sn(segment.sn.get()), segment);
-            let span = span.unsigned_abs() + 1;
-            if span > self.peak.get() {
-                self.peak.set(span);
-            }
-        } else if self.indexed.get() || (count > WALKED && count.is_multiple_of(WALKED)) {
-            self.fill_ring(list);
+            self.note_span(ahead);
+        } else if self.holds_addresses() || count.is_multiple_of(WALKED) {
+            self.remake_ring(list);
         }
     }
 
@@ -163,7 +167,7 @@ impl ReceiveIndex {
     #[inline(always)]
     pub(crate) fn take_first(&self, list: &mut ListMut<'_>) -> Option<Owned> {
         let first = list.pop_front()?;
-        if self.indexed.get() {
+        if self.holds_addresses() {
             self.slots.clear(Sn(first.segment().sn.get()));
         }
         self.stamp(list.list(), self.count.get().wrapping_sub(1));
@@ -173,12 +177,8 @@ impl ReceiveIndex {
     /// Ends a trimming period: frees a ring that was not needed, and shrinks one that is too large.
     pub(crate) fn trim(&self, list: List<'_>) {
         let peak = self.peak.replace(0);
-        if self.slots.is_allocated() && self.slots.is_too_large(peak, self.window.get()) {
-            self.indexed.set(false);
-            self.slots.free();
-            if self.count.get() > WALKED {
-                self.fill_ring(list);
-            }
+        if self.holds_addresses() && self.slots.is_too_large(peak, self.window.get()) {
+            self.remake_ring(list);
         }
     }
 
