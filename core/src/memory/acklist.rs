@@ -42,23 +42,11 @@ impl Kcp<'_> {
 
     /// Adds an acknowledgement and makes room for it. False without memory.
     pub(crate) fn try_push_ack(&self, ack: Ack) -> bool {
-        let noted = self.has_room_for_ack() || self.extend_acklist(self.ackcount.get());
+        let noted = self.has_room_for_ack() || self.grow_acklist();
         if noted {
             self.push_ack(ack);
         }
         noted
-    }
-
-    /// Doubles the list from 8 entries on, as the original does.
-    #[cold]
-    fn extend_acklist(&self, count: u32) -> bool {
-        match count
-            .checked_add(1)
-            .and_then(u32::checked_next_power_of_two)
-        {
-            Some(block) => self.grow_acklist(block.max(8)),
-            None => false,
-        }
     }
 
     /// Removes the acknowledgement that was added last.
@@ -98,18 +86,27 @@ impl Kcp<'_> {
         self.ackcount.set(left);
     }
 
-    /// Replaces `acklist` by a list for `block` acknowledgements and keeps the pending ones. False without memory.
+    /// Replaces `acklist` by one with room for another acknowledgement and keeps the pending ones. False without memory. The room
+    /// doubles from 8 on, as in the original.
     #[cold]
     #[inline(never)]
-    pub(crate) fn grow_acklist(&self, block: u32) -> bool {
-        let Some(memory) = allocate(block as usize * size_of::<Ack>()) else {
+    fn grow_acklist(&self) -> bool {
+        let count = self.ackcount.get();
+        let block = (count | 7)
+            .checked_add(1)
+            .and_then(u32::checked_next_power_of_two);
+        let Some(block) = block else {
+            return false;
+        };
+        let size = (block as usize).checked_mul(size_of::<Ack>());
+        let Some(memory) = size.and_then(allocate) else {
             return false;
         };
         let (old, new) = (self.acklist.get(), memory.cast::<Ack>().as_ptr());
         if !old.is_null() {
             // SAFETY: the old list holds `ackcount` of them, and the new one has room for more.
             unsafe {
-                ptr::copy_nonoverlapping(old.cast(), new, self.ackcount.get() as usize);
+                ptr::copy_nonoverlapping(old.cast(), new, count as usize);
                 deallocate(old.cast());
             }
         }
