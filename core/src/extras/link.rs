@@ -69,8 +69,9 @@ impl Link {
 
     /// How long the link may still make no progress.
     fn left(&self, now: Millis) -> Option<i32> {
-        let patience = self.patience.get();
-        (patience != 0 && !self.told.get()).then(|| self.progress.get().plus(patience).since(now))
+        let patience = self.patience.get().cast_signed();
+        let silent = now.elapsed_since(self.progress.get()).cast_signed();
+        (patience != 0 && !self.told.get()).then(|| patience - silent)
     }
 }
 
@@ -226,6 +227,7 @@ impl<'a> Kcp<'a> {
         if let Some(Extras { link, .. }) = self.extras()
             && link.dead.replace(false)
             && let Some(callback) = link.callback.get()
+            && !self.private().ending.get()
         {
             // SAFETY: the program promised a function of this type.
             _ = self.call_out(|kcp, user| unsafe { callback(kcp, user) });

@@ -539,6 +539,36 @@ fn a_link_was_dead_early_if_an_acknowledgement_came_without_an_update() {
 }
 
 #[test]
+fn a_link_with_the_longest_patience_was_dead_as_soon_as_the_clock_went_back() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    assert_eq!(kcp(&s).dead_after(i32::MAX, Some(dead)), 0);
+    kcp(&s).update_due(u32::MAX);
+    s.packets();
+    assert_eq!((TOLD.get(), s.state()), (0, 0));
+}
+
+#[test]
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+fn a_dead_link_was_told_while_the_object_was_being_released() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    assert_eq!(kcp(&s).dead_after(300, Some(dead)), 0);
+    s.hooks(|_| ());
+    s.on_hook(|object, hook| {
+        if matches!(hook, crate::script::Hook::Release) {
+            object.update(1000);
+        }
+    });
+    s.end();
+    assert_eq!(TOLD.get(), 0);
+}
+
+#[test]
 fn the_program_may_release_the_object_when_the_link_is_dead() {
     if is_foreign() {
         return;
