@@ -217,38 +217,69 @@ fn acknowledge_alone(end: &mut Endpoint, sn: u32, una: u32, ts: u32) {
     assert_eq!(end.input(&packet), 0);
 }
 
+/// When a late segment leaves, ms after its first transmission: of an end that has sent nothing since `now`, and sends `first` next.
+fn of_a_late_one(end: &mut Endpoint, mut now: u64, first: u32) -> Vec<u64> {
+    end.send(SIZE);
+    let left = departures(end, now..now + 201);
+    assert_eq!(
+        left,
+        [(now, first), (now + 200, first)],
+        "without evidence there is no copy"
+    );
+    // The acknowledgement echoes the time of the retransmission, so the earlier transmission was lost.
+    acknowledge(end, first, left[1].0 as u32);
+    // Messages earn the budget for some copies.
+    let mut next = first;
+    now += 201;
+    for _ in 0..40 {
+        next = next.wrapping_add(1);
+        end.send(SIZE);
+        let left = departures(end, now..now + 10);
+        assert_eq!(left.len(), 1);
+        now += 10;
+        acknowledge(end, next, left[0].0 as u32);
+    }
+    next = next.wrapping_add(1);
+    end.send(SIZE);
+    let left = departures(end, now..now + 100);
+    assert!(left.iter().all(|(_, sn)| *sn == next));
+    left.iter().map(|(time, _)| time - left[0].0).collect()
+}
+
 #[test]
 fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
     heap::install();
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(100));
-    let first = u32::MAX - 100;
-    end.send(SIZE);
-    let left = departures(&mut end, 0..201);
-    assert_eq!(
-        left,
-        [(0, first), (200, first)],
-        "without evidence there is no copy"
-    );
-    // The acknowledgement echoes the time of the retransmission, so the earlier transmission was lost.
-    acknowledge(&mut end, first, 200);
-    // Messages earn the budget for some copies.
-    let (mut now, mut next) = (201, first);
-    for _ in 0..40 {
-        next = next.wrapping_add(1);
-        end.send(SIZE);
-        let left = departures(&mut end, now..now + 10);
-        assert_eq!(left.len(), 1);
-        now += 10;
-        acknowledge(&mut end, next, left[0].0 as u32);
-    }
-    next = next.wrapping_add(1);
-    end.send(SIZE);
-    let left = departures(&mut end, now..now + 100);
-    assert!(left.iter().all(|(_, sn)| *sn == next));
     // It is late after each round trip of 10 ms; its timeout passes at 30 ms, and the next flush after 25 ms more copies that
     // transmission.
-    let times: Vec<u64> = left.iter().map(|(time, _)| time - left[0].0).collect();
+    let times = of_a_late_one(&mut end, 0, u32::MAX - 100);
+    assert_eq!(times[..5], [0, 10, 20, 30, 60]);
+}
+
+#[test]
+fn after_a_reset_nothing_was_copied_until_the_numbers_were_those_of_before() {
+    heap::install();
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(100));
+    let mut next = u32::MAX - 100;
+    for now in 0..64 {
+        end.send(SIZE);
+        end.update(now);
+        end.kcp().flush();
+        assert_eq!(end.packets().len(), 1);
+        next = next.wrapping_add(1);
+        // Its acknowledgement is lost, and only the peer's window is told.
+        let fields = [7, 84 | 128 << 16, 0, 0, next, 0];
+        let packet: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(end.input(&packet), 0);
+    }
+    // The numbers begin anew.
+    let first = u32::MAX - 1_000;
+    for sn in [&end.kcp().snd_una, &end.kcp().snd_nxt] {
+        sn.set(first);
+    }
+    let times = of_a_late_one(&mut end, 70, first);
     assert_eq!(times[..5], [0, 10, 20, 30, 60]);
 }
 

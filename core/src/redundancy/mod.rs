@@ -207,7 +207,8 @@ impl Redundancy {
         let flight = self.flight(sn);
         let known = self.find(sn).is_some();
         // Where some between them have arrived, two in flight may share an entry. The first has it, or each visit would earn again.
-        let is_taken = !known && flight.xmit.get() > 0 && !flight.sn.get().before(una);
+        let is_earlier = flight.sn.get().forward_from(una) < sn.forward_from(una);
+        let is_taken = flight.xmit.get() > 0 && is_earlier;
         // After a change of path the count begins again.
         let again = xmit > flight.xmit.get() || flight.last.get().before(ts);
         if xmit == 0 || is_taken || (known && !again) {
