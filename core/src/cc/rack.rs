@@ -24,7 +24,7 @@ const WAIT: u32 = 10;
 /// The widest reordering window, in quarters of a round trip.
 const MAX_REO_WND_MULT: u32 = 16;
 /// How long a shortest round-trip time counts, so that a longer path shows after that.
-const MIN_RTT_WINDOW_MS: i32 = 10_000;
+const MIN_RTT_WINDOW_MS: u32 = 10_000;
 /// A round-trip time of more than this comes from a forgery, or from a clock that jumped.
 const MAX_RTT_MS: u32 = 60_000;
 
@@ -214,7 +214,7 @@ impl Rack {
         }
         if self.min_rtt == 0
             || rtt <= self.min_rtt
-            || now.since(self.min_rtt_at) > MIN_RTT_WINDOW_MS
+            || now.forward_from(self.min_rtt_at) > MIN_RTT_WINDOW_MS
         {
             self.min_rtt = rtt.max(1);
             self.min_rtt_at = now;

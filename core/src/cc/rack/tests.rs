@@ -255,3 +255,15 @@ fn numbers_and_clocks_that_wrap_are_as_others() {
     assert!(sender.ack(now, 0, start.wrapping_add(10)));
     assert_eq!(sender.detect(now), [u32::MAX]);
 }
+
+/// For the next 25 days the path seemed to have a long queue.
+#[test]
+fn the_shortest_round_trip_from_before_a_month_of_silence_counted() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    assert!(sender.ack(10, 0, 0));
+    let later = 30 * 24 * 3_600_000;
+    sender.send(later, 1..2);
+    assert!(sender.ack(later + 200, 1, later));
+    assert_eq!(sender.rack.min_rtt, 200);
+}
