@@ -52,6 +52,8 @@ pub(crate) struct Cubic {
     /// The window was reduced for all losses of segments that were sent before this time.
     reduced: u32,
     in_epoch: bool,
+    /// When the last flush began.
+    ticked: u32,
     pub(crate) min_rtt: u32,
     srtt: u32,
     /// The time in the path's queue when the window was last reduced, ms.
@@ -81,6 +83,7 @@ impl Cubic {
             w_est: 0,
             reduced: now.wrapping_sub(1),
             in_epoch: false,
+            ticked: now,
             min_rtt: 0,
             srtt: 0,
             queue: 0,
@@ -119,6 +122,8 @@ impl Cubic {
         if let Some(rtt) = tick.rtt {
             self.take_rtt(rtt.max(1));
         }
+        let passed = elapsed(tick.now, self.ticked);
+        self.ticked = tick.now;
         let acked = tick.delivered_segments.wrapping_sub(self.delivered);
         let lost = tick.lost.wrapping_sub(self.lost);
         self.delivered = tick.delivered_segments;
@@ -137,10 +142,14 @@ impl Cubic {
                 self.end_round(tick.now);
             }
         }
+        let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
         if lost > 0 && self.phase != Phase::Recovery {
             self.reduce(tick.now);
-        } else if acked > 0 && !tick.app_limited {
-            self.grow(tick, acked);
+        } else if tick.app_limited {
+            // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
+            self.epoch = self.epoch.wrapping_add(passed);
+        } else if acked > 0 && !tick.window_limited && used >= self.window {
+            self.grow(tick.now, acked);
         }
         self.allowance(tick)
     }
@@ -222,18 +231,13 @@ impl Cubic {
     }
 
     #[inline(never)]
-    fn grow(&mut self, tick: Tick, acked: u32) {
-        // A window that is not used need not grow (RFC 9438, 5.8).
-        let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
-        if tick.window_limited || used < self.window {
-            return;
-        }
+    fn grow(&mut self, now: u32, acked: u32) {
         let acked = acked.saturating_mul(UNIT);
         match self.phase {
             Phase::SlowStart => self.window = self.window.saturating_add(acked),
             Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
             Phase::Recovery => {}
-            Phase::Avoidance => self.avoid(tick.now, acked),
+            Phase::Avoidance => self.avoid(now, acked),
         }
         if self.phase == Phase::SlowStart && self.window >= self.threshold {
             self.phase = Phase::Avoidance;
@@ -433,6 +437,33 @@ mod tests {
             cubic.tick(tick, &mut Meter::new(0));
         }
         assert_eq!(cubic.window(), INITIAL_CWND);
+    }
+
+    /// RFC 9438, 4.2: the time of the epoch does not include periods in which the program had too little to send.
+    #[test]
+    fn the_window_grew_by_half_in_a_round_trip_after_a_minute_without_data() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        round(&mut cubic, &mut tick, 20, 1);
+        for _ in 0..3 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        assert_eq!(cubic.phase, Phase::Avoidance);
+        (tick.app_limited, tick.newest, tick.rtt, tick.pipe) = (true, None, None, 0);
+        for _ in 0..600 {
+            tick.now += 100;
+            cubic.tick(tick, &mut Meter::new(0));
+        }
+        tick.app_limited = false;
+        let window = cubic.window();
+        round(&mut cubic, &mut tick, 20, 0);
+        assert!(
+            cubic.window() < window * 11 / 10,
+            "{} after {window}",
+            cubic.window()
+        );
     }
 
     #[test]
