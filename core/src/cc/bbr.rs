@@ -193,7 +193,7 @@ impl Bbr {
     /// A flush begins. `meter` is the connection's.
     #[inline(never)]
     pub(crate) fn tick(&mut self, tick: Tick, meter: &mut Meter) -> Allowance {
-        if tick.went_back {
+        if tick.stale {
             self.enter(self.phase, tick);
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;

@@ -113,7 +113,7 @@ impl Cubic {
     /// A flush begins. `meter` is the connection's.
     #[inline(never)]
     pub(crate) fn tick(&mut self, tick: Tick, meter: &mut Meter) -> Allowance {
-        if tick.went_back {
+        if tick.stale {
             (self.reduced, self.epoch) = (tick.now, tick.now);
             self.round_began = tick.now;
         }

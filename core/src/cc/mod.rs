@@ -36,8 +36,8 @@ pub(crate) struct Tick {
     pub(crate) app_limited: bool,
     /// The send window held data back.
     pub(crate) window_limited: bool,
-    /// The clock went back since the last flush.
-    pub(crate) went_back: bool,
+    /// Earlier times say nothing, because the clock went back or they may be very old.
+    pub(crate) stale: bool,
     /// Bytes of a full segment, header included; never 0.
     pub(crate) segment: u32,
 }
@@ -94,7 +94,7 @@ impl Tick {
             newest: Some(draw()),
             app_limited: draw() % 2 == 0,
             window_limited: false,
-            went_back: draw() % 2 == 0,
+            stale: draw() % 2 == 0,
             segment: draw() % 2000,
         }
     }

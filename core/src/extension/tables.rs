@@ -111,6 +111,12 @@ struct Control {
 }
 
 impl Control {
+    /// True if recorded times say nothing at the time `now`, because the clock went back. Every 12 days they do not count either, so
+    /// that none of them becomes so old that it seems to be in the future.
+    fn is_stale(&self, now: u32) -> bool {
+        Millis(now).before(Millis(self.asked)) || (now ^ self.asked) >> 30 != 0
+    }
+
     fn tick(&mut self, tick: Tick) -> Allowance {
         match &mut self.kind {
             Kind::Bbr(bbr) => bbr.tick(tick, &mut self.meter),
@@ -197,7 +203,7 @@ impl Hooked<'_> {
         let mut tick = Tick {
             now: kcp.current.get(),
             segment: full,
-            went_back: Millis(kcp.current.get()).before(Millis(self.control.asked)),
+            stale: self.control.is_stale(kcp.current.get()),
             window_limited: span >= window,
             ..Tick::default()
         };
@@ -214,7 +220,7 @@ impl Hooked<'_> {
             // The round trip from a flush to this one, which includes what both ends wait.
             // Where the clock jumps in between, there is none.
             let most = state.rack.latest_rtt.saturating_add(1_000);
-            let left = tick.newest.filter(|_| !tick.went_back);
+            let left = tick.newest.filter(|_| !tick.stale);
             let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
             tick.app_limited = state.queue_empty && unsent == 0;
@@ -281,7 +287,7 @@ impl Control {
     fn loses(&mut self, tick: Tick) -> bool {
         let counts = self.counts_losses();
         let many = counts && tick.lost.wrapping_sub(self.lost) > FEW_LOSSES;
-        if many || !counts || elapsed(tick.now, self.counted) > LATELY_MS {
+        if many || !counts || Millis(tick.now).forward_from(Millis(self.counted)) > LATELY_MS {
             self.lost = tick.lost;
             self.counted = tick.now;
             self.loses = many;

@@ -258,6 +258,47 @@ fn clocks_that_jump_do_not_stop_a_control_for_good() {
     }
 }
 
+/// Everything that is sent goes from one end to the other in 10 ms.
+fn carry(ends: &[End; 2], way: &mut [VecDeque<(u64, Vec<u8>)>; 2], now: u64) {
+    for (side, end) in ends.iter().enumerate() {
+        while way[side].front().is_some_and(|(due, _)| *due <= now) {
+            let (_, packet) = way[side].pop_front().expect("one");
+            end.input(&packet);
+        }
+        end.kcp().update(now as u32);
+        for packet in end.packets() {
+            way[1 - side].push_back((now + 10, packet));
+        }
+    }
+}
+
+/// The program calls in each hour of a month.
+#[test]
+fn after_a_month_without_data_bbr_looked_for_the_shortest_round_trip_for_weeks() {
+    let ends = [0, 1].map(|_| End::new(7, Plan::new(Control::Bbr)));
+    ends[0].control(Control::Bbr);
+    let (mut way, mut now) = (Default::default(), 0);
+    let mut run = |sends: bool, calls: u64, step: u64| {
+        let (mut taken, mut buffer) = (0, [0; 1_000]);
+        for _ in 0..calls {
+            while sends && ends[0].kcp().waitsnd() < 200 {
+                ends[0].send(&[7; 1_000]);
+            }
+            carry(&ends, &mut way, now);
+            while ends[1].take(&mut buffer).is_some() {
+                taken += 1;
+            }
+            now += step;
+        }
+        taken
+    };
+    let before = run(true, 5_000, 1);
+    run(false, 1_000, 1);
+    run(false, 30 * 24, 3_600_000);
+    let after = run(true, 5_000, 1);
+    assert!(after > before * 9 / 10, "{after} after {before}");
+}
+
 #[test]
 fn a_peer_that_stops_reading_is_served_when_it_reads_again() {
     for control in [Control::Bbr, Control::Cubic, Control::Rack] {
