@@ -1,7 +1,8 @@
 //! A queue in memory that grows with what is in it. Zeroed memory is an empty one.
 
 use core::cell::Cell;
-use core::ptr::{self, NonNull};
+use core::marker::PhantomData;
+use core::ptr;
 
 use super::{allocate, deallocate};
 
@@ -9,92 +10,51 @@ use super::{allocate, deallocate};
 const SMALL: u32 = 64;
 const LARGE: u32 = 1 << 18;
 
-pub(crate) struct Ring<T: Copy> {
-    at: Cell<*mut T>,
+pub(crate) struct Ring<T: Copy>(Places, PhantomData<Cell<T>>);
+
+/// The memory, whatever is in it.
+struct Places {
+    at: Cell<*mut u8>,
     /// A power of two; 0 before there is memory.
     room: Cell<u32>,
     first: Cell<u32>,
     count: Cell<u32>,
 }
 
-impl<T: Copy> Ring<T> {
-    pub(crate) const fn new() -> Ring<T> {
-        Ring {
-            at: Cell::new(ptr::null_mut()),
-            room: Cell::new(0),
-            first: Cell::new(0),
-            count: Cell::new(0),
-        }
-    }
-
-    fn place(&self, number: u32) -> *mut T {
-        let slot = self.first.get().wrapping_add(number) & (self.room.get() - 1);
-        // SAFETY: callers have memory, and the mask keeps the slot inside.
-        unsafe { self.at.get().add(slot as usize) }
-    }
-
-    /// Appends `value`. Without memory for it the oldest value is dropped.
-    pub(crate) fn push(&self, value: T) {
-        if self.count.get() == self.room.get() && !self.make_room() {
-            return;
-        }
-        // SAFETY: there is memory, and this slot of it is free.
-        unsafe { self.place(self.count.get()).write(value) };
-        self.count.set(self.count.get() + 1);
-    }
-
-    /// Grows, or drops the oldest value. False without any memory.
+impl Places {
+    /// Grows, or drops the oldest value; each has `size` bytes. False without any memory.
     #[cold]
     #[inline(never)]
-    fn make_room(&self) -> bool {
+    fn make_room(&self, size: usize) -> bool {
         let (old, room) = (self.at.get(), self.room.get());
         let more = (room * 2).max(SMALL);
         let memory = if more > LARGE {
             None
         } else {
-            allocate(more as usize * size_of::<T>())
+            allocate(more as usize * size)
         };
         let Some(memory) = memory else {
             self.drop_first();
             return room > 0;
         };
-        let at: NonNull<T> = memory.cast();
+        let at = memory.as_ptr();
         // The ring is full, and its first value may be in the middle.
-        let first = self.first.replace(0) as usize;
-        let behind = room as usize - first;
+        let first = self.first.replace(0) as usize * size;
+        let behind = room as usize * size - first;
         if !old.is_null() {
             // SAFETY: all of the old memory was written, and the new memory has room for it.
             unsafe {
-                ptr::copy_nonoverlapping(old.add(first), at.as_ptr(), behind);
-                ptr::copy_nonoverlapping(old, at.as_ptr().add(behind), first);
+                ptr::copy_nonoverlapping(old.add(first), at, behind);
+                ptr::copy_nonoverlapping(old, at.add(behind), first);
             }
         }
         self.free();
-        self.at.set(at.as_ptr());
+        self.at.set(at);
         self.room.set(more);
         true
     }
 
-    fn get(&self, number: u32) -> Option<T> {
-        // SAFETY: what is counted was written.
-        (number < self.count.get()).then(|| unsafe { self.place(number).read() })
-    }
-
-    pub(crate) fn first(&self) -> Option<T> {
-        self.get(0)
-    }
-
-    pub(crate) fn last(&self) -> Option<T> {
-        self.get(self.count.get().wrapping_sub(1))
-    }
-
-    /// The first value, to be changed.
-    pub(crate) fn first_mut(&mut self) -> Option<&mut T> {
-        // SAFETY: what is counted was written, and the ring is borrowed exclusively.
-        (self.count.get() > 0).then(|| unsafe { &mut *self.place(0) })
-    }
-
-    pub(crate) fn drop_first(&self) {
+    fn drop_first(&self) {
         if self.count.get() > 0 {
             self.count.set(self.count.get() - 1);
             let first = self.first.get().wrapping_add(1);
@@ -102,10 +62,79 @@ impl<T: Copy> Ring<T> {
         }
     }
 
+    fn free(&self) {
+        let at = self.at.get();
+        if !at.is_null() {
+            // SAFETY: `make_room` allocated it.
+            unsafe { deallocate(at) };
+        }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
+impl<T: Copy> Ring<T> {
+    pub(crate) const fn new() -> Ring<T> {
+        let places = Places {
+            at: Cell::new(ptr::null_mut()),
+            room: Cell::new(0),
+            first: Cell::new(0),
+            count: Cell::new(0),
+        };
+        Ring(places, PhantomData)
+    }
+
+    fn place(&self, number: u32) -> *mut T {
+        let Places {
+            at, room, first, ..
+        } = &self.0;
+        let slot = first.get().wrapping_add(number) & (room.get() - 1);
+        // SAFETY: callers have memory, and the mask keeps the slot inside.
+        unsafe { at.get().cast::<T>().add(slot as usize) }
+    }
+
+    /// Appends `value`. Without memory for it the oldest value is dropped.
+    pub(crate) fn push(&self, value: T) {
+        let Places { room, count, .. } = &self.0;
+        if count.get() == room.get() && !self.0.make_room(size_of::<T>()) {
+            return;
+        }
+        // SAFETY: there is memory, and this slot of it is free.
+        unsafe { self.place(count.get()).write(value) };
+        count.set(count.get() + 1);
+    }
+
+    fn get(&self, number: u32) -> Option<T> {
+        // SAFETY: what is counted was written.
+        (number < self.0.count.get()).then(|| unsafe { self.place(number).read() })
+    }
+
+    pub(crate) fn first(&self) -> Option<T> {
+        self.get(0)
+    }
+
+    pub(crate) fn last(&self) -> Option<T> {
+        self.get(self.0.count.get().wrapping_sub(1))
+    }
+
+    /// The first value, to be changed.
+    pub(crate) fn first_mut(&mut self) -> Option<&mut T> {
+        // SAFETY: what is counted was written, and the ring is borrowed exclusively.
+        (self.0.count.get() > 0).then(|| unsafe { &mut *self.place(0) })
+    }
+
+    pub(crate) fn drop_first(&self) {
+        self.0.drop_first();
+    }
+
     /// Shows each value to `keep`, which may change it, and drops those for which `keep` is false.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) {
         let mut kept = 0;
-        for number in 0..self.count.get() {
+        for number in 0..self.0.count.get() {
             if let Some(mut value) = self.get(number)
                 && keep(&mut value)
             {
@@ -114,12 +143,12 @@ impl<T: Copy> Ring<T> {
                 kept += 1;
             }
         }
-        self.count.set(kept);
+        self.0.count.set(kept);
     }
 
     /// Lets `change` change the first value for which `before` is false. `before` is true for none of the values after that.
     pub(crate) fn change_first(&self, before: impl Fn(T) -> bool, change: impl FnOnce(&mut T)) {
-        let (mut low, mut high) = (0, self.count.get());
+        let (mut low, mut high) = (0, self.0.count.get());
         while low < high {
             let middle = low + (high - low) / 2;
             match self.get(middle) {
@@ -135,21 +164,7 @@ impl<T: Copy> Ring<T> {
     }
 
     pub(crate) fn clear(&self) {
-        self.count.set(0);
-    }
-
-    fn free(&self) {
-        let at = self.at.get();
-        if !at.is_null() {
-            // SAFETY: `make_room` allocated it.
-            unsafe { deallocate(at.cast()) };
-        }
-    }
-}
-
-impl<T: Copy> Drop for Ring<T> {
-    fn drop(&mut self) {
-        self.free();
+        self.0.count.set(0);
     }
 }
 
