@@ -418,11 +418,7 @@ impl Bbr {
     #[inline(never)]
     fn path(&self, tick: Tick, percent: u32, more: u32) -> u32 {
         let ms = self.min_rtt * percent / 100 + more;
-        let bytes = u64::from(self.rate()) * u64::from(ms) / 1000;
-        let segments = bytes / u64::from(tick.segment.max(1));
-        u32::try_from(segments)
-            .unwrap_or(u32::MAX / 2)
-            .clamp(MIN_PIPE_CWND, u32::MAX / 2)
+        scale(self.rate(), ms, tick.segment.saturating_mul(1000)).clamp(MIN_PIPE_CWND, u32::MAX / 2)
     }
 
     /// Changes the phase if it is time (5.3).

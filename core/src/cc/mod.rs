@@ -58,8 +58,7 @@ pub(crate) fn elapsed(now: u32, then: u32) -> u32 {
 
 /// Bytes per second, for `bytes` in `ms`.
 pub(crate) fn per_second(bytes: u32, ms: u32) -> u32 {
-    let rate = u64::from(bytes) * 1000 / u64::from(ms.max(1));
-    u32::try_from(rate).unwrap_or(u32::MAX)
+    scale(bytes, 1000, ms)
 }
 
 /// `a * b / c`, saturating.

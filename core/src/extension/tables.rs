@@ -324,8 +324,8 @@ impl Control {
         if rate == 0 || self.free {
             return;
         }
-        let payload = u64::from(bytes) * u64::from(tick.segment.saturating_sub(IKCP_OVERHEAD))
-            / u64::from(tick.segment.max(1));
+        let payload = tick.segment.saturating_sub(IKCP_OVERHEAD);
+        let payload = scale(bytes, payload, tick.segment);
         // A segment that is larger than those before it would wait for ever, and so would one from before `ikcp_setmtu`.
         let waits = since == 0 && bytes >= full;
         let least = if waits {
@@ -333,7 +333,6 @@ impl Control {
         } else {
             0
         };
-        let payload = u32::try_from(payload).unwrap_or(u32::MAX);
         self.budget = payload.min(u32::MAX / 2).max(least);
     }
 }

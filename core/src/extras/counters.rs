@@ -4,6 +4,7 @@
 use core::cell::Cell;
 
 use super::{EXPIRING, Extras, IKCPX_STATS, LIMITED};
+use crate::cc::per_second;
 use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_WASK};
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment};
@@ -362,9 +363,8 @@ impl Counters {
             self.rate_since.set(now);
             let delivered = self.stats.bytes_delivered.get();
             let bytes = delivered.wrapping_sub(self.rate_bytes.replace(delivered));
-            let most = u64::from(u32::MAX);
-            let rate = bytes.min(most) * 1000 / u64::from(elapsed);
-            self.stats.delivery_rate.set(rate.min(most) as u32);
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.stats.delivery_rate.set(per_second(bytes, elapsed));
         }
     }
 }

@@ -17,6 +17,7 @@ mod stubs;
 
 use core::cell::Cell;
 
+use crate::cc::scale;
 use crate::kcp::Kcp;
 use crate::segment::Segment;
 use crate::seq::{Earliest, Millis, Sn};
@@ -229,13 +230,12 @@ impl Redundancy {
     /// `len` bytes of payload left for the first time.
     fn earn(&self, len: u32, mss: u32) {
         let share = self.percent.get() * self.brake.share();
-        let earned = u64::from(len) * u64::from(share) / u64::from(100 * Brake::WHOLE);
+        let earned = scale(len, share, 100 * Brake::WHOLE);
         // What was saved up before copies help, or before a queue grew, would leave all at once.
         let saved = if self.helps() { self.credit.get() } else { 0 };
         // The cap falls only if the program makes its segments smaller.
         let most = mss.saturating_mul(CREDIT_MOST);
-        let credit = (u64::from(saved) + earned).min(u64::from(most));
-        self.credit.set(credit as u32);
+        self.credit.set(saved.saturating_add(earned).min(most));
         self.lone.set((self.lone.get() + LONE_SHARE).min(LONE_MOST));
     }
 
