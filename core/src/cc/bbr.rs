@@ -198,17 +198,15 @@ impl Bbr {
             self.min_rtt_at = tick.now;
             self.proved_at = tick.now;
         }
-        let news = tick.newest.is_some();
-        meter.flush(tick.now, news, tick.app_limited);
+        meter.flush(tick.now, tick.newest.is_some(), tick.app_limited);
         self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
             self.round_least = self.round_least.min(rtt);
             let rtt = self.smooth(rtt, meter.step());
             self.take_rtt(tick, rtt);
         }
-        if news {
+        if let Some(newest) = tick.newest {
             self.take_rate(tick, meter);
-            let newest = tick.newest.unwrap_or(tick.now);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
                 self.end_round(tick);
             }
@@ -278,19 +276,17 @@ impl Bbr {
         }
     }
 
-    /// Share of loss in this round trip, in 1024ths.
-    fn loss(&self, tick: Tick) -> u32 {
+    /// Segments lost in this round trip, and those together with the delivered ones.
+    fn lost(&self, tick: Tick) -> (u32, u32) {
         let lost = tick.lost.wrapping_sub(self.lost);
         let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
-        scale(1024, lost, lost.wrapping_add(delivered))
+        (lost, lost.wrapping_add(delivered))
     }
 
     /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
     #[inline(never)]
     fn overflows(&self, tick: Tick) -> bool {
-        let lost = tick.lost.wrapping_sub(self.lost);
-        let delivered = tick.delivered_segments.wrapping_sub(self.delivered);
-        let all = lost.wrapping_add(delivered);
+        let (lost, all) = self.lost(tick);
         let expected = scale(all, 2 * self.usual_loss + EXCESS + self.min_rtt / 8, 1024);
         let few = if self.starts() {
             STARTUP_FEW_LOSSES
@@ -313,15 +309,16 @@ impl Bbr {
     /// True when a round trip of this round was longer than the shortest, by more than what both ends may keep waiting for.
     fn has_queue(&self) -> bool {
         // Startup ends for good, so it takes more.
-        let part = if self.phase == Phase::Startup { 2 } else { 8 };
+        let part = if self.starts() { 2 } else { 8 };
         let long = self.waits.saturating_sub(2 * USUAL_INTERVAL_MS);
         self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
     fn end_round(&mut self, tick: Tick) {
         self.rounds = self.rounds.wrapping_add(1);
-        let flood =
-            self.loss(tick) > FLOOD + self.min_rtt / 4 && tick.lost.wrapping_sub(self.lost) > 4;
+        let (lost, all) = self.lost(tick);
+        let loss = scale(1024, lost, all);
+        let flood = loss > FLOOD + self.min_rtt / 4 && lost > 4;
         let overflows = self.usual_loss_known && self.overflows(tick);
         self.overflowed |= flood || overflows;
         self.floods =
@@ -333,7 +330,7 @@ impl Bbr {
         // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
         // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
         // overdue segments are held back.
-        let loss = self.loss(tick).min(MOST_MADE_UP);
+        let loss = loss.min(MOST_MADE_UP);
         if self.phase == Phase::Cruise
             && self.rounds == 2
             && !self.has_queue()
@@ -346,13 +343,18 @@ impl Bbr {
             };
             self.usual_loss_known = true;
         }
-        if self.phase == Phase::Startup && !tick.app_limited {
+        if self.starts() && !tick.app_limited {
             self.look_for_full_pipe(tick);
         }
         if self.phase != Phase::ProbeRtt {
             self.look_for_leap();
         }
         self.round_least = NO_RTT;
+        self.begin_round(tick);
+    }
+
+    #[inline(never)]
+    fn begin_round(&mut self, tick: Tick) {
         self.round_began = tick.now;
         self.delivered = tick.delivered_segments;
         self.lost = tick.lost;
@@ -397,10 +399,7 @@ impl Bbr {
         self.probed_rtt = NO_RTT;
         self.phase_at = tick.now;
         self.rounds = 0;
-        self.round_began = tick.now;
-        self.delivered = tick.delivered_segments;
-        self.lost = tick.lost;
-        self.round_rtt = 0;
+        self.begin_round(tick);
     }
 
     /// Begins a cycle, and forgets the rate of the cycle before the last (5.5.6), unless this one measured none.
