@@ -12,6 +12,7 @@ use core::mem;
 use super::{Extension, State};
 use crate::cc::rack::{Alike, Burst, Flying, Log};
 use crate::consts::{IKCP_OVERHEAD, IKCP_RTO_MAX};
+use crate::index::Cause;
 use crate::kcp::Kcp;
 use crate::memory::ring::Ring;
 use crate::segment::Segment;
@@ -28,19 +29,6 @@ pub(crate) const BEFORE: u32 = 1 << 29;
 pub(super) const THIN: u32 = 32;
 /// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).
 const PROBES: u32 = 2;
-
-/// Whether a due segment is sent, and why.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// For its own reason.
-    Stands,
-    /// Because it was found lost, or as a probe.
-    Lost,
-    /// After its timeout.
-    TimedOut,
-    /// Not now: its deadline was moved.
-    Waits,
-}
 
 fn flying(segment: Segment<'_>) -> Flying {
     Flying {
@@ -382,20 +370,21 @@ impl Kcp<'_> {
         wait.unwrap_or(i32::MAX)
     }
 
-    /// Decides whether a segment whose deadline has passed is sent.
+    /// Decides whether a segment whose deadline has passed is sent, and why: after its timeout; or as lost, because it was found so or as
+    /// a probe. Otherwise its deadline moves.
     #[inline(never)]
-    pub(crate) fn judge(&self, segment: Segment<'_>) -> Verdict {
+    pub(crate) fn judge(&self, segment: Segment<'_>) -> Option<Cause> {
         let (now, in_flight) = (self.now(), self.nsnd_buf.get());
         let rto = segment.rto.get().max(self.rx_rto.get().cast_unsigned());
         let rto = rto.min(IKCP_RTO_MAX);
         let sn = Sn(segment.sn.get());
         let flying = flying(segment);
-        let verdict = self.extension().with(|state| {
+        let wait = self.extension().with(|state| {
             if flying.lost {
-                return (Verdict::Lost, 0);
+                return Ok(Cause::FastRetransmit);
             }
             if state.is_thin(in_flight) {
-                return (Verdict::Stands, 0);
+                return Ok(Cause::Timeout);
             }
             let quiet = now.forward_from(state.rack.last_ack);
             let probed = now.forward_from(state.probed);
@@ -403,34 +392,34 @@ impl Kcp<'_> {
             let age = now.forward_from(flying.ts);
             if heard && age > rto.saturating_mul(4) && !state.rack.holds(sn) {
                 // Loss detection has not found it lost, perhaps for lack of memory.
-                return (Verdict::Lost, 0);
+                return Ok(Cause::FastRetransmit);
             }
             if heard {
-                return (Verdict::Waits, rto - quiet);
+                return Err(rto - quiet);
             }
             if probed == 0 && state.probes > 0 {
                 state.probes_now += 1;
             } else if state.probes > 0 && probed < rto {
-                return (Verdict::Waits, rto - probed);
+                return Err(rto - probed);
             } else {
                 state.probes = state.probes.saturating_add(1);
                 state.probed = now;
                 state.probes_now = 1;
             }
             if state.probes_now > PROBES {
-                (Verdict::Waits, rto)
+                Err(rto)
             } else if state.probes > 1 {
-                (Verdict::TimedOut, 0)
+                Ok(Cause::Timeout)
             } else {
-                (Verdict::Lost, 0)
+                Ok(Cause::FastRetransmit)
             }
         });
-        let Some((verdict, wait)) = verdict else {
-            return Verdict::Stands;
-        };
-        if verdict == Verdict::Waits {
-            self.move_deadline(segment, wait.max(1));
+        match wait.unwrap_or(Ok(Cause::Timeout)) {
+            Ok(cause) => Some(cause),
+            Err(wait) => {
+                self.move_deadline(segment, wait.max(1));
+                None
+            }
         }
-        verdict
     }
 }

@@ -26,8 +26,8 @@ use crate::memory::on_demand::OnDemand;
 use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
+pub(crate) use loss::BEFORE;
 use loss::Transmissions;
-pub(crate) use loss::{BEFORE, Verdict};
 pub use tables::{bbr, cubic};
 
 /// The part of a connection's state that exists only with extensions.

@@ -6,7 +6,6 @@
 
 use super::{Ended, Round};
 use crate::consts::IKCP_OVERHEAD;
-use crate::extension::Verdict;
 use crate::extras::Extras;
 use crate::index::Bookmark;
 use crate::index::{Cause, Due, Scope};
@@ -223,11 +222,7 @@ impl<'a> Kcp<'a> {
         if cause != Cause::Timeout || !self.has_ops() {
             return Some(cause);
         }
-        match self.judge(segment) {
-            Verdict::Stands | Verdict::TimedOut => Some(cause),
-            Verdict::Lost => Some(Cause::FastRetransmit),
-            Verdict::Waits => None,
-        }
+        self.judge(segment)
     }
 
     /// Updates the segment's fields, and the index, to the state after sending.
