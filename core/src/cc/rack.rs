@@ -47,7 +47,7 @@ pub(crate) struct Alike {
 }
 
 /// A transmission.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sent {
     sn: Sn,
     ts: Millis,
@@ -78,21 +78,14 @@ pub(crate) trait Log {
 }
 
 /// Consecutive overdue segments that are not reported lost yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct HeldRun {
     from: Sn,
-    /// 0 if the entry is free.
     length: u32,
     since: Millis,
 }
 
 impl HeldRun {
-    const NONE: HeldRun = HeldRun {
-        from: Sn(0),
-        length: 0,
-        since: Millis(0),
-    };
-
     fn has(self, sn: Sn) -> bool {
         sn.forward_from(self.from) < self.length
     }
@@ -104,17 +97,16 @@ impl HeldRun {
 }
 
 /// What acknowledgements have shown so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rack {
-    /// Of the transmissions that arrived, the latest sent (RFC 8985: RACK.segment).
-    latest: Option<Sent>,
-    /// Its round-trip time, ms.
+    /// Of the transmissions that arrived, the latest sent (RFC 8985: RACK.segment), its round-trip time, ms, and the highest number that
+    /// arrived (RACK.fack); valid after the first acknowledgement.
+    latest: Sent,
     pub(crate) latest_rtt: u32,
-    /// Highest number that arrived (RACK.fack).
-    fack: Option<Sn>,
-    /// Shortest and smoothed round-trip time, ms; 0 before the first.
+    fack: Sn,
+    /// Shortest and smoothed round-trip time, ms; 0 before the first acknowledgement.
     min_rtt: u32,
-    pub(crate) srtt: u32,
+    srtt: u32,
     min_rtt_at: Millis,
     /// A segment arrived after a later transmission (RACK.reordering_seen).
     reordering_seen: bool,
@@ -124,8 +116,8 @@ pub(crate) struct Rack {
     /// widened.
     reo_wnd_persist: u32,
     widened: Millis,
-    /// The last number of a run of overdue segments, and the run's length.
-    run: Option<(Sn, u32)>,
+    /// The number after a run of overdue segments, and the run's length.
+    run: (Sn, u32),
     held: [HeldRun; HELD],
     /// Number of runs that are held back.
     runs: usize,
@@ -139,26 +131,12 @@ pub(crate) struct Rack {
 }
 
 impl Rack {
-    pub(crate) fn new(now: Millis) -> Rack {
-        Rack {
-            latest: None,
-            latest_rtt: 0,
-            fack: None,
-            min_rtt: 0,
-            srtt: 0,
-            min_rtt_at: now,
-            reordering_seen: false,
-            reo_wnd_mult: 1,
-            reo_wnd_persist: REO_WND_PERSIST,
-            widened: now,
-            run: None,
-            held: [HeldRun::NONE; HELD],
-            runs: 0,
-            last_ack: now,
-            pipe: 0,
-            lost: 0,
-            spurious: 0,
-        }
+    /// Begins; everything else is zero.
+    pub(crate) fn begin(&mut self, now: Millis) {
+        self.reo_wnd_mult = 1;
+        self.reo_wnd_persist = REO_WND_PERSIST;
+        self.widened = now;
+        self.last_ack = now;
     }
 
     /// Consecutive segments were acknowledged with the time stamp `echo`. False if no transmission had that time stamp.
@@ -184,21 +162,17 @@ impl Rack {
                 self.reo_wnd_persist = REO_WND_PERSIST;
             }
         }
-        if let Some(fack) = self.fack
-            && first.before(fack)
-        {
+        let is_first = self.srtt == 0;
+        if !is_first && first.before(self.fack) {
             self.reordering_seen |= flying.xmit == 1;
         }
-        if self.fack.is_none_or(|fack| !last.before(fack)) {
-            self.fack = Some(last);
+        if is_first || !last.before(self.fack) {
+            self.fack = last;
         }
         let sent = Sent { sn: last, ts: echo };
         // If the clock went back, the latest transmission seems to be sent in the future.
-        if self
-            .latest
-            .is_none_or(|latest| latest.before(sent) || now.before(latest.ts))
-        {
-            self.latest = Some(sent);
+        if is_first || self.latest.before(sent) || now.before(self.latest.ts) {
+            self.latest = sent;
             self.latest_rtt = rtt;
         }
         for _ in 0..count {
@@ -276,7 +250,7 @@ impl Rack {
     /// Nothing is in flight.
     pub(crate) fn idle(&mut self) {
         self.pipe = 0;
-        self.run = None;
+        self.run.1 = 0;
         self.runs = 0;
     }
 
@@ -346,7 +320,7 @@ impl Rack {
     #[inline(never)]
     fn overdue_at(&self, sent: Sent) -> Option<Millis> {
         let wait = self.latest_rtt.saturating_add(self.reo_wnd());
-        let passed = self.latest.is_some_and(|latest| sent.before(latest));
+        let passed = self.srtt != 0 && sent.before(self.latest);
         passed.then(|| sent.ts.plus(wait))
     }
 
@@ -376,11 +350,8 @@ impl Rack {
             return;
         };
         let length = last.forward_from(first).wrapping_add(1);
-        let before = match self.run {
-            Some((end, length)) if first == end.plus(1) => length,
-            _ => 0,
-        };
-        self.run = Some((last, before.saturating_add(length)));
+        let before = if first == self.run.0 { self.run.1 } else { 0 };
+        self.run = (last.plus(1), before.saturating_add(length));
         if self.latest_rtt > self.min_rtt + self.min_rtt / 8 + WAIT {
             // A long queue has probably overflowed.
             self.tell(first, last, lost);

@@ -51,17 +51,6 @@ pub(super) struct Transmissions {
 }
 
 impl Transmissions {
-    pub(super) const fn new() -> Transmissions {
-        Transmissions {
-            bursts: Ring::new(),
-            latest: Burst {
-                first: Sn(0),
-                count: 0,
-                ts: Millis(0),
-            },
-        }
-    }
-
     /// Appends a transmission if it continues the latest ones. False if not.
     #[inline(always)]
     fn continues(&mut self, sn: Sn, ts: Millis) -> bool {
@@ -109,7 +98,7 @@ impl Log for Transmissions {
 impl State {
     /// True if KCP's own rules apply.
     pub(super) fn is_thin(&self, in_flight: u32) -> bool {
-        self.queue_empty && in_flight <= THIN
+        !self.queue_left && in_flight <= THIN
     }
 
     /// Segments with together `bytes` leave `snd_buf`, or will when their packet's `una` is processed: for their own acknowledgements,
@@ -311,8 +300,8 @@ impl Kcp<'_> {
 
     /// Records whether this flush found the queue empty.
     pub(crate) fn note_queue(&self) {
-        let empty = self.snd_queue().is_empty();
-        self.extension().with(|state| state.queue_empty = empty);
+        let left = !self.snd_queue().is_empty();
+        self.extension().with(|state| state.queue_left = left);
     }
 
     /// Number of segments in `snd_buf` that were never sent.

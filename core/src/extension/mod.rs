@@ -17,12 +17,12 @@ mod loss;
 mod tables;
 
 use core::ffi::c_int;
-use core::ptr;
+use core::{mem, ptr};
 
 use crate::cc::rack::Rack;
 use crate::consts::profile;
 use crate::kcp::Kcp;
-use crate::memory::on_demand::OnDemand;
+use crate::memory::on_demand::{OnDemand, Zeroed};
 use crate::redundancy::Redundancy;
 use crate::seq::Millis;
 pub use info::IKCPX_CCINFO;
@@ -33,11 +33,13 @@ pub use tables::{bbr, cubic};
 /// The part of a connection's state that exists only with extensions.
 pub(crate) struct Extension(OnDemand<State>);
 
+/// Zeroed memory is a valid value, in which loss detection has not begun.
 struct State {
     rack: Rack,
     log: Transmissions,
-    /// When the newest transmission was sent that arrived since a control last asked.
-    newest: Option<Millis>,
+    /// When the newest transmission was sent that arrived since a control last asked, if there is `news`.
+    newest: Millis,
+    news: bool,
     /// Bytes sent, and bytes acknowledged at a known time, headers included; segments sent and acknowledged; all wrap.
     sent: u32,
     sent_segments: u32,
@@ -47,8 +49,8 @@ struct State {
     arrived: u32,
     /// The usual time between acknowledgements, ms, as the control has measured it.
     grain: u32,
-    /// The last flush left nothing to send.
-    queue_empty: bool,
+    /// The last flush left something to send.
+    queue_left: bool,
     /// Number of times that probes were sent since the last acknowledgement; when the last were sent; how many segments those
     /// were.
     probes: u32,
@@ -57,6 +59,9 @@ struct State {
     by_program: bool,
     by_control: bool,
 }
+
+// SAFETY: numbers, booleans, and an empty queue.
+unsafe impl Zeroed for State {}
 
 /// Who has asked for time-based loss detection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,14 +73,6 @@ enum Party {
 impl Extension {
     fn is_on(&self) -> bool {
         !self.0.as_ptr().is_null()
-    }
-
-    /// Turns time-based loss detection on for `party`. False without memory.
-    #[inline(never)]
-    fn turn_on(&self, now: Millis, party: Party) -> bool {
-        let there = self.0.get_or_make(|| State::new(now)).is_some();
-        self.with(|state| *state.party(party) = true);
-        there
     }
 
     /// Turns it off for `party`.
@@ -110,26 +107,6 @@ impl Extension {
 }
 
 impl State {
-    fn new(now: Millis) -> State {
-        State {
-            rack: Rack::new(now),
-            log: Transmissions::new(),
-            newest: None,
-            sent: 0,
-            sent_segments: 0,
-            delivered: 0,
-            delivered_segments: 0,
-            arrived: 0,
-            grain: 0,
-            queue_empty: true,
-            probes: 0,
-            probed: now,
-            probes_now: 0,
-            by_program: false,
-            by_control: false,
-        }
-    }
-
     fn party(&mut self, party: Party) -> &mut bool {
         match party {
             Party::Program => &mut self.by_program,
@@ -139,8 +116,8 @@ impl State {
 
     /// A transmission has arrived that left at `sent`.
     fn heard(&mut self, sent: Millis) {
-        if self.newest.is_none_or(|newest| newest.before(sent)) {
-            self.newest = Some(sent);
+        if !mem::replace(&mut self.news, true) || self.newest.before(sent) {
+            self.newest = sent;
         }
     }
 }
@@ -165,11 +142,19 @@ impl Kcp<'_> {
     fn tell_by_time(&self, party: Party) -> bool {
         let extension = &self.private().extension;
         let begins = !extension.is_on();
-        let there = extension.turn_on(self.now(), party);
-        if begins && there {
+        if extension.0.get_or_zeroed().is_none() {
+            return false;
+        }
+        extension.with(|state| {
+            *state.party(party) = true;
+            if begins {
+                state.rack.begin(self.now());
+            }
+        });
+        if begins {
             self.note_flights();
         }
-        there
+        true
     }
 
     /// Selects the general code, or the short ways, which know nothing of extensions. If an extension needs the general code and
@@ -207,7 +192,7 @@ mod tests {
         // SAFETY: the object is live until it is released below.
         let kcp = unsafe { Kcp::from_ptr(Kcp::create(1, ptr::null_mut())) }.expect("an object");
         let extension = &kcp.private().extension;
-        assert!(extension.turn_on(Millis(0), Party::Program));
+        assert!(kcp.tell_by_time(Party::Program));
         extension.with(|state| {
             assert!(extension.with(|_| ()).is_none());
             state.probes = 7;

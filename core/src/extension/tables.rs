@@ -1,7 +1,7 @@
 //! The controls as tables of hooks. Each hook finds its control in `congest` and does little more than call it.
 
 use core::ffi::{c_char, c_int, c_void};
-use core::ptr;
+use core::{mem, ptr};
 
 use super::info::IKCPX_CCINFO;
 use super::{Extension, Party};
@@ -216,14 +216,14 @@ impl Hooked<'_> {
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
             tick.pipe = state.rack.pipe;
-            tick.newest = state.newest.take().map(|newest| newest.0);
+            tick.newest = mem::take(&mut state.news).then_some(state.newest.0);
             // The round trip from a flush to this one, which includes what both ends wait.
             // Where the clock jumps in between, there is none.
             let most = state.rack.latest_rtt.saturating_add(1_000);
             let left = tick.newest.filter(|_| !tick.stale);
             let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
-            tick.app_limited = state.queue_empty && unsent == 0;
+            tick.app_limited = !state.queue_left && unsent == 0;
             thin = state.is_thin(in_flight);
         });
         let control = &mut *self.control;

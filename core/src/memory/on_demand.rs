@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 use super::deallocate;
 use crate::redundancy::Redundancy;
@@ -30,8 +30,15 @@ impl<T: Zeroed> OnDemand<T> {
     #[cold]
     #[inline(never)]
     pub(crate) fn get_or_zeroed(&self) -> Option<&T> {
-        // SAFETY: the promise of `Zeroed`.
-        unsafe { self.get_or_write(|at| at.write_bytes(0, 1)) }
+        #[cfg(feature = "extensions")]
+        if self.at.get().is_null() {
+            // Memory from the hooks is aligned for any C type.
+            let memory = super::allocate(size_of::<T>())?.cast::<T>();
+            // SAFETY: the allocation was just made with that size, and zeros are a `T`.
+            unsafe { memory.write_bytes(0, 1) };
+            self.at.set(memory.as_ptr());
+        }
+        self.get()
     }
 }
 
@@ -59,32 +66,8 @@ impl<T> OnDemand<T> {
 
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: NULL, or allocated by `get_or_make`; only `free` frees it.
+        // SAFETY: NULL, or allocated by `get_or_zeroed`; only `free` frees it.
         unsafe { self.as_ptr().as_ref() }
-    }
-
-    /// The `T`, made by `make` if it is new. `None` without memory.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Option<&T> {
-        // SAFETY: a `T` is written.
-        unsafe { self.get_or_write(|at| at.write(make())) }
-    }
-
-    /// # Safety
-    /// `write` initializes a `T` in the memory that it gets.
-    #[cfg(feature = "extensions")]
-    unsafe fn get_or_write(&self, write: impl FnOnce(NonNull<T>)) -> Option<&T> {
-        if self.as_ptr().is_null() {
-            // Memory from the hooks is aligned for any C type.
-            let memory = super::allocate(size_of::<T>())?.cast::<T>();
-            write(memory);
-            self.at.set(memory.as_ptr());
-        }
-        self.get()
-    }
-
-    #[cfg(not(feature = "extensions"))]
-    unsafe fn get_or_write(&self, _: impl FnOnce(NonNull<T>)) -> Option<&T> {
-        None
     }
 
     /// Drops the `T` and frees its memory.
@@ -96,7 +79,7 @@ impl<T> OnDemand<T> {
         if !at.is_null() {
             #[cfg(feature = "extensions")]
             self.at.set(ptr::null_mut());
-            // SAFETY: `get_or_make` allocated and initialized it; the caller's promise.
+            // SAFETY: `get_or_zeroed` allocated it; the caller's promise.
             unsafe {
                 ptr::drop_in_place(at);
                 deallocate(at.cast());

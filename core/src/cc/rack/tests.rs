@@ -29,8 +29,10 @@ struct Sender {
 
 impl Sender {
     fn new() -> Sender {
+        let mut rack = Rack::default();
+        rack.begin(Millis(0));
         Sender {
-            rack: Rack::new(Millis(0)),
+            rack,
             log: VecDeque::new(),
             flying: BTreeMap::new(),
         }
