@@ -9,7 +9,6 @@ use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_WASK};
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, Segment};
 use crate::seq::{Millis, Sn};
-use crate::wire::Header;
 
 /// Period over which the delivery rate is measured, ms.
 const RATE_PERIOD: u32 = 1000;
@@ -157,26 +156,11 @@ impl Extras {
     }
 
     /// Looks for acknowledgements of segments that were retransmitted. Every implementation puts acknowledgements at the front.
-    #[inline(always)]
     fn look_at_acks(&self, mut packet: Datagram, now: Millis) {
-        while let Some(ack) = Extras::peek_ack(&packet) {
-            if self.resent.knows(Sn(ack.sn)) {
-                return self.take_acks(packet, now);
-            }
-            _ = packet.header();
-        }
-    }
-
-    fn peek_ack(packet: &Datagram) -> Option<Header> {
-        packet
-            .peek()
-            .filter(|first| u32::from(first.cmd) == IKCP_CMD_ACK && first.len == 0)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn take_acks(&self, mut packet: Datagram, now: Millis) {
-        while let Some(ack) = Extras::peek_ack(&packet) {
+        while let Some(ack) = packet.peek()
+            && u32::from(ack.cmd) == IKCP_CMD_ACK
+            && ack.len == 0
+        {
             let (sn, ts) = (Sn(ack.sn), Millis(ack.ts));
             // `input` measures the latest segment, but a retransmission of an earlier one may have left later.
             self.counters.round_trip(ts, now);

@@ -35,7 +35,7 @@ impl Resent {
     }
 
     #[inline(always)]
-    pub(super) fn knows(&self, sn: Sn) -> bool {
+    fn knows(&self, sn: Sn) -> bool {
         self.used.get() & bit(sn) != 0 && self.entry(sn).sn.get() == sn
     }
 
