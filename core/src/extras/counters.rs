@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use super::{EXPIRING, Extras, IKCPX_STATS, LIMITED};
+use super::{Extras, IKCPX_STATS};
 use crate::cc::per_second;
 use crate::consts::{IKCP_CMD_ACK, IKCP_CMD_WASK};
 use crate::kcp::Kcp;
@@ -221,28 +221,22 @@ impl Extras {
         self.counters.limit.set(limit);
     }
 
-    /// What the next admission has to look at.
+    /// Whether the next admission has to look at each segment.
     fn choose_admission(&self, kcp: &Kcp<'_>) {
         let waits = self.counters.limit.get() != Limit::None;
-        let mut admission = 0;
-        if waits || self.link.is_watched() {
-            admission |= LIMITED;
-        }
-        if self.expires.get().is_some() || kcp.redundancy().is_some() {
-            admission |= EXPIRING;
-        }
-        self.admission.set(admission);
+        let watched = waits || self.link.is_watched() || self.may_expire(kcp);
+        self.watches_admission.set(watched);
     }
 
-    fn may_expire(&self) -> bool {
-        self.admission.get() & EXPIRING != 0
+    fn may_expire(&self, kcp: &Kcp<'_>) -> bool {
+        self.expires.get().is_some() || kcp.redundancy().is_some()
     }
 
     /// True if the next admission has to look at each segment. Simple ones are counted here: all of `snd_queue`, which came in
     /// this millisecond or is a single segment, while nothing has waited for a window before.
     #[inline(always)]
     pub(crate) fn has_to_look(&self, kcp: &Kcp<'_>, room: i32, now: Millis) -> bool {
-        if self.admission.get() != 0 {
+        if self.watches_admission.get() {
             return true;
         }
         let Some(first) = kcp.snd_queue().first() else {
@@ -359,7 +353,7 @@ impl Kcp<'_> {
     #[inline(never)]
     pub(crate) fn note_stall(&mut self) {
         if let Some(extras) = self.extras()
-            && (extras.may_expire() || extras.counters.limit.get() != limit_of(self))
+            && (extras.may_expire(self) || extras.counters.limit.get() != limit_of(self))
         {
             self.note_new_stall();
         }
@@ -369,7 +363,7 @@ impl Kcp<'_> {
     fn note_new_stall(&mut self) {
         self.expire_messages(self.now());
         if let Some(extras) = self.extras() {
-            extras.admission.set(extras.admission.get() | LIMITED);
+            extras.watches_admission.set(true);
             extras.limit_by(self, !self.snd_queue().is_empty());
         }
     }

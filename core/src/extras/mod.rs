@@ -39,8 +39,9 @@ pub type DeadLink = unsafe extern "C" fn(kcp: *mut IKCPCB, user: *mut c_void);
 
 /// What a connection records for its extras. Zeroed memory is a valid value.
 pub(crate) struct Extras {
-    /// What the next admission of segments has to look at, as `LIMITED` and `EXPIRING` say.
-    admission: Cell<u8>,
+    /// The next admission has to look at each segment: segments wait, messages may expire, redundancy is on, or the link must make
+    /// progress.
+    watches_admission: Cell<bool>,
     counters: Counters,
     resent: Resent,
     link: Link,
@@ -51,11 +52,6 @@ pub(crate) struct Extras {
 
 // SAFETY: cells of numbers and booleans, of an enum whose first value is 0, and of an optional function.
 unsafe impl Zeroed for Extras {}
-
-/// In `Extras::admission`: segments wait, or the link must make progress.
-const LIMITED: u8 = 1;
-/// In `Extras::admission`: messages may expire, or redundancy is on.
-const EXPIRING: u8 = 2;
 
 impl Extras {
     /// Arriving packets are looked into while there are segments in `resent`, or large messages.
@@ -81,10 +77,10 @@ impl Kcp<'_> {
         extras
     }
 
-    /// The next admission looks at everything, because a setting has changed.
+    /// The next admission looks at each segment, because a setting has changed.
     pub(crate) fn watch_admission(&self) {
         if let Some(extras) = self.extras() {
-            extras.admission.set(LIMITED | EXPIRING);
+            extras.watches_admission.set(true);
         }
     }
 
