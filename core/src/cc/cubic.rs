@@ -29,8 +29,6 @@ pub(crate) enum Phase {
     /// Slow start after the delay has grown.
     Conservative,
     Avoidance,
-    /// Segments that were in flight when loss was detected are still unacknowledged.
-    Recovery,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +47,9 @@ pub(crate) struct Cubic {
     k: u32,
     /// W_est, the window that Reno would have (4.3).
     w_est: u32,
-    /// The window was reduced for all losses of segments that were sent before this time.
+    /// The window was reduced for all losses of segments that were sent before this time, and more of them may be found.
     reduced: u32,
+    recovers: bool,
     in_epoch: bool,
     /// When the last flush began.
     ticked: u32,
@@ -81,7 +80,8 @@ impl Cubic {
             epoch: now,
             k: 0,
             w_est: 0,
-            reduced: now.wrapping_sub(1),
+            reduced: now,
+            recovers: false,
             in_epoch: false,
             ticked: now,
             min_rtt: 0,
@@ -135,15 +135,13 @@ impl Cubic {
             }
             let sent_since = |time| !Millis(newest).before(Millis(time));
             // What this flush finds lost may have been sent before the reduction.
-            if self.phase == Phase::Recovery && lost == 0 && sent_since(self.reduced) {
-                self.phase = Phase::Avoidance;
-            }
+            self.recovers &= lost > 0 || !sent_since(self.reduced);
             if sent_since(self.round_began) {
                 self.end_round(tick.now);
             }
         }
         let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
-        if lost > 0 && self.phase != Phase::Recovery {
+        if lost > 0 && !self.recovers {
             self.reduce(tick.now);
         } else if tick.app_limited {
             // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
@@ -213,21 +211,25 @@ impl Cubic {
         };
         self.window = scale(self.window, BETA, 100).max(MIN_CWND * UNIT);
         self.threshold = self.window;
-        self.reduced = now;
         self.queue = self.srtt.saturating_sub(self.min_rtt);
+        self.recover(Phase::Avoidance, now);
+    }
+
+    fn recover(&mut self, phase: Phase, now: u32) {
+        self.phase = phase;
         self.in_epoch = false;
-        self.phase = Phase::Recovery;
+        self.recovers = true;
+        self.reduced = now;
     }
 
     /// A retransmission timeout: begin again (RFC 9438, 4.8). Another one before anything has arrived leaves the threshold as it is
     /// (RFC 5681, 3.1), or the window would hardly grow after an outage.
     pub(crate) fn timed_out(&mut self, now: u32) {
-        if self.phase != Phase::Recovery && self.window() > MIN_CWND {
+        if !self.recovers && self.window() > MIN_CWND {
             self.reduce(now);
         }
         self.window = MIN_CWND * UNIT;
-        self.phase = Phase::SlowStart;
-        self.in_epoch = false;
+        self.recover(Phase::SlowStart, now);
     }
 
     #[inline(never)]
@@ -236,7 +238,7 @@ impl Cubic {
         match self.phase {
             Phase::SlowStart => self.window = self.window.saturating_add(acked),
             Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
-            Phase::Recovery => {}
+            Phase::Avoidance if self.recovers => {}
             Phase::Avoidance => self.avoid(now, acked),
         }
         if self.phase == Phase::SlowStart && self.window >= self.threshold {
@@ -300,8 +302,8 @@ impl Cubic {
         match self.phase {
             Phase::SlowStart => (c"slow start", 16),
             Phase::Conservative => (c"conservative slow start", 17),
+            Phase::Avoidance if self.recovers => (c"recovery", 19),
             Phase::Avoidance => (c"congestion avoidance", 18),
-            Phase::Recovery => (c"recovery", 19),
         }
     }
 }
@@ -489,6 +491,32 @@ mod tests {
         }
         assert_eq!(cubic.window(), MIN_CWND);
         assert_eq!(cubic.threshold(), window * BETA / 100);
+    }
+
+    /// They were found when the first acknowledgement arrived.
+    #[test]
+    fn losses_of_what_left_before_a_timeout_left_a_threshold_of_two_segments() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        cubic.timed_out(tick.now);
+        let threshold = cubic.threshold();
+        (tick.newest, tick.rtt) = (Some(tick.now), Some(20));
+        tick.now += 20;
+        for lost in [1, 100] {
+            tick.lost += lost;
+            tick.delivered_segments += 1;
+            cubic.tick(tick, &mut Meter::new(0));
+            assert_eq!((cubic.phase().1, cubic.threshold()), (16, threshold));
+        }
+        for _ in 0..6 {
+            round(&mut cubic, &mut tick, 20, 0);
+        }
+        assert!(cubic.window() >= threshold, "{}", cubic.window());
+        // A later loss is another one.
+        round(&mut cubic, &mut tick, 20, 1);
+        assert_eq!(cubic.phase().1, 19);
     }
 
     #[test]

@@ -332,6 +332,20 @@ fn a_link_that_comes_back_is_filled_again() {
     }
 }
 
+/// The first acknowledgement showed that what had left before the outage was lost, and the window began to grow from two segments on.
+#[test]
+fn after_an_outage_a_long_path_was_filled_again_after_twelve_seconds() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let mut net = Net::new(Path::new(50, 100), &[Plan::new(control)], 1);
+        net.run(5_000, |_| ());
+        net.path.loss = 10_000;
+        net.run(8_000, |_| ());
+        net.path.loss = 0;
+        let share = net.first_between(9_000, 12_000).share;
+        assert!(share > 80.0, "{control:?}: {share} %");
+    }
+}
+
 /// What a flow does from `from` until `until` if `path` becomes `later` at `change`, ms.
 fn after_a_change(
     [path, later]: [Path; 2],
