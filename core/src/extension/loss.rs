@@ -256,8 +256,9 @@ impl Kcp<'_> {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
         let size = size(segment);
         let continues = self.extension().with(|state| {
-            state.sent = state.sent.wrapping_add(size);
-            state.sent_segments = state.sent_segments.wrapping_add(1);
+            let sent = &mut state.sent;
+            sent.bytes = sent.bytes.wrapping_add(size);
+            sent.segments = sent.segments.wrapping_add(1);
             state.rack.begins();
             state.log.continues(sn, ts)
         });

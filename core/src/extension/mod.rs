@@ -40,9 +40,9 @@ struct State {
     /// When the newest transmission was sent that arrived since a control last asked, if there is `news`.
     newest: Millis,
     news: bool,
-    /// Bytes sent, and bytes acknowledged at a known time, headers included; segments sent and acknowledged; all wrap.
-    sent: u32,
-    sent_segments: u32,
+    /// What was sent since a control last asked.
+    sent: Sent,
+    /// Bytes acknowledged at a known time, headers included, and segments acknowledged; both wrap.
     delivered: u32,
     delivered_segments: u32,
     /// Segments whose acknowledgements have arrived, and which the `una` of the same packet will remove.
@@ -58,6 +58,13 @@ struct State {
     probes_now: u32,
     by_program: bool,
     by_control: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    /// With headers.
+    bytes: u32,
+    segments: u32,
 }
 
 // SAFETY: numbers, booleans, and an empty queue.

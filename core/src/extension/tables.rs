@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::{mem, ptr};
 
 use super::info::IKCPX_CCINFO;
-use super::{Extension, Party};
+use super::{Extension, Party, Sent};
 use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
@@ -89,9 +89,6 @@ struct Control {
     kind: Kind,
     meter: Meter,
     pacer: Pacer,
-    /// Bytes and segments that the connection had sent when the last flush began.
-    sent: u32,
-    sent_segments: u32,
     /// Mean size of recently sent segments, headers included, in 16ths of a byte; 0 before the first.
     size: u32,
     /// The control's last answer.
@@ -208,10 +205,10 @@ impl Hooked<'_> {
             ..Tick::default()
         };
         let grain = self.control.meter.grain();
-        let (mut thin, mut sent) = (false, (0, 0));
+        let (mut thin, mut sent) = (false, Sent::default());
         self.extension().with(|state| {
             state.grain = grain;
-            sent = (state.sent, state.sent_segments);
+            sent = mem::take(&mut state.sent);
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
@@ -227,7 +224,7 @@ impl Hooked<'_> {
             thin = state.is_thin(in_flight);
         });
         let control = &mut *self.control;
-        let since = control.note_sent(sent.0, sent.1);
+        control.note_sent(sent);
         // Small messages fit into a path in larger numbers than full segments.
         if control.size != 0 {
             tick.segment = control.size / 16;
@@ -246,7 +243,7 @@ impl Hooked<'_> {
         let cwnd = span.saturating_add(room);
         kcp.cwnd.set(cwnd);
         kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));
-        control.pace(tick, since, full, kcp.private().deferred_len.get());
+        control.pace(tick, sent.bytes, full, kcp.private().deferred_len.get());
         control.plan_flush(kcp, tick);
     }
 }
@@ -295,23 +292,19 @@ impl Control {
         self.loses
     }
 
-    /// The connection has sent so many bytes and segments. Returns how many bytes since the last flush.
-    fn note_sent(&mut self, bytes: u32, segments: u32) -> u32 {
-        let since = bytes.wrapping_sub(self.sent);
-        let count = segments.wrapping_sub(self.sent_segments);
-        (self.sent, self.sent_segments) = (bytes, segments);
-        if let Some(mean) = since.checked_div(count) {
+    /// The last flush sent so much.
+    fn note_sent(&mut self, Sent { bytes, segments }: Sent) {
+        if let Some(mean) = bytes.checked_div(segments) {
             let mean = mean.saturating_mul(16);
             self.size = match self.size {
                 0 => mean,
                 // These count as the 16th part each, up to 16 of them.
                 size => {
-                    let few = count.min(16);
+                    let few = segments.min(16);
                     size / 16 * (16 - few) + mean / 16 * few
                 }
             };
         }
-        since
     }
 
     /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest that
@@ -359,12 +352,14 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
     // It makes the cycles of connections differ.
     let seed = kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now;
     let at = memory.cast::<Control>().as_ptr();
+    let lost = extension.with(|state| {
+        state.sent = Sent::default();
+        state.rack.lost
+    });
     let control = Control {
         kind: make(now, seed),
         meter: Meter::new(now),
         pacer: Pacer::new(now),
-        sent: extension.with(|state| state.sent).unwrap_or(0),
-        sent_segments: extension.with(|state| state.sent_segments).unwrap_or(0),
         size: 0,
         allowance: Allowance {
             inflight: 1,
@@ -375,7 +370,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         asked: now,
         random: seed | 1,
         loses: false,
-        lost: extension.with(|state| state.rack.lost).unwrap_or(0),
+        lost: lost.unwrap_or(0),
         counted: now,
     };
     // SAFETY: the allocation was just made with that size.
