@@ -122,9 +122,9 @@ struct IKCPX_CCINFO {
      * yet.
      */
     IUINT32 ssthresh;
-    /* Segments found lost since the control was installed. */
+    /* Segments found lost since losses are detected by time: since the control was installed, or since ikcpx_rack() before it. */
     IUINT32 lost;
-    /* Spurious retransmissions since the control was installed. */
+    /* Spurious retransmissions since then. */
     IUINT32 needless;
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use ikcp_core::consts::{IKCP_WND_RCV, profile};
+use ikcp_core::consts::{IKCP_OVERHEAD, IKCP_WND_RCV, profile};
 use ikcp_core::{MOST_FRAGMENTS, TOO_LONG};
 
 use crate::config::{Backoff, Config};
@@ -14,7 +14,7 @@ use crate::queue::Queue;
 use crate::stats::{Counters, Stats};
 
 /// Bytes of a segment's header.
-const HEADER: usize = 24;
+const HEADER: usize = IKCP_OVERHEAD as usize;
 /// How often an idle connection is updated while the core still frees the memory of a burst, ms: some segments at each flush.
 const TIDYING: u64 = 50;
 /// The core has freed other unused memory by this time after the last activity, ms.
@@ -24,8 +24,9 @@ const TIDY: u64 = 1000;
 ///
 /// The program owns the socket and the clock. It passes in messages ([`send`](Connection::send)) and arrived packets
 /// ([`input`](Connection::input)), and takes out messages ([`recv`](Connection::recv)) and packets to send
-/// ([`poll_transmit`](Connection::poll_transmit)). Only [`update`](Connection::update) and [`flush`](Connection::flush) make
-/// packets: take all of them after each of these calls. [`next_timeout`](Connection::next_timeout) says when to call again.
+/// ([`poll_transmit`](Connection::poll_transmit)). Only [`update`](Connection::update), [`flush`](Connection::flush) and
+/// [`path_changed`](Connection::path_changed) make packets: take all of them after each of these calls.
+/// [`next_timeout`](Connection::next_timeout) says when to call again.
 ///
 /// A connection can move between threads (`Send`), but only one thread at a time can use it (it is not `Sync`). Dropping it frees
 /// its memory. Nothing is sent, so the peer does not notice.

@@ -39,7 +39,7 @@ unsafe extern "C" fn take_packet(
 ) -> c_int {
     // SAFETY: `user` is NULL, or was set by `with_output` for the call that leads here.
     let Some(taking) = (unsafe { user.cast::<Taking<'_>>().as_mut() }) else {
-        debug_assert!(false, "only `update` and `flush` send packets");
+        debug_assert!(false, "only calls with an output send packets");
         return 0;
     };
     if taking.panic.is_none() {

@@ -220,7 +220,7 @@ impl Bbr {
         self.waits > self.min_rtt + self.min_rtt / 4
     }
 
-    /// The part of it that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
+    /// The part of the waits that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
     /// of it at once.
     #[inline(never)]
     fn slack(&self) -> u32 {

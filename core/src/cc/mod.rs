@@ -28,7 +28,7 @@ pub(crate) struct Tick {
     pub(crate) lost: u32,
     /// Segments in flight.
     pub(crate) pipe: u32,
-    /// Shortest round-trip time among the acknowledgements since the last flush, ms.
+    /// The time since `newest`, ms: a round trip with what both ends wait. `None` where a clock jumped.
     pub(crate) rtt: Option<u32>,
     /// When the latest of the transmissions that were acknowledged since the last flush was sent.
     pub(crate) newest: Option<u32>,

@@ -31,8 +31,8 @@ pub struct IKCPX_CCINFO {
     /// CUBIC: slow start threshold, in segments. BBR: the most segments in flight that did not lead to loss. 4294967295: none
     /// yet.
     pub ssthresh: IUINT32,
-    /// Segments found lost since the control was installed.
+    /// Segments found lost since losses are detected by time: since the control was installed, or since ikcpx_rack() before it.
     pub lost: IUINT32,
-    /// Spurious retransmissions since the control was installed.
+    /// Spurious retransmissions since then.
     pub needless: IUINT32,
 }

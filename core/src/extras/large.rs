@@ -16,7 +16,7 @@ pub const TOO_LONG: c_int = -3;
 
 pub(super) struct Large {
     on: Cell<bool>,
-    /// A packet has told the peer's window since then.
+    /// A packet has told the peer's window since it is on.
     heard: Cell<bool>,
     /// The largest window that the peer told before `rmt_wnd`.
     window: Cell<u32>,
