@@ -137,7 +137,7 @@ impl Kcp<'_> {
         }
         if !on {
             self.private().extension.turn_off(Party::Program);
-        } else if !self.tell_by_time(Party::Program) {
+        } else if !self.begin_detection(Party::Program) {
             return -1;
         }
         self.choose_ways();
@@ -146,7 +146,7 @@ impl Kcp<'_> {
 
     /// Turns time-based loss detection on for `party`. False without memory.
     #[inline(never)]
-    fn tell_by_time(&self, party: Party) -> bool {
+    fn begin_detection(&self, party: Party) -> bool {
         let extension = &self.private().extension;
         let begins = !extension.is_on();
         if extension.0.get_or_zeroed().is_none() {
@@ -199,7 +199,7 @@ mod tests {
         // SAFETY: the object is live until it is released below.
         let kcp = unsafe { Kcp::from_ptr(Kcp::create(1, ptr::null_mut())) }.expect("an object");
         let extension = &kcp.private().extension;
-        assert!(kcp.tell_by_time(Party::Program));
+        assert!(kcp.begin_detection(Party::Program));
         extension.with(|state| {
             assert!(extension.with(|_| ()).is_none());
             state.probes = 7;

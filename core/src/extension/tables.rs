@@ -341,7 +341,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         return -1;
     };
     let extension = &kcp.private().extension;
-    if !kcp.tell_by_time(Party::Control) {
+    if !kcp.begin_detection(Party::Control) {
         return -1;
     }
     let Some(memory) = allocate(size_of::<Control>()) else {
