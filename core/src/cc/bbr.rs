@@ -307,6 +307,7 @@ impl Bbr {
     }
 
     /// True when a round trip of this round was longer than the shortest, by more than what both ends may keep waiting for.
+    #[inline(never)]
     fn has_queue(&self) -> bool {
         // Startup ends for good, so it takes more.
         let part = if self.starts() { 2 } else { 8 };
@@ -505,6 +506,7 @@ impl Bbr {
     }
 
     /// True when the rate is clearly higher than when the probe began, and no queue has shown since.
+    #[inline(never)]
     fn grows(&self) -> bool {
         !self.queued && self.rate() >= scale(self.full_rate, 110, 100)
     }

@@ -203,6 +203,7 @@ impl Cubic {
     }
 
     /// RFC 9438, 4.6 and 4.7.
+    #[inline(never)]
     fn reduce(&mut self, now: u32) {
         self.w_max = if self.in_epoch && self.window < self.w_max {
             scale(self.window, 100 + BETA, 200)
