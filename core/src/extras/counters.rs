@@ -192,6 +192,7 @@ impl Extras {
         self.note_resent(segment, now);
     }
 
+    #[inline(never)]
     fn note_resent(&self, segment: Segment<'_>, now: Millis) {
         let (sn, ts) = (Sn(segment.sn.get()), Millis(segment.ts.get()));
         self.resent.note(sn, ts, now);
@@ -321,6 +322,7 @@ impl Counters {
     }
 
     /// Counts the time up to `now` for what has limited the sender.
+    #[inline(never)]
     fn count_limited(&self, now: Millis) {
         let stats = &self.stats;
         let counter = match self.limit.get() {

@@ -55,6 +55,7 @@ unsafe impl Zeroed for Extras {}
 
 impl Extras {
     /// Arriving packets are looked into while there are segments in `resent`, or large messages.
+    #[inline(never)]
     fn choose_attention(&self) {
         let wanted = self.resent.remembers() || self.large.is_on();
         self.counters.arrived.look_into_packets(wanted);
