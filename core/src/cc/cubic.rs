@@ -233,7 +233,6 @@ impl Cubic {
         self.recover(Phase::SlowStart, now);
     }
 
-    #[inline(never)]
     fn grow(&mut self, now: u32, acked: u32) {
         let acked = acked.saturating_mul(UNIT);
         match self.phase {

@@ -325,7 +325,6 @@ impl Rack {
     }
 
     /// Time until `detect` finds something if nothing arrives before (RFC 8985: RACK's reordering timer); `oldest` are the log's first.
-    #[inline(never)]
     pub(crate) fn wait(&self, now: Millis, oldest: Option<Burst>) -> i32 {
         let mut wait = i32::MAX;
         if let Some(Burst { first: sn, ts, .. }) = oldest

@@ -320,7 +320,6 @@ impl Kcp<'_> {
         count
     }
 
-    #[inline(never)]
     fn mark_lost(&self, sn: Sn) {
         if let Some(segment) = self.in_flight(sn) {
             segment.fastack.set(LOST);

@@ -40,7 +40,6 @@ impl Extras {
 
     /// What `ikcp_send` returns for a message of `count` fragments: 0 if it accepts it. `None` leaves the decision to the
     /// original's rules.
-    #[inline(never)]
     pub(crate) fn refusal(&self, kcp: &Kcp<'_>, count: u32, stream: bool) -> Option<c_int> {
         let large = &self.large;
         large.on.get().then(|| {

@@ -317,7 +317,6 @@ impl Redundancy {
     }
 
     /// An acknowledgement arrives after a round trip of `rtt` ms.
-    #[inline(never)]
     pub(crate) fn acknowledged(&self, ack: Ack, rtt: i32, now: Millis) {
         if !self.is_on() {
             return;
