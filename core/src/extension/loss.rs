@@ -368,7 +368,7 @@ impl Kcp<'_> {
         let rto = rto.min(IKCP_RTO_MAX);
         let sn = Sn(segment.sn.get());
         let flying = flying(segment);
-        let wait = self.extension().with(|state| {
+        let judged = self.extension().with(|state| {
             if flying.lost {
                 return Ok(Cause::FastRetransmit);
             }
@@ -403,7 +403,7 @@ impl Kcp<'_> {
                 Ok(Cause::FastRetransmit)
             }
         });
-        match wait.unwrap_or(Ok(Cause::Timeout)) {
+        match judged.unwrap_or(Ok(Cause::Timeout)) {
             Ok(cause) => Some(cause),
             Err(wait) => {
                 self.move_deadline(segment, wait.max(1));
