@@ -167,6 +167,10 @@ impl Play<'_> {
     }
 
     fn set_mtu(&mut self) {
+        // Packets that were made before are as long as before.
+        while !self.us.out.is_empty() {
+            self.carry();
+        }
         self.mtu = pick(self.random, &[100, 500, 1400]);
         assert_eq!(of(self.us.kcp).setmtu(self.mtu as i32), 0);
     }
