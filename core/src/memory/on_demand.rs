@@ -11,7 +11,7 @@ use crate::redundancy::Redundancy;
 /// Nothing, or a `T` in memory from the program's hooks. Zeroed memory is nothing.
 pub(crate) struct OnDemand<T> {
     #[cfg(feature = "extensions")]
-    at: Cell<*mut T>,
+    at: Cell<*mut u8>,
     life: PhantomData<Cell<T>>,
 }
 
@@ -27,18 +27,24 @@ unsafe impl Zeroed for Redundancy {}
 
 impl<T: Zeroed> OnDemand<T> {
     /// The `T`, which is zeroed if it is new. `None` without memory.
-    #[cold]
-    #[inline(never)]
     pub(crate) fn get_or_zeroed(&self) -> Option<&T> {
         #[cfg(feature = "extensions")]
-        if self.at.get().is_null() {
-            // Memory from the hooks is aligned for any C type.
-            let memory = super::allocate(size_of::<T>())?.cast::<T>();
-            // SAFETY: the allocation was just made with that size, and zeros are a `T`.
-            unsafe { memory.write_bytes(0, 1) };
-            self.at.set(memory.as_ptr());
-        }
+        need(&self.at, size_of::<T>());
         self.get()
+    }
+}
+
+/// Makes `at` the address of `size` zeros if it is NULL, and if there is memory, which is aligned for any C type.
+#[cfg(feature = "extensions")]
+#[cold]
+#[inline(never)]
+fn need(at: &Cell<*mut u8>, size: usize) {
+    if at.get().is_null()
+        && let Some(memory) = super::allocate(size)
+    {
+        // SAFETY: the allocation was just made with that size.
+        unsafe { memory.write_bytes(0, size) };
+        at.set(memory.as_ptr());
     }
 }
 
@@ -47,7 +53,7 @@ impl<T> OnDemand<T> {
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut T {
         #[cfg(feature = "extensions")]
-        return self.at.get();
+        return self.at.get().cast();
         #[cfg(not(feature = "extensions"))]
         ptr::null_mut()
     }
@@ -59,14 +65,14 @@ impl<T> OnDemand<T> {
     #[inline(always)]
     pub(crate) unsafe fn replace(&self, at: *mut T) -> *mut T {
         #[cfg(feature = "extensions")]
-        return self.at.replace(at);
+        return self.at.replace(at.cast()).cast();
         #[cfg(not(feature = "extensions"))]
         at
     }
 
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: NULL, or allocated by `get_or_zeroed`; only `free` frees it.
+        // SAFETY: NULL, or made by `get_or_zeroed` from zeros, which are a `T`; only `free` frees it.
         unsafe { self.as_ptr().as_ref() }
     }
 
