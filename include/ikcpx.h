@@ -74,7 +74,10 @@ struct IKCPX_STATS {
     IUINT64 windows_received;
     /* Total time that segments spent in `snd_queue` before they were sent. */
     IUINT64 queue_time;
-    /* Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window. */
+    /*
+     * Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window
+     * or the pace.
+     */
     IUINT64 limited_by_peer;
     IUINT64 limited_by_window;
     IUINT64 limited_by_control;
@@ -249,9 +252,9 @@ int ikcpx_redundancy(ikcpcb *kcp, int percent);
 
 /*
  * Queues a message as ikcp_send() does, which is worth nothing when it comes late. If it has not begun to leave in
- * `milliseconds`, for want of room in a window, it is dropped from the queue at the next flush. What has begun to leave is
- * completed, unless ikcpx_stub() says otherwise. With a congestion control, a message has begun to leave when the window has room for
- * it, and may then wait for the control's pace. The peer may be any KCP: it never learns of what was dropped.
+ * `milliseconds`, for want of room in a window or of the pace of a congestion control of this header, it is dropped from the queue
+ * at the next flush. What has begun to leave is completed, unless ikcpx_stub() says otherwise. The peer may be any KCP: it never
+ * learns of what was dropped.
  *
  * kcp: the connection.
  * data, len: the message.

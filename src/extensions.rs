@@ -197,9 +197,9 @@ pub unsafe extern "C" fn ikcpx_redundancy(kcp: *mut ikcpcb, percent: c_int) -> c
 }
 
 /// Queues a message as ikcp_send() does, which is worth nothing when it comes late. If it has not begun to leave in
-/// `milliseconds`, for want of room in a window, it is dropped from the queue at the next flush. What has begun to leave is
-/// completed, unless ikcpx_stub() says otherwise. With a congestion control, a message has begun to leave when the window has room for
-/// it, and may then wait for the control's pace. The peer may be any KCP: it never learns of what was dropped.
+/// `milliseconds`, for want of room in a window or of the pace of a congestion control of this header, it is dropped from the queue
+/// at the next flush. What has begun to leave is completed, unless ikcpx_stub() says otherwise. The peer may be any KCP: it never
+/// learns of what was dropped.
 ///
 /// kcp: the connection.
 /// data, len: the message.

@@ -305,21 +305,6 @@ impl Kcp<'_> {
         self.extension().with(|state| state.queue_left = left);
     }
 
-    /// Number of segments in `snd_buf` that were never sent.
-    pub(crate) fn unsent(&self) -> u32 {
-        let (index, list) = (&self.private().sent, self.snd_buf());
-        if !index.is_off() {
-            return self.next_sn().since(index.unsent()).max(0).cast_unsigned();
-        }
-        let mut count = 0;
-        let mut at = list.first();
-        while let Some(segment) = at {
-            count += u32::from(segment.xmit.get() == 0);
-            at = list.next(segment);
-        }
-        count
-    }
-
     fn mark_lost(&self, sn: Sn) {
         if let Some(segment) = self.in_flight(sn) {
             segment.fastack.set(LOST);

@@ -178,6 +178,17 @@ impl Kcp<'_> {
         }
     }
 
+    /// True if one of our controls allows a flush only `budget` bytes of payload.
+    #[inline(always)]
+    pub(crate) fn has_pace(&self, budget: u64) -> bool {
+        budget != u64::MAX && self.has_own_control()
+    }
+
+    #[inline(never)]
+    fn has_own_control(&self) -> bool {
+        self.private().extension.with(|state| state.by_control) == Some(true)
+    }
+
     /// True if the installed table has no hooks and only selects the general code.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {

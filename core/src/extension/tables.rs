@@ -191,7 +191,6 @@ impl Hooked<'_> {
     /// A flush begins: asks the control, and decides how much this flush may send, and when the next one comes.
     fn tick(&mut self) {
         let kcp = &self.kcp;
-        let unsent = kcp.unsent();
         let window = kcp.snd_wnd.get().min(kcp.rmt_wnd.get());
         let span = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
         let in_flight = kcp.nsnd_buf.get();
@@ -220,7 +219,7 @@ impl Hooked<'_> {
             let left = tick.newest.filter(|_| !tick.stale);
             let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
-            tick.app_limited = !state.queue_left && unsent == 0;
+            tick.app_limited = !state.queue_left;
             thin = state.is_thin(in_flight);
         });
         let control = &mut *self.control;
@@ -239,7 +238,7 @@ impl Hooked<'_> {
             allowance.inflight
         };
         // `cwnd` counts from `snd_una`.
-        let room = target.saturating_sub(tick.pipe.saturating_add(unsent));
+        let room = target.saturating_sub(tick.pipe);
         let cwnd = span.saturating_add(room);
         kcp.cwnd.set(cwnd);
         kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));

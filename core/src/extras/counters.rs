@@ -280,11 +280,12 @@ fn probe<'a>(cmd: u8, ask: &'a Cell<u64>, tell: &'a Cell<u64>) -> &'a Cell<u64> 
     }
 }
 
-/// The smallest window, which limits the sender if segments wait.
+/// What limits the sender if segments wait: the smallest window, or the pace.
 #[inline(always)]
 fn limit_of(kcp: &Kcp<'_>) -> Limit {
     let (window, peer) = (kcp.snd_wnd.get(), kcp.rmt_wnd.get());
-    if kcp.has_control_window() && kcp.cwnd.get() < window.min(peer) {
+    let control = kcp.cwnd.get() < window.min(peer) || kcp.private().deferred.get();
+    if kcp.has_control_window() && control {
         Limit::Control
     } else if peer < window {
         Limit::Peer

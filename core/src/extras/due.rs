@@ -58,6 +58,7 @@ impl Kcp<'_> {
         self.ackcount.get() != 0
             || self.probe.get() != 0
             || (!self.snd_queue().is_empty()
+                && !self.private().deferred.get()
                 && (self.admits(self.send_window()) || self.cwnd.get() == 0))
     }
 
@@ -81,12 +82,12 @@ impl Kcp<'_> {
     /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.
     fn until_segment(&self, now: Millis) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
+        if private.deferred.get() {
+            let until_flush = Millis(self.ts_flush.get()).since(now);
+            return self.next_deadline(now, until_flush).min(until_flush);
+        }
         if list.is_empty() {
             return NEVER;
-        }
-        let until_flush = Millis(self.ts_flush.get()).since(now);
-        if private.deferred.get() {
-            return self.next_deadline(now, until_flush).min(until_flush);
         }
         let index = &private.sent;
         if index.is_off() {

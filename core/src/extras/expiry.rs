@@ -164,25 +164,14 @@ impl Kcp<'_> {
         now.plus(self.rx_srtt.get().max(0).unsigned_abs() / 2)
     }
 
-    /// The first segments of `snd_queue` are about to get numbers, as far as the `window` allows.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn note_departures(&self, window: u32) {
-        let Some(redundancy) = self.redundancy() else {
-            return;
-        };
-        let (edge, mut sn) = (Sn(self.snd_una.get()).plus(window), self.next_sn());
-        let mut at = self.snd_queue().first();
-        while let Some(segment) = at
-            && sn.before(edge)
+    /// A queued segment is about to get the number `sn`.
+    #[inline(always)]
+    pub(crate) fn note_departure(&self, segment: Segment<'_>, sn: Sn) {
+        if segment.frg.get() == 0
+            && let Some(expiry) = segment.expiry()
+            && let Some(redundancy) = self.redundancy()
         {
-            if segment.frg.get() == 0
-                && let Some(expiry) = segment.expiry()
-            {
-                redundancy.stubs.took_off(sn, expiry);
-            }
-            sn = sn.plus(1);
-            at = self.snd_queue().next(segment);
+            redundancy.stubs.took_off(sn, expiry);
         }
     }
 }

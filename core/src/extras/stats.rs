@@ -45,7 +45,8 @@ pub struct IKCPX_STATS {
     pub windows_received: Cell<IUINT64>,
     /// Total time that segments spent in `snd_queue` before they were sent.
     pub queue_time: Cell<IUINT64>,
-    /// Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window.
+    /// Time during which segments waited in `snd_queue` for the peer's window, the send window, the congestion window
+    /// or the pace.
     pub limited_by_peer: Cell<IUINT64>,
     pub limited_by_window: Cell<IUINT64>,
     pub limited_by_control: Cell<IUINT64>,

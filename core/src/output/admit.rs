@@ -1,6 +1,7 @@
 //! Admission: segments move from `snd_queue` to `snd_buf` while the window allows, and get their sequence numbers.
 
-use super::Ended;
+use super::transmit::Walk;
+use super::{Ended, Round};
 use crate::consts::IKCP_CMD_PUSH;
 use crate::index::{Admission, Bookmark};
 use crate::kcp::Kcp;
@@ -33,22 +34,21 @@ impl<'a> Kcp<'a> {
     /// Moves segments from `snd_queue` to `snd_buf` while the window allows, and returns the first. No callback runs meanwhile,
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
-    pub(super) fn admit(&mut self, current: Millis, window: u32, wnd: u16) -> Option<Bookmark> {
-        let room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
-        let looks = self
-            .extras()
-            .is_some_and(|extras| extras.has_to_look(self, room, current));
+    pub(super) fn admit(&mut self, walk: &Walk, window: u32) -> Option<Bookmark> {
+        let Round { current, wnd, .. } = walk.round;
+        let mut room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
+        let looks = self.has_pace(walk.budget)
+            || self
+                .extras()
+                .is_some_and(|extras| extras.has_to_look(self, room, current));
         if looks {
-            self.expire_messages(current);
+            room = self.look_at_departures(current, room, walk.budget);
         }
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
         }
-        if looks {
-            self.count_departures(current, window);
-        }
         let (queue, list) = (self.snd_queue(), self.snd_buf());
-        let (sn, last) = self.number(current, window, wnd);
+        let (sn, last) = self.number(current, room, wnd);
         let count = sn.forward_from(self.next_sn());
         let (first, last) = (queue.first()?, last?);
         queue.move_front(last, list);
@@ -68,36 +68,49 @@ impl<'a> Kcp<'a> {
         Some(self.bookmark(first))
     }
 
-    /// Adds up how long the segments have waited that are about to get numbers; `send` has recorded when each was queued.
+    /// What has expired is dropped. Of the segments that are about to get numbers, adds up how long they have waited; `send` has
+    /// recorded when each was queued. Where a control of the library sets the pace, it returns a smaller `room`: what has to wait for
+    /// its pace can still expire in `snd_queue`.
     #[cold]
     #[inline(never)]
-    fn count_departures(&self, current: Millis, window: u32) {
-        if self.redundancy().is_some() {
-            self.note_departures(window);
-        }
-        let edge = Sn(self.snd_una.get()).plus(window);
-        let (mut sn, mut waited, mut longest) = (self.next_sn(), 0u32, None);
+    fn look_at_departures(&mut self, current: Millis, room: i32, budget: u64) -> i32 {
+        self.expire_messages(current);
+        let mut left = if self.has_pace(budget) {
+            budget
+        } else {
+            u64::MAX
+        };
+        let (mut count, mut waited, mut longest) = (0, 0u32, None);
         let mut at = self.snd_queue().first();
         while let Some(segment) = at
-            && sn.before(edge)
+            && count < room
         {
+            match left.checked_sub(u64::from(segment.len.get())) {
+                Some(less) => left = less,
+                None => {
+                    self.defer(segment, current);
+                    break;
+                }
+            }
+            self.note_departure(segment, self.next_sn().plus(count.cast_unsigned()));
             let wait = current.since(Millis(segment.ts.get()));
             waited = waited.wrapping_add(wait.cast_unsigned());
             longest = longest.or(Some(wait));
-            sn = sn.plus(1);
+            count += 1;
             at = self.snd_queue().next(segment);
         }
-        let count = sn.forward_from(self.next_sn());
         if let Some(extras) = self.extras() {
+            let count = count.cast_unsigned();
             extras.admitted(self, (count, waited, longest.unwrap_or(0)));
         }
+        count
     }
 
     /// Numbers the first segments of `snd_queue` as far as the window allows. Returns the next number, and the last of them.
     #[inline(always)]
-    fn number(&self, current: Millis, window: u32, wnd: u16) -> (Sn, Option<Segment<'_>>) {
+    fn number(&self, current: Millis, room: i32, wnd: u16) -> (Sn, Option<Segment<'_>>) {
         let queue = self.snd_queue();
-        let edge = Sn(self.snd_una.get()).plus(window);
+        let edge = self.next_sn().plus(room.cast_unsigned());
         let (conv, una, rto) = (self.conv.get(), self.rcv_nxt.get(), self.rx_rto.get());
         let (mut sn, mut last) = (self.next_sn(), None);
         let mut at = queue.first();

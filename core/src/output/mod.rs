@@ -288,36 +288,38 @@ impl<'a> Kcp<'a> {
         prior_cwnd: u32,
         wnd: u16,
     ) -> Result<Kcp<'a>, Ended<'a>> {
-        let window = self.send_window();
-        let mut kcp = self;
-        let admitted = kcp.admit(current, window, wnd);
-        if kcp.has_ops() {
-            kcp = kcp.report_app_limited()?;
-        }
-        let rtomin = match kcp.nodelay.get() {
-            0 => (kcp.rx_rto.get() >> 3).cast_unsigned(),
+        let (mut work, window) = (work, self.send_window());
+        let rtomin = match self.nodelay.get() {
+            0 => (self.rx_rto.get() >> 3).cast_unsigned(),
             _ => 0,
         };
-        let resent = kcp.resent();
-        let (scope, first) = if work == Work::Admission {
-            (Scope::Unsent, admitted)
-        } else {
-            kcp.first_due(current, resent)
-        };
-        kcp.private().deferred.set(false);
         let mut walk = Walk {
             round: Round {
                 current,
                 rtomin,
-                resent,
+                resent: self.resent(),
                 wnd,
             },
-            scope,
+            scope: Scope::Unsent,
             budget,
             fast_retransmits: 0,
             timed_out: false,
             stopped: false,
         };
+        self.private().deferred.set(false);
+        let mut kcp = self;
+        if kcp.has_pace(budget) {
+            kcp = kcp.lend(|kcp| kcp.send_before_admission(&mut walk))?;
+            work = Work::Admission;
+        }
+        let allowed = if walk.stopped { 0 } else { window };
+        let mut first = kcp.admit(&walk, allowed);
+        if kcp.has_ops() {
+            kcp = kcp.report_app_limited()?;
+        }
+        if work != Work::Admission {
+            (walk.scope, first) = kcp.first_due(current, walk.round.resent);
+        }
         let mut kcp = kcp.lend(|kcp| kcp.transmit(&mut walk, first))?;
         if !walk.stopped {
             kcp.private().sent.flushed();
@@ -337,6 +339,17 @@ impl<'a> Kcp<'a> {
             kcp = kcp.react_to_loss(loss, prior_cwnd, window)?;
         }
         Ok(kcp)
+    }
+
+    /// Where a control of the library sets the pace, what is due leaves before segments are admitted.
+    #[cold]
+    #[inline(never)]
+    fn send_before_admission(self, walk: &mut Walk) -> Result<Back<'a>, Ended<'a>> {
+        let (scope, first) = self.first_due(walk.round.current, walk.round.resent);
+        walk.scope = scope;
+        let back = self.transmit(walk, first)?;
+        walk.scope = Scope::Unsent;
+        Ok(back)
     }
 
     /// Which segments a flush has to visit, and the first of them.

@@ -85,7 +85,7 @@ fn is_fresh(segment: Segment<'_>) -> bool {
 
 impl<'a> Kcp<'a> {
     /// Sends what is due in the scope of `walk`, from `first` on.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn transmit(
         self,
         walk: &mut Walk,
@@ -128,9 +128,7 @@ impl<'a> Kcp<'a> {
                 let need = IKCP_OVERHEAD.saturating_add(len);
                 if !walk.affords(len) || !self.private().packet.can_hold(&self.buffer, need) {
                     walk.stopped = true;
-                    self.private().deferred.set(true);
-                    self.private().deferred_at.set(walk.round.current);
-                    self.private().deferred_len.set(len);
+                    self.defer(segment, walk.round.current);
                     self.private().sent.flushed_up_to(Sn(segment.sn.get()));
                     return None;
                 }
@@ -146,6 +144,14 @@ impl<'a> Kcp<'a> {
             }
             segment = self.after(walk, segment)?;
         }
+    }
+
+    /// `segment` has to wait for a later flush.
+    #[inline(always)]
+    pub(super) fn defer(&self, segment: Segment<'_>, current: Millis) {
+        self.private().deferred.set(true);
+        self.private().deferred_at.set(current);
+        self.private().deferred_len.set(segment.len.get());
     }
 
     /// Writes segments that are sent for the first time, while they fit and need no decision.

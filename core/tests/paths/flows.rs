@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use ikcp_core::{Header, Source};
+
 use crate::common::object::stats;
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
@@ -613,4 +615,64 @@ fn what_waited_for_its_pace_counted_as_sent() {
         let counted = stats.segments_sent.get() + resent;
         assert_eq!(counted, stats.packets_sent.get(), "at {} ms", net.now);
     });
+}
+
+/// Messages are offered faster than the link carries them, and for two seconds nothing arrives.
+#[test]
+fn what_waited_for_its_pace_could_not_expire() {
+    const UNTIL: u64 = 200;
+    for control in [Control::Bbr, Control::Cubic] {
+        let plan = Plan {
+            window: 256,
+            drive: 10,
+            ..Plan::new(control)
+        };
+        let ends = [End::new(7, plan), End::new(7, plan)];
+        ends[0].control(control);
+        let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+        let (mut next, mut busy_until) = (ends[0].kcp().snd_nxt.get(), 0);
+        for now in 0..20_000u64 {
+            for (side, end) in ends.iter().enumerate() {
+                end.kcp().update(now as u32);
+                while way[side].front().is_some_and(|(due, _)| *due <= now) {
+                    let (_, packet) = way[side].pop_front().expect("one");
+                    end.input(&packet);
+                }
+            }
+            if now.is_multiple_of(3) {
+                let mut message = [0; 500];
+                message[..8].copy_from_slice(&now.to_le_bytes());
+                // SAFETY: the message has that size.
+                let source = unsafe { Source::new(message.as_ptr().cast()) };
+                ends[0].kcp().send_until(source, 500, UNTIL as i32);
+            }
+            while ends[1].take(&mut [0; 500]).is_some() {}
+            let works = !(5_000..7_000).contains(&now);
+            for packet in ends[0].packets() {
+                let mut rest = &packet[..];
+                while let Some((&header, behind)) = rest.split_first_chunk() {
+                    let header = Header::parse(&header);
+                    let (payload, others) = behind.split_at(header.len as usize);
+                    if header.sn == next && header.len > 0 {
+                        next = next.wrapping_add(1);
+                        let sent = u64::from_le_bytes(payload[..8].try_into().expect("a time"));
+                        assert!(now - sent <= UNTIL, "{control:?}: {sent} left at {now}");
+                    }
+                    rest = others;
+                }
+                busy_until = now.max(busy_until) + packet.len() as u64 * 8 / 1_000;
+                if works && busy_until < now + 100 {
+                    way[1].push_back((busy_until + 25, packet));
+                }
+            }
+            if works {
+                way[0].extend(
+                    ends[1]
+                        .packets()
+                        .into_iter()
+                        .map(|packet| (now + 25, packet)),
+                );
+            }
+        }
+    }
 }

@@ -100,11 +100,6 @@ impl SendIndex {
         self.unsent.get() != self.next.get()
     }
 
-    /// Every listed segment before this one was sent.
-    pub(crate) fn unsent(&self) -> Sn {
-        self.unsent.get()
-    }
-
     /// A flush has visited every segment that was not sent before.
     #[inline(always)]
     pub(crate) fn flushed(&self) {
