@@ -23,6 +23,7 @@ impl Kcp<'_> {
                 .min(self.until_dead_link(now))
                 .min(self.until_copy(now))
                 .min(self.until_loss(now))
+                .min(self.until_planned(now))
         };
         now.plus(wait.max(0).unsigned_abs()).0
     }
@@ -62,6 +63,17 @@ impl Kcp<'_> {
                 && (self.admits(self.send_window()) || self.cwnd.get() == 0))
     }
 
+    /// Time until the flush that a control has planned, if the control holds segments back: only a flush sets its pace and window.
+    fn until_planned(&self, now: Millis) -> i32 {
+        let others = self.snd_wnd.get().min(self.rmt_wnd.get());
+        let has_control = self.has_ops() && !self.has_no_control();
+        if has_control && !self.snd_queue().is_empty() && self.admits(others) {
+            Millis(self.ts_flush.get()).since(now)
+        } else {
+            NEVER
+        }
+    }
+
     /// Time until a segment may be copied.
     fn until_copy(&self, now: Millis) -> i32 {
         let Some(redundancy) = self.redundancy() else {
@@ -82,12 +94,12 @@ impl Kcp<'_> {
     /// Time until a segment in flight is due. Segments that a flush had to leave are due at the end of the interval.
     fn until_segment(&self, now: Millis) -> i32 {
         let (private, list) = (self.private(), self.snd_buf());
-        if private.deferred.get() {
-            let until_flush = Millis(self.ts_flush.get()).since(now);
-            return self.next_deadline(now, until_flush).min(until_flush);
-        }
         if list.is_empty() {
             return NEVER;
+        }
+        let until_flush = Millis(self.ts_flush.get()).since(now);
+        if private.deferred.get() {
+            return self.next_deadline(now, until_flush).min(until_flush);
         }
         let index = &private.sent;
         if index.is_off() {

@@ -109,6 +109,26 @@ fn an_interval_of_40_ms_leaves_nothing_of_the_link_unused() {
 }
 
 #[test]
+fn a_program_that_called_when_something_was_due_left_half_of_the_link_unused() {
+    for (control, loss, interval) in [(Control::Bbr, 500, 10), (Control::Cubic, 0, 100)] {
+        let path = Path {
+            loss,
+            ..Path::new(20, 50)
+        };
+        let plan = Plan {
+            window: 1024,
+            interval,
+            due: true,
+            ..Plan::new(control)
+        };
+        let share = Net::new(path, &[plan], 1)
+            .first_between(5_000, 10_000)
+            .share;
+        assert!(share > 75.0, "{control:?}: {share} %");
+    }
+}
+
+#[test]
 fn a_program_sees_what_a_control_does() {
     for control in [Control::Bbr, Control::Cubic] {
         let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);

@@ -65,6 +65,8 @@ pub struct Plan {
     /// Milliseconds between two calls of `update`, and the interval where that is not longer.
     pub drive: u64,
     pub interval: u64,
+    /// The sender's program calls when `next_due` says.
+    pub due: bool,
     pub start: u64,
 }
 
@@ -75,6 +77,7 @@ impl Plan {
             window: 4096,
             drive: 1,
             interval: 1,
+            due: false,
             start: 0,
         }
     }
@@ -363,7 +366,12 @@ impl Net {
                     flow.a.send(&message);
                     flow.sent += 1;
                 }
-                flow.a.kcp().update(clock);
+                let kcp = flow.a.kcp();
+                if !flow.plan.due {
+                    kcp.update(clock);
+                } else if kcp.next_due(clock) == clock {
+                    kcp.update_due(clock);
+                }
             }
             if !stopped_b && (now + flow.phases[1]).is_multiple_of(flow.plan.drive) {
                 flow.b.kcp().update(clock);
