@@ -199,15 +199,13 @@ impl Extras {
         self.counters.arrived.look_into_packets(true);
     }
 
-    /// A flush is about to admit `count` segments, which waited `waited` ms together, and none longer than `longest` ms.
+    /// A flush is about to admit `count` segments, which have waited for so many milliseconds: all of them together, and the longest.
     #[inline(always)]
-    pub(crate) fn admitted(&self, kcp: &Kcp<'_>, (count, waited, longest): (u32, u32, i32)) {
+    pub(crate) fn admitted(&self, kcp: &Kcp<'_>, count: u32, waited: (u64, u32)) {
         let counters = &self.counters;
         let left = kcp.nsnd_que.get() > count;
         self.before_admission(kcp);
-        if count > 0 {
-            counters.waited(waited, longest);
-        }
+        counters.waited(waited);
         if left || counters.limit.get() != Limit::None {
             self.limit_by(kcp, left);
         }
@@ -304,22 +302,20 @@ impl Counters {
         }
     }
 
-    /// Segments have waited for so many milliseconds, all of them together, and the first of them.
     #[inline(always)]
-    fn waited(&self, all: u32, longest: i32) {
-        // After a clock that was set back the times are unknown.
-        if longest > 0 && all.cast_signed() > 0 {
-            add(&self.stats.queue_time, all);
-            let max = &self.stats.queue_time_max;
-            max.set(max.get().max(longest.unsigned_abs()));
-        }
+    fn waited(&self, (all, longest): (u64, u32)) {
+        let stats = &self.stats;
+        let sum = stats.queue_time.get().wrapping_add(all);
+        stats.queue_time.set(sum);
+        let max = stats.queue_time_max.get().max(longest);
+        stats.queue_time_max.set(max);
     }
 
     #[cold]
     #[inline(never)]
     fn one_waited(&self, queued: Millis, now: Millis) {
-        let waited = now.since(queued);
-        self.waited(waited.cast_unsigned(), waited);
+        let waited = now.elapsed_since(queued);
+        self.waited((waited.into(), waited));
     }
 
     /// Counts the time up to `now` for what has limited the sender.

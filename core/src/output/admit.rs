@@ -80,7 +80,7 @@ impl<'a> Kcp<'a> {
         } else {
             u64::MAX
         };
-        let (mut count, mut waited, mut longest) = (0, 0u32, None);
+        let (mut count, mut waited, mut longest) = (0, 0, 0);
         let mut at = self.snd_queue().first();
         while let Some(segment) = at
             && count < room
@@ -93,15 +93,14 @@ impl<'a> Kcp<'a> {
                 }
             }
             self.note_departure(segment, self.next_sn().plus(count.cast_unsigned()));
-            let wait = current.since(Millis(segment.ts.get()));
-            waited = waited.wrapping_add(wait.cast_unsigned());
-            longest = longest.or(Some(wait));
+            let wait = current.elapsed_since(Millis(segment.ts.get()));
+            waited += u64::from(wait);
+            longest = longest.max(wait);
             count += 1;
             at = self.snd_queue().next(segment);
         }
         if let Some(extras) = self.extras() {
-            let count = count.cast_unsigned();
-            extras.admitted(self, (count, waited, longest.unwrap_or(0)));
+            extras.admitted(self, count.cast_unsigned(), (waited, longest));
         }
         count
     }

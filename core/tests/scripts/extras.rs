@@ -184,6 +184,29 @@ fn time_in_the_queue_is_counted_and_what_it_was_spent_for() {
 }
 
 #[test]
+fn nothing_was_counted_of_a_hundred_segments_that_waited_for_seven_hours() {
+    if is_foreign() {
+        return;
+    }
+    let s = Script::fast();
+    s.wndsize(200, 0);
+    stats(&s);
+    send!(s, [WINS { wnd: 0 }]);
+    for _ in 0..100 {
+        s.send(b"m");
+    }
+    let later = 7 * 3_600_000;
+    s.update(later);
+    s.packets();
+    send!(s, [WINS { wnd: 200 }]);
+    s.flush();
+    assert_eq!(s.packets().len(), 2);
+    let told = stats(&s);
+    assert_eq!(told.queue_time_max.get(), later);
+    assert_eq!(told.queue_time.get(), 100 * u64::from(later));
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "slow there, and about times alone")]
 fn the_rate_is_that_of_the_last_second() {
     if is_foreign() {
