@@ -301,6 +301,8 @@ impl<'a> Kcp<'a> {
                 wnd,
             },
             scope: Scope::Unsent,
+            // Runs do not count bytes. With a budget this is a time half the circle away, which no segment has.
+            runs: current.plus(u32::from(budget != u64::MAX) << 31),
             budget,
             fast_retransmits: 0,
             timed_out: false,

@@ -21,6 +21,8 @@ pub(super) struct Walk {
     pub(super) round: Round,
     /// Which segments it visits.
     pub(super) scope: Scope,
+    /// The time stamp of segments that may leave in runs.
+    pub(super) runs: Millis,
     /// Bytes of payload that it may still send.
     pub(super) budget: u64,
     /// Number of fast retransmissions.
@@ -112,7 +114,7 @@ impl<'a> Kcp<'a> {
         loop {
             // If a segment was admitted earlier, the tree has yet to learn when it is sent.
             if ways::FIRST_TRANSMISSIONS_IN_RUNS
-                && Millis(segment.ts.get()) == walk.round.current
+                && Millis(segment.ts.get()) == walk.runs
                 && !self.has_ops()
             {
                 segment = match self.write_fresh(&walk.round, segment) {

@@ -244,3 +244,18 @@ fn retransmissions_take_from_the_budget_too() {
     s.pace(2);
     recv!(s, time 200, [PUSH { sn: 0, data: b"m" }, PUSH { sn: 1, data: b"m" }]);
 }
+
+/// With many segments in flight, the rest of the flush left without any limit.
+#[test]
+fn a_budget_holds_for_its_flush_though_output_removes_the_control() {
+    for count in [10, 100] {
+        let s = flying([1, 10, 0, 1], 0);
+        s.pace(2000);
+        for _ in 0..count {
+            s.send(fill(900));
+        }
+        s.on_output(|object| assert_eq!(object.setcc(std::ptr::null()), 0));
+        s.flush();
+        assert_eq!(s.packets().len(), 2, "of {count}");
+    }
+}
