@@ -1,7 +1,6 @@
 //! Admission: segments move from `snd_queue` to `snd_buf` while the window allows, and get their sequence numbers.
 
-use super::transmit::Walk;
-use super::{Ended, Round};
+use super::Ended;
 use crate::consts::IKCP_CMD_PUSH;
 use crate::index::{Admission, Bookmark};
 use crate::kcp::Kcp;
@@ -34,15 +33,20 @@ impl<'a> Kcp<'a> {
     /// Moves segments from `snd_queue` to `snd_buf` while the window allows, and returns the first. No callback runs meanwhile,
     /// so lists and counters are updated once for all of them.
     #[inline(always)]
-    pub(super) fn admit(&mut self, walk: &Walk, window: u32) -> Option<Bookmark> {
-        let Round { current, wnd, .. } = walk.round;
+    pub(super) fn admit(
+        &mut self,
+        current: Millis,
+        window: u32,
+        wnd: u16,
+        budget: u64,
+    ) -> Option<Bookmark> {
         let mut room = Sn(self.snd_una.get()).plus(window).since(self.next_sn());
-        let looks = self.has_pace(walk.budget)
+        let looks = budget != u64::MAX
             || self
                 .extras()
                 .is_some_and(|extras| extras.has_to_look(self, room, current));
         if looks {
-            room = self.look_at_departures(current, room, walk.budget);
+            room = self.look_at_departures(current, room, budget);
         }
         if self.tail().is_some() && self.nsnd_que.get().cast_signed() <= room {
             self.fit_tail();
@@ -73,20 +77,15 @@ impl<'a> Kcp<'a> {
     /// its pace can still expire in `snd_queue`.
     #[cold]
     #[inline(never)]
-    fn look_at_departures(&mut self, current: Millis, room: i32, budget: u64) -> i32 {
+    fn look_at_departures(&mut self, current: Millis, room: i32, mut budget: u64) -> i32 {
         self.expire_messages(current);
-        let mut left = if self.has_pace(budget) {
-            budget
-        } else {
-            u64::MAX
-        };
         let (mut count, mut waited, mut longest) = (0, 0, 0);
         let mut at = self.snd_queue().first();
         while let Some(segment) = at
             && count < room
         {
-            match left.checked_sub(u64::from(segment.len.get())) {
-                Some(less) => left = less,
+            match budget.checked_sub(u64::from(segment.len.get())) {
+                Some(left) => budget = left,
                 None => {
                     self.defer(segment, current);
                     break;

@@ -288,40 +288,32 @@ impl<'a> Kcp<'a> {
         prior_cwnd: u32,
         wnd: u16,
     ) -> Result<Kcp<'a>, Ended<'a>> {
-        let (mut work, window) = (work, self.send_window());
-        let rtomin = match self.nodelay.get() {
-            0 => (self.rx_rto.get() >> 3).cast_unsigned(),
-            _ => 0,
-        };
-        let mut walk = Walk {
-            round: Round {
-                current,
-                rtomin,
-                resent: self.resent(),
-                wnd,
-            },
-            scope: Scope::Unsent,
-            // Runs do not count bytes. With a budget this is a time half the circle away, which no segment has.
-            runs: current.plus(u32::from(budget != u64::MAX) << 31),
-            budget,
-            fast_retransmits: 0,
-            timed_out: false,
-            stopped: false,
-        };
-        self.private().deferred.set(false);
-        let mut kcp = self;
+        let window = self.send_window();
+        let (mut kcp, mut begun) = (self, None);
         if kcp.has_pace(budget) {
-            kcp = kcp.lend(|kcp| kcp.send_before_admission(&mut walk))?;
-            work = Work::Admission;
+            let walk = kcp.begin_walk(current, wnd, budget);
+            kcp = kcp.lend(|kcp| kcp.send_before_admission(begun.insert(walk)))?;
         }
-        let allowed = if walk.stopped { 0 } else { window };
-        let mut first = kcp.admit(&walk, allowed);
+        let (allowed, pace) = match &begun {
+            Some(walk) if walk.stopped => (0, 0),
+            Some(walk) => (window, walk.budget),
+            None => (window, u64::MAX),
+        };
+        let mut first = kcp.admit(current, allowed, wnd, pace);
         if kcp.has_ops() {
             kcp = kcp.report_app_limited()?;
         }
-        if work != Work::Admission {
-            (walk.scope, first) = kcp.first_due(current, walk.round.resent);
-        }
+        let mut walk = match begun {
+            Some(walk) => walk,
+            None => {
+                let mut walk = kcp.begin_walk(current, wnd, budget);
+                if work != Work::Admission {
+                    (walk.scope, first) = kcp.first_due(current, walk.round.resent);
+                }
+                kcp.private().deferred.set(false);
+                walk
+            }
+        };
         let mut kcp = kcp.lend(|kcp| kcp.transmit(&mut walk, first))?;
         if !walk.stopped {
             kcp.private().sent.flushed();
@@ -343,10 +335,35 @@ impl<'a> Kcp<'a> {
         Ok(kcp)
     }
 
+    /// A walk that visits what was never sent.
+    #[inline(always)]
+    fn begin_walk(&self, current: Millis, wnd: u16, budget: u64) -> Walk {
+        let rtomin = match self.nodelay.get() {
+            0 => (self.rx_rto.get() >> 3).cast_unsigned(),
+            _ => 0,
+        };
+        Walk {
+            round: Round {
+                current,
+                rtomin,
+                resent: self.resent(),
+                wnd,
+            },
+            scope: Scope::Unsent,
+            // Runs do not count bytes. With a budget this is a time half the circle away, which no segment has.
+            runs: current.plus(u32::from(budget != u64::MAX) << 31),
+            budget,
+            fast_retransmits: 0,
+            timed_out: false,
+            stopped: false,
+        }
+    }
+
     /// Where a control of the library sets the pace, what is due leaves before segments are admitted.
     #[cold]
     #[inline(never)]
     fn send_before_admission(self, walk: &mut Walk) -> Result<Back<'a>, Ended<'a>> {
+        self.private().deferred.set(false);
         let (scope, first) = self.first_due(walk.round.current, walk.round.resent);
         walk.scope = scope;
         let back = self.transmit(walk, first)?;
