@@ -520,7 +520,7 @@ struct IKCPOPS {
 struct IKCPSEG {
     /* Link in one of the four lists. */
     struct IQUEUEHEAD node;
-    /* Fields of the header on the wire. In `snd_queue` only `frg` and `len` are set. */
+    /* Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning. */
     IUINT32 conv;
     IUINT32 cmd;
     IUINT32 frg;

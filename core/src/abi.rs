@@ -41,7 +41,7 @@ pub struct IQUEUEHEAD {
 pub struct IKCPSEG {
     /// Link in one of the four lists.
     pub node: IQUEUEHEAD,
-    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` are set.
+    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning.
     pub conv: Cell<IUINT32>,
     pub cmd: Cell<IUINT32>,
     pub frg: Cell<IUINT32>,

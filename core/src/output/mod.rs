@@ -1,7 +1,8 @@
 //! `ikcp_flush`: writes everything that is due into packets, in the original's order.
 //! First come acknowledgements (`acks`), then window probes. Then new segments are admitted to `snd_buf` (`admit`), and due
-//! segments are sent in the order of `sn` (`transmit`). A packet is sent when the next segment does not fit, so a callback sees
-//! the object as it is at that point. `nesting` decides what happens when one flush begins inside another.
+//! segments are sent in the order of `sn` (`transmit`). Where a control of the library sets the pace, due segments are sent before new
+//! ones are admitted. A packet is sent when the next segment does not fit, so a callback sees the object as it is at that point.
+//! `nesting` decides what happens when one flush begins inside another.
 
 mod acks;
 mod admit;
