@@ -301,12 +301,15 @@ impl<'a> Kcp<'a> {
             None => (window, u64::MAX),
         };
         let mut first = kcp.admit(current, allowed, wnd, pace);
-        if kcp.has_ops() {
-            kcp = kcp.report_app_limited()?;
-        }
         let mut walk = match begun {
-            Some(walk) => walk,
+            Some(walk) => {
+                kcp.note_queue();
+                walk
+            }
             None => {
+                if kcp.has_ops() {
+                    kcp = kcp.report_app_limited()?;
+                }
                 let mut walk = kcp.begin_walk(current, wnd, budget);
                 if work != Work::Admission {
                     (walk.scope, first) = kcp.first_due(current, walk.round.resent);

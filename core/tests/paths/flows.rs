@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ikcp_core::{Header, Source};
+use ikcp_core::{Header, IKCPSEG, Source};
 
 use crate::common::object::stats;
 use crate::common::random::Random;
@@ -692,6 +692,45 @@ fn what_waited_for_its_pace_could_not_expire() {
                         .into_iter()
                         .map(|packet| (now + 25, packet)),
                 );
+            }
+        }
+    }
+}
+
+/// In a window of a few segments, which has no index, the last of several messages left with the next flush.
+#[test]
+fn what_got_a_number_at_its_pace_left_a_flush_late() {
+    for control in [Control::Bbr, Control::Cubic] {
+        let plan = Plan {
+            window: 4,
+            drive: 10,
+            ..Plan::new(control)
+        };
+        let ends = [End::new(7, plan), End::new(7, plan)];
+        ends[0].control(control);
+        let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+        for now in 0..5_000u64 {
+            if now.is_multiple_of(300) {
+                (0..6).for_each(|_| ends[0].send(&[7; 500]));
+            }
+            for (side, end) in ends.iter().enumerate() {
+                while way[side].front().is_some_and(|(due, _)| *due <= now) {
+                    let (_, packet) = way[side].pop_front().expect("one");
+                    end.input(&packet);
+                }
+                end.kcp().update(now as u32);
+                let packets = end.packets().into_iter();
+                way[1 - side].extend(packets.map(|packet| (now + 25, packet)));
+            }
+            while ends[1].take(&mut [0; 500]).is_some() {}
+            let kcp = ends[0].kcp();
+            let head = &raw const kcp.snd_buf;
+            let mut at = kcp.snd_buf.next.get();
+            while !std::ptr::eq(at, head) {
+                // SAFETY: the list links only segments and its head.
+                let segment = unsafe { &*at.cast::<IKCPSEG>() };
+                assert_ne!(segment.xmit.get(), 0, "{control:?} at {now} ms");
+                at = segment.node.next.get();
             }
         }
     }
