@@ -189,6 +189,12 @@ impl Kcp<'_> {
         self.private().extension.with(|state| state.by_control) == Some(true)
     }
 
+    /// True if a congestion control is installed.
+    #[inline(always)]
+    pub(crate) fn has_control(&self) -> bool {
+        self.has_ops() && !self.has_no_control()
+    }
+
     /// True if the installed table has no hooks and only selects the general code.
     #[inline(always)]
     pub(crate) fn has_no_control(&self) -> bool {

@@ -66,8 +66,7 @@ impl Kcp<'_> {
     /// Time until the flush that a control has planned, if the control holds segments back: only a flush sets its pace and window.
     fn until_planned(&self, now: Millis) -> i32 {
         let others = self.snd_wnd.get().min(self.rmt_wnd.get());
-        let has_control = self.has_ops() && !self.has_no_control();
-        if has_control && !self.snd_queue().is_empty() && self.admits(others) {
+        if self.has_control() && !self.snd_queue().is_empty() && self.admits(others) {
             Millis(self.ts_flush.get()).since(now)
         } else {
             NEVER

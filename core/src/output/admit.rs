@@ -22,7 +22,7 @@ impl<'a> Kcp<'a> {
     /// True if `cwnd` is one of the windows.
     #[inline(always)]
     pub(crate) fn has_control_window(&self) -> bool {
-        (self.has_ops() && !self.has_no_control()) || self.nocwnd.get() == 0
+        self.has_control() || self.nocwnd.get() == 0
     }
 
     #[inline(always)]
