@@ -7,9 +7,9 @@ mod common;
 
 use common::endpoint::{Endpoint, Settings};
 use common::heap;
+use common::object::in_flight;
 use common::random::Random;
 use common::seeds::for_seeds;
-use ikcp_core::IKCPSEG;
 
 const ACK: u8 = 82;
 
@@ -32,20 +32,6 @@ fn endpoint(window: u32) -> Endpoint {
     )
 }
 
-/// The segments in flight.
-fn in_flight(end: &Endpoint) -> Vec<&IKCPSEG> {
-    let head = &raw const end.kcp().snd_buf;
-    let mut at = end.kcp().snd_buf.next.get();
-    let mut found = Vec::new();
-    while !std::ptr::eq(at, head) {
-        // SAFETY: the list links only segments and its head.
-        let segment = unsafe { &*at.cast::<IKCPSEG>() };
-        found.push(segment);
-        at = segment.node.next.get();
-    }
-    found
-}
-
 /// The answer of the original's `ikcp_check`, which walks `snd_buf`.
 fn check_by_walk(end: &Endpoint, now: u32) -> u32 {
     let kcp = end.kcp();
@@ -54,7 +40,7 @@ fn check_by_walk(end: &Endpoint, now: u32) -> u32 {
         return now;
     }
     let mut wait = until_flush;
-    for segment in in_flight(end) {
+    for segment in in_flight(&end.kcp()) {
         let left = segment.resendts.get().wrapping_sub(now).cast_signed();
         if left <= 0 {
             return now;
@@ -81,7 +67,7 @@ fn ack(sn: u32, ts: u32, una: u32) -> Vec<u8> {
 
 /// Acknowledges some of the segments in flight, in any order, sometimes all up to a point.
 fn acknowledge_some(end: &mut Endpoint, random: &mut Random) {
-    let flying: Vec<(u32, u32)> = in_flight(end)
+    let flying: Vec<(u32, u32)> = in_flight(&end.kcp())
         .iter()
         .map(|segment| (segment.sn.get(), segment.ts.get()))
         .collect();
@@ -140,7 +126,7 @@ fn compare(window: u32, jumps: bool, random: &mut Random) {
         end.update(now);
         if flushes {
             // A flush leaves no segment that is due: timeouts are at least 30 ms, so what it has retransmitted is not.
-            for segment in in_flight(&end) {
+            for segment in in_flight(&end.kcp()) {
                 // What is 2^31 ms from now is not due, as in the original.
                 let late = clock.wrapping_sub(segment.resendts.get()).cast_signed();
                 assert!(late < 0, "due since {late} ms");

@@ -4,6 +4,7 @@ mod common;
 
 use common::endpoint::{Endpoint, Settings};
 use common::heap;
+use common::object::in_flight;
 
 fn endpoint() -> Endpoint {
     heap::install();
@@ -68,13 +69,9 @@ fn a_flush_of_numbers_all_around_the_circle_ends() {
         end.kcp().flush();
         assert_eq!(end.packets().len(), 1);
     }
-    let mut at = end.kcp().snd_buf.next.get();
-    for _ in 0..4 {
-        // SAFETY: the list has four segments.
-        let segment = unsafe { &*at.cast::<ikcp_core::IKCPSEG>() };
+    for segment in in_flight(&end.kcp()) {
         segment.rto.set(0);
         segment.resendts.set(1);
-        at = segment.node.next.get();
     }
     end.kcp().flush();
     assert_eq!(end.packets().len(), 4);

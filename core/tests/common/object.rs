@@ -6,7 +6,7 @@ use std::slice;
 
 #[cfg(feature = "extensions")]
 use ikcp_core::IKCPX_STATS;
-use ikcp_core::{Datagram, IKCPCB, Kcp};
+use ikcp_core::{Datagram, IKCPCB, IKCPSEG, Kcp};
 
 /// Where `output` puts packets. It is in a box, and the address of the box is an object's `user`.
 pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
@@ -64,6 +64,20 @@ pub fn stats(kcp: Kcp<'_>) -> IKCPX_STATS {
         assert_eq!(kcp.stats(stats.as_mut_ptr(), size_of::<IKCPX_STATS>()), 0);
         stats.assume_init()
     }
+}
+
+/// The segments in flight.
+pub fn in_flight<'k>(kcp: &'k Kcp<'_>) -> Vec<&'k IKCPSEG> {
+    let head = &raw const kcp.snd_buf;
+    let mut at = kcp.snd_buf.next.get();
+    let mut found = Vec::new();
+    while !std::ptr::eq(at, head) {
+        // SAFETY: the list links only segments and its head.
+        let segment = unsafe { &*at.cast::<IKCPSEG>() };
+        found.push(segment);
+        at = segment.node.next.get();
+    }
+    found
 }
 
 pub struct Object {

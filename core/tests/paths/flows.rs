@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ikcp_core::{Header, IKCPSEG, Source};
+use ikcp_core::{Header, Source};
 
-use crate::common::object::stats;
+use crate::common::object::{in_flight, stats};
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
 use crate::net::{Control, End, Net, Outcome, Path, Plan, fairness};
@@ -158,6 +158,28 @@ fn bbr_and_cubic_live_beside_each_other() {
     }
 }
 
+/// Packets and when they arrive, ms.
+type Way = VecDeque<(u64, Vec<u8>)>;
+
+/// What arrives until `now`.
+fn deliver(end: &End, way: &mut Way, now: u64) {
+    while way.front().is_some_and(|(due, _)| *due <= now) {
+        let (_, packet) = way.pop_front().expect("one");
+        end.input(&packet);
+    }
+}
+
+/// Everything that is sent goes from one end to the other in 10 ms.
+fn carry(ends: &[End; 2], way: &mut [Way; 2], now: u64) {
+    for (side, end) in ends.iter().enumerate() {
+        deliver(end, &mut way[side], now);
+        end.kcp().update(now as u32);
+        for packet in end.packets() {
+            way[1 - side].push_back((now + 10, packet));
+        }
+    }
+}
+
 /// Echo times in ms, with a message every 16 ms, over a path with loss.
 fn echoes(control: Control, loss: u64, seed: u64) -> Vec<u64> {
     let plan = Plan {
@@ -170,16 +192,13 @@ fn echoes(control: Control, loss: u64, seed: u64) -> Vec<u64> {
         end.control(control);
     }
     let mut random = Random::new(seed);
-    let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+    let mut way: [Way; 2] = Default::default();
     let (mut sent, mut times) = (VecDeque::new(), Vec::new());
     let mut buffer = [0; 200];
     for now in 0..20_000u64 {
         for (side, end) in ends.iter().enumerate() {
             end.kcp().update(now as u32);
-            while way[side].front().is_some_and(|(due, _)| *due <= now) {
-                let (_, packet) = way[side].pop_front().expect("one");
-                end.input(&packet);
-            }
+            deliver(end, &mut way[side], now);
         }
         if now % 16 == 0 && now < 19_000 {
             ends[0].send(&[7; 120]);
@@ -276,20 +295,6 @@ fn clocks_that_jump_do_not_stop_a_control_for_good() {
             net.shift = jump;
             let share = net.first_between(6_000, 10_000).share;
             assert!(share > 50.0, "{control:?}, {jump}: {share} %");
-        }
-    }
-}
-
-/// Everything that is sent goes from one end to the other in 10 ms.
-fn carry(ends: &[End; 2], way: &mut [VecDeque<(u64, Vec<u8>)>; 2], now: u64) {
-    for (side, end) in ends.iter().enumerate() {
-        while way[side].front().is_some_and(|(due, _)| *due <= now) {
-            let (_, packet) = way[side].pop_front().expect("one");
-            end.input(&packet);
-        }
-        end.kcp().update(now as u32);
-        for packet in end.packets() {
-            way[1 - side].push_back((now + 10, packet));
         }
     }
 }
@@ -649,15 +654,12 @@ fn what_waited_for_its_pace_could_not_expire() {
         };
         let ends = [End::new(7, plan), End::new(7, plan)];
         ends[0].control(control);
-        let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+        let mut way: [Way; 2] = Default::default();
         let (mut next, mut busy_until) = (ends[0].kcp().snd_nxt.get(), 0);
         for now in 0..20_000u64 {
             for (side, end) in ends.iter().enumerate() {
                 end.kcp().update(now as u32);
-                while way[side].front().is_some_and(|(due, _)| *due <= now) {
-                    let (_, packet) = way[side].pop_front().expect("one");
-                    end.input(&packet);
-                }
+                deliver(end, &mut way[side], now);
             }
             if now.is_multiple_of(3) {
                 let mut message = [0; 500];
@@ -708,29 +710,15 @@ fn what_got_a_number_at_its_pace_left_a_flush_late() {
         };
         let ends = [End::new(7, plan), End::new(7, plan)];
         ends[0].control(control);
-        let mut way: [VecDeque<(u64, Vec<u8>)>; 2] = Default::default();
+        let mut way = Default::default();
         for now in 0..5_000u64 {
             if now.is_multiple_of(300) {
                 (0..6).for_each(|_| ends[0].send(&[7; 500]));
             }
-            for (side, end) in ends.iter().enumerate() {
-                while way[side].front().is_some_and(|(due, _)| *due <= now) {
-                    let (_, packet) = way[side].pop_front().expect("one");
-                    end.input(&packet);
-                }
-                end.kcp().update(now as u32);
-                let packets = end.packets().into_iter();
-                way[1 - side].extend(packets.map(|packet| (now + 25, packet)));
-            }
+            carry(&ends, &mut way, now);
             while ends[1].take(&mut [0; 500]).is_some() {}
-            let kcp = ends[0].kcp();
-            let head = &raw const kcp.snd_buf;
-            let mut at = kcp.snd_buf.next.get();
-            while !std::ptr::eq(at, head) {
-                // SAFETY: the list links only segments and its head.
-                let segment = unsafe { &*at.cast::<IKCPSEG>() };
+            for segment in in_flight(&ends[0].kcp()) {
                 assert_ne!(segment.xmit.get(), 0, "{control:?} at {now} ms");
-                at = segment.node.next.get();
             }
         }
     }
