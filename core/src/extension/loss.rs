@@ -27,7 +27,7 @@ const ARRIVED: u32 = 1 << 30;
 pub(crate) const BEFORE: u32 = 1 << 29;
 /// Up to this many segments in flight KCP's own rules may apply.
 pub(super) const THIN: u32 = 32;
-/// Segments that may be retransmitted at a time while nothing is acknowledged (RFC 8985, 7: tail loss probes).
+/// Segments that are retransmitted while nothing is acknowledged (RFC 8985, 7: tail loss probes).
 const PROBES: u32 = 2;
 
 fn flying(segment: Segment<'_>) -> Flying {
@@ -349,9 +349,7 @@ impl Kcp<'_> {
     #[inline(never)]
     pub(crate) fn judge(&self, segment: Segment<'_>) -> Option<Cause> {
         let (now, in_flight) = (self.now(), self.nsnd_buf.get());
-        let rto = segment.rto.get().max(self.rx_rto.get().cast_unsigned());
-        let rto = rto.min(IKCP_RTO_MAX);
-        let sn = Sn(segment.sn.get());
+        let rto = self.rx_rto.get().cast_unsigned().min(IKCP_RTO_MAX);
         let flying = flying(segment);
         let judged = self.extension().with(|state| {
             if flying.lost {
@@ -361,28 +359,27 @@ impl Kcp<'_> {
                 return Ok(Cause::Timeout);
             }
             let quiet = now.forward_from(state.rack.last_ack);
-            let probed = now.forward_from(state.probed);
-            let heard = quiet < rto;
-            let age = now.forward_from(flying.ts);
-            if heard && age > rto.saturating_mul(4) && !state.rack.holds(sn) {
-                // Loss detection has not found it lost, perhaps for lack of memory.
-                return Ok(Cause::FastRetransmit);
-            }
-            if heard {
+            if quiet < rto {
+                let age = now.forward_from(flying.ts);
+                if age > rto.saturating_mul(4) && !state.rack.holds(Sn(segment.sn.get())) {
+                    // Loss detection has not found it lost, perhaps for lack of memory.
+                    return Ok(Cause::FastRetransmit);
+                }
                 return Err(rto - quiet);
             }
-            if probed == 0 && state.probes > 0 {
-                state.probes_now += 1;
-            } else if state.probes > 0 && probed < rto {
+            let probed = now.forward_from(state.probed);
+            if state.probes > 0 && probed < rto {
                 return Err(rto - probed);
-            } else {
-                state.probes = state.probes.saturating_add(1);
-                state.probed = now;
-                state.probes_now = 1;
             }
-            if state.probes_now > PROBES {
-                Err(rto)
-            } else if state.probes > 1 {
+            if let Some(first) = self.snd_buf().first()
+                && first != segment
+            {
+                self.move_deadline(first, 0);
+                return Err(rto);
+            }
+            state.probes = state.probes.saturating_add(1);
+            state.probed = now;
+            if state.probes > PROBES {
                 Ok(Cause::Timeout)
             } else {
                 Ok(Cause::FastRetransmit)

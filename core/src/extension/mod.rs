@@ -51,11 +51,9 @@ struct State {
     grain: u32,
     /// The last flush left something to send.
     queue_left: bool,
-    /// Number of times that probes were sent since the last acknowledgement; when the last were sent; how many segments those
-    /// were.
+    /// Probes sent since the last acknowledgement, and when the last of them was sent.
     probes: u32,
     probed: Millis,
-    probes_now: u32,
     by_program: bool,
     by_control: bool,
 }

@@ -723,3 +723,24 @@ fn what_got_a_number_at_its_pace_left_a_flush_late() {
         }
     }
 }
+
+/// The peer's window becomes an eighth of what is in flight, and the path carries nothing for a while. Whatever timed out first was a probe, so
+/// the first segment, without which the peer takes nothing, came after up to 12 s.
+#[test]
+fn a_peer_that_shrank_its_window_was_probed_with_what_it_refuses() {
+    for control in [Control::Bbr, Control::Cubic, Control::Rack] {
+        for outage in [1_000, 3_000, 10_000] {
+            let mut net = Net::new(Path::new(50, 100), &[Plan::new(control)], 1);
+            net.run(5_000, |_| ());
+            let in_flight = net.flows[0].a.kcp().nsnd_buf.get();
+            net.flows[0].b.kcp().rcv_wnd.set(in_flight / 8);
+            net.path.loss = 10_000;
+            net.run(5_000 + outage, |_| ());
+            net.path.loss = 0;
+            let before = net.taken(0);
+            net.run(5_500 + outage, |_| ());
+            let taken = net.taken(0) - before;
+            assert!(taken > 0, "{control:?} after {outage} ms");
+        }
+    }
+}
