@@ -60,8 +60,8 @@ impl Kcp<'_> {
     /// Allows messages of 255 fragments and refuses those that the peer's window cannot hold, or restores the original's rules.
     /// Returns 0, or -1 without memory.
     pub fn large_messages(&self, on: bool) -> c_int {
-        let Some(state) = self.ask() else {
-            return -1;
+        let Some(state) = self.ask_if(on) else {
+            return -c_int::from(on);
         };
         let large = &state.large;
         if large.on.replace(on) != on {

@@ -159,32 +159,34 @@ impl<'a> Kcp<'a> {
     /// Timeouts of segments grow to `milliseconds` at most, or to the connection's timeout if that is longer; 0 removes the
     /// bound. Returns 0, or -1 for a negative number or without memory.
     pub fn backoff_limit(&self, milliseconds: c_int) -> c_int {
-        match self.ask() {
-            Some(Extras { link, .. }) if milliseconds >= 0 => {
-                link.highest.set(milliseconds.unsigned_abs());
-                0
-            }
-            _ => -1,
+        if milliseconds < 0 {
+            return -1;
         }
+        let Some(Extras { link, .. }) = self.ask_if(milliseconds > 0) else {
+            return -c_int::from(milliseconds > 0);
+        };
+        link.highest.set(milliseconds.unsigned_abs());
+        0
     }
 
     /// The link is dead when nothing was acknowledged for `milliseconds`, whatever `dead_link` says, and `callback` is called; 0
     /// restores the original's rule. Returns 0, or -1 for a negative number or without memory.
     pub fn dead_after(&self, milliseconds: c_int, callback: Option<DeadLink>) -> c_int {
-        match self.ask() {
-            Some(Extras { link, .. }) if milliseconds >= 0 => {
-                link.patience.set(milliseconds.unsigned_abs());
-                link.callback.set(callback);
-                link.note_progress(self.now());
-                self.dead_link.set(if milliseconds == 0 {
-                    IKCP_DEADLINK
-                } else {
-                    u32::MAX
-                });
-                0
-            }
-            _ => -1,
+        if milliseconds < 0 {
+            return -1;
         }
+        let Some(Extras { link, .. }) = self.ask_if(milliseconds > 0) else {
+            return -c_int::from(milliseconds > 0);
+        };
+        link.patience.set(milliseconds.unsigned_abs());
+        link.callback.set(callback);
+        link.note_progress(self.now());
+        self.dead_link.set(if milliseconds == 0 {
+            IKCP_DEADLINK
+        } else {
+            u32::MAX
+        });
+        0
     }
 
     /// Time until the link is dead.

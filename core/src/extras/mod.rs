@@ -78,6 +78,12 @@ impl Kcp<'_> {
         extras
     }
 
+    /// The extras for a setting. Only one that is turned `on` needs memory.
+    #[inline(never)]
+    fn ask_if(&self, on: bool) -> Option<&Extras> {
+        if on { self.ask() } else { self.extras() }
+    }
+
     /// The next admission looks at each segment, because a setting has changed.
     pub(crate) fn watch_admission(&self) {
         if let Some(extras) = self.extras() {

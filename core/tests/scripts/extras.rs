@@ -641,3 +641,22 @@ fn without_memory_nothing_is_turned_on() {
     }
     assert_eq!(heap::blocks(), before + 1);
 }
+
+#[test]
+fn turning_off_what_was_never_on_took_a_kilobyte() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 2, 1], 4);
+    let before = heap::blocks();
+    let calls: [(&dyn Fn() -> i32, i32); 5] = [
+        (&|| kcp(&s).large_messages(false), 0),
+        (&|| kcp(&s).backoff_limit(0), 0),
+        (&|| kcp(&s).backoff_limit(-1), -1),
+        (&|| kcp(&s).dead_after(0, None), 0),
+        (&|| kcp(&s).dead_after(-1, None), -1),
+    ];
+    for (call, answer) in calls {
+        assert_eq!((call(), heap::blocks()), (answer, before));
+    }
+}
