@@ -47,7 +47,7 @@ pub(crate) struct Cubic {
     k: u32,
     /// W_est, the window that Reno would have (4.3).
     w_est: u32,
-    /// The window was reduced for all losses of segments that were sent before this time, and more of them may be found.
+    /// The window was reduced for all losses of segments that were sent up to this time. Nothing that was sent since has arrived.
     reduced: u32,
     recovers: bool,
     in_epoch: bool,
@@ -65,7 +65,6 @@ pub(crate) struct Cubic {
     css_baseline_min_rtt: u32,
     css_rounds: u32,
     delivered: u32,
-    lost: u32,
 }
 
 impl Cubic {
@@ -94,7 +93,6 @@ impl Cubic {
             css_baseline_min_rtt: u32::MAX,
             css_rounds: 0,
             delivered: 0,
-            lost: 0,
         }
     }
 
@@ -125,23 +123,20 @@ impl Cubic {
         let passed = elapsed(tick.now, self.ticked);
         self.ticked = tick.now;
         let acked = tick.delivered_segments.wrapping_sub(self.delivered);
-        let lost = tick.lost.wrapping_sub(self.lost);
         self.delivered = tick.delivered_segments;
-        self.lost = tick.lost;
         if let Some(newest) = tick.newest {
             let window = self.min_rtt.max(40);
             if let Some(rate) = meter.sample(tick.now, tick.delivered, window) {
                 self.rate = rate.bytes;
             }
             let sent_since = |time| !Millis(newest).before(Millis(time));
-            // What this flush finds lost may have been sent before the reduction.
-            self.recovers &= lost > 0 || !sent_since(self.reduced);
+            self.recovers &= !sent_since(self.reduced);
             if sent_since(self.round_began) {
                 self.end_round(tick.now);
             }
         }
         let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
-        if lost > 0 && !self.recovers {
+        if Millis(self.reduced).before(Millis(tick.newest_lost)) {
             self.reduce(tick.now);
         } else if tick.app_limited {
             // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
@@ -325,8 +320,8 @@ fn cube_root(of: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// A round trip of `rtt` ms that acknowledges a whole window; at its end `lost` segments are found lost.
-    fn round(cubic: &mut Cubic, tick: &mut Tick, rtt: u32, lost: u32) {
+    /// A round trip of `rtt` ms that acknowledges a whole window; if it `loses`, that is found at its end.
+    fn round(cubic: &mut Cubic, tick: &mut Tick, rtt: u32, loses: bool) {
         for _ in 0..rtt {
             tick.now += 1;
             let share = (cubic.window() / rtt).max(1);
@@ -337,9 +332,16 @@ mod tests {
             tick.newest = Some(tick.now - rtt);
             cubic.tick(*tick, &mut Meter::new(0));
         }
-        tick.lost += lost;
+        if loses {
+            lose(tick, rtt);
+        }
         tick.now += 1;
         cubic.tick(*tick, &mut Meter::new(0));
+    }
+
+    /// Segments that left `ago` ms before are found lost.
+    fn lose(tick: &mut Tick, ago: u32) {
+        tick.newest_lost = tick.now - ago;
     }
 
     fn new() -> (Cubic, Tick) {
@@ -355,18 +357,18 @@ mod tests {
     fn slow_start_doubles_and_loss_takes_three_tenths() {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
         let window = cubic.window();
         assert!(window > 150, "{window}");
-        round(&mut cubic, &mut tick, 20, 1);
+        round(&mut cubic, &mut tick, 20, true);
         let (was, is) = (cubic.w_max / UNIT, cubic.window());
         assert!(
             is * 100 / was == 70 || is * 100 / was == 69,
             "{was} to {is}"
         );
         // More losses in the same round trip change nothing.
-        tick.lost += 5;
+        lose(&mut tick, 2);
         cubic.tick(tick, &mut Meter::new(0));
         assert_eq!(cubic.window(), is);
     }
@@ -375,21 +377,21 @@ mod tests {
     fn losses_of_one_overflow_took_three_tenths_twice() {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
-        round(&mut cubic, &mut tick, 20, 1);
-        let reduced = (cubic.w_max, cubic.window);
-        // The first acknowledgement of what was sent since shows more of the same losses.
-        tick.newest = Some(tick.now);
-        tick.now += 20;
-        tick.lost += 5;
-        cubic.tick(tick, &mut Meter::new(0));
-        assert_eq!((cubic.w_max, cubic.window), reduced);
+        round(&mut cubic, &mut tick, 20, true);
+        let (reduced, at) = ((cubic.w_max, cubic.window), tick.now);
+        // More of the same losses are found with the first acknowledgement of what was sent since, and round trips later.
+        tick.newest = Some(at);
+        for later in [20, 60] {
+            tick.now = at + later;
+            lose(&mut tick, later);
+            cubic.tick(tick, &mut Meter::new(0));
+            assert_eq!((cubic.w_max, cubic.window), reduced);
+        }
         // A later loss is another one.
         tick.now += 20;
-        tick.newest = Some(tick.now - 19);
-        cubic.tick(tick, &mut Meter::new(0));
-        tick.lost += 1;
+        lose(&mut tick, 20);
         cubic.tick(tick, &mut Meter::new(0));
         assert!(cubic.window < reduced.1);
     }
@@ -398,12 +400,12 @@ mod tests {
     fn the_window_of_before_comes_back_after_the_cube_root_of_what_was_taken() {
         let (mut cubic, mut tick) = new();
         for _ in 0..7 {
-            round(&mut cubic, &mut tick, 100, 0);
+            round(&mut cubic, &mut tick, 100, false);
         }
-        round(&mut cubic, &mut tick, 100, 1);
+        round(&mut cubic, &mut tick, 100, true);
         let (before, began) = (cubic.w_max / UNIT, tick.now);
         while cubic.window() < before {
-            round(&mut cubic, &mut tick, 100, 0);
+            round(&mut cubic, &mut tick, 100, false);
             assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
         }
         // RFC 9438: K = cbrt(W_max * 0.3 / 0.4) seconds, and one round trip more until it shows.
@@ -419,11 +421,11 @@ mod tests {
     fn a_longer_round_trip_ends_slow_start() {
         let (mut cubic, mut tick) = new();
         for _ in 0..3 {
-            round(&mut cubic, &mut tick, 50, 0);
+            round(&mut cubic, &mut tick, 50, false);
         }
         assert_eq!(cubic.phase, Phase::SlowStart);
         for rtt in [60, 70, 80, 90, 100, 110, 120, 130] {
-            round(&mut cubic, &mut tick, rtt, 0);
+            round(&mut cubic, &mut tick, rtt, false);
         }
         assert_eq!(cubic.phase, Phase::Avoidance);
     }
@@ -446,11 +448,11 @@ mod tests {
     fn the_window_grew_by_half_in_a_round_trip_after_a_minute_without_data() {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
-        round(&mut cubic, &mut tick, 20, 1);
+        round(&mut cubic, &mut tick, 20, true);
         for _ in 0..3 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
         assert_eq!(cubic.phase, Phase::Avoidance);
         (tick.app_limited, tick.newest, tick.rtt, tick.pipe) = (true, None, None, 0);
@@ -460,7 +462,7 @@ mod tests {
         }
         tick.app_limited = false;
         let window = cubic.window();
-        round(&mut cubic, &mut tick, 20, 0);
+        round(&mut cubic, &mut tick, 20, false);
         assert!(
             cubic.window() < window * 11 / 10,
             "{} after {window}",
@@ -483,7 +485,7 @@ mod tests {
     fn an_outage_left_a_threshold_of_two_segments() {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
         let window = cubic.window();
         for n in 0..10 {
@@ -498,24 +500,24 @@ mod tests {
     fn losses_of_what_left_before_a_timeout_left_a_threshold_of_two_segments() {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
         cubic.timed_out(tick.now);
         let threshold = cubic.threshold();
         (tick.newest, tick.rtt) = (Some(tick.now), Some(20));
         tick.now += 20;
-        for lost in [1, 100] {
-            tick.lost += lost;
+        for _ in 0..2 {
+            lose(&mut tick, 20);
             tick.delivered_segments += 1;
             cubic.tick(tick, &mut Meter::new(0));
             assert_eq!((cubic.phase().1, cubic.threshold()), (16, threshold));
         }
         for _ in 0..6 {
-            round(&mut cubic, &mut tick, 20, 0);
+            round(&mut cubic, &mut tick, 20, false);
         }
         assert!(cubic.window() >= threshold, "{}", cubic.window());
         // A later loss is another one.
-        round(&mut cubic, &mut tick, 20, 1);
+        round(&mut cubic, &mut tick, 20, true);
         assert_eq!(cubic.phase().1, 19);
     }
 
@@ -525,10 +527,6 @@ mod tests {
         let mut random = 99u32;
         for n in 0..20_000 {
             let tick = Tick::nonsense(&mut random);
-            let tick = Tick {
-                lost: tick.lost / (n + 1),
-                ..tick
-            };
             assert!(cubic.tick(tick, &mut Meter::new(0)).inflight >= MIN_CWND);
             if n % 7 == 0 {
                 cubic.timed_out(tick.now);

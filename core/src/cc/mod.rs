@@ -26,6 +26,8 @@ pub(crate) struct Tick {
     pub(crate) delivered_segments: u32,
     /// Segments found lost so far; wraps.
     pub(crate) lost: u32,
+    /// When the newest of them was sent; without any, a time that has passed.
+    pub(crate) newest_lost: u32,
     /// Segments in flight.
     pub(crate) pipe: u32,
     /// The time since `newest`, ms: a round trip with what both ends wait. `None` where a clock jumped.
@@ -88,6 +90,7 @@ impl Tick {
             delivered: draw(),
             delivered_segments: draw(),
             lost: draw(),
+            newest_lost: draw(),
             pipe: draw(),
             rtt: Some(draw() % 70_000),
             newest: Some(draw()),

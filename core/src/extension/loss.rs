@@ -305,11 +305,13 @@ impl Kcp<'_> {
         self.extension().with(|state| state.queue_left = left);
     }
 
-    fn mark_lost(&self, sn: Sn) {
-        if let Some(segment) = self.in_flight(sn) {
-            segment.fastack.set(LOST);
-            self.move_deadline(segment, 0);
-        }
+    /// Marks a segment as lost. Returns when it was sent.
+    #[inline(never)]
+    fn mark_lost(&self, sn: Sn) -> Option<Millis> {
+        let segment = self.in_flight(sn)?;
+        segment.fastack.set(LOST);
+        self.move_deadline(segment, 0);
+        Some(Millis(segment.ts.get()))
     }
 
     /// Finds the segments that are lost, and marks them.
@@ -317,10 +319,21 @@ impl Kcp<'_> {
         let (now, una) = (self.now(), Sn(self.snd_una.get()));
         let in_flight = self.nsnd_buf.get();
         let look = |sn| self.in_flight(sn).map(flying);
-        let lost = |sn| self.mark_lost(sn);
         self.extension().with(|state| {
             let thin = state.is_thin(in_flight);
-            let State { rack, log, .. } = state;
+            let State {
+                rack,
+                log,
+                newest_lost,
+                ..
+            } = state;
+            let lost = |sn| {
+                if let Some(sent) = self.mark_lost(sn)
+                    && newest_lost.before(sent)
+                {
+                    *newest_lost = sent;
+                }
+            };
             // The program may have removed segments.
             rack.pipe = rack.pipe.min(in_flight);
             if in_flight == 0 {

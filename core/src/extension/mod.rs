@@ -40,6 +40,8 @@ struct State {
     /// When the newest transmission was sent that arrived since a control last asked, if there is `news`.
     newest: Millis,
     news: bool,
+    /// When the newest transmission was sent that was found lost; before the first, when loss detection began.
+    newest_lost: Millis,
     /// What was sent since a control last asked.
     sent: Sent,
     /// Bytes acknowledged at a known time, headers included, and segments acknowledged; both wrap.
@@ -154,6 +156,7 @@ impl Kcp<'_> {
             *state.party(party) = true;
             if begins {
                 state.rack.begin(self.now());
+                state.newest_lost = self.now();
             }
         });
         if begins {

@@ -211,6 +211,10 @@ impl Hooked<'_> {
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
+            if tick.stale {
+                state.newest_lost = Millis(tick.now);
+            }
+            tick.newest_lost = state.newest_lost.0;
             tick.pipe = state.rack.pipe;
             tick.newest = mem::take(&mut state.news).then_some(state.newest.0);
             // The round trip from a flush to this one, which includes what both ends wait.
