@@ -380,18 +380,17 @@ impl Kcp<'_> {
                 }
                 return Err(rto - quiet);
             }
-            let probed = now.forward_from(state.probed);
-            if state.probes > 0 && probed < rto {
-                return Err(rto - probed);
+            // Whatever window the peer has, it takes the first segment.
+            let first = self.snd_buf().first().unwrap_or(segment);
+            let age = now.forward_from(Millis(first.ts.get()));
+            if age < rto {
+                return Err(rto - age);
             }
-            if let Some(first) = self.snd_buf().first()
-                && first != segment
-            {
+            if first != segment {
                 self.move_deadline(first, 0);
                 return Err(rto);
             }
             state.probes = state.probes.saturating_add(1);
-            state.probed = now;
             if state.probes > PROBES {
                 Ok(Cause::Timeout)
             } else {

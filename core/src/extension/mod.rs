@@ -53,9 +53,8 @@ struct State {
     grain: u32,
     /// The last flush left something to send.
     queue_left: bool,
-    /// Probes sent since the last acknowledgement, and when the last of them was sent.
+    /// Probes sent since the last acknowledgement.
     probes: u32,
-    probed: Millis,
     by_program: bool,
     by_control: bool,
 }
