@@ -205,13 +205,15 @@ impl Bbr {
             let rtt = self.smooth(rtt, meter.step());
             self.take_rtt(tick, rtt);
         }
+        // This flush may have found the losses of the round trip that it ends.
+        let overflows = self.overflows(tick);
         if let Some(newest) = tick.newest {
             self.take_rate(tick, meter);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
-                self.end_round(tick);
+                self.end_round(tick, overflows);
             }
         }
-        self.advance(tick);
+        self.advance(tick, overflows);
         self.allowance(tick)
     }
 
@@ -293,7 +295,9 @@ impl Bbr {
         } else {
             FEW_LOSSES
         };
-        lost > expected.saturating_add(few) && (self.has_queue() || self.usual_loss_known)
+        // Where intervals are long, one packet acknowledges so much that its loss looks like an overflow.
+        let known = self.usual_loss_known && self.waits <= 2 * USUAL_INTERVAL_MS;
+        lost > expected.saturating_add(few) && (self.has_queue() || known)
     }
 
     /// True when ruling out a queue of other flows is due, or one `part`th of the time until then has passed.
@@ -315,12 +319,12 @@ impl Bbr {
         self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
-    fn end_round(&mut self, tick: Tick) {
+    fn end_round(&mut self, tick: Tick, overflows: bool) {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
         let loss = scale(1024, lost, all);
         let flood = loss > FLOOD + self.min_rtt / 4 && lost > 4;
-        let overflows = self.usual_loss_known && self.overflows(tick);
+        let overflows = self.usual_loss_known && overflows;
         self.overflowed |= flood || overflows;
         self.floods =
             if flood || (overflows && (self.is_doubtful() || self.is_unproved(tick.now, 2))) {
@@ -422,13 +426,13 @@ impl Bbr {
     }
 
     /// Changes the phase if it is time (5.3).
-    fn advance(&mut self, tick: Tick) {
+    fn advance(&mut self, tick: Tick, overflows: bool) {
         let waits = self.waits;
         let drained = tick.pipe <= self.path(tick, 100, waits / 2);
         self.queued =
             matches!(self.phase, Phase::Up | Phase::Down) && (self.queued || self.has_queue());
         match self.phase {
-            Phase::Startup if self.overflows(tick) => {
+            Phase::Startup if overflows => {
                 self.full_rounds = FULL_ROUNDS;
                 self.enter(Phase::Drain, tick);
             }
@@ -456,6 +460,7 @@ impl Bbr {
                 self.full_rate = self.rate();
                 self.enter(Phase::Up, tick);
             }
+            Phase::Up if overflows => self.draw_back(tick),
             Phase::Up => self.probe(tick),
             Phase::ProbeRtt => self.probe_rtt(tick),
             _ => {}
@@ -470,10 +475,6 @@ impl Bbr {
 
     /// ProbeBW up (5.3.3.6): until the queue is a quarter of the path, or overflows; longer while the rate grows.
     fn probe(&mut self, tick: Tick) {
-        if self.overflows(tick) {
-            self.draw_back(tick);
-            return;
-        }
         // A rate is measured over eight waits.
         let least = if self.waits_most() { 6 } else { 1 };
         let grows = self.grows();

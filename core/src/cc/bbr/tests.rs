@@ -74,6 +74,12 @@ impl Script {
         allowance
     }
 
+    fn until(&mut self, phase: Phase) {
+        while self.bbr.phase != phase {
+            self.step();
+        }
+    }
+
     fn run(&mut self, ms: u32) {
         for _ in 0..ms {
             self.step();
@@ -142,6 +148,19 @@ fn a_few_losses_of_the_first_segments_do_not_end_startup() {
     }
     let rate = script.bbr.rate();
     assert!(rate > 5_000_000, "{rate}");
+}
+
+/// With flushes as rare as round trips, each flush found all losses of one and ended it, so none of them ever counted.
+#[test]
+fn losses_that_were_found_as_a_round_trip_ended_did_not_count() {
+    let mut script = Script::new(4, 40);
+    script.until(Phase::Up);
+    let mut tick = script.tick;
+    tick.now += 1;
+    (tick.lost, tick.newest) = (tick.lost + 40, Some(tick.now));
+    script.bbr.tick(tick, &mut script.meter);
+    assert_ne!(script.bbr.phase, Phase::Up);
+    assert_ne!(script.bbr.inflight_longterm, UNBOUNDED);
 }
 
 #[test]
