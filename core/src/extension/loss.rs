@@ -380,17 +380,14 @@ impl Kcp<'_> {
                 }
                 return Err(rto - quiet);
             }
-            // Whatever window the peer has, it takes the first segment.
+            // The first segment does not wait for another: a peer whose window has become small may take no other.
             let first = self.snd_buf().first().unwrap_or(segment);
-            let age = now.forward_from(Millis(first.ts.get()));
-            if age < rto {
-                return Err(rto - age);
-            }
-            if first != segment {
-                self.move_deadline(first, 0);
-                return Err(rto);
+            let probed = now.forward_from(state.probed);
+            if first != segment && state.probes > 0 && probed < rto {
+                return Err(rto - probed);
             }
             state.probes = state.probes.saturating_add(1);
+            state.probed = now;
             if state.probes > PROBES {
                 Ok(Cause::Timeout)
             } else {

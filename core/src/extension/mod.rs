@@ -53,8 +53,9 @@ struct State {
     grain: u32,
     /// The last flush left something to send.
     queue_left: bool,
-    /// Probes sent since the last acknowledgement.
+    /// Probes sent since the last acknowledgement, and when the last of them was sent.
     probes: u32,
+    probed: Millis,
     by_program: bool,
     by_control: bool,
 }

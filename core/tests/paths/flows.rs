@@ -735,12 +735,29 @@ fn a_peer_that_shrank_its_window_was_probed_with_what_it_refuses() {
             let in_flight = net.flows[0].a.kcp().nsnd_buf.get();
             net.flows[0].b.kcp().rcv_wnd.set(in_flight / 8);
             net.path.loss = 10_000;
-            net.run(5_000 + outage, |_| ());
+            net.run(5_000 + outage, |net| {
+                let now = net.now as u32;
+                let next = net.flows[0].a.kcp().next_due(now);
+                assert!(control != Control::Rack || next != now, "it would spin");
+            });
             net.path.loss = 0;
             let before = net.taken(0);
-            net.run(5_500 + outage, |_| ());
+            // Timeouts grow by half each.
+            net.run(5_500 + outage + outage / 2, |_| ());
             let taken = net.taken(0) - before;
             assert!(taken > 0, "{control:?} after {outage} ms");
         }
+    }
+}
+
+/// A probe each timeout, always of one segment, counted up to `dead_link` in 3 s.
+#[test]
+fn an_outage_of_seconds_made_the_link_dead() {
+    for control in [Control::Bbr, Control::Cubic, Control::Rack, Control::Window] {
+        let mut net = Net::new(Path::new(50, 100), &[Plan::new(control)], 1);
+        net.run(5_000, |_| ());
+        net.path.loss = 10_000;
+        net.run(25_000, |_| ());
+        assert_eq!(net.flows[0].a.kcp().state.get(), 0, "{control:?}");
     }
 }
