@@ -55,10 +55,10 @@ impl Kcp<'_> {
     }
 
     /// True if so many acknowledgements are pending that duplicates get none. Otherwise a flood of duplicates would grow the list
-    /// without bound.
+    /// without bound. A window of 0, which only a program can set, counts as 1: the peer has to learn what arrived before.
     #[inline(always)]
     pub(crate) fn acks_overflow(&self) -> bool {
-        u64::from(self.ackcount.get()) >= PENDING_WINDOWS * u64::from(self.rcv_wnd.get())
+        u64::from(self.ackcount.get()) >= PENDING_WINDOWS * u64::from(self.rcv_wnd.get().max(1))
     }
 
     /// Removes the first `count` pending acknowledgements, which a flush has written. Those that a callback added meanwhile stay.

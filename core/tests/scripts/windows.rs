@@ -254,3 +254,13 @@ fn a_window_that_shrinks_takes_nothing_back() {
     send!(s, [WINS { una: 5 }]);
     recv!(s, [PUSH { sn: 6, data: b"new" }]);
 }
+
+#[test]
+fn with_a_receive_window_of_0_duplicates_got_no_acknowledgement() {
+    let s = Script::fast();
+    send!(s, [PUSH { sn: 0, data: b"a" }]);
+    recv!(s, [ACK { sn: 0, una: 1, wnd: 127 }]);
+    s.set_rcv_wnd(0);
+    send!(s, [PUSH { sn: 0, data: b"a" }]);
+    recv!(s, [ACK { sn: 0, una: 1, wnd: 0 }]);
+}
