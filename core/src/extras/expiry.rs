@@ -171,7 +171,9 @@ impl Kcp<'_> {
             && let Some(expiry) = segment.expiry()
             && let Some(redundancy) = self.redundancy()
         {
-            redundancy.stubs.took_off(sn, expiry);
+            redundancy
+                .stubs
+                .took_off(sn, expiry, Sn(self.snd_una.get()));
         }
     }
 }

@@ -68,9 +68,16 @@ impl Stubs {
         self.on.get()
     }
 
-    /// A message of one segment gets the number `sn`.
-    pub(crate) fn took_off(&self, sn: Sn, expiry: Millis) {
+    /// A message of one segment gets the number `sn`. Everything before `una` has arrived, and is forgotten.
+    pub(crate) fn took_off(&self, sn: Sn, expiry: Millis, una: Sn) {
         if self.on.get() {
+            while self
+                .flights
+                .first()
+                .is_some_and(|first| first.sn.before(una))
+            {
+                self.flights.drop_first();
+            }
             let due = expiry.plus(1);
             self.flights.push(Expiring {
                 sn,

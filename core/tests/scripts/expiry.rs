@@ -518,6 +518,26 @@ fn a_connection_that_the_program_resets_has_nothing_that_expires() {
 }
 
 #[test]
+fn messages_that_had_arrived_were_remembered_until_they_would_have_expired() {
+    if is_foreign() {
+        return;
+    }
+    let s = stubbing(b"-");
+    let exchange = |from, to| {
+        for sn in from..to {
+            send_until(&s, b"message", 3_600_000);
+            s.update(sn * 10);
+            s.packets();
+            send!(s, [ACK { sn: sn, ts: sn * 10, una: sn + 1 }]);
+        }
+    };
+    exchange(0, 200);
+    let before = heap::bytes();
+    exchange(200, if cfg!(miri) { 300 } else { 10_000 });
+    assert!(heap::bytes() <= before + 1000, "{} and {before}", heap::bytes());
+}
+
+#[test]
 fn a_message_that_expires_while_it_waits_for_budget_is_a_stub_when_it_leaves() {
     if is_foreign() || cfg!(any(feature = "profile-1-7", feature = "profile-1-7-1")) {
         return;
