@@ -147,6 +147,8 @@ impl<'a> Kcp<'a> {
     fn install_cc(self, ops: *const IKCPOPS) -> Result<c_int, Released> {
         let kcp = self.leave_cc()?;
         kcp.private().leaving_cc.set(false);
+        // What waited for its pace no longer does.
+        kcp.private().deferred.set(false);
         kcp.congest.set(ptr::null_mut());
         kcp.ccops.set(ops);
         let (kcp, answer) = kcp.init_cc()?;

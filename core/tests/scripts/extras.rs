@@ -230,6 +230,44 @@ fn the_rate_is_that_of_the_last_second() {
 // ---- when something is due ----
 
 #[test]
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+#[cfg_attr(miri, ignore = "slow there, and about times alone")]
+fn what_had_waited_for_the_pace_of_a_control_was_never_due_without_it() {
+    if is_foreign() {
+        return;
+    }
+    for end in (100..800).step_by(100) {
+        let s = Script::with([1, 100, 0, 1]);
+        s.wndsize(1000, 0);
+        send!(s, [WINS { wnd: 1000 }]);
+        assert_eq!(s.setcc(ikcp_core::bbr()), 0);
+        // On a path of one segment per millisecond and 50 ms, the control finds its pace.
+        let mut path = std::collections::VecDeque::new();
+        for now in 0..end {
+            while s.nsnd_que() < 100 {
+                s.send(fill(1000));
+            }
+            kcp(&s).update_due(now);
+            for packet in s.packets() {
+                let sent = crate::api::Header::parse(packet.first_chunk().expect("a header"));
+                path.push_back((now + 50, sent));
+            }
+            if let Some((arrival, sent)) = path.front()
+                && *arrival <= now
+            {
+                send!(s, [ACK { sn: sent.sn, ts: sent.ts, una: sent.sn + 1, wnd: 1000 }]);
+                path.pop_front();
+            }
+        }
+        send!(s, time end, [WINS { una: s.snd_nxt(), wnd: 1000 }]);
+        assert_eq!((s.nsnd_buf(), s.setcc(std::ptr::null())), (0, 0));
+        assert_eq!(sleep(&s, end), 0, "after {end} ms");
+        kcp(&s).update_due(end);
+        assert!(!s.packets().is_empty());
+    }
+}
+
+#[test]
 fn an_idle_connection_is_never_due() {
     if is_foreign() {
         return;
