@@ -10,7 +10,7 @@ use crate::kcp::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
 use crate::seq::Sn;
 use crate::ways;
-use crate::wire::{Ack, HEADER_LEN, Header};
+use crate::wire::{Ack, Header};
 
 // What `ikcp_input` returns.
 const DONE: c_int = 0;
@@ -65,7 +65,7 @@ impl<'a> Kcp<'a> {
         if kcp.logs(log_mask::INPUT) {
             kcp = kcp.log_input(packet.size())?;
         }
-        if packet.is_null() || packet.size() < HEADER_LEN as i32 {
+        if !packet.has_header() {
             kcp.note_refusal(packet.size());
             return Ok(NOT_OURS);
         }

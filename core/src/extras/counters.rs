@@ -140,8 +140,8 @@ impl Extras {
         if self.large.is_on() {
             self.window_told(kcp.rmt_wnd.get());
         }
-        // `input` refuses NULL, whatever its size, but has not looked yet.
-        if !packet.is_null() {
+        // `input` has not looked yet.
+        if packet.has_header() {
             self.look_at_acks(packet, kcp.now());
         }
     }

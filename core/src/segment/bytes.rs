@@ -140,9 +140,10 @@ impl Datagram {
         self.left as i32
     }
 
+    /// True if there is a first header to read: `ikcp_input` refuses NULL, and a size below that of a header.
     #[inline(always)]
-    pub(crate) const fn is_null(&self) -> bool {
-        self.next.is_null()
+    pub(crate) const fn has_header(&self) -> bool {
+        !self.next.is_null() && self.size() >= HEADER_LEN as i32
     }
 
     /// The next header, if 24 bytes are left.

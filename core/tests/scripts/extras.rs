@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-use ikcp_core::{IKCPX_STATS, Kcp};
+use ikcp_core::{Datagram, IKCPX_STATS, Kcp};
 
 use crate::api::{IKCPCB, Object, is_foreign, sent};
 use crate::heap;
@@ -158,6 +158,26 @@ fn a_packet_with_a_fault_is_refused() {
     assert_eq!(s.input(b"short"), -1);
     assert_eq!(s.input_packet(&[Seg { cmd: 7, ..ACK }]), -3);
     assert_eq!(stats(&s).packets_refused.get(), 2);
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_size_that_is_refused_was_read_for_acknowledgements() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    stats(&s);
+    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    s.set_current(250);
+    // What recv() answers without a packet, -1, in an unsigned variable of 32 bits.
+    let packet = emit(&[Seg { ts: 249, ..ACK }]);
+    // SAFETY: of a size whose low 32 bits are negative, no byte is read.
+    let datagram = unsafe { Datagram::new(packet.as_ptr().cast(), u32::MAX.into()) };
+    assert_eq!(kcp(&s).input(datagram), -1);
+    assert_eq!((stats(&s).rtt_min.get(), stats(&s).bytes_received.get()), (0, 0));
+    send!(s, [ACK { sn: 0, ts: 200, una: 1 }]);
+    assert_eq!(stats(&s).resent_needless.get(), 0);
 }
 
 #[test]
