@@ -142,7 +142,7 @@ impl Extras {
         }
         // `input` has not looked yet.
         if packet.has_header() {
-            self.look_at_acks(packet, kcp.now());
+            self.look_at_acks(kcp, packet);
         }
     }
 
@@ -156,14 +156,15 @@ impl Extras {
     }
 
     /// Looks for acknowledgements of segments that were retransmitted. Every implementation puts acknowledgements at the front.
-    fn look_at_acks(&self, mut packet: Datagram, now: Millis) {
+    fn look_at_acks(&self, kcp: &Kcp<'_>, mut packet: Datagram) {
         while let Some(ack) = packet.peek()
+            && ack.conv == kcp.conv.get()
             && u32::from(ack.cmd) == IKCP_CMD_ACK
             && ack.len == 0
         {
             let (sn, ts) = (Sn(ack.sn), Millis(ack.ts));
             // `input` measures the latest segment, but a retransmission of an earlier one may have left later.
-            self.counters.round_trip(ts, now);
+            self.counters.round_trip(ts, kcp.now());
             if let Some(needless) = self.resent.arrived(sn, ts) {
                 add(&self.counters.stats.resent_needless, needless);
             }

@@ -161,6 +161,20 @@ fn a_packet_with_a_fault_is_refused() {
 }
 
 #[test]
+fn a_packet_of_another_conversation_told_the_shortest_round_trip() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    stats(&s);
+    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    s.set_current(250);
+    assert_eq!(s.input_packet(&[Seg { conv: CONV + 1, ts: 249, ..ACK }]), -1);
+    send!(s, [ACK { sn: 0, ts: 200, una: 1 }]);
+    assert_eq!(stats(&s).rtt_min.get(), 50);
+}
+
+#[test]
 #[cfg(target_pointer_width = "64")]
 fn a_size_that_is_refused_was_read_for_acknowledgements() {
     if is_foreign() {
