@@ -336,7 +336,7 @@ impl Counters {
     }
 
     fn measure_rate(&self, now: Millis) {
-        let elapsed = now.elapsed_since(self.rate_since.get());
+        let elapsed = now.forward_from(self.rate_since.get());
         if elapsed >= RATE_PERIOD {
             self.rate_since.set(now);
             let delivered = self.stats.bytes_delivered.get();

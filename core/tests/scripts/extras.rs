@@ -261,6 +261,25 @@ fn the_rate_is_that_of_the_last_second() {
     assert_eq!(stats(&s).delivery_rate.get(), 0);
 }
 
+#[test]
+fn after_a_jump_of_the_clock_the_rate_stood_still_until_it_caught_up() {
+    if is_foreign() {
+        return;
+    }
+    for jump in [(1u32 << 20).wrapping_neg(), 1 << 31] {
+        let s = Script::fast();
+        stats(&s);
+        s.update(jump);
+        stats(&s);
+        s.send(fill(1000));
+        s.update(jump.wrapping_add(500));
+        s.packets();
+        send!(s, [ACK { sn: 0, ts: jump, una: 1 }], [WINS { una: 1 }]);
+        s.update(jump.wrapping_add(1000));
+        assert_eq!(stats(&s).delivery_rate.get(), 1000);
+    }
+}
+
 // ---- when something is due ----
 
 #[test]
