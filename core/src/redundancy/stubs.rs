@@ -143,6 +143,12 @@ impl Stubs {
         shortened
     }
 
+    /// True if losses are expected. A time of weeks ago would seem to be in the future.
+    fn is_lossy(&self, now: Millis) -> bool {
+        let end = self.lossy.get();
+        end.is_some_and(|end| end.forward_from(now) < 2 * LOSSY)
+    }
+
     #[inline(never)]
     fn cut(&self, segment: Segment<'_>) -> bool {
         segment.cut_to(&self.bytes[..LONGEST.min(self.len.get().into())])
@@ -180,7 +186,7 @@ impl Stubs {
         self.review(&mut |flight| {
             let is_due = flight.expired && !now.before(flight.due);
             let rides = arrival.is_some_and(|arrival| flight.expiry.before(arrival))
-                && self.lossy.get().is_some_and(|end| now.before(end))
+                && self.is_lossy(now)
                 && (!flight.expired || now.elapsed_since(flight.left) >= REPEAT_AFTER);
             if !is_due && !rides {
                 return true;

@@ -366,6 +366,24 @@ fn without_losses_no_stub_leaves_ahead_of_time() {
 }
 
 #[test]
+fn a_loss_25_days_ago_was_one_to_come() {
+    if is_foreign() {
+        return;
+    }
+    let s = lossy();
+    send!(s, time 110, [ACK { sn: 2, ts: 50, una: 3 }]);
+    recv_nothing!(s, time 120);
+    let later = (1 << 31) + 60_000;
+    recv_nothing!(s, time later);
+    s.set_rx_srtt(60);
+    send_until(&s, b"message", 100);
+    recv!(s, time later + 10, [PUSH { sn: 3, data: b"message" }]);
+    s.send(b"next");
+    recv!(s, time later + 90, [PUSH { sn: 4, data: b"next" }]);
+    assert_eq!(counts(&s), (0, 0, 0));
+}
+
+#[test]
 fn without_a_stub_what_is_in_flight_is_completed() {
     if is_foreign() {
         return;
