@@ -11,6 +11,8 @@
 //! - Redundancy asks whether the first transmission was lost, also of segments that were sent only once, and whether a copy was
 //!   sent, which leaves no trace in the segment. It records all segments in flight while they are few.
 
+use core::mem;
+
 use crate::callback::Released;
 use crate::index::Found;
 use crate::kcp::{Kcp, Private};
@@ -62,14 +64,18 @@ impl<'a> Kcp<'a> {
     pub(crate) fn acknowledge_before_watched(self, una: Sn) -> Result<Kcp<'a>, Released> {
         let mut kcp = self;
         if kcp.knows(una) {
+            let mut anew = false;
             while let Some(first) = kcp.snd_buf().first()
                 && una.since(Sn(first.sn.get())) > 0
             {
                 let (sn, address) = (Sn(first.sn.get()), kcp.snd_buf().first_address());
                 kcp = kcp.remove_watched(sn, None)?;
-                // The program has changed the number of this segment, so it was not found.
                 if kcp.snd_buf().first_address() == address {
-                    break;
+                    // The program has changed the number of this segment, so it was not found.
+                    if kcp.private().sent.is_off() || mem::replace(&mut anew, true) {
+                        break;
+                    }
+                    kcp.rebuild_sent();
                 }
             }
         }

@@ -92,6 +92,17 @@ fn acknowledgements_of_what_was_never_sent_or_is_long_gone_free_nothing() {
 }
 
 #[test]
+fn una_did_not_free_a_segment_whose_number_had_changed_while_lines_were_logged() {
+    let s = flying([1, 10, 0, 1], 10);
+    s.log(32);
+    send!(s, [ACK { sn: 3 }]);
+    // SAFETY: it is in flight, and nothing else refers to it.
+    unsafe { &*s.first_in_flight() }.sn.set(3);
+    send!(s, [ACK { sn: 4, una: 5 }]);
+    assert_eq!((s.snd_una(), s.nsnd_buf(), s.lines().len()), (5, 5, 2));
+}
+
+#[test]
 fn acknowledged_segments_are_not_sent_again() {
     let s = flying([1, 10, 0, 1], 3);
     send!(s, [ACK { sn: 1 }]);
