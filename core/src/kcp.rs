@@ -284,13 +284,9 @@ impl<'a> Kcp<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn rcv_buf_mut(&mut self) -> (ListMut<'_>, &Private) {
-        let block = self.block();
+    pub(crate) fn rcv_buf_mut(&mut self) -> ListMut<'_> {
         // SAFETY: as above.
-        (
-            unsafe { ListMut::new(&block.public.rcv_buf) },
-            &block.private,
-        )
+        unsafe { ListMut::new(&self.block().public.rcv_buf) }
     }
 
     #[inline(always)]

@@ -151,13 +151,19 @@ impl Kcp<'_> {
     #[inline(never)]
     pub(crate) fn deliver(&mut self) {
         self.sync_received();
-        while self.has_next() {
-            let (mut list, private) = self.rcv_buf_mut();
-            let first = private.received.take_first(&mut list);
-            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_sub(1));
-            if let Some(first) = first {
-                self.append_received(first);
-            }
+        let first = (Sn(self.rcv_nxt.get()), self.rcv_buf().first_address());
+        let (mut last, mut count) = (first, 0);
+        while self.has_next()
+            && let Some(segment) = self.rcv_buf_mut().pop_front()
+        {
+            last = (Sn(self.rcv_nxt.get()), segment.segment().as_ptr());
+            count += 1;
+            self.append_received(segment);
+        }
+        if count > 0 {
+            self.nrcv_buf.set(self.nrcv_buf.get().wrapping_sub(count));
+            let received = &self.private().received;
+            received.removed(self.rcv_buf(), count, first, last);
         }
     }
 

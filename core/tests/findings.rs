@@ -4,7 +4,8 @@ mod common;
 
 use common::endpoint::{Endpoint, Settings};
 use common::heap;
-use common::object::in_flight;
+use common::object::{in_flight, listed};
+use ikcp_core::Header;
 
 fn endpoint() -> Endpoint {
     heap::install();
@@ -112,4 +113,75 @@ fn deadlines_are_seen_wherever_snd_nxt_points() {
         end.update(10_000);
         assert!(!end.packets().is_empty(), "leap {leap:#x}");
     }
+}
+
+/// A header without payload.
+fn told(cmd: u8, sn: u32, una: u32) -> [u8; 24] {
+    Header {
+        conv: 1,
+        cmd,
+        frg: 0,
+        wnd: 256,
+        ts: 0,
+        sn,
+        una,
+        len: 0,
+    }
+    .emit()
+}
+
+/// After a program had changed the number of a segment in flight, `una` left the index with addresses of freed segments. Skips
+/// counted twice for the segments that were there next.
+#[test]
+fn segments_were_in_the_index_twice_after_a_change_of_a_number() {
+    let mut end = endpoint();
+    end.input(&told(84, 0, 0));
+    // So many that freed segments are used again.
+    for n in [200, 10] {
+        for _ in 0..n {
+            end.send(5);
+        }
+        end.update(0);
+        end.kcp().flush();
+        if n == 200 {
+            end.input(&told(84, 0, 200));
+        }
+    }
+    end.input(&told(82, 207, 200));
+    in_flight(&end.kcp())[5].sn.set(207);
+    end.input(&told(84, 0, 205));
+    end.input(&told(84, 0, 208));
+    for _ in 0..3 {
+        end.send(5);
+    }
+    end.kcp().flush();
+    end.packets();
+    assert_eq!(end.kcp().nsnd_buf.get(), 5);
+    end.input(&told(82, 212, 208));
+    end.kcp().flush();
+    assert_eq!(end.packets().len(), 0);
+}
+
+/// The same in `rcv_buf`: a segment that had never arrived counted as one that had.
+#[test]
+fn a_number_in_rcv_buf_was_taken_after_a_change_of_a_number() {
+    let mut end = endpoint();
+    let arrives = |end: &mut Endpoint, numbers: std::ops::RangeInclusive<u32>| {
+        for sn in numbers {
+            end.input(&told(81, sn, 0));
+        }
+    };
+    arrives(&mut end, 1..=2);
+    arrives(&mut end, 5..=34);
+    let kcp = end.kcp();
+    let third = listed(&kcp.rcv_buf)[2];
+    third.sn.set(3);
+    arrives(&mut end, 0..=0);
+    arrives(&mut end, 4..=5);
+    assert_eq!(end.kcp().rcv_nxt.get(), 35);
+    arrives(&mut end, 36..=68);
+    arrives(&mut end, 70..=71);
+    arrives(&mut end, 69..=69);
+    arrives(&mut end, 35..=35);
+    assert_eq!(end.kcp().rcv_nxt.get(), 72);
 }

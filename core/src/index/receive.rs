@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::slots::Slots;
 use crate::abi::IKCPSEG;
-use crate::list::{List, ListMut};
+use crate::list::List;
 use crate::segment::{Owned, Segment};
 use crate::seq::Sn;
 
@@ -163,15 +163,19 @@ impl ReceiveIndex {
         }
     }
 
-    /// Removes the first segment from the list.
+    /// The first `count` segments have left the list: from the number `first`, at the address `front`, to `last` at `back`.
     #[inline(always)]
-    pub(crate) fn take_first(&self, list: &mut ListMut<'_>) -> Option<Owned> {
-        let first = list.pop_front()?;
-        if self.holds_addresses() {
-            self.slots.clear(Sn(first.segment().sn.get()));
+    pub(crate) fn removed(
+        &self,
+        list: List<'_>,
+        count: u32,
+        (first, front): (Sn, *mut IKCPSEG),
+        (last, back): (Sn, *mut IKCPSEG),
+    ) {
+        self.stamp(list, self.count.get().wrapping_sub(count));
+        if self.holds_addresses() && !self.slots.clear_listed((first, front), (last, back)) {
+            self.remake_ring(list);
         }
-        self.stamp(list.list(), self.count.get().wrapping_sub(1));
-        Some(first)
     }
 
     /// Ends a trimming period: frees a ring that was not needed, and shrinks one that is too large.

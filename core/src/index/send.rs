@@ -321,12 +321,15 @@ impl SendIndex {
     ) -> u32 {
         let (mut count, mut run) = (0, None);
         let indexed = !self.is_off();
+        let front = list.list().first_address();
+        let mut back = front;
         list.pop_while(
             |segment| una.since(Sn(segment.sn.get())) > 0,
             |segment| {
                 if indexed {
                     let sn = Sn(segment.segment().sn.get());
                     run = Some((run.map_or(sn, |(first, _)| first), sn));
+                    back = segment.segment().as_ptr();
                     self.slots.prefetch(sn.plus(AHEAD));
                 }
                 count += 1;
@@ -334,9 +337,12 @@ impl SendIndex {
             },
         );
         if let Some((first, last)) = run {
-            self.slots.clear_run(first, last);
             self.count.set(self.count.get().wrapping_sub(count));
-            self.stamp_ends(list.list());
+            if self.slots.clear_listed((first, front), (last, back)) {
+                self.stamp_ends(list.list());
+            } else {
+                self.rebuild(list.list(), self.count.get(), self.next.get());
+            }
         }
         count
     }

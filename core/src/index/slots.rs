@@ -246,6 +246,13 @@ impl<T> Slots<T> {
         self.is_live(slot).then(|| self.segment(slot))
     }
 
+    /// True if the segment at `address` is the one with the number `sn`. It is not if the program has changed its number.
+    #[inline(always)]
+    pub(super) fn knows(&self, sn: Sn, address: *mut IKCPSEG) -> bool {
+        let slot = self.slot(sn);
+        self.is_live(slot) && self.address(slot) == address
+    }
+
     #[inline(always)]
     pub(super) fn set(&self, sn: Sn, segment: Segment) {
         let slot = self.slot(sn);
@@ -310,10 +317,26 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Clears the slots from `first` to `last`.
+    /// Clears the slots of segments that follow each other in the list, by the number and the address of the first and the last of
+    /// them. If those are in their slots, the others are between them. Otherwise the program has changed numbers: nothing is cleared.
     #[inline(always)]
-    pub(super) fn clear_run(&self, first: Sn, last: Sn) {
-        self.each_run(first, last, |at, bits| self.clear_bits(at, bits));
+    pub(super) fn clear_listed(
+        &self,
+        (first, front): (Sn, *mut IKCPSEG),
+        (last, back): (Sn, *mut IKCPSEG),
+    ) -> bool {
+        let known = self.knows(first, front);
+        if front == back {
+            if known {
+                self.clear(first);
+            }
+            return known;
+        }
+        let all = known && self.knows(last, back) && last.forward_from(first) <= self.last_slot();
+        if all {
+            self.each_run(first, last, |at, bits| self.clear_bits(at, bits));
+        }
+        all
     }
 
     /// Number of slots below a node of `level`, less one.

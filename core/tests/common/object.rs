@@ -6,7 +6,7 @@ use std::slice;
 
 #[cfg(feature = "extensions")]
 use ikcp_core::IKCPX_STATS;
-use ikcp_core::{Datagram, IKCPCB, IKCPSEG, Kcp};
+use ikcp_core::{Datagram, IKCPCB, IKCPSEG, IQUEUEHEAD, Kcp};
 
 /// Where `output` puts packets. It is in a box, and the address of the box is an object's `user`.
 pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
@@ -68,8 +68,12 @@ pub fn stats(kcp: Kcp<'_>) -> IKCPX_STATS {
 
 /// The segments in flight.
 pub fn in_flight<'k>(kcp: &'k Kcp<'_>) -> Vec<&'k IKCPSEG> {
-    let head = &raw const kcp.snd_buf;
-    let mut at = kcp.snd_buf.next.get();
+    listed(&kcp.snd_buf)
+}
+
+/// The segments of a list.
+pub fn listed(head: &IQUEUEHEAD) -> Vec<&IKCPSEG> {
+    let mut at = head.next.get();
     let mut found = Vec::new();
     while !std::ptr::eq(at, head) {
         // SAFETY: the list links only segments and its head.

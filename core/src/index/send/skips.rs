@@ -95,10 +95,12 @@ impl SendIndex {
     pub(super) fn apply_skips_to(&self, list: List<'_>) {
         let mut at = list.first();
         while let Some(segment) = at {
-            let slot = self.slots.slot(Sn(segment.sn.get()));
-            if self.slots.is_live(slot) && self.slots.address(slot) == segment.as_ptr() {
-                let fastack = segment.fastack.get().wrapping_add(self.slots.pending(slot));
-                segment.fastack.set(fastack);
+            let sn = Sn(segment.sn.get());
+            if self.slots.knows(sn, segment.as_ptr()) {
+                let skips = self.slots.pending(self.slots.slot(sn));
+                segment
+                    .fastack
+                    .set(segment.fastack.get().wrapping_add(skips));
             }
             at = list.next(segment);
         }
