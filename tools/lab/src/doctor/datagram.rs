@@ -1,5 +1,5 @@
-//! The UDP datagram inside a frame: Ethernet with VLAN tags or PPPoE, Linux cooked, loopback, PPP, bare IP, Wi-Fi without encryption, the
-//! "any" of macOS; IPv4 and IPv6.
+//! The UDP datagram inside a frame: Ethernet with VLAN tags, MPLS or PPPoE, Linux cooked, loopback, PPP, bare IP, Wi-Fi without
+//! encryption, the "any" of macOS; IPv4 and IPv6. Also inside tunnels without encryption, in which clouds and switches mirror traffic.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +8,13 @@ use etherparse::{EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket};
 /// What a provider's Ethernet carries for a session (RFC 2516).
 const PPPOE_SESSION: EtherType = EtherType(0x8864);
 const PPPOE_HEADER: usize = 6;
+const MPLS: EtherType = EtherType(0x8847);
+/// Ethernet in a tunnel, bare or behind what a switch tells of it (ERSPAN).
+const BRIDGED: u16 = 0x6558;
+const SPANNED: u16 = 0x88be;
+const SPANNED_3: u16 = 0x22eb;
+/// Tunnels in tunnels that are opened.
+const DEEPEST: usize = 4;
 
 /// A UDP datagram, of which the capture may have kept only the beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +80,7 @@ pub fn is_known(link: i32) -> bool {
 
 fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     match start(link)? {
-        Start::Ethernet => {
-            let packet = LaxSlicedPacket::from_ethernet(bytes).ok()?;
-            match packet.ether_payload() {
-                Some(inner) if inner.ether_type == PPPOE_SESSION => {
-                    ppp(inner.payload.get(PPPOE_HEADER..)?)
-                }
-                _ => Some(packet),
-            }
-        }
+        Start::Ethernet => ethernet(bytes),
         Start::Ppp => ppp(bytes),
         Start::WiFi { radio } => {
             let length = match radio {
@@ -112,6 +111,81 @@ fn network(link: i32, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     }
 }
 
+fn ethernet(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    let packet = LaxSlicedPacket::from_ethernet(bytes).ok()?;
+    match packet.ether_payload() {
+        Some(inner) if inner.ether_type == PPPOE_SESSION => {
+            ppp(inner.payload.get(PPPOE_HEADER..)?)
+        }
+        Some(inner) if inner.ether_type == MPLS => {
+            // The lowest bit of a label's third byte says that it is the last one.
+            let mut labels = inner.payload.chunks_exact(4);
+            labels.find(|label| label[2] & 1 != 0)?;
+            let left = labels.len() * 4 + labels.remainder().len();
+            let ip = &inner.payload[inner.payload.len() - left..];
+            LaxSlicedPacket::from_ip(ip).ok()
+        }
+        _ => Some(packet),
+    }
+}
+
+/// What is behind a type of Ethernet in a tunnel.
+fn carried(kind: u16, bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    match kind {
+        BRIDGED => ethernet(bytes),
+        _ => Some(LaxSlicedPacket::from_ether_type(EtherType(kind), bytes)),
+    }
+}
+
+/// What a tunnel carries in this payload of IP: IP in IP, GRE, or in UDP VXLAN, GENEVE and GTP.
+fn inside(protocol: IpNumber, payload: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    let word = |at: usize| {
+        Some(u16::from_be_bytes([
+            *payload.get(at)?,
+            *payload.get(at + 1)?,
+        ]))
+    };
+    match protocol {
+        IpNumber::IPV4 | IpNumber::IPV6 => LaxSlicedPacket::from_ip(payload).ok(),
+        IpNumber::GRE => {
+            let (flags, kind) = (word(0)?, word(2)?);
+            // A checksum, a key and a number, each of four bytes, where it says so.
+            let header = 4 + 4 * (flags & 0xb000).count_ones() as usize;
+            let numbered = flags & 0x1000 != 0;
+            match kind {
+                SPANNED => ethernet(payload.get(header + if numbered { 8 } else { 0 }..)?),
+                SPANNED_3 => {
+                    let more = payload.get(header + 11)? & 1 != 0;
+                    ethernet(payload.get(header + if more { 20 } else { 12 }..)?)
+                }
+                _ => carried(kind, payload.get(header..)?),
+            }
+        }
+        IpNumber::UDP => {
+            let tunnel = payload.get(8..)?;
+            let first = *tunnel.first()?;
+            match word(2)? {
+                // The number of Linux before there was another.
+                4789 | 8472 if first == 0x08 => ethernet(tunnel.get(8..)?),
+                6081 if first < 0x40 => {
+                    let header = 8 + usize::from(first) * 4;
+                    carried(word(10)?, tunnel.get(header..)?)
+                }
+                2152 if first & 0xf0 == 0x30 && tunnel.get(1) == Some(&0xff) => {
+                    let mut at = if first & 7 != 0 { 12 } else { 8 };
+                    // Each further header has its length in four bytes, and ends with the type of the next one.
+                    while first & 4 != 0 && *tunnel.get(at - 1)? != 0 {
+                        at += usize::from(*tunnel.get(at)?).max(1) * 4;
+                    }
+                    LaxSlicedPacket::from_ip(tunnel.get(at..)?).ok()
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// IP behind a header of PPP, which may begin with an address and a control byte.
 fn ppp(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     let bytes = bytes.strip_prefix(&[0xff, 0x03]).unwrap_or(bytes);
@@ -138,7 +212,11 @@ fn wifi(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
 
 /// The datagram of a frame, if it has one.
 pub fn of(link: i32, bytes: &[u8]) -> Option<Datagram<'_>> {
-    let packet = network(link, bytes)?;
+    within(&network(link, bytes)?, DEEPEST)
+}
+
+/// The datagram of a packet, or of what it carries as a tunnel.
+fn within<'a>(packet: &LaxSlicedPacket<'a>, depth: usize) -> Option<Datagram<'a>> {
     let (from, to, content, first): (IpAddr, IpAddr, _, _) = match packet.net.as_ref()? {
         LaxNetSlice::Ipv4(ip) => {
             let header = ip.header();
@@ -161,7 +239,14 @@ pub fn of(link: i32, bytes: &[u8]) -> Option<Datagram<'_>> {
         }
         LaxNetSlice::Arp(_) => return None,
     };
-    if content.ip_number != IpNumber::UDP || !first {
+    if !first {
+        return None;
+    }
+    let carried = (depth > 0).then(|| inside(content.ip_number, content.payload));
+    if let Some(datagram) = carried.flatten().and_then(|it| within(&it, depth - 1)) {
+        return Some(datagram);
+    }
+    if content.ip_number != IpNumber::UDP {
         return None;
     }
     let word = |at: usize| {
@@ -257,6 +342,91 @@ mod tests {
         let mut cooked = [0; 20];
         cooked[..2].copy_from_slice(&[0x86, 0xdd]);
         check(276, &[&cooked[..], &six].concat(), "cooked, version 2");
+    }
+
+    /// A mirror of the cloud gives each packet another port, so that one conversation was taken for hundreds.
+    #[test]
+    fn tunnels_were_taken_for_the_conversation_that_they_carry() {
+        let mac = [2, 0, 0, 0, 0, 1];
+        let mut four = Vec::new();
+        let plain = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(4000, 9);
+        plain.write(&mut four, PAYLOAD).unwrap();
+        let ether = |kind: [u8; 2], rest: &[u8]| [&[2; 12], &kind[..], rest].concat();
+        let frame = ether([8, 0], &four);
+        let udp = |port: u16, parts: &[&[u8]]| {
+            let mut bytes = Vec::new();
+            let outer = PacketBuilder::ethernet2(mac, mac).ipv6([3; 16], [4; 16], 64);
+            outer
+                .udp(50_000, port)
+                .write(&mut bytes, &parts.concat())
+                .unwrap();
+            bytes
+        };
+        let ip = |number: IpNumber, parts: &[&[u8]]| {
+            let mut bytes = Vec::new();
+            let outer = PacketBuilder::ethernet2(mac, mac).ipv4([3; 4], [4; 4], 64);
+            outer.write(&mut bytes, number, &parts.concat()).unwrap();
+            bytes
+        };
+        let vxlan = [8, 0, 0, 0, 0, 0, 7, 0];
+        let span = [0; 12];
+        let gre = IpNumber::GRE;
+        for (what, bytes) in [
+            ("VXLAN", udp(4789, &[&vxlan, &frame])),
+            ("VXLAN of Linux", udp(8472, &[&vxlan, &frame])),
+            (
+                "GENEVE",
+                udp(6081, &[&[1, 0, 0x65, 0x58, 0, 0, 7, 0], &[9; 4], &frame]),
+            ),
+            ("GTP", udp(2152, &[&[0x30, 0xff, 0, 59, 0, 0, 0, 9], &four])),
+            (
+                "GTP with another header",
+                udp(
+                    2152,
+                    &[
+                        &[0x34, 0xff, 0, 67, 0, 0, 0, 9, 0, 0, 0, 0x85],
+                        &[1, 0, 1, 0],
+                        &four,
+                    ],
+                ),
+            ),
+            ("IP in IP", ip(IpNumber::IPV4, &[&four])),
+            ("GRE", ip(gre, &[&[0, 0, 8, 0], &four])),
+            (
+                "GRE with a key and a number",
+                ip(gre, &[&[0x30, 0, 8, 0], &[0; 8], &four]),
+            ),
+            ("GRE with Ethernet", ip(gre, &[&[0, 0, 0x65, 0x58], &frame])),
+            ("ERSPAN", ip(gre, &[&[0, 0, 0x88, 0xbe], &frame])),
+            (
+                "ERSPAN 2",
+                ip(gre, &[&[0x10, 0, 0x88, 0xbe], &span, &frame]),
+            ),
+            (
+                "ERSPAN 3",
+                ip(gre, &[&[0x10, 0, 0x22, 0xeb], &[0; 4], &span, &frame]),
+            ),
+            (
+                "MPLS",
+                ether(
+                    [0x88, 0x47],
+                    &[&[0, 0, 0, 64, 0, 0, 1, 64], &four[..]].concat(),
+                ),
+            ),
+            (
+                "a tunnel in a tunnel",
+                udp(4789, &[&vxlan, &ip(gre, &[&[0, 0, 8, 0], &four])]),
+            ),
+        ] {
+            check(1, &bytes, what);
+            for length in 0..bytes.len() - PAYLOAD.len() {
+                of(1, &bytes[..length]);
+            }
+        }
+        // What only has the port of a tunnel is a datagram of its own.
+        let other = udp(4789, &[PAYLOAD]);
+        let other = of(1, &other).unwrap();
+        assert_eq!((other.to.port(), other.payload), (4789, PAYLOAD));
     }
 
     #[test]
