@@ -157,13 +157,12 @@ impl Doctor {
                 .iter()
                 .any(|one| !one.findings.is_empty())
         {
-            match self.library.open() {
-                Ok(library) => {
-                    for judged in diagnosis.conversations.iter_mut().take(REPLAYED) {
-                        replay::add_gains(judged, library)?;
-                    }
-                }
-                Err(error) => eprintln!("warning: no gains are given: {error:#}"),
+            let mut replayed = diagnosis.conversations.iter_mut().take(REPLAYED);
+            let gains = self.library.open().and_then(|library| {
+                replayed.try_for_each(|judged| replay::add_gains(judged, library))
+            });
+            if let Err(error) = gains {
+                eprintln!("warning: no gains are given: {error:#}");
             }
         }
         if let Some(file) = &self.html {

@@ -59,12 +59,12 @@ impl Setup {
             nodelay: settings.nodelay.unwrap_or(1),
             interval,
             resend: match settings.fast_resend {
-                FastResend::After(count) => count,
+                FastResend::After(count) => count.min(1_000),
                 FastResend::MoreThan(1..) | FastResend::Off => 0,
                 FastResend::MoreThan(0) => 2,
             },
             nocwnd: !settings.keeps_congestion_window,
-            minrto: settings.minrto,
+            minrto: settings.minrto.map(|least| least.clamp(1, 60_000)),
             flush: false,
             send_window: window(
                 settings
@@ -410,6 +410,23 @@ mod tests {
             "{rates:?}, and it was {real}"
         );
         assert!(rates[1] > 2.0 * rates[0], "{rates:?}");
+    }
+
+    /// As a clock that counts microseconds makes them.
+    #[test]
+    fn timeouts_longer_than_a_setting_may_be_ended_the_doctor() {
+        let plan = Plan {
+            links: [plants::lossy(0.03); 2],
+            ..Plan::default()
+        };
+        let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
+        let judged = &mut diagnosis.conversations[0];
+        judged
+            .settings
+            .iter_mut()
+            .for_each(|one| one.minrto = Some(60_012));
+        add_gains(judged, testing::library()).unwrap();
+        assert!(judged.findings.iter().any(|one| one.gain.is_some()));
     }
 
     #[test]
