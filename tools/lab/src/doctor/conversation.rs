@@ -7,6 +7,8 @@ use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after};
 
 /// Any conversation begins with numbers below this.
 const BEGINS: u32 = 32;
+/// Stamps that are kept of each end, a second or more apart.
+const MOST_STAMPS: usize = 4_096;
 /// Packets that are kept back at most.
 const KEPT_BACK: usize = 2_000;
 
@@ -33,6 +35,8 @@ pub struct Conversation {
     pub packets: [u64; 2],
     /// Of each side, the number after the highest that it sent, and what it said it has.
     told: [(Option<u32>, u32); 2],
+    /// Of each side, when it sent data with which stamp.
+    stamps: [Vec<(Time, u32)>; 2],
 }
 
 impl Conversation {
@@ -81,6 +85,13 @@ impl Conversation {
             {
                 *next = Some(header.sn.wrapping_add(1));
             }
+            let stamps = &mut self.stamps[side];
+            let is_due = stamps
+                .last()
+                .is_none_or(|(then, _)| at - then >= 1_000 * MS);
+            if header.command == COMMAND_PUSH && is_due && stamps.len() < MOST_STAMPS {
+                stamps.push((at, header.ts));
+            }
         }
         if let Some(log) = &mut self.log
             && log.len() < MOST_EVENTS
@@ -102,6 +113,23 @@ impl Conversation {
         if self.kept.len() >= KEPT_BACK {
             self.release();
         }
+    }
+
+    /// How fast a side's clock runs, 1 for one that counts milliseconds, where that is the same all along.
+    pub fn pace(&self, side: usize) -> Option<f64> {
+        const SPELLS: usize = 7;
+        let spell = |pair: &[(Time, u32)]| {
+            let ticks = pair[1].1.wrapping_sub(pair[0].1).cast_signed();
+            let lasted = (pair[1].0 - pair[0].0) as f64 / MS as f64;
+            (f64::from(ticks) / lasted, lasted)
+        };
+        let mut spells: Vec<_> = self.stamps[side].windows(2).map(spell).collect();
+        spells.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (usual, _) = *spells.get(spells.len() / 2)?;
+        // A clock of seconds ticks once or twice in each.
+        let same = |(pace, lasted): &&(f64, f64)| (pace - usual).abs() < usual * 0.1 + 1.5 / lasted;
+        let same = spells.iter().filter(same).count();
+        (spells.len() >= SPELLS && same * 10 >= spells.len() * 9).then_some(usual)
     }
 
     fn pass(&mut self, at: Time, side: usize, size: u32, fragmented: bool, pieces: &[Piece]) {

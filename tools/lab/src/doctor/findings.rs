@@ -107,6 +107,8 @@ pub struct View<'a> {
     pub peer_beside: Option<Time>,
     /// Transmissions of the peer that were lost.
     pub peer_losses: u64,
+    /// How fast its clock runs, 1 for one that counts milliseconds.
+    pub pace: Option<f64>,
 }
 
 /// The share of acknowledgements that did not come back, as far as it shows.
@@ -213,6 +215,11 @@ impl View<'_> {
             return all;
         }
         all.extend(self.identity());
+        if let Some(pace) = self.pace.filter(|pace| !(0.8..1.25).contains(pace)) {
+            // Stamps tell no more of round trips then, nor timers of settings.
+            all.push(self.other_pace(pace));
+            return all;
+        }
         all.extend(self.flushes());
         if all.iter().any(|one| one.kind == Kind::TwoSenders) {
             // The rest is what one sender knows and does.
@@ -678,6 +685,30 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    fn other_pace(&self, pace: f64) -> Finding {
+        let change = "milliseconds for ikcp_update, of a clock that neither a game's time scale nor another unit changes";
+        let times = |number: f64| match number {
+            10.0.. => format!("{number:.0}"),
+            _ => format!("{number:.1}"),
+        };
+        let (how, number) = match pace < 1.0 {
+            true => (
+                "slowly: its intervals and timeouts are as many times as long",
+                1.0 / pace.max(1e-6),
+            ),
+            false => (
+                "fast: its timeouts come too early, and what is not lost is sent again",
+                pace,
+            ),
+        };
+        let what = format!(
+            "{}'s clock runs {} times too {how}",
+            self.name,
+            times(number)
+        );
+        self.finding(Kind::ClockJump, self.to - self.from, what, change)
     }
 
     fn clock(&self) -> Vec<Finding> {

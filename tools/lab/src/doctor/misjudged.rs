@@ -1105,3 +1105,22 @@ fn flushes_of_which_messages_use_every_fourth_were_called_prompt() {
         );
     }
 }
+
+/// A game's time scale, or another unit than milliseconds: stamps that fall behind the capture's clock looked like a queue that fills.
+#[test]
+fn a_clock_at_another_pace_was_called_bandwidth() {
+    let clocks: [&dyn Fn(u64) -> u32; 3] =
+        [&|now| (now / 2_000) as u32, &|now| now as u32, &|now| {
+            (now / 100_000) as u32
+        }];
+    for clock in clocks {
+        for end in [CLIENT, SERVER] {
+            let plan = Plan {
+                clock,
+                links: [plants::lossy(0.02); 2],
+                ..Plan::default()
+            };
+            found_first(&plan, end, Kind::ClockJump);
+        }
+    }
+}

@@ -347,6 +347,7 @@ fn judge(found: Found) -> Judged {
             peer_name: &names[1 - side],
             peer_beside: found.strange_until[1 - side],
             peer_losses: causes::lost(&senders[1 - side], &resends[1 - side]).count() as u64,
+            pace: found.conversation.pace(side),
         };
         all.extend(view.findings());
     }
