@@ -37,6 +37,51 @@ pub struct Conversation {
     told: [(Option<u32>, u32); 2],
     /// Of each side, when it sent data with which stamp.
     stamps: [Vec<(Time, u32)>; 2],
+    manners: [Manner; 2],
+}
+
+/// How an end acknowledges what it has in order: each segment by its number, or as kcp-go and java-Kcp the last one of a flush only.
+#[derive(Debug, Default, Clone, Copy)]
+struct Manner {
+    una: Option<u32>,
+    /// Packets that tell several of these numbers.
+    several: u64,
+    /// Those that tell one, segments which they acknowledge, and the squares of that.
+    one: u64,
+    segments: f64,
+    squares: f64,
+}
+
+impl Manner {
+    fn take(&mut self, pieces: &[Piece]) {
+        let una = pieces[0].header.una;
+        let in_order =
+            |piece: &&Piece| piece.header.command == COMMAND_ACK && after(una, piece.header.sn);
+        let told = pieces.iter().filter(in_order).count();
+        let before = self.una.replace(una).unwrap_or(una);
+        if !after(una, before) {
+            return;
+        }
+        self.several += u64::from(told > 1);
+        if told == 1 {
+            let segments = f64::from(una.wrapping_sub(before));
+            self.one += 1;
+            self.segments += segments;
+            self.squares += segments * segments;
+        }
+    }
+
+    /// Lost packets leave out numbers too, but then how many have a geometric distribution.
+    fn spares(&self) -> bool {
+        const ENOUGH: u64 = 20;
+        let count = self.one as f64;
+        let mean = self.segments / count;
+        let variance = self.squares / count - mean * mean;
+        self.one >= ENOUGH
+            && self.several * 20 < self.one
+            && mean > 1.2
+            && variance < mean * (mean - 1.0) / 2.0
+    }
 }
 
 impl Conversation {
@@ -93,6 +138,7 @@ impl Conversation {
                 stamps.push((at, header.ts));
             }
         }
+        self.manners[side].take(pieces);
         if let Some(log) = &mut self.log
             && log.len() < MOST_EVENTS
         {
@@ -163,7 +209,8 @@ impl Conversation {
         if !self.ready {
             self.release();
         }
-        for sender in &mut self.senders {
+        for (sender, manner) in self.senders.iter_mut().zip(self.manners.iter().rev()) {
+            sender.peer_tells_last = manner.spares();
             sender.finish(self.to);
         }
     }

@@ -113,7 +113,8 @@ pub struct View<'a> {
 
 /// The share of acknowledgements that did not come back, as far as it shows.
 pub fn ack_loss(sender: &Sender) -> f64 {
-    sender.ack_loss().map_or(0.0, |(share, _)| share)
+    let seen = sender.ack_loss().filter(|_| !sender.peer_tells_last);
+    seen.map_or(0.0, |(share, _)| share)
 }
 
 /// Shares of fewer segments say nothing.
@@ -666,13 +667,7 @@ impl View<'_> {
             )),
             _ => {}
         }
-        // The packets of the other end come on its grid.
-        let own = self.peer_sender.pushes;
-        if (own < FEW || own * 2 < sender.acked_flushes)
-            && sender.acked_flushes * 2 > sender.ack_packets * 3
-            && let Some(period) = super::ack_period(self.peer_sender)
-            && period >= 18
-        {
+        if let Some(period) = self.peer_acknowledges_rarely() {
             let packets: u64 = self.peer_sender.packets;
             all.push(self.finding(
                 Kind::LateFlush,
@@ -685,6 +680,20 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    /// The time between packets of a peer that acknowledges several flushes in one, ms, where that is long.
+    fn peer_acknowledges_rarely(&self) -> Option<u32> {
+        let (sender, peer) = (self.sender, self.peer_sender);
+        let own = peer.pushes;
+        // Of one that spares numbers, the others are told by `una`.
+        let acked_flushes = match sender.peer_tells_last {
+            true => sender.ts_gaps.values().sum::<u64>() + 1,
+            false => sender.acked_flushes,
+        };
+        let several = acked_flushes * 2 > sender.ack_packets * 3;
+        let period = super::ack_period(peer).filter(|period| *period >= 18)?;
+        (several && (own < FEW || own * 2 < acked_flushes)).then_some(period)
     }
 
     fn other_pace(&self, pace: f64) -> Finding {
@@ -874,6 +883,7 @@ impl View<'_> {
         // Those that nothing else made up for led to a resend.
         let arrived = sender.acked_by_number + sender.acked_by_una;
         let ack_loss = match sender.ack_loss() {
+            _ if sender.peer_tells_last => 0.0,
             Some((share, _)) if !sender.is_near() => share,
             Some(_) => {
                 let cut: u64 = sender
@@ -889,7 +899,11 @@ impl View<'_> {
         };
         // The capture lacks as many packets of both directions.
         let ack_loss = ack_loss - sender.uncaptured_share();
+        // Then as many of the peer's segments would be lost.
+        let expected = ack_loss * self.peer_sender.fresh as f64;
+        let comes_back = expected > 10.0 && (self.peer_losses as f64) < expected / 4.0;
         if ack_loss > 0.02
+            && !comes_back
             && ack_loss > 1.5 * loss
             && sender.acked_by_number + sender.acked_by_una >= FEW
             && (needless >= 3 || sender.acked_by_una >= 10)
@@ -935,6 +949,7 @@ impl View<'_> {
         if !sender.is_near()
             && !comes_through
             && !overtaken
+            && self.peer_acknowledges_rarely().is_none()
             && count >= 5
             && count > 2 * lost
             && !short_timeouts

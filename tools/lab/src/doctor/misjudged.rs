@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::causes::{FastResend, Need, Trigger};
 use super::findings::{Finding, Kind};
+use super::framing::tests::of_each_segment;
 use super::matrix::{self, examine};
 use super::plants::{self, Plan};
 use super::{Diagnosis, Judged};
@@ -1123,4 +1124,48 @@ fn a_clock_at_another_pace_was_called_bandwidth() {
             found_first(&plan, end, Kind::ClockJump);
         }
     }
+}
+
+/// kcp-go and java-Kcp acknowledge the last segment of a flush by its number, and `una` tells of the others.
+#[test]
+fn a_peer_that_acknowledges_the_last_of_a_rare_flush_was_said_to_lose_acknowledgements() {
+    let plan = Plan {
+        modes: ["turbo", "1,100,2,1"],
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let diagnosis = examined(&plan, end, |one| {
+            if one.side == SERVER {
+                one.packet.drain(..one.packet.len() - 24);
+            }
+        });
+        let found = kinds(&first(diagnosis).findings);
+        assert_eq!(
+            found.first(),
+            Some(&Kind::LateFlush),
+            "end {end}: {found:?}"
+        );
+        assert!(!found.contains(&Kind::AckLoss), "end {end}: {found:?}");
+    }
+}
+
+/// All else that the peer sent came through.
+#[test]
+fn acknowledgements_that_a_peer_leaves_out_were_called_lost() {
+    let plan = Plan {
+        answers: 15_000,
+        ..Plan::default()
+    };
+    let diagnosis = examined(&plan, CLIENT, |one| {
+        let left_out = |one: &[u8]| one[4] == COMMAND_ACK && matches!(one[12] % 8, 0 | 3 | 4);
+        let has_data = one.packet[one.packet.len() - 24..][4] != COMMAND_ACK;
+        if one.side == SERVER && has_data {
+            one.packet = of_each_segment(&one.packet, |one| match left_out(one) {
+                true => Vec::new(),
+                false => one.to_vec(),
+            });
+        }
+    });
+    let found = kinds(&first(diagnosis).findings);
+    assert!(!found.contains(&Kind::AckLoss), "{found:?}");
 }

@@ -313,8 +313,8 @@ fn rows() -> Vec<(&'static str, Cell)> {
         }),
         ("acknowledgements lost", |s, _, _| {
             match s.acked_by_number + s.acked_by_una {
-                ..FEW => "?".to_string(),
-                _ => format!("{:.1} %", ack_loss(s) * 100.0),
+                FEW.. if !s.peer_tells_last => format!("{:.1} %", ack_loss(s) * 100.0),
+                _ => "?".to_string(),
             }
         }),
         ("resent", |s, _, _| (s.resends + s.late_resends).to_string()),

@@ -453,6 +453,8 @@ pub struct Sender {
     /// Packets that acknowledge, and how many of its flushes they answer.
     pub ack_packets: u64,
     pub acked_flushes: u64,
+    /// The peer's flushes acknowledge the last of several segments by its number.
+    pub peer_tells_last: bool,
     /// When something that it had sent was last acknowledged, and when the peer was last heard.
     pub last_acked: Option<Time>,
     pub last_heard: Option<Time>,
