@@ -9,6 +9,7 @@ use super::matrix::{self, examine};
 use super::plants::{self, Plan};
 use super::{Diagnosis, Judged};
 use crate::doctor::capture::{PORTS, Passing};
+use crate::endpoint::millis;
 use crate::link::{Config, Loss};
 use crate::session::{CLIENT, SERVER};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH};
@@ -1168,4 +1169,21 @@ fn acknowledgements_that_a_peer_leaves_out_were_called_lost() {
     });
     let found = kinds(&first(diagnosis).findings);
     assert!(!found.contains(&Kind::AckLoss), "{found:?}");
+}
+
+/// At the receiver the stamps after it were taken for the least of those before, so that nothing had changed for good.
+#[test]
+fn a_clock_set_forward_was_called_bandwidth_or_a_least_timeout() {
+    let plan = Plan {
+        clock: &|now| millis(now) + if now > 10_000_000 { 100_000 } else { 0 },
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = found_first(&plan, end, Kind::ClockJump);
+        let wrong = [Kind::Bandwidth, Kind::LeastTimeout];
+        assert!(
+            !wrong.iter().any(|one| found.contains(one)),
+            "end {end}: {found:?}"
+        );
+    }
 }

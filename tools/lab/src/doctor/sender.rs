@@ -714,7 +714,13 @@ impl Sender {
             if self.least_ahead.len() == self.clock_jumps.len() {
                 self.least_ahead.push(ahead);
             }
-            if let Some(least) = self.least_ahead.last_mut() {
+            // The first ones after a jump, before it shows, belong to what follows.
+            if let Some(least) = self.least_ahead.last_mut()
+                && self
+                    .clock
+                    .reference
+                    .is_none_or(|usual| ahead > usual - JUMP)
+            {
                 *least = ahead.min(*least);
             }
             // What is missing before it was lost on the way here, or comes later.
