@@ -340,7 +340,9 @@ impl View<'_> {
     }
 
     fn fills_peer_window(&self) -> bool {
-        self.sender.at_peer_window > self.sender.busy / 10
+        // Any window fills up while the line is cut.
+        let cut: Time = self.outages().map(|one| one.to - one.from).sum();
+        self.sender.at_peer_window - cut > self.sender.busy / 10
     }
 
     /// One segment each time is the program's own pace.

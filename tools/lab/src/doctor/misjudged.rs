@@ -1187,3 +1187,16 @@ fn a_clock_set_forward_was_called_bandwidth_or_a_least_timeout() {
         );
     }
 }
+
+#[test]
+fn a_window_that_filled_up_in_an_outage_was_called_too_small() {
+    let plan = Plan {
+        windows: [(128, 128); 2],
+        links: [plants::lossy(0.0); 2],
+        length: 10_000_000,
+        drops: &|now, _, _| (4_000_000..7_000_000).contains(&now),
+        ..Plan::default()
+    };
+    let found = found_first(&plan, CLIENT, Kind::Outage);
+    assert!(!found.contains(&Kind::PeerWindow), "{found:?}");
+}
