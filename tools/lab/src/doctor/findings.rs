@@ -3,7 +3,7 @@
 //! A cost is time in which something waited that the setting beside it would not have let wait: at a full window, for a resend, for
 //! the next flush. Costs of several findings may overlap, so they are no sum.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::causes::{self, FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
@@ -634,13 +634,14 @@ impl View<'_> {
         }
     }
 
-    /// Segments were sent again at other times than those of rare flushes.
+    /// Segments were sent again at other times than those of rare flushes. Those that were sent again together tell it once.
     fn resends_between(&self, period: u32) -> bool {
         const ENOUGH: usize = 5;
         let off = |wait: u32| (wait % period).min(period - wait % period);
-        let seen = self.resends.iter().filter(|one| one.passed);
+        let all: BTreeMap<Time, &Resend> = self.resends.iter().map(|one| (one.at, one)).collect();
+        let seen = all.values().filter(|one| one.passed);
         let between = seen.clone().filter(|one| off(one.waited) * 5 > period);
-        seen.count() >= ENOUGH && between.count() * 3 > self.resends.len()
+        seen.count() >= ENOUGH && between.count() * 3 > all.len()
     }
 
     fn flushes(&self) -> Vec<Finding> {

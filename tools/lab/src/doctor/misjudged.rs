@@ -1200,3 +1200,35 @@ fn a_window_that_filled_up_in_an_outage_was_called_too_small() {
     let found = found_first(&plan, CLIENT, Kind::Outage);
     assert!(!found.contains(&Kind::PeerWindow), "{found:?}");
 }
+
+/// One flush that came late on a busy machine sent several segments again.
+#[test]
+fn segments_sent_again_together_were_taken_for_flushes_between() {
+    const LATE: std::ops::Range<u32> = 5_090..5_310;
+    const BY: u32 = 18;
+    let plan = Plan {
+        modes: ["turbo+50ms", "turbo"],
+        links: [plants::lossy(0.0); 2],
+        size: 120,
+        every: 8_000,
+        drops: &|now, side, _| side == CLIENT && (5_000_000..5_060_000).contains(&now),
+        ..Plan::default()
+    };
+    let diagnosis = examined(&plan, CLIENT, |one| {
+        if one.side == CLIENT && LATE.contains(&millis(one.at)) {
+            one.at += u64::from(BY) * 1_000;
+        }
+        // The server only repeats stamps.
+        one.packet = of_each_segment(&one.packet, |one| {
+            let stamp = u32::from_le_bytes(one[8..12].try_into().unwrap());
+            let late = if LATE.contains(&stamp) { BY } else { 0 };
+            [&one[..8], &(stamp + late).to_le_bytes(), &one[12..]].concat()
+        });
+    });
+    let found = first(diagnosis);
+    let resends = &found.resends[CLIENT];
+    let again: BTreeSet<i64> = resends.iter().map(|one| one.at).collect();
+    assert!(again.len() < 4 && resends.len() >= 5, "{again:?}");
+    let found = kinds(&found.findings);
+    assert_eq!(found.first(), Some(&Kind::LateFlush), "{found:?}");
+}
