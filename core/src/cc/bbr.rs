@@ -205,15 +205,15 @@ impl Bbr {
             let rtt = self.smooth(rtt, meter.step());
             self.take_rtt(tick, rtt);
         }
-        // This flush may have found the losses of the round trip that it ends.
-        let overflows = self.overflows(tick);
+        // Where few flushes make a round trip, the one that ends it finds most of its losses.
+        let overflowed = 2 * self.waits > self.min_rtt && self.overflows(tick);
         if let Some(newest) = tick.newest {
             self.take_rate(tick, meter);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
-                self.end_round(tick, overflows);
+                self.end_round(tick);
             }
         }
-        self.advance(tick, overflows);
+        self.advance(tick, overflowed);
         self.allowance(tick)
     }
 
@@ -319,12 +319,12 @@ impl Bbr {
         self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
-    fn end_round(&mut self, tick: Tick, overflows: bool) {
+    fn end_round(&mut self, tick: Tick) {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
         let loss = scale(1024, lost, all);
         let flood = loss > FLOOD + self.min_rtt / 4 && lost > 4;
-        let overflows = self.usual_loss_known && overflows;
+        let overflows = self.usual_loss_known && self.overflows(tick);
         self.overflowed |= flood || overflows;
         self.floods =
             if flood || (overflows && (self.is_doubtful() || self.is_unproved(tick.now, 2))) {
@@ -426,7 +426,8 @@ impl Bbr {
     }
 
     /// Changes the phase if it is time (5.3).
-    fn advance(&mut self, tick: Tick, overflows: bool) {
+    fn advance(&mut self, tick: Tick, overflowed: bool) {
+        let overflows = overflowed || self.overflows(tick);
         let waits = self.waits;
         let drained = tick.pipe <= self.path(tick, 100, waits / 2);
         self.queued =

@@ -153,7 +153,7 @@ fn a_few_losses_of_the_first_segments_do_not_end_startup() {
 /// With flushes as rare as round trips, each flush found all losses of one and ended it, so none of them ever counted.
 #[test]
 fn losses_that_were_found_as_a_round_trip_ended_did_not_count() {
-    let mut script = Script::new(4, 40);
+    let mut script = Script::new(4, 3);
     script.until(Phase::Up);
     let mut tick = script.tick;
     tick.now += 1;
