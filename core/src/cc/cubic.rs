@@ -141,7 +141,7 @@ impl Cubic {
         } else if tick.app_limited {
             // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
             self.epoch = self.epoch.wrapping_add(passed);
-        } else if acked > 0 && !tick.window_limited && used >= self.window {
+        } else if acked > 0 && used >= self.window {
             self.grow(tick.now, acked);
         }
         self.allowance(tick)

@@ -36,8 +36,6 @@ pub(crate) struct Tick {
     pub(crate) newest: Option<u32>,
     /// The program had nothing more to send.
     pub(crate) app_limited: bool,
-    /// The send window held data back.
-    pub(crate) window_limited: bool,
     /// Earlier times say nothing, because the clock went back or they may be very old.
     pub(crate) stale: bool,
     /// Bytes of a full segment, header included; never 0.
@@ -95,7 +93,6 @@ impl Tick {
             rtt: Some(draw() % 70_000),
             newest: Some(draw()),
             app_limited: draw() % 2 == 0,
-            window_limited: false,
             stale: draw() % 2 == 0,
             segment: draw() % 2000,
         }

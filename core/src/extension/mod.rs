@@ -40,7 +40,7 @@ struct State {
     /// When the newest transmission was sent that arrived since a control last asked, if there is `news`.
     newest: Millis,
     news: bool,
-    /// When the newest transmission was sent that was found lost; before the first, when loss detection began.
+    /// When the newest transmission was sent that was found lost; before the first, when the control began.
     newest_lost: Millis,
     /// What was sent since a control last asked.
     sent: Sent,
@@ -156,7 +156,6 @@ impl Kcp<'_> {
             *state.party(party) = true;
             if begins {
                 state.rack.begin(self.now());
-                state.newest_lost = self.now();
             }
         });
         if begins {

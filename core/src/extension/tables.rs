@@ -191,7 +191,6 @@ impl Hooked<'_> {
     /// A flush begins: asks the control, and decides how much this flush may send, and when the next one comes.
     fn tick(&mut self) {
         let kcp = &self.kcp;
-        let window = kcp.snd_wnd.get().min(kcp.rmt_wnd.get());
         let span = kcp.snd_nxt.get().wrapping_sub(kcp.snd_una.get());
         let in_flight = kcp.nsnd_buf.get();
         // Size of the largest segment.
@@ -200,7 +199,6 @@ impl Hooked<'_> {
             now: kcp.current.get(),
             segment: full,
             stale: self.control.is_stale(kcp.current.get()),
-            window_limited: span >= window,
             ..Tick::default()
         };
         let grain = self.control.meter.grain();
@@ -357,6 +355,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
     let at = memory.cast::<Control>().as_ptr();
     let lost = extension.with(|state| {
         state.sent = Sent::default();
+        state.newest_lost = Millis(now);
         state.rack.lost
     });
     let control = Control {

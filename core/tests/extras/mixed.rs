@@ -524,3 +524,9 @@ fn whatever_is_mixed_arrives_and_goes_on() {
 fn whatever_is_mixed_in_many_sessions_arrives_and_goes_on() {
     for_seeds(1000, play);
 }
+
+/// 470 segments were lost, and the send window, which had become 32, counted as what limits the flow.
+#[test]
+fn a_program_that_made_its_window_smaller_left_cubic_with_two_segments() {
+    play(&mut Random::new(90_182));
+}
