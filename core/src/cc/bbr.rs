@@ -205,15 +205,16 @@ impl Bbr {
             let rtt = self.smooth(rtt, meter.step());
             self.take_rtt(tick, rtt);
         }
-        // Where few flushes make a round trip, the one that ends it finds most of its losses.
-        let overflowed = 2 * self.waits > self.min_rtt && self.overflows(tick);
+        let mut overflows = self.overflows(tick);
         if let Some(newest) = tick.newest {
             self.take_rate(tick, meter);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
-                self.end_round(tick);
+                self.end_round(tick, overflows);
+                // Where few flushes make a round trip, the one that ends it finds most of its losses.
+                overflows &= 2 * self.waits > self.min_rtt;
             }
         }
-        self.advance(tick, overflowed);
+        self.advance(tick, overflows);
         self.allowance(tick)
     }
 
@@ -319,12 +320,12 @@ impl Bbr {
         self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
-    fn end_round(&mut self, tick: Tick) {
+    fn end_round(&mut self, tick: Tick, overflows: bool) {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
         let loss = scale(1024, lost, all);
         let flood = loss > FLOOD + self.min_rtt / 4 && lost > 4;
-        let overflows = self.usual_loss_known && self.overflows(tick);
+        let overflows = self.usual_loss_known && overflows;
         self.overflowed |= flood || overflows;
         self.floods =
             if flood || (overflows && (self.is_doubtful() || self.is_unproved(tick.now, 2))) {
@@ -426,8 +427,7 @@ impl Bbr {
     }
 
     /// Changes the phase if it is time (5.3).
-    fn advance(&mut self, tick: Tick, overflowed: bool) {
-        let overflows = overflowed || self.overflows(tick);
+    fn advance(&mut self, tick: Tick, overflows: bool) {
         let waits = self.waits;
         let drained = tick.pipe <= self.path(tick, 100, waits / 2);
         self.queued =

@@ -49,7 +49,7 @@ fn flows_with_one_interval_come_to_share_alike() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "minutes without optimization")]
 fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
-    let indices = [1, 2, 3, 4].map(|seed| {
+    let indices = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map(|seed| {
         let plans = [0, 1, 2, 3, 4, 5, 6, 7].map(|flow| Plan {
             start: 3_000 * flow,
             drive: 10,
@@ -59,8 +59,7 @@ fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
         fairness(&net.between(30_000, 50_000))
     });
     let mean = indices.iter().sum::<f64>() / indices.len() as f64;
-    // Over 48 other seeds it is 0.86, and single ones have 0.67 to 0.97.
-    assert!(mean > 0.75, "{mean}: {indices:?}");
+    assert!(mean > 0.85, "{mean}: {indices:?}");
 }
 
 /// What a flush sends meets the queue all at once. With losses, flushes come more often than the interval.
