@@ -119,14 +119,20 @@ fn each_cause_of_a_resend_has_a_counter() {
     assert_eq!(stats(&s).resent_needless.get(), 5);
 }
 
+/// A segment that was sent again, while counted, at 200 ms.
+fn resent() -> Script {
+    let s = flying([1, 10, 0, 1], 1);
+    stats(&s);
+    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    s
+}
+
 #[test]
 fn a_resend_that_is_acknowledged_was_needed() {
     if is_foreign() {
         return;
     }
-    let s = flying([1, 10, 0, 1], 1);
-    stats(&s);
-    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    let s = resent();
     send!(s, time 220, [ACK { sn: 0, ts: 200, una: 1 }]);
     assert_eq!(stats(&s).resent_needless.get(), 0);
     assert_eq!(stats(&s).rtt_min.get(), 20);
@@ -165,9 +171,7 @@ fn a_packet_of_another_conversation_told_the_shortest_round_trip() {
     if is_foreign() {
         return;
     }
-    let s = flying([1, 10, 0, 1], 1);
-    stats(&s);
-    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    let s = resent();
     s.set_current(250);
     assert_eq!(s.input_packet(&[Seg { conv: CONV + 1, ts: 249, ..ACK }]), -1);
     send!(s, [ACK { sn: 0, ts: 200, una: 1 }]);
@@ -180,9 +184,7 @@ fn a_size_that_is_refused_was_read_for_acknowledgements() {
     if is_foreign() {
         return;
     }
-    let s = flying([1, 10, 0, 1], 1);
-    stats(&s);
-    recv!(s, time 200, [PUSH { sn: 0, data: b"m" }]);
+    let s = resent();
     s.set_current(250);
     // What recv() answers without a packet, -1, in an unsigned variable of 32 bits.
     let packet = emit(&[Seg { ts: 249, ..ACK }]);
