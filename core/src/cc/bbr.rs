@@ -43,15 +43,19 @@ const MOST_MADE_UP: u32 = 64;
 /// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is larger on longer paths too.
 const FLOOD: u32 = 95;
 const FLOODS: u32 = 2;
-/// How long a shortest round trip is valid, ms (5.3.4: 5 s), and how long ProbeRTT looks for a new one (200 ms).
+/// How long a shortest round trip is valid at least, ms (5.3.4: 5 s) and in round trips: ProbeRTT begins a new cycle, and the present
+/// one is to reach its probe first.
 const MIN_RTT_LASTS: u32 = 5_000;
-/// How long it is valid where it is measured again and again, ms: at first, since a flow that joins others measures their queue, and later.
+const MIN_RTT_ROUNDS: u32 = 16;
+/// How long a shortest round trip is valid where it is measured again and again, ms: at first, since a flow that joins others measures
+/// their queue, and later.
 const PROOF_FIRST: u32 = 2_500;
 const PROOF_LAST: u32 = 20_000;
 /// How long after a ProbeRTT without a round trip as short the next one comes, ms.
 const LOOK_AGAIN: u32 = 1_000;
 /// A flow whose own queue drops segments begins a ProbeRTT at once, so that all flows do so together, but this long after the last, ms.
 const FLOOD_LASTS: u32 = 1_000;
+/// How long ProbeRTT looks for a shorter round trip, ms (5.3.4).
 const PROBE_RTT_DURATION: u32 = 200;
 /// Segments in flight, in percent of the path, that are left to a flow which failed to find an empty queue where one overflows.
 const KEPT_IN_DOUBT: u32 = 70;
@@ -301,6 +305,11 @@ impl Bbr {
         lost > expected.saturating_add(few) && (self.has_queue() || known)
     }
 
+    /// How long a shortest round trip is valid, ms.
+    fn lasts(&self) -> u32 {
+        MIN_RTT_LASTS.max(self.min_rtt * MIN_RTT_ROUNDS)
+    }
+
     /// True when ruling out a queue of other flows is due, or one `part`th of the time until then has passed.
     fn is_unproved(&self, now: u32, part: u32) -> bool {
         elapsed(now, self.proved_at) > self.proof.max(self.min_rtt * 32) / part
@@ -468,7 +477,7 @@ impl Bbr {
         }
         if self.phase != Phase::ProbeRtt
             && self.min_rtt != 0
-            && (elapsed(tick.now, self.min_rtt_at) > MIN_RTT_LASTS || self.is_unproved(tick.now, 1))
+            && (elapsed(tick.now, self.min_rtt_at) > self.lasts() || self.is_unproved(tick.now, 1))
         {
             self.enter(Phase::ProbeRtt, tick);
         }
@@ -559,7 +568,7 @@ impl Bbr {
                     self.inflight_longterm = self.inflight_longterm.min(most);
                 }
                 self.failed = true;
-                self.min_rtt_at = tick.now.wrapping_sub(MIN_RTT_LASTS - LOOK_AGAIN);
+                self.min_rtt_at = tick.now.wrapping_sub(self.lasts() - LOOK_AGAIN);
             } else {
                 self.failed = false;
                 if self.probed_rtt != NO_RTT {

@@ -398,6 +398,19 @@ fn a_link_that_became_faster_was_filled_a_quarter_more_in_each_cycle() {
     assert!(share > 90.0, "{share} %");
 }
 
+/// ProbeRTT, each 5 s, began a new cycle before any had reached its probe.
+#[test]
+fn on_a_path_longer_than_half_a_second_bbr_never_looked_for_more() {
+    let path = Path {
+        queue: 25,
+        loss: 100,
+        ..Path::new(1, 1_200)
+    };
+    let mut net = Net::new(path, &[Plan::new(Control::Bbr)], 1);
+    let share = net.first_between(30_000, 70_000).share;
+    assert!(share > 90.0, "{share} %");
+}
+
 /// What the queue had taken when the round trip was 24 ms bounded what was in flight at 240 ms.
 #[test]
 fn the_bound_in_flight_of_a_short_path_stayed_when_the_path_became_longer() {
