@@ -35,6 +35,8 @@ const FULL_ROUNDS: u32 = 3;
 /// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, which 2 % are at a round trip of 50 ms). It is
 /// larger on longer paths, where `una` stands still for longer: more segments count as lost of which only the acknowledgement was.
 const EXCESS: u32 = 14;
+/// The same in a cruise, where nothing is tried: a flow that keeps the queue full loses a smaller share than the flows that it displaces.
+const CRUISE_EXCESS: u32 = 4;
 /// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
 const STARTUP_FEW_LOSSES: u32 = 6;
@@ -70,6 +72,10 @@ const SHORT_WAITS_MS: u32 = 7;
 /// How many round trips longer a cruise lasts after the queue overflowed. Each probe of a queue that is shorter than what a flush sends
 /// loses segments.
 const LONGER_CRUISE: u32 = 5;
+/// Segments by which the first probe after an overflow raises the bound, on a path of 0 ms, and how many times more each later one does. The
+/// first is the same for small and large flows, so that their shares converge (5.3.3.6: BBRRaiseInflightLongtermSlope).
+const RAISE: u32 = 4;
+const FASTER: u32 = 4;
 /// Longer than any round trip, ms, and sums of it fit. Those of `Tick` are at most about a minute.
 const NO_RTT: u32 = 1 << 28;
 /// No bound on the segments in flight.
@@ -142,6 +148,8 @@ pub(crate) struct Bbr {
     floods: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
     pub(crate) inflight_longterm: u32,
+    /// How much the next probe raises that, segments.
+    raise: u32,
     random: u32,
 }
 
@@ -180,6 +188,7 @@ impl Bbr {
             usual_loss_known: false,
             floods: 0,
             inflight_longterm: UNBOUNDED,
+            raise: RAISE,
             random: seed | 1,
         }
     }
@@ -294,7 +303,12 @@ impl Bbr {
     #[inline(never)]
     fn overflows(&self, tick: Tick) -> bool {
         let (lost, all) = self.lost(tick);
-        let expected = scale(all, 2 * self.usual_loss + EXCESS + self.min_rtt / 8, 1024);
+        let excess = if self.phase == Phase::Cruise {
+            CRUISE_EXCESS
+        } else {
+            EXCESS
+        };
+        let expected = scale(all, 2 * self.usual_loss + excess + self.min_rtt / 8, 1024);
         let few = if self.starts() {
             STARTUP_FEW_LOSSES
         } else {
@@ -465,6 +479,7 @@ impl Bbr {
             {
                 self.enter(Phase::ProbeRtt, tick);
             }
+            Phase::Cruise if overflows && self.has_queue() => self.draw_back(tick),
             Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
             Phase::Refill if self.rounds >= 1 => {
                 self.full_rate = self.rate();
@@ -495,9 +510,8 @@ impl Bbr {
         if self.rounds < least || !(grows || ends) {
             return;
         }
-        self.inflight_longterm = self
-            .inflight_longterm
-            .saturating_add(self.inflight_longterm / 4 + 1);
+        self.inflight_longterm = self.inflight_longterm.saturating_add(self.raise);
+        self.raise = self.raise.saturating_mul(FASTER);
         if grows {
             self.grew = true;
             self.full_rate = self.rate();
@@ -536,6 +550,12 @@ impl Bbr {
         };
         let least = self.path(tick, path, self.waits / 2);
         self.inflight_longterm = scale(tick.pipe, kept, 100).max(least);
+        // Before the usual loss is known, the losses may be random.
+        self.raise = if self.usual_loss_known {
+            RAISE + self.min_rtt / 16
+        } else {
+            self.inflight_longterm / 4
+        };
         self.begin_cycle(tick);
         self.cruise += LONGER_CRUISE;
         if flooded {

@@ -62,6 +62,28 @@ fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
     assert!(mean > 0.85, "{mean}: {indices:?}");
 }
 
+/// The flow with the highest rate kept the queue full and lost little, and the others lost a fifth of what they sent: a cruise ignored
+/// losses, and after each the bound in flight grew by a quarter, most for the largest flow.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "a minute without optimization")]
+fn in_a_short_queue_one_of_four_flows_took_most_of_the_link() {
+    let path = Path {
+        queue: 25,
+        ..Path::new(50, 50)
+    };
+    let (mut index, mut loss) = (0.0, 0.0);
+    for seed in [1, 2, 3, 4] {
+        let plans = [0, 1, 2, 3].map(|flow| Plan {
+            start: 3_000 * flow,
+            ..Plan::new(Control::Bbr)
+        });
+        let flows = Net::new(path, &plans, seed).between(30_000, 60_000);
+        index += fairness(&flows) / 4.0;
+        loss += flows.iter().map(|flow| flow.own_loss).sum::<f64>() / 16.0;
+    }
+    assert!(index > 0.8 && loss < 2.0, "{index}, {loss} %");
+}
+
 /// What a flush sends meets the queue all at once. With losses, flushes come more often than the interval.
 #[test]
 fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
