@@ -1,5 +1,6 @@
 //! Sessions with one planted fault each, in virtual time, and the captures that they leave.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::doctor::capture::{self, PORTS, Passing};
@@ -62,6 +63,22 @@ pub fn lossy(share: f64) -> Config {
     }
 }
 
+/// Lets so many bytes of the client through in a second, and so many at once; it drops what is above that.
+pub fn policer(rate: u64, burst: u64) -> &'static dyn Fn(Micros, usize, &[u8]) -> bool {
+    let room = Cell::new((0, burst as f64));
+    Box::leak(Box::new(move |now, side, packet: &[u8]| {
+        if side != CLIENT {
+            return false;
+        }
+        let (then, left) = room.get();
+        let left = (left + (now - then) as f64 * rate as f64 / 1e6).min(burst as f64);
+        let passes = left >= packet.len() as f64;
+        let spent = if passes { packet.len() as f64 } else { 0.0 };
+        room.set((now, left - spent));
+        !passes
+    }))
+}
+
 impl Default for Plan {
     fn default() -> Plan {
         Plan {
@@ -93,6 +110,9 @@ fn endpoint(plan: &Plan, side: usize, first: Micros) -> Endpoint {
     let (send, receive) = plan.windows[side];
     let mut end = Endpoint::new(testing::library(), 0x1122_3344, &mode, 128, first).unwrap();
     end.kcp.wndsize(send, receive);
+    // `ikcp_wndsize` takes no less than 128.
+    end.kcp
+        .edit(|fields| fields.rcv_wnd = receive.cast_unsigned());
     end.kcp.setmtu(plan.mtu);
     end.kcp.stream(plan.stream);
     end

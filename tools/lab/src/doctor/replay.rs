@@ -215,12 +215,12 @@ fn replay(library: &'static Library, setup: Setup, way: &Way, load: Load) -> Res
         Endpoint::new(library, 1, &mode, 32, 0)?,
         Endpoint::new(library, 1, &mode, 32, 3_000)?,
     ];
-    ends[CLIENT]
-        .kcp
-        .wndsize(setup.send_window, setup.receive_window);
-    ends[SERVER]
-        .kcp
-        .wndsize(setup.send_window, setup.receive_window);
+    for end in &mut ends {
+        end.kcp.wndsize(setup.send_window, setup.receive_window);
+        // `ikcp_wndsize` takes no less than 128, which other implementations do.
+        end.kcp
+            .edit(|fields| fields.rcv_wnd = setup.receive_window.cast_unsigned());
+    }
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
     let mut flying: [BTreeMap<(Micros, u64), Vec<u8>>; 2] = Default::default();
     let mut latest = [0; 2];
@@ -348,6 +348,11 @@ fn gain(
         length,
     };
     let before = replay(library, setup, &way, load)?;
+    let carried = sender.payload as f64 * 1e6 / busy as f64;
+    if held_up && !(0.5..2.0).contains(&(before.rate / carried)) {
+        // Something that the replay does not have held it up.
+        return Ok(None);
+    }
     let after = replay(library, changed, &way, load)?;
     Ok(Some(match held_up {
         true => format!(
@@ -410,6 +415,43 @@ mod tests {
             "{rates:?}, and it was {real}"
         );
         assert!(rates[1] > 2.0 * rates[0], "{rates:?}");
+    }
+
+    /// `ikcp_wndsize` made 128 of it, so that nothing was to be gained.
+    #[test]
+    fn a_receive_window_below_128_was_replayed_as_one_of_128() {
+        let plan = Plan {
+            windows: [(256, 256), (256, 16)],
+            size: 1_300,
+            every: 0,
+            length: 10_000_000,
+            ..Plan::default()
+        };
+        let rates = gain(&plan, Kind::PeerWindow);
+        assert!((50.0..300.0).contains(&rates[0]), "{rates:?}");
+        assert!(rates[1] > 2.0 * rates[0], "{rates:?}");
+    }
+
+    /// A policer let 500 KB through in a second, and a replay that only had its losses carried as much as the window allows.
+    #[test]
+    fn a_replay_that_is_unlike_the_capture_was_told() {
+        let plan = Plan {
+            windows: [(512, 512); 2],
+            size: 1_300,
+            every: 0,
+            length: 10_000_000,
+            drops: plants::policer(500_000, 30_000),
+            ..Plan::default()
+        };
+        let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
+        let judged = &mut diagnosis.conversations[0];
+        add_gains(judged, testing::library()).unwrap();
+        let told: Vec<_> = judged
+            .findings
+            .iter()
+            .filter_map(|one| one.gain.clone())
+            .collect();
+        assert_eq!(told, [""; 0], "{:?}", judged.findings);
     }
 
     /// As a clock that counts microseconds makes them.
