@@ -1,5 +1,7 @@
 //! One conversation: two senders. Its first packets are kept back until they tell where between the two ends the capture was made.
 
+use std::collections::{HashMap, HashSet};
+
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
 use super::sender::{BY_STAMP, MS, Sender, Time, Transit};
@@ -224,7 +226,7 @@ fn low(mut values: Vec<Time>) -> Option<Time> {
 
 /// How long each end takes to answer, seen from here: the least times from a segment to its acknowledgement.
 fn answers(kept: &[Packet]) -> [Option<Time>; 2] {
-    let mut sent: [std::collections::HashMap<(u32, u32), Time>; 2] = Default::default();
+    let mut sent: [HashMap<(u32, u32), Time>; 2] = Default::default();
     let mut taken = [Vec::new(), Vec::new()];
     for packet in kept {
         for piece in &packet.pieces {
@@ -290,21 +292,35 @@ fn fresh(kept: &[Packet], side: usize) -> impl Iterator<Item = (Time, u32, u32)>
 }
 
 /// Numbers are missing here that come later, so packets are lost between their sender and the capture. What never comes passed here, and
-/// the capture lacks it.
+/// the capture lacks it; so does what is acknowledged with a stamp that did not pass.
 fn lacks(kept: &[Packet], side: usize) -> bool {
     /// More missing at once are no loss.
     const MOST: u32 = 1_024;
-    let own = kept.iter().filter(|packet| packet.side == side);
-    let pieces = own.flat_map(|packet| &packet.pieces);
-    let pushes = pieces.filter(|piece| piece.header.command == COMMAND_PUSH);
-    let later: std::collections::HashSet<u32> = pushes.map(|piece| piece.header.sn).collect();
-    let (mut all, mut gaps) = (0u32, 0u32);
+    let seen = |side: usize, command: u8| -> HashSet<(u32, u32)> {
+        let own = kept.iter().filter(|packet| packet.side == side);
+        let pieces = own.flat_map(|packet| &packet.pieces);
+        let headers = pieces.map(|piece| piece.header);
+        let wanted = headers.filter(|header| header.command == command);
+        wanted.map(|header| (header.sn, header.ts)).collect()
+    };
+    let pushes = seen(side, COMMAND_PUSH);
+    let acks = seen(1 - side, COMMAND_ACK);
+    let mut later: HashSet<u32> = pushes.iter().map(|(sn, _)| *sn).collect();
+    let resent = pushes.len() - later.len();
+    let mut unseen = 0;
+    for (sn, _) in acks.difference(&pushes) {
+        later.remove(sn);
+        unseen += 1;
+    }
+    let (mut all, mut gaps) = (0, 0);
     for (_, missing, sn) in fresh(kept, side) {
         all += 1;
         let mut before = (1..=missing.min(MOST)).map(|back| sn.wrapping_sub(back));
-        gaps += u32::from(before.any(|sn| later.contains(&sn)));
+        gaps += usize::from(before.any(|sn| later.contains(&sn)));
     }
-    gaps >= 3 && gaps * 500 > all
+    // Of as many segments that were lost behind the capture it has only the one that was sent again.
+    let by_chance = 2 * resent * unseen / acks.len().max(1);
+    gaps >= 3 + by_chance && gaps * 500 > all
 }
 
 /// The time from an acknowledgement that makes room for several segments at once to as many new ones: a round trip, for a sender that

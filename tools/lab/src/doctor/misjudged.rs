@@ -573,6 +573,36 @@ fn packets_that_the_capture_lacks_were_called_lost() {
     assert_eq!(senders.each_ref().map(|one| one.uncaptured), [0, 0]);
 }
 
+/// Of what was lost behind it, it lacked some, and so had only what was sent again: later than other numbers.
+#[test]
+fn a_capture_that_lacks_many_packets_was_taken_for_one_far_away() {
+    for (delay, kept_of, end) in [
+        (23_000, 10, CLIENT),
+        (28_000, 4, CLIENT),
+        (23_000, 10, SERVER),
+    ] {
+        let plan = Plan {
+            answers: 20_000,
+            every: 20_000,
+            links: [Config {
+                delay,
+                jitter: 4_000,
+                ..plants::LINK
+            }; 2],
+            ..Plan::default()
+        };
+        let mut seen = plants::run(&plan, 1, end);
+        let mut count = 0;
+        seen.retain(|_| {
+            count += 1;
+            count % kept_of != 0
+        });
+        let judged = first(examine(&plants::file(&seen)));
+        let near = judged.found.conversation.senders[CLIENT].is_near();
+        assert_eq!(near, end == CLIENT, "{delay} {kept_of}");
+    }
+}
+
 /// What was advised against loss was set already.
 #[test]
 fn settings_that_are_set_were_advised() {
