@@ -233,6 +233,19 @@ impl View<'_> {
         all.extend(self.clock());
         all.extend(self.losses());
         all.extend(self.idle());
+        if all.iter().any(|one| one.kind == Kind::Mtu) {
+            // What never arrives fills any window in the end, and then the peer has nothing more to acknowledge.
+            all.retain(|one| {
+                !matches!(
+                    one.kind,
+                    Kind::OwnWindow
+                        | Kind::PeerWindow
+                        | Kind::CongestionWindow
+                        | Kind::Bandwidth
+                        | Kind::PeerSilent
+                )
+            });
+        }
         all
     }
 
@@ -778,15 +791,24 @@ impl View<'_> {
             .range(sender.largest_acked + 1..)
             .map(|(_, count)| count)
             .sum();
-        let never = self.blocked(self.to, |one| {
-            let later = sender
-                .last_acked
-                .is_some_and(|last| last > one.sendings[0].at + 500 * MS);
+        let never_came = |one: &super::sender::Segment| {
             one.size > sender.largest_acked
-                && later
                 && one.done.is_none()
                 && one.sendings.iter().all(|sent| sent.acked.is_none())
-        });
+        };
+        let heard_after = |one: &super::sender::Segment, wait: Time| {
+            let first = one.sendings[0].at;
+            sender.last_acked.is_some_and(|last| last > first + wait)
+        };
+        // Not one of many, while as many smaller ones that had left with them arrived.
+        let trip = Time::from(percentile(&sender.rtt, 5).unwrap_or(0)) * MS;
+        let beside = sender
+            .resent
+            .iter()
+            .filter(|one| never_came(one) && heard_after(one, trip));
+        let many = beside.count() as u64 >= FEW && sender.acked_by_number >= FEW;
+        let wait = if many { trip } else { 500 * MS };
+        let never = self.blocked(self.to, |one| never_came(one) && heard_after(one, wait));
         if too_large >= 1 && sender.largest_acked > 0 && never > 500 * MS {
             all.push(self.finding(
                 Kind::Mtu,

@@ -603,6 +603,22 @@ fn a_capture_that_lacks_many_packets_was_taken_for_one_far_away() {
     }
 }
 
+/// The window was full of what never arrived before the smaller ones were sent that it had room for, so nothing was heard after that.
+#[test]
+fn packets_that_are_too_large_were_called_a_silent_peer() {
+    for (size, every) in [(3_000, 0), (1_800, 30_000)] {
+        let plan = Plan {
+            size,
+            every,
+            drops: &|_, side, packet| side == CLIENT && packet.len() > 1_200,
+            ..Plan::default()
+        };
+        let found = found_first(&plan, CLIENT, Kind::Mtu);
+        let wrong = [Kind::PeerSilent, Kind::PeerWindow, Kind::Bandwidth];
+        assert!(!found.iter().any(|one| wrong.contains(one)), "{found:?}");
+    }
+}
+
 /// What was advised against loss was set already.
 #[test]
 fn settings_that_are_set_were_advised() {
