@@ -314,7 +314,9 @@ fn gain(
         &judged.found.conversation.senders[side],
         &judged.settings[side],
     );
-    if !sender.lag_known || sender.fresh < 50 || percentile(&sender.rtt, 50).is_none() {
+    // What waited for an end that was away has the longest times of all, whatever the settings.
+    let away = sender.answers_until().is_some() || !sender.outages.found.is_empty();
+    if away || !sender.lag_known || sender.fresh < 50 || percentile(&sender.rtt, 50).is_none() {
         return Ok(None);
     }
     let setup = Setup::of(sender, settings);
@@ -452,6 +454,22 @@ mod tests {
             .filter_map(|one| one.gain.clone())
             .collect();
         assert_eq!(told, [""; 0], "{:?}", judged.findings);
+    }
+
+    /// Most of the time that messages took was an outage, so resends that come earlier made things worse.
+    #[test]
+    fn a_gain_was_measured_in_messages_of_an_outage() {
+        let plan = Plan {
+            modes: ["1,10,0,1", "turbo"],
+            drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+            ..Plan::default()
+        };
+        let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
+        let judged = &mut diagnosis.conversations[0];
+        add_gains(judged, testing::library()).unwrap();
+        assert_eq!(judged.findings[0].kind, Kind::Outage);
+        assert!(judged.findings.iter().any(|one| one.kind == Kind::Loss));
+        assert!(judged.findings.iter().all(|one| one.gain.is_none()));
     }
 
     /// As a clock that counts microseconds makes them.
