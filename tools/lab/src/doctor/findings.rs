@@ -270,7 +270,7 @@ impl View<'_> {
                 "{peer} received what {name} sent, and nothing of {peer} came: the way back was cut"
             ),
             (false, true) => format!(
-                "nothing came through between {name} and {peer}, in either direction: the line was cut"
+                "nothing came through between {name} and {peer}, in either direction: the line was cut, or {peer}'s machine stood still"
             ),
             (false, false) => format!(
                 "nothing that {name} sent came through, while {peer} was heard: the way there was cut"
@@ -1146,6 +1146,10 @@ impl View<'_> {
             since >= 3 && sender.last.is_some_and(|last| last - heard > 4 * SILENCE)
         });
         all.extend(silent_since.map(|heard| self.silent(heard)));
+        /// A packet of which some paths drop all, bytes.
+        const LARGE: u32 = 1_000;
+        const WHERE_TO_LOOK: &str = "the same conv at both ends; a socket that is read; no firewall between; or the capture has only one \
+             direction";
         let heard = sender.rtt.values().sum::<u64>();
         if heard == 0 && sender.fresh + sender.resends >= 3 {
             let peer_speaks = self.peer_sender.packets > 0;
@@ -1156,7 +1160,12 @@ impl View<'_> {
                     true => format!("{} answers, but acknowledges nothing that {} sends", self.peer_name, self.name),
                     false => format!("{} answers nothing", self.peer_name),
                 },
-                "the same conv at both ends; a socket that is read; no firewall between; or the capture has only one direction",
+                &match sender.lost_sizes.first_key_value() {
+                    Some((least, _)) if *least > LARGE && !peer_speaks => format!(
+                        "a smaller mtu, if the path drops packets of {least} bytes, as large as all of these were; or {WHERE_TO_LOOK}"
+                    ),
+                    _ => WHERE_TO_LOOK.to_string(),
+                },
             ));
         }
         all

@@ -619,6 +619,24 @@ fn packets_that_are_too_large_were_called_a_silent_peer() {
     }
 }
 
+/// Only large packets were sent, of which none arrived, and the path was not among what may be the matter.
+#[test]
+fn a_path_that_drops_all_packets_was_not_named() {
+    let advice = |size| {
+        let plan = Plan {
+            size,
+            every: 100_000,
+            drops: &|_, side, _| side == CLIENT,
+            ..Plan::default()
+        };
+        let all = findings(&plan, CLIENT);
+        let found = all.into_iter().find(|one| one.kind == Kind::NoAnswer);
+        found.expect("no answer").change
+    };
+    assert!(advice(1_300).starts_with("a smaller mtu"));
+    assert!(advice(300).starts_with("the same conv"));
+}
+
 /// What was advised against loss was set already.
 #[test]
 fn settings_that_are_set_were_advised() {
