@@ -408,6 +408,27 @@ impl View<'_> {
             && self.sender.window_model.full * 5 > self.sender.busy * 2
     }
 
+    /// Round trips mostly grow at once: all is held up, by a peer that flushes rarely or by a radio that waits. While a queue grows, each
+    /// segment takes a little longer than the one before it.
+    fn grows_at_once(&self, few: u64, many: u64) -> bool {
+        let quarter = (many - few) / 4;
+        let between = few + quarter..many - quarter;
+        let (mut climbs, mut at_once) = (0, 0);
+        let mut climbed_by = None;
+        for (_, trip) in &self.sender.rtt_curve {
+            let trip = u64::from(*trip);
+            if trip < between.start {
+                climbed_by = Some(0);
+            } else if between.contains(&trip) {
+                climbed_by = climbed_by.map(|steps| steps + 1);
+            } else if let Some(steps) = climbed_by.take() {
+                climbs += 1;
+                at_once += u64::from(steps == 0);
+            }
+        }
+        self.sender.is_near() && at_once * 2 > climbs
+    }
+
     fn bandwidth(&self) -> Option<Finding> {
         let sender = self.sender;
         let peer = self.peer_sender;
@@ -417,7 +438,10 @@ impl View<'_> {
         }
         // Stamps that change more rarely than something is sent tell nothing of the way here.
         let fine = matches!(self.settings.flushes, Flushes::Every(..=12) | Flushes::Free);
-        let queueing = sender.queueing().filter(|_| fine || sender.is_near());
+        let queueing = sender
+            .queueing()
+            .filter(|_| fine || sender.is_near())
+            .filter(|(few, many)| !self.grows_at_once(*few, *many));
         let (cost, shows) = match (queueing, sender.spread(fine)) {
             (Some((few, many)), _) => (
                 (sender.busy as f64 * (many - few) as f64 / many as f64) as Time,

@@ -637,6 +637,39 @@ fn a_path_that_drops_all_packets_was_not_named() {
     assert!(advice(300).starts_with("the same conv"));
 }
 
+/// Now and then the peer updated each 200 ms only, and a radio stood still, so that more was in flight then.
+#[test]
+fn what_was_held_up_at_once_was_called_a_queue() {
+    let near = Config {
+        delay: 5_000,
+        jitter: 4_000,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        modes: ["turbo+flush", "turbo"],
+        links: [near, near],
+        every: 10_000,
+        ..Plan::default()
+    };
+    let rarely = Plan {
+        peer_clock: Some(&|now| {
+            let slow = now % 5_000_000 < 1_600_000;
+            millis(10_000_000 + if slow { now - now % 200_000 } else { now })
+        }),
+        ..plan
+    };
+    let held = examined(&plan, CLIENT, |one| {
+        let since = one.at % 4_000_000;
+        if one.side == SERVER && since < 300_000 {
+            one.at += 300_000 - since;
+        }
+    });
+    for all in [findings(&rarely, CLIENT), first(held).findings] {
+        let found = kinds(&all);
+        assert!(!found.contains(&Kind::Bandwidth), "{found:?}");
+    }
+}
+
 /// What was advised against loss was set already.
 #[test]
 fn settings_that_are_set_were_advised() {
