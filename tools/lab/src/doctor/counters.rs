@@ -101,6 +101,7 @@ impl Connection {
                 cost: cost * MS,
                 what,
                 change: change.to_string(),
+                usual: true,
                 gain: None,
             });
         };

@@ -83,6 +83,8 @@ pub struct Finding {
     pub cost: Time,
     pub what: String,
     pub change: String,
+    /// Whether that is what its kind usually advises, which a replay plays.
+    pub usual: bool,
     /// What a replay says that the change brings.
     pub gain: Option<String>,
 }
@@ -148,6 +150,7 @@ impl View<'_> {
             cost,
             what,
             change: change.to_string(),
+            usual: true,
             gain: None,
         }
     }
@@ -179,6 +182,11 @@ impl View<'_> {
     /// The share of segments that had to be sent again.
     pub fn loss(&self) -> f64 {
         self.lost().count() as f64 / (self.sender.fresh + self.sender.resends).max(1) as f64
+    }
+
+    /// More than any network loses by chance. A larger window would only add to what a limit of the rate drops.
+    fn loses_too_many(&self) -> bool {
+        self.loss() > 0.2
     }
 
     /// For how long segments were late until `end`.
@@ -494,7 +502,7 @@ impl View<'_> {
                 "call ikcp_recv until it returns a negative number, after each ikcp_input and ikcp_update",
             ));
         }
-        if fills_the_link {
+        if fills_the_link || self.loses_too_many() {
             return all;
         }
         let lost = self.lost().count();
@@ -894,8 +902,8 @@ impl View<'_> {
         // Less what the timers could have spared.
         let spared: Time = all.iter().map(|one| one.cost).sum();
         let blocked = (self.blocked_by_loss() - spared).max(0);
-        let (overrun, its_buffer) = self.overrun().unzip();
-        let overrun = overrun.unwrap_or_default();
+        let (place, advice) = self.overrun().or_else(|| self.policed()).unzip();
+        let place = place.unwrap_or_default();
         let (packets, more) = causes::runs(sender, self.lost());
         let after_loss = more as f64 / packets.max(1) as f64;
         let loss = self.loss();
@@ -904,12 +912,12 @@ impl View<'_> {
                 Kind::BurstLoss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases{overrun}",
+                    "{:.1} % of {}'s segments were lost, in bursts: after a loss the next one is lost in {:.0} % of cases{place}",
                     loss * 100.0,
                     self.name,
                     after_loss * 100.0
                 ),
-                its_buffer.unwrap_or("shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
+                advice.unwrap_or("shorter timeouts (nodelay 1, interval 10, a small rx_minrto): in a burst no later segment tells of the loss. Copies of \
                  packets only help when sent later than a burst lasts"),
             ));
         } else if lost >= 3 && sender.fresh >= FEW && !sender.rtt.is_empty() {
@@ -917,14 +925,17 @@ impl View<'_> {
                 Kind::Loss,
                 blocked,
                 format!(
-                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips{overrun}",
+                    "{:.1} % of {}'s segments were lost: {} were sent again by timeout, {} by skips{place}",
                     loss * 100.0,
                     self.name,
                     lost_by(Trigger::Timeout),
                     lost_by(Trigger::Skip)
                 ),
-                its_buffer.unwrap_or(&self.against_loss()),
+                advice.unwrap_or(&self.against_loss()),
             ));
+        }
+        for one in &mut all {
+            one.usual = advice.is_none() || !matches!(one.kind, Kind::Loss | Kind::BurstLoss);
         }
         let needless = self
             .resends
@@ -1080,6 +1091,16 @@ impl View<'_> {
                     self.peer_name
                 ),
                 "a larger receive buffer of the socket (SO_RCVBUF, net.core.rmem_max), which a loop of its own empties; or a smaller window",
+            )
+        })
+    }
+
+    /// The same where so much is lost that its rate may be to blame.
+    fn policed(&self) -> Option<(String, &'static str)> {
+        self.loses_too_many().then(|| {
+            (
+                ". So many are rarely lost by chance: a policer drops what is above its rate".to_string(),
+                "send less, and see whether less is lost: a congestion control (ikcp_setcc with ikcpx_bbr), or a smaller send window",
             )
         })
     }

@@ -670,6 +670,25 @@ fn what_was_held_up_at_once_was_called_a_queue() {
     }
 }
 
+/// Larger windows were advised, which would have had more dropped.
+#[test]
+fn what_a_policer_drops_was_called_a_window() {
+    for end in [CLIENT, SERVER] {
+        let plan = Plan {
+            windows: [(512, 512); 2],
+            size: 1_300,
+            every: 0,
+            drops: plants::policer(500_000, 30_000),
+            ..Plan::default()
+        };
+        let found = findings(&plan, end);
+        assert!(found[0].what.contains("a policer"), "end {end}: {found:?}");
+        assert!(found[0].change.starts_with("send less"), "end {end}");
+        let window = |kind: &Kind| matches!(kind, Kind::OwnWindow | Kind::PeerWindow);
+        assert!(!kinds(&found).iter().any(window), "end {end}: {found:?}");
+    }
+}
+
 /// What was advised against loss was set already.
 #[test]
 fn settings_that_are_set_were_advised() {

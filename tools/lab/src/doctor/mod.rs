@@ -391,6 +391,7 @@ fn two_addresses(conversations: &mut [Judged]) {
                         ends[shared]
                     ),
                     change: "a conv of its own for each connection".to_string(),
+                    usual: true,
                     gain: None,
                 });
                 one.findings = rank(std::mem::take(&mut one.findings));
@@ -437,6 +438,7 @@ fn wrong_conv(conversations: &mut [Judged]) {
                     other.1
                 ),
                 change: "the same conv in ikcp_create at both ends".to_string(),
+                usual: true,
                 gain: None,
             });
             one.findings = rank(std::mem::take(&mut one.findings));

@@ -320,7 +320,7 @@ fn gain(
         return Ok(None);
     }
     let setup = Setup::of(sender, settings);
-    let Some(changed) = setup.with(finding.kind) else {
+    let Some(changed) = setup.with(finding.kind).filter(|_| finding.usual) else {
         return Ok(None);
     };
     let held_up = judged.findings.iter().any(|one| {
@@ -434,20 +434,25 @@ mod tests {
         assert!(rates[1] > 2.0 * rates[0], "{rates:?}");
     }
 
-    /// A policer let 500 KB through in a second, and a replay that only had its losses carried as much as the window allows.
+    /// The peer read once a second and so held up what was sent, which a replay that only has its window does not do.
     #[test]
     fn a_replay_that_is_unlike_the_capture_was_told() {
         let plan = Plan {
-            windows: [(512, 512); 2],
-            size: 1_300,
-            every: 0,
-            length: 10_000_000,
-            drops: plants::policer(500_000, 30_000),
+            windows: [(256, 256), (256, 128)],
+            size: 1_000,
+            every: 5_000,
+            reads: &|now| now % 1_000_000 < 5_000,
             ..Plan::default()
         };
         let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
         let judged = &mut diagnosis.conversations[0];
         add_gains(judged, testing::library()).unwrap();
+        assert!(
+            judged
+                .findings
+                .iter()
+                .any(|one| one.kind == Kind::PeerWindow)
+        );
         let told: Vec<_> = judged
             .findings
             .iter()
