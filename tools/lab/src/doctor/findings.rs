@@ -38,6 +38,7 @@ pub enum Kind {
     EarlyTimeouts,
     Outage,
     LongerWay,
+    HeldUp,
 }
 
 impl Kind {
@@ -71,6 +72,7 @@ impl Kind {
             Kind::EarlyTimeouts => "early-timeouts",
             Kind::Outage => "outage",
             Kind::LongerWay => "longer-way",
+            Kind::HeldUp => "held-up",
         }
     }
 }
@@ -236,6 +238,7 @@ impl View<'_> {
         }
         all.extend(self.outage());
         all.extend(self.longer_way());
+        all.extend(self.held_up());
         all.extend(self.windows());
         all.extend(self.peer_shut());
         all.extend(self.clock());
@@ -334,6 +337,59 @@ impl View<'_> {
                 },
             ),
             "nothing in KCP: look at the route and the network, which changed then, or at what else fills the link",
+        ))
+    }
+
+    /// When nothing was acknowledged for longer than a round trip, and then several segments at once that had been sent one after the
+    /// other.
+    fn holds(&self) -> Vec<(Time, Time)> {
+        const SHORTEST: Time = 100 * MS;
+        const AT_ONCE: Time = 20 * MS;
+        let sender = self.sender;
+        let usual = Time::from(percentile(&sender.rtt, 50).unwrap_or(0)) * MS;
+        let points = sender.rtt_curve.iter();
+        let trips: Vec<(Time, Time)> = points
+            .map(|(at, trip)| (*at, Time::from(*trip) * MS))
+            .collect();
+        let mut all = Vec::new();
+        for four in trips.windows(4) {
+            let [(before, took), (sent, trip), .., (last, shorter)] = *four else {
+                continue;
+            };
+            let (heard, came) = (before + took, sent + trip);
+            let held = trip - usual;
+            let together = (last + shorter - came).abs() <= AT_ONCE && last > sent;
+            if held >= SHORTEST.max(usual)
+                && (came - heard).min(trip - took) * 3 > held * 2
+                && together
+                && sender.still(heard, came) == 0
+                && !self.is_cut_at(sent)
+            {
+                all.push((came - held, came));
+            }
+        }
+        all
+    }
+
+    fn held_up(&self) -> Option<Finding> {
+        const OFTEN: usize = 3;
+        let sender = self.sender;
+        let holds = self.holds();
+        let longest = holds.iter().map(|(from, to)| to - from).max()?;
+        if !sender.is_near() || sender.peer_tells_last || holds.len() < OFTEN {
+            return None;
+        }
+        Some(self.finding(
+            Kind::HeldUp,
+            wall(holds.iter().copied()),
+            format!(
+                "{} times nothing that {} sent was acknowledged for up to {}, and then all at once: it waited on the way, or {} stood still",
+                holds.len(),
+                self.name,
+                seconds(longest),
+                self.peer_name
+            ),
+            "look at radios on the way (Wi-Fi that saves power or scans), and at what holds up the peer's loop at these times",
         ))
     }
 

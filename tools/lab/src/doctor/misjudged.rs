@@ -666,6 +666,7 @@ fn what_was_held_up_at_once_was_called_a_queue() {
     });
     for all in [findings(&rarely, CLIENT), first(held).findings] {
         let found = kinds(&all);
+        assert_eq!(found.first(), Some(&Kind::HeldUp), "{found:?}");
         assert!(!found.contains(&Kind::Bandwidth), "{found:?}");
     }
 }
@@ -856,6 +857,19 @@ fn sending(sn: u32, at: u32, back: Option<u32>) -> impl Iterator<Item = Seen> {
         ..push
     });
     [Some(push), ack].into_iter().flatten()
+}
+
+/// A window is sent within 8 ms and acknowledged at once, a round trip later. That became longer.
+#[test]
+fn round_trips_of_a_window_that_grew_were_called_held_up() {
+    let rounds = (0..200)
+        .map(|round| (20 * round, 20))
+        .chain((0..20).map(|round| (4_000 + 200 * round, 200)));
+    let segments = rounds.flat_map(|(at, trip)| (0..8).map(move |one| (at + one, trip - one)));
+    let all = (0..).zip(segments);
+    let all = all.flat_map(|(sn, (at, back))| sending(sn, at, Some(back)));
+    let found = kinds(&first(examine(&written(all.collect()))).findings);
+    assert!(!found.contains(&Kind::HeldUp), "{found:?}");
 }
 
 /// What passes an end while both send something every 33 ms: segment and acknowledgement. Of the client's segments, every third is sent
