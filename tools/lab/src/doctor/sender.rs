@@ -42,6 +42,8 @@ pub const SILENCE: Time = 500 * MS;
 pub const SOONEST_TIMER: f64 = 0.85;
 /// Segments sent within so many ms arrive before the same flush of the peer.
 const TOGETHER: u32 = 8;
+/// With so many acknowledgements, or more, a packet may be full of them.
+const FULL: usize = 10;
 /// Segments at the beginning whose bytes are remembered.
 const FIRST: u32 = 20;
 /// Silence that is noted.
@@ -92,8 +94,8 @@ pub struct Sending {
     pub estimate: Estimate,
     /// When its own acknowledgement passed.
     pub acked: Option<Time>,
-    /// All before it had arrived by then.
-    in_order: bool,
+    /// What the peer then had in order.
+    una: u32,
     /// The peer lacked it when it had been under way for longer than packets take.
     pub lacked: bool,
     /// What was sent just before and after it, in other packets, so that the peer acknowledges all together: whether any of that was
@@ -168,8 +170,10 @@ pub struct Segment {
     pub sendings: Vec<Sending>,
     /// When the sender learned that it had arrived.
     pub done: Option<Time>,
-    /// When word of its arrival passed the capture.
+    /// When word of its arrival passed the capture; and what the peer then had in order, if that was said in a packet full of
+    /// acknowledgements.
     pub told: Option<Time>,
+    told_una: Option<u32>,
     /// How much later than that of others before it, ms.
     pub late: i64,
     /// Word came for later segments, too, that had been sent long before it was sent again, and of which nothing had been heard: so
@@ -181,8 +185,14 @@ impl Segment {
     /// `una` told of it, and no number of it had come by then: acknowledgements of it were lost for sure.
     pub fn is_unheard(&self) -> bool {
         let heard_by = |told: Time| {
-            let mut acked = self.sendings.iter().filter_map(|one| one.acked);
-            acked.any(|at| at <= told)
+            let mut sendings = self.sendings.iter();
+            sendings.any(|one| match one.acked {
+                // Each packet of a flush has the same `una`, that of all which they acknowledge. All but the last one are full.
+                Some(at) if at > told => {
+                    Some(one.una) == self.told_una && at <= told + Time::from(TOGETHER) * MS
+                }
+                acked => acked.is_some(),
+            })
         };
         self.told.is_some_and(|told| !heard_by(told))
     }
@@ -257,7 +267,8 @@ enum Word {
         ts: u32,
         una: u32,
     },
-    Una(u32),
+    /// Whether its packet is full of acknowledgements.
+    Una(u32, bool),
     Window(u16),
     Tell,
     /// The end of a packet; the skips are counted there.
@@ -679,7 +690,7 @@ impl Sender {
             hidden: false,
             estimate: self.estimate,
             acked: None,
-            in_order: false,
+            una: 0,
             lacked: false,
             beside_acked: None,
             order: 0,
@@ -866,6 +877,7 @@ impl Sender {
                 sendings: vec![sending],
                 done: None,
                 told: None,
+                told_una: None,
                 late: 0,
                 others_unheard: false,
             },
@@ -1083,6 +1095,7 @@ impl Sender {
             .filter(|piece| piece.header.command == COMMAND_ACK)
             .map(|piece| piece.header.ts)
             .collect();
+        let full = stamps.len() >= FULL;
         stamps.dedup();
         self.ack_packets += u64::from(!stamps.is_empty());
         self.acked_flushes += stamps.len() as u64;
@@ -1091,7 +1104,7 @@ impl Sender {
             self.peer_pushed |= header.command == COMMAND_PUSH;
             self.una_goes_back(at, header.una);
             self.words.push_back((due, at, Word::Window(header.wnd)));
-            self.words.push_back((due, at, Word::Una(header.una)));
+            self.words.push_back((due, at, Word::Una(header.una, full)));
             match header.command {
                 COMMAND_ACK => self.words.push_back((
                     due,
@@ -1148,7 +1161,7 @@ impl Sender {
             };
             match word {
                 Word::Window(window) => self.set_window(due, u32::from(window)),
-                Word::Una(una) => self.take_una(due, passed, una),
+                Word::Una(una, full) => self.take_una(due, passed, una, full),
                 Word::Ack { sn, ts, una } => self.take_ack(due, passed, sn, ts, una),
                 Word::Tell => self.told_in_packet = true,
                 Word::End => self.end_packet(due, passed),
@@ -1215,7 +1228,7 @@ impl Sender {
         }
     }
 
-    fn take_una(&mut self, at: Time, passed: Time, una: u32) {
+    fn take_una(&mut self, at: Time, passed: Time, una: u32, full: bool) {
         if !self.started {
             return;
         }
@@ -1229,7 +1242,7 @@ impl Sender {
             if sn >= una {
                 break;
             }
-            self.arrived(sn, at, passed);
+            self.arrived(sn, (at, passed), full.then_some(una as u32));
             told.push(sn);
         }
         self.note_unheard(&told);
@@ -1239,7 +1252,7 @@ impl Sender {
         self.forget_old(at);
     }
 
-    fn arrived(&mut self, sn: u64, at: Time, passed: Time) {
+    fn arrived(&mut self, sn: u64, (at, passed): (Time, Time), una: Option<u32>) {
         self.open.remove(&sn);
         let Some(segment) = self.segments.get_mut(&sn) else {
             return;
@@ -1249,6 +1262,7 @@ impl Sender {
             return;
         }
         segment.told = Some(passed);
+        segment.told_una = una;
         if let [first, ..] = &segment.sendings[..]
             && !first.hidden
         {
@@ -1295,7 +1309,7 @@ impl Sender {
             self.largest_acked = self.largest_acked.max(segment.size);
             let sending = &mut segment.sendings[place];
             sending.acked = Some(passed);
-            sending.in_order = after(una, sn);
+            sending.una = una;
             let (sent, seen) = (sending.sent, sending.at);
             self.dispersion[1].add(seen, passed, segment.len);
             let (order, hidden, in_flight) = (sending.order, sending.hidden, sending.in_flight);
@@ -1345,7 +1359,7 @@ impl Sender {
                 self.note_kept(seen, passed);
             }
         }
-        self.arrived(number, at, passed);
+        self.arrived(number, (at, passed), None);
         let newest = self.newest.get_or_insert([(number, ts); RULES]);
         for (rule, best) in newest.iter_mut().enumerate() {
             if number > best.0 && (rule == BY_ANY || after(ts, best.1)) {
@@ -1536,7 +1550,7 @@ impl Sender {
         }
         let once = segment.done.is_some() && segment.sendings.len() == 1;
         if once {
-            let (ts, in_order) = (segment.sendings[0].ts, segment.sendings[0].in_order);
+            let (ts, in_order) = (first.ts, after(first.una, sn as u32));
             if let Some((before, stamp, acked)) = self.last_forgotten
                 && before + 1 == sn
             {
@@ -1870,6 +1884,29 @@ mod tests {
         sender.finish(8_000 * MS);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!(sender.clock_jumps, []);
+    }
+
+    /// Each packet of a flush tells of all that the flush acknowledges, also of what the next packet has the number of.
+    #[test]
+    fn what_the_second_packet_of_a_flush_acknowledges_was_called_unheard() {
+        let unheard = |later: Time| {
+            let mut sender = Sender::new(0, true);
+            let ack = |sn: u32| Piece::plain(COMMAND_ACK, sn, 10 * sn, 12);
+            for sn in 0..12 {
+                let piece = Piece::plain(COMMAND_PUSH, sn, 10 * sn, 0);
+                sender.sends(Time::from(10 * sn) * MS, 124, false, &[piece]);
+            }
+            let again = Piece::plain(COMMAND_PUSH, 11, 300, 0);
+            sender.sends(300 * MS, 124, false, &[again]);
+            let full: Vec<Piece> = (0..11).map(ack).collect();
+            sender.hears(310 * MS, &full);
+            sender.hears((310 + later) * MS, &[ack(11)]);
+            sender.finish(9_000 * MS);
+            sender.resent[0].is_unheard()
+        };
+        assert!(!unheard(1));
+        // Another flush, which answers the second transmission.
+        assert!(unheard(50));
     }
 
     /// Far from the sender: delays of its packets, ms, one each 10 ms, and how its clock is said to have jumped.
