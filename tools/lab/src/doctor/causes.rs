@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::sender::{
-    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, SOONEST_TIMER, Segment, Sender, Sending, SkipEvent,
-    Time, percentile,
+    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, SOONEST_TIMER, Segment, Sender, Sending, Time,
+    percentile,
 };
 
 /// What made the sender send it again.
@@ -104,16 +104,12 @@ pub enum Flushes {
 pub struct Settings {
     pub flushes: Flushes,
     pub fast_resend: FastResend,
-    /// By which of the rules it counts skips.
-    pub skip_rule: usize,
     /// 0: its timeouts double. 1: they grow by half, as with 2.
     pub nodelay: Option<u32>,
     /// A least timeout that lies above what the estimate asks for.
     pub minrto: Option<u32>,
-    /// Timers had not run out by then, although the estimate asks for less: later ones were sent again by skips.
-    pub timers_beyond: u32,
-    /// What the least timeout may be, since nothing was sent again sooner; else 0.
-    pub usual_least: f64,
+    /// How resends are judged.
+    pub rules: Rules,
     /// The most segments that were in flight, and for which share of the busy time nearly that many were.
     pub most_in_flight: u32,
     pub share_at_most: f64,
@@ -170,83 +166,131 @@ impl Flushes {
     }
 }
 
-/// From how many skips on segments are sent again, and by which rule those are counted.
-fn fast_resend(sender: &Sender, period: Time) -> (FastResend, usize) {
-    let by = [BY_STAMP, BY_ANY].map(|rule| fast_resend_by(sender, period, rule));
-    let fits = |rule: usize| matches!(by[rule].0, FastResend::After(_));
-    let rule = match (fits(BY_STAMP), fits(BY_ANY)) {
-        (true, true) if by[BY_ANY].1 < by[BY_STAMP].1 => BY_ANY,
-        (false, true) => BY_ANY,
-        _ => BY_STAMP,
-    };
-    (by[rule].0, rule)
+/// By what a sender sends segments again, as the judge of each resend takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    period: Time,
+    /// Off, where it is not known.
+    fast_resend: FastResend,
+    skip_rule: usize,
+    /// As in ikcp_nodelay: by how much timeouts grow.
+    nodelay: u32,
+    /// No timer is shorter, once a round trip is known, ms.
+    least: u32,
 }
 
-/// The least timeout that ikcp_nodelay sets with nodelay 0, and an eighth, ms, where nothing was sent again sooner.
-fn usual_least(sender: &Sender) -> f64 {
-    const LEAST: u32 = 100;
-    let waits = sender
-        .resent
-        .iter()
-        .filter_map(|one| match &one.sendings[..] {
-            [first, second, ..] if !first.hidden => Some(waited(first, second)),
-            _ => None,
+/// What of a conversation these rules contradict: resends that they do not explain, and segments that they would have sent again, or
+/// sooner. A timer explains less than skips: it may run out at any time.
+fn contradictions(sender: &Sender, rules: Rules) -> f64 {
+    /// So many segments tell enough.
+    const ENOUGH: usize = 2_000;
+    let step = sender.resent.len() / ENOUGH + 1;
+    let mut against = 0.0;
+    for segment in sender.resent.iter().step_by(step) {
+        let mut past = Past::new(segment, rules);
+        for index in 1..segment.sendings.len() {
+            past.judge(index, (0, 0), sender);
+        }
+        against += past.against;
+    }
+    if let FastResend::After(count) = rules.fast_resend {
+        // Where the sender is far away, the way back and forth blurs the moment.
+        let prompt = rules.period + if sender.lag() == 0 { 2 * MS } else { 6 * MS };
+        let ignored = sender.skip_events.iter().filter(|event| {
+            (event.rule, event.count) == (rules.skip_rule, count)
+                && event.resent.is_none()
+                && event.done.is_none_or(|done| done > prompt)
         });
-    let mut waits: Vec<u32> = waits.collect();
-    waits.sort_unstable();
-    match waits.get(waits.len() / 10) {
-        // Far from the sender, most that are sent again were not seen before.
-        Some(low) if sender.is_near() && *low + 2 < LEAST => 0.0,
-        _ => f64::from(LEAST) * 1.125,
+        against += ignored.count() as f64 / step as f64;
     }
+    against
 }
 
-/// The same by one rule, with the share of skips that it does not explain.
-fn fast_resend_by(sender: &Sender, period: Time, rule: usize) -> (FastResend, f64) {
-    // Where the sender is far away, the way back and forth blurs the moment.
-    let blur = if sender.lag() == 0 { 2 * MS } else { 6 * MS };
-    let prompt = period + blur;
-    // Its timer ran out at about the time when it was sent again.
-    let usual = usual_least(sender);
-    let timed = |event: &SkipEvent| {
-        let timeout = f64::from(event.estimate);
-        let latest = (1.15 * timeout).max(usual) + 14.0;
-        (SOONEST_TIMER * timeout..latest).contains(&f64::from(event.waited))
-    };
-    let mut too_few = 0;
-    let (mut all, mut sooner) = (0, 0);
-    for count in 1..=SKIPS as u32 {
-        let (mut resent, mut not) = (0u32, 0u32);
-        let events = sender.skip_events.iter();
-        for event in events.filter(|event| (event.rule, event.count) == (rule, count)) {
-            match (event.resent, event.done) {
-                // Or because it was skipped once more.
-                (Some(after), _) if event.next.is_some_and(|next| next <= after) => {}
-                // Or because its timer ran out: that tells nothing.
-                (Some(after), _) if after <= prompt && timed(event) => {}
-                (Some(after), _) if after <= prompt => resent += 1,
-                // It arrived before the next flush could send it again.
-                (_, Some(done)) if done <= prompt => {}
-                _ => not += 1,
+/// What the resends of a conversation tell of its sender together.
+struct Fit {
+    /// Those that the fewest contradict.
+    rules: Rules,
+    fast_resend: FastResend,
+    /// A shorter least timeout is contradicted clearly.
+    least_shows: bool,
+}
+
+impl Fit {
+    /// What so many more contradict is not so.
+    const CLEAR: f64 = 3.0;
+
+    fn of(sender: &Sender, period: Time) -> Fit {
+        /// How many waits, from the shortest to the longest, may show the least timeout.
+        const QUANTILES: usize = 12;
+        let waits = sender
+            .resent
+            .iter()
+            .filter_map(|one| match &one.sendings[..] {
+                [first, second, ..] if !first.hidden && first.knows_the_way() => {
+                    Some(waited(first, second))
+                }
+                _ => None,
+            });
+        let mut waits: Vec<u32> = waits.collect();
+        waits.sort_unstable();
+        let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
+        let leasts: BTreeSet<u32> = quantiles.copied().chain([0, LEAST]).collect();
+        let best = |fast_resend: FastResend, skip_rule: usize| {
+            let mut best: Option<(f64, Rules)> = None;
+            for nodelay in [1, 2, 0] {
+                for least in &leasts {
+                    let rules = Rules {
+                        period,
+                        fast_resend,
+                        skip_rule,
+                        nodelay,
+                        least: *least,
+                    };
+                    let usual = if nodelay == 0 { LEAST } else { 0 };
+                    let unusual = if *least == usual { 0.0 } else { Fit::CLEAR };
+                    let against = contradictions(sender, rules) + unusual;
+                    best = best
+                        .filter(|(fewest, _)| *fewest <= against)
+                        .or(Some((against, rules)));
+                }
             }
-        }
-        if resent + not >= 3 && resent * 5 >= (not + resent) * 4 {
-            let wrong = f64::from(sooner + not) / f64::from(all + resent + not);
-            return (FastResend::After(count), wrong);
-        }
-        all += resent + not;
-        sooner += resent;
-        if resent + not >= 3 {
-            too_few = count;
+            best.expect("one that does not even bound timers")
+        };
+        let off = best(FastResend::Off, BY_STAMP);
+        let counts = (1..=SKIPS as u32).map(FastResend::After);
+        let after: Vec<_> = counts
+            .map(|count| [BY_STAMP, BY_ANY].map(|rule| best(count, rule)))
+            .collect();
+        let fewest = after
+            .iter()
+            .flatten()
+            .fold(off, |best, one| match one.0 < best.0 {
+                true => *one,
+                false => best,
+            });
+        // Far from the sender, more is contradicted by chance.
+        let chance = if sender.is_near() { 0.0 } else { off.0 / 10.0 };
+        let clear = fewest.0 + Fit::CLEAR + chance <= off.0;
+        let too_few = after
+            .iter()
+            .take_while(|both| both.iter().all(|one| one.0 >= off.0 + Fit::CLEAR));
+        let fast_resend = match too_few.count() as u32 {
+            _ if clear => fewest.1.fast_resend,
+            // Far from the sender it is never seen well.
+            3.. if sender.is_near() => FastResend::Off,
+            count => FastResend::MoreThan(count),
+        };
+        let (against, rules) = match clear {
+            true => fewest,
+            false => off,
+        };
+        let shorter = Rules { least: 0, ..rules };
+        Fit {
+            rules,
+            fast_resend,
+            least_shows: clear && contradictions(sender, shorter) >= against + Fit::CLEAR,
         }
     }
-    let none = match too_few {
-        // Where some were sent again that soon, this is only not seen well.
-        // Far from the sender it is never seen well.
-        3.. if sooner * 10 < all && sender.is_near() => FastResend::Off,
-        _ => FastResend::MoreThan(too_few),
-    };
-    (none, 1.0)
 }
 
 fn waited(before: &Sending, after: &Sending) -> u32 {
@@ -271,13 +315,15 @@ impl Settings {
             _ => grid(&sender.ts_gaps),
         };
         let period = flushes.period();
-        let (fast_resend, skip_rule) = fast_resend(sender, period);
+        let Fit {
+            rules,
+            fast_resend,
+            least_shows,
+        } = Fit::of(sender, period);
         // Timers of segments that were sent once before.
         let mut excess = Vec::new();
         let mut waits = Vec::new();
         let mut doubles = Vec::new();
-        let usual = usual_least(sender);
-        let (mut by_skips, mut beyond) = (0, Vec::new());
         for segment in &sender.resent {
             let timed = |index: usize| -> Option<u32> {
                 let (before, after) = (
@@ -285,26 +331,12 @@ impl Settings {
                     segment.sendings.get(index + 1)?,
                 );
                 let skipped = match fast_resend {
-                    FastResend::After(count) => before.skips[skip_rule].count >= count,
+                    FastResend::After(count) => before.skips[rules.skip_rule].count >= count,
                     FastResend::Off => false,
-                    FastResend::MoreThan(count) => before.skips[skip_rule].count > count,
+                    FastResend::MoreThan(count) => before.skips[rules.skip_rule].count > count,
                 };
                 (!skipped && !before.hidden).then(|| waited(before, after))
             };
-            if let [before, after, ..] = &segment.sendings[..]
-                && let FastResend::After(count) = fast_resend
-                && before.skips[skip_rule].count >= count
-                && !before.hidden
-            {
-                by_skips += 1;
-                let flush = (period / MS) as u32;
-                let estimate = before.timeout(period);
-                let passed = waited(before, after).saturating_sub(flush + 2);
-                let latest = estimate + estimate / 8 + flush.saturating_sub(10);
-                if passed > latest.max(usual as u32) {
-                    beyond.push(passed);
-                }
-            }
             // Resends by skips leave the timer as it was.
             let place = (0..segment.sendings.len()).find(|index| timed(*index).is_some());
             if let Some(place) = place
@@ -323,14 +355,6 @@ impl Settings {
                 }
             }
         }
-        beyond.sort_unstable();
-        // A few of them may have been late for another reason.
-        let timers_beyond = match beyond.len() >= 3 && beyond.len() * 2 > by_skips {
-            false => 0,
-            true => beyond
-                .last()
-                .map_or(0, |most| most + (period / MS) as u32 + 3),
-        };
         waits.sort_unstable();
         excess.sort_unstable();
         let doubling = doubles.iter().filter(|doubles| **doubles).count();
@@ -344,6 +368,18 @@ impl Settings {
                 .is_some_and(|low| *low > i64::from(slack));
             sender.is_near() && waits.len() >= 3 && same * 10 >= waits.len() * 6 && above
         });
+        // Where skips send most of them again, timers that do not run out before show it, too.
+        let mut asked: Vec<u32> = sender
+            .resent
+            .iter()
+            .map(|one| one.sendings[0].timeout(period))
+            .collect();
+        asked.sort_unstable();
+        let asked = asked
+            .get(asked.len() / 2)
+            .map_or(0, |asked| asked + asked / 8 + 2 * slack);
+        let minrto = minrto
+            .or((sender.is_near() && least_shows && rules.least > asked).then_some(rules.least));
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
         // Far from the sender nobody knows exactly when it heard of what had arrived.
         let near_most = most_in_flight - most_in_flight / if sender.lag() == 0 { 10 } else { 4 };
@@ -358,11 +394,9 @@ impl Settings {
         Settings {
             flushes,
             fast_resend,
-            skip_rule,
             nodelay,
             minrto,
-            timers_beyond,
-            usual_least: usual,
+            rules,
             most_in_flight,
             share_at_most,
             keeps_congestion_window: sender.window_model.is_kept(varies),
@@ -378,7 +412,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let mut unheard = Vec::new();
     let mut gaps = Vec::new();
     for segment in &sender.resent {
-        let mut past = Past::new(segment, settings);
+        let mut past = Past::new(segment, settings.rules);
         for index in 1..segment.sendings.len() {
             let mut one = past.judge(index, (near, sender.lag()), sender);
             if !sender.is_near() && past.misses_some(index, &one) {
@@ -462,7 +496,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             Some(_) if full_queue => false,
             Some(group) => {
                 // Acknowledgements whose loss always leads to a resend are not counted.
-                let acks = acks.max(lost / 2.0);
+                let acks = acks.max(sure / 2.0);
                 let answers = group.segments as f64 / of_one_packet.max(1.0);
                 let answers = answers.max(group.flushes.len() as f64);
                 likelihood(acks, acks_after, answers)
@@ -534,54 +568,52 @@ pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usi
     (packets.len(), after)
 }
 
+/// The least timeout that ikcp_nodelay sets with nodelay 0, ms. The one that it sets else is shorter than what estimates ask for.
+const LEAST: u32 = 100;
+
 /// Skips send a segment again until it has been sent so often.
 const MOST_FAST: usize = 5;
 
 /// What the sender knows of a segment, from one transmission to the next.
 struct Past<'a> {
     segment: &'a Segment,
-    settings: &'a Settings,
-    period: Time,
+    rules: Rules,
     /// What its timeout was set to last, ms: a timeout makes it longer, a resend by skips leaves it.
     timeout: f64,
     /// Skips that no resend has used up: a timeout leaves them.
     skips: u32,
+    /// What these rules do not explain.
+    against: f64,
 }
 
 impl<'a> Past<'a> {
-    fn new(segment: &'a Segment, settings: &'a Settings) -> Past<'a> {
-        let period = settings.flushes.period();
-        let half = (period / MS) as u32 / 2;
-        let least = settings.minrto.unwrap_or(0).saturating_sub(half);
+    fn new(segment: &'a Segment, rules: Rules) -> Past<'a> {
         let first = &segment.sendings[0];
-        let least = match first.knows_the_way() {
-            true => least.max(settings.timers_beyond),
-            false => 0,
+        let least = if first.knows_the_way() {
+            rules.least
+        } else {
+            0
         };
         Past {
             segment,
-            settings,
-            period,
-            timeout: f64::from(first.timeout(period).max(least)),
+            rules,
+            timeout: f64::from(first.timeout(rules.period).max(least)),
             skips: 0,
+            against: 0.0,
         }
     }
 
     /// When the transmission before this one had been skipped often enough to be sent again; of several times, the last one before `by`.
-    fn skipped_enough(&self, before: &Sending, by: Time) -> Option<Time> {
-        let new = before.skips[self.settings.skip_rule];
+    fn skipped_enough(&self, before: &Sending) -> Option<Time> {
+        let new = before.skips[self.rules.skip_rule];
         let reached = |count: u32| match count.checked_sub(self.skips) {
             None | Some(0) => Some(before.sent),
             Some(more) if more <= new.count => new.at.get(more as usize - 1).copied(),
             Some(_) => None,
         };
-        match self.settings.fast_resend {
+        match self.rules.fast_resend {
             FastResend::After(count) => reached(count),
-            FastResend::Off => None,
-            FastResend::MoreThan(count) => (count + 1..=count + SKIPS as u32)
-                .filter_map(reached)
-                .filter(|at| *at <= by)
-                .max(),
+            _ => None,
         }
     }
 
@@ -589,9 +621,9 @@ impl<'a> Past<'a> {
     fn misses_some(&self, index: usize, one: &Resend) -> bool {
         let sendings = &self.segment.sendings;
         let first = &sendings[0];
-        let timeout = Time::from(first.timeout(self.period)) * MS;
+        let timeout = Time::from(first.timeout(self.rules.period)) * MS;
         let trip = Time::from(first.estimate.srtt) * MS;
-        let late = timeout * 5 / 4 + self.period;
+        let late = timeout * 5 / 4 + self.rules.period;
         one.trigger == Trigger::Timeout
             && sendings[index - 1].is_skipped()
             && (late..late + MOST_FAST as Time * trip).contains(&(one.sent - first.sent))
@@ -605,7 +637,7 @@ impl<'a> Past<'a> {
         let sendings = &self.segment.sendings;
         let (before, this) = (&sendings[index - 1], &sendings[index]);
         let waited = waited(before, this);
-        let doubles = self.settings.nodelay == Some(0);
+        let doubles = self.rules.nodelay == 0;
         let more = if index == 1 && doubles {
             self.timeout / 8.0
         } else {
@@ -615,17 +647,22 @@ impl<'a> Past<'a> {
         // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
         let about = SOONEST_TIMER
             * match index > MOST_FAST {
-                true => f64::from(sendings[0].timeout(self.period)),
+                true => f64::from(sendings[0].timeout(self.rules.period)),
                 false => timer,
             };
         // It is set to the round trip and the interval, which the period need not be.
-        let longer = ((self.period / MS) as f64 - 10.0).max(0.0);
-        let flush = (self.period / MS) as f64;
+        let longer = ((self.rules.period / MS) as f64 - 10.0).max(0.0);
+        let flush = (self.rules.period / MS) as f64;
         // It runs out at a flush.
-        let latest = (timer + longer).max(self.settings.usual_least) + flush + 4.0;
+        let latest = match near {
+            true => timer + longer,
+            // Far from the sender round trips are known less well, and nearly nothing shows a least timeout.
+            false => (timer + longer).max(f64::from(LEAST) * 1.125),
+        } + flush
+            + 4.0;
         let prompt = self
-            .skipped_enough(before, this.sent)
-            .is_some_and(|at| this.sent - at <= self.period + 4 * MS);
+            .skipped_enough(before)
+            .is_some_and(|at| this.sent - at <= self.rules.period + 4 * MS);
         let earliest = match index > MOST_FAST {
             true => about,
             false => timer + longer / 2.0,
@@ -634,7 +671,7 @@ impl<'a> Past<'a> {
             f64::from(waited) >= earliest && (f64::from(waited) <= latest || index > MOST_FAST);
         // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count.
         let after_others = !near
-            && matches!(self.settings.fast_resend, FastResend::After(_))
+            && matches!(self.rules.fast_resend, FastResend::After(_))
             && f64::from(waited) > latest
             && before.skips[BY_STAMP].count >= 2;
         let trigger = if (prompt && !by_timer) || after_others {
@@ -651,6 +688,23 @@ impl<'a> Past<'a> {
             // Its timer is not known that well: the sender takes round trips by the clock of its last update.
             Trigger::Timeout
         };
+        if !before.hidden {
+            let slack = if near { 4.0 } else { BLUR };
+            // A flush after those skips left it out.
+            let left_out = matches!(self.rules.fast_resend, FastResend::After(_))
+                && index <= MOST_FAST
+                && self
+                    .skipped_enough(before)
+                    .is_some_and(|at| at + slack as Time * MS < this.prior);
+            let waited = f64::from(waited);
+            // Its timer would have run out before.
+            self.against += match prompt {
+                _ if left_out || waited > latest + slack => 1.0,
+                true => 0.0,
+                false if waited < about => 1.0,
+                false => 0.1,
+            };
+        }
         let skipped = before.skips[BY_ANY].count > 0;
         let clear =
             f64::from(waited) + BLUR < about || (prompt && f64::from(waited) > latest + BLUR);
@@ -660,12 +714,14 @@ impl<'a> Past<'a> {
                 // It ran out between two flushes.
                 let took = f64::from(waited) - more;
                 let timeout = self.timeout.clamp((took - flush).max(0.0), took.max(0.0));
-                // With nodelay 1 it grows by half of itself, with 2 by half of the estimate, which is less.
-                self.timeout = match doubles {
-                    true => timeout * 2.0,
-                    false => timeout + timeout.min(f64::from(this.timeout(self.period))) / 2.0,
-                };
-                self.skips += before.skips[self.settings.skip_rule].count;
+                let estimate = f64::from(this.timeout(self.rules.period));
+                self.timeout = timeout
+                    + match self.rules.nodelay {
+                        0 => timeout.max(estimate),
+                        1 => timeout / 2.0,
+                        _ => estimate / 2.0,
+                    };
+                self.skips += before.skips[self.rules.skip_rule].count;
             }
             Trigger::Skip => self.skips = 0,
             Trigger::Early => {}
@@ -673,7 +729,7 @@ impl<'a> Past<'a> {
         let twice = before.skips[BY_STAMP];
         let by_skips = match twice.count {
             ..=1 => 0,
-            _ => (this.sent - twice.at[1] - self.period).max(0),
+            _ => (this.sent - twice.at[1] - self.rules.period).max(0),
         };
         Resend {
             at: this.at,
@@ -681,10 +737,10 @@ impl<'a> Past<'a> {
             sn: self.segment.sn as u32,
             trigger,
             // A program reads its socket some time before it flushes.
-            need: need(self.segment, index, (ways.0, ways.1 + self.period)),
+            need: need(self.segment, index, (ways.0, ways.1 + self.rules.period)),
             unsure,
             waited,
-            estimate: before.timeout(self.period),
+            estimate: before.timeout(self.rules.period),
             by_skips,
             passed: !before.hidden,
         }
@@ -737,10 +793,8 @@ mod tests {
         all: impl Iterator<Item = &'a (u32, Passes)>,
     ) -> Vec<Trigger> {
         let sender = after(sender, all);
-        let settings = Settings {
-            fast_resend: resend,
-            ..Settings::of(&sender)
-        };
+        let mut settings = Settings::of(&sender);
+        settings.rules.fast_resend = resend;
         let all = resends(&sender, &settings);
         all.iter().map(|one| one.trigger).collect()
     }
@@ -772,7 +826,7 @@ mod tests {
             (105, Acked(4, 40)),
             (110, Sent(1)),
         ];
-        let found = triggers(FastResend::MoreThan(0), &then);
+        let found = triggers(FastResend::Off, &then);
         assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
     }
 
@@ -800,7 +854,7 @@ mod tests {
         }
         all.extend([(310, Sent(8)), (560, Sent(5))]);
         let far = Sender::new(60 * MS, true);
-        let found = triggers_of(far, FastResend::MoreThan(0), all.iter());
+        let found = triggers_of(far, FastResend::Off, all.iter());
         assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
     }
 
@@ -832,6 +886,49 @@ mod tests {
         }
         let sender = after(Sender::new(0, true), all.iter());
         assert_eq!(Settings::of(&sender).minrto, Some(550));
+    }
+
+    /// Ten times, six are sent at once, of which the first is lost; the others are acknowledged one by one, at these times, and the first is
+    /// sent again at those.
+    fn ten_times_skipped(acked: [u32; 5], again: &[u32]) -> Sender {
+        let mut all = vec![(0, Sent(0)), (60, Acked(0, 0))];
+        for turn in 0..10 {
+            // Round trips differ, so that timers are long.
+            let (at, slow, first) = (1_000 * (turn + 1), turn % 2 * 60, 6 * turn + 1);
+            let mut these: Vec<_> = (0..6).map(|sn| (at, Sent(first + sn))).collect();
+            for (sn, after) in (first + 1..).zip(acked) {
+                these.push((at + slow + after, Acked(sn, at)));
+            }
+            these.extend(again.iter().map(|after| (at + slow + after, Sent(first))));
+            let last = at + slow + again[again.len() - 1];
+            these.push((last + 80, Acked(first, last)));
+            these.sort_by_key(|(at, _)| *at);
+            all.extend(these);
+        }
+        after(Sender::new(0, true), all.iter())
+    }
+
+    /// All were skipped five times in the end, so that each count up to that explains them; but flushes between left them out.
+    #[test]
+    fn skips_that_were_not_enough_decide_the_count() {
+        let sender = ten_times_skipped([60, 90, 120, 150, 180], &[121]);
+        let settings = Settings::of(&sender);
+        assert_eq!(settings.fast_resend, FastResend::After(3));
+        let all = resends(&sender, &settings);
+        assert!(all.iter().all(|one| one.trigger == Trigger::Skip));
+    }
+
+    /// What had been sent before the first resend was acknowledged after it, and that caused the next one: the rule of the original up to
+    /// 1.7, by which the later resends were called early.
+    #[test]
+    fn resends_by_what_was_sent_earlier_decide_the_rule() {
+        let sender = ten_times_skipped([60, 90, 120, 150, 180], &[91, 151]);
+        let settings = Settings::of(&sender);
+        assert_eq!(settings.fast_resend, FastResend::After(2));
+        assert_eq!(settings.rules.skip_rule, BY_ANY);
+        let all = resends(&sender, &settings);
+        assert_eq!(all.len(), 20);
+        assert!(all.iter().all(|one| one.trigger == Trigger::Skip));
     }
 
     /// The round trip had grown since it was first sent, and half of the longer timeout was taken for all of the shorter one.

@@ -922,11 +922,9 @@ impl View<'_> {
                 ));
             }
         }
-        let beyond =
-            Some(self.settings.timers_beyond).filter(|least| sender.is_near() && *least > 0);
         // Set forward, its clock makes one round trip as long as that, and the timeouts after it.
         let set_forward = sender.clock_jumps.iter().any(|(_, by)| *by < 0);
-        if let Some(least) = self.settings.minrto.or(beyond).filter(|_| !set_forward) {
+        if let Some(least) = self.settings.minrto.filter(|_| !set_forward) {
             // Skips sent some of them before the timer did, but later than a shorter one would have.
             let flush = (self.settings.flushes.period() / MS) as u32;
             let until = sender.answers_until().unwrap_or(Time::MAX);

@@ -35,7 +35,7 @@ const MOST_REFILLS: usize = 50_000;
 /// Seconds whose least round trips are kept.
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
-pub const SKIPS: usize = 4;
+pub const SKIPS: usize = 5;
 /// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
 pub const SILENCE: Time = 500 * MS;
 /// The share of its estimate before which no timer runs out: round trips are known no better from outside.
@@ -83,6 +83,8 @@ pub struct Sending {
     pub at: Time,
     /// When it would have passed, had it come as fast as the fastest.
     pub sent: Time,
+    /// The same of the flush before it that sent something.
+    pub prior: Time,
     /// The sender's clock.
     pub ts: u32,
     /// The number of the packet that carried it.
@@ -214,13 +216,8 @@ pub struct SkipEvent {
     pub count: u32,
     /// Until it was sent again.
     pub resent: Option<Time>,
-    /// Until it was skipped once more.
-    pub next: Option<Time>,
     /// Until the sender knew that it had arrived.
     pub done: Option<Time>,
-    /// After how long it was sent again, and what the timer was set to without a least timeout, ms.
-    pub waited: u32,
-    pub estimate: u32,
 }
 
 /// A time in which the peer's window was shut.
@@ -423,6 +420,8 @@ pub struct Sender {
     pub small: u64,
     pub small_flushes: u64,
     last_ts: Option<u32>,
+    /// The stamp of the last flush, when the one before it was sent, and when that one.
+    flush: (u32, Time, Time),
     last_small_ts: Option<u32>,
     /// When the last fresh segment passed, with its stamp.
     newest_fresh: Option<(Time, Time, u32)>,
@@ -684,6 +683,7 @@ impl Sender {
         let mut sending = Sending {
             at,
             sent,
+            prior: self.prior_flush(header.ts, sent),
             ts: header.ts,
             packet: self.packets,
             latest: header.ts,
@@ -1002,6 +1002,14 @@ impl Sender {
         ];
         let beside = nearest.into_iter().flatten().map(|one| one.acked.is_some());
         beside.reduce(|one, other| one || other)
+    }
+
+    /// When the flush before the one of this stamp sent something.
+    fn prior_flush(&mut self, ts: u32, sent: Time) -> Time {
+        if self.flush.0 != ts {
+            self.flush = (ts, self.flush.2, sent);
+        }
+        self.flush.1
     }
 
     fn note_ts(&mut self, ts: u32) {
@@ -1522,8 +1530,6 @@ impl Sender {
         self.open.remove(&sn);
         let first = &segment.sendings[0];
         let next = segment.sendings.get(1);
-        let waited = next.map_or(0, |next| next.ts.wrapping_sub(first.ts));
-        let estimate = first.timeout(10 * MS);
         for (rule, skips) in first.skips.iter().enumerate() {
             for (count, skipped) in (1..=skips.count).zip(skips.at) {
                 if self.skip_events.len() < MOST_SKIP_EVENTS {
@@ -1531,12 +1537,7 @@ impl Sender {
                         rule,
                         count,
                         resent: next.map(|next| next.sent - skipped),
-                        next: (count < skips.count)
-                            .then(|| skips.at.get(count as usize).map(|next| next - skipped))
-                            .flatten(),
                         done: segment.done.map(|done| done - skipped),
-                        waited,
-                        estimate,
                     });
                 }
             }
