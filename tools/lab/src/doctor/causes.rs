@@ -280,15 +280,12 @@ impl Fit {
             3.. if sender.is_near() => FastResend::Off,
             count => FastResend::MoreThan(count),
         };
-        let (against, rules) = match clear {
-            true => fewest,
-            false => off,
-        };
-        let shorter = Rules { least: 0, ..rules };
+        let (_, rules) = if clear { fewest } else { off };
+        let against = |least: u32| contradictions(sender, Rules { least, ..rules });
         Fit {
             rules,
             fast_resend,
-            least_shows: clear && contradictions(sender, shorter) >= against + Fit::CLEAR,
+            least_shows: clear && against(0) >= against(rules.least) + Fit::CLEAR,
         }
     }
 }
