@@ -87,8 +87,9 @@ pub struct Sending {
     pub prior: Time,
     /// The sender's clock.
     pub ts: u32,
-    /// The number of the packet that carried it.
+    /// The number of the packet that carried it, and the size of that datagram.
     pub packet: u64,
+    size: u32,
     /// The latest stamp that it may have had.
     latest: u32,
     /// It was not seen: lost before the capture, and known from the gap in the numbers.
@@ -686,6 +687,7 @@ impl Sender {
             prior: self.prior_flush(header.ts, sent),
             ts: header.ts,
             packet: self.packets,
+            size,
             latest: header.ts,
             hidden: false,
             estimate: self.estimate,
@@ -816,7 +818,7 @@ impl Sender {
             if same.hidden {
                 // It was only late.
                 same.hidden = false;
-                (same.at, same.sent) = (at, sent);
+                (same.at, same.sent, same.size) = (at, sent, size);
                 self.reordered += 1;
             } else {
                 self.copies += 1;
@@ -842,7 +844,7 @@ impl Sender {
             && !after(header.ts, last.latest)
         {
             last.hidden = false;
-            (last.at, last.sent, last.ts) = (at, sent, header.ts);
+            (last.at, last.sent, last.ts, last.size) = (at, sent, header.ts, size);
             self.reordered += 1;
             return;
         }
@@ -1314,8 +1316,8 @@ impl Sender {
                 .iter()
                 .position(|one| one.ts == ts && one.acked.is_none())
         {
-            self.largest_acked = self.largest_acked.max(segment.size);
             let sending = &mut segment.sendings[place];
+            self.largest_acked = self.largest_acked.max(sending.size);
             sending.acked = Some(passed);
             sending.una = una;
             let (sent, seen) = (sending.sent, sending.at);
@@ -1908,6 +1910,19 @@ mod tests {
         assert!(!unheard(1));
         // Another flush, which answers the second transmission.
         assert!(unheard(50));
+    }
+
+    /// It came in a small packet at last; the large one that had carried it before was counted as one that the path takes.
+    #[test]
+    fn a_packet_that_never_arrived_was_the_largest_acknowledged_one() {
+        let mut sender = Sender::new(0, true);
+        for (ts, size) in [(0, 1_400), (200, 600)] {
+            let piece = Piece::plain(COMMAND_PUSH, 0, ts, 0);
+            sender.sends(Time::from(ts) * MS, size, false, &[piece]);
+        }
+        sender.hears(250 * MS, &[Piece::plain(COMMAND_ACK, 0, 200, 1)]);
+        sender.finish(9_000 * MS);
+        assert_eq!(sender.largest_acked, 600);
     }
 
     /// Far from the sender: delays of its packets, ms, one each 10 ms, and how its clock is said to have jumped.
