@@ -299,7 +299,7 @@ impl Bbr {
         (lost, lost.wrapping_add(delivered))
     }
 
-    /// True if more is lost than usual: twice the usual share, plus 2 %, plus some segments.
+    /// True if more is lost than usual: twice the usual share, plus 2 % (1 % in a cruise), plus some segments.
     #[inline(never)]
     fn overflows(&self, tick: Tick) -> bool {
         let (lost, all) = self.lost(tick);

@@ -9,12 +9,17 @@ use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
 use crate::net::{Control, End, Net, Outcome, Path, Plan, fairness};
 
+/// Flows of this plan that start 3 s apart.
+fn apart<const COUNT: usize>(plan: Plan) -> [Plan; COUNT] {
+    std::array::from_fn(|flow| Plan {
+        start: 3_000 * flow as u64,
+        ..plan
+    })
+}
+
 #[test]
 fn two_flows_come_to_share_alike() {
-    let plans = [0, 3_000].map(|start| Plan {
-        start,
-        ..Plan::new(Control::Bbr)
-    });
+    let plans: [_; 2] = apart(Plan::new(Control::Bbr));
     let mut net = Net::new(Path::new(20, 20), &plans, 1);
     let outcomes = net.between(13_000, 20_000);
     let index = fairness(&outcomes);
@@ -50,8 +55,7 @@ fn flows_with_one_interval_come_to_share_alike() {
 #[cfg_attr(debug_assertions, ignore = "minutes without optimization")]
 fn of_programs_that_call_each_10_ms_some_took_most_of_the_link() {
     let indices = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map(|seed| {
-        let plans = [0, 1, 2, 3, 4, 5, 6, 7].map(|flow| Plan {
-            start: 3_000 * flow,
+        let plans: [_; 8] = apart(Plan {
             drive: 10,
             ..Plan::new(Control::Bbr)
         });
@@ -73,10 +77,7 @@ fn in_a_short_queue_one_of_four_flows_took_most_of_the_link() {
     };
     let (mut index, mut loss) = (0.0, 0.0);
     for seed in [1, 2, 3, 4] {
-        let plans = [0, 1, 2, 3].map(|flow| Plan {
-            start: 3_000 * flow,
-            ..Plan::new(Control::Bbr)
-        });
+        let plans: [_; 4] = apart(Plan::new(Control::Bbr));
         let flows = Net::new(path, &plans, seed).between(30_000, 60_000);
         index += fairness(&flows) / 4.0;
         loss += flows.iter().map(|flow| flow.own_loss).sum::<f64>() / 16.0;

@@ -301,6 +301,13 @@ impl Endpoint {
         })
     }
 
+    /// Sets both windows. Other implementations have receive windows below 128, of which `ikcp_wndsize` makes 128.
+    pub fn set_windows(&mut self, send: i32, receive: i32) {
+        self.kcp.wndsize(send, receive);
+        self.kcp
+            .edit(|fields| fields.rcv_wnd = receive.cast_unsigned());
+    }
+
     /// Whether the end's program calls `ikcp_update` now. Call this once per millisecond.
     pub fn is_due(&mut self, now: Micros) -> bool {
         if now < self.next_update {

@@ -109,10 +109,7 @@ fn endpoint(plan: &Plan, side: usize, first: Micros) -> Endpoint {
     let mode: Mode = plan.modes[side].parse().unwrap();
     let (send, receive) = plan.windows[side];
     let mut end = Endpoint::new(testing::library(), 0x1122_3344, &mode, 128, first).unwrap();
-    end.kcp.wndsize(send, receive);
-    // `ikcp_wndsize` takes no less than 128.
-    end.kcp
-        .edit(|fields| fields.rcv_wnd = receive.cast_unsigned());
+    end.set_windows(send, receive);
     end.kcp.setmtu(plan.mtu);
     end.kcp.stream(plan.stream);
     end

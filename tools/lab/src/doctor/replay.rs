@@ -216,10 +216,7 @@ fn replay(library: &'static Library, setup: Setup, way: &Way, load: Load) -> Res
         Endpoint::new(library, 1, &mode, 32, 3_000)?,
     ];
     for end in &mut ends {
-        end.kcp.wndsize(setup.send_window, setup.receive_window);
-        // `ikcp_wndsize` takes no less than 128, which other implementations do.
-        end.kcp
-            .edit(|fields| fields.rcv_wnd = setup.receive_window.cast_unsigned());
+        end.set_windows(setup.send_window, setup.receive_window);
     }
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
     let mut flying: [BTreeMap<(Micros, u64), Vec<u8>>; 2] = Default::default();
@@ -380,12 +377,18 @@ mod tests {
     use crate::link::{Config, Loss};
     use crate::testing;
 
-    /// The numbers in the gain that the finding of this kind has.
-    fn gain(plan: &Plan, kind: Kind) -> Vec<f64> {
+    /// What a session's capture shows, with the gains.
+    fn with_gains(plan: &Plan) -> Vec<Finding> {
         let mut diagnosis = examine(&plants::capture(plan, 1, CLIENT));
         let judged = &mut diagnosis.conversations[0];
         add_gains(judged, testing::library()).unwrap();
-        let finding = judged.findings.iter().find(|one| one.kind == kind);
+        std::mem::take(&mut judged.findings)
+    }
+
+    /// The numbers in the gain that the finding of this kind has.
+    fn gain(plan: &Plan, kind: Kind) -> Vec<f64> {
+        let findings = with_gains(plan);
+        let finding = findings.iter().find(|one| one.kind == kind);
         let gain = finding.and_then(|one| one.gain.clone()).expect("a gain");
         let words = gain.split(|c: char| !c.is_ascii_digit() && c != '.');
         words
@@ -444,21 +447,12 @@ mod tests {
             reads: &|now| now % 1_000_000 < 5_000,
             ..Plan::default()
         };
-        let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
-        let judged = &mut diagnosis.conversations[0];
-        add_gains(judged, testing::library()).unwrap();
+        let findings = with_gains(&plan);
+        assert!(findings.iter().any(|one| one.kind == Kind::PeerWindow));
         assert!(
-            judged
-                .findings
-                .iter()
-                .any(|one| one.kind == Kind::PeerWindow)
+            findings.iter().all(|one| one.gain.is_none()),
+            "{findings:?}"
         );
-        let told: Vec<_> = judged
-            .findings
-            .iter()
-            .filter_map(|one| one.gain.clone())
-            .collect();
-        assert_eq!(told, [""; 0], "{:?}", judged.findings);
     }
 
     /// Most of the time that messages took was an outage, so resends that come earlier made things worse.
@@ -469,12 +463,10 @@ mod tests {
             drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
             ..Plan::default()
         };
-        let mut diagnosis = examine(&plants::capture(&plan, 1, CLIENT));
-        let judged = &mut diagnosis.conversations[0];
-        add_gains(judged, testing::library()).unwrap();
-        assert_eq!(judged.findings[0].kind, Kind::Outage);
-        assert!(judged.findings.iter().any(|one| one.kind == Kind::Loss));
-        assert!(judged.findings.iter().all(|one| one.gain.is_none()));
+        let findings = with_gains(&plan);
+        assert_eq!(findings[0].kind, Kind::Outage);
+        assert!(findings.iter().any(|one| one.kind == Kind::Loss));
+        assert!(findings.iter().all(|one| one.gain.is_none()));
     }
 
     /// As a clock that counts microseconds makes them.
