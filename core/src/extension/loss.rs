@@ -5,7 +5,8 @@
 //! acknowledgements arrive, other deadlines do not count: KCP does not restart them with each acknowledgement, and a growing
 //! queue would cause everything to be sent twice.
 //!
-//! If few segments are in flight and the program has nothing more to send, KCP's own rules apply, which are faster there.
+//! If few segments are in flight and the program has nothing more to send, KCP's own rules apply, which are faster there. They wait
+//! until the last of what a flush had to leave has arrived: a control has to learn what becomes of it.
 
 use core::mem;
 
@@ -98,7 +99,7 @@ impl Log for Transmissions {
 impl State {
     /// True if KCP's own rules apply.
     pub(super) fn is_thin(&self, in_flight: u32) -> bool {
-        !self.queue_left && in_flight <= THIN
+        !self.bulk && in_flight <= THIN
     }
 
     /// Segments with together `bytes` leave `snd_buf`, or will when their packet's `una` is processed: for their own acknowledgements,
@@ -302,7 +303,14 @@ impl Kcp<'_> {
     /// Records whether this flush found the queue empty.
     pub(crate) fn note_queue(&self) {
         let left = !self.snd_queue().is_empty();
-        self.extension().with(|state| state.queue_left = left);
+        let (una, next) = (Sn(self.snd_una.get()), self.next_sn());
+        self.extension().with(|state| {
+            state.queue_left = left;
+            if left {
+                state.bulk_end = next;
+            }
+            state.bulk = left || (state.bulk && una.before(state.bulk_end));
+        });
     }
 
     /// Marks a segment as lost. Returns when it was sent.

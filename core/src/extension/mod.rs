@@ -24,7 +24,7 @@ use crate::consts::profile;
 use crate::kcp::Kcp;
 use crate::memory::on_demand::{OnDemand, Zeroed};
 use crate::redundancy::Redundancy;
-use crate::seq::Millis;
+use crate::seq::{Millis, Sn};
 pub use info::IKCPX_CCINFO;
 pub(crate) use loss::BEFORE;
 use loss::Transmissions;
@@ -53,6 +53,9 @@ struct State {
     grain: u32,
     /// The last flush left something to send.
     queue_left: bool,
+    /// A flush left something to send, and what is before this number has not all arrived.
+    bulk: bool,
+    bulk_end: Sn,
     /// Probes sent since the last acknowledgement, and when the last of them was sent.
     probes: u32,
     probed: Millis,

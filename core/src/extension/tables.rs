@@ -222,7 +222,8 @@ impl Hooked<'_> {
             let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
             tick.app_limited = !state.queue_left;
-            thin = state.is_thin(in_flight);
+            // What waits is about to leave.
+            thin = state.is_thin(in_flight.saturating_add(kcp.nsnd_que.get()));
         });
         let control = &mut *self.control;
         control.note_sent(sent);
@@ -234,7 +235,8 @@ impl Hooked<'_> {
         control.allowance = allowance;
         control.asked = tick.now;
         control.free = thin;
-        let target = if thin {
+        // So many may leave before a round trip is known, too.
+        let target = if thin || allowance.rate == 0 {
             allowance.inflight.max(super::loss::THIN)
         } else {
             allowance.inflight

@@ -815,3 +815,24 @@ fn a_clock_that_went_back_before_cubic_was_installed_left_it_in_recovery() {
     let share = net.first_between(6_000, 10_000).share;
     assert!(share > 80.0, "{share} %");
 }
+
+/// With nothing in flight, whatever the program had was sent at once, and half of it overflowed the queue. Once little of it was in flight,
+/// KCP's own rules found the losses, and CUBIC never learned of them.
+#[test]
+fn what_came_after_a_pause_overflowed_a_short_queue_each_time() {
+    let path = Path::new(5, 20);
+    for control in [Control::Bbr, Control::Cubic] {
+        for (burst, drive, most) in [(44, 1, 1.0), (73, 1, 1.0), (44, 10, 3.0), (73, 10, 3.0)] {
+            let plan = Plan {
+                burst,
+                drive,
+                ..Plan::new(control)
+            };
+            let outcome = Net::new(path, &[plan], 1).first_between(5_000, 25_000);
+            assert!(
+                outcome.own_loss < most && outcome.needless < 0.2,
+                "{burst} messages each second, {plan:?}: {outcome:?}"
+            );
+        }
+    }
+}

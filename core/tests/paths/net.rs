@@ -68,6 +68,8 @@ pub struct Plan {
     /// The sender's program calls when `next_due` says.
     pub due: bool,
     pub start: u64,
+    /// Messages that the program sends each second, all at once; 0 means more than the window holds, always.
+    pub burst: u32,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
             interval: 1,
             due: false,
             start: 0,
+            burst: 0,
         }
     }
 }
@@ -360,7 +363,11 @@ impl Net {
                 flow.a.input(&packet);
             }
             if !stopped_a && (now + flow.phases[0]).is_multiple_of(flow.plan.drive) {
-                while flow.a.kcp().waitsnd() < 2 * flow.plan.window {
+                let seconds = (now / 1000) as u32 + 1;
+                while match flow.plan.burst {
+                    0 => flow.a.kcp().waitsnd() < 2 * flow.plan.window,
+                    burst => flow.sent < seconds * burst,
+                } {
                     let mut message = [0; MSS as usize];
                     message[..4].copy_from_slice(&flow.sent.to_le_bytes());
                     flow.a.send(&message);
