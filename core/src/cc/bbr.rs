@@ -35,7 +35,8 @@ const FULL_ROUNDS: u32 = 3;
 /// Share of loss, in 1024ths beyond the usual share, that ends a probe (2.5: BBRLossThresh, which 2 % are at a round trip of 50 ms). It is
 /// larger on longer paths, where `una` stands still for longer: more segments count as lost of which only the acknowledgement was.
 const EXCESS: u32 = 14;
-/// The same in a cruise, where nothing is tried: a flow that keeps the queue full loses a smaller share than the flows that it displaces.
+/// The same in a cruise, where nothing is tried, on paths of any length: a flow that keeps the queue full loses a smaller share than the flows
+/// that it displaces.
 const CRUISE_EXCESS: u32 = 4;
 /// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
@@ -299,16 +300,16 @@ impl Bbr {
         (lost, lost.wrapping_add(delivered))
     }
 
-    /// True if more is lost than usual: twice the usual share, plus 2 % (1 % in a cruise), plus some segments.
+    /// True if more is lost than usual: twice the usual share, plus 2 % (.4 % in a cruise), plus some segments.
     #[inline(never)]
     fn overflows(&self, tick: Tick) -> bool {
         let (lost, all) = self.lost(tick);
         let excess = if self.phase == Phase::Cruise {
             CRUISE_EXCESS
         } else {
-            EXCESS
+            EXCESS + self.min_rtt / 8
         };
-        let expected = scale(all, 2 * self.usual_loss + excess + self.min_rtt / 8, 1024);
+        let expected = scale(all, 2 * self.usual_loss + excess, 1024);
         let few = if self.starts() {
             STARTUP_FEW_LOSSES
         } else {
@@ -343,6 +344,12 @@ impl Bbr {
         self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
     }
 
+    /// True when even the shortest of the latest round trips was longer. With jitter, some always are.
+    fn queue_stands(&self) -> bool {
+        let least = self.round_least.min(self.last_least);
+        self.has_queue() && least > self.min_rtt + self.min_rtt / 16 + 1
+    }
+
     fn end_round(&mut self, tick: Tick, overflows: bool) {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
@@ -365,10 +372,11 @@ impl Bbr {
             && !self.has_queue()
             && (!self.usual_loss_known || loss < self.usual_loss || !self.is_doubtful())
         {
-            self.usual_loss = if self.usual_loss_known {
-                (self.usual_loss * 7 + loss + 4) / 8
-            } else {
-                loss
+            self.usual_loss = match self.usual_loss {
+                _ if !self.usual_loss_known => loss,
+                // What Startup lost may be found late. A flow that took it for usual kept the queue full and displaced the others.
+                usual if 2 * loss < usual => (usual + loss).div_ceil(2),
+                usual => (usual * 7 + loss + 4) / 8,
             };
             self.usual_loss_known = true;
         }
@@ -479,7 +487,7 @@ impl Bbr {
             {
                 self.enter(Phase::ProbeRtt, tick);
             }
-            Phase::Cruise if overflows && self.has_queue() => self.draw_back(tick),
+            Phase::Cruise if overflows && self.queue_stands() => self.draw_back(tick),
             Phase::Cruise if self.rounds >= self.cruise => self.enter(Phase::Refill, tick),
             Phase::Refill if self.rounds >= 1 => {
                 self.full_rate = self.rate();

@@ -836,3 +836,19 @@ fn what_came_after_a_pause_overflowed_a_short_queue_each_time() {
         }
     }
 }
+
+/// A flow that started found losses late that its start had caused, took them for usual, and kept a short queue full: it had 86 % of the link,
+/// seven others 2 % each.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "a minute without optimization")]
+fn a_flow_that_took_its_own_losses_for_usual_displaced_the_others() {
+    let path = Path {
+        queue: 25,
+        ..Path::new(50, 50)
+    };
+    for seed in [18, 4, 15] {
+        let plans: [_; 8] = apart(Plan::new(Control::Bbr));
+        let index = fairness(&Net::new(path, &plans, seed).between(54_000, 84_000));
+        assert!(index > 0.9, "seed {seed}: {index}");
+    }
+}
