@@ -247,7 +247,9 @@ impl Bbr {
             // last segments of a flush return after the next one.
             return 2 + waits.saturating_sub((SHORT_WAITS_MS + self.min_rtt / 5).min(self.min_rtt));
         }
-        waits.min(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS))
+        // Waits as long as the path need most of their room: with less, each cycle's rate would be lower than the one before.
+        let short = waits.saturating_sub(self.min_rtt * 2 / 5);
+        waits.min(short.max(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS)))
     }
 
     /// The round trip `rtt`, averaged if this end's program calls rarely: each `step` ms.

@@ -7,7 +7,7 @@ use ikcp_core::{Header, Source};
 use crate::common::object::{in_flight, stats};
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
-use crate::net::{Control, End, Net, Outcome, Path, Plan, fairness};
+use crate::net::{Control, End, Net, Outcome, Path, Plan, alone, fairness};
 
 /// Flows of this plan that start 3 s apart.
 fn apart<const COUNT: usize>(plan: Plan) -> [Plan; COUNT] {
@@ -850,5 +850,23 @@ fn a_flow_that_took_its_own_losses_for_usual_displaced_the_others() {
         let plans: [_; 8] = apart(Plan::new(Control::Bbr));
         let index = fairness(&Net::new(path, &plans, seed).between(54_000, 84_000));
         assert!(index > 0.9, "seed {seed}: {index}");
+    }
+}
+
+/// What may be in flight left no room for the waits of both ends, so each cycle measured a lower rate than the one before: 16 % of the link.
+#[test]
+fn where_intervals_are_as_long_as_the_path_the_rate_fell_cycle_by_cycle() {
+    for (rate, rtt) in [(100, 10), (300, 9), (30, 12), (100, 14)] {
+        let plan = Plan {
+            interval: 10,
+            ..Plan::new(Control::Bbr)
+        };
+        for seed in 1..4 {
+            let share = alone(Path::new(rate, rtt), plan, seed).share;
+            assert!(
+                share > 85.0,
+                "{rate} Mbit/s, {rtt} ms, seed {seed}: {share} %"
+            );
+        }
     }
 }
