@@ -657,9 +657,10 @@ impl<'a> Past<'a> {
             false => (timer + longer).max(f64::from(LEAST) * 1.125),
         } + flush
             + 4.0;
+        let blur = if near { 4 } else { 8 };
         let prompt = self
             .skipped_enough(before)
-            .is_some_and(|at| this.sent - at <= self.rules.period + 4 * MS);
+            .is_some_and(|at| this.sent - at <= self.rules.period + blur * MS);
         let earliest = match index > MOST_FAST {
             true => about,
             false => timer + longer / 2.0,
@@ -677,31 +678,28 @@ impl<'a> Past<'a> {
             Trigger::Timeout
         } else if before.skips[BY_ANY].count > 0 {
             Trigger::Skip
-        } else if (near && f64::from(waited) + flush < about)
-            || (lag_known && f64::from(waited) + BLUR < about / 2.0)
-        {
+        } else if near && f64::from(waited) + flush < about {
             Trigger::Early
         } else {
             // Its timer is not known that well: the sender takes round trips by the clock of its last update.
             Trigger::Timeout
         };
-        if !before.hidden {
-            let slack = if near { 4.0 } else { BLUR };
-            // A flush after those skips left it out.
-            let left_out = matches!(self.rules.fast_resend, FastResend::After(_))
-                && index <= MOST_FAST
-                && self
-                    .skipped_enough(before)
-                    .is_some_and(|at| at + slack as Time * MS < this.prior);
-            let waited = f64::from(waited);
-            // Its timer would have run out before.
-            self.against += match prompt {
-                _ if left_out || waited > latest + slack => 1.0,
-                true => 0.0,
-                false if waited < about => 1.0,
-                false => 0.1,
-            };
-        }
+        let slack = if near { 4.0 } else { BLUR };
+        // A flush after those skips left it out.
+        let left_out = matches!(self.rules.fast_resend, FastResend::After(_))
+            && index <= MOST_FAST
+            && self
+                .skipped_enough(before)
+                .is_some_and(|at| at + slack as Time * MS < this.prior);
+        // When a hidden one was sent is known less well.
+        let one = if before.hidden { 0.5 } else { 1.0 };
+        // Its timer would have run out before.
+        self.against += match prompt {
+            _ if left_out || f64::from(waited) > latest + slack => one,
+            true => 0.0,
+            false if f64::from(waited) < about => one,
+            false => 0.1,
+        };
         let skipped = before.skips[BY_ANY].count > 0;
         let clear =
             f64::from(waited) + BLUR < about || (prompt && f64::from(waited) > latest + BLUR);

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::causes;
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
-use super::sender::{BY_STAMP, MS, Sender, Time, Transit};
+use super::sender::{BY_STAMP, Histogram, MS, Sender, Time, Transit};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after};
 
 /// Any conversation begins with numbers below this.
@@ -323,15 +324,23 @@ fn lacks(kept: &[Packet], side: usize) -> bool {
     gaps >= 3 + by_chance && gaps * 500 > all
 }
 
-/// The time from an acknowledgement that makes room for several segments at once to as many new ones: a round trip, for a sender that
-/// waits for room. What is acknowledged one by one tells nothing.
+/// The time from word that makes room to what takes it up: a round trip, for a sender that waits for room. What is sent then follows the
+/// acknowledgements in all their ups and downs after that time, and after no other: at a steady pace several times are as good.
 fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
-    /// Of one step, and the longest lag.
     const STEP: Time = 4 * MS;
-    const STEPS: usize = 200;
-    const MANY: u32 = 4;
+    /// The longest time, and how far around it ups and downs are told from a mean, in steps.
+    const LONGEST: usize = 200;
+    const AROUND: usize = 75;
+    const ENOUGH: usize = 20;
+    let from = kept.first()?.at;
+    // What was overtaken at the beginning may have been sent before that.
+    let place = |at: Time| ((at - from).max(0) / STEP) as usize;
+    let steps = place(kept.last()?.at) + 1;
+    if steps > 1 << 18 {
+        return None;
+    }
+    let (mut room, mut rooms) = (vec![0.0; steps], 0);
     let mut una: Option<u32> = None;
-    let mut room: Vec<(Time, f64)> = Vec::new();
     for packet in kept.iter().filter(|packet| packet.side != side) {
         let Some(piece) = packet.pieces.last() else {
             continue;
@@ -341,43 +350,80 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
         if more > 0 {
             una = Some(told);
         }
-        if more >= MANY as i32 && more < 10_000 {
-            room.push((packet.at, f64::from(more)));
+        if more > 0 && more < 10_000 {
+            room[place(packet.at)] += f64::from(more);
+            rooms += 1;
         }
     }
-    let from = kept.first()?.at;
-    // What was overtaken at the beginning may have been sent before that.
-    let place = |at: Time| ((at - from).max(0) / STEP) as usize;
-    let last = place(kept.last()?.at);
-    if room.len() < 10 || last > 1 << 20 {
+    if rooms < ENOUGH {
         return None;
     }
-    let mut new = vec![0.0f64; last + STEPS + 2];
-    let mut all = 0.0;
+    let mut new = vec![0.0; steps];
     for (at, ..) in fresh(kept, side) {
         new[place(at)] += 1.0;
-        all += 1.0;
     }
-    // What of the room is taken up at each lag, and what would be if the new ones came at any time.
-    let wanted: f64 = room.iter().map(|(_, more)| more).sum();
-    let taken = |lag: usize| -> f64 {
-        let one = |(at, more): &(Time, f64)| {
-            let at = place(*at) + lag;
-            (new[at.saturating_sub(1)] + new[at] + new[at + 1]).min(*more)
-        };
-        room.iter().map(one).sum::<f64>() / wanted
+    // It is taken up by the next flush.
+    let flush = causes::grid(&stamp_gaps(kept, side)).period();
+    let within = ((flush.min(100 * MS) + 8 * MS) / STEP) as usize;
+    let room = about_mean(&room, AROUND);
+    let new = about_mean(&sums(&new, 0, within), AROUND);
+    let follows = |lag: usize| {
+        let of = |(one, other): (&f64, &f64)| [one * other, one * one, other * other];
+        let pairs = room.iter().zip(new.iter().skip(lag));
+        let sums = pairs.map(of).fold([0.0; 3], |sum, one| {
+            [sum[0] + one[0], sum[1] + one[1], sum[2] + one[2]]
+        });
+        sums[0] / (sums[1] * sums[2]).sqrt().max(1e-9)
     };
-    let usual = all * 3.0 / last.max(1) as f64 * room.len() as f64 / wanted;
-    let taken: Vec<f64> = (1..STEPS).map(taken).collect();
-    let best = taken.iter().copied().fold(0.0, f64::max);
-    // The first of several as good, and where it begins to rise: an acknowledgement takes effect before what it makes room for comes, and
-    // some packets are faster than most.
-    let peak = taken.iter().position(|share| *share >= 0.9 * best)?;
-    let before = taken[..peak]
-        .iter()
-        .rposition(|share| *share < 0.25 * best)?;
-    let lag = before + 1;
-    (best > 0.55 && best > 2.0 * usual).then_some(lag as Time * STEP)
+    let all: Vec<f64> = (0..LONGEST).map(follows).collect();
+    let best = (0..LONGEST).max_by(|one, other| all[*one].total_cmp(&all[*other]))?;
+    let others = |lags: std::ops::Range<usize>| lags.map(|lag| all[lag]).fold(0.0, f64::max);
+    let width = within + 3;
+    let clear = all[best] > 0.3
+        && others(0..best.saturating_sub(width)) < 0.75 * all[best]
+        && others((best + width + 1).min(LONGEST)..LONGEST) < 0.9 * all[best];
+    // Some packets are faster than most: an acknowledgement takes effect before what it makes room for comes.
+    let before = (0..=best).rev();
+    let first = before
+        .take_while(|lag| all[*lag] > 0.65 * all[best])
+        .last()?;
+    clear.then_some(first as Time * STEP)
+}
+
+/// Times between the stamps of a side.
+fn stamp_gaps(kept: &[Packet], side: usize) -> Histogram {
+    let mut gaps = Histogram::new();
+    let mut last: Option<u32> = None;
+    let own = kept.iter().filter(|packet| packet.side == side);
+    for piece in own.flat_map(|packet| &packet.pieces) {
+        let Header { command, ts, .. } = piece.header;
+        let before = *last.get_or_insert(ts);
+        if command == COMMAND_PUSH && after(ts, before) {
+            *gaps.entry(ts.wrapping_sub(before)).or_default() += 1;
+            last = Some(ts);
+        }
+    }
+    gaps
+}
+
+/// Of each place, the sum from so many before it to so many after it, without that one.
+fn sums(values: &[f64], before: usize, after: usize) -> Vec<f64> {
+    let mut until = vec![0.0];
+    for value in values {
+        until.push(until[until.len() - 1] + value);
+    }
+    (0..values.len())
+        .map(|at| until[(at + after).min(values.len())] - until[at.saturating_sub(before)])
+        .collect()
+}
+
+/// By how much each one differs from the mean of those around it.
+fn about_mean(values: &[f64], around: usize) -> Vec<f64> {
+    let means = sums(values, around, around);
+    let counts = sums(&vec![1.0; values.len()], around, around);
+    let all = values.iter().zip(means).zip(counts);
+    all.map(|((value, mean), count)| value - mean / count)
+        .collect()
 }
 
 /// The time from a skip to the transmission that it leads to: the one after which most of them came, unless it was a timer that they

@@ -154,6 +154,37 @@ fn a_window_seen_from_the_receiver_cost_nothing() {
     }
 }
 
+/// Where each packet is acknowledged by itself, hardly any word makes room for several segments. The round trip shows all the same, by
+/// what follows what; at a steady pace nothing does.
+#[test]
+fn the_round_trip_of_a_small_window_did_not_show_where_packets_are_acknowledged_one_by_one() {
+    for (window, delay) in [(5, 15_000), (5, 40_000), (8, 80_000)] {
+        let link = Config {
+            delay,
+            jitter: delay / 4,
+            ..plants::lossy(0.005)
+        };
+        let trip = |window, every| {
+            let plan = Plan {
+                modes: ["1,5,0,1", "1,10,2,1+flush"],
+                links: [link; 2],
+                windows: [(window, 256), (256, 256)],
+                size: 1_000,
+                every,
+                ..Plan::default()
+            };
+            let found = first(examine(&plants::capture(&plan, 1, SERVER)));
+            let sender = &found.found.conversation.senders[CLIENT];
+            sender.lag_known.then(|| sender.lag() / 1_000)
+        };
+        let least = 2 * delay.cast_signed() / 1_000;
+        let about = least - 8..least * 3 / 2 + 16;
+        let window_shows = trip(window, 0).is_some_and(|trip| about.contains(&trip));
+        assert!(window_shows, "{least}: {:?}", trip(window, 0));
+        assert_eq!(trip(256, 20_000), None, "{least}");
+    }
+}
+
 /// The server read on only after the probe had been sent, and told so by itself.
 #[test]
 fn a_peer_that_read_late_was_called_a_lost_probe() {
