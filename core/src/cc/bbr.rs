@@ -576,9 +576,10 @@ impl Bbr {
 
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
-        if elapsed(tick.now, self.phase_at) >= PROBE_RTT_DURATION.max(self.min_rtt)
-            // What is sent first waits behind what the link still holds.
-            && self.rounds > u32::from(self.has_leapt())
+        let probed = elapsed(tick.now, self.phase_at);
+        if probed >= PROBE_RTT_DURATION.max(self.min_rtt)
+            // What is sent first waits behind what the link still holds. If all of it is lost, no round trip ends until a timeout.
+            && (self.rounds > u32::from(self.has_leapt()) || probed > LOOK_AGAIN + 2 * self.min_rtt)
         {
             self.lowest += self.min_rtt.saturating_sub(self.lowest) / 8;
             self.proof = if self.is_doubtful() {

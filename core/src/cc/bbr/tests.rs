@@ -209,3 +209,17 @@ fn nonsense_gives_an_allowance_too() {
         assert!(allowance.inflight >= MIN_PIPE_CWND);
     }
 }
+
+/// Four segments at a time were in flight until a timeout of many seconds ended a round trip.
+#[test]
+fn a_probe_for_the_shortest_round_trip_whose_segments_were_all_lost_never_ended() {
+    let mut script = Script::new(5, 50);
+    script.until(Phase::Cruise);
+    script.until(Phase::ProbeRtt);
+    let began = script.tick.now;
+    while script.bbr.phase == Phase::ProbeRtt {
+        script.flying.clear();
+        script.step();
+        assert!(script.tick.now - began < 1_200, "still in ProbeRTT");
+    }
+}
