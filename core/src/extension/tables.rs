@@ -315,7 +315,7 @@ impl Control {
     fn pace(&mut self, tick: Tick, since: u32, full: u32, deferred: u32) {
         self.pacer.sent(since);
         let rate = self.allowance.rate;
-        let bytes = self.pacer.flush(tick.now, rate, full);
+        let bytes = self.pacer.flush(tick.now, rate, full.max(tick.segment));
         self.budget = u32::MAX;
         if rate == 0 || self.free {
             return;

@@ -870,3 +870,20 @@ fn where_intervals_are_as_long_as_the_path_the_rate_fell_cycle_by_cycle() {
         }
     }
 }
+
+/// What the pace allows and a segment needs was counted in segments of the new size, and what was left of it was forgotten.
+#[test]
+fn segments_from_before_a_smaller_mtu_left_each_second_time_the_program_called() {
+    let plan = Plan {
+        drive: 100,
+        ..Plan::new(Control::Bbr)
+    };
+    let mut net = Net::new(Path::new(1, 20), &[plan], 1);
+    net.run(300, |_| ());
+    assert_eq!(net.flows[0].a.kcp().setmtu(100), 0);
+    net.run(10_000, |_| ());
+    let before = net.taken(0);
+    net.run(20_000, |_| ());
+    let taken = net.taken(0) - before;
+    assert!(taken > 170, "{taken}");
+}
