@@ -223,7 +223,7 @@ impl Bbr {
         if let Some(newest) = tick.newest {
             self.take_rate(tick, meter);
             if newest.wrapping_sub(self.round_began).cast_signed() >= 0 {
-                self.end_round(tick, overflows);
+                self.end_round(tick, overflows, meter.is_settled());
                 // Where few flushes make a round trip, the one that ends it finds most of its losses.
                 overflows &= 2 * self.waits > self.min_rtt;
             }
@@ -352,7 +352,8 @@ impl Bbr {
         self.has_queue() && least > self.min_rtt + self.min_rtt / 16 + 1
     }
 
-    fn end_round(&mut self, tick: Tick, overflows: bool) {
+    /// `settled` is true when the waits of both ends are known.
+    fn end_round(&mut self, tick: Tick, overflows: bool, settled: bool) {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
         let loss = scale(1024, lost, all);
@@ -382,7 +383,8 @@ impl Bbr {
             };
             self.usual_loss_known = true;
         }
-        if self.starts() && !tick.app_limited {
+        // Before the waits are known, what may be in flight can be too little for the rate to grow.
+        if self.starts() && !tick.app_limited && settled {
             self.look_for_full_pipe(tick);
         }
         if self.phase != Phase::ProbeRtt {

@@ -41,8 +41,9 @@ pub(crate) struct Meter {
     gap: u32,
     last_flush: u32,
     last_news: u32,
-    /// Time between the last two flushes with news, ms.
+    /// Time between the last two flushes with news, ms, and the shorter of the last two such times.
     last_gap: u32,
+    steady_gap: u32,
 }
 
 impl Meter {
@@ -56,6 +57,7 @@ impl Meter {
             last_flush: now,
             last_news: now,
             last_gap: 0,
+            steady_gap: 0,
         }
     }
 
@@ -74,6 +76,7 @@ impl Meter {
             mean(&mut self.gap, gap);
             // The program at one end stood still: what was sent meanwhile says as little of the path as what a program without data sends.
             self.app_limited |= gap > USUAL_MS && gap / 4 > self.last_gap;
+            self.steady_gap = gap.min(self.last_gap);
             self.last_gap = gap;
             self.last_news = now;
         }
@@ -92,6 +95,11 @@ impl Meter {
     /// What the update intervals of both ends add to a round trip, ms.
     pub(crate) fn waits(&self) -> u32 {
         (self.step + self.gap).div_ceil(16)
+    }
+
+    /// False while acknowledgements are much further apart than the means, which are known after about 16 of them.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.steady_gap > USUAL_MS || self.steady_gap <= 2 * self.grain() + 8
     }
 
     /// Records this moment, when `delivered` is the total so far, and returns the rate over the last `window` ms. `None` before a

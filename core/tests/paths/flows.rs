@@ -887,3 +887,19 @@ fn segments_from_before_a_smaller_mtu_left_each_second_time_the_program_called()
     let taken = net.taken(0) - before;
     assert!(taken > 170, "{taken}");
 }
+
+/// On a path as long as the default interval, the wait for such a peer became known only after seconds. Until then the window held too little
+/// for the rate to grow, so Startup ended, at 3 to 32 % of the link.
+#[test]
+fn a_peer_with_the_default_interval_ended_startup_at_a_part_of_the_link() {
+    let plan = Plan {
+        interval: 100,
+        ..Plan::new(Control::Bbr)
+    };
+    for (rate, rtt) in [(50, 98), (50, 99), (200, 98), (200, 99)] {
+        let mut net = Net::new(Path::new(rate, rtt), &[plan], 1);
+        net.flows[0].a.kcp().interval.set(10);
+        let share = net.first_between(10_000, 20_000).share;
+        assert!(share > 80.0, "{rate} Mbit/s, {rtt} ms: {share} %");
+    }
+}
