@@ -508,9 +508,7 @@ fn segments_from_before_a_smaller_mtu_were_held_back_for_ever() {
         let mut net = Net::new(Path::new(10, 20), &[Plan::new(control)], 1);
         net.run(2_000, |_| ());
         assert_eq!(net.flows[0].a.kcp().setmtu(100), 0);
-        let before = net.taken(0);
-        net.run(4_000, |_| ());
-        let taken = net.taken(0) - before;
+        let taken = net.taken_until(0, 4_000);
         assert!(taken > 100, "{control:?}: {taken}");
     }
 }
@@ -650,9 +648,7 @@ fn segments_from_before_a_smaller_mtu_left_one_at_a_time() {
     let kcp = || net.flows[0].a.kcp();
     assert_eq!(kcp().setmtu(100), 0);
     kcp().path_changed();
-    let before = net.taken(0);
-    net.run(10_000, |_| ());
-    let taken = net.taken(0) - before;
+    let taken = net.taken_until(0, 10_000);
     assert!(taken > 4_000, "{taken}");
 }
 
@@ -777,10 +773,8 @@ fn a_peer_that_shrank_its_window_was_probed_with_what_it_refuses() {
                 assert!(control != Control::Rack || next != now, "it would spin");
             });
             net.path.loss = 0;
-            let before = net.taken(0);
             // Timeouts grow by half each.
-            net.run(5_500 + outage + outage / 2, |_| ());
-            let taken = net.taken(0) - before;
+            let taken = net.taken_until(0, 5_500 + outage + outage / 2);
             assert!(taken > 0, "{control:?} after {outage} ms");
         }
     }
@@ -871,7 +865,7 @@ fn where_intervals_are_as_long_as_the_path_the_rate_fell_cycle_by_cycle() {
     }
 }
 
-/// What the pace allows and a segment needs was counted in segments of the new size, and what was left of it was forgotten.
+/// A segment saved up its bytes over several flushes, but no more than two segments of the new size were kept.
 #[test]
 fn segments_from_before_a_smaller_mtu_left_each_second_time_the_program_called() {
     let plan = Plan {
@@ -882,9 +876,7 @@ fn segments_from_before_a_smaller_mtu_left_each_second_time_the_program_called()
     net.run(300, |_| ());
     assert_eq!(net.flows[0].a.kcp().setmtu(100), 0);
     net.run(10_000, |_| ());
-    let before = net.taken(0);
-    net.run(20_000, |_| ());
-    let taken = net.taken(0) - before;
+    let taken = net.taken_until(0, 20_000);
     assert!(taken > 170, "{taken}");
 }
 

@@ -430,6 +430,13 @@ impl Net {
         self.flows[number].taken
     }
 
+    /// What the flow's receiver takes from now on until `until`, in messages.
+    pub fn taken_until(&mut self, number: usize, until: u64) -> u32 {
+        let before = self.taken(number);
+        self.run(until, |_| ());
+        self.taken(number) - before
+    }
+
     pub fn measure(&mut self) {
         self.measuring = true;
         self.waits.clear();
