@@ -98,6 +98,8 @@ pub(crate) struct Bbr {
     pub(crate) phase: Phase,
     /// What the update intervals of both ends add to a round trip, ms.
     waits: u32,
+    /// How late segments are on average where they arrive out of order, ms: `min_rtt` is that of the fastest.
+    late: u32,
     /// Highest delivery rates of this cycle and of the one before, bytes per second (2.10: BBR.max_bw).
     rates: [u32; 2],
     /// Mean of the latest round trips, ms, times `SMOOTH`; 0 before the first.
@@ -160,6 +162,7 @@ impl Bbr {
         Bbr {
             phase: Phase::Startup,
             waits: 2,
+            late: 0,
             rates: [0; 2],
             mean_rtt: 0,
             coarse: false,
@@ -214,6 +217,7 @@ impl Bbr {
         }
         meter.flush(tick.now, tick.newest.is_some(), tick.app_limited);
         self.waits = meter.waits();
+        self.late = tick.late;
         if let Some(rtt) = tick.rtt {
             self.round_least = self.round_least.min(rtt);
             let rtt = self.smooth(rtt, meter.step());
@@ -237,10 +241,15 @@ impl Bbr {
         self.waits > self.min_rtt + self.min_rtt / 4
     }
 
+    /// How much longer than the shortest the round trips of segments are without a queue, ms.
+    fn slack(&self) -> u32 {
+        self.late + self.slack_for_waits()
+    }
+
     /// The part of the waits that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
     /// of it at once.
     #[inline(never)]
-    fn slack(&self) -> u32 {
+    fn slack_for_waits(&self) -> u32 {
         let waits = self.waits;
         if self.coarse {
             // What may be in flight beyond the path holds most of the waits, unless the path is short. Even then two flushes fit: the
@@ -343,7 +352,8 @@ impl Bbr {
         // Startup ends for good, so it takes more.
         let part = if self.starts() { 2 } else { 8 };
         let long = self.waits.saturating_sub(2 * USUAL_INTERVAL_MS);
-        self.round_rtt > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + 1
+        self.round_rtt
+            > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + self.late + 1
     }
 
     /// True when even the shortest of the latest round trips was longer. With jitter, some always are.
@@ -464,7 +474,7 @@ impl Bbr {
     /// Changes the phase if it is time (5.3).
     fn advance(&mut self, tick: Tick, overflows: bool) {
         let waits = self.waits;
-        let drained = tick.pipe <= self.path(tick, 100, waits / 2);
+        let drained = tick.pipe <= self.path(tick, 100, waits / 2 + self.late);
         self.queued =
             matches!(self.phase, Phase::Up | Phase::Down) && (self.queued || self.has_queue());
         match self.phase {

@@ -32,6 +32,8 @@ pub(crate) struct Tick {
     pub(crate) pipe: u32,
     /// The time since `newest`, ms: a round trip with what both ends wait. `None` where a clock jumped.
     pub(crate) rtt: Option<u32>,
+    /// How late segments are on average where they arrive out of order, ms.
+    pub(crate) late: u32,
     /// When the latest of the transmissions that were acknowledged since the last flush was sent.
     pub(crate) newest: Option<u32>,
     /// The program had nothing more to send.
@@ -91,6 +93,7 @@ impl Tick {
             newest_lost: draw(),
             pipe: draw(),
             rtt: Some(draw() % 70_000),
+            late: draw() % 70_000,
             newest: Some(draw()),
             app_limited: draw() % 2 == 0,
             stale: draw() % 2 == 0,

@@ -5,6 +5,9 @@
 //! What differs from TCP: one packet carries the acknowledgements of a whole flush of the peer. If that packet is lost, all
 //! segments in a row that it named look lost, until a later `una` shows that they arrived. Of a run of overdue segments therefore
 //! only the first is reported lost, and the others are held back until `una` has passed the first.
+//!
+//! How long a segment is waited for comes from how late others arrived. The RFC widens its window step by step, once per round trip
+//! with a spurious retransmission: where packets overtake each other all the time, a flow had found too many losses by then.
 
 // Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
@@ -16,13 +19,12 @@ use crate::seq::{Millis, Sn};
 const RUN: u32 = 3;
 /// Runs that may be held back at the same time.
 const HELD: usize = 12;
-/// Round trips with losses, but without spurious retransmissions, after which the reordering window narrows again (RFC 8985,
-/// 6.2.4).
-const REO_WND_PERSIST: u32 = 16;
+/// Acknowledgements after which the reordering window is about a third of what it was, if all arrives in order.
+const REO_WND_PERSIST: u32 = 1024;
+/// Acknowledgements over which it is averaged how late segments are.
+const MEAN_OF: u32 = 16;
 /// What the update intervals of both ends may add to a round-trip time, ms.
 const WAIT: u32 = 10;
-/// The widest reordering window, in quarters of a round trip.
-const MAX_REO_WND_MULT: u32 = 16;
 /// How long a shortest round-trip time counts, so that a longer path shows after that.
 const MIN_RTT_WINDOW_MS: u32 = 10_000;
 /// A round-trip time of more than this comes from a forgery, or from a clock that jumped.
@@ -99,23 +101,18 @@ impl HeldRun {
 /// What acknowledgements have shown so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rack {
-    /// Of the transmissions that arrived, the latest sent (RFC 8985: RACK.segment), its round-trip time, ms, and the highest number that
-    /// arrived (RACK.fack); valid after the first acknowledgement.
+    /// Of the transmissions that arrived, the latest sent (RFC 8985: RACK.segment), and its round-trip time, ms; valid after the first
+    /// acknowledgement.
     latest: Sent,
     pub(crate) latest_rtt: u32,
-    fack: Sn,
     /// Shortest and smoothed round-trip time, ms; 0 before the first acknowledgement.
     min_rtt: u32,
     srtt: u32,
     min_rtt_at: Millis,
-    /// A segment arrived after a later transmission (RACK.reordering_seen).
-    reordering_seen: bool,
-    /// The reordering window, how late a segment may be at most, in quarters of the shortest round-trip time (RACK.reo_wnd_mult).
-    reo_wnd_mult: u32,
-    /// Round trips with losses until the window narrows (RACK.reo_wnd_persist); when one was last counted, or when the window last
-    /// widened.
-    reo_wnd_persist: u32,
-    widened: Millis,
+    /// How late segments arrive: how much longer the round trip of each takes than that of the latest one sent, if that arrived
+    /// before, and 1 ms, so that 0 means in order. The most, ms times `REO_WND_PERSIST`, and the mean, ms times `MEAN_OF`.
+    most_late: u32,
+    mean_late: u32,
     /// The number after a run of overdue segments, and the run's length.
     run: (Sn, u32),
     held: [HeldRun; HELD],
@@ -133,9 +130,6 @@ pub(crate) struct Rack {
 impl Rack {
     /// Begins; everything else is zero.
     pub(crate) fn begin(&mut self, now: Millis) {
-        self.reo_wnd_mult = 1;
-        self.reo_wnd_persist = REO_WND_PERSIST;
-        self.widened = now;
         self.last_ack = now;
     }
 
@@ -157,19 +151,18 @@ impl Rack {
         self.last_ack = now;
         if earlier {
             self.spurious = self.spurious.wrapping_add(1);
-            if self.round_is_over(now) {
-                self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(MAX_REO_WND_MULT);
-                self.reo_wnd_persist = REO_WND_PERSIST;
-            }
         }
         let is_first = self.srtt == 0;
-        if !is_first && first.before(self.fack) {
-            self.reordering_seen |= flying.xmit == 1;
-        }
-        if is_first || !last.before(self.fack) {
-            self.fack = last;
-        }
         let sent = Sent { sn: last, ts: echo };
+        let late = if !is_first && sent.before(self.latest) {
+            rtt.saturating_sub(self.latest_rtt) + 1
+        } else {
+            0
+        };
+        let less = self.most_late / REO_WND_PERSIST + 1;
+        let before = self.most_late.saturating_sub(less);
+        self.most_late = before.max(late * REO_WND_PERSIST);
+        self.mean_late = self.mean_late - self.mean_late / MEAN_OF + late;
         // If the clock went back, the latest transmission seems to be sent in the future.
         if is_first || self.latest.before(sent) || now.before(self.latest.ts) {
             self.latest = sent;
@@ -196,23 +189,18 @@ impl Rack {
         true
     }
 
-    /// True once in a round trip.
-    fn round_is_over(&mut self, now: Millis) -> bool {
-        let over = now.forward_from(self.widened) >= self.srtt.max(1);
-        if over {
-            self.widened = now;
+    /// How late a segment may be, ms: as late as any of the latest, and a quarter of a round trip (RFC 8985, 6.2.4). The DupThresh of
+    /// the RFC is left out: with so few segments in flight a connection counts skips, as KCP does.
+    pub(crate) fn reo_wnd(&self) -> u32 {
+        match self.most_late.div_ceil(REO_WND_PERSIST) {
+            0 => 0,
+            most => (most - 1 + self.min_rtt / 4).min(self.srtt),
         }
-        over
     }
 
-    /// How late a segment may be, ms (RFC 8985, 6.2.4: RACK_update_reo_wnd). The DupThresh of the RFC is left out: with so few
-    /// segments in flight a connection counts skips, as KCP does.
-    fn reo_wnd(&self) -> u32 {
-        if self.reordering_seen || self.reo_wnd_mult > 1 {
-            (self.min_rtt * self.reo_wnd_mult / 4).min(self.srtt).max(1)
-        } else {
-            0
-        }
+    /// How late segments are on average, ms.
+    pub(crate) fn mean_late(&self) -> u32 {
+        self.mean_late / MEAN_OF
     }
 
     /// A segment is sent.
@@ -276,7 +264,6 @@ impl Rack {
         look: impl Fn(Sn) -> Option<Flying>,
         mut lost: impl FnMut(Sn),
     ) {
-        let before = self.lost;
         if !only_forget {
             self.decide(now, una, &look, &mut lost);
         }
@@ -307,19 +294,16 @@ impl Rack {
             }
         }
         self.judge(now, row, &mut lost);
-        if self.lost != before && self.reo_wnd_mult > 1 && self.round_is_over(now) {
-            self.reo_wnd_persist = self.reo_wnd_persist.saturating_sub(1);
-            if self.reo_wnd_persist == 0 {
-                self.reo_wnd_mult = 1;
-                self.reo_wnd_persist = REO_WND_PERSIST;
-            }
-        }
     }
 
-    /// When the acknowledgement of a transmission should have arrived, because a later one has.
+    /// When the acknowledgement of a transmission should have arrived, because a later one has. The smoothed round trip counts as in
+    /// RFC 9002 (6.1.2): out of order, the latest sent is one of the fastest.
     #[inline(never)]
     fn overdue_at(&self, sent: Sent) -> Option<Millis> {
-        let wait = self.latest_rtt.saturating_add(self.reo_wnd());
+        let wait = self
+            .latest_rtt
+            .max(self.srtt)
+            .saturating_add(self.reo_wnd());
         let passed = self.srtt != 0 && sent.before(self.latest);
         passed.then(|| sent.ts.plus(wait))
     }

@@ -118,7 +118,8 @@ impl State {
         self.rack.ends(segments);
         self.delivered_segments = self.delivered_segments.wrapping_add(segments.count);
         let age = now.elapsed_since(segments.flying.ts);
-        if echo.is_some() || age <= self.rack.latest_rtt.saturating_add(self.grain) {
+        let usual = self.rack.latest_rtt.saturating_add(self.grain);
+        if echo.is_some() || age <= usual.saturating_add(2 * self.rack.mean_late()) {
             self.delivered = self.delivered.wrapping_add(bytes);
         }
     }

@@ -214,6 +214,7 @@ impl Hooked<'_> {
             }
             tick.newest_lost = state.newest_lost.0;
             tick.pipe = state.rack.pipe;
+            tick.late = state.rack.mean_late();
             tick.newest = mem::take(&mut state.news).then_some(state.newest.0);
             // The round trip from a flush to this one, which includes what both ends wait.
             // Where the clock jumps in between, there is none.

@@ -1,4 +1,5 @@
-//! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps the order.
+//! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps
+//! the order or not.
 //! A step is a millisecond, like KCP's clock.
 
 use std::collections::VecDeque;
@@ -43,6 +44,8 @@ pub struct Path {
     pub burst: u64,
     /// Percent of the round trip.
     pub jitter: u64,
+    /// Each packet takes up to so much longer, ms, so that some overtake others.
+    pub reorder: u64,
 }
 
 impl Path {
@@ -54,6 +57,7 @@ impl Path {
             loss: 0,
             burst: 0,
             jitter: 0,
+            reorder: 0,
         }
     }
 }
@@ -255,6 +259,23 @@ pub struct Outcome {
     pub rise: u64,
 }
 
+/// A packet is under way. Without `reorder` it arrives after those before it.
+fn travel(
+    way: &mut VecDeque<(u64, Vec<u8>)>,
+    mut due: u64,
+    packet: Vec<u8>,
+    path: Path,
+    random: &mut Random,
+) {
+    if path.reorder > 0 {
+        due += random.below(path.reorder * 1000 + 1);
+    } else if let Some((last, _)) = way.back() {
+        due = due.max(*last);
+    }
+    let place = way.partition_point(|(other, _)| *other <= due);
+    way.insert(place, (due, packet));
+}
+
 impl Net {
     pub fn new(path: Path, plans: &[Plan], seed: u64) -> Net {
         let mut random = Random::new(seed);
@@ -406,22 +427,16 @@ impl Net {
                 flow.lost += 1;
                 continue;
             }
-            let mut due = self.busy_until + path.rtt * 500 + self.jitter / 2;
-            if let Some((last, _)) = flow.there.back() {
-                due = due.max(*last);
-            }
-            flow.there.push_back((due, packet));
+            let due = self.busy_until + path.rtt * 500 + self.jitter / 2;
+            travel(&mut flow.there, due, packet, path, &mut self.random);
         }
         for packet in back {
             if self.loses(1) {
                 continue;
             }
             let flow = &mut self.flows[number];
-            let mut due = now * 1000 + path.rtt * 500 + self.jitter / 2;
-            if let Some((last, _)) = flow.back.back() {
-                due = due.max(*last);
-            }
-            flow.back.push_back((due, packet));
+            let due = now * 1000 + path.rtt * 500 + self.jitter / 2;
+            travel(&mut flow.back, due, packet, path, &mut self.random);
         }
     }
 
