@@ -41,9 +41,12 @@ const CRUISE_EXCESS: u32 = 4;
 /// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
 const STARTUP_FEW_LOSSES: u32 = 6;
-/// Highest share of loss, in 1024ths, that counts as usual.
+/// Highest share of loss, in 1024ths, that counts as usual, and the highest where ProbeRTT finds as much: of several flows at a short queue
+/// that overflows, one took more for usual, and displaced the others.
 const MOST_MADE_UP: u32 = 64;
-/// With a higher share of loss than this, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is larger on longer paths too.
+const MOST_LASTING: u32 = 256;
+/// With a higher share of loss than this beyond twice the usual, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is
+/// larger on longer paths too.
 const FLOOD: u32 = 95;
 const FLOODS: u32 = 2;
 /// How long a shortest round trip is valid at least, ms (5.3.4: 5 s) and in round trips: ProbeRTT begins a new cycle, and the present
@@ -147,6 +150,8 @@ pub(crate) struct Bbr {
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     pub(crate) usual_loss_known: bool,
+    /// Share of loss in ProbeRTT, in 1024ths: this flow has no part in it.
+    lasting_loss: u32,
     /// Consecutive round trips with a flood of losses.
     floods: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
@@ -190,6 +195,7 @@ impl Bbr {
             leapt: 0,
             usual_loss: 0,
             usual_loss_known: false,
+            lasting_loss: 0,
             floods: 0,
             inflight_longterm: UNBOUNDED,
             raise: RAISE,
@@ -367,7 +373,7 @@ impl Bbr {
         self.rounds = self.rounds.wrapping_add(1);
         let (lost, all) = self.lost(tick);
         let loss = scale(1024, lost, all);
-        let flood = loss > FLOOD + self.min_rtt / 4 && lost > 4;
+        let flood = loss > FLOOD + 2 * self.usual_loss + self.min_rtt / 4 && lost > 4;
         let overflows = self.usual_loss_known && overflows;
         self.overflowed |= flood || overflows;
         self.floods =
@@ -376,10 +382,15 @@ impl Bbr {
             } else {
                 0
             };
+        if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
+            self.lasting_loss = (self.lasting_loss * 3 + loss.min(MOST_LASTING)) / 4;
+        }
+        // What a program that calls rarely sends at once may itself overflow a short queue each time.
+        let lasting = if self.coarse { 0 } else { self.lasting_loss };
+        let loss = loss.min(lasting.max(MOST_MADE_UP));
         // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
         // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
         // overdue segments are held back.
-        let loss = loss.min(MOST_MADE_UP);
         if self.phase == Phase::Cruise
             && self.rounds == 2
             && !self.has_queue()

@@ -923,3 +923,16 @@ fn flows_whose_packets_overtake_each_other_share_alike() {
     let outcomes = Net::new(path, &plans, 1).between(13_000, 30_000);
     assert!(fairness(&outcomes) > 0.95, "{outcomes:?}");
 }
+
+/// More than 9 % of loss was a flood in each round trip, even where it was usual, so BBR drew back again and again, to 9 to 23 % of the link.
+#[test]
+fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
+    for rate in [20, 50] {
+        let path = Path {
+            loss: 1_000,
+            ..Path::new(rate, 50)
+        };
+        let share = alone(path, Plan::new(Control::Bbr), 1).share;
+        assert!(share > 60.0, "{rate} Mbit/s: {share} %");
+    }
+}
