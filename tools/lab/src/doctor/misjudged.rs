@@ -903,6 +903,38 @@ fn round_trips_of_a_window_that_grew_were_called_held_up() {
     assert!(!found.contains(&Kind::HeldUp), "{found:?}");
 }
 
+/// Its clock moves at ikcp_update only, and it flushes after each packet that comes. A network that makes copies makes them of all.
+#[test]
+fn segments_sent_again_twice_with_one_stamp_were_called_copies() {
+    for (network, expected) in [(false, 40), (true, 20)] {
+        let mut all = Vec::new();
+        for sn in 0..200 {
+            let (at, lost) = (50 * sn, sn % 10 == 5);
+            all.extend(sending(sn, at, Some(40).filter(|_| !lost)));
+            let again = sending(sn, at + 100, Some(40)).filter(|_| lost);
+            let twice = again.flat_map(|one| {
+                [
+                    one,
+                    Seen {
+                        at: one.at + 1,
+                        ..one
+                    },
+                ]
+            });
+            all.extend(twice);
+            if network && !lost {
+                all.extend(sending(sn, at, Some(40)).map(|one| Seen {
+                    at: one.at + 1,
+                    ..one
+                }));
+            }
+        }
+        let judged = first(examine(&written(all)));
+        assert_eq!(judged.resends[CLIENT].len(), expected);
+        assert!(!kinds(&judged.findings).contains(&Kind::TwoSenders));
+    }
+}
+
 /// What passes an end while both send something every 33 ms: segment and acknowledgement. Of the client's segments, every third is sent
 /// again 62 ms later, when its acknowledgement is almost there, or there and not read yet.
 fn timers_just_short(end: usize) -> Vec<u8> {

@@ -812,7 +812,7 @@ impl Sender {
             self.first_conflict.get_or_insert(at);
             return;
         }
-        let same = segment.sendings.iter().position(|one| one.ts == header.ts);
+        let same = segment.sendings.iter().rposition(|one| one.ts == header.ts);
         if let Some(place) = same {
             let same = &mut segment.sendings[place];
             if same.hidden {
@@ -820,22 +820,37 @@ impl Sender {
                 same.hidden = false;
                 (same.at, same.sent, same.size) = (at, sent, size);
                 self.reordered += 1;
-            } else {
+                return;
+            }
+            let before = same.packet;
+            let print = |packet: u64| {
+                let found = self.prints.iter().rev().find(|one| one.0 == packet);
+                found.map(|one| one.1)
+            };
+            let unlike = match (print(before), print(self.packets)) {
+                (Some(one), Some(other)) => one != other,
+                _ => false,
+            };
+            // The clock moves at ikcp_update only, so that each ikcp_flush between may send it again with that stamp: once it has been
+            // skipped, and if only by what the sender hears by now; or more than once, unless it is the network that makes copies.
+            let copied = self.copies * 200 > self.fresh;
+            let mut sendings = segment.sendings.iter();
+            let skipped = sendings.any(|one| one.ts == header.ts && one.skips[BY_ANY].count > 0);
+            let words = self.words.iter().take(2_000);
+            let mut words = words.take_while(|(due, ..)| *due <= at);
+            let flushed = skipped
+                || (place > 0 && (unlike || !copied))
+                || words.any(
+                    |(.., word)| matches!(word, Word::Ack { sn, .. } if after(*sn, header.sn)),
+                );
+            if !flushed {
                 self.copies += 1;
-                let print = |packet: u64| {
-                    let found = self.prints.iter().rev().find(|one| one.0 == packet);
-                    found.map(|one| one.1)
-                };
-                // Two flushes may send one again with the same stamp.
-                if let (Some(one), Some(other)) = (print(same.packet), print(self.packets))
-                    && one != other
-                    && place == 0
-                {
+                if unlike {
                     self.doubles += 1;
                     self.first_conflict.get_or_insert(at);
                 }
+                return;
             }
-            return;
         }
         // A segment that was only overtaken has no later stamp than the one that followed it.
         let last = segment.sendings.last_mut();
