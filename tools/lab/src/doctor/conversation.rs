@@ -270,7 +270,10 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
         (None, _) => match after_room(kept, side) {
             Some(lag) => (lag, true),
-            None => (after_skips(kept, side).unwrap_or(0), false),
+            None => {
+                let lag = after_skips(kept, side).unwrap_or(0);
+                (lag.min(longest(kept, side)), false)
+            }
         },
     })
 }
@@ -324,12 +327,43 @@ fn lacks(kept: &[Packet], side: usize) -> bool {
     gaps >= 3 + by_chance && gaps * 500 > all
 }
 
+/// The longest that word can take to the sender and what it sends then back here. No sender goes beyond the peer's window: had it heard
+/// later, it would have.
+fn longest(kept: &[Packet], side: usize) -> Time {
+    const STEP: Time = 4 * MS;
+    const STEPS: i64 = 200;
+    /// What a sender takes the peer's window for until it hears of it.
+    const FIRST_WINDOW: u32 = 128;
+    let mut una: Option<u32> = None;
+    let (mut told, mut window) = (Vec::new(), FIRST_WINDOW);
+    let peer = kept.iter().filter(|packet| packet.side != side);
+    for (at, piece) in peer.filter_map(|one| Some((one.at, one.pieces.last()?))) {
+        window = window.max(u32::from(piece.header.wnd));
+        let now = piece.header.una;
+        let most = una.filter(|una| after(*una, now)).unwrap_or(now);
+        una = Some(most);
+        told.push((at, most));
+    }
+    let sent: Vec<_> = fresh(kept, side).map(|(at, _, sn)| (at, sn)).collect();
+    let beyond = |lag: Time| {
+        let ahead = |(at, sn): &&(Time, u32)| {
+            let heard = told.partition_point(|(then, _)| *then <= at - lag);
+            // Before the first word it had no more.
+            let una = told.get(heard.saturating_sub(1)).map(|one| one.1);
+            una.is_some_and(|una| !after(una.wrapping_add(window), *sn))
+        };
+        sent.iter().filter(ahead).count() * 20 > sent.len()
+    };
+    let steps: Vec<Time> = (0..=STEPS).map(|step| step * STEP).collect();
+    let possible = steps.partition_point(|lag| !beyond(*lag));
+    steps[possible.saturating_sub(1)]
+}
+
 /// The time from word that makes room to what takes it up: a round trip, for a sender that waits for room. What is sent then follows the
 /// acknowledgements in all their ups and downs after that time, and after no other: at a steady pace several times are as good.
 fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
     const STEP: Time = 4 * MS;
-    /// The longest time, and how far around it ups and downs are told from a mean, in steps.
-    const LONGEST: usize = 200;
+    /// How far around it ups and downs are told from a mean, in steps.
     const AROUND: usize = 75;
     const ENOUGH: usize = 20;
     let from = kept.first()?.at;
@@ -375,19 +409,21 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
         });
         sums[0] / (sums[1] * sums[2]).sqrt().max(1e-9)
     };
-    let all: Vec<f64> = (0..LONGEST).map(follows).collect();
-    let best = (0..LONGEST).max_by(|one, other| all[*one].total_cmp(&all[*other]))?;
+    let possible = longest(kept, side);
+    let longest = (possible / STEP) as usize + 1 + within;
+    let all: Vec<f64> = (0..longest).map(follows).collect();
+    let best = (0..longest).max_by(|one, other| all[*one].total_cmp(&all[*other]))?;
     let others = |lags: std::ops::Range<usize>| lags.map(|lag| all[lag]).fold(0.0, f64::max);
     let width = within + 3;
     let clear = all[best] > 0.3
         && others(0..best.saturating_sub(width)) < 0.75 * all[best]
-        && others((best + width + 1).min(LONGEST)..LONGEST) < 0.9 * all[best];
+        && others((best + width + 1).min(longest)..longest) < 0.9 * all[best];
     // Some packets are faster than most: an acknowledgement takes effect before what it makes room for comes.
     let before = (0..=best).rev();
     let first = before
         .take_while(|lag| all[*lag] > 0.65 * all[best])
         .last()?;
-    clear.then_some(first as Time * STEP)
+    clear.then_some((first as Time * STEP).min(possible))
 }
 
 /// Times between the stamps of a side.

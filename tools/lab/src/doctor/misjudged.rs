@@ -185,6 +185,29 @@ fn the_round_trip_of_a_small_window_did_not_show_where_packets_are_acknowledged_
     }
 }
 
+/// Word that takes effect later than it did would let the sender go far beyond the peer's window, which none does.
+#[test]
+fn ten_times_the_peers_window_was_said_to_be_in_flight() {
+    for (window, end) in [(24, CLIENT), (24, SERVER), (200, CLIENT), (200, SERVER)] {
+        let link = Config {
+            delay: 1_000,
+            jitter: 250,
+            ..plants::lossy(0.02)
+        };
+        let plan = Plan {
+            modes: ["1,20,4,1+flush", "2,20,2,1+flush"],
+            links: [link; 2],
+            windows: [(window, 256), (256, 256)],
+            every: 0,
+            length: 6_000_000,
+            ..Plan::default()
+        };
+        let found = first(examine(&plants::capture(&plan, 1, end)));
+        let most = found.settings[CLIENT].most_in_flight;
+        assert!(most <= 256, "{window}, end {end}: {most}");
+    }
+}
+
 /// The server read on only after the probe had been sent, and told so by itself.
 #[test]
 fn a_peer_that_read_late_was_called_a_lost_probe() {
