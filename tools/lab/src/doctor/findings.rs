@@ -725,7 +725,7 @@ impl View<'_> {
         // Nor when a window is full until the last flush has been acknowledged.
         let trip = percentile(&sender.rtt, 50).unwrap_or(0);
         let by_room = self.fills_up() && self.is_held() && period < trip + 12;
-        if !between && !by_room {
+        if !between && !by_room && !sender.sends_like_bursts() {
             return Some(period);
         }
         // What is sent between may keep to a grid of its own: that of flushes, of which the program's messages use every second one.

@@ -1751,6 +1751,16 @@ impl Sender {
             && 2 * (size + 1) <= most
     }
 
+    /// Bursts of a program: at one pace, as far as an interval of 10 ms lets it show, and all with as many segments. What waits for rare
+    /// flushes is now one more, and now one less; or it comes in one and is missing in the next.
+    pub fn sends_like_bursts(&self) -> bool {
+        const ENOUGH: u64 = 50;
+        let all: u64 = self.flush_sizes.values().sum();
+        let most = self.flush_sizes.values().max().copied().unwrap_or(0);
+        let gap = |percent| percentile(&self.ts_gaps, percent).unwrap_or(0);
+        all >= ENOUGH && all - most <= 1 + all / 200 && gap(90) - gap(10) <= 12
+    }
+
     /// The share of segments that were sent within such a time of there being room for them, by flushes that put this many or more in
     /// flight: a window held them up. None, where each such flush sends one message, or answers the peer: then the program
     /// had no more.
