@@ -55,7 +55,7 @@ fn start(link: i32) -> Option<Start> {
         0 | 108 => Start::Ip(4),
         // Bare IP, by the numbers that systems gave it
         12 | 14 | 101 | 228 | 229 => Start::Ip(0),
-        9 => Start::Ppp,
+        9 | 50 => Start::Ppp,
         105 => Start::WiFi { radio: false },
         127 => Start::WiFi { radio: true },
         // Also by the number for private use that older systems took.
@@ -189,9 +189,11 @@ fn inside(protocol: IpNumber, payload: &[u8]) -> Option<LaxSlicedPacket<'_>> {
 /// IP behind a header of PPP, which may begin with an address and a control byte.
 fn ppp(bytes: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     let bytes = bytes.strip_prefix(&[0xff, 0x03]).unwrap_or(bytes);
-    let (protocol, ip) = bytes.split_first_chunk()?;
-    let is_ip = matches!(protocol, [0x00, 0x21 | 0x57]);
-    is_ip.then(|| LaxSlicedPacket::from_ip(ip).ok())?
+    // Ends may agree to leave out the first byte of the protocol.
+    let (0x21 | 0x57, ip) = bytes.strip_prefix(&[0]).unwrap_or(bytes).split_first()? else {
+        return None;
+    };
+    LaxSlicedPacket::from_ip(ip).ok()
 }
 
 /// What a frame of Wi-Fi with data has, unless it is encrypted.
@@ -320,6 +322,8 @@ mod tests {
         );
         check(9, &[&[0, 0x57][..], &six].concat(), "PPP");
         check(9, &[&[0xff, 3, 0, 0x21][..], &four].concat(), "PPP, framed");
+        check(50, &[&[0xff, 3, 0, 0x57][..], &six].concat(), "PPP, serial");
+        check(9, &[&[0x21][..], &four].concat(), "PPP, short");
         let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
         let wifi = [&[8, 1][..], &[0; 22], &snap, &four].concat();
         check(105, &wifi, "Wi-Fi");

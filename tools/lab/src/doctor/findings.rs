@@ -801,26 +801,25 @@ impl View<'_> {
     }
 
     fn other_pace(&self, pace: f64) -> Finding {
+        /// One that counts seconds is faster than this.
+        const STANDS: f64 = 0.000_1;
         let change = "milliseconds for ikcp_update, of a clock that neither a game's time scale nor another unit changes";
         let times = |number: f64| match number {
             10.0.. => format!("{number:.0}"),
             _ => format!("{number:.1}"),
         };
-        let (how, number) = match pace < 1.0 {
-            true => (
-                "slowly: its intervals and timeouts are as many times as long",
-                1.0 / pace.max(1e-6),
+        let how = match pace {
+            ..STANDS => "stands still: no interval ends, and no timer runs out".to_string(),
+            STANDS..1.0 => format!(
+                "runs {} times too slowly: its intervals and timeouts are as many times as long",
+                times(1.0 / pace)
             ),
-            false => (
-                "fast: its timeouts come too early, and what is not lost is sent again",
-                pace,
+            _ => format!(
+                "runs {} times too fast: its timeouts come too early, and what is not lost is sent again",
+                times(pace)
             ),
         };
-        let what = format!(
-            "{}'s clock runs {} times too {how}",
-            self.name,
-            times(number)
-        );
+        let what = format!("{}'s clock {how}", self.name);
         self.finding(Kind::ClockJump, self.to - self.from, what, change)
     }
 

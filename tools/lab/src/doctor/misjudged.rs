@@ -1351,6 +1351,16 @@ fn a_clock_at_another_pace_was_called_bandwidth() {
     }
 }
 
+/// It was called a million times too slow.
+#[test]
+fn a_clock_that_stands_still_is_told_so() {
+    let all = (0..200).flat_map(|sn| sending(sn, 50 * sn, Some(40)));
+    let still = all.map(|one| Seen { ts: 7, ..one });
+    let found = first(examine(&written(still.collect()))).findings;
+    let what = &found[0].what;
+    assert!(what.contains("clock stands still"), "{what}");
+}
+
 /// kcp-go and java-Kcp acknowledge the last segment of a flush by its number, and `una` tells of the others.
 #[test]
 fn a_peer_that_acknowledges_the_last_of_a_rare_flush_was_said_to_lose_acknowledgements() {
