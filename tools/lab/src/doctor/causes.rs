@@ -432,7 +432,13 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     }
     // Where many are lost, so are many that were sent again, unseen. It was skips that sent what came after those, if they do that here: a
     // timeout leaves the skips before it, and more come.
-    let skips = all.iter().any(|one| one.trigger == Trigger::Skip);
+    let of = |trigger| all.iter().filter(|one| one.trigger == trigger).count();
+    // Where it shows which skips do that, those that are seen tell how often.
+    let skips = of(Trigger::Skip)
+        > match settings.rules.fast_resend {
+            FastResend::After(_) => of(Trigger::Timeout) - gaps.len(),
+            _ => 0,
+        };
     if skips && all.len() as u64 * 8 > sender.fresh + sender.resends {
         gaps.iter()
             .for_each(|index| all[*index].trigger = Trigger::Skip);
@@ -851,6 +857,28 @@ mod tests {
         let far = Sender::new(60 * MS, true);
         let found = triggers_of(far, FastResend::Off, all.iter());
         assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
+    }
+
+    /// What came late was said to follow skips as soon as any other resend did, however many others followed timers.
+    #[test]
+    fn late_timers_were_called_skips_beside_a_single_skip() {
+        let mut all = Vec::new();
+        for sn in [0, 1, 2, 3, 4, 6, 7, 8, 10] {
+            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
+            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
+        }
+        // Two skips, and one.
+        for (sn, at) in [(5, 290), (9, 590)] {
+            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
+        }
+        for (sn, at) in [(11, 1_000), (12, 2_000)] {
+            all.extend([(at, Sent(sn)), (at + 210, Sent(sn))]);
+            all.push((at + 215, Acked(sn, at + 210)));
+        }
+        let far = Sender::new(60 * MS, true);
+        let found = triggers_of(far, FastResend::After(2), all.iter());
+        use Trigger::{Skip, Timeout};
+        assert_eq!(found, [Skip, Timeout, Timeout, Timeout]);
     }
 
     /// After five times only timers send it again, and those need not be known to the millisecond.
