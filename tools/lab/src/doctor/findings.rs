@@ -681,19 +681,18 @@ impl View<'_> {
         // were sent again on it and at no other time.
         let on_grid = |period: u32| {
             let off = |wait: u32| (wait % period).min(period - wait % period);
-            let fits: Vec<u32> = self
-                .resends
-                .iter()
-                .map(|one| one.waited)
-                .filter(|wait| off(*wait) * 10 <= period)
-                .collect();
+            // With the stamp of the one before, its clock did not move.
+            let waits = self.resends.iter().map(|one| one.waited);
+            let moved: Vec<u32> = waits.filter(|wait| *wait > 0).collect();
+            let on = moved.iter().filter(|wait| off(**wait) * 10 <= period);
+            let fits: Vec<u32> = on.copied().collect();
             let mut waits: Vec<u32> = fits
                 .iter()
                 .map(|wait| (wait + period / 2) / period)
                 .collect();
             waits.sort_unstable();
             waits.dedup();
-            fits.len() >= 8 && fits.len() * 10 >= self.resends.len() * 9 && waits.len() >= 3
+            fits.len() >= 8 && fits.len() * 10 >= moved.len() * 9 && waits.len() >= 3
         };
         // Gaps of one period and of several, without any between: the program's messages would fall on other times, too. On the usual
         // interval of 10 ms, messages at the program's own pace look like that as well.

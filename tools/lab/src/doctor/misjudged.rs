@@ -958,6 +958,28 @@ fn segments_sent_again_twice_with_one_stamp_were_called_copies() {
     }
 }
 
+/// A program sends each 20 ms, and four resends happen to be at that pace, each three times with one stamp.
+#[test]
+fn resends_with_one_stamp_were_counted_as_rare_flushes() {
+    let mut all = Vec::new();
+    for sn in 0..200 {
+        let at = 20 * sn;
+        let lost = [20, 60, 100, 140].contains(&sn);
+        all.extend(sending(sn, at, Some(30).filter(|_| !lost)));
+        let wait = if sn < 80 { 40 } else { 60 };
+        let again = sending(sn, at + wait, Some(30)).filter(|_| lost);
+        let thrice = again.flat_map(|one| (0..3).map(move |more| (one, more)));
+        all.extend(thrice.map(|(one, more)| Seen {
+            at: one.at + more,
+            ..one
+        }));
+    }
+    let judged = first(examine(&written(all)));
+    assert_eq!(judged.resends[CLIENT].len(), 12);
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::LateFlush), "{found:?}");
+}
+
 /// What passes an end while both send something every 33 ms: segment and acknowledgement. Of the client's segments, every third is sent
 /// again 62 ms later, when its acknowledgement is almost there, or there and not read yet.
 fn timers_just_short(end: usize) -> Vec<u8> {
