@@ -385,8 +385,13 @@ impl Bbr {
         if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
             self.lasting_loss = (self.lasting_loss * 3 + loss.min(MOST_LASTING)) / 4;
         }
-        // What a program that calls rarely sends at once may itself overflow a short queue each time.
-        let lasting = if self.coarse { 0 } else { self.lasting_loss };
+        // What a program that calls rarely sends at once may itself overflow a short queue each time. An eighth less, since others may
+        // overflow the queue while this flow is in ProbeRTT.
+        let lasting = if self.coarse {
+            0
+        } else {
+            self.lasting_loss * 7 / 8
+        };
         let loss = loss.min(lasting.max(MOST_MADE_UP));
         // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
         // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
