@@ -263,18 +263,19 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         }
         // What comes much later than that waited for the program, which had nothing to send before an answer.
         (Some(own), _) => {
-            let lag = after_room(kept, side).filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
+            let lag = after_room(kept, side, longest(kept, side));
+            let lag = lag.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
             (lag.unwrap_or(own), true)
         }
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
         (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
-        (None, _) => match after_room(kept, side) {
-            Some(lag) => (lag, true),
-            None => {
-                let lag = after_skips(kept, side).unwrap_or(0);
-                (lag.min(longest(kept, side)), false)
+        (None, _) => {
+            let longest = longest(kept, side);
+            match after_room(kept, side, longest) {
+                Some(lag) => (lag, true),
+                None => (after_skips(kept, side).unwrap_or(0).min(longest), false),
             }
-        },
+        }
     })
 }
 
@@ -327,10 +328,12 @@ fn lacks(kept: &[Packet], side: usize) -> bool {
     gaps >= 3 + by_chance && gaps * 500 > all
 }
 
+/// How finely the time from word to what follows it is looked for.
+const STEP: Time = 4 * MS;
+
 /// The longest that word can take to the sender and what it sends then back here. No sender goes beyond the peer's window: had it heard
 /// later, it would have.
 fn longest(kept: &[Packet], side: usize) -> Time {
-    const STEP: Time = 4 * MS;
     const STEPS: i64 = 200;
     /// What a sender takes the peer's window for until it hears of it.
     const FIRST_WINDOW: u32 = 128;
@@ -361,8 +364,7 @@ fn longest(kept: &[Packet], side: usize) -> Time {
 
 /// The time from word that makes room to what takes it up: a round trip, for a sender that waits for room. What is sent then follows the
 /// acknowledgements in all their ups and downs after that time, and after no other: at a steady pace several times are as good.
-fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
-    const STEP: Time = 4 * MS;
+fn after_room(kept: &[Packet], side: usize, longest: Time) -> Option<Time> {
     /// How far around it ups and downs are told from a mean, in steps.
     const AROUND: usize = 75;
     const ENOUGH: usize = 20;
@@ -409,21 +411,20 @@ fn after_room(kept: &[Packet], side: usize) -> Option<Time> {
         });
         sums[0] / (sums[1] * sums[2]).sqrt().max(1e-9)
     };
-    let possible = longest(kept, side);
-    let longest = (possible / STEP) as usize + 1 + within;
-    let all: Vec<f64> = (0..longest).map(follows).collect();
-    let best = (0..longest).max_by(|one, other| all[*one].total_cmp(&all[*other]))?;
+    let steps = (longest / STEP) as usize + 1 + within;
+    let all: Vec<f64> = (0..steps).map(follows).collect();
+    let best = (0..steps).max_by(|one, other| all[*one].total_cmp(&all[*other]))?;
     let others = |lags: std::ops::Range<usize>| lags.map(|lag| all[lag]).fold(0.0, f64::max);
     let width = within + 3;
     let clear = all[best] > 0.3
         && others(0..best.saturating_sub(width)) < 0.75 * all[best]
-        && others((best + width + 1).min(longest)..longest) < 0.9 * all[best];
+        && others((best + width + 1).min(steps)..steps) < 0.9 * all[best];
     // Some packets are faster than most: an acknowledgement takes effect before what it makes room for comes.
     let before = (0..=best).rev();
     let first = before
         .take_while(|lag| all[*lag] > 0.65 * all[best])
         .last()?;
-    clear.then_some((first as Time * STEP).min(possible))
+    clear.then_some((first as Time * STEP).min(longest))
 }
 
 /// Times between the stamps of a side.
