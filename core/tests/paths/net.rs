@@ -1,6 +1,5 @@
-//! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps
-//! the order or not.
-//! A step is a millisecond, like KCP's clock.
+//! Flows through one bottleneck in virtual time: rate, drop-tail queue, loss at random or in bursts, jitter that keeps the order or not. A
+//! step is a millisecond, like KCP's clock.
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
