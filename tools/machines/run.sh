@@ -139,14 +139,11 @@ link() {
 # run PROGRAM ARGUMENT ...: on that machine, five minutes at most. Wine once hung, on a busy machine, before a program wrote anything. The
 # programs have no clock and no threads, so one that hangs by itself does so again.
 run() {
-    local program=$1 status=0
+    local program=$1 command
     shift
-    timeout 300 "${emulator[@]}" "$work/$program.exe" "$@" || status=$?
-    if [[ $status == 124 && ${emulator[*]} == *wine* ]]; then
-        status=0
-        timeout 300 "${emulator[@]}" "$work/$program.exe" "$@" || status=$?
-    fi
-    return $status
+    command=(timeout 300 "${emulator[@]}" "$work/$program.exe" "$@")
+    "${command[@]}" && return
+    [[ $? == 124 && ${emulator[*]} == *wine* ]] && "${command[@]}"
 }
 
 run_programs() {
