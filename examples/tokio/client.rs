@@ -1,5 +1,7 @@
-//! Sends the lines of its input to the echo server, and prints what comes back.
+//! Sends the lines of its input to the echo server, and prints what comes back. The server may start later, or again: what nobody
+//! takes is sent once more, for ten seconds.
 
+use std::io::ErrorKind::TimedOut;
 use std::time::{Duration, Instant};
 
 use ikcp_connection::{Config, Connection};
@@ -11,13 +13,17 @@ async fn main() -> std::io::Result<()> {
     let server = std::env::args().nth(1).unwrap_or("127.0.0.1:3100".into());
     let socket = UdpSocket::bind("127.0.0.1:0").await?;
     socket.connect(server).await?;
-    let mut connection = Connection::new(std::process::id(), &Config::fast(), Instant::now())?;
+    let config = Config {
+        dead_after: Some(Duration::from_secs(10)),
+        ..Config::fast()
+    };
+    let mut connection = Connection::new(std::process::id(), &config, Instant::now())?;
     let mut lines = BufReader::new(stdin()).lines();
     let (mut open, mut expected, mut buffer) = (true, 0, [0; 1500]);
     while open || expected > 0 {
         connection.flush(Instant::now());
         while let Some(packet) = connection.poll_transmit() {
-            socket.send(packet).await?;
+            socket.send(packet).await.ok(); // a packet that does not go out is lost
         }
         let idle = Instant::now() + Duration::from_secs(3600);
         let wake = connection.next_timeout().unwrap_or(idle);
@@ -26,14 +32,20 @@ async fn main() -> std::io::Result<()> {
                 Some(line) => expected += connection.send(line.as_bytes()).map(|_| 1)?,
                 None => open = false,
             },
-            length = socket.recv(&mut buffer) => {
-                connection.input(&buffer[..length?], Instant::now())?;
+            received = socket.recv(&mut buffer) => {
+                // An error tells that nobody took an earlier packet, which is then as good as lost.
+                if let Ok(length) = received {
+                    connection.input(&buffer[..length], Instant::now())?;
+                }
             }
             () = sleep_until(wake.into()) => {}
         }
         while let Some(message) = connection.recv() {
             println!("{}", String::from_utf8_lossy(&message));
             expected -= 1;
+        }
+        if connection.is_dead() {
+            return Err(TimedOut.into());
         }
     }
     Ok(())
