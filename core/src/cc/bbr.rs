@@ -8,7 +8,7 @@
 //! - Rates are measured over windows of time (`meter`), not for single segments, because the clock counts milliseconds and one
 //!   packet acknowledges everything that arrived in an interval of the peer.
 //! - In flight may be a quarter more than the path holds, plus what the update intervals of both ends delay. The draft allows
-//!   twice what the path holds. The queue thus stays short between probes too.
+//!   twice what the path holds, and so it is where others keep the queue long. The queue thus stays short between probes too.
 
 // Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]
@@ -65,6 +65,9 @@ const FLOOD_LASTS: u32 = 1_000;
 const PROBE_RTT_DURATION: u32 = 200;
 /// Segments in flight, in percent of the path, that are left to a flow which failed to find an empty queue where one overflows.
 const KEPT_IN_DOUBT: u32 = 70;
+/// Segments in flight, in percent of the path, beyond those that keep the queue short, where others keep it long: together what the draft
+/// allows (2.8: BBRDefaultCwndGain). With less, a flow beside CUBIC has a smaller share the longer the queue is.
+const CROWD: u32 = 80;
 /// Above this the update intervals of both ends count as long, ms: 10 is usual, and their mean is found to be a little longer.
 const USUAL_INTERVAL_MS: u32 = 12;
 /// A program that calls as rarely as this, ms, decides when each flush comes. Those that the control plans are 8 ms apart at most.
@@ -362,10 +365,19 @@ impl Bbr {
             > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + self.late + 1
     }
 
-    /// True when even the shortest of the latest round trips was longer. With jitter, some always are.
+    /// Shortest of the latest round trips. With jitter, some are always longer.
+    fn least(&self) -> u32 {
+        self.round_least.min(self.last_least)
+    }
+
+    /// True when even the shortest of the latest round trips was longer.
     fn queue_stands(&self) -> bool {
-        let least = self.round_least.min(self.last_least);
-        self.has_queue() && least > self.min_rtt + self.min_rtt / 16 + 1
+        self.has_queue() && self.least() > self.min_rtt + self.min_rtt / 16 + 1
+    }
+
+    /// True when the queue is longer than flows with this control make it, and stays while this flow is in ProbeRTT: others keep it.
+    fn is_crowded(&self) -> bool {
+        self.is_doubtful() && self.least() > self.lowest * 7 / 4 + self.waits
     }
 
     /// `settled` is true when the waits of both ends are known.
@@ -504,7 +516,9 @@ impl Bbr {
                 self.draw_back(tick);
             }
             Phase::Drain if drained || self.rounds >= 4 => self.begin_cycle(tick),
-            Phase::Down if (drained && self.rounds >= 1) || self.rounds >= 4 => {
+            Phase::Down
+                if ((drained || self.is_crowded()) && self.rounds >= 1) || self.rounds >= 4 =>
+            {
                 self.end_probe(tick)
             }
             Phase::Cruise
@@ -667,13 +681,14 @@ impl Bbr {
             Phase::Up if self.waits_most() => self.slack().max(self.waits + self.waits / 3),
             _ => self.slack(),
         };
+        let crowd = if self.is_crowded() { CROWD } else { 0 };
         // Gain of the rate, in flight in percent of the path, segments more, and segments at least.
         let (gain, percent, more, least) = match self.phase {
             Phase::Startup => (STARTUP_GAIN, 200, 0, INITIAL_CWND),
             Phase::Drain => (DRAIN_GAIN, 100, 0, 0),
             Phase::Down => (DOWN_GAIN, 110, 0, 0),
-            Phase::Cruise | Phase::Refill => (100, 120, EXTRA_SEGMENTS, 0),
-            Phase::Up => (UP_GAIN, 135, 2, 0),
+            Phase::Cruise | Phase::Refill => (100, 120 + crowd, EXTRA_SEGMENTS, 0),
+            Phase::Up => (UP_GAIN, 135 + crowd, 2, 0),
             Phase::ProbeRtt => (100, 30, 0, 0),
         };
         let inflight = match self.phase {
