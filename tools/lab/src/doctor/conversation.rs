@@ -249,34 +249,79 @@ fn answers(kept: &[Packet]) -> [Option<Time>; 2] {
     taken.map(low)
 }
 
+/// What the next flush may take.
+const FLUSH: Time = 12 * MS;
+
 /// How long after something passed the reaction of each end is seen, and whether that is more than a guess.
 fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
-    /// What the next flush may take.
-    const FLUSH: Time = 12 * MS;
     let answers = answers(kept);
-    [0, 1].map(|side| match (answers[side], answers[1 - side]) {
-        (Some(own), other)
-            if (own < FLUSH || other.is_some_and(|other| own * 4 < other))
-                && !lacks(kept, side) =>
-        {
-            (0, true)
-        }
-        // What comes much later than that waited for the program, which had nothing to send before an answer.
-        (Some(own), _) => {
-            let lag = after_room(kept, side, longest(kept, side));
-            let lag = lag.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
-            (lag.unwrap_or(own), true)
-        }
+    [0, 1].map(|side| {
+        let (own, other) = (answers[side], answers[1 - side]);
+        let told = told(kept, side);
+        let unheard = unheard(&told);
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
-        (None, Some(other)) if other >= FLUSH && !lacks(kept, side) => (0, true),
-        (None, _) => {
-            let longest = longest(kept, side);
-            match after_room(kept, side, longest) {
-                Some(lag) => (lag, true),
-                None => (after_skips(kept, side).unwrap_or(0).min(longest), false),
+        let is_near = match own {
+            Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
+            None => other.is_some_and(|other| other >= FLUSH),
+        };
+        if is_near && unheard.is_none() && !lacks(kept, side) {
+            return (0, true);
+        }
+        let longest = longest(kept, side);
+        let room = after_room(kept, side, longest);
+        match own {
+            // What comes much later than that waited for the program, which had nothing to send before an answer.
+            Some(own) => {
+                let lag = room.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
+                (lag.unwrap_or(own), true)
             }
+            None => match room {
+                Some(lag) => (lag, true),
+                None => {
+                    let lag = after_skips(&told, unheard);
+                    (lag.unwrap_or(0).min(longest), false)
+                }
+            },
         }
     })
+}
+
+/// What the packets that were kept back tell of a sender, wherever it is.
+fn told(kept: &[Packet], side: usize) -> Sender {
+    let mut sender = Sender::new(0, false);
+    for packet in kept {
+        if packet.side == side {
+            sender.sends(packet.at, packet.size, packet.fragmented, &packet.pieces);
+        } else {
+            sender.hears(packet.at, &packet.pieces);
+        }
+    }
+    if let Some(last) = kept.last() {
+        sender.finish(last.at);
+    }
+    sender
+}
+
+/// The time from word of a segment to its being sent again all the same, where that is so in many flushes: a sender does not do that where
+/// it hears what passes here.
+fn unheard(sender: &Sender) -> Option<Time> {
+    /// What comes later belongs to numbers that began again.
+    const LONGEST: Time = 1_000 * MS;
+    const OFTEN: usize = 3;
+    let mut flushes: HashMap<u32, Option<Time>> = HashMap::new();
+    for segment in &sender.resent {
+        for again in &segment.sendings[1..] {
+            let late = segment.told.map(|told| again.at - told);
+            let late = late.filter(|late| (FLUSH..LONGEST).contains(late));
+            let flush = flushes.entry(again.ts).or_default();
+            *flush = (*flush).max(late);
+        }
+    }
+    let mut late: Vec<Time> = flushes.values().copied().flatten().collect();
+    late.sort_unstable();
+    let often = late.len() >= OFTEN && late.len() * 4 > flushes.len();
+    // What was sent again since its acknowledgements were lost behind the capture came later than a round trip.
+    often.then(|| late[late.len() / 4])
 }
 
 /// What an end sends for the first time, in the order of its numbers: with how many numbers before it are missing, and its own.
@@ -464,19 +509,10 @@ fn about_mean(values: &[f64], around: usize) -> Vec<f64> {
 }
 
 /// The time from a skip to the transmission that it leads to: the one after which most of them came, unless it was a timer that they
-/// kept to.
-fn after_skips(kept: &[Packet], side: usize) -> Option<Time> {
+/// kept to. Then the shortest, which is no longer than what else is known.
+fn after_skips(sender: &Sender, unheard: Option<Time>) -> Option<Time> {
     /// Most flushes come within so much of each other.
     const FLUSH: Time = 14 * MS;
-    let mut sender = Sender::new(0, false);
-    for packet in kept {
-        if packet.side == side {
-            sender.sends(packet.at, packet.size, packet.fragmented, &packet.pieces);
-        } else {
-            sender.hears(packet.at, &packet.pieces);
-        }
-    }
-    sender.finish(kept.last()?.at);
     // The least time, and the share that is about as long.
     let most = |times: &[Time]| -> Option<(Time, f64)> {
         let within =
@@ -493,10 +529,12 @@ fn after_skips(kept: &[Packet], side: usize) -> Option<Time> {
     let events = events.filter(|event| (event.rule, event.count) == (BY_STAMP, 1));
     let mut after: Vec<Time> = events.filter_map(|event| event.resent).collect();
     after.sort_unstable();
-    let (best, share) = most(&after).filter(|_| after.len() >= 5)?;
+    let Some((best, share)) = most(&after).filter(|_| after.len() >= 5) else {
+        return unheard;
+    };
     let waits = most(&waits).map_or(0.0, |(_, share)| share);
     match share > 1.7 * waits && share > 0.15 {
         true => Some(best),
-        false => low(after),
+        false => [unheard, low(after)].into_iter().flatten().min(),
     }
 }

@@ -462,7 +462,7 @@ impl View<'_> {
 
     /// Its window holds it up, and not its program that has no more to send. Far from the sender, few of these show.
     fn is_held(&self) -> bool {
-        self.share_held() > 0.05
+        self.sender.lag_known && self.share_held() > 0.05
     }
 
     fn fills_congestion_window(&self) -> bool {

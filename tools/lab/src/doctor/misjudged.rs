@@ -1036,6 +1036,26 @@ fn acknowledgements_that_were_not_read_yet_were_called_lost() {
     assert_eq!(lost.filter(|one| one.need != Need::Underway).count(), 0);
 }
 
+/// Nothing was lost before it came there. What was sent again, although word of it had passed, was blamed on lost acknowledgements and on
+/// long timers.
+#[test]
+fn a_capture_between_the_ends_was_taken_for_the_senders_own() {
+    let mut all = Vec::new();
+    for sn in 0..300 {
+        let ts = 40 * sn;
+        all.extend(sending(sn, ts, Some(60)));
+        if sn % 5 == 0 {
+            // That word comes 10 ms later.
+            all.extend(sending(sn, ts + 110, Some(60)));
+        }
+    }
+    let judged = first(examine(&written(all)));
+    let sender = &judged.found.conversation.senders[CLIENT];
+    assert_eq!((sender.lag(), sender.lag_known), (50_000, false));
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::LeastTimeout), "{found:?}");
+}
+
 /// Senders that count acknowledgements of what was sent before a resend, such as kcp2k, send what was lost twice again, and nothing
 /// overtook anything.
 #[test]
