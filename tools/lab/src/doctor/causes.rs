@@ -135,11 +135,18 @@ pub fn grid(gaps: &Histogram) -> Flushes {
         fit as f64 / total as f64
     };
     const TICK: f64 = 15.625;
-    let has = |gap: u32| gaps.get(&gap).copied().unwrap_or(0) * 20 > total;
+    // Stamps are whole milliseconds, so an interval of 15 or 16 ms fits as well for a while.
+    let times = |gap: u32| (f64::from(gap) / TICK).round().max(1.0);
+    let (sum, ticks) = gaps.iter().fold((0.0, 0.0), |(sum, ticks), (gap, count)| {
+        let count = *count as f64;
+        (sum + f64::from(*gap) * count, ticks + times(*gap) * count)
+    });
+    // What keeps to every third one is the pace of a program.
+    let at_each = |count: u32| fitting(TICK * f64::from(count), 1.0) >= 0.9;
     if fitting(TICK, 1.0) >= 0.95
-        && (has(15) || has(31))
-        && (has(16) || has(31) || has(32))
+        && (15.55..15.70).contains(&(sum / ticks))
         && fitting(10.0, 1.0) < 0.9
+        && ![3, 4, 5, 7, 11, 13].into_iter().any(at_each)
     {
         return Flushes::Ticks;
     }
@@ -772,6 +779,32 @@ mod tests {
     use super::super::framing::Piece;
     use super::*;
     use crate::wire::{COMMAND_ACK, COMMAND_PUSH};
+
+    /// Only gaps of one or two of them told of ticks, and messages that are rarer leave none.
+    #[test]
+    fn ticks_did_not_show_between_rare_messages() {
+        let flushes = |tick: f64, gaps: [u32; 4]| {
+            let mut all = Histogram::new();
+            let (mut ticks, mut last) = (0, 0);
+            for gap in gaps.into_iter().cycle().take(100) {
+                ticks += gap;
+                let stamp = (f64::from(ticks) * tick) as u32;
+                *all.entry(stamp - last).or_default() += 1;
+                last = stamp;
+            }
+            grid(&all)
+        };
+        for gaps in [[1, 1, 2, 1], [3, 5, 4, 4], [15, 18, 16, 17]] {
+            assert_eq!(flushes(15.625, gaps), Flushes::Ticks, "{gaps:?}");
+            for interval in [15.0, 16.0, 20.0] {
+                assert_ne!(flushes(interval, gaps), Flushes::Ticks, "{gaps:?}");
+            }
+        }
+        // A program's own pace.
+        for gaps in [[8, 16, 8, 8], [3, 3, 6, 9], [11, 11, 22, 11]] {
+            assert_ne!(flushes(15.625, gaps), Flushes::Ticks, "{gaps:?}");
+        }
+    }
 
     /// What passes near the sender, at this time in ms.
     enum Passes {
