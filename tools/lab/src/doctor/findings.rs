@@ -493,6 +493,28 @@ impl View<'_> {
         self.sender.is_near() && at_once * 2 > climbs
     }
 
+    /// The round trip without and with a queue, ms, where most of what was lost was sent while round trips were long, although they seldom
+    /// are: a queue drops what it has no room for, while other losses know nothing of round trips.
+    fn drops_when_full(&self) -> Option<(u64, u64)> {
+        let mut curve = self.sender.rtt_curve.clone();
+        curve.sort_unstable();
+        let trips = &self.sender.rtt;
+        let (low, high) = (percentile(trips, 5)?, percentile(trips, 95)?);
+        let grows = high > low + low / 2 + 15;
+        let long = low + high.saturating_sub(low) / 3;
+        let is_long = |pair: &&[(Time, u32)]| pair.iter().all(|(_, trip)| *trip > long);
+        let usually = curve.windows(2).filter(is_long).count() as f64 / curve.len() as f64;
+        let around = |one: &Resend| {
+            let next = curve.partition_point(|(sent, _)| *sent < one.since());
+            curve.get(next.checked_sub(1)?..=next)
+        };
+        let lost = self.lost().count() as u64;
+        let dropped = self.lost().filter_map(around).filter(is_long).count();
+        let share = dropped as f64 / lost.max(1) as f64;
+        (lost >= FEW && grows && share > usually * 1.5 && share > 0.5)
+            .then(|| (low.into(), high.into()))
+    }
+
     fn bandwidth(&self) -> Option<Finding> {
         let sender = self.sender;
         let peer = self.peer_sender;
@@ -505,7 +527,8 @@ impl View<'_> {
         let queueing = sender
             .queueing()
             .filter(|_| fine || sender.is_near())
-            .filter(|(few, many)| !self.grows_at_once(*few, *many));
+            .filter(|(few, many)| !self.grows_at_once(*few, *many))
+            .or_else(|| self.drops_when_full());
         let (cost, shows) = match (queueing, sender.spread(fine)) {
             (Some((few, many)), _) => (
                 (sender.busy as f64 * (many - few) as f64 / many as f64) as Time,

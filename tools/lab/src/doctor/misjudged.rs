@@ -1056,6 +1056,33 @@ fn a_capture_between_the_ends_was_taken_for_the_senders_own() {
     assert!(!found.contains(&Kind::LeastTimeout), "{found:?}");
 }
 
+/// For two seconds a queue on the way was full, and half of what was sent was dropped. As many losses at any time are no queue.
+#[test]
+fn what_a_full_queue_dropped_was_called_loss() {
+    for full in [true, false] {
+        let mut all = Vec::new();
+        for sn in 0..500 {
+            let ts = 20 * sn;
+            let is_slow = |at: u32| (6_000..8_400).contains(&at);
+            let trip = |at: u32| if is_slow(at) { 260 } else { 60 };
+            let is_lost = if full {
+                is_slow(ts) && sn % 2 == 1
+            } else {
+                sn % 8 == 5
+            };
+            all.extend(sending(sn, ts, (!is_lost).then_some(trip(ts))));
+            if is_lost {
+                all.extend(sending(sn, ts + 400, Some(trip(ts + 400))));
+            }
+        }
+        let judged = first(examine(&written(all)));
+        assert!(judged.resends[CLIENT].len() >= 60);
+        let found = kinds(&judged.findings);
+        let named = found[..2].contains(&Kind::Bandwidth);
+        assert_eq!(named, full, "{found:?}");
+    }
+}
+
 /// Senders that count acknowledgements of what was sent before a resend, such as kcp2k, send what was lost twice again, and nothing
 /// overtook anything.
 #[test]
