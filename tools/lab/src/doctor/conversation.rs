@@ -512,11 +512,11 @@ fn about_mean(values: &[f64], around: usize) -> Vec<f64> {
 /// kept to. Then the shortest, which is no longer than what else is known.
 fn after_skips(sender: &Sender, unheard: Option<Time>) -> Option<Time> {
     /// Most flushes come within so much of each other.
-    const FLUSH: Time = 14 * MS;
+    const APART: Time = 14 * MS;
     // The least time, and the share that is about as long.
     let most = |times: &[Time]| -> Option<(Time, f64)> {
         let within =
-            |from: usize| times.partition_point(|time| *time <= times[from] + FLUSH) - from;
+            |from: usize| times.partition_point(|time| *time <= times[from] + APART) - from;
         let best = (0..times.len()).max_by_key(|from| (within(*from), usize::MAX - from))?;
         Some((times[best], within(best) as f64 / times.len() as f64))
     };
