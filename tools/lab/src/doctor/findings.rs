@@ -231,6 +231,10 @@ impl View<'_> {
             all.push(self.other_pace(pace));
             return all;
         }
+        if self.counts_seconds() {
+            all.push(self.whole_seconds());
+            return all;
+        }
         all.extend(self.flushes());
         if all.iter().any(|one| one.kind == Kind::TwoSenders) {
             // The rest is what one sender knows and does.
@@ -843,6 +847,26 @@ impl View<'_> {
         };
         let what = format!("{}'s clock {how}", self.name);
         self.finding(Kind::ClockJump, self.to - self.from, what, change)
+    }
+
+    /// Its stamps are whole seconds apart, which is not just the pace of the program's messages: those of resends are, too, or the stamps
+    /// stand still while it sends.
+    fn counts_seconds(&self) -> bool {
+        const ENOUGH: usize = 3;
+        let again = self.resends.iter().filter(|one| one.waited > 0).count();
+        self.sender.stamps_are_seconds() && (again >= ENOUGH || self.sender.stamps_stand())
+    }
+
+    fn whole_seconds(&self) -> Finding {
+        self.finding(
+            Kind::ClockJump,
+            self.to - self.from,
+            format!(
+                "{}'s clock counts whole seconds, or moves only once in each: no interval or timeout is shorter",
+                self.name
+            ),
+            "a clock in milliseconds for ikcp_update, called when ikcp_check says, and interval 10 in ikcp_nodelay",
+        )
     }
 
     fn clock(&self) -> Vec<Finding> {

@@ -1538,3 +1538,57 @@ fn segments_sent_again_together_were_taken_for_flushes_between() {
     let found = kinds(&found.findings);
     assert_eq!(found.first(), Some(&Kind::LateFlush), "{found:?}");
 }
+
+/// As time(NULL) * 1000 does: the rare flushes were called idleness and a least timeout, the stamps that stand between them reordering.
+#[test]
+fn a_clock_of_whole_seconds_was_called_idle_or_reordering() {
+    let seconds: &dyn Fn(u64) -> u32 = &|now| ((1_794_000_000 + now / 1_000_000) * 1_000) as u32;
+    for mode in ["turbo", "turbo+flush"] {
+        let sends = Plan {
+            modes: [mode, "turbo"],
+            links: [plants::lossy(0.05); 2],
+            length: 60_000_000,
+            clock: seconds,
+            peer_clock: Some(&millis),
+            ..Plan::default()
+        };
+        let answers = Plan {
+            modes: ["turbo", mode],
+            clock: &millis,
+            peer_clock: Some(seconds),
+            answers: 50_000,
+            ..sends
+        };
+        for (plan, side) in [(sends, CLIENT), (answers, SERVER)] {
+            // The answers of a second share a packet: at the client, those that come again after its loss look new.
+            let first_end = if mode == "turbo" { side } else { CLIENT };
+            for end in first_end..=SERVER {
+                let found = findings(&plan, end);
+                // That the peer acknowledges rarely may cost as much.
+                let is_told =
+                    |one: &Finding| one.side == side && one.what.contains("counts whole seconds");
+                assert!(
+                    found.iter().take(2).any(is_told),
+                    "{mode} of {side}, end {end}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_once_in_a_second_are_no_clock_of_seconds() {
+    for loss in [0.0, 0.05] {
+        let plan = Plan {
+            every: 400,
+            sends: &|now| now % 1_000_000 < 1_600,
+            links: [plants::lossy(loss); 2],
+            length: 60_000_000,
+            ..Plan::default()
+        };
+        for end in [CLIENT, SERVER] {
+            let found = kinds(&findings(&plan, end));
+            assert!(!found.contains(&Kind::ClockJump), "end {end}: {found:?}");
+        }
+    }
+}

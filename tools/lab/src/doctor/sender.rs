@@ -1761,6 +1761,19 @@ impl Sender {
         all >= ENOUGH && all - most <= 1 + all / 200 && gap(90) - gap(10) <= 12
     }
 
+    /// Its stamps are whole seconds apart, and often just one.
+    pub fn stamps_are_seconds(&self) -> bool {
+        const ENOUGH: u64 = 5;
+        self.ts_gaps.get(&1_000).is_some_and(|one| *one >= ENOUGH)
+            && self.ts_gaps.keys().all(|gap| gap.is_multiple_of(1_000))
+    }
+
+    /// Its stamps fall behind by most of a second, and catch up.
+    pub fn stamps_stand(&self) -> bool {
+        let at = |percent| percentile(&self.delay, percent).unwrap_or(0);
+        at(90) - at(10) > 500 && self.fresh > 2 * self.ts_gaps.values().sum::<u64>()
+    }
+
     /// The share of segments that were sent within such a time of there being room for them, by flushes that put this many or more in
     /// flight: a window held them up. None, where each such flush sends one message, or answers the peer: then the program
     /// had no more.
