@@ -8,7 +8,7 @@
 //! - Rates are measured over windows of time (`meter`), not for single segments, because the clock counts milliseconds and one
 //!   packet acknowledges everything that arrived in an interval of the peer.
 //! - In flight may be a quarter more than the path holds, plus what the update intervals of both ends delay. The draft allows
-//!   twice what the path holds, and so it is where others keep the queue long. The queue thus stays short between probes too.
+//!   twice what the path holds. The queue thus stays short between probes too. Where others keep it long, the draft's number applies.
 
 // Plain arithmetic in long loops, which Miri need not check.
 #[cfg(all(test, not(miri)))]

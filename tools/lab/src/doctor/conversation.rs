@@ -269,19 +269,17 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         }
         let longest = longest(kept, side);
         let room = after_room(kept, side, longest);
-        match own {
+        match (own, room) {
             // What comes much later than that waited for the program, which had nothing to send before an answer.
-            Some(own) => {
+            (Some(own), _) => {
                 let lag = room.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
                 (lag.unwrap_or(own), true)
             }
-            None => match room {
-                Some(lag) => (lag, true),
-                None => {
-                    let lag = after_skips(&told, unheard);
-                    (lag.unwrap_or(0).min(longest), false)
-                }
-            },
+            (None, Some(lag)) => (lag, true),
+            (None, None) => {
+                let lag = after_skips(&told, unheard);
+                (lag.unwrap_or(0).min(longest), false)
+            }
         }
     })
 }

@@ -226,13 +226,11 @@ impl View<'_> {
             return all;
         }
         all.extend(self.identity());
-        if let Some(pace) = self.pace.filter(|pace| !(0.8..1.25).contains(pace)) {
+        let pace = self.pace.filter(|pace| !(0.8..1.25).contains(pace));
+        let other = pace.map(|pace| self.other_pace(pace));
+        if let Some(other) = other.or_else(|| self.whole_seconds()) {
             // Stamps tell no more of round trips then, nor timers of settings.
-            all.push(self.other_pace(pace));
-            return all;
-        }
-        if self.counts_seconds() {
-            all.push(self.whole_seconds());
+            all.push(other);
             return all;
         }
         all.extend(self.flushes());
@@ -851,22 +849,17 @@ impl View<'_> {
 
     /// Its stamps are whole seconds apart, which is not just the pace of the program's messages: those of resends are, too, or the stamps
     /// stand still while it sends.
-    fn counts_seconds(&self) -> bool {
+    fn whole_seconds(&self) -> Option<Finding> {
         const ENOUGH: usize = 3;
         let again = self.resends.iter().filter(|one| one.waited > 0).count();
-        self.sender.stamps_are_seconds() && (again >= ENOUGH || self.sender.stamps_stand())
-    }
-
-    fn whole_seconds(&self) -> Finding {
-        self.finding(
-            Kind::ClockJump,
-            self.to - self.from,
-            format!(
-                "{}'s clock counts whole seconds, or moves only once in each: no interval or timeout is shorter",
-                self.name
-            ),
-            "a clock in milliseconds for ikcp_update, called when ikcp_check says, and interval 10 in ikcp_nodelay",
-        )
+        let counts =
+            self.sender.stamps_are_seconds() && (again >= ENOUGH || self.sender.stamps_stand());
+        let what = format!(
+            "{}'s clock counts whole seconds, or moves only once in each: no interval or timeout is shorter",
+            self.name
+        );
+        let change = "a clock in milliseconds for ikcp_update, called when ikcp_check says, and interval 10 in ikcp_nodelay";
+        counts.then(|| self.finding(Kind::ClockJump, self.to - self.from, what, change))
     }
 
     fn clock(&self) -> Vec<Finding> {
