@@ -138,8 +138,8 @@ fn session(arguments: &[&str]) -> Option<(Vec<u8>, Counted)> {
     Some((bytes, counted))
 }
 
-/// Whether the doctor names the causes that kcp-go counted, all but a fifth.
-fn agrees(diagnosis: &Diagnosis, counted: &Counted) -> bool {
+/// How many resends have another cause than kcp-go counted.
+fn off(diagnosis: &Diagnosis, counted: &Counted) -> usize {
     assert_eq!(diagnosis.conversations.len(), 1);
     let judged = &diagnosis.conversations[0];
     let resends = judged.resends.iter().flatten();
@@ -153,18 +153,21 @@ fn agrees(diagnosis: &Diagnosis, counted: &Counted) -> bool {
     assert!(counted.resent > 10, "{told}");
     assert_eq!(timeouts + skips, counted.resent, "{told}");
     assert!(resends.clone().filter(|one| one.need == Need::Lost).count() > 5);
-    // kcp-go sends a segment again after one skip when it has nothing else to send.
-    timeouts.abs_diff(counted.by_timeout) * 5 <= counted.resent
+    timeouts.abs_diff(counted.by_timeout)
 }
 
 #[test]
 fn resends_of_kcp_go_have_the_causes_that_it_counted() {
-    // In real time: a busy machine has kcp-go see skips just as its timeouts are over.
-    let agreed = (0..3).any(|_| match session(&[]) {
-        Some((bytes, counted)) => agrees(&examine_with(&bytes, Flows::default()), &counted),
-        None => true,
-    });
-    assert!(agreed, "in none of three sessions");
+    // In real time, and kcp-go sends a segment again after one skip when it has nothing else to send: in one session of twenty often.
+    let (mut wrong, mut all) = (0, 0);
+    for _ in 0..3 {
+        let Some((bytes, counted)) = session(&[]) else {
+            return;
+        };
+        wrong += off(&examine_with(&bytes, Flows::default()), &counted);
+        all += counted.resent;
+    }
+    assert!(wrong * 5 <= all, "{wrong} of {all}");
 }
 
 #[test]
