@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::fates::Fates;
 use super::sender::{
     BY_ANY, BY_STAMP, Histogram, MS, SKIPS, SOONEST_TIMER, Segment, Sender, Sending, Time,
     percentile,
@@ -492,6 +493,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     // segments, as far as that is sure.
     let singles = groups.values().filter(|one| one.packets.len() == 1).count();
     let alone_by_acks = by_acks_alone > 0.85 * singles as f64 || acks > 2.0 * sure;
+    let fates = Fates::of(sender);
     let of_one_packet = sender.acked_by_number as f64 / sender.ack_packets.max(1) as f64;
     for (index, sendings) in &unsure {
         let one = &mut all[*index];
@@ -500,17 +502,28 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             first * after.max(first).powf((count - 1.0).clamp(0.0, 50.0))
         };
         let skipped = sendings.last().is_some_and(Sending::is_skipped);
-        let by_acks = match groups.get(&one.sent).filter(|_| !skipped) {
-            None => acks > sure,
-            Some(group) if group.packets.len() == 1 => alone_by_acks,
-            Some(_) if full_queue => false,
-            Some(group) => {
+        let group = groups.get(&one.sent).filter(|_| !skipped);
+        // So many packets would have been lost, or so many of acknowledgements.
+        let packets = group.map_or(1, |group| group.packets.len()) as f64;
+        let answers = group.map_or(1.0, |group| {
+            let answers = group.segments as f64 / of_one_packet.max(1.0);
+            answers.max(group.flushes.len() as f64)
+        });
+        // A single one of acknowledgements may tell of a whole window, whatever was lost beside it.
+        let alike = answers >= 3.0 || packets <= 3.0 * answers;
+        let known = sendings.last().and_then(|last| {
+            let beside = || fates.lost_beside_others(last).filter(|_| alike);
+            fates.lost_in_outage(last).or_else(beside)
+        });
+        let by_acks = match (known, group) {
+            (Some(lost), _) => !lost,
+            (None, None) => acks > sure,
+            (None, Some(_)) if packets == 1.0 => alone_by_acks,
+            (None, Some(_)) if full_queue => false,
+            (None, Some(_)) => {
                 // Acknowledgements whose loss always leads to a resend are not counted.
                 let acks = acks.max(sure / 2.0);
-                let answers = group.segments as f64 / of_one_packet.max(1.0);
-                let answers = answers.max(group.flushes.len() as f64);
-                likelihood(acks, acks_after, answers)
-                    > likelihood(lost, after, group.packets.len() as f64)
+                likelihood(acks, acks_after, answers) > likelihood(lost, after, packets)
             }
         };
         if by_acks {

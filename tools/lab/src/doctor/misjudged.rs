@@ -1592,3 +1592,40 @@ fn messages_once_in_a_second_are_no_clock_of_seconds() {
         }
     }
 }
+
+/// The share of resends that are judged right at the sender, in percent.
+fn right_at_the_sender(plan: &Plan) -> usize {
+    let played = plants::play(plan, 1);
+    let judged = first(examine(&plants::file(&played.seen[CLIENT])));
+    let score = matrix::score(&matrix::resent(&played.trace), &judged, CLIENT, None);
+    assert!(score.all > 200, "{score:?}");
+    score.class * 100 / score.all
+}
+
+/// As few packets of acknowledgements as were missing are lost by chance sooner than all that was sent in seconds.
+#[test]
+fn what_was_lost_in_an_outage_was_said_to_have_arrived() {
+    let plan = Plan {
+        size: 4_000,
+        every: 16_000,
+        windows: [(1_024, 1_024); 2],
+        drops: &|now, _, _| (6_000_000..9_000_000).contains(&now),
+        ..Plan::default()
+    };
+    let right = right_at_the_sender(&plan);
+    assert!(right >= 95, "{right} %");
+}
+
+/// The same of bursts that are too short for an outage.
+#[test]
+fn what_was_lost_in_a_burst_was_said_to_have_arrived() {
+    let plan = Plan {
+        size: 1_200,
+        every: 6_000,
+        links: [plants::lossy(0.0), plants::lossy(0.002)],
+        drops: &|now, side, _| side == CLIENT && now % 3_000_000 > 2_500_000,
+        ..Plan::default()
+    };
+    let right = right_at_the_sender(&plan);
+    assert!(right >= 95, "{right} %");
+}

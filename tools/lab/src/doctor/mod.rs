@@ -13,6 +13,7 @@ mod datagram;
 mod dispersion;
 #[cfg(test)]
 mod drawn;
+mod fates;
 mod findings;
 mod flows;
 mod frames;

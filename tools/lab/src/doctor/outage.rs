@@ -78,6 +78,12 @@ impl Outages {
         }
     }
 
+    /// The one in which this was sent.
+    pub fn at(&self, sent: Time) -> Option<&Outage> {
+        let mut all = self.found.iter();
+        all.find(|one| (one.from..one.to).contains(&sent))
+    }
+
     /// No more becomes known. What lasts until the end is a peer that is gone.
     pub fn finish(&mut self) {
         self.fold(usize::MAX);

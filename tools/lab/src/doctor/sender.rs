@@ -377,6 +377,8 @@ pub struct Sender {
     /// were not, and how often that was acknowledged by `una` only, too.
     spared: (u64, u64),
     unheard_together: u64,
+    /// When segments were sent once that arrived, as `una` told, and were not acknowledged by their number.
+    pub unheard_once: Vec<Time>,
     unheard: (u64, u64),
     last_forgotten: Option<(u64, u32, bool)>,
     /// Acknowledgements of transmissions that are not in the capture.
@@ -1567,6 +1569,9 @@ impl Sender {
             }
         }
         let once = segment.done.is_some() && segment.sendings.len() == 1;
+        if once && !by_number && self.unheard_once.len() < MOST_RESENT {
+            self.unheard_once.push(first.sent);
+        }
         if once {
             let (ts, in_order) = (first.ts, after(first.una, sn as u32));
             if let Some((before, stamp, acked)) = self.last_forgotten
