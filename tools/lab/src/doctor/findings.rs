@@ -773,6 +773,7 @@ impl View<'_> {
         let mut all = Vec::new();
         let sender = self.sender;
         let flushes = sender.ts_gaps.values().sum::<u64>() + 1;
+        all.extend(self.stalls());
         match (self.flushes_rarely(), self.settings.flushes) {
             (Some(period), _) => all.push(self.finding(
                 Kind::LateFlush,
@@ -808,6 +809,27 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    /// Its program stood still a few times, and then sent at once what it had been given all that time at its usual pace.
+    fn stalls(&self) -> Option<Finding> {
+        const OFTEN: usize = 3;
+        let (long, stalls) = self.sender.stalls();
+        let longest = stalls.iter().max()?;
+        let told = stalls.len() >= OFTEN && stalls.len() * 10 >= long * 7 && !self.is_held();
+        told.then(|| {
+            self.finding(
+                Kind::LateFlush,
+                stalls.iter().sum(),
+                format!(
+                    "{} times {} sent nothing for up to {}, and then at once what its program had given it: ikcp_update was not called for as long",
+                    stalls.len(),
+                    self.name,
+                    seconds(*longest)
+                ),
+                "nothing in the loop around ikcp_update that blocks: disks, name lookups, locks, long frames; or a thread of its own for it",
+            )
+        })
     }
 
     /// The time between packets of a peer that acknowledges several flushes in one, ms, where that is long.
@@ -852,8 +874,8 @@ impl View<'_> {
     fn whole_seconds(&self) -> Option<Finding> {
         const ENOUGH: usize = 3;
         let again = self.resends.iter().filter(|one| one.waited > 0).count();
-        let counts =
-            self.sender.stamps_are_seconds() && (again >= ENOUGH || self.sender.stamps_stand());
+        let counts = self.sender.stamps_are_seconds()
+            && (again >= ENOUGH || self.sender.stamps_stand() || self.sender.stamps_are_whole());
         let what = format!(
             "{}'s clock counts whole seconds, or moves only once in each: no interval or timeout is shorter",
             self.name
@@ -1264,7 +1286,10 @@ impl View<'_> {
                 "a new conv for each connection (ikcp_create at both ends), and a message that tells the peer so",
             ));
         }
-        let still: Time = sender.stills.iter().map(|(from, to)| to - from).sum();
+        // Where its own stamps show that its clock went back, that is told of it.
+        let stills = sender.stills.iter();
+        let unexplained = stills.filter(|(from, to)| !self.peer_sender.is_behind(*from, *to));
+        let still: Time = unexplained.map(|(from, to)| to - from).sum();
         if still > 0 {
             all.push(self.finding(
                 Kind::StoodStill,

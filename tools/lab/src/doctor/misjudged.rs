@@ -1629,3 +1629,59 @@ fn what_was_lost_in_a_burst_was_said_to_have_arrived() {
     let right = right_at_the_sender(&plan);
     assert!(right >= 95, "{right} %");
 }
+
+/// Its program did nothing for a while, again and again, and nothing was said of that.
+#[test]
+fn a_program_that_stood_still_at_times_was_called_healthy() {
+    let plan = Plan {
+        links: [plants::lossy(0.0); 2],
+        every: 10_000,
+        runs: &|now| now % 2_500_000 > 300_000,
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = findings(&plan, end);
+        let cost = cost(&found, Kind::LateFlush).expect("one");
+        assert!((1_500..3_000).contains(&cost), "end {end}: {cost} ms");
+    }
+    // One that has nothing to send for as long.
+    let pauses = Plan {
+        sends: plan.runs,
+        runs: &|_| true,
+        ..plan
+    };
+    for end in [CLIENT, SERVER] {
+        assert_eq!(kinds(&findings(&pauses, end)), [], "end {end}");
+    }
+}
+
+/// Its own stamps told that, and so did its silence towards the peer, which was found beside it.
+#[test]
+fn a_clock_that_went_back_was_told_twice() {
+    let plan = Plan {
+        links: [plants::lossy(0.0); 2],
+        answers: 20_000,
+        clock: &|now| millis(now + 10_000_000) - if now > 8_000_000 { 3_000 } else { 0 },
+        peer_clock: Some(&millis),
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        let found = found_first(&plan, end, Kind::ClockJump);
+        assert!(!found.contains(&Kind::StoodStill), "end {end}: {found:?}");
+    }
+}
+
+/// Nothing was sent again, so that only its stamps themselves told.
+#[test]
+fn a_clock_of_whole_seconds_was_called_a_long_interval() {
+    let plan = Plan {
+        links: [plants::lossy(0.0); 2],
+        length: 30_000_000,
+        clock: &|now| (now / 1_000_000 * 1_000) as u32,
+        peer_clock: Some(&millis),
+        ..Plan::default()
+    };
+    for end in [CLIENT, SERVER] {
+        found_first(&plan, end, Kind::ClockJump);
+    }
+}

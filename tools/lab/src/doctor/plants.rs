@@ -34,6 +34,8 @@ pub struct Plan {
     pub peer_clock: Option<&'static dyn Fn(Micros) -> u32>,
     pub sends: &'static dyn Fn(Micros) -> bool,
     pub reads: &'static dyn Fn(Micros) -> bool,
+    /// Whether the client's program does anything; what it would have sent it sends later.
+    pub runs: &'static dyn Fn(Micros) -> bool,
     /// What the link drops beside what it is asked to: by time, side, and packet.
     pub drops: &'static dyn Fn(Micros, usize, &[u8]) -> bool,
     /// When the server begins anew.
@@ -96,6 +98,7 @@ impl Default for Plan {
             peer_clock: None,
             sends: &|_| true,
             reads: &|_| true,
+            runs: &|_| true,
             drops: &|_, _, _| false,
             restart: None,
             second: None,
@@ -260,16 +263,18 @@ pub fn play(plan: &Plan, seed: u64) -> Played {
             ends[SERVER] = endpoint(plan, SERVER, now);
             restarted = true;
         }
+        let runs = (plan.runs)(now);
         for (index, end) in ends.iter_mut().enumerate() {
             let clock = match plan.peer_clock {
                 Some(clock) if index == SERVER => clock,
                 _ => plan.clock,
             };
-            if end.is_due(now) {
+            if end.is_due(now) && (runs || index == SERVER) {
                 end.kcp.update(clock(now));
             }
         }
-        while (plan.sends)(now)
+        while runs
+            && (plan.sends)(now)
             && match plan.every {
                 0 => ends[CLIENT].kcp.waitsnd() < 2 * plan.windows[CLIENT].0,
                 every => every * sent <= now,
@@ -310,7 +315,7 @@ pub fn play(plan: &Plan, seed: u64) -> Played {
             ends[SERVER].kcp.input(&packet);
             between.flush(&mut ends[SERVER], SERVER, now);
         }
-        while let Some((_, packet)) = between.pipes[SERVER].pop(now) {
+        while let Some((_, packet)) = runs.then(|| between.pipes[SERVER].pop(now)).flatten() {
             for client in [CLIENT, 2] {
                 if client == 2 && plan.second_alike {
                     continue;

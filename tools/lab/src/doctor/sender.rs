@@ -46,6 +46,9 @@ const TOGETHER: u32 = 8;
 const FULL: usize = 10;
 /// Segments at the beginning whose bytes are remembered.
 const FIRST: u32 = 20;
+/// A time between flushes in which a program may have stood still, and one in which it was idle, ms.
+const LONG: u32 = 100;
+const LONGEST_STALL: u32 = 5_000;
 /// Silence that is noted.
 const IDLE: Time = 500 * MS;
 /// Silence of a peer after which nothing shows of windows any more, beside a few round trips.
@@ -248,6 +251,8 @@ struct Silence {
 /// A flush that sent something for the first time.
 struct Flush {
     ts: u32,
+    /// Since the one before it, ms.
+    gap: u32,
     segments: u64,
     /// What was in flight after it.
     flight: u32,
@@ -497,6 +502,11 @@ pub struct Sender {
     last_flushed: Option<Flush>,
     /// How many segments those sent.
     flush_sizes: Histogram,
+    /// The stamp of the last one, and how many segments were sent after long gaps, ms.
+    fresh_ts: Option<u32>,
+    long_gaps: Vec<(u32, u64)>,
+    /// Stamps that are no whole seconds: as they are, and as the low half of those since 1970.
+    split_seconds: [bool; 2],
     /// Curves: the round trip in ms; segments in flight.
     pub rtt_curve: Vec<(Time, u32)>,
     pub flight_curve: Vec<(Time, u32)>,
@@ -778,6 +788,7 @@ impl Sender {
                 self.begun.push((piece.mark, header.len));
             }
             let flight = (sn + 1).saturating_sub(self.una) as u32;
+            self.note_ts(at, header.ts);
             self.count_flush(sent, &header, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
             sending.order = self.note_passed(header.ts);
@@ -790,7 +801,7 @@ impl Sender {
             );
             return;
         }
-        self.note_ts(header.ts);
+        self.note_ts(at, header.ts);
         sending.order = self.note_passed(header.ts);
         let Some(segment) = self.segments.get_mut(&sn) else {
             self.late_resends += 1;
@@ -936,6 +947,9 @@ impl Sender {
         // A new process may count from its own start.
         self.clock = Clock::default();
         self.transit = Transit::default();
+        self.first_ahead = None;
+        self.delay_steps.2 = None;
+        self.fresh_ts = None;
         (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
         self.words.clear();
     }
@@ -1031,7 +1045,12 @@ impl Sender {
         self.flush.1
     }
 
-    fn note_ts(&mut self, ts: u32) {
+    fn note_ts(&mut self, at: Time, ts: u32) {
+        let now = at / MS;
+        let since_1970 = now + i64::from(ts.wrapping_sub(now as u32).cast_signed());
+        for (split, millis) in self.split_seconds.iter_mut().zip([ts.into(), since_1970]) {
+            *split |= millis % 1_000 != 0;
+        }
         if let Some(last) = self.last_ts
             && after(ts, last)
         {
@@ -1049,7 +1068,6 @@ impl Sender {
 
     fn count_flush(&mut self, sent: Time, header: &Header, flight: u32) {
         let Header { ts, len, .. } = *header;
-        self.note_ts(ts);
         // The last part of a message, or what did not fill a segment.
         let ends = header.frg == 0 && (self.most_fragments > 1 || len < self.largest_segment);
         self.ends += u64::from(ends);
@@ -1063,8 +1081,10 @@ impl Sender {
                 self.end_flush();
                 let asked = std::mem::take(&mut self.peer_pushed) && flight == 1;
                 self.asked += u64::from(asked);
+                let gap = ts.wrapping_sub(self.fresh_ts.replace(ts).unwrap_or(ts));
                 self.last_flushed = Some(Flush {
                     ts,
+                    gap,
                     segments: 1,
                     flight,
                     waited: self
@@ -1089,6 +1109,9 @@ impl Sender {
             return;
         };
         *self.flush_sizes.entry(flush.segments as u32).or_default() += 1;
+        if (LONG..LONGEST_STALL).contains(&flush.gap) && self.long_gaps.len() < MOST_POINTS {
+            self.long_gaps.push((flush.gap, flush.segments));
+        }
         let (flushes, ended) = self.flushed.entry(flush.flight).or_default();
         *flushes += 1;
         *ended += u64::from(flush.whole);
@@ -1675,14 +1698,31 @@ impl Sender {
         self.still(from - 500 * MS, to) > 0
     }
 
+    /// When its clock was behind, and had not caught up.
+    fn behind(&self) -> impl Iterator<Item = (Time, Time)> {
+        let back = self.clock_jumps.iter().filter(|(_, by)| *by > 0);
+        back.map(|(at, by)| (at - by * MS, *at))
+    }
+
+    /// So it was for most of this.
+    pub fn is_behind(&self, from: Time, to: Time) -> bool {
+        let within = self
+            .behind()
+            .map(|(start, end)| end.min(to) - start.max(from));
+        within.sum::<Time>() * 2 > to - from
+    }
+
     /// How long of this one of the ends stood still, or the peer's window was shut.
     pub fn still(&self, from: Time, to: Time) -> Time {
         let within = |(start, end): (Time, Time)| (end.min(to) - start.max(from)).max(0);
         // A clock that is behind again holds its end up for as long.
-        let behind = self.clock_jumps.iter().filter(|(_, by)| *by > 0);
-        let behind = behind.map(|(at, by)| (at - by * MS, *at));
         let closed = self.closed.iter().map(|one| (one.from, one.to));
-        let all = self.stills.iter().copied().chain(behind).chain(closed);
+        let all = self
+            .stills
+            .iter()
+            .copied()
+            .chain(self.behind())
+            .chain(closed);
         all.map(within).sum::<Time>().min((to - from).max(0))
     }
 
@@ -1771,6 +1811,38 @@ impl Sender {
         const ENOUGH: u64 = 5;
         self.ts_gaps.get(&1_000).is_some_and(|one| *one >= ENOUGH)
             && self.ts_gaps.keys().all(|gap| gap.is_multiple_of(1_000))
+    }
+
+    /// Nor is any of them a part of a second.
+    pub fn stamps_are_whole(&self) -> bool {
+        self.split_seconds != [true; 2]
+    }
+
+    /// How many long gaps there are between flushes, and how long those are after which as much was sent at once as at other times in as
+    /// long.
+    pub fn stalls(&self) -> (usize, Vec<Time>) {
+        let gaps = &self.long_gaps;
+        let sum = |some: fn(&(u32, u64)) -> u64| gaps.iter().map(some).sum::<u64>();
+        let long: u64 = sum(|one| one.0.into());
+        let all: u64 = self
+            .ts_gaps
+            .iter()
+            .map(|(gap, count)| u64::from(*gap) * count)
+            .sum();
+        let pace = (self.fresh - sum(|one| one.1)) as f64 / all.saturating_sub(long).max(1) as f64;
+        let piled = |(gap, segments): &&(u32, u64)| {
+            let share = *segments as f64 / (f64::from(*gap) * pace);
+            *segments >= 3 && (0.6..1.7).contains(&share)
+        };
+        let stalls = gaps.iter().filter(piled);
+        let usual = percentile(&self.ts_gaps, 75).unwrap_or(0);
+        match usual * 3 <= LONG {
+            true => (
+                gaps.len(),
+                stalls.map(|one| Time::from(one.0) * MS).collect(),
+            ),
+            false => (0, Vec::new()),
+        }
     }
 
     /// Its stamps fall behind by most of a second, and catch up.
@@ -1930,6 +2002,43 @@ mod tests {
         sender.finish(8_000 * MS);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!(sender.clock_jumps, []);
+    }
+
+    /// The stamps of the new process lie minutes from those of the old one, and what was sent seemed to have come as much later.
+    #[test]
+    fn a_process_that_began_again_was_called_a_queue() {
+        let mut sender = Sender::new(50 * MS, true);
+        for (began, count) in [(200_000, 300), (6_000, 600)] {
+            let past = if began > 6_000 { 0 } else { 4_000 };
+            for sn in 0..count {
+                let at = Time::from(past + 10 * sn) * MS;
+                let push = Piece::plain(COMMAND_PUSH, sn, began + 10 * sn, 0);
+                sender.sends(at, 124, false, &[push]);
+                let ack = Piece::plain(COMMAND_ACK, sn, began + 10 * sn, sn + 1);
+                sender.hears(at + 5 * MS, &[ack]);
+            }
+        }
+        sender.finish(12_000 * MS);
+        assert_eq!(sender.restarts.len(), 1);
+        assert_eq!(sender.queueing(), None);
+    }
+
+    #[test]
+    fn stamps_of_whole_seconds_are_told_also_where_they_count_from_1970() {
+        let whole = |first: u32, step: u32| {
+            let mut sender = Sender::new(0, true);
+            let start = Time::from(1_794_000_000) * 1_000 * MS;
+            for sn in 0..10 {
+                let ts = first.wrapping_add(sn * step);
+                let push = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+                let at = start + Time::from(sn * step) * MS;
+                sender.sends(at, 124, false, &[push]);
+            }
+            sender.stamps_are_whole()
+        };
+        let since_1970 = (1_794_000_000_u64 * 1_000) as u32;
+        assert!(whole(5_000, 1_000) && whole(since_1970, 1_000));
+        assert!(!whole(5_000, 1_010) && !whole(since_1970 + 3, 1_000));
     }
 
     /// Each packet of a flush tells of all that the flush acknowledges, also of what the next packet has the number of.
