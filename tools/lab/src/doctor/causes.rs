@@ -279,13 +279,13 @@ impl Fit {
         // Far from the sender, more is contradicted by chance.
         let chance = if sender.is_near() { 0.0 } else { off.0 / 10.0 };
         let clear = fewest.0 + Fit::CLEAR + chance <= off.0;
+        let too_many = off.0 + Fit::CLEAR + 3.0 * chance;
         let too_few = after
             .iter()
-            .take_while(|both| both.iter().all(|one| one.0 >= off.0 + Fit::CLEAR));
+            .take_while(|both| both.iter().all(|one| one.0 >= too_many));
         let fast_resend = match too_few.count() as u32 {
             _ if clear => fewest.1.fast_resend,
-            // Far from the sender it is never seen well.
-            3.. if sender.is_near() => FastResend::Off,
+            3.. if sender.shows_skips() => FastResend::Off,
             count => FastResend::MoreThan(count),
         };
         let (_, rules) = if clear { fewest } else { off };

@@ -1685,3 +1685,46 @@ fn a_clock_of_whole_seconds_was_called_a_long_interval() {
         found_first(&plan, end, Kind::ClockJump);
     }
 }
+
+/// What is found by a capture between the ends, 20 ms from the client.
+fn found_between(plan: &Plan, later: impl Fn(&Passing) -> u64) -> Vec<Kind> {
+    let judged = first(examined(plan, CLIENT, |one| {
+        one.at += later(one);
+        match one.side {
+            CLIENT => one.at += 20_000,
+            _ => one.at = one.at.saturating_sub(20_000),
+        }
+    }));
+    kinds(&judged.findings)
+}
+
+/// Only a capture at the sender told a longer way.
+#[test]
+fn a_longer_way_behind_a_capture_was_called_a_queue_or_nothing() {
+    let plan = Plan {
+        answers: 40_000,
+        links: [plants::lossy(0.0), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    let found = found_between(&plan, |one| match one.side {
+        SERVER if one.at > 9_000_000 => 150_000,
+        _ => 0,
+    });
+    assert_eq!(found.first(), Some(&Kind::LongerWay), "{found:?}");
+}
+
+/// Only a capture at the sender told that skips do nothing.
+#[test]
+fn ignored_skips_were_called_loss_between_the_ends() {
+    let plan = |mode: &'static str| Plan {
+        modes: [mode, "1,10,2,1"],
+        every: 10_000,
+        answers: 40_000,
+        links: [plants::lossy(0.05), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    let found = found_between(&plan("1,10,0,1,250"), |_| 0);
+    assert!(found[..2].contains(&Kind::ResendOff), "{found:?}");
+    let found = found_between(&plan("1,10,3,1,250"), |_| 0);
+    assert!(!found.contains(&Kind::ResendOff), "{found:?}");
+}

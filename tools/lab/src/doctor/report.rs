@@ -236,7 +236,7 @@ fn unseen(judged: &Judged) -> Vec<(String, String, &'static str)> {
             continue;
         }
         let mut kinds = vec![Kind::LeastTimeout, Kind::Mtu];
-        if !matches!(judged.settings[side].fast_resend, FastResend::After(_)) {
+        if matches!(judged.settings[side].fast_resend, FastResend::MoreThan(_)) {
             kinds.push(Kind::ResendOff);
         }
         if sender.lag() == 0 {

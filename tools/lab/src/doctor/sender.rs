@@ -664,6 +664,16 @@ impl Sender {
         self.lag_known && self.lag == 0
     }
 
+    /// It can be told that skips do nothing: the capture is at its end, or between the ends, where round trips are known and few resends
+    /// were lost unseen.
+    pub fn shows_skips(&self) -> bool {
+        /// What a peer beside the capture needs for an acknowledgement, ms.
+        const FLUSH: u32 = 12;
+        let between = percentile(&self.near, 50).is_some_and(|near| near > FLUSH);
+        let known = self.lag_known && self.lag > 0 && self.resends * 5 < self.fresh;
+        self.is_near() || (between && known)
+    }
+
     fn sent(&mut self, at: Time, pieces: &[Piece]) -> Time {
         let stamped = pieces
             .iter()
@@ -1708,7 +1718,7 @@ impl Sender {
     pub fn is_behind(&self, from: Time, to: Time) -> bool {
         let within = self
             .behind()
-            .map(|(start, end)| end.min(to) - start.max(from));
+            .map(|(start, end)| (end.min(to) - start.max(from)).max(0));
         within.sum::<Time>() * 2 > to - from
     }
 
@@ -1891,7 +1901,7 @@ impl Sender {
         const MUCH: u32 = 32;
         let much: Time = self.in_flight.range(MUCH..).map(|(_, time)| time).sum();
         let mut steps: Vec<(Time, u32, u32)> = Vec::new();
-        if !self.is_near() || much * 2 > self.busy {
+        if (!self.is_near() && self.lag == 0) || much * 2 > self.busy {
             return steps;
         }
         let trips: Vec<(Time, u32)> = self.trips.iter().map(|(at, trip)| (*at, *trip)).collect();
