@@ -693,10 +693,12 @@ impl<'a> Past<'a> {
         };
         let by_timer =
             f64::from(waited) >= earliest && (f64::from(waited) <= latest || index > MOST_FAST);
-        // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count.
+        // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count, but
+        // no more often than they send a segment.
+        let others = MOST_FAST as f64 * (f64::from(before.estimate.srtt) + flush);
         let after_others = !near
             && matches!(self.rules.fast_resend, FastResend::After(_))
-            && f64::from(waited) > latest
+            && (latest..latest + others).contains(&f64::from(waited))
             && before.skips[BY_STAMP].count >= 2;
         let trigger = if (prompt && !by_timer) || after_others {
             Trigger::Skip
@@ -925,6 +927,21 @@ mod tests {
         let found = triggers_of(far, FastResend::After(2), all.iter());
         use Trigger::{Skip, Timeout};
         assert_eq!(found, [Skip, Timeout, Timeout, Timeout]);
+    }
+
+    /// The resends of the time between were lost in an outage. Skips send a segment five times in as many round trips, and no more.
+    #[test]
+    fn a_timer_long_after_skips_was_called_a_skip() {
+        let mut all = Vec::new();
+        for sn in [0, 1, 2, 3, 4, 6, 7, 8] {
+            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
+            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
+        }
+        all.extend([(200, Sent(5)), (3_000, Sent(5))]);
+        all.sort_by_key(|(at, _)| *at);
+        let far = Sender::new(60 * MS, true);
+        let found = triggers_of(far, FastResend::After(2), all.iter());
+        assert_eq!(found, [Trigger::Timeout]);
     }
 
     /// After five times only timers send it again, and those need not be known to the millisecond.
