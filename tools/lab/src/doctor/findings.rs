@@ -395,10 +395,10 @@ impl View<'_> {
         ))
     }
 
-    /// How many of these are of segments of which word was late, as it is of one in four.
-    fn arrived_late<'a>(&self, resends: impl Iterator<Item = &'a Resend>) -> usize {
-        let often = self.sender.often_late();
-        let late = self.sender.resent.iter().filter(|one| one.late > often);
+    /// How many of these are of segments of which word was later than of so many in a hundred.
+    fn arrived_late<'a>(&self, resends: impl Iterator<Item = &'a Resend>, percent: u64) -> usize {
+        let usual = self.sender.late(percent);
+        let late = self.sender.resent.iter().filter(|one| one.late > usual);
         let late: HashSet<u32> = late.map(|one| one.sn as u32).collect();
         resends.filter(|one| late.contains(&one.sn)).count()
     }
@@ -1119,8 +1119,9 @@ impl View<'_> {
         let overtaken = sender.reordered >= 5;
         let count = twice.clone().count();
         // Where timeouts are short, those segments are sent twice of which word was late; any of them where acknowledgements are lost.
-        let late_ones = self.arrived_late(twice.clone());
-        let short_timeouts = late_ones * 2 > count;
+        let late_ones = |percent: u64| self.arrived_late(twice.clone(), percent);
+        let short_timeouts =
+            late_ones(75) * 2 > count || (count as u64 >= FEW && late_ones(50) * 10 > count * 9);
         let comes_through = self.peer_comes_through();
         if !sender.is_near()
             && !comes_through

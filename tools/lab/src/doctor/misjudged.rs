@@ -1728,3 +1728,19 @@ fn ignored_skips_were_called_loss_between_the_ends() {
     let found = found_between(&plan("1,10,3,1,250"), |_| 0);
     assert!(!found.contains(&Kind::ResendOff), "{found:?}");
 }
+
+/// Flushes of the peer beat against the messages, so that word of every second one is late, by nearly the same. Their timers ran out.
+#[test]
+fn timers_that_half_of_the_acknowledgements_missed_were_called_lost_acknowledgements() {
+    let mut all = Vec::new();
+    for sn in 0..400 {
+        let ts = 25 * sn;
+        let late = sn % 2 == 1;
+        all.extend(sending(sn, ts, Some(if late { 10 + sn % 3 } else { 1 })));
+        if late {
+            all.extend(sending(sn, ts + 30, None));
+        }
+    }
+    let found = kinds(&first(examine(&written(all))).findings);
+    assert!(!found.contains(&Kind::AckLoss), "{found:?}");
+}

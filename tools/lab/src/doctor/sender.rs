@@ -1771,9 +1771,9 @@ impl Sender {
         !blurred && between >= ENOUGH && between * 20 > all
     }
 
-    /// How much later than usual word of a segment's arrival is in one case of four, ms.
-    pub fn often_late(&self) -> i64 {
-        percentile(&self.lateness, 75).unwrap_or(0)
+    /// How much later than usual word of a segment's arrival is, ms, beside so many in a hundred.
+    pub fn late(&self, percent: u64) -> i64 {
+        percentile(&self.lateness, percent).unwrap_or(0)
     }
 
     /// The share of flushes, of enough of them, that sent as much as makes this many in flight, of those that sent something for the first
