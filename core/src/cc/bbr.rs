@@ -404,15 +404,17 @@ impl Bbr {
         } else {
             self.lasting_loss * 7 / 8
         };
-        let loss = loss.min(lasting.max(MOST_MADE_UP));
+        // In doubt more counts as usual only where ProbeRTT finds as much: others' queue may be what overflows.
+        let made_up = if self.usual_loss_known && self.is_doubtful() {
+            self.usual_loss
+        } else {
+            MOST_MADE_UP
+        };
+        let loss = loss.min(lasting.max(made_up));
         // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
         // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
         // overdue segments are held back.
-        if self.phase == Phase::Cruise
-            && self.rounds == 2
-            && !self.has_queue()
-            && (!self.usual_loss_known || loss < self.usual_loss || !self.is_doubtful())
-        {
+        if self.phase == Phase::Cruise && self.rounds == 2 && !self.has_queue() {
             self.usual_loss = match self.usual_loss {
                 _ if !self.usual_loss_known => loss,
                 // What Startup lost may be found late. A flow that took it for usual kept the queue full and displaced the others.
@@ -619,9 +621,12 @@ impl Bbr {
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         let probed = elapsed(tick.now, self.phase_at);
+        // What is sent first waits behind what the link still holds, and its losses tell nothing of what is lost here.
+        let tells_loss = self.overflowed && !self.coarse && probed <= LOOK_AGAIN;
+        let first = u32::from(self.has_leapt() || tells_loss);
         if probed >= PROBE_RTT_DURATION.max(self.min_rtt)
-            // What is sent first waits behind what the link still holds. If all of it is lost, no round trip ends until a timeout.
-            && (self.rounds > u32::from(self.has_leapt()) || probed > LOOK_AGAIN + 2 * self.min_rtt)
+            // If all of it is lost, no round trip ends until a timeout.
+            && (self.rounds > first || probed > LOOK_AGAIN + 2 * self.min_rtt)
         {
             self.lowest += self.min_rtt.saturating_sub(self.lowest) / 8;
             self.proof = if self.is_doubtful() {

@@ -446,6 +446,23 @@ fn a_link_that_became_faster_was_filled_a_quarter_more_in_each_cycle() {
     assert!(share > 90.0, "{share} %");
 }
 
+/// The flow knew shorter round trips, so nothing that the new path lost counted as usual, and each probe seemed to overflow a queue.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn a_path_that_became_longer_and_began_to_lose_was_left_four_fifths_empty() {
+    let shares = [1, 2, 3, 4, 5, 6, 7, 8].map(|seed| {
+        let mut net = Net::new(Path::new(50, 30), &[Plan::new(Control::Bbr)], seed);
+        net.run(20_000, |_| ());
+        net.path = Path {
+            loss: 200,
+            ..Path::new(50, 100)
+        };
+        net.first_between(30_000, 50_000).share
+    });
+    let mean = shares.iter().sum::<f64>() / 8.0;
+    assert!(mean > 45.0, "{shares:?}");
+}
+
 /// ProbeRTT, each 5 s, began a new cycle before any had reached its probe.
 #[test]
 fn on_a_path_longer_than_half_a_second_bbr_never_looked_for_more() {
