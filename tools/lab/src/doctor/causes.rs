@@ -836,6 +836,13 @@ mod tests {
         triggers_of(Sender::new(0, true), resend, all.iter().chain(then))
     }
 
+    /// These segments are sent and acknowledged, but the sixth is lost: five each 10 ms, and the others after a pause.
+    fn all_but_the_sixth(numbers: &[u32]) -> Vec<(u32, Passes)> {
+        let at = |sn: u32| if sn < 5 { 10 * sn } else { 150 + 10 * sn };
+        let one = |sn: &u32| [(at(*sn), Sent(*sn)), (at(*sn) + 5, Acked(*sn, at(*sn)))];
+        numbers.iter().flat_map(one).collect()
+    }
+
     fn triggers_of<'a>(
         sender: Sender,
         resend: FastResend,
@@ -896,11 +903,7 @@ mod tests {
     /// Between the first of them and the one that came, others had been lost, so nothing seemed to have sent it but its timer.
     #[test]
     fn skips_were_called_a_timeout_where_what_they_had_sent_was_lost() {
-        let mut all = Vec::new();
-        for sn in [0, 1, 2, 3, 4, 6, 7, 9] {
-            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
-            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
-        }
+        let mut all = all_but_the_sixth(&[0, 1, 2, 3, 4, 6, 7, 9]);
         all.extend([(310, Sent(8)), (560, Sent(5))]);
         let far = Sender::new(60 * MS, true);
         let found = triggers_of(far, FastResend::Off, all.iter());
@@ -910,11 +913,7 @@ mod tests {
     /// What came late was said to follow skips as soon as any other resend did, however many others followed timers.
     #[test]
     fn late_timers_were_called_skips_beside_a_single_skip() {
-        let mut all = Vec::new();
-        for sn in [0, 1, 2, 3, 4, 6, 7, 8, 10] {
-            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
-            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
-        }
+        let mut all = all_but_the_sixth(&[0, 1, 2, 3, 4, 6, 7, 8, 10]);
         // Two skips, and one.
         for (sn, at) in [(5, 290), (9, 590)] {
             all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
@@ -932,11 +931,7 @@ mod tests {
     /// The resends of the time between were lost in an outage. Skips send a segment five times in as many round trips, and no more.
     #[test]
     fn a_timer_long_after_skips_was_called_a_skip() {
-        let mut all = Vec::new();
-        for sn in [0, 1, 2, 3, 4, 6, 7, 8] {
-            let at = if sn < 5 { 10 * sn } else { 150 + 10 * sn };
-            all.extend([(at, Sent(sn)), (at + 5, Acked(sn, at))]);
-        }
+        let mut all = all_but_the_sixth(&[0, 1, 2, 3, 4, 6, 7, 8]);
         all.extend([(200, Sent(5)), (3_000, Sent(5))]);
         all.sort_by_key(|(at, _)| *at);
         let far = Sender::new(60 * MS, true);

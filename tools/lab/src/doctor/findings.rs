@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::causes::{self, FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
-use super::sender::{MS, SILENCE, SOONEST_TIMER, Sender, Time, percentile};
+use super::sender::{MS, SILENCE, SOONEST_TIMER, Sender, Time, overlap, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -1367,7 +1367,7 @@ impl View<'_> {
             match peer_sends {
                 false => to - from,
                 true => {
-                    let within = |gap: &(Time, Time)| (gap.1.min(to) - gap.0.max(from)).max(0);
+                    let within = |gap: &(Time, Time)| overlap(*gap, (from, to));
                     peer.idle.iter().map(within).sum()
                 }
             }

@@ -1299,6 +1299,18 @@ fn a_program_that_reads_late_was_not_seen_where_the_sender_has_room() {
     }
 }
 
+/// What is found by a capture between the ends, 20 ms from the client.
+fn found_between(plan: &Plan, later: impl Fn(&Passing) -> u64) -> Vec<Kind> {
+    let judged = first(examined(plan, CLIENT, |one| {
+        one.at += later(one);
+        match one.side {
+            CLIENT => one.at += 20_000,
+            _ => one.at = one.at.saturating_sub(20_000),
+        }
+    }));
+    kinds(&judged.findings)
+}
+
 /// In a capture between the two ends, packets passed that were lost behind it.
 #[test]
 fn an_outage_behind_a_capture_in_the_middle_was_called_loss() {
@@ -1307,11 +1319,7 @@ fn an_outage_behind_a_capture_in_the_middle_was_called_loss() {
         drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
         ..Plan::default()
     };
-    let found = first(examined(&plan, CLIENT, |one| match one.side {
-        CLIENT => one.at += 20_000,
-        _ => one.at = one.at.saturating_sub(20_000),
-    }));
-    let found = kinds(&found.findings);
+    let found = found_between(&plan, |_| 0);
     assert_eq!(found.first(), Some(&Kind::Outage), "{found:?}");
 }
 
@@ -1684,18 +1692,6 @@ fn a_clock_of_whole_seconds_was_called_a_long_interval() {
     for end in [CLIENT, SERVER] {
         found_first(&plan, end, Kind::ClockJump);
     }
-}
-
-/// What is found by a capture between the ends, 20 ms from the client.
-fn found_between(plan: &Plan, later: impl Fn(&Passing) -> u64) -> Vec<Kind> {
-    let judged = first(examined(plan, CLIENT, |one| {
-        one.at += later(one);
-        match one.side {
-            CLIENT => one.at += 20_000,
-            _ => one.at = one.at.saturating_sub(20_000),
-        }
-    }));
-    kinds(&judged.findings)
 }
 
 /// Only a capture at the sender told a longer way.

@@ -281,6 +281,11 @@ enum Word {
 /// Counts by value, in ms.
 pub type Histogram = BTreeMap<u32, u64>;
 
+/// How much of one time lies within another.
+pub fn overlap((start, end): (Time, Time), (from, to): (Time, Time)) -> Time {
+    (end.min(to) - start.max(from)).max(0)
+}
+
 /// The value below which a share of all is.
 pub fn percentile<T: Copy>(histogram: &BTreeMap<T, u64>, percent: u64) -> Option<T> {
     let total: u64 = histogram.values().sum();
@@ -1716,15 +1721,12 @@ impl Sender {
 
     /// So it was for most of this.
     pub fn is_behind(&self, from: Time, to: Time) -> bool {
-        let within = self
-            .behind()
-            .map(|(start, end)| (end.min(to) - start.max(from)).max(0));
+        let within = self.behind().map(|one| overlap(one, (from, to)));
         within.sum::<Time>() * 2 > to - from
     }
 
     /// How long of this one of the ends stood still, or the peer's window was shut.
     pub fn still(&self, from: Time, to: Time) -> Time {
-        let within = |(start, end): (Time, Time)| (end.min(to) - start.max(from)).max(0);
         // A clock that is behind again holds its end up for as long.
         let closed = self.closed.iter().map(|one| (one.from, one.to));
         let all = self
@@ -1733,7 +1735,8 @@ impl Sender {
             .copied()
             .chain(self.behind())
             .chain(closed);
-        all.map(within).sum::<Time>().min((to - from).max(0))
+        let within = all.map(|one| overlap(one, (from, to)));
+        within.sum::<Time>().min((to - from).max(0))
     }
 
     /// Until when the peer was there to acknowledge, if it was gone before the end: it fell silent, or began again.
@@ -1831,6 +1834,9 @@ impl Sender {
     /// How many long gaps there are between flushes, and how long those are after which as much was sent at once as at other times in as
     /// long.
     pub fn stalls(&self) -> (usize, Vec<Time>) {
+        if percentile(&self.ts_gaps, 75).unwrap_or(0) * 3 > LONG {
+            return (0, Vec::new());
+        }
         let gaps = &self.long_gaps;
         let sum = |some: fn(&(u32, u64)) -> u64| gaps.iter().map(some).sum::<u64>();
         let long: u64 = sum(|one| one.0.into());
@@ -1845,14 +1851,8 @@ impl Sender {
             *segments >= 3 && (0.6..1.7).contains(&share)
         };
         let stalls = gaps.iter().filter(piled);
-        let usual = percentile(&self.ts_gaps, 75).unwrap_or(0);
-        match usual * 3 <= LONG {
-            true => (
-                gaps.len(),
-                stalls.map(|one| Time::from(one.0) * MS).collect(),
-            ),
-            false => (0, Vec::new()),
-        }
+        let times = stalls.map(|one| Time::from(one.0) * MS).collect();
+        (gaps.len(), times)
     }
 
     /// Its stamps fall behind by most of a second, and catch up.
