@@ -41,10 +41,12 @@ const CRUISE_EXCESS: u32 = 4;
 /// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
 const STARTUP_FEW_LOSSES: u32 = 6;
-/// Highest share of loss, in 1024ths, that counts as usual, and the highest where ProbeRTT finds as much: of several flows at a short queue
-/// that overflows, one took more for usual, and displaced the others.
+/// Highest share of loss, in 1024ths, that counts as usual before `ENOUGH` segments of ProbeRTT were seen, and the highest ever: of several
+/// flows at a short queue that overflows, one took more for usual, and displaced the others.
 const MOST_MADE_UP: u32 = 64;
 const MOST_LASTING: u32 = 256;
+/// Segments of ProbeRTT that tell what is lost without a queue of this flow.
+const ENOUGH: u32 = 32;
 /// With a higher share of loss than this beyond twice the usual, in 1024ths, for `FLOODS` round trips, the model is not trusted. It is
 /// larger on longer paths too.
 const FLOOD: u32 = 95;
@@ -153,8 +155,9 @@ pub(crate) struct Bbr {
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     pub(crate) usual_loss_known: bool,
-    /// Share of loss in ProbeRTT, in 1024ths: this flow has no part in it.
-    lasting_loss: u32,
+    /// Segments of the latest ProbeRTTs that were lost, and all of them: this flow has no part in their loss.
+    probed_lost: u32,
+    probed: u32,
     /// Consecutive round trips with a flood of losses.
     floods: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
@@ -198,7 +201,8 @@ impl Bbr {
             leapt: 0,
             usual_loss: 0,
             usual_loss_known: false,
-            lasting_loss: 0,
+            probed_lost: 0,
+            probed: 0,
             floods: 0,
             inflight_longterm: UNBOUNDED,
             raise: RAISE,
@@ -370,9 +374,11 @@ impl Bbr {
         self.round_least.min(self.last_least)
     }
 
-    /// True when even the shortest of the latest round trips was longer.
+    /// True when even the shortest of the latest round trips was longer. So a queue shows that is too short for `has_queue` and that several
+    /// flows keep full. Where this end's program calls rarely, the waits hide it.
     fn queue_stands(&self) -> bool {
-        self.has_queue() && self.least() > self.min_rtt + self.min_rtt / 16 + 1
+        let hidden = if self.coarse { self.waits / 2 } else { 0 };
+        self.least() > self.min_rtt + self.min_rtt / 32 + self.late + hidden + 1
     }
 
     /// True when the queue is longer than flows with this control make it, and stays while this flow is in ProbeRTT: others keep it.
@@ -394,32 +400,23 @@ impl Bbr {
             } else {
                 0
             };
-        if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
-            self.lasting_loss = (self.lasting_loss * 3 + loss.min(MOST_LASTING)) / 4;
-        }
-        // What a program that calls rarely sends at once may itself overflow a short queue each time. An eighth less, since others may
-        // overflow the queue while this flow is in ProbeRTT.
-        let lasting = if self.coarse {
-            0
-        } else {
-            self.lasting_loss * 7 / 8
-        };
-        // In doubt more counts as usual only where ProbeRTT finds as much: others' queue may be what overflows.
-        let made_up = if self.usual_loss_known && self.is_doubtful() {
-            self.usual_loss
-        } else {
-            MOST_MADE_UP
-        };
-        let loss = loss.min(lasting.max(made_up));
+        let loss = self.plausible(lost, all, loss);
         // Segments that are acknowledged in the first two round trips of a cruise were sent slowly, or at the rate of the path, so
         // this flow's queue did not cause their loss. What the probe before lost may still be found in the first of them, since runs of
         // overdue segments are held back.
-        if self.phase == Phase::Cruise && self.rounds == 2 && !self.has_queue() {
+        if self.phase == Phase::Cruise
+            && self.rounds == 2
+            && !self.has_queue()
+            // While a queue stands, others may overflow it.
+            && (loss < self.usual_loss || !self.queue_stands())
+        {
             self.usual_loss = match self.usual_loss {
                 _ if !self.usual_loss_known => loss,
                 // What Startup lost may be found late. A flow that took it for usual kept the queue full and displaced the others.
                 usual if 2 * loss < usual => (usual + loss).div_ceil(2),
-                usual => (usual * 7 + loss + 4) / 8,
+                // What a program that calls rarely sends at once may itself overflow a short queue.
+                usual if self.coarse => (usual * 7 + loss + 4) / 8,
+                usual => (usual * 3 + loss + 2) / 4,
             };
             self.usual_loss_known = true;
         }
@@ -432,6 +429,24 @@ impl Bbr {
         }
         self.round_least = NO_RTT;
         self.begin_round(tick);
+    }
+
+    /// The part of `loss`, the share of this round trip of which `lost` of `all` segments were lost, that may be usual. Bounds the usual share
+    /// too, by what is lost in ProbeRTT, where this flow overflows nothing, and a little more, because few segments tell little.
+    #[inline(never)]
+    fn plausible(&mut self, lost: u32, all: u32, loss: u32) -> u32 {
+        if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
+            self.probed_lost = self.probed_lost.saturating_add(lost);
+            self.probed = self.probed.saturating_add(all);
+        }
+        let most = if self.probed < ENOUGH {
+            MOST_MADE_UP
+        } else {
+            let lost = self.probed_lost.saturating_add(1 + self.probed_lost / 8);
+            scale(1024, lost, self.probed).min(MOST_LASTING)
+        };
+        self.usual_loss = self.usual_loss.min(most);
+        loss.min(most)
     }
 
     #[inline(never)]
@@ -476,6 +491,11 @@ impl Bbr {
 
     #[inline(never)]
     fn enter(&mut self, phase: Phase, tick: Tick) {
+        if phase == Phase::ProbeRtt {
+            // Each ProbeRTT counts twice as much as the one before, since paths change.
+            self.probed_lost /= 2;
+            self.probed /= 2;
+        }
         self.phase = phase;
         self.probed_rtt = NO_RTT;
         self.phase_at = tick.now;
@@ -621,12 +641,14 @@ impl Bbr {
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         let probed = elapsed(tick.now, self.phase_at);
-        // What is sent first waits behind what the link still holds, and its losses tell nothing of what is lost here.
-        let tells_loss = self.overflowed && !self.coarse && probed <= LOOK_AGAIN;
-        let first = u32::from(self.has_leapt() || tells_loss);
+        // What is sent first waits behind what the link still holds. The first round trip tells nothing of what is lost here.
+        let rounds = match self.overflowed && !self.coarse && probed <= LOOK_AGAIN {
+            true => 3,
+            false => 1 + u32::from(self.has_leapt()),
+        };
         if probed >= PROBE_RTT_DURATION.max(self.min_rtt)
             // If all of it is lost, no round trip ends until a timeout.
-            && (self.rounds > first || probed > LOOK_AGAIN + 2 * self.min_rtt)
+            && (self.rounds >= rounds || probed > LOOK_AGAIN + 2 * self.min_rtt)
         {
             self.lowest += self.min_rtt.saturating_sub(self.lowest) / 8;
             self.proof = if self.is_doubtful() {

@@ -85,6 +85,30 @@ fn in_a_short_queue_one_of_four_flows_took_most_of_the_link() {
     assert!(index > 0.8 && loss < 2.0, "{index}, {loss} %");
 }
 
+/// A queue of a tenth of the path was too short to show, so each flow took what the others lost for usual: together they lost 10 to 24 %.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "a minute without optimization")]
+fn several_flows_kept_a_queue_full_that_was_too_short_to_show() {
+    let loss = |queue: u64, plans: &[Plan]| {
+        let path = Path {
+            queue,
+            ..Path::new(50, 50)
+        };
+        let own = |flows: Vec<Outcome>| {
+            flows.iter().map(|flow| flow.own_loss).sum::<f64>() / flows.len() as f64
+        };
+        let seeds = [1, 2, 3, 4];
+        seeds
+            .map(|seed| own(Net::new(path, plans, seed).between(30_000, 50_000)))
+            .iter()
+            .sum::<f64>()
+            / seeds.len() as f64
+    };
+    let two = loss(10, &apart::<2>(Plan::new(Control::Bbr)));
+    let four = loss(15, &apart::<4>(Plan::new(Control::Bbr)));
+    assert!(two < 2.0 && four < 5.0, "{two}, {four} %");
+}
+
 /// What a flush sends meets the queue all at once. With losses, flushes come more often than the interval.
 #[test]
 fn a_queue_shorter_than_the_interval_does_not_drop_what_each_flush_sends() {
@@ -460,7 +484,7 @@ fn a_path_that_became_longer_and_began_to_lose_was_left_four_fifths_empty() {
         net.first_between(30_000, 50_000).share
     });
     let mean = shares.iter().sum::<f64>() / 8.0;
-    assert!(mean > 45.0, "{shares:?}");
+    assert!(mean > 80.0, "{shares:?}");
 }
 
 /// ProbeRTT, each 5 s, began a new cycle before any had reached its probe.
@@ -969,12 +993,12 @@ fn flows_whose_packets_overtake_each_other_share_alike() {
 /// More than 9 % of loss was a flood in each round trip, even where it was usual, so BBR drew back again and again, to 9 to 23 % of the link.
 #[test]
 fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
-    for rate in [20, 50] {
+    for (rate, rtt) in [(20, 50), (50, 50), (50, 100)] {
         let path = Path {
             loss: 1_000,
-            ..Path::new(rate, 50)
+            ..Path::new(rate, rtt)
         };
         let share = alone(path, Plan::new(Control::Bbr), 1).share;
-        assert!(share > 60.0, "{rate} Mbit/s: {share} %");
+        assert!(share > 60.0, "{rate} Mbit/s, {rtt} ms: {share} %");
     }
 }
