@@ -3,8 +3,8 @@
 //!
 //! What differs from the draft, and why:
 //! - Random loss is usual on the links that KCP is used on. At 1 to 5 % of it the short-term bounds (bw_lo, inflight_lo;
-//!   5.5.10.3) cost most of the link, so they are left out. The loss that is seen while the queue is short is taken for usual,
-//!   and made up for by sending a little faster; only loss beyond that counts.
+//!   5.5.10.3) cost most of the link, so they are left out. The loss that is seen while the queue is short is taken for usual, as
+//!   far as ProbeRTT loses as much, and made up for by sending a little faster; only loss beyond that counts.
 //! - Rates are measured over windows of time (`meter`), not for single segments, because the clock counts milliseconds and one
 //!   packet acknowledges everything that arrived in an interval of the peer.
 //! - In flight may be a quarter more than the path holds, plus what the update intervals of both ends delay. The draft allows
@@ -41,9 +41,10 @@ const CRUISE_EXCESS: u32 = 4;
 /// Segments that may be lost in a round trip beyond that. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
 const STARTUP_FEW_LOSSES: u32 = 6;
-/// Highest share of loss, in 1024ths, that counts as usual before `ENOUGH` segments of ProbeRTT were seen, and the highest ever: of several
-/// flows at a short queue that overflows, one took more for usual, and displaced the others.
+/// Highest share of loss, in 1024ths, that counts as usual while fewer than `ENOUGH` segments of ProbeRTT are counted: of several flows at a
+/// short queue that overflows, one took more for usual, and displaced the others.
 const MOST_MADE_UP: u32 = 64;
+/// The highest at any time.
 const MOST_LASTING: u32 = 256;
 /// Segments of ProbeRTT that tell what is lost without a queue of this flow.
 const ENOUGH: u32 = 32;
@@ -155,7 +156,7 @@ pub(crate) struct Bbr {
     /// Share of loss while the queue is short, in 1024ths.
     usual_loss: u32,
     pub(crate) usual_loss_known: bool,
-    /// Segments of the latest ProbeRTTs that were lost, and all of them: this flow has no part in their loss.
+    /// Segments of the latest ProbeRTTs, from the second round trip of each on: the lost ones, and all. This flow has little part in that loss.
     probed_lost: u32,
     probed: u32,
     /// Consecutive round trips with a flood of losses.
@@ -374,11 +375,12 @@ impl Bbr {
         self.round_least.min(self.last_least)
     }
 
-    /// True when even the shortest of the latest round trips was longer. So a queue shows that is too short for `has_queue` and that several
-    /// flows keep full. Where this end's program calls rarely, the waits hide it.
+    /// True when even the shortest of the latest round trips was longer than `min_rtt`. So a queue shows that is too short for `has_queue` and
+    /// that several flows keep full. Where this end's program calls rarely, the waits hide it.
     fn queue_stands(&self) -> bool {
         let hidden = if self.coarse { self.waits / 2 } else { 0 };
-        self.least() > self.min_rtt + self.min_rtt / 32 + self.late + hidden + 1
+        let least = self.least();
+        least != NO_RTT && least > self.min_rtt + self.min_rtt / 32 + self.late + hidden + 1
     }
 
     /// True when the queue is longer than flows with this control make it, and stays while this flow is in ProbeRTT: others keep it.
@@ -408,7 +410,7 @@ impl Bbr {
             && self.rounds == 2
             && !self.has_queue()
             // While a queue stands, others may overflow it.
-            && (loss < self.usual_loss || !self.queue_stands())
+            && (loss <= self.usual_loss || !self.queue_stands())
         {
             self.usual_loss = match self.usual_loss {
                 _ if !self.usual_loss_known => loss,
@@ -431,8 +433,8 @@ impl Bbr {
         self.begin_round(tick);
     }
 
-    /// The part of `loss`, the share of this round trip of which `lost` of `all` segments were lost, that may be usual. Bounds the usual share
-    /// too, by what is lost in ProbeRTT, where this flow overflows nothing, and a little more, because few segments tell little.
+    /// The part of `loss`, the share of this round trip's segments that were lost, which may be usual: at most what ProbeRTT loses, where this
+    /// flow seldom overflows anything, and a little more, because few segments tell little. The usual share falls to that bound too.
     #[inline(never)]
     fn plausible(&mut self, lost: u32, all: u32, loss: u32) -> u32 {
         if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
@@ -615,7 +617,7 @@ impl Bbr {
         // With that much loss, even the shortest round trip may include a queue that other flows keep full.
         let flooded = self.floods >= FLOODS;
         self.floods = 0;
-        // Without a queue that shows, the losses may be random, and the model is the better guide.
+        // Where `has_queue` sees none, the losses may be random, and the model is the better guide.
         let (kept, path) = match (flooded, self.has_queue()) {
             (false, false) => (85, 100),
             (false, true) => (75, 60),
@@ -641,10 +643,12 @@ impl Bbr {
     /// 5.3.4.
     fn probe_rtt(&mut self, tick: Tick) {
         let probed = elapsed(tick.now, self.phase_at);
-        // What is sent first waits behind what the link still holds. The first round trip tells nothing of what is lost here.
-        let rounds = match self.overflowed && !self.coarse && probed <= LOOK_AGAIN {
-            true => 3,
-            false => 1 + u32::from(self.has_leapt()),
+        // What is sent first waits behind what the link still holds, and tells nothing of what is lost here. After an overflow two more
+        // round trips are counted.
+        let rounds = if self.overflowed && !self.coarse && probed <= LOOK_AGAIN {
+            3
+        } else {
+            1 + u32::from(self.has_leapt())
         };
         if probed >= PROBE_RTT_DURATION.max(self.min_rtt)
             // If all of it is lost, no round trip ends until a timeout.
