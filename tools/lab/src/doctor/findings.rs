@@ -144,6 +144,13 @@ fn seconds(time: Time) -> String {
     }
 }
 
+/// When nothing of this one came through. What came to the peer's own machine was not lost on the way.
+fn cuts<'a>(sender: &'a Sender, peer: &Sender) -> impl Iterator<Item = &'a Outage> {
+    let at_peer = peer.is_near() && !sender.is_near();
+    let all = sender.outages.found.iter();
+    all.filter(move |one| !at_peer || one.is_before())
+}
+
 impl View<'_> {
     fn finding(&self, kind: Kind, cost: Time, what: String, change: &str) -> Finding {
         Finding {
@@ -175,10 +182,8 @@ impl View<'_> {
     }
 
     fn outages(&self) -> impl Iterator<Item = &Outage> {
-        let ends = [self.sender, self.peer_sender].into_iter();
-        ends.zip([self.peer_sender, self.sender])
-            .filter(|(one, peer)| one.is_near() || !peer.is_near())
-            .flat_map(|(one, _)| &one.outages.found)
+        let (own, peer) = (self.sender, self.peer_sender);
+        cuts(own, peer).chain(cuts(peer, own))
     }
 
     /// The share of segments that had to be sent again.
@@ -264,10 +269,14 @@ impl View<'_> {
 
     fn outage(&self) -> Option<Finding> {
         let sender = self.sender;
-        let all = &sender.outages.found;
-        let longest = all.iter().max_by_key(|one| one.to - one.from)?;
-        // What came to the peer's own machine was not lost on the way.
-        if self.peer_sender.is_near() && !sender.is_near() {
+        let all: Vec<&Outage> = cuts(sender, self.peer_sender).collect();
+        let longest = *all.iter().max_by_key(|one| one.to - one.from)?;
+        // The other end's own packets tell of both directions.
+        let told = cuts(self.peer_sender, sender).any(|one| {
+            let both = overlap((one.from, one.to), (longest.from, longest.to));
+            !one.is_before() && both * 2 > longest.to - longest.from
+        });
+        if longest.is_before() && told {
             return None;
         }
         let quiet = wall(
@@ -279,6 +288,9 @@ impl View<'_> {
         let both = quiet * 2 > longest.to - longest.from;
         let (name, peer) = (self.name, self.peer_name);
         let what = match (longest.is_way_back(), both) {
+            _ if longest.is_before() => format!(
+                "nothing that {name} sent came as far as this capture, although its numbers went on: the way there was cut, or the machine that captured stood still"
+            ),
             (true, _) => format!(
                 "{peer} received what {name} sent, and nothing of {peer} came: the way back was cut"
             ),

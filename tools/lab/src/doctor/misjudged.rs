@@ -451,6 +451,20 @@ fn an_outage_was_called_loss() {
     }
 }
 
+/// Nothing of it came there, so that only the numbers told, and all was said to be lost in bursts.
+#[test]
+fn an_outage_before_the_receiver_was_called_burst_loss() {
+    let plan = Plan {
+        drops: &|now, _, _| (8_000_000..12_000_000).contains(&now),
+        ..Plan::default()
+    };
+    let found = findings(&plan, SERVER);
+    assert_eq!(found[0].kind, Kind::Outage, "{found:?}");
+    assert!(found[0].what.contains("its numbers went on"), "{found:?}");
+    let wrong = |one: &Finding| one.kind == Kind::BurstLoss;
+    assert!(!found.iter().any(wrong), "{found:?}");
+}
+
 #[test]
 fn a_way_that_was_cut_is_told_from_both() {
     let words = [

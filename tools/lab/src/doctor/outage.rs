@@ -20,6 +20,8 @@ pub struct Outage {
     /// First transmissions, and those that arrived.
     firsts: u32,
     pub unheard: u32,
+    /// Lost before the capture.
+    hidden: u32,
     slots: u32,
 }
 
@@ -28,6 +30,11 @@ impl Outage {
     /// the line was cut, and whose acknowledgements did not come back.
     pub fn is_way_back(&self) -> bool {
         self.unheard * 20 > self.firsts * 19
+    }
+
+    /// Most of it did not come as far as the capture.
+    pub fn is_before(&self) -> bool {
+        self.hidden * 2 > self.sent
     }
 
     fn is_long(&self) -> bool {
@@ -42,6 +49,8 @@ pub enum Fate {
     /// It or another one arrived, and no acknowledgement came by its number.
     Unheard,
     Missing,
+    /// Missing, and it did not come as far as the capture.
+    Hidden,
 }
 
 #[derive(Default)]
@@ -61,6 +70,7 @@ impl Outages {
             sent: 0,
             firsts: 0,
             unheard: 0,
+            hidden: 0,
             slots: 1,
         };
         let (slot, heard) = self.slots.entry(at / SLOT).or_insert((empty, None));
@@ -72,6 +82,7 @@ impl Outages {
             slot.sent += 1;
             slot.firsts += u32::from(first);
             slot.unheard += u32::from(first && fate == Fate::Unheard);
+            slot.hidden += u32::from(fate == Fate::Hidden);
         }
         if self.slots.len() > MOST {
             self.fold(MOST / 2);
@@ -102,6 +113,7 @@ impl Outages {
                     sent: run.sent + slot.sent,
                     firsts: run.firsts + slot.firsts,
                     unheard: run.unheard + slot.unheard,
+                    hidden: run.hidden + slot.hidden,
                     slots: run.slots + 1,
                 },
             };

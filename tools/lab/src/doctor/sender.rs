@@ -1632,10 +1632,8 @@ impl Sender {
         }
         let unheard = segment.is_unheard();
         for (index, one) in segment.sendings.iter().enumerate() {
-            if one.hidden {
-                continue;
-            }
             let fate = match one.acked {
+                None if one.hidden && !once => Fate::Hidden,
                 None if unheard && segment.sendings.len() > 1 => Fate::Unheard,
                 None if !once => Fate::Missing,
                 _ => Fate::Heard,
