@@ -1420,7 +1420,7 @@ impl Sender {
                     (seen, millis),
                 );
             }
-            if place == 0 {
+            if place == 0 && !hidden {
                 self.note_kept(seen, passed);
             }
         }
@@ -1632,8 +1632,12 @@ impl Sender {
         }
         let unheard = segment.is_unheard();
         for (index, one) in segment.sendings.iter().enumerate() {
+            // It arrived, so the capture lacks it. When it was sent is a guess.
+            if one.hidden && (once || one.acked.is_some()) {
+                continue;
+            }
             let fate = match one.acked {
-                None if one.hidden && !once => Fate::Hidden,
+                None if one.hidden => Fate::Hidden,
                 None if unheard && segment.sendings.len() > 1 => Fate::Unheard,
                 None if !once => Fate::Missing,
                 _ => Fate::Heard,
@@ -2029,6 +2033,30 @@ mod tests {
         sender.finish(12_000 * MS);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!(sender.queueing(), None);
+    }
+
+    /// The capture cut the packets that carried them, and what they were acknowledged with had been sent after the outage.
+    #[test]
+    fn segments_that_the_capture_lacks_made_an_outage_a_peer_that_stood_still() {
+        let mut sender = Sender::new(0, true);
+        let push = |sn: u32, at: u32| Piece::plain(COMMAND_PUSH, sn, at, 0);
+        for sn in (0..10).chain([15]) {
+            let at = Time::from(10 * sn) * MS;
+            sender.sends(at, 124, false, &[push(sn, 10 * sn)]);
+            if sn < 10 {
+                sender.hears(
+                    at + 5 * MS,
+                    &[Piece::plain(COMMAND_ACK, sn, 10 * sn, sn + 1)],
+                );
+            }
+        }
+        sender.sends(2_000 * MS, 124, false, &[push(10, 2_000)]);
+        let acks: Vec<Piece> = (10..15)
+            .map(|sn| Piece::plain(COMMAND_ACK, sn, 2_000, 15))
+            .collect();
+        sender.hears(2_005 * MS, &acks);
+        sender.finish(9_000 * MS);
+        assert_eq!(sender.stills, []);
     }
 
     #[test]
