@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::fates::Fates;
 use super::sender::{
-    BY_ANY, BY_STAMP, Histogram, MS, SKIPS, SOONEST_TIMER, Segment, Sender, Sending, Time,
-    percentile,
+    BY_ANY, BY_EACH, BY_STAMP, Histogram, MS, Manner, SKIPS, SOONEST_TIMER, Segment, Sender,
+    Sending, Time, percentile,
 };
 
 /// What made the sender send it again.
@@ -187,6 +187,14 @@ pub struct Rules {
     least: u32,
 }
 
+impl Rules {
+    /// Those of kcp-go: a single skip is enough for a flush that sends nothing new, skips send a segment again as often as they must,
+    /// and each resend begins to count anew.
+    fn of_go(self) -> bool {
+        self.skip_rule == BY_EACH
+    }
+}
+
 /// What of a conversation these rules contradict: resends that they do not explain, and segments that they would have sent again, or
 /// sooner. A timer explains less than skips: it may run out at any time.
 fn contradictions(sender: &Sender, rules: Rules) -> f64 {
@@ -264,25 +272,35 @@ impl Fit {
             }
             best.expect("one that does not even bound timers")
         };
-        let off = best(FastResend::Off, BY_STAMP);
+        let skip_rules: &[usize] = match sender.peer_manner {
+            _ if sender.by_go => &[BY_EACH],
+            Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
+            _ => &[BY_STAMP, BY_ANY],
+        };
+        let off = best(FastResend::Off, skip_rules[0]);
         let counts = (1..=SKIPS as u32).map(FastResend::After);
-        let after: Vec<_> = counts
-            .map(|count| [BY_STAMP, BY_ANY].map(|rule| best(count, rule)))
+        let after: Vec<Vec<_>> = counts
+            .map(|count| skip_rules.iter().map(|rule| best(count, *rule)).collect())
             .collect();
-        let fewest = after
-            .iter()
-            .flatten()
-            .fold(off, |best, one| match one.0 < best.0 {
-                true => *one,
+        // kcp-go counts skips also where fast resend is off.
+        let off_by_each = skip_rules[1..].iter().filter(|rule| **rule == BY_EACH);
+        let off_by_each = off_by_each.map(|rule| best(FastResend::Off, *rule));
+        let others = after.iter().flatten().copied().chain(off_by_each);
+        let fewest = others.fold(off, |best, one| {
+            // A program of which no packet told several is likelier kcp-go than one that acknowledges each at once.
+            let alike = one.0 == best.0 && one.1.fast_resend == best.1.fast_resend;
+            match one.0 < best.0 || (alike && one.1.of_go()) {
+                true => one,
                 false => best,
-            });
+            }
+        });
         // Far from the sender, more is contradicted by chance.
         let chance = if sender.is_near() { 0.0 } else { off.0 / 10.0 };
         let clear = fewest.0 + Fit::CLEAR + chance <= off.0;
         let too_many = off.0 + Fit::CLEAR + 3.0 * chance;
         let too_few = after
             .iter()
-            .take_while(|both| both.iter().all(|one| one.0 >= too_many));
+            .take_while(|all| all.iter().all(|one| one.0 >= too_many));
         let fast_resend = match too_few.count() as u32 {
             _ if clear => fewest.1.fast_resend,
             3.. if sender.shows_skips() => FastResend::Off,
@@ -363,7 +381,12 @@ impl Settings {
         waits.sort_unstable();
         excess.sort_unstable();
         let doubling = doubles.iter().filter(|doubles| **doubles).count();
+        // With nodelay 0 none of them is shorter than that.
+        let short = waits
+            .get(waits.len() / 2)
+            .is_some_and(|wait| wait + 4 < LEAST);
         let nodelay = (!doubles.is_empty()).then(|| u32::from(doubling * 2 < doubles.len()));
+        let nodelay = nodelay.or(short.then_some(1));
         // When nearly all timers are the same and longer than the estimates, a least timeout holds them up.
         let slack = (period / MS) as u32 + 4;
         let minrto = waits.get(waits.len() / 10).copied().filter(|least| {
@@ -640,6 +663,24 @@ impl<'a> Past<'a> {
         }
     }
 
+    /// A single skip was enough for this: it is the first flush after that, or the one before sent something new.
+    fn skipped_once(&self, before: &Sending, this: &Sending, within: Time) -> bool {
+        let skips = before.skips[BY_EACH];
+        let since = skips.at[0];
+        self.rules.of_go()
+            && skips.count > 0
+            && !this.beside_fresh
+            && (this.sent - since <= within || this.prior > since)
+    }
+
+    /// How often skips send a segment.
+    fn most_fast(&self) -> usize {
+        match self.rules.of_go() {
+            true => usize::MAX,
+            false => MOST_FAST,
+        }
+    }
+
     /// Whether it came so late that others must have been lost before it, and early enough for skips to have sent it.
     fn misses_some(&self, index: usize, one: &Resend) -> bool {
         let sendings = &self.segment.sendings;
@@ -661,7 +702,7 @@ impl<'a> Past<'a> {
         let (before, this) = (&sendings[index - 1], &sendings[index]);
         let waited = waited(before, this);
         let doubles = self.rules.nodelay == 0;
-        let more = if index == 1 && doubles {
+        let more = if index == 1 && doubles && !self.rules.of_go() {
             self.timeout / 8.0
         } else {
             0.0
@@ -669,7 +710,7 @@ impl<'a> Past<'a> {
         let timer = self.timeout + more;
         // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
         let about = SOONEST_TIMER
-            * match index > MOST_FAST {
+            * match index > self.most_fast() {
                 true => f64::from(sendings[0].timeout(self.rules.period)),
                 false => timer,
             };
@@ -684,15 +725,16 @@ impl<'a> Past<'a> {
         } + flush
             + 4.0;
         let blur = if near { 4 } else { 8 };
-        let prompt = self
-            .skipped_enough(before)
-            .is_some_and(|at| this.sent - at <= self.rules.period + blur * MS);
-        let earliest = match index > MOST_FAST {
+        let within = self.rules.period + blur * MS;
+        let skipped = self.skipped_enough(before);
+        let once = self.skipped_once(before, this, within);
+        let prompt = once || skipped.is_some_and(|at| this.sent - at <= within);
+        let earliest = match index > self.most_fast() {
             true => about,
             false => timer + longer / 2.0,
         };
-        let by_timer =
-            f64::from(waited) >= earliest && (f64::from(waited) <= latest || index > MOST_FAST);
+        let by_timer = f64::from(waited) >= earliest
+            && (f64::from(waited) <= latest || index > self.most_fast());
         // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count, but
         // no more often than they send a segment.
         let others = MOST_FAST as f64 * (f64::from(before.estimate.srtt) + flush);
@@ -700,7 +742,9 @@ impl<'a> Past<'a> {
             && matches!(self.rules.fast_resend, FastResend::After(_))
             && (latest..latest + others).contains(&f64::from(waited))
             && before.skips[BY_STAMP].count >= 2;
-        let trigger = if (prompt && !by_timer) || after_others {
+        // kcp-go looks at skips before it looks at timers, the original after that.
+        let skipped_first = self.rules.of_go() && (once || skipped.is_some());
+        let trigger = if (prompt && !by_timer) || after_others || skipped_first {
             Trigger::Skip
         } else if f64::from(waited) >= about {
             Trigger::Timeout
@@ -714,11 +758,8 @@ impl<'a> Past<'a> {
         };
         let slack = if near { 4.0 } else { BLUR };
         // A flush after those skips left it out.
-        let left_out = matches!(self.rules.fast_resend, FastResend::After(_))
-            && index <= MOST_FAST
-            && self
-                .skipped_enough(before)
-                .is_some_and(|at| at + slack as Time * MS < this.prior);
+        let left_out = index <= self.most_fast()
+            && skipped.is_some_and(|at| at + slack as Time * MS < this.prior);
         // When a hidden one was sent is known less well.
         let one = if before.hidden { 0.5 } else { 1.0 };
         // Its timer would have run out before.
@@ -740,13 +781,22 @@ impl<'a> Past<'a> {
                 let estimate = f64::from(this.timeout(self.rules.period));
                 self.timeout = timeout
                     + match self.rules.nodelay {
+                        0 if self.rules.of_go() => estimate,
                         0 => timeout.max(estimate),
-                        1 => timeout / 2.0,
+                        1 if !self.rules.of_go() => timeout / 2.0,
                         _ => estimate / 2.0,
                     };
-                self.skips += before.skips[self.rules.skip_rule].count;
+                if !self.rules.of_go() {
+                    self.skips += before.skips[self.rules.skip_rule].count;
+                }
             }
-            Trigger::Skip => self.skips = 0,
+            Trigger::Skip => {
+                self.skips = 0;
+                if self.rules.of_go() {
+                    let timer = this.timeout(self.rules.period).max(self.rules.least);
+                    self.timeout = f64::from(timer);
+                }
+            }
             Trigger::Early => {}
         }
         let twice = before.skips[BY_STAMP];
@@ -937,6 +987,27 @@ mod tests {
         let far = Sender::new(60 * MS, true);
         let found = triggers_of(far, FastResend::After(2), all.iter());
         assert_eq!(found, [Trigger::Timeout]);
+    }
+
+    /// Its timer had run out as well, which the original looks at first.
+    #[test]
+    fn what_kcp_go_sent_again_after_one_skip_was_called_a_timeout() {
+        let found = |by_go: bool| {
+            let mut all: Vec<(u32, Passes)> = (0..50).map(|sn| (10 * sn, Sent(sn))).collect();
+            let others = (0..50).filter(|sn| *sn != 40);
+            all.extend(others.map(|sn| (10 * sn + 60, Acked(sn, 10 * sn))));
+            all.extend([(472, Sent(40)), (532, Acked(40, 472))]);
+            all.sort_by_key(|(at, _)| *at);
+            let mut sender = Sender::new(0, true);
+            sender.by_go = by_go;
+            let sender = after(sender, all.iter());
+            let all = resends(&sender, &Settings::of(&sender));
+            all[0].trigger
+        };
+        assert_eq!(
+            (found(false), found(true)),
+            (Trigger::Timeout, Trigger::Skip)
+        );
     }
 
     /// After five times only timers send it again, and those need not be known to the millisecond.

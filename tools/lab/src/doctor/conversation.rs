@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::causes;
 use super::framing::Piece;
 use super::qlog::MOST_EVENTS;
-use super::sender::{BY_STAMP, Histogram, MS, Sender, Time, Transit};
+use super::sender::{BY_STAMP, Histogram, MS, Manner, Sender, Time, Transit};
 use crate::wire::{COMMAND_ACK, COMMAND_PUSH, Header, after};
 
 /// Any conversation begins with numbers below this.
@@ -40,12 +40,12 @@ pub struct Conversation {
     told: [(Option<u32>, u32); 2],
     /// Of each side, when it sent data with which stamp.
     stamps: [Vec<(Time, u32)>; 2],
-    manners: [Manner; 2],
+    manners: [Telling; 2],
 }
 
 /// How an end acknowledges what it has in order: each segment by its number, or as kcp-go and java-Kcp the last one of a flush only.
 #[derive(Debug, Default, Clone, Copy)]
-struct Manner {
+struct Telling {
     una: Option<u32>,
     /// Packets that tell several of these numbers.
     several: u64,
@@ -55,7 +55,7 @@ struct Manner {
     squares: f64,
 }
 
-impl Manner {
+impl Telling {
     fn take(&mut self, pieces: &[Piece]) {
         let una = pieces[0].header.una;
         let in_order =
@@ -71,6 +71,14 @@ impl Manner {
             self.one += 1;
             self.segments += segments;
             self.squares += segments * segments;
+        }
+    }
+
+    fn of(&self) -> Manner {
+        match (self.spares(), self.several) {
+            (true, _) => Manner::TellsLast,
+            (false, 0) => Manner::Unknown,
+            (false, _) => Manner::TellsEach,
         }
     }
 
@@ -208,12 +216,14 @@ impl Conversation {
         }
     }
 
-    pub fn finish(&mut self) {
+    /// `by_go`: its packets tell that its ends are kcp-go.
+    pub fn finish(&mut self, by_go: bool) {
         if !self.ready {
             self.release();
         }
         for (sender, manner) in self.senders.iter_mut().zip(self.manners.iter().rev()) {
-            sender.peer_tells_last = manner.spares();
+            sender.peer_manner = manner.of();
+            sender.by_go = by_go || sender.peer_tells_last();
             sender.finish(self.to);
         }
     }

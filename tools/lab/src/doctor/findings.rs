@@ -117,7 +117,7 @@ pub struct View<'a> {
 
 /// The share of acknowledgements that did not come back, as far as it shows.
 pub fn ack_loss(sender: &Sender) -> f64 {
-    let seen = sender.ack_loss().filter(|_| !sender.peer_tells_last);
+    let seen = sender.ack_loss().filter(|_| !sender.peer_tells_last());
     seen.map_or(0.0, |(share, _)| share)
 }
 
@@ -390,7 +390,7 @@ impl View<'_> {
         let sender = self.sender;
         let holds = self.holds();
         let longest = holds.iter().map(|(from, to)| to - from).max()?;
-        if !sender.is_near() || sender.peer_tells_last || holds.len() < OFTEN {
+        if !sender.is_near() || sender.peer_tells_last() || holds.len() < OFTEN {
             return None;
         }
         Some(self.finding(
@@ -849,7 +849,7 @@ impl View<'_> {
         let (sender, peer) = (self.sender, self.peer_sender);
         let own = peer.pushes;
         // Of one that spares numbers, the others are told by `una`.
-        let acked_flushes = match sender.peer_tells_last {
+        let acked_flushes = match sender.peer_tells_last() {
             true => sender.ts_gaps.values().sum::<u64>() + 1,
             false => sender.acked_flushes,
         };
@@ -1071,7 +1071,7 @@ impl View<'_> {
         // Those that nothing else made up for led to a resend.
         let arrived = sender.acked_by_number + sender.acked_by_una;
         let ack_loss = match sender.ack_loss() {
-            _ if sender.peer_tells_last => 0.0,
+            _ if sender.peer_tells_last() => 0.0,
             Some((share, _)) if !sender.is_near() => share,
             Some(_) => {
                 let cut: u64 = sender

@@ -570,12 +570,12 @@ impl Flows {
         self.beside.sessions.sort_unstable();
         let mut found = Vec::new();
         for ((ends, conv), mut conversation) in self.conversations {
-            conversation.finish();
             let flow = &self.flows[&ends];
             let moves = self.moves.remove(&(ends, conv)).unwrap_or_default();
             let Kind::Kcp(framing, cover) = &flow.kind else {
                 continue;
             };
+            conversation.finish(framing.iter().any(|one| one.correction));
             let passed = self
                 .passed
                 .as_mut()

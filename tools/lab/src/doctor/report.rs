@@ -313,7 +313,7 @@ fn rows() -> Vec<(&'static str, Cell)> {
         }),
         ("acknowledgements lost", |s, _, _| {
             match s.acked_by_number + s.acked_by_una {
-                FEW.. if !s.peer_tells_last => format!("{:.1} %", ack_loss(s) * 100.0),
+                FEW.. if !s.peer_tells_last() => format!("{:.1} %", ack_loss(s) * 100.0),
                 _ => "?".to_string(),
             }
         }),

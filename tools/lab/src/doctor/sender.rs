@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::dispersion::{Dispersion, Spread};
 use super::framing::Piece;
 use super::outage::{Fate, Outages};
-use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, Header, after};
+use crate::wire::{COMMAND_ACK, COMMAND_ASK, COMMAND_PUSH, COMMAND_TELL, HEADER, Header, after};
 
 /// Microseconds.
 pub type Time = i64;
@@ -78,6 +78,18 @@ impl Estimate {
             rttval: ((3 * i64::from(self.rttval) + i64::from(rtt - self.srtt).abs()) / 4) as i32,
         }
     }
+
+    /// The same of kcp-go, where a round trip that is far shorter than usual counts less.
+    fn sample_of_go(self, rtt: i32) -> Estimate {
+        if self.srtt == 0 {
+            return self.sample(rtt);
+        }
+        let off = rtt - self.srtt;
+        let srtt = (self.srtt + (off >> 3)).max(1);
+        let less = if rtt < srtt - self.rttval { 5 } else { 2 };
+        let rttval = self.rttval + ((off.abs() - self.rttval) >> less);
+        Estimate { srtt, rttval }
+    }
 }
 
 /// One transmission.
@@ -98,6 +110,9 @@ pub struct Sending {
     /// It was not seen: lost before the capture, and known from the gap in the numbers.
     pub hidden: bool,
     pub estimate: Estimate,
+    estimate_of_go: Estimate,
+    /// The flush that sent it again sent others after it for the first time.
+    pub beside_fresh: bool,
     /// When its own acknowledgement passed.
     pub acked: Option<Time>,
     /// What the peer then had in order.
@@ -131,10 +146,12 @@ impl Skips {
     }
 }
 
-/// The rules by which senders count skips: only word of what was sent no earlier counts; or any does, as in the original up to 1.7.
-pub const RULES: usize = 2;
+/// The rules by which senders count skips: only word of what was sent no earlier counts; or any does, as in the original up to 1.7. Both
+/// count once for each packet; kcp-go does for each acknowledgement in it.
+pub const RULES: usize = 3;
 pub const BY_STAMP: usize = 0;
 pub const BY_ANY: usize = 1;
+pub const BY_EACH: usize = 2;
 
 impl Sending {
     pub fn is_skipped(&self) -> bool {
@@ -278,6 +295,18 @@ enum Word {
     End,
 }
 
+/// Which numbers a flush tells of what it acknowledges in order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Of each segment, as the original does.
+    TellsEach,
+    /// Of the last one only, as kcp-go and java-Kcp do.
+    TellsLast,
+    /// No packet told several.
+    #[default]
+    Unknown,
+}
+
 /// Counts by value, in ms.
 pub type Histogram = BTreeMap<u32, u64>;
 
@@ -344,11 +373,15 @@ pub struct Sender {
     /// Segments below are no longer kept.
     floor: u64,
     estimate: Estimate,
+    estimate_of_go: Estimate,
     window: Option<u32>,
     last_event: Option<Time>,
     empty_since: Option<Time>,
-    /// Of the acknowledgements in one packet: the one that counts skips, by each rule.
-    newest: Option<[(u64, u32); RULES]>,
+    /// The acknowledgements in one packet, and the round trip that the last one tells, ms.
+    acks: Vec<(u64, u32)>,
+    packet_trip: Option<i32>,
+    /// What the last flush sent again.
+    again_now: Vec<(u64, u32)>,
     told_in_packet: bool,
 
     pub first: Option<Time>,
@@ -476,8 +509,9 @@ pub struct Sender {
     /// Packets that acknowledge, and how many of its flushes they answer.
     pub ack_packets: u64,
     pub acked_flushes: u64,
-    /// The peer's flushes acknowledge the last of several segments by its number.
-    pub peer_tells_last: bool,
+    pub peer_manner: Manner,
+    /// Its program is kcp-go, as its peer's is.
+    pub by_go: bool,
     /// When something that it had sent was last acknowledged, and when the peer was last heard.
     pub last_acked: Option<Time>,
     pub last_heard: Option<Time>,
@@ -718,6 +752,8 @@ impl Sender {
             latest: header.ts,
             hidden: false,
             estimate: self.estimate,
+            estimate_of_go: self.estimate_of_go,
+            beside_fresh: false,
             acked: None,
             una: 0,
             lacked: false,
@@ -804,6 +840,7 @@ impl Sender {
             }
             let flight = (sn + 1).saturating_sub(self.una) as u32;
             self.note_ts(at, header.ts);
+            self.note_fresh(header.ts, header.len);
             self.count_flush(sent, &header, flight);
             self.window_model.sent(sending.in_flight + 1, header.ts);
             sending.order = self.note_passed(header.ts);
@@ -901,9 +938,25 @@ impl Sender {
         let skipped = last.is_some_and(Sending::is_skipped);
         let copy = last.is_some_and(|last| last.is_copied_at(header.ts));
         segment.sendings.push(sending);
+        if self.again_now.last().is_some_and(|one| one.1 != header.ts) {
+            self.again_now.clear();
+        }
+        self.again_now.push((sn, header.ts));
         let flight = self.next.saturating_sub(self.una) as u32;
         if !copy {
             self.window_model.resent(skipped, flight, header.ts);
+        }
+    }
+
+    /// A flush sends again what it must before it sends anything for the first time, in the same packet if there is room.
+    fn note_fresh(&mut self, ts: u32, len: u32) {
+        for (sn, stamp) in std::mem::take(&mut self.again_now) {
+            if let Some(segment) = self.segments.get_mut(&sn)
+                && let Some(last) = segment.sendings.last_mut()
+            {
+                let full = last.size + len + HEADER as u32 > self.largest_datagram;
+                last.beside_fresh = stamp == ts && (last.packet == self.packets || full);
+            }
         }
     }
 
@@ -1391,6 +1444,7 @@ impl Sender {
                     .entry(((passed - seen) / MS).clamp(0, 60_000) as u32)
                     .or_default() += 1;
                 self.estimate = self.estimate.sample(millis as i32);
+                self.packet_trip = Some(millis as i32);
                 // What waited for a peer that was silent waited in no queue.
                 let kept = self.silence.is_some_and(|silence| seen < silence.to);
                 match self.steps.2 {
@@ -1425,12 +1479,7 @@ impl Sender {
             }
         }
         self.arrived(number, (at, passed), None);
-        let newest = self.newest.get_or_insert([(number, ts); RULES]);
-        for (rule, best) in newest.iter_mut().enumerate() {
-            if number > best.0 && (rule == BY_ANY || after(ts, best.1)) {
-                *best = (number, ts);
-            }
-        }
+        self.acks.push((number, ts));
     }
 
     /// A first transmission of which word passes now. If the peer was silent until now, and that has been under way for long: it arrived,
@@ -1494,21 +1543,35 @@ impl Sender {
                 closed.news_lost = false;
             }
         }
-        let Some(newest) = self.newest.take() else {
+        if let Some(trip) = self.packet_trip.take() {
+            self.estimate_of_go = self.estimate_of_go.sample_of_go(trip);
+        }
+        let acks = std::mem::take(&mut self.acks);
+        let Some(first) = acks.first() else {
             return;
         };
-        for skipped in self.open.range(..newest[BY_ANY].0) {
+        let (mut any, mut stamped) = (*first, *first);
+        for one in &acks {
+            any = any.max(*one);
+            if one.0 > stamped.0 && after(one.1, stamped.1) {
+                stamped = *one;
+            }
+        }
+        for skipped in self.open.range(..any.0) {
             let Some(segment) = self.segments.get_mut(skipped) else {
                 continue;
             };
             let Some(sending) = segment.sendings.last_mut() else {
                 continue;
             };
+            let skips = |(sn, ts): &(u64, u32)| sn > skipped && !after(sending.ts, *ts);
+            let by_stamp = skips(&stamped);
+            let each = acks.iter().filter(|one| skips(one)).take(SKIPS).count();
             sending.skips[BY_ANY].add(at);
-            let (sn, ts) = newest[BY_STAMP];
-            if *skipped < sn && !after(sending.ts, ts) {
+            if by_stamp {
                 sending.skips[BY_STAMP].add(at);
             }
+            (0..each).for_each(|_| sending.skips[BY_EACH].add(at));
         }
     }
 
@@ -1697,6 +1760,10 @@ impl Sender {
         }
         self.forget_all();
         self.outages.finish();
+        if self.by_go {
+            let sendings = self.resent.iter_mut().flat_map(|one| &mut one.sendings);
+            sendings.for_each(|one| one.estimate = one.estimate_of_go);
+        }
     }
 
     /// Segments in a packet that has new ones, rounded up, as those are that were seen.
@@ -1750,6 +1817,11 @@ impl Sender {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
+    }
+
+    /// The peer's flushes acknowledge the last of several segments by its number.
+    pub fn peer_tells_last(&self) -> bool {
+        self.peer_manner == Manner::TellsLast
     }
 
     /// Whether the peer acknowledges each segment by its number. kcp-go does so for the last one of several only, and `una` tells of the
@@ -2033,6 +2105,19 @@ mod tests {
         sender.finish(12_000 * MS);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!(sender.queueing(), None);
+    }
+
+    /// By the original's rule, timers of kcp-go were said to have run out too early, where round trips differ by much.
+    #[test]
+    fn short_round_trips_count_less_for_kcp_go() {
+        let usual = Estimate {
+            srtt: 100,
+            rttval: 50,
+        };
+        let of = |srtt, rttval| Estimate { srtt, rttval };
+        assert_eq!(usual.sample(20), of(90, 57));
+        assert_eq!(usual.sample_of_go(20), of(90, 50));
+        assert_eq!(usual.sample_of_go(180), of(110, 57));
     }
 
     /// The capture cut the packets that carried them, and what they were acknowledged with had been sent after the outage.
