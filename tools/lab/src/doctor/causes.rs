@@ -222,6 +222,27 @@ fn contradictions(sender: &Sender, rules: Rules) -> f64 {
     against
 }
 
+/// The least that any rules contradict.
+pub fn misfit(sender: &Sender) -> f64 {
+    let period = grid(&sender.ts_gaps).period();
+    let counts = (1..=SKIPS as u32).map(FastResend::After);
+    let skips = counts.flat_map(|count| [(count, BY_STAMP), (count, BY_ANY)]);
+    let all = skips.chain([(FastResend::Off, BY_STAMP)]);
+    let timers = [(1, 0), (2, 0), (0, LEAST)];
+    let rules = all.flat_map(|skips| timers.map(|timers| (skips, timers)));
+    let against = rules.map(|((fast_resend, skip_rule), (nodelay, least))| {
+        let rules = Rules {
+            period,
+            fast_resend,
+            skip_rule,
+            nodelay,
+            least,
+        };
+        contradictions(sender, rules)
+    });
+    against.fold(f64::MAX, f64::min)
+}
+
 /// What the resends of a conversation tell of its sender together.
 struct Fit {
     /// Those that the fewest contradict.

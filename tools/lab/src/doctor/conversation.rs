@@ -267,17 +267,25 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
     let answers = answers(kept);
     [0, 1].map(|side| {
         let (own, other) = (answers[side], answers[1 - side]);
-        let told = told(kept, side);
+        let told = told(kept, side, 0);
         let unheard = unheard(&told);
         // Nothing comes back but acknowledgements. Where those come late, they come from far away.
         let is_near = match own {
             Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
             None => other.is_some_and(|other| other >= FLUSH),
         };
-        if is_near && unheard.is_none() && !lacks(kept, side) {
+        let longest = longest(kept, side);
+        let fitted = match own {
+            None => fitted(kept, side, longest, told.resent.len()),
+            Some(_) => None,
+        };
+        let hears_at_once = match fitted {
+            Some((lag, _)) => lag < FLUSH,
+            None => unheard.is_none(),
+        };
+        if is_near && hears_at_once && !lacks(kept, side) {
             return (0, true);
         }
-        let longest = longest(kept, side);
         let room = after_room(kept, side, longest);
         match (own, room) {
             // What comes much later than that waited for the program, which had nothing to send before an answer.
@@ -286,17 +294,20 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
                 (lag.unwrap_or(own), true)
             }
             (None, Some(lag)) => (lag, true),
-            (None, None) => {
-                let lag = after_skips(&told, unheard);
-                (lag.unwrap_or(0).min(longest), false)
-            }
+            (None, None) => match fitted {
+                Some((_, lag)) => (lag, lag >= FLUSH),
+                None => {
+                    let lag = after_skips(&told, unheard);
+                    (lag.unwrap_or(0).min(longest), false)
+                }
+            },
         }
     })
 }
 
 /// What the packets that were kept back tell of a sender, wherever it is.
-fn told(kept: &[Packet], side: usize) -> Sender {
-    let mut sender = Sender::new(0, false);
+fn told(kept: &[Packet], side: usize, lag: Time) -> Sender {
+    let mut sender = Sender::new(lag, false);
     for packet in kept {
         if packet.side == side {
             sender.sends(packet.at, packet.size, packet.fragmented, &packet.pieces);
@@ -308,6 +319,32 @@ fn told(kept: &[Packet], side: usize) -> Sender {
         sender.finish(last.at);
     }
     sender
+}
+
+/// The lag with which the fewest resends contradict all rules by which senders resend, and the longest one that is about as good, where
+/// that is clear. A shorter one does no harm where only timers send again.
+fn fitted(kept: &[Packet], side: usize, longest: Time, resent: usize) -> Option<(Time, Time)> {
+    const STEP: Time = 8 * MS;
+    const MOST: Time = 400 * MS;
+    const ENOUGH: usize = 12;
+    /// Lags this near to the best one may be as good.
+    const AROUND: usize = 3;
+    if resent < ENOUGH {
+        return None;
+    }
+    let lags: Vec<Time> = (0..=longest.min(MOST) / STEP)
+        .map(|step| step * STEP)
+        .collect();
+    let against: Vec<f64> = lags
+        .iter()
+        .map(|lag| causes::misfit(&told(kept, side, *lag)))
+        .collect();
+    let best = (0..lags.len()).min_by(|one, other| against[*one].total_cmp(&against[*other]))?;
+    let others = (0..lags.len()).filter(|one| one.abs_diff(best) > AROUND);
+    let others = others.map(|one| against[one]).fold(f64::MAX, f64::min);
+    let as_good = against[best] * 1.15 + 5.0;
+    let last = (0..lags.len()).rfind(|one| against[*one] <= as_good)?;
+    (against[best] * 1.5 + 5.0 < others).then_some((lags[best], lags[last]))
 }
 
 /// The time from word of a segment to its being sent again all the same, where that is so in many flushes: a sender does not do that where

@@ -1315,14 +1315,17 @@ fn a_program_that_reads_late_was_not_seen_where_the_sender_has_room() {
 
 /// What is found by a capture between the ends, 20 ms from the client.
 fn found_between(plan: &Plan, later: impl Fn(&Passing) -> u64) -> Vec<Kind> {
-    let judged = first(examined(plan, CLIENT, |one| {
+    kinds(&judged_between(plan, later).findings)
+}
+
+fn judged_between(plan: &Plan, later: impl Fn(&Passing) -> u64) -> Judged {
+    first(examined(plan, CLIENT, |one| {
         one.at += later(one);
         match one.side {
             CLIENT => one.at += 20_000,
             _ => one.at = one.at.saturating_sub(20_000),
         }
-    }));
-    kinds(&judged.findings)
+    }))
 }
 
 /// In a capture between the two ends, packets passed that were lost behind it.
@@ -1335,6 +1338,30 @@ fn an_outage_behind_a_capture_in_the_middle_was_called_loss() {
     };
     let found = found_between(&plan, |_| 0);
     assert_eq!(found.first(), Some(&Kind::Outage), "{found:?}");
+}
+
+/// What a queue behind it drops all passed there, and few segments were sent again after word of them.
+#[test]
+fn a_capture_in_front_of_a_queue_was_taken_for_the_senders_own() {
+    let slow = Config {
+        bandwidth: Some(4_000_000),
+        queue: 40_000,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        links: [slow, plants::lossy(0.0)],
+        windows: [(512, 256), (256, 512)],
+        every: 0,
+        size: 1_000,
+        length: 8_000_000,
+        ..Plan::default()
+    };
+    let judged = judged_between(&plan, |_| 0);
+    let sender = &judged.found.conversation.senders[CLIENT];
+    let lag = sender.lag() / 1_000;
+    assert!((30..=56).contains(&lag), "{lag} ms");
+    let judged = first(examine(&plants::capture(&plan, 1, CLIENT)));
+    assert!(judged.found.conversation.senders[CLIENT].is_near());
 }
 
 /// Its acknowledgements waited behind what the other end sends, in the queue that fills.
