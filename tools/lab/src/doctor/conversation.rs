@@ -322,7 +322,7 @@ fn told(kept: &[Packet], side: usize, lag: Time) -> Sender {
 }
 
 /// The lag with which the fewest resends contradict all rules by which senders resend, and the longest one that is about as good, where
-/// that is clear. A shorter one does no harm where only timers send again.
+/// that is clear: a shorter one does no harm where only timers send again.
 fn fitted(kept: &[Packet], side: usize, longest: Time, resent: usize) -> Option<(Time, Time)> {
     const STEP: Time = 8 * MS;
     const MOST: Time = 400 * MS;
