@@ -826,18 +826,15 @@ impl View<'_> {
     /// Its program stood still a few times, and then sent at once what it had been given all that time at its usual pace.
     fn stalls(&self) -> Option<Finding> {
         const OFTEN: usize = 3;
-        let (long, stalls) = self.sender.stalls();
-        let longest = stalls.iter().max()?;
-        let told = stalls.len() >= OFTEN && stalls.len() * 10 >= long * 7 && !self.is_held();
-        told.then(|| {
+        let (count, lasted, longest) = self.sender.stalls()?;
+        (count >= OFTEN && !self.is_held()).then(|| {
             self.finding(
                 Kind::LateFlush,
-                stalls.iter().sum(),
+                lasted,
                 format!(
-                    "{} times {} sent nothing for up to {}, and then at once what its program had given it: ikcp_update was not called for as long",
-                    stalls.len(),
+                    "{count} times {} sent nothing for up to {}, and then at once what its program had given it: ikcp_update was not called for as long",
                     self.name,
-                    seconds(*longest)
+                    seconds(longest)
                 ),
                 "nothing in the loop around ikcp_update that blocks: disks, name lookups, locks, long frames; or a thread of its own for it",
             )

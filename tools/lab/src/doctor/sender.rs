@@ -1905,11 +1905,11 @@ impl Sender {
         self.split_seconds != [true; 2]
     }
 
-    /// How many long gaps there are between flushes, and how long those are after which as much was sent at once as at other times in as
-    /// long.
-    pub fn stalls(&self) -> (usize, Vec<Time>) {
+    /// How often its program stood still, for how long in all and at most: gaps after which as much was sent at once as at other times in
+    /// as long, where most long gaps are such.
+    pub fn stalls(&self) -> Option<(usize, Time, Time)> {
         if percentile(&self.ts_gaps, 75).unwrap_or(0) * 3 > LONG {
-            return (0, Vec::new());
+            return None;
         }
         let gaps = &self.long_gaps;
         let sum = |some: fn(&(u32, u64)) -> u64| gaps.iter().map(some).sum::<u64>();
@@ -1924,9 +1924,11 @@ impl Sender {
             let share = *segments as f64 / (f64::from(*gap) * pace);
             *segments >= 3 && (0.6..1.7).contains(&share)
         };
-        let stalls = gaps.iter().filter(piled);
-        let times = stalls.map(|one| Time::from(one.0) * MS).collect();
-        (gaps.len(), times)
+        let stalls = gaps.iter().filter(piled).map(|one| Time::from(one.0) * MS);
+        let (count, sum) = stalls
+            .clone()
+            .fold((0, 0), |all, one| (all.0 + 1, all.1 + one));
+        (count * 10 >= gaps.len() * 7).then_some((count, sum, stalls.max()?))
     }
 
     /// Its stamps fall behind by most of a second, and catch up.
