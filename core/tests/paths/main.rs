@@ -1,7 +1,9 @@
 //! Whole connections with a congestion control, in virtual time.
 //!
 //! - `net`: flows through a bottleneck
+//! - `recorded`: results that are kept in a file
 //! - `table`: many kinds of path, and the recorded results of each control
+//! - `mixes`: several flows and paths that change, and the recorded results
 //! - `drawn`: paths drawn at random
 //! - `flows`: several flows, the traffic of a game, and programs and peers that misbehave
 //!
@@ -23,5 +25,7 @@
 mod common;
 mod drawn;
 mod flows;
+mod mixes;
 mod net;
+mod recorded;
 mod table;

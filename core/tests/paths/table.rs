@@ -1,18 +1,11 @@
-//! The results of the controls on many paths, compared with `table.txt`. The numbers are exact, because only the seed is random. A
-//! change of a control changes them, and the difference shows whether the change is good.
+//! One flow alone on many paths, with each control, compared with `table.txt`.
 //!
-//! `cargo test` runs the rows of 10 Mbit/s and a few others, `cargo test --release -- --ignored` all rows. IKCP_BLESS=1 writes the
-//! rows that were run.
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::num::NonZero;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+//! `cargo test` plays the rows of 10 Mbit/s and a few others, `cargo test --release -- --ignored` all rows.
 
 use crate::net::{Control, Outcome, Path, Plan, alone};
+use crate::recorded::{self, Row as _, numbers, results};
 
+const FILE: &str = "table.txt";
 const HEAD: &str = "\
 # control, Mbit/s, RTT ms, queue in % of the path, loss in 1/100 %, mean burst ms, jitter in % of RTT, window, driven each ms:
 # % of the link, % that arrived again, % dropped by the queue, queueing delay p99 ms, ms to 90 % of that
@@ -24,7 +17,7 @@ struct Row {
     plan: Plan,
 }
 
-impl Row {
+impl recorded::Row for Row {
     fn key(&self) -> String {
         let Row { path, plan } = self;
         format!(
@@ -41,7 +34,7 @@ impl Row {
         )
     }
 
-    fn run(&self) -> String {
+    fn play(&self) -> String {
         let Outcome {
             share,
             needless,
@@ -132,55 +125,8 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/paths/table.txt")
-}
-
-/// The key and the result of each row. Rows share nothing, so each core plays the next one.
-fn run_all(rows: &[&Row]) -> BTreeMap<String, String> {
-    let next = AtomicUsize::new(0);
-    let play = || {
-        std::iter::from_fn(|| rows.get(next.fetch_add(1, Ordering::Relaxed)))
-            .map(|row| (row.key(), row.run()))
-            .collect::<Vec<_>>()
-    };
-    thread::scope(|scope| {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let players: Vec<_> = (0..cores).map(|_| scope.spawn(play)).collect();
-        players
-            .into_iter()
-            .flat_map(|player| player.join().expect("its rows"))
-            .collect()
-    })
-}
-
 fn check(wanted: impl Fn(&Row) -> bool) {
-    let text = fs::read_to_string(file()).unwrap_or_default();
-    let mut recorded: BTreeMap<String, String> = text
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .filter(|(key, _)| !key.starts_with('#'))
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
-    let rows = rows();
-    let keys: Vec<String> = rows.iter().map(Row::key).collect();
-    let wanted: Vec<&Row> = rows.iter().filter(|row| wanted(row)).collect();
-    let mut others = Vec::new();
-    for (key, found) in run_all(&wanted) {
-        let was = recorded.insert(key.clone(), found.clone());
-        if was.as_deref() != Some(&found) {
-            others.push(format!("{key}: {} was {}", found, was.unwrap_or_default()));
-        }
-    }
-    if std::env::var_os("IKCP_BLESS").is_some() {
-        let lines: Vec<String> = keys
-            .iter()
-            .filter_map(|key| Some(format!("{key}: {}\n", recorded.get(key)?)))
-            .collect();
-        fs::write(file(), HEAD.to_string() + &lines.concat()).expect("the table is written");
-    } else {
-        assert!(others.is_empty(), "{}", others.join("\n"));
-    }
+    recorded::check(FILE, HEAD, &rows(), wanted);
 }
 
 #[test]
@@ -199,17 +145,12 @@ fn all_paths_are_filled_as_recorded() {
 /// The recorded results are those that the controls are meant to have.
 #[test]
 fn the_recorded_table_is_good() {
-    let text = fs::read_to_string(file()).expect("the table");
+    let results = results(FILE);
     let mut seen = 0;
     for row in rows() {
         let Row { path, plan } = row;
-        let key = format!("{}: ", row.key());
-        let line = text.lines().find_map(|line| line.strip_prefix(&key));
-        let values: Vec<f64> = line
-            .unwrap_or_else(|| panic!("no row {key}"))
-            .split(' ')
-            .map(|value| value.parse().expect("a number"))
-            .collect();
+        let key = row.key();
+        let values = numbers(&results[&key]);
         let [share, needless, own_loss, queueing, rise] = values[..] else {
             panic!("{key}: {values:?}");
         };
