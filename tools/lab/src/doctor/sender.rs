@@ -941,7 +941,10 @@ impl Sender {
         if self.again_now.last().is_some_and(|one| one.1 != header.ts) {
             self.again_now.clear();
         }
-        self.again_now.push((sn, header.ts));
+        // A flush sends each segment once. A capture made to harm has no bound.
+        if self.again_now.len() < MOST_SEGMENTS {
+            self.again_now.push((sn, header.ts));
+        }
         let flight = self.next.saturating_sub(self.una) as u32;
         if !copy {
             self.window_model.resent(skipped, flight, header.ts);
