@@ -7,7 +7,7 @@ use ikcp_core::{Header, Source};
 use crate::common::object::{in_flight, stats};
 use crate::common::random::Random;
 use crate::common::seeds::for_seeds;
-use crate::net::{Control, End, Net, Outcome, Path, Plan, alone, fairness};
+use crate::net::{Control, End, Net, Outcome, Path, Plan, alone, fairness, mean};
 
 /// Flows of this plan that start 3 s apart.
 fn apart<const COUNT: usize>(plan: Plan) -> [Plan; COUNT] {
@@ -80,7 +80,7 @@ fn in_a_short_queue_one_of_four_flows_took_most_of_the_link() {
         let plans: [_; 4] = apart(Plan::new(Control::Bbr));
         let flows = Net::new(path, &plans, seed).between(30_000, 60_000);
         index += fairness(&flows) / 4.0;
-        loss += flows.iter().map(|flow| flow.own_loss).sum::<f64>() / 16.0;
+        loss += mean(&flows, |flow| flow.own_loss) / 4.0;
     }
     assert!(index > 0.8 && loss < 2.0, "{index}, {loss} %");
 }
@@ -95,15 +95,11 @@ fn several_flows_kept_a_queue_full_that_was_too_short_to_show() {
             queue,
             ..Path::new(50, 50)
         };
-        let own = |flows: Vec<Outcome>| {
-            flows.iter().map(|flow| flow.own_loss).sum::<f64>() / flows.len() as f64
+        let own = |seed| {
+            let flows = Net::new(path, plans, seed).between(30_000, 50_000);
+            mean(&flows, |flow| flow.own_loss)
         };
-        let seeds = [1, 2, 3, 4];
-        seeds
-            .map(|seed| own(Net::new(path, plans, seed).between(30_000, 50_000)))
-            .iter()
-            .sum::<f64>()
-            / seeds.len() as f64
+        (1..=4).map(own).sum::<f64>() / 4.0
     };
     let two = loss(10, &apart::<2>(Plan::new(Control::Bbr)));
     let four = loss(15, &apart::<4>(Plan::new(Control::Bbr)));

@@ -1,7 +1,7 @@
 //! Several flows on one path, and paths that change under a flow, compared with `mixes.txt`. One seed says little here, so each row is
 //! over eight.
 
-use crate::net::{Control, Net, Outcome, Path, Plan, fairness};
+use crate::net::{Control, Net, Outcome, Path, Plan, fairness, mean};
 use crate::recorded::{self, Row as _, numbers, results};
 
 const FILE: &str = "mixes.txt";
@@ -77,21 +77,18 @@ impl recorded::Row for Mix {
         let (mut needless, mut own_loss) = (0.0, 0.0);
         for seed in 1..=SEEDS {
             let flows = self.with_seed(seed);
-            let mean = |part: fn(&Outcome) -> f64| {
-                flows.iter().map(part).sum::<f64>() / flows.len() as f64 / SEEDS as f64
-            };
             shares.push(flows.iter().map(|flow| flow.share).sum::<f64>());
             indices.push(fairness(&flows));
-            needless += mean(|flow| flow.needless);
-            own_loss += mean(|flow| flow.own_loss);
+            needless += mean(&flows, |flow| flow.needless) / SEEDS as f64;
+            own_loss += mean(&flows, |flow| flow.own_loss) / SEEDS as f64;
         }
-        let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
+        let average = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
         let least = |all: &[f64]| all.iter().copied().fold(f64::MAX, f64::min);
         format!(
             "{:.1} {:.1} {needless:.1} {own_loss:.1} {:.2} {:.2}",
-            mean(&shares),
+            average(&shares),
             least(&shares),
-            mean(&indices),
+            average(&indices),
             least(&indices)
         )
     }

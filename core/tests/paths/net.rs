@@ -514,6 +514,11 @@ pub fn alone(path: Path, plan: Plan, seed: u64) -> Outcome {
     Net::new(path, &[plan], seed).first_between(15_000, 30_000)
 }
 
+/// The mean of one part of what came out.
+pub fn mean(flows: &[Outcome], part: fn(&Outcome) -> f64) -> f64 {
+    flows.iter().map(part).sum::<f64>() / flows.len() as f64
+}
+
 /// Jain's fairness index: 1 if all shares are equal.
 pub fn fairness(flows: &[Outcome]) -> f64 {
     let shares = || flows.iter().map(|flow| flow.share);
