@@ -175,12 +175,15 @@ impl<'a> Kcp<'a> {
         if milliseconds < 0 {
             return -1;
         }
-        let Some(Extras { link, .. }) = self.ask_if(milliseconds > 0) else {
-            return -c_int::from(milliseconds > 0);
-        };
-        link.patience.set(milliseconds.unsigned_abs());
-        link.callback.set(callback);
-        link.note_progress(self.now());
+        match self.ask_if(milliseconds > 0) {
+            Some(Extras { link, .. }) => {
+                link.patience.set(milliseconds.unsigned_abs());
+                link.callback.set(callback);
+                link.note_progress(self.now());
+            }
+            None if milliseconds > 0 => return -1,
+            None => {}
+        }
         self.dead_link.set(if milliseconds == 0 {
             IKCP_DEADLINK
         } else {

@@ -605,6 +605,16 @@ fn a_link_without_progress_is_dead_after_that_time_and_told_once() {
 }
 
 #[test]
+fn a_dead_link_of_the_program_outlasted_a_time_of_0_before_any_other_time() {
+    if is_foreign() {
+        return;
+    }
+    let s = Script::fast();
+    s.set_dead_link(5);
+    assert_eq!((kcp(&s).dead_after(0, None), s.dead_link()), (0, 20));
+}
+
+#[test]
 fn an_update_comes_when_the_link_is_dead() {
     if is_foreign() {
         return;
