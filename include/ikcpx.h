@@ -96,9 +96,9 @@ struct IKCPX_STATS {
 };
 
 /*
- * State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
- * installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows fewer members; 0 if `buf` is
- * NULL or another control is installed.
+ * State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)`, or the same with ikcpx_cubic(),
+ * fills it for whichever of the two is installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows
+ * fewer members; 0 if `buf` is NULL or neither is installed.
  */
 struct IKCPX_CCINFO {
     /* Name of the phase, in English; a string constant. */
@@ -195,8 +195,9 @@ void ikcpx_update(ikcpcb *kcp, IUINT32 current);
 
 /*
  * Allows a message to have 255 fragments instead of 127, and refuses messages that the peer could never deliver: ikcp_send()
- * returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than 128
- * before it has told any. In stream mode a call may send any number of bytes.
+ * returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than `rmt_wnd`
+ * before it has told any, which is 128 in a new connection. Turn it on in a new connection: later the peer may tell only what is free
+ * of its window. In stream mode a call may send any number of bytes.
  *
  * kcp: the connection.
  * on: not 0: on; 0: as in the original.

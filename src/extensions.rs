@@ -107,8 +107,9 @@ pub unsafe extern "C" fn ikcpx_update(kcp: *mut ikcpcb, current: IUINT32) {
 }
 
 /// Allows a message to have 255 fragments instead of 127, and refuses messages that the peer could never deliver: ikcp_send()
-/// returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than 128
-/// before it has told any. In stream mode a call may send any number of bytes.
+/// returns -3 for a message with more fragments than the largest window that the peer has told since this call, or than `rmt_wnd`
+/// before it has told any, which is 128 in a new connection. Turn it on in a new connection: later the peer may tell only what is free
+/// of its window. In stream mode a call may send any number of bytes.
 ///
 /// kcp: the connection.
 /// on: not 0: on; 0: as in the original.

@@ -4,9 +4,9 @@ use core::ffi::c_char;
 
 use crate::abi::IUINT32;
 
-/// State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)` fills it while that control is
-/// installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows fewer members; 0 if `buf` is
-/// NULL or another control is installed.
+/// State of a congestion control, for display. `ikcpx_bbr()->get_info(kcp, &info, sizeof info)`, or the same with ikcpx_cubic(),
+/// fills it for whichever of the two is installed, and returns how many bytes it filled: fewer than `sizeof info` if the library knows
+/// fewer members; 0 if `buf` is NULL or neither is installed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
