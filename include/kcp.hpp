@@ -330,7 +330,8 @@ public:
         ikcpx_stats(kcp_, &counted, sizeof counted);
         return counted;
     }
-    /* When update_due(), which is ikcpx_update(), next has something to send. */
+    /* When update_due(), which is ikcpx_update(), next has something to send. Before input() after a sleep:
+     * `peer->current = kcp::now()`, since input() measures the round trip by it. */
     IUINT32 next(IUINT32 current) noexcept { return ikcpx_next(kcp_, current); }
     void update_due(IUINT32 current) { finish((ikcpx_update(kcp_, current), 0)); }
 

@@ -49,6 +49,7 @@ int main(int count, char **arguments)
         pollfd readable{udp, POLLIN, 0};
         poll(&readable, 1, std::min(longest, static_cast<int>(peer.next(now) - now)));
         const ssize_t size = recv(udp, packet.data(), packet.size(), MSG_DONTWAIT);
+        peer->current = kcp::now(); // by which input() measures the round trip
         if (size > 0) peer.input({packet.data(), static_cast<std::size_t>(size)});
         peer.update_due(kcp::now());
         while (peer.receive(message)) received.push_back(message);

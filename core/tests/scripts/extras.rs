@@ -615,6 +615,18 @@ fn a_dead_link_of_the_program_outlasted_a_time_of_0_before_any_other_time() {
 }
 
 #[test]
+fn after_a_sleep_a_round_trip_is_measured_by_what_current_says() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 2, 1], 1);
+    assert!(sleep(&s, 0) > 60);
+    s.set_current(60);
+    send!(s, [ACK { sn: 0, ts: 0 }]);
+    assert_eq!(s.rx_srtt(), 60);
+}
+
+#[test]
 fn an_update_comes_when_the_link_is_dead() {
     if is_foreign() {
         return;
