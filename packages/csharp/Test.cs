@@ -315,6 +315,28 @@ static class Test
         other.Dispose();
     }
 
+    // The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0.
+    static void TheClockStoodStillWhileAConnectionSlept()
+    {
+        using (var peer = new UdpClient(new IPEndPoint(IPAddress.Loopback, 0)))
+        using (var client = new KcpClient("127.0.0.1", ((IPEndPoint)peer.Client.LocalEndPoint).Port))
+        {
+            client.Send(Bytes("x"));
+            client.Tick();
+            var from = new IPEndPoint(IPAddress.Any, 0);
+            byte[] answer = peer.Receive(ref from); // conv, ts and sn as they are
+            System.Threading.Thread.Sleep(100);
+            answer[4] = 82; // an acknowledgement
+            answer[6] = 128; // the window
+            answer[16] = 1; // una
+            answer[20] = 0; // no payload
+            peer.Send(answer, 24, from);
+            Until(() => client.Connection.Kcp.GetFields().snd_una == 1, client);
+            int measured = client.Connection.Kcp.GetFields().rx_srtt;
+            Same(measured >= 90 ? "about 100 ms" : measured + " ms", "about 100 ms");
+        }
+    }
+
     static void Transfers()
     {
         using (KcpServer server = Serve(null))
@@ -391,6 +413,7 @@ static class Test
         Refused();
         HandlersThatThrow();
         HandlersThatDispose();
+        TheClockStoodStillWhileAConnectionSlept();
         Transfers();
         Console.WriteLine("csharp: passed");
         Environment.Exit(0); // the relay waits for packets

@@ -465,6 +465,11 @@ func (k *Kcp) SetStream(on bool) error {
 	return k.set("SetStream", func(kcp *C.ikcpcb) C.int { kcp.stream = number(on); return 0 })
 }
 
+// SetCurrent sets the clock by which Input measures round trips, for a program that slept until Next.
+func (k *Kcp) SetCurrent(current uint32) error {
+	return k.set("SetCurrent", func(kcp *C.ikcpcb) C.int { kcp.current = C.IUINT32(current); return 0 })
+}
+
 // SetMinRto sets the lowest timeout of a segment: rx_minrto.
 func (k *Kcp) SetMinRto(milliseconds int) error {
 	return k.set("SetMinRto", func(kcp *C.ikcpcb) C.int { kcp.rx_minrto = C.IINT32(milliseconds); return 0 })

@@ -276,6 +276,38 @@ func serve(t *testing.T, options *ikcp.Options) *ikcp.Listener {
 	return listener
 }
 
+// The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0.
+func TestTheClockStoodStillWhileAConnectionSlept(t *testing.T) {
+	peer, err := net.ListenPacket("udp", "127.0.0.1:0")
+	must(t, err)
+	defer peer.Close()
+	conn, err := ikcp.Dial(peer.LocalAddr().String(), nil)
+	must(t, err)
+	defer conn.Abort()
+	_, err = conn.Write([]byte("x"))
+	must(t, err)
+	packet := make([]byte, 1500)
+	_, from, err := peer.ReadFrom(packet)
+	must(t, err)
+	time.Sleep(100 * time.Millisecond)
+	// conv, an acknowledgement, a window of 128, ts, sn, una, no payload
+	answer := append(append(append([]byte{}, packet[:4]...), 82, 0, 128, 0), packet[8:16]...)
+	_, err = peer.WriteTo(append(answer, 1, 0, 0, 0, 0, 0, 0, 0), from)
+	must(t, err)
+	for {
+		fields, err := conn.Kcp.Fields()
+		must(t, err)
+		if fields.SndUna == 0 {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if fields.RxSrtt < 90 {
+			t.Fatalf("%d ms", fields.RxSrtt)
+		}
+		return
+	}
+}
+
 func TestTransfer(t *testing.T) {
 	listener := serve(t, nil)
 	conn, err := ikcp.Dial(lossy(t, listener.Addr().String()), nil)

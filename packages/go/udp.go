@@ -158,6 +158,7 @@ func (c *Conn) state() (changed chan struct{}, err error, readDeadline, writeDea
 }
 
 func (c *Conn) input(packet []byte) {
+	c.Kcp.SetCurrent(Now()) // by which the round trip is measured
 	if c.Kcp.Input(packet) != nil {
 		return // from somebody else
 	}

@@ -329,6 +329,29 @@ public class Test {
         }
     }
 
+    /** The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0. */
+    static void theClockStoodStillWhileAConnectionSlept() throws Exception {
+        try (DatagramSocket peer = new DatagramSocket(new InetSocketAddress("127.0.0.1", 0))) {
+            KcpConnection connection = KcpConnection.connect("127.0.0.1", peer.getLocalPort());
+            connection.send(bytes("x"));
+            DatagramPacket packet = new DatagramPacket(new byte[1500], 1500);
+            peer.receive(packet);
+            Thread.sleep(100);
+            byte[] answer = Arrays.copyOf(packet.getData(), 24); // conv, ts and sn as they are
+            answer[4] = 82; // an acknowledgement
+            answer[6] = (byte) 128; // the window
+            Arrays.fill(answer, 16, 24, (byte) 0); // no payload
+            answer[16] = 1; // una
+            peer.send(new DatagramPacket(answer, answer.length, packet.getSocketAddress()));
+            while (connection.kcp().fields().snd_una == 0) {
+                Thread.sleep(1);
+            }
+            int measured = connection.kcp().fields().rx_srtt;
+            same(measured >= 90 ? "about 100 ms" : measured + " ms", "about 100 ms");
+            connection.abort();
+        }
+    }
+
     static void transfers() throws Exception {
         try (KcpServer server = serve(new KcpOptions())) {
             InetSocketAddress relay = lossy(server.address());
@@ -389,6 +412,7 @@ public class Test {
         threads();
         refused();
         aCallbackThatThrewEndedTheThreadOfTheSocket();
+        theClockStoodStillWhileAConnectionSlept();
         transfers();
         System.out.println("java: passed");
     }

@@ -62,11 +62,17 @@ local function connection(conv, send, options)
   return self
 end
 
+local function input(kcp, packet, now)
+  kcp:set("current", now) -- by which the round trip is measured
+  kcp:input(packet)
+end
+
 -- Takes a packet; false: from somebody else.
 function Connection:_input(packet)
-  if not pcall(self.kcp.input, self.kcp, packet) then return false end
-  self.heard = core.now()
-  self.due = self.heard
+  local now = core.now()
+  if not pcall(input, self.kcp, packet, now) then return false end
+  self.heard = now
+  self.due = now
   return true
 end
 

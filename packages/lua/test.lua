@@ -166,6 +166,24 @@ local function serve(options)
   return server
 end
 
+-- The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0.
+local function the_clock_stood_still_while_a_connection_slept()
+  local peer = socket.udp()
+  peer:setsockname("127.0.0.1", 0)
+  peer:settimeout(10)
+  local client = ikcp.connect("127.0.0.1", (select(2, peer:getsockname())))
+  client:send("x")
+  client:step(0)
+  local packet, address, port = peer:receivefrom()
+  socket.sleep(0.1)
+  -- conv, an acknowledgement, a window of 128, ts, sn, una, no payload
+  peer:sendto(packet:sub(1, 4) .. "\82\0\128\0" .. packet:sub(9, 16) .. "\1" .. ("\0"):rep(7), address, port)
+  client:step(10)
+  assert(client.kcp:get("rx_srtt") >= 90, client.kcp:get("rx_srtt"))
+  client.socket:close()
+  peer:close()
+end
+
 local function transfers()
   local server = serve()
   local port, relay = lossy(server:port())
@@ -281,5 +299,6 @@ errors()
 collected()
 arguments()
 an_error_in_on_message_kept_messages_back()
+the_clock_stood_still_while_a_connection_slept()
 transfers()
 print("lua: passed with " .. (jit and jit.version or _VERSION))

@@ -150,6 +150,24 @@ async function lossy(port, seed) {
   return { port: front.address().port, close: () => { front.close(); back.close(); } };
 }
 
+// The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0.
+async function theClockStoodStillWhileAConnectionSlept() {
+  const peer = dgram.createSocket('udp4');
+  peer.on('message', (packet, { port, address }) => {
+    // conv, an acknowledgement, a window of 128, ts, sn, una, no payload
+    const answer = Buffer.concat([packet.subarray(0, 4), Buffer.of(82, 0, 128, 0), packet.subarray(8, 16), Buffer.of(1, 0, 0, 0, 0, 0, 0, 0)]);
+    setTimeout(() => peer.send(answer, port, address), 100);
+  });
+  peer.bind(0, '127.0.0.1');
+  await once(peer, 'listening');
+  const socket = connect({ port: peer.address().port });
+  socket.write('x');
+  while (socket.kcp.get('snd_una') === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert(socket.kcp.get('rx_srtt') >= 90, `${socket.kcp.get('rx_srtt')} ms`);
+  socket.destroy();
+  setTimeout(() => peer.close(), 200); // after the last answer
+}
+
 async function transfers() {
   const seed = (process.env.IKCP_SEED ?? Math.random() * 2 ** 32) >>> 0;
   console.log('seed of the losses:', seed);
@@ -212,4 +230,4 @@ async function transfers() {
 extensions();
 errors();
 options();
-collected().then(transfers).then(() => console.log('node: passed'));
+collected().then(theClockStoodStillWhileAConnectionSlept).then(transfers).then(() => console.log('node: passed'));

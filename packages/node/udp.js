@@ -60,13 +60,15 @@ class Connection extends Duplex {
 
   // For this module: a packet has arrived.
   _input(packet) {
+    const current = now();
     try {
+      this.kcp.set('current', current); // by which the round trip is measured
       this.kcp.input(packet);
     } catch (error) {
       if (error instanceof KcpError) return; // from somebody else
       throw error;
     }
-    this.heard = now();
+    this.heard = current;
     this._read();
     this.#due();
   }

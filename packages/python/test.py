@@ -191,6 +191,27 @@ async def lossy(server, seed):
     return inner_transport.get_extra_info("sockname")
 
 
+async def the_clock_stood_still_while_a_connection_slept():
+    """The peer acknowledges after a tenth of a second, in which nothing is due: the round trip was measured as 0."""
+    loop = asyncio.get_running_loop()
+
+    class Peer(asyncio.DatagramProtocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def datagram_received(self, data, addr):
+            # conv, an acknowledgement, a window of 128, ts, sn, una, no payload
+            answer = data[:4] + bytes([82, 0, 128, 0]) + data[8:16] + bytes([1]) + bytes(7)
+            loop.call_later(0.1, self.transport.sendto, answer, addr)
+
+    transport, _ = await loop.create_datagram_endpoint(Peer, local_addr=("127.0.0.1", 0))
+    async with await ikcp.connect(*transport.get_extra_info("sockname")) as connection:
+        connection.send(b"x")
+        await connection.drain(0)
+        assert connection.kcp.fields.rx_srtt >= 90, connection.kcp.fields.rx_srtt
+    transport.close()
+
+
 async def transfers():
     async def echo(connection):
         async for message in connection:
@@ -245,5 +266,6 @@ extensions()
 errors()
 collected()
 threads()
+asyncio.run(the_clock_stood_still_while_a_connection_slept())
 asyncio.run(transfers())
 print("python: passed")

@@ -143,6 +143,9 @@ namespace Ikcp
             }
         }
 
+        // By this clock the round trip of a packet is measured.
+        static readonly Kcp.Setter SetClock = (ref Fields fields) => fields.current = Kcp.Now;
+
         // Hands what has arrived to the connections.
         protected void Receive(Func<ArraySegment<byte>, EndPoint, KcpConnection> find, Action<KcpConnection, ArraySegment<byte>> take)
         {
@@ -164,6 +167,7 @@ namespace Ikcp
                 if (connection == null || connection.Over != null || connection.Kcp.IsDisposed) continue;
                 try
                 {
+                    connection.Kcp.SetFields(SetClock);
                     connection.Kcp.Input(arrived);
                 }
                 catch (KcpException)

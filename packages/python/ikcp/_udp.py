@@ -42,6 +42,7 @@ class Connection:
 
     def _input(self, packet: bytes) -> None:
         try:
+            self.kcp.fields.current = now()  # by which the round trip is measured
             self.kcp.input(packet)
         except KcpError:
             return  # from somebody else

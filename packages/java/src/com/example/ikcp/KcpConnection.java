@@ -244,6 +244,7 @@ public final class KcpConnection implements AutoCloseable {
                 if (ended) {
                     return false;
                 }
+                kcp.setField("current", (int) Loop.milliseconds()); // by which the round trip is measured
                 kcp.input(packet);
             } catch (KcpException other) {
                 return false;
