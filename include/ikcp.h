@@ -589,7 +589,7 @@ int ikcp_recv(ikcpcb *kcp, char *buffer, int len);
  * Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
  * needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
  * is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
- * memory. The windows set no limit: see ikcp_waitsnd().
+ * memory. The windows set no limit: see ikcp_waitsnd(). ikcpx_large_messages() has other limits, and -3.
  */
 int ikcp_send(ikcpcb *kcp, const char *buffer, int len);
 

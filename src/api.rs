@@ -98,7 +98,7 @@ pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c
 /// Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
 /// needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
 /// is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
-/// memory. The windows set no limit: see ikcp_waitsnd().
+/// memory. The windows set no limit: see ikcp_waitsnd(). ikcpx_large_messages() has other limits, and -3.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_send)))]
 pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len: c_int) -> c_int {
