@@ -222,24 +222,52 @@ fn contradictions(sender: &Sender, rules: Rules) -> f64 {
     against
 }
 
-/// The least that any rules contradict.
-pub fn misfit(sender: &Sender) -> f64 {
-    let period = grid(&sender.ts_gaps).period();
-    let counts = (1..=SKIPS as u32).map(FastResend::After);
-    let skips = counts.flat_map(|count| [(count, BY_STAMP), (count, BY_ANY)]);
-    let all = skips.chain([(FastResend::Off, BY_STAMP)]);
-    let timers = [(1, 0), (2, 0), (0, LEAST)];
-    let rules = all.flat_map(|skips| timers.map(|timers| (skips, timers)));
-    let against = rules.map(|((fast_resend, skip_rule), (nodelay, least))| {
+/// On which skips a sender may act that counts them by one of these rules: from how many on. Off makes no difference between the
+/// original's rules, but kcp-go counts skips also then.
+fn countings(rules: &[usize]) -> impl Iterator<Item = (FastResend, usize)> {
+    let after = |count| {
+        rules
+            .iter()
+            .map(move |rule| (FastResend::After(count), *rule))
+    };
+    let off = rules.iter().filter(|rule| **rule != BY_ANY);
+    let after = (1..=SKIPS as u32).flat_map(after);
+    after.chain(off.map(|rule| (FastResend::Off, *rule)))
+}
+
+/// nodelay, and the least timeout that it sets.
+const TIMERS: [(u32, u32); 3] = [(1, 0), (2, 0), (0, LEAST)];
+
+/// What so many more contradict is not so.
+const CLEAR: f64 = 3.0;
+
+/// The rules with these timers that the fewest contradict, and how many do.
+fn fewest(
+    sender: &Sender,
+    period: Time,
+    (fast_resend, skip_rule): (FastResend, usize),
+    timers: &[(u32, u32)],
+) -> (f64, Rules) {
+    let all = timers.iter().map(|(nodelay, least)| {
         let rules = Rules {
             period,
             fast_resend,
             skip_rule,
-            nodelay,
-            least,
+            nodelay: *nodelay,
+            least: *least,
         };
-        contradictions(sender, rules)
+        let usual = TIMERS.contains(&(*nodelay, *least));
+        let unusual = if usual { 0.0 } else { CLEAR };
+        (contradictions(sender, rules) + unusual, rules)
     });
+    let fewest = all.min_by(|one, other| one.0.total_cmp(&other.0));
+    fewest.expect("one that does not even bound timers")
+}
+
+/// The least that any rules of the original contradict.
+pub fn misfit(sender: &Sender) -> f64 {
+    let period = grid(&sender.ts_gaps).period();
+    let against = countings(&[BY_STAMP, BY_ANY]).map(|one| fewest(sender, period, one, &TIMERS).0);
     against.fold(f64::MAX, f64::min)
 }
 
@@ -253,9 +281,6 @@ struct Fit {
 }
 
 impl Fit {
-    /// What so many more contradict is not so.
-    const CLEAR: f64 = 3.0;
-
     fn of(sender: &Sender, period: Time) -> Fit {
         /// How many waits, from the shortest to the longest, may show the least timeout.
         const QUANTILES: usize = 12;
@@ -272,56 +297,38 @@ impl Fit {
         waits.sort_unstable();
         let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
         let leasts: BTreeSet<u32> = quantiles.copied().chain([0, LEAST]).collect();
-        let best = |fast_resend: FastResend, skip_rule: usize| {
-            let mut best: Option<(f64, Rules)> = None;
-            for nodelay in [1, 2, 0] {
-                for least in &leasts {
-                    let rules = Rules {
-                        period,
-                        fast_resend,
-                        skip_rule,
-                        nodelay,
-                        least: *least,
-                    };
-                    let usual = if nodelay == 0 { LEAST } else { 0 };
-                    let unusual = if *least == usual { 0.0 } else { Fit::CLEAR };
-                    let against = contradictions(sender, rules) + unusual;
-                    best = best
-                        .filter(|(fewest, _)| *fewest <= against)
-                        .or(Some((against, rules)));
-                }
-            }
-            best.expect("one that does not even bound timers")
-        };
+        let pairs = |nodelay| leasts.iter().map(move |least| (nodelay, *least));
+        let timers: Vec<(u32, u32)> = [1, 2, 0].into_iter().flat_map(pairs).collect();
         let skip_rules: &[usize] = match sender.peer_manner {
             _ if sender.by_go => &[BY_EACH],
             Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
             _ => &[BY_STAMP, BY_ANY],
         };
-        let off = best(FastResend::Off, skip_rules[0]);
-        let counts = (1..=SKIPS as u32).map(FastResend::After);
-        let after: Vec<Vec<_>> = counts
-            .map(|count| skip_rules.iter().map(|rule| best(count, *rule)).collect())
-            .collect();
-        // kcp-go counts skips also where fast resend is off.
-        let off_by_each = skip_rules[1..].iter().filter(|rule| **rule == BY_EACH);
-        let off_by_each = off_by_each.map(|rule| best(FastResend::Off, *rule));
-        let others = after.iter().flatten().copied().chain(off_by_each);
-        let fewest = others.fold(off, |best, one| {
+        let all = countings(skip_rules).map(|one| fewest(sender, period, one, &timers));
+        let all: Vec<(f64, Rules)> = all.collect();
+        let with = |fast_resend: FastResend| {
+            let all = all.iter();
+            all.filter(move |one| one.1.fast_resend == fast_resend)
+        };
+        let off = *with(FastResend::Off)
+            .next()
+            .expect("skips that are ignored");
+        let fewest = all.iter().fold(off, |best, one| {
             // A program of which no packet told several is likelier kcp-go than one that acknowledges each at once.
             let alike = one.0 == best.0 && one.1.fast_resend == best.1.fast_resend;
             match one.0 < best.0 || (alike && one.1.of_go()) {
-                true => one,
+                true => *one,
                 false => best,
             }
         });
         // Far from the sender, more is contradicted by chance.
         let chance = if sender.is_near() { 0.0 } else { off.0 / 10.0 };
-        let clear = fewest.0 + Fit::CLEAR + chance <= off.0;
-        let too_many = off.0 + Fit::CLEAR + 3.0 * chance;
-        let too_few = after
-            .iter()
-            .take_while(|all| all.iter().all(|one| one.0 >= too_many));
+        let clear = fewest.0 + CLEAR + chance <= off.0;
+        let too_many = off.0 + CLEAR + 3.0 * chance;
+        let too_few = (1..=SKIPS as u32).take_while(|count| {
+            let mut these = with(FastResend::After(*count));
+            these.all(|one| one.0 >= too_many)
+        });
         let fast_resend = match too_few.count() as u32 {
             _ if clear => fewest.1.fast_resend,
             3.. if sender.shows_skips() => FastResend::Off,
@@ -332,7 +339,7 @@ impl Fit {
         Fit {
             rules,
             fast_resend,
-            least_shows: clear && against(0) >= against(rules.least) + Fit::CLEAR,
+            least_shows: clear && against(0) >= against(rules.least) + CLEAR,
         }
     }
 }
