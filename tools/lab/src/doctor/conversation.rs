@@ -1,5 +1,6 @@
 //! One conversation: two senders. Its first packets are kept back until they tell where between the two ends the capture was made.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use super::causes;
@@ -274,9 +275,9 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
             Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
             None => other.is_some_and(|other| other >= FLUSH),
         };
-        let longest = longest(kept, side);
+        let longest = LazyCell::new(|| longest(kept, side));
         let fitted = match own {
-            None => fitted(kept, side, longest, told.resent.len()),
+            None => fitted(kept, side, *longest, &told),
             Some(_) => None,
         };
         let hears_at_once = match fitted {
@@ -286,7 +287,7 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
         if is_near && hears_at_once && !lacks(kept, side) {
             return (0, true);
         }
-        let room = after_room(kept, side, longest);
+        let room = after_room(kept, side, *longest);
         match (own, room) {
             // What comes much later than that waited for the program, which had nothing to send before an answer.
             (Some(own), _) => {
@@ -298,7 +299,7 @@ fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
                 Some((_, lag)) => (lag, lag >= FLUSH),
                 None => {
                     let lag = after_skips(&told, unheard);
-                    (lag.unwrap_or(0).min(longest), false)
+                    (lag.unwrap_or(0).min(*longest), false)
                 }
             },
         }
@@ -322,14 +323,14 @@ fn told(kept: &[Packet], side: usize, lag: Time) -> Sender {
 }
 
 /// The lag with which the fewest resends contradict all rules by which senders resend, and the longest one that is about as good, where
-/// that is clear: a shorter one does no harm where only timers send again.
-fn fitted(kept: &[Packet], side: usize, longest: Time, resent: usize) -> Option<(Time, Time)> {
+/// that is clear: a shorter one does no harm where only timers send again. `at_once` is what the packets tell without a lag.
+fn fitted(kept: &[Packet], side: usize, longest: Time, at_once: &Sender) -> Option<(Time, Time)> {
     const STEP: Time = 8 * MS;
     const MOST: Time = 400 * MS;
     const ENOUGH: usize = 12;
     /// Lags this near to the best one may be as good.
     const AROUND: usize = 3;
-    if resent < ENOUGH {
+    if at_once.resent.len() < ENOUGH {
         return None;
     }
     let lags: Vec<Time> = (0..=longest.min(MOST) / STEP)
@@ -337,7 +338,10 @@ fn fitted(kept: &[Packet], side: usize, longest: Time, resent: usize) -> Option<
         .collect();
     let against: Vec<f64> = lags
         .iter()
-        .map(|lag| causes::misfit(&told(kept, side, *lag)))
+        .map(|lag| match lag {
+            0 => causes::misfit(at_once),
+            _ => causes::misfit(&told(kept, side, *lag)),
+        })
         .collect();
     let best = (0..lags.len()).min_by(|one, other| against[*one].total_cmp(&against[*other]))?;
     let others = (0..lags.len()).filter(|one| one.abs_diff(best) > AROUND);
