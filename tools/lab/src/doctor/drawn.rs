@@ -291,7 +291,7 @@ const FAULTS: [Fault; 25] = [
     Fault {
         name: "mtu",
         kinds: &[Kind::Mtu],
-        at_the_receiver: false,
+        at_the_receiver: true,
         plant: |random, plan| {
             let most = random.random_range(900..1_380);
             plan.drops = leak(move |_, side, packet: &[u8]| side == CLIENT && packet.len() > most);

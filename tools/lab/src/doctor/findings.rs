@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::causes::{self, FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
-use super::sender::{MS, SILENCE, SOONEST_TIMER, Sender, Time, overlap, percentile};
+use super::sender::{MS, NeverCame, SILENCE, SOONEST_TIMER, Sender, Time, overlap, percentile};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -120,6 +120,8 @@ pub fn ack_loss(sender: &Sender) -> f64 {
     let seen = sender.ack_loss().filter(|_| !sender.peer_tells_last());
     seen.map_or(0.0, |(share, _)| share)
 }
+
+const SMALLER_MTU: &str = "a smaller mtu: ikcp_setmtu(kcp, 1200), or what the path takes";
 
 /// Shares of fewer segments say nothing.
 pub const FEW: u64 = 20;
@@ -974,9 +976,10 @@ impl View<'_> {
                     "no packet of {} larger than {} bytes arrived, though packets of up to {} bytes were sent, again and again",
                     self.name, sender.largest_acked, sender.largest_datagram
                 ),
-                "a smaller mtu: ikcp_setmtu(kcp, 1200), or what the path takes",
+                SMALLER_MTU,
             ));
         }
+        all.extend(self.never_came());
         if self.settings.fast_resend == FastResend::Off {
             let cost = wall(resent_by(Trigger::Timeout).map(|one| (one.at - one.by_skips, one.at)));
             if cost > 0 {
@@ -1201,6 +1204,29 @@ impl View<'_> {
             ));
         }
         all
+    }
+
+    /// A segment did not come in all its transmissions, while later ones did for so long that it was sent several times.
+    fn never_came(&self) -> Option<Finding> {
+        const LONG: Time = 1_000 * MS;
+        let sender = self.sender;
+        let NeverCame { since, later } = sender.never_came?;
+        let lasted = sender.last_acked? - since;
+        // After an outage the next timer may be far away, and so it is by a clock that is behind.
+        let no_timer = self.is_cut_at(since) || !sender.clock_jumps.is_empty();
+        let chance = later < FEW || lasted < LONG || self.loses_too_many() || no_timer;
+        (!chance && sender.peer_restarts.is_empty()).then(|| {
+            self.finding(
+                Kind::Mtu,
+                self.to - since,
+                format!(
+                    "a segment of {} never came as far as this capture, while {later} later ones came, in packets of up to {} bytes: its packet is \
+                     larger than the path takes",
+                    self.name, sender.largest_acked
+                ),
+                SMALLER_MTU,
+            )
+        })
     }
 
     /// Where most that was lost had come as far as the receiver's machine, words for that, and what to change.

@@ -687,6 +687,34 @@ fn packets_that_are_too_large_were_called_a_silent_peer() {
     }
 }
 
+/// They were lost on the way to the receiver's capture, where only their numbers are missing.
+#[test]
+fn packets_that_are_too_large_were_not_told_where_they_never_came() {
+    let plan = Plan {
+        links: [plants::lossy(0.02), plants::lossy(0.02)],
+        drops: &|_, side, packet| side == CLIENT && packet.len() > 1_200,
+        size: 100,
+        large: 1_300,
+        every: 20_000,
+        ..Plan::default()
+    };
+    found_first(&plan, SERVER, Kind::Mtu);
+}
+
+/// What was sent while the receiver's machine stood still waited long for its timers after that, and never came in the capture.
+#[test]
+fn an_outage_was_called_packets_that_are_too_large() {
+    let plan = Plan {
+        drops: &|now, _, _| (5_000_000..12_500_000).contains(&now),
+        modes: ["0,10,2,1"; 2],
+        length: 18_000_000,
+        ..Plan::default()
+    };
+    let found = kinds(&findings(&plan, SERVER));
+    assert!(!found.contains(&Kind::Mtu), "{found:?}");
+    assert!(found.contains(&Kind::Outage), "{found:?}");
+}
+
 /// Only large packets were sent, of which none arrived, and the path was not among what may be the matter.
 #[test]
 fn a_path_that_drops_all_packets_was_not_named() {

@@ -265,6 +265,15 @@ struct Silence {
     kept: u32,
 }
 
+/// A segment that never came as far as the capture, nor to the peer, while later ones did.
+#[derive(Debug, Clone, Copy)]
+pub struct NeverCame {
+    /// When it was sent first.
+    pub since: Time,
+    /// Later ones that were acknowledged.
+    pub later: u64,
+}
+
 /// A flush that sent something for the first time.
 struct Flush {
     ts: u32,
@@ -426,6 +435,8 @@ pub struct Sender {
     last_forgotten: Option<(u64, u32, bool)>,
     /// Acknowledgements of transmissions that are not in the capture.
     pub uncaptured: u64,
+    /// The first such segment.
+    pub never_came: Option<NeverCame>,
     pub outages: Outages,
     /// When nothing of the peer came for long.
     pub quiet: Vec<(Time, Time)>,
@@ -1011,6 +1022,7 @@ impl Sender {
             self.restarts.push(at);
         }
         self.forget_all();
+        self.never_came = None;
         self.left_at = Some((at, self.next as u32, 0));
         self.begun.clear();
         self.again = None;
@@ -1709,6 +1721,14 @@ impl Sender {
                 _ => Fate::Heard,
             };
             self.outages.sent(one.at, index == 0, fate);
+        }
+        match &mut self.never_came {
+            Some(never) => never.later += u64::from(by_number),
+            None if segment.done.is_none() && segment.sendings.iter().all(|one| one.hidden) => {
+                let (since, later) = (segment.sendings[0].at, 0);
+                self.never_came = Some(NeverCame { since, later });
+            }
+            None => {}
         }
         let missing = segment.done.is_none() && segment.sendings.len() > 2;
         if missing && segment.sendings.iter().all(|one| one.acked.is_none()) {
