@@ -371,6 +371,12 @@ impl Settings {
             fast_resend,
             least_shows,
         } = Fit::of(sender, period);
+        // The longest that estimates ask for. With nodelay 0 the first timer is an eighth longer, and far from the sender it is not seen by
+        // how much round trips differ on the way to it.
+        let usual = |estimate: u32| match sender.is_near() {
+            true => estimate + estimate / 8,
+            false => estimate * 3 / 2,
+        };
         // Timers of segments that were sent once before.
         let mut excess = Vec::new();
         let mut waits = Vec::new();
@@ -396,8 +402,7 @@ impl Settings {
                 let estimate = segment.sendings[0].timeout(period);
                 if segment.sendings[0].knows_the_way() {
                     waits.push(first);
-                    // With nodelay 0 the first timer is an eighth longer.
-                    excess.push(i64::from(first) - i64::from(estimate + estimate / 8));
+                    excess.push(i64::from(first) - i64::from(usual(estimate)));
                 }
                 if let Some(second) = timed(place + 1) {
                     // Half of it, or all.
@@ -422,7 +427,7 @@ impl Settings {
             let above = excess
                 .get(excess.len() / 4)
                 .is_some_and(|low| *low > i64::from(slack));
-            sender.is_near() && waits.len() >= 3 && same * 10 >= waits.len() * 6 && above
+            sender.lag_known && waits.len() >= 3 && same * 10 >= waits.len() * 6 && above
         });
         // Where skips send most of them again, timers that do not run out before show it, too.
         let mut asked: Vec<u32> = sender
@@ -433,9 +438,9 @@ impl Settings {
         asked.sort_unstable();
         let asked = asked
             .get(asked.len() / 2)
-            .map_or(0, |asked| asked + asked / 8 + 2 * slack);
+            .map_or(0, |asked| usual(*asked) + 2 * slack);
         let minrto = minrto
-            .or((sender.is_near() && least_shows && rules.least > asked).then_some(rules.least));
+            .or((sender.lag_known && least_shows && rules.least > asked).then_some(rules.least));
         let most_in_flight = sender.in_flight.keys().next_back().copied().unwrap_or(0);
         // Far from the sender nobody knows exactly when it heard of what had arrived.
         let near_most = most_in_flight - most_in_flight / if sender.lag() == 0 { 10 } else { 4 };
@@ -1066,6 +1071,24 @@ mod tests {
         }
         let sender = after(Sender::new(0, true), all.iter());
         assert_eq!(Settings::of(&sender).minrto, Some(550));
+    }
+
+    /// Far from the sender, too, where it is known when it heard of what had arrived.
+    #[test]
+    fn a_long_least_timeout_was_told_at_the_sender_only() {
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        for sn in 0..40 {
+            let at = 500 * sn;
+            all.push((at, Sent(sn)));
+            let lost = sn % 4 == 3;
+            let last = if lost { at + 310 } else { at };
+            all.extend(lost.then_some((last, Sent(sn))));
+            all.push((last + 10, Acked(sn, last)));
+        }
+        for (lag, known, least) in [(40, true, Some(310)), (40, false, None)] {
+            let sender = after(Sender::new(lag * MS, known), all.iter());
+            assert_eq!(Settings::of(&sender).minrto, least);
+        }
     }
 
     /// Ten times, six are sent at once, of which the first is lost; the others are acknowledged one by one, at these times, and the first is

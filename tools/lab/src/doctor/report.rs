@@ -235,12 +235,18 @@ fn unseen(judged: &Judged) -> Vec<(String, String, &'static str)> {
         if sender.pushes == 0 || sender.is_near() {
             continue;
         }
-        let mut kinds = vec![Kind::LeastTimeout];
+        let mut kinds = Vec::new();
+        if !sender.lag_known {
+            kinds.push(Kind::LeastTimeout);
+        }
         if matches!(judged.settings[side].fast_resend, FastResend::MoreThan(_)) {
             kinds.push(Kind::ResendOff);
         }
         if sender.lag() == 0 {
             kinds.push(Kind::CongestionWindow);
+        }
+        if kinds.is_empty() {
+            continue;
         }
         let kinds: Vec<&str> = kinds.into_iter().map(Kind::name).collect();
         all.push((
