@@ -126,7 +126,7 @@ impl Control {
     fn settled_rtt(&self) -> u32 {
         match &self.kind {
             Kind::Bbr(bbr) if bbr.starts() => 0,
-            Kind::Bbr(bbr) => bbr.min_rtt,
+            Kind::Bbr(bbr) => bbr.min_rtt(),
             Kind::Cubic(cubic) => cubic.min_rtt,
         }
     }
@@ -141,12 +141,17 @@ impl Control {
 
     /// False while BBR does not know the usual loss: what it loses by looking for the rate says nothing of the path.
     fn counts_losses(&self) -> bool {
-        !matches!(&self.kind, Kind::Bbr(bbr) if !bbr.usual_loss_known)
+        !matches!(&self.kind, Kind::Bbr(bbr) if !bbr.knows_loss())
     }
 
     fn info(&self) -> IKCPX_CCINFO {
         let ((name, phase), bandwidth, min_rtt, ssthresh) = match &self.kind {
-            Kind::Bbr(bbr) => (bbr.phase(), bbr.rate(), bbr.min_rtt, bbr.inflight_longterm),
+            Kind::Bbr(bbr) => (
+                bbr.phase(),
+                bbr.rate(),
+                bbr.min_rtt(),
+                bbr.inflight_longterm,
+            ),
             Kind::Cubic(cubic) => (cubic.phase(), cubic.rate, cubic.min_rtt, cubic.threshold()),
         };
         IKCPX_CCINFO {

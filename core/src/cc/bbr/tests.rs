@@ -94,9 +94,9 @@ fn it_finds_what_the_path_delivers_and_keeps_the_queue_short() {
     let rate = script.bbr.rate();
     assert!((5_500_000..6_000_000).contains(&rate), "{rate}");
     assert!(
-        (40..=42).contains(&script.bbr.min_rtt),
+        (40..=42).contains(&script.bbr.min_rtt()),
         "{}",
-        script.bbr.min_rtt
+        script.bbr.min_rtt()
     );
     for _ in 0..5_000 {
         script.step();
@@ -124,7 +124,7 @@ fn a_long_first_round_trip_counted_a_quarter() {
         };
         bbr.tick(tick, &mut meter);
     }
-    assert_eq!(bbr.min_rtt, 400);
+    assert_eq!(bbr.min_rtt(), 400);
 }
 
 #[test]
@@ -193,9 +193,9 @@ fn it_looks_for_the_shortest_round_trip_when_it_was_not_seen_for_long() {
     }
     assert!(probed);
     assert!(
-        (60..=63).contains(&script.bbr.min_rtt),
+        (60..=63).contains(&script.bbr.min_rtt()),
         "{}",
-        script.bbr.min_rtt
+        script.bbr.min_rtt()
     );
 }
 
