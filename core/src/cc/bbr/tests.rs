@@ -210,6 +210,25 @@ fn nonsense_gives_an_allowance_too() {
     }
 }
 
+/// The flow looked for a queue again and again, though round trips of 0 ms rule one out.
+#[test]
+fn a_path_of_0_ms_was_probed_for_a_queue() {
+    let (mut bbr, mut meter) = (Bbr::new(0, 7), Meter::new(0));
+    for now in 1..60_000 {
+        let tick = Tick {
+            now,
+            segment: SEGMENT,
+            delivered: now * SEGMENT,
+            delivered_segments: now,
+            newest: Some(now),
+            rtt: Some(0),
+            ..Tick::default()
+        };
+        bbr.tick(tick, &mut meter);
+        assert_ne!(bbr.phase, Phase::ProbeRtt, "at {now} ms");
+    }
+}
+
 /// Four segments at a time were in flight until a timeout of many seconds ended a round trip.
 #[test]
 fn a_probe_for_the_shortest_round_trip_whose_segments_were_all_lost_never_ended() {

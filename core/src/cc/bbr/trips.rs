@@ -97,7 +97,6 @@ impl Trips {
 
     pub(super) fn begin_phase(&mut self) {
         self.of_phase = NO_RTT;
-        self.begin_round();
     }
 
     pub(super) fn begin_round(&mut self) {
@@ -114,12 +113,13 @@ impl Trips {
         self.least = self.least.min(rtt);
         let rtt = self.smooth(rtt, meter.step());
         self.longest = self.longest.max(rtt);
-        let rtt = rtt.max(1);
-        self.of_phase = self.of_phase.min(rtt);
-        self.lowest = self.lowest.min(rtt);
+        // 0 ms, which count as 1 below, hold no queue.
         if self.min_rtt == 0 || rtt < self.min_rtt {
             self.proved_at = tick.now;
         }
+        let rtt = rtt.max(1);
+        self.of_phase = self.of_phase.min(rtt);
+        self.lowest = self.lowest.min(rtt);
         if self.min_rtt == 0 || rtt <= self.min_rtt {
             self.min_rtt = rtt;
             self.min_rtt_at = tick.now;
