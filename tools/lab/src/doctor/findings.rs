@@ -1212,9 +1212,15 @@ impl View<'_> {
         let sender = self.sender;
         let NeverCame { since, later } = sender.never_came?;
         let lasted = sender.last_acked? - since;
+        // It may come as late as others did that were lost on the way, and its first timer may be three round trips.
+        let others = sender.resent.iter().filter(|one| one.sendings[0].hidden);
+        let latest = others.filter_map(|one| Some(one.done? - one.sendings[0].at));
+        let latest = latest.max().unwrap_or(0);
+        let trip = Time::from(percentile(&sender.rtt, 50).unwrap_or(0)) * MS;
+        let long = LONG.max(2 * latest).max(4 * trip);
         // After an outage the next timer may be far away, and so it is by a clock that is behind.
         let no_timer = self.is_cut_at(since) || !sender.clock_jumps.is_empty();
-        let chance = later < FEW || lasted < LONG || self.loses_too_many() || no_timer;
+        let chance = later < FEW || lasted < long || self.loses_too_many() || no_timer;
         (!chance && sender.peer_restarts.is_empty()).then(|| {
             self.finding(
                 Kind::Mtu,

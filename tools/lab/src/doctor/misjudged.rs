@@ -715,6 +715,26 @@ fn an_outage_was_called_packets_that_are_too_large() {
     assert!(found.contains(&Kind::Outage), "{found:?}");
 }
 
+/// The capture ended before the lost segment came again, which takes longer than a round trip of a second.
+#[test]
+fn a_loss_on_a_long_path_was_called_packets_that_are_too_large() {
+    for (mode, length, seed) in [("turbo", 6_925_000, 25), ("0,10,0,1", 6_185_000, 5)] {
+        let link = Config {
+            delay: 500_000,
+            ..plants::lossy(0.02)
+        };
+        let plan = Plan {
+            links: [link, link],
+            modes: [mode, "turbo"],
+            answers: 50_000,
+            length,
+            ..Plan::default()
+        };
+        let found = first(examine(&plants::capture(&plan, seed, SERVER))).findings;
+        assert!(!kinds(&found).contains(&Kind::Mtu), "{found:?}");
+    }
+}
+
 /// Only large packets were sent, of which none arrived, and the path was not among what may be the matter.
 #[test]
 fn a_path_that_drops_all_packets_was_not_named() {
