@@ -106,7 +106,6 @@ impl Losses {
     ///
     /// Returns the part of the loss that may be usual: at most what ProbeRTT loses, and a little more, because few segments tell little.
     /// The usual share falls to that bound too.
-    #[inline(never)]
     pub(super) fn end_round(&mut self, tick: Tick, min_rtt: u32, exceed: bool, doubt: bool) -> u32 {
         let (lost, all) = self.of_round(tick);
         let loss = scale(1024, lost, all);
