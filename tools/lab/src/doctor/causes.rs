@@ -242,7 +242,7 @@ const TIMERS: [(u32, u32); 3] = [(1, 0), (2, 0), (0, LEAST)];
 const CLEAR: f64 = 3.0;
 
 /// The rules with these timers that the fewest contradict, and how many do.
-fn fewest(
+fn least_contradicted(
     sender: &Sender,
     period: Time,
     (fast_resend, skip_rule): (FastResend, usize),
@@ -260,14 +260,15 @@ fn fewest(
         let unusual = if usual { 0.0 } else { CLEAR };
         (contradictions(sender, rules) + unusual, rules)
     });
-    let fewest = all.min_by(|one, other| one.0.total_cmp(&other.0));
-    fewest.expect("one that does not even bound timers")
+    all.min_by(|one, other| one.0.total_cmp(&other.0))
+        .expect("one that does not even bound timers")
 }
 
 /// The least that any rules of the original contradict.
 pub fn misfit(sender: &Sender) -> f64 {
     let period = grid(&sender.ts_gaps).period();
-    let against = countings(&[BY_STAMP, BY_ANY]).map(|one| fewest(sender, period, one, &TIMERS).0);
+    let against = countings(&[BY_STAMP, BY_ANY])
+        .map(|one| least_contradicted(sender, period, one, &TIMERS).0);
     against.fold(f64::MAX, f64::min)
 }
 
@@ -304,7 +305,7 @@ impl Fit {
             Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
             _ => &[BY_STAMP, BY_ANY],
         };
-        let all = countings(skip_rules).map(|one| fewest(sender, period, one, &timers));
+        let all = countings(skip_rules).map(|one| least_contradicted(sender, period, one, &timers));
         let all: Vec<(f64, Rules)> = all.collect();
         let with = |fast_resend: FastResend| {
             let all = all.iter();
@@ -371,8 +372,8 @@ impl Settings {
             fast_resend,
             least_shows,
         } = Fit::of(sender, period);
-        // The longest that estimates ask for. With nodelay 0 the first timer is an eighth longer, and far from the sender it is not seen by
-        // how much round trips differ on the way to it.
+        // The longest that estimates ask for. With nodelay 0 the first timer is an eighth longer, and far from the sender the capture
+        // does not show how much the round trips of the sender vary.
         let usual = |estimate: u32| match sender.is_near() {
             true => estimate + estimate / 8,
             false => estimate * 3 / 2,

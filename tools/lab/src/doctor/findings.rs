@@ -978,8 +978,9 @@ impl View<'_> {
                 ),
                 SMALLER_MTU,
             ));
+        } else {
+            all.extend(self.never_came());
         }
-        all.extend(self.never_came());
         if self.settings.fast_resend == FastResend::Off {
             let cost = wall(resent_by(Trigger::Timeout).map(|one| (one.at - one.by_skips, one.at)));
             if cost > 0 {
