@@ -1,4 +1,5 @@
 //! Losses: what share of the segments is usually lost on the path, and when it is more. Random loss is no congestion.
+//! Section numbers are those of draft-ietf-ccwg-bbr-03.
 
 use super::super::{Tick, scale};
 use super::Phase;

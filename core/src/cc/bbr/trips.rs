@@ -1,4 +1,5 @@
 //! Round trips: how long the path is, whether a queue stands on it, and whether other flows keep that queue.
+//! Section numbers are those of draft-ietf-ccwg-bbr-03.
 
 use super::super::meter::Meter;
 use super::super::{Tick, elapsed};
@@ -65,7 +66,7 @@ pub(super) struct Trips {
     least: u32,
     last_least: u32,
     /// Consecutive rounds since all round trips became much longer at once.
-    pub(super) leapt: u32,
+    leapt: u32,
 }
 
 impl Trips {
