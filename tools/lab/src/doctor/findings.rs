@@ -950,7 +950,7 @@ impl View<'_> {
             .range(sender.largest_acked + 1..)
             .map(|(_, count)| count)
             .sum();
-        let never_came = |one: &super::sender::Segment| {
+        let is_too_large = |one: &super::sender::Segment| {
             one.size > sender.largest_acked
                 && one.done.is_none()
                 && one.sendings.iter().all(|sent| sent.acked.is_none())
@@ -964,10 +964,10 @@ impl View<'_> {
         let beside = sender
             .resent
             .iter()
-            .filter(|one| never_came(one) && heard_after(one, trip));
+            .filter(|one| is_too_large(one) && heard_after(one, trip));
         let many = beside.count() as u64 >= FEW && sender.acked_by_number >= FEW;
         let wait = if many { trip } else { 500 * MS };
-        let never = self.blocked(self.to, |one| never_came(one) && heard_after(one, wait));
+        let never = self.blocked(self.to, |one| is_too_large(one) && heard_after(one, wait));
         if too_large >= 1 && sender.largest_acked > 0 && never > 500 * MS {
             all.push(self.finding(
                 Kind::Mtu,
