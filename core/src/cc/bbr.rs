@@ -91,6 +91,9 @@ pub(crate) struct Bbr {
     full_rounds: u32,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
     pub(crate) inflight_longterm: u32,
+    /// What that was before a flood of losses lowered it and began a ProbeRTT, which tells whether the losses were random (the draft's
+    /// BBR.undo_inflight_longterm); or 0.
+    undo: u32,
     /// How much the next probe raises that, segments.
     raise: u32,
     random: u32,
@@ -113,6 +116,7 @@ impl Bbr {
             queued: false,
             full_rounds: 0,
             inflight_longterm: UNBOUNDED,
+            undo: 0,
             raise: RAISE,
             random: seed | 1,
         }
@@ -365,6 +369,9 @@ impl Bbr {
             false => (85, 100),
         };
         let least = self.path(tick, path, waits / 2);
+        if flood {
+            self.undo = self.inflight_longterm;
+        }
         self.inflight_longterm = scale(tick.pipe, kept, 100).max(least);
         // Before the usual loss is known, the losses may be random.
         self.raise = if self.knows_loss() {
@@ -388,7 +395,7 @@ impl Bbr {
             waits,
             ..
         } = self.trips;
-        let overflowed = self.losses.overflowed;
+        let overflowed = self.losses.overflowed();
         let probed = elapsed(tick.now, self.phase_at);
         // What is sent first waits behind what the link still holds, and tells nothing of what is lost here. After an overflow two more
         // round trips are counted.
@@ -403,6 +410,14 @@ impl Bbr {
         {
             return;
         }
+        let undo = core::mem::take(&mut self.undo);
+        if self.losses.end_probe() && undo != 0 {
+            self.inflight_longterm = self.inflight_longterm.max(undo);
+            if !self.knows_loss() {
+                // The flood ended Startup.
+                self.full_rounds = 0;
+            }
+        }
         match self.trips.end_probe(tick.now, overflowed) {
             // All flows whose ProbeRTT fails leave some of the queue, until it is short and they find the shortest round trip.
             Found::Doubt if overflowed => {
@@ -416,7 +431,6 @@ impl Bbr {
             Found::Slower => self.rates = [0, self.rate() / 2],
             Found::Doubt | Found::Path => {}
         }
-        self.losses.overflowed = false;
         if self.full_rounds >= FULL_ROUNDS {
             self.begin_cycle(tick);
         } else {

@@ -999,3 +999,16 @@ fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
         assert!(share > 60.0, "{rate} Mbit/s, {rtt} ms: {share} %");
     }
 }
+
+/// The bound in flight that such a flood had set stayed, and the flow came to a tenth of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn a_fifth_of_all_packets_lost_was_a_flood_whose_bound_stayed() {
+    let path = Path {
+        loss: 2_000,
+        ..Path::new(50, 50)
+    };
+    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
+    let mean = shares.iter().sum::<f64>() / 6.0;
+    assert!(mean > 20.0, "{shares:?}");
+}

@@ -36,8 +36,8 @@ pub(super) struct Losses {
     /// Segments of the latest ProbeRTTs, from the second round trip of each on: the lost ones, and all. This flow has little part in that loss.
     probed_lost: u32,
     probed: u32,
-    /// More was lost than usual since the last ProbeRTT.
-    pub(super) overflowed: bool,
+    /// Share of loss when more was lost than usual since the last ProbeRTT, in 1024ths; 0: it was not.
+    excess: u32,
     /// Consecutive round trips with a flood of losses.
     floods: u32,
 }
@@ -51,7 +51,7 @@ impl Losses {
             usual_known: false,
             probed_lost: 0,
             probed: 0,
-            overflowed: false,
+            excess: 0,
             floods: 0,
         }
     }
@@ -96,6 +96,18 @@ impl Losses {
         core::mem::take(&mut self.floods) >= FLOODS
     }
 
+    /// True if more was lost than usual since the last ProbeRTT.
+    pub(super) fn overflowed(&self) -> bool {
+        self.excess != 0
+    }
+
+    /// A ProbeRTT ends. True if it loses a third as much as was lost before it: that was random then, and no overflow.
+    pub(super) fn end_probe(&mut self) -> bool {
+        let share = scale(1024, self.probed_lost, self.probed);
+        let excess = core::mem::take(&mut self.excess);
+        excess != 0 && self.probed_lost >= FEW_LOSSES && 3 * share >= excess
+    }
+
     /// A round trip of ProbeRTT ends, in which the flow seldom overflowed anything.
     pub(super) fn count_probed(&mut self, tick: Tick) {
         let (lost, all) = self.of_round(tick);
@@ -112,7 +124,9 @@ impl Losses {
         let loss = scale(1024, lost, all);
         let flood = loss > FLOOD + 2 * self.usual + min_rtt / 4 && lost > 4;
         let exceed = exceed && self.usual_known;
-        self.overflowed |= flood || exceed;
+        if flood || exceed {
+            self.excess = loss;
+        }
         self.floods = if flood || (exceed && doubt) {
             self.floods + 1
         } else {
