@@ -1012,3 +1012,16 @@ fn a_fifth_of_all_packets_lost_was_a_flood_whose_bound_stayed() {
     let mean = shares.iter().sum::<f64>() / 6.0;
     assert!(mean > 20.0, "{shares:?}");
 }
+
+/// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn on_a_slow_link_a_fifth_of_all_packets_lost_was_never_usual() {
+    let path = Path {
+        loss: 2_000,
+        ..Path::new(10, 50)
+    };
+    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
+    let mean = shares.iter().sum::<f64>() / 6.0;
+    assert!(mean > 35.0, "{shares:?}");
+}

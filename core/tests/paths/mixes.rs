@@ -122,6 +122,11 @@ fn rows() -> Vec<Mix> {
         for rtt in [20, 50, 100] {
             rows.push(Mix::several(path(rtt, 100, loss), &[Control::Bbr], 1));
         }
+        let slow = Path {
+            rate: 10,
+            ..path(100, 100, loss)
+        };
+        rows.push(Mix::several(slow, &[Control::Bbr], 1));
     }
     for drive in [1, 10] {
         for (rtt, longer, loss) in [

@@ -61,10 +61,12 @@ impl Losses {
         self.lost = tick.lost;
     }
 
-    /// A ProbeRTT begins. Each counts twice as much as the one before, since paths change.
+    /// A ProbeRTT begins. Once enough is counted, each counts twice as much as the one before, since paths change.
     pub(super) fn begin_probe(&mut self) {
-        self.probed_lost /= 2;
-        self.probed /= 2;
+        if self.probed >= ENOUGH {
+            self.probed_lost /= 2;
+            self.probed /= 2;
+        }
     }
 
     /// Segments lost in this round trip, and those together with the delivered ones.
