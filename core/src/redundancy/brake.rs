@@ -1,9 +1,9 @@
 //! Lowers redundancy where it fills a queue. A rising minimum of the round-trip times shows a queue.
 //!
 //! Jitter and stalls spread round-trip times and hardly move the minimum of many; a queue moves it. The share of the budget that is
-//! spent begins at a tenth, and grows while something is spent. When the shortest round trips of several short spells in a row are all
+//! spent begins at a ninth, and grows while something is spent. When the shortest round trips of several short spells in a row are all
 //! further above the minimum of the last half minute than jitter explains, nothing is spent until the round-trip time has come down;
-//! after that, less than the share that filled the queue is spent.
+//! after that, less than the share that filled the queue is spent, and little where the queue stayed while nothing was spent.
 
 use core::cell::Cell;
 
@@ -13,8 +13,8 @@ use crate::seq::Millis;
 /// many packets, and the last of them little.
 const SPELL: u32 = 32;
 
-/// Spells between two steps of growth.
-const PERIOD: u32 = 12;
+/// Spells between two steps of growth: a tenth of a second or more.
+const PERIOD: u32 = 3;
 
 /// After this many delayed spells in a row, nothing is spent until one is not delayed.
 const SUSPICIOUS: u32 = 6;
@@ -27,13 +27,13 @@ const BELIEVED: u32 = 30_000;
 /// Longer than any round trip.
 const NO_RTT: u32 = u32::MAX;
 
-/// The first share, its growth per step, which is half of the share if that is more, and the growth of the ceiling per step after
-/// `HELD` ms without a queue. [`Brake::WHOLE`] is the whole budget. On a link that is nearly full, a first share of a quarter can begin
-/// a queue that stays.
-const START: u32 = 24;
-const STEP: u32 = 24;
+/// The first share, which doubles with each step, and the growth of the ceiling per step after `HELD` ms without a queue.
+/// [`Brake::WHOLE`] is the whole budget. On a link that is nearly full, a first share of a quarter can begin a queue that stays.
+const START: u32 = 28;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
+/// The lowest ceiling. A way that has become longer looks like a queue that stays.
+const LEAST: u32 = 2;
 
 /// A queue adds at least this to the minimum, ms, and two and a half times the usual difference between one spell and the next.
 const QUEUE: u32 = 15;
@@ -125,7 +125,7 @@ impl Brake {
             self.judge(true, now);
             self.delayed.set(0);
             self.spells.set(0);
-        } else if self.spells.get() > PERIOD && self.delayed.get() < SUSPICIOUS {
+        } else if self.spells.get() >= PERIOD && !is_delayed {
             // The queue of a link says something about the share only while that is spent.
             if spends {
                 self.judge(false, now);
@@ -138,16 +138,19 @@ impl Brake {
     fn judge(&self, queue: bool, now: Millis) {
         let (share, ceiling) = (self.share.get(), self.ceiling.get());
         if queue {
-            if share > 0 {
-                self.ceiling.set(share * 5 / 8);
-            }
+            // Where a queue stays while nothing is spent, the link is nearly full without copies.
+            let less = if share > 0 {
+                share * 5 / 8
+            } else {
+                ceiling / 4
+            };
+            self.ceiling.set(less.max(LEAST));
             self.share.set(0);
             self.queued_at.set(now);
         } else if share == 0 {
-            // At least 1, because a share of 0 would never grow again.
-            self.share.set((ceiling / 2).max(1));
+            self.share.set(ceiling / 2);
         } else if share < ceiling {
-            self.share.set((share + STEP.max(share / 2)).min(ceiling));
+            self.share.set((2 * share).min(ceiling));
         } else if now.since(self.queued_at.get()).unsigned_abs() > HELD {
             self.ceiling.set((ceiling + CEILING_STEP).min(Self::WHOLE));
         }
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_alone_leaves_the_whole_budget_after_some_seconds() {
+    fn jitter_alone_leaves_the_whole_budget_after_a_second() {
         let brake = begun();
         // The clock wraps in between.
         let shares = play(&brake, u32::MAX - 10_000, 60, 50, |now| {
@@ -203,7 +206,7 @@ mod tests {
         });
         assert_eq!(shares.first(), Some(&START));
         let whole = shares.iter().position(|&share| share == Brake::WHOLE);
-        assert!(whole.is_some_and(|n| n < 20 * 6), "{whole:?}");
+        assert!(whole.is_some_and(|n| n < 20), "{whole:?}");
         assert_eq!(shares.last(), Some(&Brake::WHOLE));
     }
 
@@ -230,15 +233,27 @@ mod tests {
         let brake = begun();
         play(&brake, 0, 20, 20, |_| 60);
         assert_eq!(brake.share(), Brake::WHOLE);
-        let shares = play(&brake, 20_000, 3, 20, |_| 110);
+        let queue = |now: u32| if now < 20_500 { 110 } else { 62 };
+        let shares = play(&brake, 20_000, 1, 20, queue);
         let stops = shares.iter().position(|&share| share == 0);
         assert!(stops.is_some_and(|n| (n as u32) < 2 * SUSPICIOUS + 2));
-        assert_eq!(brake.share.get(), 0);
-        play(&brake, 23_000, 20, 20, |_| 62);
+        play(&brake, 21_000, 20, 20, queue);
         assert_eq!(brake.share(), Brake::WHOLE * 5 / 8);
         // After a minute without a queue the share grows.
-        play(&brake, 43_000, 60, 20, |_| 62);
+        play(&brake, 41_000, 60, 20, queue);
         assert!(brake.share() > Brake::WHOLE * 5 / 8);
+    }
+
+    #[test]
+    fn where_a_queue_stayed_while_nothing_was_spent_as_much_was_spent_again() {
+        let brake = begun();
+        play(&brake, 0, 20, 20, |_| 60);
+        play(&brake, 20_000, 3, 20, |_| 110);
+        assert_eq!(brake.share.get(), 0);
+        play(&brake, 23_000, 20, 20, |_| 62);
+        assert_eq!(brake.share(), LEAST);
+        play(&brake, 43_000, 60, 20, |_| 62);
+        assert!(brake.share() > Brake::WHOLE / 2);
     }
 
     #[test]
