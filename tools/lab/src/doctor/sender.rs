@@ -374,8 +374,9 @@ pub struct Sender {
     /// Sent, and not known to have arrived.
     open: BTreeSet<u64>,
     started: bool,
-    /// The first number that was seen.
+    /// The first number that was seen, and when that was.
     begins: u64,
+    begins_at: (Time, u32),
     /// The number after the highest that was sent.
     next: u64,
     una: u64,
@@ -748,6 +749,7 @@ impl Sender {
             self.started = true;
             self.next = (1 << 32) | u64::from(header.sn);
             (self.una, self.floor, self.begins) = (self.next, self.next, self.next);
+            self.begins_at = (sent, header.ts);
         }
         let Some(sn) = self.number(header.sn) else {
             return;
@@ -780,10 +782,32 @@ impl Sender {
         if sn + MOST_SEGMENTS as u64 * 2 < self.next || sn > self.next + MOST_SEGMENTS as u64 * 2 {
             self.restart(at, sn);
         }
+        if self.may_precede(sn, header.ts) {
+            self.floor = self.floor.min(sn);
+            if !after(header.ts, self.begins_at.1) {
+                // The first packet that passed had overtaken it.
+                self.fresh += 1;
+                self.payload += u64::from(header.len);
+                self.reordered += 1;
+                sending.order = self.note_passed(header.ts);
+                self.insert(sn, (header.len, size, piece.mark), sending);
+                return;
+            }
+            let unseen = Sending {
+                hidden: true,
+                latest: self.begins_at.1,
+                at: self.begins_at.0,
+                sent: self.begins_at.0,
+                ts: self.begins_at.1,
+                ..sending.clone()
+            };
+            self.insert(sn, (0, size, 0), unseen);
+        }
         if sn < self.floor {
             // Nothing is kept of it any more.
             let lasted = self.first.is_some_and(|first| at - first > HOLD);
-            if sn + 20 < self.una && lasted && self.begins_again(piece) {
+            let arrived = self.told_una.unwrap_or(self.una);
+            if sn + 20 < arrived && lasted && self.begins_again(piece) {
                 self.restart(at, sn);
             } else {
                 self.late_resends += u64::from(sn >= self.begins);
@@ -960,6 +984,19 @@ impl Sender {
         if !copy {
             self.window_model.resent(skipped, flight, header.ts);
         }
+    }
+
+    /// Whether this is a number below the first one that was seen, of which nothing is kept, and which the peer may lack: the first one
+    /// had overtaken it, or it was first sent before the capture began, or lost.
+    fn may_precede(&self, sn: u64, ts: u32) -> bool {
+        let lacked = match self.told_una {
+            Some(una) => una <= sn,
+            None => !after(ts, self.begins_at.1),
+        };
+        sn < self.begins
+            && lacked
+            && self.begins - sn <= LARGEST_GAP
+            && !self.segments.contains_key(&sn)
     }
 
     /// A flush sends again what it must before it sends anything for the first time, in the same packet if there is room.
@@ -1366,6 +1403,10 @@ impl Sender {
             return;
         }
         let Some(una) = self.number(una) else { return };
+        if una < self.una && self.una == self.begins && self.begins - una <= LARGEST_GAP {
+            // The first number that passed was not the first one in flight.
+            self.una = una;
+        }
         if una <= self.una || una > self.next {
             return;
         }
@@ -2233,6 +2274,47 @@ mod tests {
         }
         sender.finish(10_000 * MS);
         sender.clock_jumps.iter().map(|(_, by)| *by).collect()
+    }
+
+    /// These numbers, with their stamps, each sent in a packet 1 ms after the one before; what the peer has in order is told at the end.
+    fn sent(pushes: impl IntoIterator<Item = (u32, u32)>, una: u32) -> Sender {
+        let mut sender = Sender::new(0, true);
+        let mut at = 0;
+        for (sn, ts) in pushes {
+            sender.sends(at, 124, false, &[Piece::plain(COMMAND_PUSH, sn, ts, 0)]);
+            at += MS;
+        }
+        sender.hears(at, &[Piece::plain(COMMAND_TELL, 0, 0, una)]);
+        sender.finish(9_000 * MS);
+        sender
+    }
+
+    #[test]
+    fn numbers_that_the_first_packet_had_overtaken_were_dropped() {
+        let sender = sent([(14, 5), (0, 5), (1, 5), (0, 300)], 15);
+        assert_eq!((sender.fresh, sender.reordered), (3, 2));
+        assert_eq!((sender.resends, sender.late_resends), (1, 0));
+    }
+
+    /// The first packet had overtaken those with the earlier numbers, of which some were lost, or the capture began later than they were sent.
+    #[test]
+    fn numbers_below_the_first_one_that_passed_were_dropped() {
+        let mut sender = Sender::new(0, true);
+        let push = |sender: &mut Sender, sn: u32, ts: u32| {
+            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+        };
+        push(&mut sender, 48, 5);
+        for ts in (300..4_000).step_by(300) {
+            // The peer lacks the very first one.
+            let una = Piece::plain(COMMAND_TELL, 0, 0, 0);
+            sender.hears(Time::from(ts) * MS, &[una]);
+            push(&mut sender, 48 + ts / 300, ts);
+            push(&mut sender, 0, ts);
+        }
+        sender.finish(9_000 * MS);
+        assert_eq!((sender.resends, sender.late_resends), (13, 0));
+        assert_eq!((sender.restarts.len(), sender.conflicts), (0, 0));
     }
 
     #[test]
