@@ -515,6 +515,13 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let (acks, acks_after) = sender.ack_loss().unwrap_or((0.0, 0.0));
     let places: BTreeSet<usize> = unsure.iter().map(|(index, _)| *index).collect();
     let (sure, after) = data_loss(sender, &all, &places);
+    // When what was lost for sure was sent, and sent again.
+    let lost_for_sure = all.iter().enumerate();
+    let lost_for_sure =
+        lost_for_sure.filter(|(at, one)| one.need == Need::Lost && !places.contains(at));
+    let flushes_of_lost: BTreeSet<(Time, u32)> = lost_for_sure
+        .map(|(_, one)| (one.sent, one.waited))
+        .collect();
     // Where a full queue drops that many, they are lost together, so that some resends are lost as well.
     let full_queue = sure > 0.08 && sure > 3.0 * acks;
     if !full_queue {
@@ -573,6 +580,8 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             fates.lost_in_outage(last).or_else(beside)
         });
         let by_acks = match (known, group) {
+            // It was sent beside it both times.
+            _ if flushes_of_lost.contains(&(one.sent, one.waited)) => false,
             (Some(lost), _) => !lost,
             (None, None) => acks > sure,
             (None, Some(_)) if packets == 1.0 => alone_by_acks,
@@ -1133,6 +1142,39 @@ mod tests {
         let all = resends(&sender, &settings);
         assert_eq!(all.len(), 20);
         assert!(all.iter().all(|one| one.trigger == Trigger::Skip));
+    }
+
+    /// The end of each burst is lost, of which the peer says that it lacks the first one. One lost packet of acknowledgements was likelier
+    /// than ten lost segments.
+    #[test]
+    fn the_end_of_a_burst_was_called_acknowledgements_that_were_lost() {
+        let mut sender = Sender::new(0, true);
+        let send = |sender: &mut Sender, at: u32, numbers: std::ops::Range<u32>| {
+            for sn in numbers {
+                let push = Piece::plain(COMMAND_PUSH, sn, at, 0);
+                sender.sends(Time::from(at) * MS, 124, false, &[push]);
+            }
+        };
+        let ack = |sender: &mut Sender, at: u32, (numbers, ts): (std::ops::Range<u32>, u32)| {
+            let una = numbers.end;
+            let all: Vec<Piece> = numbers
+                .map(|sn| Piece::plain(COMMAND_ACK, sn, ts, una))
+                .collect();
+            sender.hears(Time::from(at) * MS, &all);
+        };
+        for burst in 0..10 {
+            let (at, first) = (400 * burst, 40 * burst);
+            send(&mut sender, at, first..first + 40);
+            ack(&mut sender, at + 60, (first..first + 30, at));
+            let una = Piece::plain(COMMAND_PUSH, burst, 0, first + 30);
+            sender.hears(Time::from(at + 150) * MS, &[una]);
+            send(&mut sender, at + 200, first + 30..first + 40);
+            ack(&mut sender, at + 260, (first + 30..first + 40, at + 200));
+        }
+        sender.finish(9_000 * MS);
+        let all = resends(&sender, &Settings::of(&sender));
+        let lost = all.iter().filter(|one| one.need == Need::Lost);
+        assert_eq!((lost.count(), all.len()), (100, 100));
     }
 
     /// The round trip had grown since it was first sent, and half of the longer timeout was taken for all of the shorter one.

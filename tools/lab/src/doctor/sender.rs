@@ -193,8 +193,8 @@ pub struct Segment {
     pub sendings: Vec<Sending>,
     /// When the sender learned that it had arrived.
     pub done: Option<Time>,
-    /// When word of its arrival passed the capture; and what the peer then had in order, if that was said in a packet full of
-    /// acknowledgements.
+    /// When word of its arrival passed the capture; and what the peer then had in order, if that was said in a packet beside which others of
+    /// its flush may bring acknowledgements.
     pub told: Option<Time>,
     told_una: Option<u32>,
     /// How much later than that of others before it, ms.
@@ -210,7 +210,7 @@ impl Segment {
         let heard_by = |told: Time| {
             let mut sendings = self.sendings.iter();
             sendings.any(|one| match one.acked {
-                // Each packet of a flush has the same `una`, that of all which they acknowledge. All but the last one are full.
+                // Each packet of a flush has the same `una`, that of all which they acknowledge.
                 Some(at) if at > told => {
                     Some(one.una) == self.told_una && at <= told + Time::from(TOGETHER) * MS
                 }
@@ -296,7 +296,7 @@ enum Word {
         ts: u32,
         una: u32,
     },
-    /// Whether its packet is full of acknowledgements.
+    /// Whether other packets of its flush may bring acknowledgements.
     Una(u32, bool),
     Window(u16),
     Tell,
@@ -1265,7 +1265,8 @@ impl Sender {
             .filter(|piece| piece.header.command == COMMAND_ACK)
             .map(|piece| piece.header.ts)
             .collect();
-        let full = stamps.len() >= FULL;
+        // A flush writes acknowledgements first: others follow a packet that is full of them, or one that has none had overtaken them.
+        let partly = stamps.is_empty() || stamps.len() >= FULL;
         stamps.dedup();
         self.ack_packets += u64::from(!stamps.is_empty());
         self.acked_flushes += stamps.len() as u64;
@@ -1274,7 +1275,8 @@ impl Sender {
             self.peer_pushed |= header.command == COMMAND_PUSH;
             self.una_goes_back(at, header.una);
             self.words.push_back((due, at, Word::Window(header.wnd)));
-            self.words.push_back((due, at, Word::Una(header.una, full)));
+            self.words
+                .push_back((due, at, Word::Una(header.una, partly)));
             match header.command {
                 COMMAND_ACK => self.words.push_back((
                     due,
@@ -1331,7 +1333,7 @@ impl Sender {
             };
             match word {
                 Word::Window(window) => self.set_window(due, u32::from(window)),
-                Word::Una(una, full) => self.take_una(due, passed, una, full),
+                Word::Una(una, partly) => self.take_una(due, passed, una, partly),
                 Word::Ack { sn, ts, una } => self.take_ack(due, passed, sn, ts, una),
                 Word::Tell => self.told_in_packet = true,
                 Word::End => self.end_packet(due, passed),
@@ -1398,7 +1400,7 @@ impl Sender {
         }
     }
 
-    fn take_una(&mut self, at: Time, passed: Time, una: u32, full: bool) {
+    fn take_una(&mut self, at: Time, passed: Time, una: u32, partly: bool) {
         if !self.started {
             return;
         }
@@ -1416,7 +1418,7 @@ impl Sender {
             if sn >= una {
                 break;
             }
-            self.arrived(sn, (at, passed), full.then_some(una as u32));
+            self.arrived(sn, (at, passed), partly.then_some(una as u32));
             told.push(sn);
         }
         self.note_unheard(&told);
@@ -2249,6 +2251,20 @@ mod tests {
         assert!(!unheard(1));
         // Another flush, which answers the second transmission.
         assert!(unheard(50));
+    }
+
+    /// A segment of the same flush had overtaken the acknowledgements.
+    #[test]
+    fn what_a_segment_of_the_peer_told_of_first_was_called_unheard() {
+        let mut sender = Sender::new(0, true);
+        for (sn, ts) in [(0, 0), (1, 10), (1, 200)] {
+            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+        }
+        sender.hears(250 * MS, &[Piece::plain(COMMAND_PUSH, 7, 0, 2)]);
+        sender.hears(253 * MS, &[Piece::plain(COMMAND_ACK, 1, 200, 2)]);
+        sender.finish(9_000 * MS);
+        assert!(!sender.resent[0].is_unheard());
     }
 
     /// It came in a small packet at last; the large one that had carried it before was counted as one that the path takes.
