@@ -486,7 +486,14 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
                 .iter()
                 .any(|one| one.lacked || one.hidden);
             let last = index + 1 == segment.sendings.len();
-            if one.need == Need::Lost && !shown && last && segment.others_unheard {
+            // Nothing that was sent later had been acknowledged when the capture ended.
+            let on_its_way = segment.done.is_none()
+                && sender
+                    .last_arrived
+                    .is_some_and(|last| segment.sendings[0].at > last);
+            if one.need == Need::Lost && !shown && !gone && on_its_way {
+                (one.need, one.unsure) = (Need::Underway, true);
+            } else if one.need == Need::Lost && !shown && last && segment.others_unheard {
                 one.need = Need::AckLost;
             } else if one.need == Need::Lost && !shown && !gone {
                 unsure.push((all.len(), &segment.sendings[..index]));

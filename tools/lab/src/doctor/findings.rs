@@ -957,16 +957,15 @@ impl View<'_> {
         };
         let heard_after = |one: &super::sender::Segment, wait: Time| {
             let first = one.sendings[0].at;
-            sender.last_acked.is_some_and(|last| last > first + wait)
+            sender.last_arrived.is_some_and(|last| last > first + wait)
         };
         // Not one of many, while as many smaller ones that had left with them arrived.
-        let trip = Time::from(percentile(&sender.rtt, 5).unwrap_or(0)) * MS;
         let beside = sender
             .resent
             .iter()
-            .filter(|one| is_too_large(one) && heard_after(one, trip));
+            .filter(|one| is_too_large(one) && heard_after(one, 0));
         let many = beside.count() as u64 >= FEW && sender.acked_by_number >= FEW;
-        let wait = if many { trip } else { 500 * MS };
+        let wait = if many { 0 } else { 500 * MS };
         let never = self.blocked(self.to, |one| is_too_large(one) && heard_after(one, wait));
         if too_large >= 1 && sender.largest_acked > 0 && never > 500 * MS {
             all.push(self.finding(

@@ -735,6 +735,34 @@ fn a_loss_on_a_long_path_was_called_packets_that_are_too_large() {
     }
 }
 
+/// Round trips grow to seconds in a queue, and what is sent again shares packets, which are then larger than the first ones.
+#[test]
+fn what_was_in_a_queue_when_the_capture_ended_was_called_lost_and_too_large() {
+    let link = Config {
+        bandwidth: Some(60_000),
+        queue: 1 << 26,
+        ..plants::lossy(0.0)
+    };
+    let plan = Plan {
+        links: [link, plants::lossy(0.0)],
+        windows: [(1_024, 1_024); 2],
+        size: 100,
+        every: 8_000,
+        length: 12_000_000,
+        ..Plan::default()
+    };
+    let judged = first(examine(&plants::capture(&plan, 1, CLIENT)));
+    let found = kinds(&judged.findings);
+    assert!(!found.contains(&Kind::Mtu), "{found:?}");
+    let resends = &judged.resends[CLIENT];
+    let lost = resends.iter().filter(|one| one.need == Need::Lost).count();
+    assert!(
+        resends.len() > 500 && lost == 0,
+        "{lost} of {}",
+        resends.len()
+    );
+}
+
 /// Only large packets were sent, of which none arrived, and the path was not among what may be the matter.
 #[test]
 fn a_path_that_drops_all_packets_was_not_named() {

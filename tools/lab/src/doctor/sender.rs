@@ -524,7 +524,8 @@ pub struct Sender {
     pub peer_manner: Manner,
     /// Its program is kcp-go, as its peer's is.
     pub by_go: bool,
-    /// When something that it had sent was last acknowledged, and when the peer was last heard.
+    /// When the last of what was acknowledged had been sent, when something was last acknowledged, and when the peer was last heard.
+    pub last_arrived: Option<Time>,
     pub last_acked: Option<Time>,
     pub last_heard: Option<Time>,
     /// How the sender's clock stands to the capture's, ms, and how it jumped.
@@ -1492,6 +1493,7 @@ impl Sender {
             if !hidden {
                 self.note_passed_acked(order);
             }
+            self.last_arrived = self.last_arrived.max(Some(seen));
             self.last_acked = Some(at);
             let rtt = at - sent;
             if !hidden && rtt >= 0 {
