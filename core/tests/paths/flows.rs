@@ -1013,6 +1013,19 @@ fn a_fifth_of_all_packets_lost_was_a_flood_whose_bound_stayed() {
     assert!(mean > 20.0, "{shares:?}");
 }
 
+/// What ProbeRTT itself lost counted as a flood, and the next round of Startup began another ProbeRTT.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn where_a_fifth_is_lost_one_probe_rtt_followed_another() {
+    let path = Path {
+        loss: 2_000,
+        ..Path::new(50, 100)
+    };
+    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
+    let mean = shares.iter().sum::<f64>() / 6.0;
+    assert!(mean > 25.0, "{shares:?}");
+}
+
 /// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]

@@ -103,8 +103,10 @@ impl Losses {
         self.excess != 0
     }
 
-    /// A ProbeRTT ends. True if it loses a third as much as was lost before it: that was random then, and no overflow.
+    /// A ProbeRTT ends. True if it loses a third as much as was lost before it: that was random then, and no overflow. What it loses itself
+    /// is no flood either.
     pub(super) fn end_probe(&mut self) -> bool {
+        self.floods = 0;
         let share = scale(1024, self.probed_lost, self.probed);
         let excess = core::mem::take(&mut self.excess);
         excess != 0 && self.probed_lost >= FEW_LOSSES && 3 * share >= excess
