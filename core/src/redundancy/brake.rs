@@ -32,7 +32,7 @@ const NO_RTT: u32 = u32::MAX;
 const START: u32 = 28;
 const CEILING_STEP: u32 = 8;
 const HELD: u32 = 60_000;
-/// The lowest ceiling. A way that has become longer looks like a queue that stays.
+/// The lowest ceiling.
 const LEAST: u32 = 2;
 
 /// A queue adds at least this to the minimum, ms, and two and a half times the usual difference between one spell and the next.
@@ -101,15 +101,21 @@ impl Brake {
     /// A spell with this shortest round trip ends.
     fn spell(&self, rtt: u32, now: Millis, spends: bool) {
         let believed = now.since(self.since.get()).unsigned_abs();
+        let differ = self.differ.get();
+        let jitter = QUEUE + 5 * differ / (2 * USUAL);
         if self.lowest.get() == NO_RTT || believed > BELIEVED {
-            self.before.set(self.lowest.replace(rtt));
+            let period = self.lowest.replace(rtt);
+            let before = self.before.replace(period);
+            if before < NO_RTT && period > before + jitter {
+                // The way has become longer. It was no queue that stayed.
+                self.ceiling.set(Self::WHOLE);
+            }
             self.since.set(now);
         } else {
             self.lowest.set(self.lowest.get().min(rtt));
         }
         let lowest = self.lowest.get().min(self.before.get());
-        let differ = self.differ.get();
-        let is_delayed = rtt > lowest + QUEUE + 5 * differ / (2 * USUAL);
+        let is_delayed = rtt > lowest + jitter;
         let difference = self.last.replace(rtt).abs_diff(rtt);
         // How a queue grows is no jitter.
         if self.delayed.get() < SUSPICIOUS / 2 {
@@ -286,7 +292,7 @@ mod tests {
         play(&brake, 20_000, 9, 20, |_| 160);
         assert_eq!(brake.share(), 0);
         play(&brake, 29_000, 72, 20, |_| 160);
-        assert!(brake.share() > 0);
+        assert_eq!(brake.share(), Brake::WHOLE);
     }
 
     #[test]
