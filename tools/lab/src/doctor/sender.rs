@@ -748,9 +748,7 @@ impl Sender {
         self.most_fragments = self.most_fragments.max(u32::from(header.frg) + 1);
         if !self.started {
             self.started = true;
-            self.next = (1 << 32) | u64::from(header.sn);
-            (self.una, self.floor, self.begins) = (self.next, self.next, self.next);
-            self.begins_at = (sent, header.ts);
+            self.begin((1 << 32) | u64::from(header.sn), (sent, header.ts));
         }
         let Some(sn) = self.number(header.sn) else {
             return;
@@ -781,7 +779,7 @@ impl Sender {
         }
         let ahead = at / MS - i64::from(header.ts);
         if sn + MOST_SEGMENTS as u64 * 2 < self.next || sn > self.next + MOST_SEGMENTS as u64 * 2 {
-            self.restart(at, sn);
+            self.restart(at, sn, (sent, header.ts));
         }
         if self.may_precede(sn, header.ts) {
             self.floor = self.floor.min(sn);
@@ -809,7 +807,7 @@ impl Sender {
             let lasted = self.first.is_some_and(|first| at - first > HOLD);
             let arrived = self.told_una.unwrap_or(self.una);
             if sn + 20 < arrived && lasted && self.begins_again(piece) {
-                self.restart(at, sn);
+                self.restart(at, sn, (sent, header.ts));
             } else {
                 self.late_resends += u64::from(sn >= self.begins);
                 return;
@@ -1055,7 +1053,7 @@ impl Sender {
     }
 
     /// The numbers begin anew: what is known of the old ones ends here.
-    fn restart(&mut self, at: Time, sn: u64) {
+    fn restart(&mut self, at: Time, sn: u64, sent: (Time, u32)) {
         if self.restarts.len() < 100 {
             self.restarts.push(at);
         }
@@ -1071,8 +1069,14 @@ impl Sender {
         self.first_ahead = None;
         self.delay_steps.2 = None;
         self.fresh_ts = None;
-        (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
+        self.begin(sn, sent);
         self.words.clear();
+    }
+
+    /// Nothing is known of what was sent before this.
+    fn begin(&mut self, sn: u64, sent: (Time, u32)) {
+        (self.next, self.una, self.floor, self.begins) = (sn, sn, sn, sn);
+        self.begins_at = sent;
     }
 
     /// Whether this is one of the numbers that ended with a restart: they go on beside the new ones where another sender has begun, while
@@ -2333,6 +2337,13 @@ mod tests {
         sender.finish(9_000 * MS);
         assert_eq!((sender.resends, sender.late_resends), (13, 0));
         assert_eq!((sender.restarts.len(), sender.conflicts), (0, 0));
+    }
+
+    #[test]
+    fn what_the_first_packet_of_a_sender_that_began_again_had_overtaken_was_dropped() {
+        let sender = sent([(1_000_000, 500), (1, 3_000), (0, 3_000)], 2);
+        assert_eq!(sender.restarts.len(), 1);
+        assert_eq!((sender.fresh, sender.reordered), (3, 1));
     }
 
     #[test]
