@@ -1468,7 +1468,7 @@ impl Sender {
         if number >= self.next {
             return;
         }
-        // What it acknowledges passed here, or the capture lacks it.
+        // What it acknowledges passed here, was sent before the capture began, or the capture lacks it.
         if let Some(segment) = self.segments.get_mut(&number)
             && segment.sendings.len() < MOST_SENDINGS
             && segment
@@ -1476,7 +1476,7 @@ impl Sender {
                 .iter()
                 .all(|one| one.hidden || one.ts != ts)
         {
-            self.uncaptured += 1;
+            self.uncaptured += u64::from(!after(self.begins_at.1, ts));
             if let Some(one) = segment.sendings.iter_mut().find(|one| one.hidden) {
                 one.ts = ts;
             }
@@ -2344,6 +2344,29 @@ mod tests {
         let sender = sent([(1_000_000, 500), (1, 3_000), (0, 3_000)], 2);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!((sender.fresh, sender.reordered), (3, 1));
+    }
+
+    /// Some of it was sent again while the capture ran, the rest of it shows as a gap.
+    #[test]
+    fn what_was_in_flight_when_the_capture_began_was_called_missing_in_it() {
+        let mut sender = Sender::new(0, true);
+        let push = |sender: &mut Sender, sn: u32, ts: u32| {
+            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+        };
+        let ack = |sender: &mut Sender, at: Time, (sn, ts): (u32, u32)| {
+            sender.hears(at * MS, &[Piece::plain(COMMAND_ACK, sn, ts, 40)]);
+        };
+        push(&mut sender, 41, 500);
+        push(&mut sender, 60, 510);
+        ack(&mut sender, 520, (42, 400));
+        push(&mut sender, 40, 530);
+        ack(&mut sender, 540, (40, 400));
+        assert_eq!(sender.uncaptured, 0);
+        // This one was sent after the first packet had passed.
+        ack(&mut sender, 550, (50, 505));
+        sender.finish(9_000 * MS);
+        assert_eq!(sender.uncaptured, 1);
     }
 
     #[test]
