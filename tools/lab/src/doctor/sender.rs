@@ -783,11 +783,14 @@ impl Sender {
         }
         if self.may_precede(sn, header.ts) {
             self.floor = self.floor.min(sn);
-            if !after(header.ts, self.begins_at.1) {
-                // The first packet that passed had overtaken it.
+            // The first packet that passed had overtaken it.
+            let overtaken = !after(header.ts, self.begins_at.1);
+            // Of a session that ran before the capture, nobody knows why this was sent again.
+            let ran_before = u64::from(self.begins as u32) > LARGEST_GAP;
+            if overtaken || ran_before {
                 self.fresh += 1;
                 self.payload += u64::from(header.len);
-                self.reordered += 1;
+                self.reordered += u64::from(overtaken);
                 sending.order = self.note_passed(header.ts);
                 self.insert(sn, (header.len, size, piece.mark), sending);
                 return;
@@ -2344,6 +2347,20 @@ mod tests {
         let sender = sent([(1_000_000, 500), (1, 3_000), (0, 3_000)], 2);
         assert_eq!(sender.restarts.len(), 1);
         assert_eq!((sender.fresh, sender.reordered), (3, 1));
+    }
+
+    #[test]
+    fn what_was_sent_before_the_capture_began_was_called_lost() {
+        let mut sender = Sender::new(0, true);
+        for (sn, ts) in [(5_000, 500), (4_990, 600), (4_990, 900)] {
+            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+            let una = Piece::plain(COMMAND_TELL, 0, 0, 4_990);
+            sender.hears(Time::from(ts) * MS, &[una]);
+        }
+        sender.finish(9_000 * MS);
+        assert_eq!((sender.fresh, sender.resends, sender.reordered), (2, 1, 0));
+        assert!(!sender.resent[0].sendings[0].hidden);
     }
 
     /// Some of it was sent again while the capture ran, the rest of it shows as a gap.
