@@ -1000,41 +1000,34 @@ fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
     }
 }
 
+/// Percent of a link that BBR carries where a fifth of all packets is lost.
+fn share_of_a_fifth_lost(rate: u64, rtt: u64) -> f64 {
+    let path = Path {
+        loss: 2_000,
+        ..Path::new(rate, rtt)
+    };
+    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
+    println!("{rate} Mbit/s, {rtt} ms: {shares:?} %");
+    shares.iter().sum::<f64>() / 6.0
+}
+
 /// The bound in flight that such a flood had set stayed, and the flow came to a tenth of the link.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn a_fifth_of_all_packets_lost_was_a_flood_whose_bound_stayed() {
-    let path = Path {
-        loss: 2_000,
-        ..Path::new(50, 50)
-    };
-    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
-    let mean = shares.iter().sum::<f64>() / 6.0;
-    assert!(mean > 20.0, "{shares:?}");
+    assert!(share_of_a_fifth_lost(50, 50) > 20.0);
 }
 
 /// What ProbeRTT itself lost counted as a flood, and the next round of Startup began another ProbeRTT.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn where_a_fifth_is_lost_one_probe_rtt_followed_another() {
-    let path = Path {
-        loss: 2_000,
-        ..Path::new(50, 100)
-    };
-    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
-    let mean = shares.iter().sum::<f64>() / 6.0;
-    assert!(mean > 25.0, "{shares:?}");
+    assert!(share_of_a_fifth_lost(50, 100) > 25.0);
 }
 
 /// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn on_a_slow_link_a_fifth_of_all_packets_lost_was_never_usual() {
-    let path = Path {
-        loss: 2_000,
-        ..Path::new(10, 50)
-    };
-    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
-    let mean = shares.iter().sum::<f64>() / 6.0;
-    assert!(mean > 35.0, "{shares:?}");
+    assert!(share_of_a_fifth_lost(10, 50) > 35.0);
 }

@@ -2267,8 +2267,7 @@ mod tests {
     fn what_a_segment_of_the_peer_told_of_first_was_called_unheard() {
         let mut sender = Sender::new(0, true);
         for (sn, ts) in [(0, 0), (1, 10), (1, 200)] {
-            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
-            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+            push(&mut sender, sn, ts);
         }
         sender.hears(250 * MS, &[Piece::plain(COMMAND_PUSH, 7, 0, 2)]);
         sender.hears(253 * MS, &[Piece::plain(COMMAND_ACK, 1, 200, 2)]);
@@ -2301,6 +2300,12 @@ mod tests {
         sender.clock_jumps.iter().map(|(_, by)| *by).collect()
     }
 
+    /// Sends this number with this stamp at that time.
+    fn push(sender: &mut Sender, sn: u32, ts: u32) {
+        let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
+        sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+    }
+
     /// These numbers, with their stamps, each sent in a packet 1 ms after the one before; what the peer has in order is told at the end.
     fn sent(pushes: impl IntoIterator<Item = (u32, u32)>, una: u32) -> Sender {
         let mut sender = Sender::new(0, true);
@@ -2325,10 +2330,6 @@ mod tests {
     #[test]
     fn numbers_below_the_first_one_that_passed_were_dropped() {
         let mut sender = Sender::new(0, true);
-        let push = |sender: &mut Sender, sn: u32, ts: u32| {
-            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
-            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
-        };
         push(&mut sender, 48, 5);
         for ts in (300..4_000).step_by(300) {
             // The peer lacks the very first one.
@@ -2353,8 +2354,7 @@ mod tests {
     fn what_was_sent_before_the_capture_began_was_called_lost() {
         let mut sender = Sender::new(0, true);
         for (sn, ts) in [(5_000, 500), (4_990, 600), (4_990, 900)] {
-            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
-            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
+            push(&mut sender, sn, ts);
             let una = Piece::plain(COMMAND_TELL, 0, 0, 4_990);
             sender.hears(Time::from(ts) * MS, &[una]);
         }
@@ -2367,10 +2367,6 @@ mod tests {
     #[test]
     fn what_was_in_flight_when_the_capture_began_was_called_missing_in_it() {
         let mut sender = Sender::new(0, true);
-        let push = |sender: &mut Sender, sn: u32, ts: u32| {
-            let piece = Piece::plain(COMMAND_PUSH, sn, ts, 0);
-            sender.sends(Time::from(ts) * MS, 124, false, &[piece]);
-        };
         let ack = |sender: &mut Sender, at: Time, (sn, ts): (u32, u32)| {
             sender.hears(at * MS, &[Piece::plain(COMMAND_ACK, sn, ts, 40)]);
         };
