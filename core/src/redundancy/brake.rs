@@ -102,11 +102,11 @@ impl Brake {
     fn spell(&self, rtt: u32, now: Millis, spends: bool) {
         let believed = now.since(self.since.get()).unsigned_abs();
         let differ = self.differ.get();
-        let jitter = QUEUE + 5 * differ / (2 * USUAL);
+        let margin = QUEUE + 5 * differ / (2 * USUAL);
         if self.lowest.get() == NO_RTT || believed > BELIEVED {
             let period = self.lowest.replace(rtt);
             let before = self.before.replace(period);
-            if before < NO_RTT && period > before + jitter {
+            if before < NO_RTT && period > before + margin {
                 // The way has become longer. It was no queue that stayed.
                 self.ceiling.set(Self::WHOLE);
             }
@@ -115,7 +115,7 @@ impl Brake {
             self.lowest.set(self.lowest.get().min(rtt));
         }
         let lowest = self.lowest.get().min(self.before.get());
-        let is_delayed = rtt > lowest + jitter;
+        let is_delayed = rtt > lowest + margin;
         let difference = self.last.replace(rtt).abs_diff(rtt);
         // How a queue grows is no jitter.
         if self.delayed.get() < SUSPICIOUS / 2 {
