@@ -523,10 +523,10 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let places: BTreeSet<usize> = unsure.iter().map(|(index, _)| *index).collect();
     let (sure, after) = data_loss(sender, &all, &places);
     // When what was lost for sure was sent, and sent again.
-    let lost_for_sure = all.iter().enumerate();
-    let lost_for_sure =
-        lost_for_sure.filter(|(at, one)| one.need == Need::Lost && !places.contains(at));
-    let flushes_of_lost: BTreeSet<(Time, u32)> = lost_for_sure
+    let flushes_of_lost: BTreeSet<(Time, u32)> = all
+        .iter()
+        .enumerate()
+        .filter(|(at, one)| one.need == Need::Lost && !places.contains(at))
         .map(|(_, one)| (one.sent, one.waited))
         .collect();
     // Where a full queue drops that many, they are lost together, so that some resends are lost as well.
