@@ -456,13 +456,15 @@ impl Bbr {
             _ => self.trips.slack(),
         };
         let crowd = if self.trips.is_crowded() { CROWD } else { 0 };
+        // In flight beyond those that keep the queue short, in percent of the path.
+        let room = crowd + self.losses.in_flight();
         // Gain of the rate, in flight in percent of the path, segments more, and segments at least.
         let (gain, percent, more, least) = match self.phase {
             Phase::Startup => (STARTUP_GAIN, 200, 0, INITIAL_CWND),
             Phase::Drain => (DRAIN_GAIN, 100, 0, 0),
             Phase::Down => (DOWN_GAIN, 110, 0, 0),
-            Phase::Cruise | Phase::Refill => (100, 120 + crowd, EXTRA_SEGMENTS, 0),
-            Phase::Up => (UP_GAIN, 135 + crowd, 2, 0),
+            Phase::Cruise | Phase::Refill => (100, 120 + room, EXTRA_SEGMENTS, 0),
+            Phase::Up => (UP_GAIN, 135 + room, 2, 0),
             Phase::ProbeRtt => (100, 30, 0, 0),
         };
         let inflight = match self.phase {

@@ -1000,14 +1000,18 @@ fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
     }
 }
 
-/// Percent of a link that BBR carries where a fifth of all packets is lost.
-fn share_of_a_fifth_lost(rate: u64, rtt: u64) -> f64 {
+/// Percent of a link that BBR carries where `loss` percent of all packets are lost.
+fn share_of_lossy(rate: u64, rtt: u64, loss: u64, interval: u64) -> f64 {
     let path = Path {
-        loss: 2_000,
+        loss: loss * 100,
         ..Path::new(rate, rtt)
     };
-    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, Plan::new(Control::Bbr), seed).share);
-    println!("{rate} Mbit/s, {rtt} ms: {shares:?} %");
+    let plan = Plan {
+        interval,
+        ..Plan::new(Control::Bbr)
+    };
+    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, plan, seed).share);
+    println!("{rate} Mbit/s, {rtt} ms, {loss} % lost: {shares:?} %");
     shares.iter().sum::<f64>() / 6.0
 }
 
@@ -1015,19 +1019,26 @@ fn share_of_a_fifth_lost(rate: u64, rtt: u64) -> f64 {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn a_fifth_of_all_packets_lost_was_a_flood_whose_bound_stayed() {
-    assert!(share_of_a_fifth_lost(50, 50) > 20.0);
+    assert!(share_of_lossy(50, 50, 20, 1) > 20.0);
 }
 
 /// What ProbeRTT itself lost counted as a flood, and the next round of Startup began another ProbeRTT.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn where_a_fifth_is_lost_one_probe_rtt_followed_another() {
-    assert!(share_of_a_fifth_lost(50, 100) > 25.0);
+    assert!(share_of_lossy(50, 100, 20, 1) > 25.0);
+}
+
+/// The bound in flight left no room for what would be lost, and each cycle found a lower rate, down to a tenth of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn the_lost_segments_in_flight_took_the_room_of_the_others() {
+    assert!(share_of_lossy(50, 50, 15, 10) > 45.0);
 }
 
 /// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn on_a_slow_link_a_fifth_of_all_packets_lost_was_never_usual() {
-    assert!(share_of_a_fifth_lost(10, 50) > 35.0);
+    assert!(share_of_lossy(10, 50, 20, 1) > 35.0);
 }

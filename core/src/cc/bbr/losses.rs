@@ -146,6 +146,12 @@ impl Losses {
         loss.min(most)
     }
 
+    /// Segments in flight that will be lost and need room, in percent of the path. In flight is a quarter more than the path, so a
+    /// thousandth counts as an eighth of a percent. A share that may be made up has room anyway.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.usual.saturating_sub(MOST_MADE_UP) / 8
+    }
+
     /// The share `loss` was lost without a queue of this flow. `coarse` is true if the program calls rarely.
     pub(super) fn learn(&mut self, loss: u32, coarse: bool) {
         self.usual = match self.usual {
