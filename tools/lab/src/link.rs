@@ -63,6 +63,8 @@ pub struct Config {
     pub bandwidth: Option<u64>,
     /// Size of the queue in front of a bandwidth limit, in microseconds at full rate. A packet that finds it full is dropped.
     pub queue: Micros,
+    /// The limit is a policer, a token bucket: it drops what the queue would drop, and lets everything else pass at once.
+    pub policed: bool,
 }
 
 impl Config {
@@ -76,6 +78,7 @@ impl Config {
             reorder_by: 0,
             bandwidth: None,
             queue: 0,
+            policed: false,
         }
     }
 
@@ -194,6 +197,14 @@ impl Link {
 
     /// How long a packet that is sent at `now` waits for those before it.
     pub fn waiting(&self, now: Micros) -> Micros {
+        if self.config.policed {
+            return 0;
+        }
+        self.backlog(now)
+    }
+
+    /// What is left of the time that the packets before `now` take at the rate of the link.
+    fn backlog(&self, now: Micros) -> Micros {
         self.busy_until.saturating_sub(now)
     }
 
@@ -243,12 +254,16 @@ impl Link {
         let Some(rate) = self.config.bandwidth else {
             return Some(now);
         };
-        if self.waiting(now) > self.config.queue {
+        if self.backlog(now) > self.config.queue {
             return None;
         }
         let wire_time = (bytes as u64 * 8 * 1_000_000).div_ceil(rate.max(1));
         self.busy_until = now.max(self.busy_until) + wire_time;
-        Some(self.busy_until)
+        Some(if self.config.policed {
+            now
+        } else {
+            self.busy_until
+        })
     }
 }
 
@@ -500,6 +515,30 @@ mod tests {
         }
         let carried = link.count().packets - link.count().dropped;
         assert!((10_000..=10_012).contains(&carried), "{carried}");
+    }
+
+    #[test]
+    fn a_policer_drops_the_same_packets_and_delays_none() {
+        let queue = Config {
+            bandwidth: Some(8_000_000),
+            queue: 10_000,
+            ..PLAIN
+        };
+        let policer = Config {
+            policed: true,
+            ..queue
+        };
+        let dropped = fates(queue, 1, 2_000, 500);
+        for (n, fate) in fates(policer, 1, 2_000, 500).into_iter().enumerate() {
+            let expected = match dropped[n] {
+                Fate::Arrives(_) => Fate::Arrives(n as u64 * 500 + 30_000),
+                lost => lost,
+            };
+            assert_eq!(fate, expected, "packet {n}");
+        }
+        let mut link = Link::new(policer, 1, 0);
+        link.offer(0, 1000);
+        assert_eq!(link.waiting(0), 0);
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Preset {
                 reorder_by: 4_000,
                 bandwidth: Some(50_000_000),
                 queue: 100_000,
+                ..none
             },
             // Each direction has half of the round trip's loss and delay, as in that test.
             Preset::Loss10 => Config {
@@ -112,6 +113,10 @@ pub struct LinkArgs {
     #[arg(long, value_name = "MS", value_parser = milliseconds())]
     queue: Option<f64>,
 
+    /// The bandwidth limit is a policer: it drops what its queue would drop, and lets everything else pass at once
+    #[arg(long)]
+    policer: bool,
+
     /// Packets out of order, in percent: held back so that later ones overtake them
     #[arg(long, value_name = "PERCENT", value_parser = percent())]
     reorder: Option<f64>,
@@ -160,6 +165,7 @@ impl LinkArgs {
         if let Some(queue) = self.queue {
             config.queue = micros(queue);
         }
+        config.policed = self.policer;
         if let Some(percent) = self.reorder {
             config.reorder = percent / 100.0;
             config.reorder_by = micros(self.reorder_by);
@@ -185,8 +191,9 @@ impl fmt::Display for Config {
         if let Some(rate) = self.bandwidth {
             write!(
                 f,
-                ", {} Mbit/s, queue {} ms",
+                ", {} Mbit/s, {} {} ms",
                 rate as f64 / 1e6,
+                if self.policed { "policer" } else { "queue" },
                 self.queue as f64 / 1000.0
             )?;
         }

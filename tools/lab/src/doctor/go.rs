@@ -53,6 +53,7 @@ const LINK: Config = Config {
     reorder_by: 0,
     bandwidth: None,
     queue: 0,
+    policed: false,
 };
 
 /// Runs a session through a link and gives its packets as they pass the client.

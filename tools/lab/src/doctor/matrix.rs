@@ -145,6 +145,7 @@ pub const LINK: Config = Config {
     reorder_by: 0,
     bandwidth: None,
     queue: 0,
+    policed: false,
 };
 
 /// The modes whose resends are judged, from each end.

@@ -55,6 +55,7 @@ pub const LINK: Config = Config {
     reorder_by: 0,
     bandwidth: None,
     queue: 0,
+    policed: false,
 };
 
 /// The same, losing this share of the packets.
