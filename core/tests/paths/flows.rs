@@ -1029,6 +1029,33 @@ fn where_a_fifth_is_lost_one_probe_rtt_followed_another() {
     assert!(share_of_lossy(50, 100, 20, 1) > 25.0);
 }
 
+/// Where the round trips of a path differ by an eighth or more, that was taken for a queue, and each loss for its overflow: what was usually
+/// lost was never learned, and each cycle lowered the bound in flight, down to a tenth of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn jitter_on_a_path_that_loses_little_was_a_queue_that_overflowed() {
+    for (rate, rtt, jitter, loss, least) in [
+        (238, 119, 26, 68, 75.0),
+        (50, 200, 30, 100, 75.0),
+        (50, 100, 30, 300, 75.0),
+        (50, 100, 60, 100, 70.0),
+        (20, 20, 60, 500, 70.0),
+    ] {
+        let path = Path {
+            loss,
+            jitter,
+            ..Path::new(rate, rtt)
+        };
+        let plan = Plan {
+            window: 16_384,
+            ..Plan::new(Control::Bbr)
+        };
+        let shares = [1, 2, 3].map(|seed| alone(path, plan, seed).share);
+        let mean = shares.iter().sum::<f64>() / 3.0;
+        assert!(mean > least, "{path:?}: {shares:?} %");
+    }
+}
+
 /// The bound in flight left no room for what would be lost, and each cycle found a lower rate, down to a tenth of the link.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]

@@ -65,6 +65,9 @@ pub(super) struct Trips {
     longest: u32,
     least: u32,
     last_least: u32,
+    /// By how much the round trips of a round differ, ms: it falls at once and rises in some rounds. A queue that stands makes all round trips
+    /// of a round longer, and one that grows does so for few rounds.
+    jitter: u32,
     /// Consecutive rounds since all round trips became much longer at once.
     leapt: u32,
 }
@@ -86,6 +89,7 @@ impl Trips {
             longest: 0,
             least: NO_RTT,
             last_least: NO_RTT,
+            jitter: 0,
             leapt: 0,
         }
     }
@@ -163,10 +167,12 @@ impl Trips {
         self.min_rtt > self.lowest + self.lowest / 8 + self.waits / 4
     }
 
-    /// True when a round trip of this round was longer than the shortest, by more than one `part`th of what both ends may keep waiting for.
+    /// True when a round trip of this round was longer than the shortest, by more than the jitter and one `part`th of what both ends may keep
+    /// waiting for.
     pub(super) fn has_queue(&self, part: u32) -> bool {
         let long = self.waits.saturating_sub(2 * USUAL_INTERVAL_MS);
-        self.longest > self.min_rtt + self.min_rtt / 8 + long.max(self.waits / part) + self.late + 1
+        let waits = long.max(self.waits / part);
+        self.longest > self.min_rtt + self.min_rtt / 8 + waits + self.late + self.jitter + 1
     }
 
     /// Shortest of the latest round trips. With jitter, some are always longer.
@@ -174,13 +180,14 @@ impl Trips {
         self.least.min(self.last_least)
     }
 
-    /// True when even the shortest of the latest round trips was longer than `min_rtt`. So a queue shows that is too short for `has_queue` and
-    /// that several flows keep full. Where this end's program calls rarely, the waits hide it.
+    /// True when even the shortest of the latest round trips was longer than `min_rtt` by more than the jitter. So a queue shows that is too
+    /// short for `has_queue` and that several flows keep full. Where this end's program calls rarely, the waits hide it.
     #[inline(never)]
     pub(super) fn queue_stands(&self) -> bool {
         let hidden = if self.coarse { self.waits / 2 } else { 0 };
         let least = self.latest();
-        least != NO_RTT && least > self.min_rtt + self.min_rtt / 32 + self.late + hidden + 1
+        let spread = self.late + self.jitter + hidden;
+        least != NO_RTT && least > self.min_rtt + self.min_rtt / 32 + spread + 1
     }
 
     /// True when the queue is longer than flows with this control make it, and stays while this flow is in ProbeRTT: others keep it.
@@ -229,6 +236,17 @@ impl Trips {
                 && (self.leapt > 0 || 2 * least > 3 * self.last_least);
             self.last_least = least;
             self.leapt = if longer { self.leapt + 1 } else { 0 };
+        }
+        if self.least != NO_RTT {
+            // The waits make round trips differ too.
+            let differ = self.longest.saturating_sub(self.least + self.waits / 2);
+            // Less than 4 ms never count, and neither does what comes on top of a longer queue, which others keep.
+            let more = if self.least <= self.min_rtt + differ {
+                differ.saturating_sub(self.jitter) / 4
+            } else {
+                0
+            };
+            self.jitter = differ.min(self.jitter + more);
         }
         self.least = NO_RTT;
     }
