@@ -229,26 +229,24 @@ impl Trips {
     /// A round trip of segments ends. Other flows lengthen round trips little by little. All at once, the path became longer, or its link
     /// slower; a ProbeRTT, which shortens them, is no time to `look` for that.
     pub(super) fn end_round(&mut self, look: bool) {
+        let least = core::mem::replace(&mut self.least, NO_RTT);
+        if least == NO_RTT {
+            return;
+        }
+        // The waits make round trips differ too.
+        let differ = self.longest.saturating_sub(least + self.waits / 2);
+        if differ < self.jitter {
+            self.jitter = differ;
+        } else if least <= self.min_rtt + differ {
+            // Less than 4 ms never count, and neither does what comes on top of a longer queue, which others keep.
+            self.jitter += (differ - self.jitter) / 4;
+        }
         if look {
-            let least = self.least;
-            let longer = least != NO_RTT
-                && least > 2 * self.min_rtt + self.waits
+            let longer = least > 2 * self.min_rtt + self.waits
                 && (self.leapt > 0 || 2 * least > 3 * self.last_least);
             self.last_least = least;
             self.leapt = if longer { self.leapt + 1 } else { 0 };
         }
-        if self.least != NO_RTT {
-            // The waits make round trips differ too.
-            let differ = self.longest.saturating_sub(self.least + self.waits / 2);
-            // Less than 4 ms never count, and neither does what comes on top of a longer queue, which others keep.
-            let more = if self.least <= self.min_rtt + differ {
-                differ.saturating_sub(self.jitter) / 4
-            } else {
-                0
-            };
-            self.jitter = differ.min(self.jitter + more);
-        }
-        self.least = NO_RTT;
     }
 
     /// True from the second round after a leap on, until a ProbeRTT has told why.
