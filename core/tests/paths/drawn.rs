@@ -29,7 +29,7 @@ fn draw(random: &mut Random) -> (Path, Plan) {
         }
     }
     if random.chance(50) {
-        path.jitter = random.below(30);
+        path.jitter = random.below(60);
     }
     let drive = match random.below(4) {
         0 | 1 => 1,
@@ -83,7 +83,7 @@ fn fills(control: Control, least: f64, losses: bool) {
     });
 }
 
-/// Of 1,000 paths, the worst had 76 %.
+/// Of 1,000 paths, the worst had 71 %.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn bbr_fills_paths_drawn_at_random() {
