@@ -178,7 +178,6 @@ impl Bbr {
     }
 
     /// True when a round trip of this round was longer than the shortest, by more than what both ends may keep waiting for.
-    #[inline(never)]
     fn has_queue(&self) -> bool {
         // Startup ends for good, so it takes more.
         self.trips.has_queue(if self.starts() { 2 } else { 8 })
@@ -351,7 +350,6 @@ impl Bbr {
     }
 
     /// True when the rate is clearly higher than when the probe began, and no queue has shown since.
-    #[inline(never)]
     fn grows(&self) -> bool {
         !self.queued && self.rate() >= scale(self.full_rate, 110, 100)
     }

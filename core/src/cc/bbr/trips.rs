@@ -191,7 +191,6 @@ impl Trips {
     }
 
     /// True when the queue is longer than flows with this control make it, and stays while this flow is in ProbeRTT: others keep it.
-    #[inline(never)]
     pub(super) fn is_crowded(&self) -> bool {
         self.is_doubtful() && self.latest() > self.lowest * 7 / 4 + self.waits
     }
