@@ -1000,6 +1000,14 @@ fn a_tenth_of_all_packets_lost_was_a_flood_for_ever() {
     }
 }
 
+/// Percent of a link that a flow carries, the mean of so many seeds.
+fn mean_share(path: Path, plan: Plan, seeds: u64) -> f64 {
+    let flows: Vec<_> = (1..=seeds).map(|seed| alone(path, plan, seed)).collect();
+    let shares: Vec<_> = flows.iter().map(|flow| flow.share).collect();
+    println!("{path:?}: {shares:?} %");
+    mean(&flows, |flow| flow.share)
+}
+
 /// Percent of a link that BBR carries where `loss` percent of all packets are lost.
 fn share_of_lossy(rate: u64, rtt: u64, loss: u64, interval: u64) -> f64 {
     let path = Path {
@@ -1010,9 +1018,7 @@ fn share_of_lossy(rate: u64, rtt: u64, loss: u64, interval: u64) -> f64 {
         interval,
         ..Plan::new(Control::Bbr)
     };
-    let shares = [1, 2, 3, 4, 5, 6].map(|seed| alone(path, plan, seed).share);
-    println!("{rate} Mbit/s, {rtt} ms, {loss} % lost: {shares:?} %");
-    shares.iter().sum::<f64>() / 6.0
+    mean_share(path, plan, 6)
 }
 
 /// The bound in flight that such a flood had set stayed, and the flow came to a tenth of the link.
@@ -1050,9 +1056,7 @@ fn jitter_on_a_path_that_loses_little_was_a_queue_that_overflowed() {
             window: 16_384,
             ..Plan::new(Control::Bbr)
         };
-        let shares = [1, 2, 3].map(|seed| alone(path, plan, seed).share);
-        let mean = shares.iter().sum::<f64>() / 3.0;
-        assert!(mean > least, "{path:?}: {shares:?} %");
+        assert!(mean_share(path, plan, 3) > least);
     }
 }
 
