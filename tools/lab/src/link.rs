@@ -259,11 +259,7 @@ impl Link {
         }
         let wire_time = (bytes as u64 * 8 * 1_000_000).div_ceil(rate.max(1));
         self.busy_until = now.max(self.busy_until) + wire_time;
-        Some(if self.config.policed {
-            now
-        } else {
-            self.busy_until
-        })
+        Some(now + self.waiting(now))
     }
 }
 

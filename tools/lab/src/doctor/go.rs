@@ -46,14 +46,9 @@ struct Counted {
 }
 
 const LINK: Config = Config {
-    delay: 15_000,
     jitter: 4_000,
     loss: Loss::Random(0.05),
-    reorder: 0.0,
-    reorder_by: 0,
-    bandwidth: None,
-    queue: 0,
-    policed: false,
+    ..Config::plain(15_000)
 };
 
 /// Runs a session through a link and gives its packets as they pass the client.

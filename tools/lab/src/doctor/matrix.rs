@@ -138,14 +138,9 @@ pub fn score(resent: &[Resent], judged: &Judged, end: usize, print: Option<&str>
 }
 
 pub const LINK: Config = Config {
-    delay: 30_000,
     jitter: 10_000,
     loss: Loss::Random(0.05),
-    reorder: 0.0,
-    reorder_by: 0,
-    bandwidth: None,
-    queue: 0,
-    policed: false,
+    ..Config::plain(30_000)
 };
 
 /// The modes whose resends are judged, from each end.

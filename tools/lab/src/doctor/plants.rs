@@ -48,14 +48,9 @@ pub struct Plan {
 }
 
 pub const LINK: Config = Config {
-    delay: 30_000,
     jitter: 8_000,
     loss: Loss::Random(0.01),
-    reorder: 0.0,
-    reorder_by: 0,
-    bandwidth: None,
-    queue: 0,
-    policed: false,
+    ..Config::plain(30_000)
 };
 
 /// The same, losing this share of the packets.
