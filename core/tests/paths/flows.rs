@@ -203,10 +203,12 @@ fn bbr_and_cubic_live_beside_each_other() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn the_longer_the_queue_that_cubic_kept_full_the_less_was_left_to_bbr() {
-    // It was 32.6 and 27.4 %.
-    for (queue, least) in [(200, 36.0), (400, 30.0)] {
-        let shares = (1..9).map(|seed| {
+    const SEEDS: u64 = 24;
+    // Without `is_crowded` it is 31.6 and 26.4 %. Means of eight seeds differ by 4 %.
+    for (queue, least) in [(200, 36.0), (400, 28.0)] {
+        let shares = (0..SEEDS).map(|seed| {
             let plan = |control, start| Plan {
                 start,
                 window: 8192,
@@ -222,7 +224,7 @@ fn the_longer_the_queue_that_cubic_kept_full_the_less_was_left_to_bbr() {
                 .first_between(15_000, 60_000)
                 .share
         });
-        let share = shares.sum::<f64>() / 8.0;
+        let share = shares.sum::<f64>() / SEEDS as f64;
         assert!(share >= least && share < 65.0, "queue {queue}: {share}");
     }
 }

@@ -65,8 +65,9 @@ pub(super) struct Trips {
     longest: u32,
     least: u32,
     last_least: u32,
-    /// By how much the round trips of a round differ, ms: it falls at once and rises in some rounds. A queue that stands makes all round trips
-    /// of a round longer, and one that grows does so for few rounds.
+    /// By how much a round trip was shorter than the longest before it in this round at most, ms.
+    fell: u32,
+    /// By how much round trips differ from one to the next, ms. A queue grows and empties in small steps.
     jitter: u32,
     /// Consecutive rounds since all round trips became much longer at once.
     leapt: u32,
@@ -89,6 +90,7 @@ impl Trips {
             longest: 0,
             least: NO_RTT,
             last_least: NO_RTT,
+            fell: 0,
             jitter: 0,
             leapt: 0,
         }
@@ -116,6 +118,7 @@ impl Trips {
             return;
         };
         self.least = self.least.min(rtt);
+        self.fell = self.fell.max(self.longest.saturating_sub(rtt));
         let rtt = self.smooth(rtt, meter.step());
         self.longest = self.longest.max(rtt);
         // 0 ms, which count as 1 below, hold no queue.
@@ -232,14 +235,14 @@ impl Trips {
         if least == NO_RTT {
             return;
         }
-        // The waits make round trips differ too.
-        let differ = self.longest.saturating_sub(least + self.waits / 2);
-        if differ < self.jitter {
-            self.jitter = differ;
-        } else if least <= self.min_rtt + differ {
-            // Less than 4 ms never count, and neither does what comes on top of a longer queue, which others keep.
-            self.jitter += (differ - self.jitter) / 4;
-        }
+        // The waits make round trips differ too, longer ones than usual seldom by all that they are.
+        let waits = self.waits.min(USUAL_INTERVAL_MS) / 2;
+        let fell = core::mem::take(&mut self.fell).saturating_sub(waits);
+        self.jitter = if fell > self.jitter {
+            (3 * self.jitter + fell) / 4
+        } else {
+            (7 * self.jitter + fell) / 8
+        };
         if look {
             let longer = least > 2 * self.min_rtt + self.waits
                 && (self.leapt > 0 || 2 * least > 3 * self.last_least);
