@@ -149,7 +149,7 @@ impl Bbr {
             self.enter(self.phase, tick);
             self.trips.begin_anew(tick.now);
         }
-        meter.flush(tick.now, tick.newest.is_some(), tick.app_limited);
+        meter.flush(tick);
         self.trips.take(tick, meter);
         let mut overflows = self.overflows(tick);
         if let Some(newest) = tick.newest {

@@ -115,7 +115,7 @@ impl Cubic {
             (self.reduced, self.epoch) = (tick.now, tick.now);
             self.round_began = tick.now;
         }
-        meter.flush(tick.now, tick.newest.is_some(), tick.app_limited);
+        meter.flush(tick);
         self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
             self.take_rtt(rtt.max(1));

@@ -4,7 +4,7 @@
 //! the peer's last flush. A rate is therefore measured between two times at which acknowledgements arrived, over a window that is
 //! long compared with both.
 
-use super::{elapsed, per_second};
+use super::{Tick, elapsed, per_second};
 use crate::seq::Millis;
 
 /// Number of moments that are kept.
@@ -41,6 +41,7 @@ pub(crate) struct Meter {
     gap: u32,
     last_flush: u32,
     last_news: u32,
+    una: u32,
     /// Time between the last two flushes with news, ms, and the shorter of the last two such times.
     last_gap: u32,
     steady_gap: u32,
@@ -56,6 +57,7 @@ impl Meter {
             gap: 16,
             last_flush: now,
             last_news: now,
+            una: 0,
             last_gap: 0,
             steady_gap: 0,
         }
@@ -65,21 +67,26 @@ impl Meter {
         &self.moments[number as usize % MOMENTS]
     }
 
-    /// A flush begins. `news` is true if acknowledgements arrived since the last one.
+    /// A flush begins.
     #[inline(never)]
-    pub(crate) fn flush(&mut self, now: u32, news: bool, app_limited: bool) {
-        self.app_limited |= app_limited;
+    pub(crate) fn flush(&mut self, tick: Tick) {
+        let now = tick.now;
+        self.app_limited |= tick.app_limited;
         mean(&mut self.step, elapsed(now, self.last_flush));
         self.last_flush = now;
-        if news {
-            let gap = elapsed(now, self.last_news);
-            mean(&mut self.gap, gap);
-            // The program at one end stood still: what was sent meanwhile says as little of the path as what a program without data sends.
-            self.app_limited |= gap > USUAL_MS && gap / 4 > self.last_gap;
-            self.steady_gap = gap.min(self.last_gap);
-            self.last_gap = gap;
-            self.last_news = now;
+        let gap = elapsed(now, self.last_news);
+        // Packets of one flush of the peer that overtake each other arrive at several times, but all name the same `una`. That stands after a
+        // loss, too, and then half a usual gap tells another flush.
+        let same = core::mem::replace(&mut self.una, tick.una) == tick.una;
+        if tick.newest.is_none() || (tick.late > 0 && same && gap < self.gap / 32) {
+            return;
         }
+        mean(&mut self.gap, gap);
+        // The program at one end stood still: what was sent meanwhile says as little of the path as what a program without data sends.
+        self.app_limited |= gap > USUAL_MS && gap / 4 > self.last_gap;
+        self.steady_gap = gap.min(self.last_gap);
+        self.last_gap = gap;
+        self.last_news = now;
     }
 
     /// The longer of the two mean intervals, ms: how far apart acknowledgements usually are.
@@ -156,6 +163,30 @@ fn mean(mean: &mut u32, sample: u32) {
 mod tests {
     use super::*;
 
+    fn tick(now: u32, app_limited: bool) -> Tick {
+        Tick {
+            now,
+            newest: Some(now),
+            app_limited,
+            ..Tick::default()
+        }
+    }
+
+    #[test]
+    fn packets_of_one_flush_that_overtook_each_other_counted_as_several() {
+        let mut meter = Meter::new(0);
+        for now in 1..4_000 {
+            let part = now % 40;
+            meter.flush(Tick {
+                una: now / 40,
+                late: 1,
+                newest: (part % 3 == 0 && part < 10).then_some(now),
+                ..tick(now, false)
+            });
+        }
+        assert!((40..=42).contains(&meter.waits()), "{}", meter.waits());
+    }
+
     #[test]
     fn a_steady_stream_has_its_rate() {
         let mut meter = Meter::new(0);
@@ -163,7 +194,7 @@ mod tests {
         let mut rate = None;
         for now in 1..200 {
             delivered += 1400;
-            meter.flush(now, true, false);
+            meter.flush(tick(now, false));
             rate = meter.sample(now, delivered, 40);
         }
         let rate = rate.expect("the window is filled");
@@ -185,7 +216,7 @@ mod tests {
         let mut meter = Meter::new(0);
         let mut limited = std::vec::Vec::new();
         for now in 1..200 {
-            meter.flush(now, true, now == 100);
+            meter.flush(tick(now, now == 100));
             if let Some(rate) = meter.sample(now, now * 1000, 40)
                 && rate.app_limited
             {

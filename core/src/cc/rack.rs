@@ -19,7 +19,8 @@ use crate::seq::{Millis, Sn};
 const RUN: u32 = 3;
 /// Runs that may be held back at the same time.
 const HELD: usize = 12;
-/// Acknowledgements after which the reordering window is about a third of what it was, if all arrives in order.
+/// Milliseconds with acknowledgements after which the reordering window is about a third of what it was, if all arrives in order. Fast paths
+/// acknowledge hundreds of segments in one.
 const REO_WND_PERSIST: u32 = 1024;
 /// Acknowledgements over which it is averaged how late segments are.
 const MEAN_OF: u32 = 16;
@@ -148,6 +149,7 @@ impl Rack {
             return false;
         }
         let rtt = rtt.cast_unsigned();
+        let same_ms = now == self.last_ack;
         self.last_ack = now;
         if earlier {
             self.spurious = self.spurious.wrapping_add(1);
@@ -159,9 +161,11 @@ impl Rack {
         } else {
             0
         };
-        let less = self.most_late / REO_WND_PERSIST + 1;
-        let before = self.most_late.saturating_sub(less);
-        self.most_late = before.max(late * REO_WND_PERSIST);
+        if !same_ms {
+            let less = self.most_late / REO_WND_PERSIST + 1;
+            self.most_late = self.most_late.saturating_sub(less);
+        }
+        self.most_late = self.most_late.max(late * REO_WND_PERSIST);
         self.mean_late = self.mean_late - self.mean_late / MEAN_OF + late;
         // If the clock went back, the latest transmission seems to be sent in the future.
         if is_first || self.latest.before(sent) || now.before(self.latest.ts) {

@@ -202,6 +202,7 @@ impl Hooked<'_> {
         let full = kcp.mss.get().saturating_add(IKCP_OVERHEAD);
         let mut tick = Tick {
             now: kcp.current.get(),
+            una: kcp.snd_una.get(),
             segment: full,
             stale: self.control.is_stale(kcp.current.get()),
             ..Tick::default()

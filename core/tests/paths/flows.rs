@@ -978,6 +978,37 @@ fn packets_that_overtake_others_left_a_tenth_of_the_link_used() {
     }
 }
 
+/// With intervals of 20 and 40 ms, packets of one flush that overtook each other counted as several, so what may be in flight was too little,
+/// and a few flushes later it was forgotten how late segments may be: 8 to 92 % of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn packets_that_overtook_others_of_their_flush_left_most_of_the_link_unused() {
+    for (control, rate, rtt, reorder, interval) in [
+        (Control::Bbr, 50, 20, 3, 20),
+        (Control::Bbr, 50, 50, 3, 40),
+        (Control::Bbr, 50, 50, 10, 40),
+        (Control::Bbr, 200, 20, 1, 20),
+        (Control::Bbr, 200, 20, 3, 40),
+        (Control::Bbr, 200, 50, 3, 20),
+        (Control::Bbr, 200, 50, 10, 40),
+        (Control::Cubic, 200, 20, 3, 10),
+        (Control::Cubic, 50, 50, 10, 40),
+    ] {
+        let path = Path {
+            queue: 400,
+            reorder,
+            ..Path::new(rate, rtt)
+        };
+        let plan = Plan {
+            window: 8192,
+            interval,
+            ..Plan::new(control)
+        };
+        let share = mean_share(path, plan, 3);
+        assert!(share > 92.0, "{path:?}, {interval} ms: {share} %");
+    }
+}
+
 #[test]
 fn flows_whose_packets_overtake_each_other_share_alike() {
     let plans: [_; 2] = apart(Plan::new(Control::Bbr));

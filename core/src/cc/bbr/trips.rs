@@ -210,7 +210,13 @@ impl Trips {
 
     /// How much longer than the shortest the round trips of segments are without a queue, ms.
     pub(super) fn slack(&self) -> u32 {
-        self.late + self.slack_for_waits()
+        // What the peer acknowledges after a long interval comes in a few packets, and the last of them decides. Of many, the mean does.
+        let late = if self.waits > USUAL_INTERVAL_MS {
+            3 * self.late
+        } else {
+            self.late
+        };
+        late + self.slack_for_waits()
     }
 
     /// The part of the waits that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all

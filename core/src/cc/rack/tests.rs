@@ -152,6 +152,29 @@ fn a_resend_for_nothing_widens_the_reordering_window() {
     assert!(sender.rack.reo_wnd() > 0);
 }
 
+/// The window fell with each acknowledgement, and a fast path has a thousand of them in a few flushes.
+#[test]
+fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    sender.send(1, 1..2);
+    sender.ack(50, 1, 1);
+    sender.ack(70, 0, 0);
+    let before = sender.rack.reo_wnd();
+    for flush in 0..10 {
+        let (now, first) = (100 + 20 * flush, 2 + 400 * flush);
+        sender.send(now - 50, first..first + 400);
+        for sn in first..first + 400 {
+            sender.ack(now, sn, now - 50);
+        }
+    }
+    let after = sender.rack.reo_wnd();
+    assert!(
+        before >= 20 && after >= before - 1,
+        "{before} ms, {after} ms"
+    );
+}
+
 #[test]
 fn a_lost_acknowledgement_packet_is_not_taken_for_a_run_of_losses() {
     let mut sender = Sender::new();
