@@ -476,9 +476,14 @@ impl View<'_> {
         self.settings.flushes.period() + blur
     }
 
-    /// Its window holds it up, and not its program that has no more to send. Far from the sender, few of these show.
+    /// Its window holds it up, and not its program that has no more to send: that does not fill it up to the same number again and again.
+    /// Far from the sender, few of those that waited show.
     fn is_held(&self) -> bool {
-        self.sender.lag_known && self.share_held() > 0.05
+        let most = self.settings.most_in_flight;
+        let blur = if self.sender.is_near() { 0 } else { most / 20 };
+        self.sender.lag_known
+            && self.share_held() > 0.05
+            && self.sender.flushed_up_to(most - blur) > 0.5
     }
 
     fn fills_congestion_window(&self) -> bool {

@@ -326,6 +326,28 @@ fn a_small_send_window_was_not_seen_where_nothing_is_lost() {
     assert!(!found.contains(&Kind::OwnWindow), "{found:?}");
 }
 
+/// Small messages at one pace kept nearly as many in flight all the time, on long ways that delay some; but seldom as many as at most.
+#[test]
+fn a_steady_program_was_held_by_a_window() {
+    for delay in [100_000, 280_000] {
+        let long = Config {
+            delay,
+            jitter: 40_000,
+            ..plants::lossy(0.0)
+        };
+        let plan = Plan {
+            size: 60,
+            every: 15_000,
+            links: [long, long],
+            ..Plan::default()
+        };
+        for end in [CLIENT, SERVER] {
+            let found = kinds(&findings(&plan, end));
+            assert!(!found.contains(&Kind::OwnWindow), "end {end}: {found:?}");
+        }
+    }
+}
+
 /// Its stamps stood still from one update to the next while it flushed at once, so an even stream looked like bursts that a link spreads.
 #[test]
 fn stamps_of_rare_updates_are_no_bursts() {

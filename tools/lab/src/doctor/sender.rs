@@ -1931,12 +1931,12 @@ impl Sender {
     /// The share of flushes, of enough of them, that sent as much as makes this many in flight, of those that sent something for the first
     /// time.
     pub fn flushed_up_to(&self, flight: u32) -> f64 {
-        let all: u64 = self.flushed.values().map(|(flushes, _)| flushes).sum();
-        let up_to = self.flushed.get(&flight).map_or(0, |(flushes, _)| *flushes);
-        if all < 50 {
-            return 0.0;
-        }
-        up_to as f64 / all as f64
+        const ENOUGH: u64 = 50;
+        let count = |from: u32| -> u64 {
+            let these = self.flushed.range(from..);
+            these.map(|(_, (flushes, _))| flushes).sum()
+        };
+        count(flight) as f64 / count(0).max(ENOUGH) as f64
     }
 
     /// Flushes follow each other at one pace and send as much each time, which is less than half of what is in flight at most: what waits
