@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::fates::Fates;
+use super::played::{MOST_FAST, Play, waited};
 use super::sender::{
-    BY_ANY, BY_EACH, BY_STAMP, Histogram, MS, Manner, SKIPS, SOONEST_TIMER, Segment, Sender,
-    Sending, Time, percentile,
+    BY_ANY, BY_EACH, BY_STAMP, Histogram, MS, Manner, SKIPS, Segment, Sender, Sending, Time,
+    percentile,
 };
 
 /// What made the sender send it again.
@@ -177,38 +178,31 @@ impl Flushes {
 /// By what a sender sends segments again, as the judge of each resend takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    period: Time,
+    pub period: Time,
     /// Off, where it is not known.
-    fast_resend: FastResend,
-    skip_rule: usize,
+    pub fast_resend: FastResend,
+    pub skip_rule: usize,
     /// As in ikcp_nodelay: by how much timeouts grow.
-    nodelay: u32,
+    pub nodelay: u32,
     /// No timer is shorter, once a round trip is known, ms.
-    least: u32,
+    pub least: u32,
 }
 
 impl Rules {
     /// Those of kcp-go: a single skip is enough for a flush that sends nothing new, skips send a segment again as often as they must,
     /// and each resend begins to count anew.
-    fn of_go(self) -> bool {
+    pub fn of_go(self) -> bool {
         self.skip_rule == BY_EACH
     }
 }
 
 /// What of a conversation these rules contradict: resends that they do not explain, and segments that they would have sent again, or
-/// sooner. A timer explains less than skips: it may run out at any time.
-fn contradictions(sender: &Sender, rules: Rules) -> f64 {
+/// sooner. What is more than `most` is not counted to its end.
+fn contradictions(sender: &Sender, rules: Rules, most: f64) -> f64 {
     /// So many segments tell enough.
-    const ENOUGH: usize = 2_000;
+    const ENOUGH: usize = 800;
     let step = sender.resent.len() / ENOUGH + 1;
     let mut against = 0.0;
-    for segment in sender.resent.iter().step_by(step) {
-        let mut past = Past::new(segment, rules);
-        for index in 1..segment.sendings.len() {
-            past.judge(index, (0, 0), sender);
-        }
-        against += past.against;
-    }
     if let FastResend::After(count) = rules.fast_resend {
         // Where the sender is far away, the way back and forth blurs the moment.
         let prompt = rules.period + if sender.lag() == 0 { 2 * MS } else { 6 * MS };
@@ -219,12 +213,23 @@ fn contradictions(sender: &Sender, rules: Rules) -> f64 {
         });
         against += ignored.count() as f64 / step as f64;
     }
+    for segment in sender.resent.iter().step_by(step) {
+        if against > most {
+            break;
+        }
+        against += Play::against(segment, rules, sender);
+    }
     against
 }
 
-/// On which skips a sender may act that counts them by one of these rules: from how many on. Off makes no difference between the
+/// On which skips a sender may act, by what its peer tells: from how many on, and how it counts them. Off makes no difference between the
 /// original's rules, but kcp-go counts skips also then.
-fn countings(rules: &[usize]) -> impl Iterator<Item = (FastResend, usize)> {
+fn countings(sender: &Sender) -> impl Iterator<Item = (FastResend, usize)> {
+    let rules: &[usize] = match sender.peer_manner {
+        _ if sender.by_go => &[BY_EACH],
+        Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
+        _ => &[BY_STAMP, BY_ANY],
+    };
     let after = |count| {
         rules
             .iter()
@@ -237,18 +242,25 @@ fn countings(rules: &[usize]) -> impl Iterator<Item = (FastResend, usize)> {
 
 /// nodelay, and the least timeout that it sets.
 const TIMERS: [(u32, u32); 3] = [(1, 0), (2, 0), (0, LEAST)];
+/// The same, and one that leaves all to skips.
+const FITTED_TIMERS: [(u32, u32); 4] = [(1, 0), (2, 0), (0, LEAST), (1, 2_000)];
 
 /// What so many more contradict is not so.
 const CLEAR: f64 = 3.0;
+/// So much less is contradicted where skips send segments again; and far from the sender this share, which may be chance.
+const SURE: f64 = 2.0;
+const CHANCE: f64 = 0.03;
 
-/// The rules with these timers that the fewest contradict, and how many do.
+/// The rules with these timers that the fewest contradict, and how many do, as long as those are no more than `most`.
 fn least_contradicted(
     sender: &Sender,
     period: Time,
     (fast_resend, skip_rule): (FastResend, usize),
     timers: &[(u32, u32)],
+    most: f64,
 ) -> (f64, Rules) {
-    let all = timers.iter().map(|(nodelay, least)| {
+    let mut best: Option<(f64, Rules)> = None;
+    for (nodelay, least) in timers {
         let rules = Rules {
             period,
             fast_resend,
@@ -258,18 +270,22 @@ fn least_contradicted(
         };
         let usual = TIMERS.contains(&(*nodelay, *least));
         let unusual = if usual { 0.0 } else { CLEAR };
-        (contradictions(sender, rules) + unusual, rules)
-    });
-    all.min_by(|one, other| one.0.total_cmp(&other.0))
-        .expect("one that does not even bound timers")
+        let most = best.map_or(most, |best| best.0.min(most));
+        let against = contradictions(sender, rules, most - unusual) + unusual;
+        if best.is_none_or(|best| against < best.0) {
+            best = Some((against, rules));
+        }
+    }
+    best.expect("one that does not even bound timers")
 }
 
-/// The least that any rules of the original contradict.
-pub fn misfit(sender: &Sender) -> f64 {
+/// The least that any rules contradict, as long as that is no more than `most`.
+pub fn misfit(sender: &Sender, most: f64) -> f64 {
     let period = grid(&sender.ts_gaps).period();
-    let against = countings(&[BY_STAMP, BY_ANY])
-        .map(|one| least_contradicted(sender, period, one, &TIMERS).0);
-    against.fold(f64::MAX, f64::min)
+    countings(sender).fold(f64::MAX, |least, one| {
+        let most = least.min(most);
+        least.min(least_contradicted(sender, period, one, &FITTED_TIMERS, most).0)
+    })
 }
 
 /// What the resends of a conversation tell of its sender together.
@@ -279,6 +295,8 @@ struct Fit {
     fast_resend: FastResend,
     /// A shorter least timeout is contradicted clearly.
     least_shows: bool,
+    /// Timers that grow in another way, too.
+    growth_shows: bool,
 }
 
 impl Fit {
@@ -297,23 +315,28 @@ impl Fit {
         let mut waits: Vec<u32> = waits.collect();
         waits.sort_unstable();
         let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
-        let leasts: BTreeSet<u32> = quantiles.copied().chain([0, LEAST]).collect();
+        // A flush finds that a timer ran out since the one before it.
+        let half = (period / MS / 2) as u32;
+        // Or one that leaves all to skips.
+        let never = waits.last().map(|one| one + 2 * half + 1);
+        let leasts: BTreeSet<u32> = quantiles
+            .map(|one| one.saturating_sub(half))
+            .chain([0, LEAST])
+            .chain(never)
+            .collect();
         let pairs = |nodelay| leasts.iter().map(move |least| (nodelay, *least));
         let timers: Vec<(u32, u32)> = [1, 2, 0].into_iter().flat_map(pairs).collect();
-        let skip_rules: &[usize] = match sender.peer_manner {
-            _ if sender.by_go => &[BY_EACH],
-            Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
-            _ => &[BY_STAMP, BY_ANY],
+        let of = |one, most| least_contradicted(sender, period, one, &timers, most);
+        let off = countings(sender).find(|one| one.0 == FastResend::Off);
+        let off = of(off.expect("skips that are ignored"), f64::MAX);
+        let chance = if sender.is_near() {
+            0.0
+        } else {
+            off.0 * CHANCE
         };
-        let all = countings(skip_rules).map(|one| least_contradicted(sender, period, one, &timers));
+        let too_many = off.0 + CLEAR + 3.0 * chance;
+        let all = countings(sender).map(|one| of(one, too_many));
         let all: Vec<(f64, Rules)> = all.collect();
-        let with = |fast_resend: FastResend| {
-            let all = all.iter();
-            all.filter(move |one| one.1.fast_resend == fast_resend)
-        };
-        let off = *with(FastResend::Off)
-            .next()
-            .expect("skips that are ignored");
         let fewest = all.iter().fold(off, |best, one| {
             // A program of which no packet told several is likelier kcp-go than one that acknowledges each at once.
             let alike = one.0 == best.0 && one.1.fast_resend == best.1.fast_resend;
@@ -322,12 +345,10 @@ impl Fit {
                 false => best,
             }
         });
-        // Far from the sender, more is contradicted by chance.
-        let chance = if sender.is_near() { 0.0 } else { off.0 / 10.0 };
-        let clear = fewest.0 + CLEAR + chance <= off.0;
-        let too_many = off.0 + CLEAR + 3.0 * chance;
+        let clear = fewest.0 + SURE + chance <= off.0;
         let too_few = (1..=SKIPS as u32).take_while(|count| {
-            let mut these = with(FastResend::After(*count));
+            let after = FastResend::After(*count);
+            let mut these = all.iter().filter(|one| one.1.fast_resend == after);
             these.all(|one| one.0 >= too_many)
         });
         let fast_resend = match too_few.count() as u32 {
@@ -336,23 +357,20 @@ impl Fit {
             count => FastResend::MoreThan(count),
         };
         let (_, rules) = if clear { fewest } else { off };
-        let against = |least: u32| contradictions(sender, Rules { least, ..rules });
+        let against = |rules: Rules| contradictions(sender, rules, f64::MAX);
+        let other = |nodelay: u32| against(Rules { nodelay, ..rules });
+        let others = match rules.nodelay {
+            0 => other(1).min(other(2)),
+            _ => other(0),
+        };
+        let shorter = Rules { least: 0, ..rules };
         Fit {
             rules,
+            growth_shows: against(rules) + CLEAR <= others,
             fast_resend,
-            least_shows: clear && against(0) >= against(rules.least) + CLEAR,
+            least_shows: clear && against(shorter) >= against(rules) + CLEAR,
         }
     }
-}
-
-fn waited(before: &Sending, after: &Sending) -> u32 {
-    // A clock that was set back makes it negative.
-    after
-        .ts
-        .wrapping_sub(before.ts)
-        .cast_signed()
-        .max(0)
-        .cast_unsigned()
 }
 
 impl Settings {
@@ -371,7 +389,9 @@ impl Settings {
             rules,
             fast_resend,
             least_shows,
+            growth_shows: grown,
         } = Fit::of(sender, period);
+        let usual_timers = TIMERS.contains(&(rules.nodelay, rules.least));
         // The longest that estimates ask for. With nodelay 0 the first timer is an eighth longer, and far from the sender the capture
         // does not show how much the round trips of the sender vary.
         let usual = |estimate: u32| match sender.is_near() {
@@ -420,7 +440,9 @@ impl Settings {
             .get(waits.len() / 2)
             .is_some_and(|wait| wait + 4 < LEAST);
         let nodelay = (!doubles.is_empty()).then(|| u32::from(doubling * 2 < doubles.len()));
-        let nodelay = nodelay.or(short.then_some(1));
+        // Where the rules have the usual timers and explain much, so they do of how those grow.
+        let of_rules = (usual_timers && grown).then_some(rules.nodelay.min(1));
+        let nodelay = of_rules.or(nodelay).or(short.then_some(1));
         // When nearly all timers are the same and longer than the estimates, a least timeout holds them up.
         let slack = (period / MS) as u32 + 4;
         let minrto = waits.get(waits.len() / 10).copied().filter(|least| {
@@ -474,10 +496,20 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let mut unheard = Vec::new();
     let mut gaps = Vec::new();
     for segment in &sender.resent {
-        let mut past = Past::new(segment, settings.rules);
-        for index in 1..segment.sendings.len() {
-            let mut one = past.judge(index, (near, sender.lag()), sender);
-            if !sender.is_near() && past.misses_some(index, &one) {
+        let causes = Play::causes(segment, settings.rules, sender);
+        for (index, (trigger, as_likely)) in (1..).zip(causes) {
+            // Far from the sender, timers and the moments of skips are known less well.
+            let skipped = segment.sendings[index - 1].skips[BY_ANY].count > 0;
+            let blurred = !sender.is_near() && skipped && (as_likely || !sender.lag_known);
+            let ways = (near, sender.lag());
+            let mut one = judged(
+                segment,
+                index,
+                (trigger, blurred),
+                ways,
+                settings.rules.period,
+            );
+            if !sender.is_near() && misses_some(segment, index, &one, settings.rules.period) {
                 gaps.push(all.len());
             }
             // To a peer that is gone both ways are cut.
@@ -667,206 +699,44 @@ pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usi
 /// The least timeout that ikcp_nodelay sets with nodelay 0, ms. The one that it sets else is shorter than what estimates ask for.
 const LEAST: u32 = 100;
 
-/// Skips send a segment again until it has been sent so often.
-const MOST_FAST: usize = 5;
-
-/// What the sender knows of a segment, from one transmission to the next.
-struct Past<'a> {
-    segment: &'a Segment,
-    rules: Rules,
-    /// What its timeout was set to last, ms: a timeout makes it longer, a resend by skips leaves it.
-    timeout: f64,
-    /// Skips that no resend has used up: a timeout leaves them.
-    skips: u32,
-    /// What these rules do not explain.
-    against: f64,
+/// Whether this resend came so late that others must have been lost before it, and early enough for skips to have sent it.
+fn misses_some(segment: &Segment, index: usize, one: &Resend, period: Time) -> bool {
+    let first = &segment.sendings[0];
+    let timeout = Time::from(first.timeout(period)) * MS;
+    let trip = Time::from(first.estimate.srtt) * MS;
+    let late = timeout * 5 / 4 + period;
+    one.trigger == Trigger::Timeout
+        && segment.sendings[index - 1].is_skipped()
+        && (late..late + MOST_FAST as Time * trip).contains(&(one.sent - first.sent))
 }
 
-impl<'a> Past<'a> {
-    fn new(segment: &'a Segment, rules: Rules) -> Past<'a> {
-        let first = &segment.sendings[0];
-        let least = if first.knows_the_way() {
-            rules.least
-        } else {
-            0
-        };
-        Past {
-            segment,
-            rules,
-            timeout: f64::from(first.timeout(rules.period).max(least)),
-            skips: 0,
-            against: 0.0,
-        }
-    }
-
-    /// When the transmission before this one had been skipped often enough to be sent again; of several times, the last one before `by`.
-    fn skipped_enough(&self, before: &Sending) -> Option<Time> {
-        let new = before.skips[self.rules.skip_rule];
-        let reached = |count: u32| match count.checked_sub(self.skips) {
-            None | Some(0) => Some(before.sent),
-            Some(more) if more <= new.count => new.at.get(more as usize - 1).copied(),
-            Some(_) => None,
-        };
-        match self.rules.fast_resend {
-            FastResend::After(count) => reached(count),
-            _ => None,
-        }
-    }
-
-    /// A single skip was enough for this: it is the first flush after that, or the one before sent something new.
-    fn skipped_once(&self, before: &Sending, this: &Sending, within: Time) -> bool {
-        let skips = before.skips[BY_EACH];
-        let since = skips.at[0];
-        self.rules.of_go()
-            && skips.count > 0
-            && !this.beside_fresh
-            && (this.sent - since <= within || this.prior > since)
-    }
-
-    /// How often skips send a segment.
-    fn most_fast(&self) -> usize {
-        match self.rules.of_go() {
-            true => usize::MAX,
-            false => MOST_FAST,
-        }
-    }
-
-    /// Whether it came so late that others must have been lost before it, and early enough for skips to have sent it.
-    fn misses_some(&self, index: usize, one: &Resend) -> bool {
-        let sendings = &self.segment.sendings;
-        let first = &sendings[0];
-        let timeout = Time::from(first.timeout(self.rules.period)) * MS;
-        let trip = Time::from(first.estimate.srtt) * MS;
-        let late = timeout * 5 / 4 + self.rules.period;
-        one.trigger == Trigger::Timeout
-            && sendings[index - 1].is_skipped()
-            && (late..late + MOST_FAST as Time * trip).contains(&(one.sent - first.sent))
-    }
-
-    /// The verdict on this transmission. `ways` are from the capture to the peer and back, and to the sender and back.
-    fn judge(&mut self, index: usize, ways: (Time, Time), sender: &Sender) -> Resend {
-        // Far from the sender, timers and the moments of skips are known no better than this, ms.
-        const BLUR: f64 = 12.0;
-        let (near, lag_known) = (sender.is_near(), sender.lag_known);
-        let sendings = &self.segment.sendings;
-        let (before, this) = (&sendings[index - 1], &sendings[index]);
-        let waited = waited(before, this);
-        let doubles = self.rules.nodelay == 0;
-        let more = if index == 1 && doubles && !self.rules.of_go() {
-            self.timeout / 8.0
-        } else {
-            0.0
-        };
-        let timer = self.timeout + more;
-        // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
-        let about = SOONEST_TIMER
-            * match index > self.most_fast() {
-                true => f64::from(sendings[0].timeout(self.rules.period)),
-                false => timer,
-            };
-        // It is set to the round trip and the interval, which the period need not be.
-        let longer = ((self.rules.period / MS) as f64 - 10.0).max(0.0);
-        let flush = (self.rules.period / MS) as f64;
-        // It runs out at a flush.
-        let latest = match near {
-            true => timer + longer,
-            // Far from the sender round trips are known less well, and nearly nothing shows a least timeout.
-            false => (timer + longer).max(f64::from(LEAST) * 1.125),
-        } + flush
-            + 4.0;
-        let blur = if near { 4 } else { 8 };
-        let within = self.rules.period + blur * MS;
-        let skipped = self.skipped_enough(before);
-        let once = self.skipped_once(before, this, within);
-        let prompt = once || skipped.is_some_and(|at| this.sent - at <= within);
-        let earliest = match index > self.most_fast() {
-            true => about,
-            false => timer + longer / 2.0,
-        };
-        let by_timer = f64::from(waited) >= earliest
-            && (f64::from(waited) <= latest || index > self.most_fast());
-        // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count, but
-        // no more often than they send a segment.
-        let others = MOST_FAST as f64 * (f64::from(before.estimate.srtt) + flush);
-        let after_others = !near
-            && matches!(self.rules.fast_resend, FastResend::After(_))
-            && (latest..latest + others).contains(&f64::from(waited))
-            && before.skips[BY_STAMP].count >= 2;
-        // kcp-go looks at skips before it looks at timers, the original after that.
-        let skipped_first = self.rules.of_go() && (once || skipped.is_some());
-        let trigger = if (prompt && !by_timer) || after_others || skipped_first {
-            Trigger::Skip
-        } else if f64::from(waited) >= about {
-            Trigger::Timeout
-        } else if before.skips[BY_ANY].count > 0 {
-            Trigger::Skip
-        } else if near && f64::from(waited) + flush < about {
-            Trigger::Early
-        } else {
-            // Its timer is not known that well: the sender takes round trips by the clock of its last update.
-            Trigger::Timeout
-        };
-        let slack = if near { 4.0 } else { BLUR };
-        // A flush after those skips left it out.
-        let left_out = index <= self.most_fast()
-            && skipped.is_some_and(|at| at + slack as Time * MS < this.prior);
-        // When a hidden one was sent is known less well.
-        let one = if before.hidden { 0.5 } else { 1.0 };
-        // Its timer would have run out before.
-        self.against += match prompt {
-            _ if left_out || f64::from(waited) > latest + slack => one,
-            true => 0.0,
-            false if f64::from(waited) < about => one,
-            false => 0.1,
-        };
-        let skipped = before.skips[BY_ANY].count > 0;
-        let clear =
-            f64::from(waited) + BLUR < about || (prompt && f64::from(waited) > latest + BLUR);
-        let unsure = !near && skipped && !(lag_known && clear);
-        match trigger {
-            Trigger::Timeout => {
-                // It ran out between two flushes.
-                let took = f64::from(waited) - more;
-                let timeout = self.timeout.clamp((took - flush).max(0.0), took.max(0.0));
-                let estimate = f64::from(this.timeout(self.rules.period));
-                self.timeout = timeout
-                    + match self.rules.nodelay {
-                        0 if self.rules.of_go() => estimate,
-                        0 => timeout.max(estimate),
-                        1 if !self.rules.of_go() => timeout / 2.0,
-                        _ => estimate / 2.0,
-                    };
-                if !self.rules.of_go() {
-                    self.skips += before.skips[self.rules.skip_rule].count;
-                }
-            }
-            Trigger::Skip => {
-                self.skips = 0;
-                if self.rules.of_go() {
-                    let timer = this.timeout(self.rules.period).max(self.rules.least);
-                    self.timeout = f64::from(timer);
-                }
-            }
-            Trigger::Early => {}
-        }
-        let twice = before.skips[BY_STAMP];
-        let by_skips = match twice.count {
-            ..=1 => 0,
-            _ => (this.sent - twice.at[1] - self.rules.period).max(0),
-        };
-        Resend {
-            at: this.at,
-            sent: this.sent,
-            sn: self.segment.sn as u32,
-            trigger,
-            // A program reads its socket some time before it flushes.
-            need: need(self.segment, index, (ways.0, ways.1 + self.rules.period)),
-            unsure,
-            waited,
-            estimate: before.timeout(self.rules.period),
-            by_skips,
-            passed: !before.hidden,
-        }
+/// The verdict on this transmission, which was sent again for this reason. `ways` are from the capture to the peer and back, and to the
+/// sender and back.
+fn judged(
+    segment: &Segment,
+    index: usize,
+    (trigger, unsure): (Trigger, bool),
+    ways: (Time, Time),
+    period: Time,
+) -> Resend {
+    let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
+    let twice = before.skips[BY_STAMP];
+    let by_skips = match twice.count {
+        ..=1 => 0,
+        _ => (this.sent - twice.at[1] - period).max(0),
+    };
+    Resend {
+        at: this.at,
+        sent: this.sent,
+        sn: segment.sn as u32,
+        trigger,
+        // A program reads its socket some time before it flushes.
+        need: need(segment, index, (ways.0, ways.1 + period)),
+        unsure,
+        waited: waited(before, this),
+        estimate: before.timeout(period),
+        by_skips,
+        passed: !before.hidden,
     }
 }
 
@@ -971,6 +841,25 @@ mod tests {
         sender
     }
 
+    /// Any of them was soon enough for some timer, also where no timer was ever seen to run out.
+    #[test]
+    fn skips_far_from_a_sender_with_long_timers_were_called_timeouts() {
+        let lost = |sn: &u32| sn % 16 == 5;
+        let mut all: Vec<(u32, Passes)> = (0..200).map(|sn| (10 * sn, Sent(sn))).collect();
+        let others = (0..200).filter(|sn| !lost(sn));
+        all.extend(others.map(|sn| (10 * sn + 25, Acked(sn, 10 * sn))));
+        for sn in (0..200).filter(lost) {
+            // After two skips, of which the sender hears 20 ms later.
+            let at = 10 * sn + 68 + sn % 4;
+            all.extend([(at, Sent(sn)), (at + 25, Acked(sn, at))]);
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let sender = after(Sender::new(20 * MS, true), all.iter());
+        let found = resends(&sender, &Settings::of(&sender));
+        let skips = found.iter().filter(|one| one.trigger == Trigger::Skip);
+        assert_eq!((skips.count(), found.len()), (13, 13));
+    }
+
     /// It was called early, by no skip, when what told of it had been sent before the segment was sent again.
     #[test]
     fn skips_by_what_was_sent_earlier_were_none() {
@@ -1058,6 +947,86 @@ mod tests {
             (found(false), found(true)),
             (Trigger::Timeout, Trigger::Skip)
         );
+    }
+
+    /// They came soon after one skip, but between both kcp-go had sent something else, and not them.
+    #[test]
+    fn timers_of_kcp_go_that_ran_out_after_a_skip_was_left_out_were_called_skips() {
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        for sn in 0..200 {
+            let at = 5 * sn + sn % 2;
+            let last = if sn > 40 && sn % 16 == 5 { at + 74 } else { at };
+            let late = if sn % 16 == 7 { 3 } else { 0 };
+            all.extend([(at, Sent(sn)), (last + 63 + late, Acked(sn, last))]);
+            all.extend((last > at).then_some((last, Sent(sn))));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let sender = after(Sender::new(0, true), all.iter());
+        let against = |fast_resend: FastResend| {
+            let rules = Rules {
+                period: 10 * MS,
+                fast_resend,
+                skip_rule: BY_EACH,
+                nodelay: 1,
+                least: 0,
+            };
+            contradictions(&sender, rules, f64::MAX)
+        };
+        let (one, off) = (against(FastResend::After(1)), against(FastResend::Off));
+        assert!(one > off, "{one}, {off}");
+    }
+
+    /// It sends again what was skipped once or more as soon as it has nothing new to send. No count of the original does, so that it
+    /// seemed to hear of skips later, far away.
+    #[test]
+    fn kcp_go_that_sends_again_after_any_number_of_skips_seemed_far_away() {
+        let after_skips = |sn| (sn % 16 == 5).then_some([80, 93, 103][sn as usize / 16 % 3]);
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        for sn in 0..200 {
+            let at = 12 * sn;
+            let last = at + after_skips(sn).unwrap_or(0);
+            all.extend([(at, Sent(sn)), (last + 63, Acked(sn, last))]);
+            all.extend((last > at).then_some((last, Sent(sn))));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let here = misfit(&after(Sender::new(0, false), all.iter()), f64::MAX);
+        assert!(here < 2.0, "{here}");
+    }
+
+    /// Word of two skips took long to the sender. A timer of which half was left seemed as likely, for it leaves the skips, which then sent
+    /// it once more.
+    #[test]
+    fn a_skip_that_was_heard_late_was_called_a_timer_that_had_not_run_out() {
+        let mut all: Vec<(u32, Passes)> = (0..45).map(|sn| (10 * sn, Sent(sn))).collect();
+        all.extend((0..40).map(|sn| (10 * sn + 80, Acked(sn, 10 * sn))));
+        all.extend((41..45).map(|sn| (560, Acked(sn, 10 * sn))));
+        all.extend([520, 603, 616].map(|at| (at, Sent(40))));
+        all.sort_by_key(|(at, _)| *at);
+        let sender = after(Sender::new(20 * MS, true), all.iter());
+        let mut settings = Settings::of(&sender);
+        settings.rules = Rules {
+            period: 10 * MS,
+            fast_resend: FastResend::After(2),
+            skip_rule: BY_ANY,
+            nodelay: 1,
+            least: 0,
+        };
+        let found = resends(&sender, &settings);
+        let found: Vec<Trigger> = found.iter().map(|one| one.trigger).collect();
+        assert_eq!(found[..2], [Trigger::Timeout, Trigger::Skip], "{found:?}");
+    }
+
+    /// After five times only timers send it again, however late they are.
+    #[test]
+    fn the_sixth_resend_far_from_the_sender_was_called_a_skip() {
+        let mut all = all_but_the_sixth(&[0, 1, 2, 3, 4]);
+        all.extend((0..6).map(|time| (200 + 100 * time, Sent(5))));
+        all.extend([6, 7].map(|sn| (704 + sn, Sent(sn))));
+        all.extend([6, 7].map(|sn| (804 + sn, Acked(sn, 704 + sn))));
+        all.push((1_100, Sent(5)));
+        let far = Sender::new(60 * MS, true);
+        let found = triggers_of(far, FastResend::After(2), all.iter());
+        assert_eq!(found.last(), Some(&Trigger::Timeout), "{found:?}");
     }
 
     /// After five times only timers send it again, and those need not be known to the millisecond.

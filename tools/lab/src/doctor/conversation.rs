@@ -205,7 +205,30 @@ impl Conversation {
                 packet.sent = transits[packet.side].sent(packet.at, push.ts);
             }
         }
-        self.senders = lags(&kept).map(|(lag, known)| Sender::new(lag, known));
+        let answers = answers(&kept);
+        for side in [0, 1] {
+            let own_side = (side, self.manners[1 - side].of());
+            let misfit =
+                |kept: &[Packet], sender, most| causes::misfit(&told(kept, own_side, sender), most);
+            let (lag, known) = lag(&kept, own_side, answers, Sender::new);
+            self.senders[side] = Sender::new(lag, known);
+            if self.senders[side].is_near() {
+                continue;
+            }
+            let by_stamps = misfit(&kept, Sender::new(lag, false), f64::MAX);
+            if by_stamps <= as_good(0.0) {
+                continue;
+            }
+            // A clock that stands still between updates while its sender sends tells less of when that was than the packets that come here:
+            // what it sends again is then explained better by those.
+            let own = kept.iter_mut().filter(|packet| packet.side == side);
+            own.for_each(|packet| packet.sent = packet.at);
+            let (lag, known) = self::lag(&kept, own_side, answers, Sender::of_stale_clock);
+            let by_packets = misfit(&kept, Sender::of_stale_clock(lag, false), by_stamps);
+            if as_good(by_packets) < by_stamps {
+                self.senders[side] = Sender::of_stale_clock(lag, known);
+            }
+        }
         for packet in kept {
             self.pass(
                 packet.at,
@@ -223,8 +246,7 @@ impl Conversation {
             self.release();
         }
         for (sender, manner) in self.senders.iter_mut().zip(self.manners.iter().rev()) {
-            sender.peer_manner = manner.of();
-            sender.by_go = by_go || sender.peer_tells_last();
+            sender.take_manner(manner.of(), by_go);
             sender.finish(self.to);
         }
     }
@@ -263,52 +285,61 @@ fn answers(kept: &[Packet]) -> [Option<Time>; 2] {
 /// What the next flush may take.
 const FLUSH: Time = 12 * MS;
 
-/// How long after something passed the reaction of each end is seen, and whether that is more than a guess.
-fn lags(kept: &[Packet]) -> [(Time, bool); 2] {
-    let answers = answers(kept);
-    [0, 1].map(|side| {
-        let (own, other) = (answers[side], answers[1 - side]);
-        let told = told(kept, side, 0);
-        let unheard = unheard(&told);
-        // Nothing comes back but acknowledgements. Where those come late, they come from far away.
-        let is_near = match own {
-            Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
-            None => other.is_some_and(|other| other >= FLUSH),
-        };
-        let longest = LazyCell::new(|| longest(kept, side));
-        let fitted = match own {
-            None => fitted(kept, side, *longest, &told),
-            Some(_) => None,
-        };
-        let hears_at_once = match fitted {
-            Some((lag, _)) => lag < FLUSH,
-            None => unheard.is_none(),
-        };
-        if is_near && hears_at_once && !lacks(kept, side) {
-            return (0, true);
-        }
-        let room = after_room(kept, side, *longest);
-        match (own, room) {
-            // What comes much later than that waited for the program, which had nothing to send before an answer.
-            (Some(own), _) => {
-                let lag = room.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
-                (lag.unwrap_or(own), true)
-            }
-            (None, Some(lag)) => (lag, true),
-            (None, None) => match fitted {
-                Some((_, lag)) => (lag, lag >= FLUSH),
-                None => {
-                    let lag = after_skips(&told, unheard);
-                    (lag.unwrap_or(0).min(*longest), false)
-                }
-            },
-        }
-    })
+/// What contradicts rules no more than this is about as good as what does `against`.
+fn as_good(against: f64) -> f64 {
+    against * 1.15 + 5.0
 }
 
-/// What the packets that were kept back tell of a sender, wherever it is.
-fn told(kept: &[Packet], side: usize, lag: Time) -> Sender {
-    let mut sender = Sender::new(lag, false);
+/// How long after something passed the reaction of an end is seen, and whether that is more than a guess. `answers` are those of both ends,
+/// `new` makes such a sender with a lag.
+fn lag(
+    kept: &[Packet],
+    own_side: (usize, Manner),
+    answers: [Option<Time>; 2],
+    new: fn(Time, bool) -> Sender,
+) -> (Time, bool) {
+    let (side, _) = own_side;
+    let (own, other) = (answers[side], answers[1 - side]);
+    let told = told(kept, own_side, new(0, false));
+    let unheard = unheard(&told);
+    // Nothing comes back but acknowledgements. Where those come late, they come from far away.
+    let is_near = match own {
+        Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
+        None => other.is_some_and(|other| other >= FLUSH),
+    };
+    let longest = LazyCell::new(|| longest(kept, side));
+    let fitted = match own {
+        None => fitted(kept, own_side, *longest, &told, new),
+        Some(_) => None,
+    };
+    let hears_at_once = match fitted {
+        Some(lag) => lag < FLUSH,
+        None => unheard.is_none(),
+    };
+    if is_near && hears_at_once && !lacks(kept, side) {
+        return (0, true);
+    }
+    let room = after_room(kept, side, *longest);
+    match (own, room) {
+        // What comes much later than that waited for the program, which had nothing to send before an answer.
+        (Some(own), _) => {
+            let lag = room.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
+            (lag.unwrap_or(own), true)
+        }
+        (None, Some(lag)) => (lag, true),
+        (None, None) => match fitted {
+            Some(lag) => (lag, lag >= FLUSH),
+            None => {
+                let lag = after_skips(&told, unheard);
+                (lag.unwrap_or(0).min(*longest), false)
+            }
+        },
+    }
+}
+
+/// What the packets that were kept back tell of the sender of a side, whose peer has this manner.
+fn told(kept: &[Packet], (side, manner): (usize, Manner), mut sender: Sender) -> Sender {
+    sender.take_manner(manner, false);
     for packet in kept {
         if packet.side == side {
             sender.sends(packet.at, packet.size, packet.fragmented, &packet.pieces);
@@ -322,33 +353,57 @@ fn told(kept: &[Packet], side: usize, lag: Time) -> Sender {
     sender
 }
 
-/// The lag with which the fewest resends contradict all rules by which senders resend, and the longest one that is about as good, where
-/// that is clear: a shorter one does no harm where only timers send again. `at_once` is what the packets tell without a lag.
-fn fitted(kept: &[Packet], side: usize, longest: Time, at_once: &Sender) -> Option<(Time, Time)> {
-    const STEP: Time = 8 * MS;
+/// The lag with which the fewest resends contradict all rules by which senders resend, where that is clear. `at_once` is what the packets
+/// tell without a lag.
+fn fitted(
+    kept: &[Packet],
+    own_side: (usize, Manner),
+    longest: Time,
+    at_once: &Sender,
+    new: fn(Time, bool) -> Sender,
+) -> Option<Time> {
+    const COARSE: Time = 16 * MS;
     const MOST: Time = 400 * MS;
     const ENOUGH: usize = 12;
     /// Lags this near to the best one may be as good.
-    const AROUND: usize = 3;
+    const AROUND: Time = 24 * MS;
     if at_once.resent.len() < ENOUGH {
         return None;
     }
-    let lags: Vec<Time> = (0..=longest.min(MOST) / STEP)
-        .map(|step| step * STEP)
-        .collect();
-    let against: Vec<f64> = lags
-        .iter()
-        .map(|lag| match lag {
-            0 => causes::misfit(at_once),
-            _ => causes::misfit(&told(kept, side, *lag)),
-        })
-        .collect();
-    let best = (0..lags.len()).min_by(|one, other| against[*one].total_cmp(&against[*other]))?;
-    let others = (0..lags.len()).filter(|one| one.abs_diff(best) > AROUND);
-    let others = others.map(|one| against[one]).fold(f64::MAX, f64::min);
-    let as_good = against[best] * 1.15 + 5.0;
-    let last = (0..lags.len()).rfind(|one| against[*one] <= as_good)?;
-    (against[best] * 1.5 + 5.0 < others).then_some((lags[best], lags[last]))
+    // What is more than this does not matter.
+    let clearly_more = |against: f64| against * 1.5 + 5.0;
+    let mut least = f64::MAX;
+    let mut against = |lag: Time| {
+        let most = clearly_more(least);
+        let against = match lag {
+            0 => causes::misfit(at_once, most),
+            _ => causes::misfit(&told(kept, own_side, new(lag, false)), most),
+        };
+        least = least.min(against);
+        (lag, against)
+    };
+    let lags = (0..=longest.min(MOST) / COARSE).map(|step| step * COARSE);
+    let mut tried: Vec<(Time, f64)> = lags.map(&mut against).collect();
+    let best = |tried: &[(Time, f64)]| {
+        let least = tried.iter().map(|one| one.1).fold(f64::MAX, f64::min);
+        tried.iter().copied().find(|one| one.1 <= least + 0.5)
+    };
+    let coarse = best(&tried)?;
+    let others = tried.iter().filter(|one| (one.0 - coarse.0).abs() > AROUND);
+    let others = others.map(|one| one.1).fold(f64::MAX, f64::min);
+    if clearly_more(coarse.1) >= others {
+        return None;
+    }
+    for step in [COARSE / 2, COARSE / 4, COARSE / 8] {
+        let (around, _) = best(&tried)?;
+        let finer = [around - step, around + step];
+        let finer = finer
+            .into_iter()
+            .filter(|lag| (0..longest + STEP).contains(lag));
+        tried.extend(finer.map(&mut against));
+        tried.sort_unstable_by_key(|one| one.0);
+    }
+    best(&tried).map(|one| one.0)
 }
 
 /// The time from word of a segment to its being sent again all the same, where that is so in many flushes: a sender does not do that where

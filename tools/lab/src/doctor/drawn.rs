@@ -724,6 +724,15 @@ fn faults_of_any_size_are_named_first_or_second() {
     }
 }
 
+/// Its program flushes after each packet, but its clock moves at `ikcp_update` only: word seemed to come after what it had made the sender
+/// send, so that timers and skips were mixed up.
+#[test]
+fn stamps_of_a_clock_that_stands_still_told_when_packets_had_left() {
+    let fault = FAULTS.iter().find(|one| one.name == "receive window");
+    let Score { all, class, .. } = judge(fault.unwrap(), 1, 1).resends[SERVER];
+    assert!(class * 100 >= all * 97, "{class} of {all}");
+}
+
 /// What is said of a program's settings where they are right. The network may be blamed, for it loses packets.
 #[test]
 fn settings_that_are_right_are_not_blamed() {

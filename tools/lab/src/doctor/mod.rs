@@ -30,6 +30,7 @@ mod outage;
 mod page;
 #[cfg(test)]
 mod plants;
+mod played;
 mod qlog;
 mod replay;
 mod report;

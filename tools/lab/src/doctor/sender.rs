@@ -369,6 +369,8 @@ pub struct Sender {
     lag: Time,
     /// The capture tells where the sender is.
     pub lag_known: bool,
+    /// Its clock stands still while it sends, so that its stamps do not tell when that was.
+    stale_clock: bool,
     words: VecDeque<(Time, Time, Word)>,
     segments: BTreeMap<u64, Segment>,
     /// Sent, and not known to have arrived.
@@ -642,6 +644,20 @@ impl Sender {
         }
     }
 
+    /// One whose clock stands still between updates while it sends.
+    pub fn of_stale_clock(lag: Time, lag_known: bool) -> Sender {
+        Sender {
+            stale_clock: true,
+            ..Sender::new(lag, lag_known)
+        }
+    }
+
+    /// Where its peer spares acknowledgements as kcp-go does, its own program is kcp-go, too.
+    pub fn take_manner(&mut self, of_peer: Manner, by_go: bool) {
+        self.peer_manner = of_peer;
+        self.by_go = by_go || self.peer_tells_last();
+    }
+
     /// How long after something passed its reaction is seen here.
     pub fn lag(&self) -> Time {
         self.lag
@@ -731,7 +747,7 @@ impl Sender {
             .iter()
             .find(|piece| piece.header.command == COMMAND_PUSH);
         match stamped {
-            _ if self.is_near() => at,
+            _ if self.is_near() || self.stale_clock => at,
             Some(piece) => self.transit.sent(at, piece.header.ts),
             // The queue is as long as it was.
             None => at - self.transit.late,
