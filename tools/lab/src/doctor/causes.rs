@@ -242,8 +242,6 @@ fn countings(sender: &Sender) -> impl Iterator<Item = (FastResend, usize)> {
 
 /// nodelay, and the least timeout that it sets.
 const TIMERS: [(u32, u32); 3] = [(1, 0), (2, 0), (0, LEAST)];
-/// The same, and one that leaves all to skips.
-const FITTED_TIMERS: [(u32, u32); 4] = [(1, 0), (2, 0), (0, LEAST), (1, 2_000)];
 
 /// What so many more contradict is not so.
 const CLEAR: f64 = 3.0;
@@ -284,7 +282,7 @@ pub fn misfit(sender: &Sender, most: f64) -> f64 {
     let period = grid(&sender.ts_gaps).period();
     countings(sender).fold(f64::MAX, |least, one| {
         let most = least.min(most);
-        least.min(least_contradicted(sender, period, one, &FITTED_TIMERS, most).0)
+        least.min(least_contradicted(sender, period, one, &TIMERS, most).0)
     })
 }
 
