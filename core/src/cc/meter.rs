@@ -36,13 +36,14 @@ pub(crate) struct Meter {
     /// Moments recorded so far.
     noted: u32,
     app_limited: bool,
-    /// Means of the time between flushes, and between flushes with news, in sixteenths of a millisecond.
+    /// Means of the time between flushes, and between those with news of another flush of the peer, in sixteenths of a millisecond.
     step: u32,
     gap: u32,
     last_flush: u32,
     last_news: u32,
+    /// Number of the oldest segment in flight at the last flush.
     una: u32,
-    /// Time between the last two flushes with news, ms, and the shorter of the last two such times.
+    /// Time between the last two such flushes, ms, and the shorter of the last two such times.
     last_gap: u32,
     steady_gap: u32,
 }
@@ -75,8 +76,8 @@ impl Meter {
         mean(&mut self.step, elapsed(now, self.last_flush));
         self.last_flush = now;
         let gap = elapsed(now, self.last_news);
-        // Packets of one flush of the peer that overtake each other arrive at several times, but all name the same `una`. That stands after a
-        // loss, too, and then half a usual gap tells another flush.
+        // Packets of one flush of the peer that overtake each other arrive at several times, but all name the same `una`. It stands after a
+        // loss too: news half a usual gap or more after the last is then another flush.
         let same = core::mem::replace(&mut self.una, tick.una) == tick.una;
         if tick.newest.is_none() || (tick.late > 0 && same && gap < self.gap / 32) {
             return;
@@ -185,6 +186,29 @@ mod tests {
             });
         }
         assert!((40..=42).contains(&meter.waits()), "{}", meter.waits());
+    }
+
+    /// News each `gap` ms, where `una` stands.
+    fn waits_while_una_stands(gap: u32, late: u32) -> u32 {
+        let mut meter = Meter::new(0);
+        for now in 1..2_000 {
+            meter.flush(Tick {
+                late,
+                newest: (now % gap == 0).then_some(now),
+                ..tick(now, false)
+            });
+        }
+        meter.waits()
+    }
+
+    #[test]
+    fn after_a_loss_each_flush_counts() {
+        for gap in [1, 10, 40] {
+            for late in [0, 5] {
+                let waits = waits_while_una_stands(gap, late);
+                assert!((gap..=gap + 1).contains(&waits), "{gap} {late}: {waits}");
+            }
+        }
     }
 
     #[test]

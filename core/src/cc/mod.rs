@@ -28,7 +28,7 @@ pub(crate) struct Tick {
     pub(crate) lost: u32,
     /// When the newest of them was sent; without any, a time that has passed.
     pub(crate) newest_lost: u32,
-    /// The oldest segment in flight.
+    /// Number of the oldest segment in flight.
     pub(crate) una: u32,
     /// Segments in flight.
     pub(crate) pipe: u32,
@@ -93,7 +93,7 @@ impl Tick {
             delivered_segments: draw(),
             lost: draw(),
             newest_lost: draw(),
-            una: draw(),
+            una: draw() % 2,
             pipe: draw(),
             rtt: Some(draw() % 70_000),
             late: draw() % 70_000,

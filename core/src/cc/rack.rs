@@ -165,7 +165,10 @@ impl Rack {
             let less = self.most_late / REO_WND_PERSIST + 1;
             self.most_late = self.most_late.saturating_sub(less);
         }
-        self.most_late = self.most_late.max(late * REO_WND_PERSIST);
+        // More than `reo_wnd` can be would only last longer.
+        self.most_late = self
+            .most_late
+            .max(late.min(self.srtt + 1) * REO_WND_PERSIST);
         self.mean_late = self.mean_late - self.mean_late / MEAN_OF + late;
         // If the clock went back, the latest transmission seems to be sent in the future.
         if is_first || self.latest.before(sent) || now.before(self.latest.ts) {

@@ -38,7 +38,7 @@ impl Mix {
         }
     }
 
-    /// The index of eight flows with a long queue is .6 to .99, so means of eight differ by .1.
+    /// The index of eight flows with a long queue is .6 to .99, so means of eight seeds differ by .1.
     fn seeds(&self) -> u64 {
         if self.flows.len() == 8 && self.path.queue == 400 {
             40

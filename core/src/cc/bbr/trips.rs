@@ -65,9 +65,10 @@ pub(super) struct Trips {
     longest: u32,
     least: u32,
     last_least: u32,
-    /// By how much a round trip was shorter than the longest before it in this round at most, ms.
+    /// By how much a round trip was shorter than the longest before it in this round at most, ms. Where this end's program calls rarely, the
+    /// longest is a mean.
     fell: u32,
-    /// By how much round trips differ from one to the next, ms. A queue grows and empties in small steps.
+    /// Mean of that, ms. A queue grows little by little, and seldom empties at once.
     jitter: u32,
     /// Consecutive rounds since all round trips became much longer at once.
     leapt: u32,
@@ -241,9 +242,10 @@ impl Trips {
         if least == NO_RTT {
             return;
         }
-        // The waits make round trips differ too, longer ones than usual seldom by all that they are.
+        // Waits make round trips differ too. Those longer than usual seldom do so by their whole length.
         let waits = self.waits.min(USUAL_INTERVAL_MS) / 2;
         let fell = core::mem::take(&mut self.fell).saturating_sub(waits);
+        // Less than 4 ms more never count.
         self.jitter = if fell > self.jitter {
             (3 * self.jitter + fell) / 4
         } else {

@@ -175,6 +175,23 @@ fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
     );
 }
 
+/// It counted in full, so the window stayed as long as a round trip for minutes.
+#[test]
+fn a_segment_that_was_a_second_late_widened_the_window_for_minutes() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    sender.send(1, 1..2);
+    sender.ack(50, 1, 1);
+    sender.ack(1_000, 0, 0);
+    for n in 2..4_000 {
+        let now = 1_000 + n * 10;
+        sender.send(now, n..n + 1);
+        sender.ack(now + 50, n, now);
+    }
+    let window = sender.rack.reo_wnd();
+    assert!(window < 30, "{window} ms");
+}
+
 #[test]
 fn a_lost_acknowledgement_packet_is_not_taken_for_a_run_of_losses() {
     let mut sender = Sender::new();
