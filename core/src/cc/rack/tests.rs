@@ -189,7 +189,7 @@ fn a_segment_that_was_a_second_late_widened_the_window_for_minutes() {
         sender.ack(now + 50, n, now);
     }
     let window = sender.rack.reo_wnd();
-    assert!(window < 30, "{window} ms");
+    assert!(window < 20, "{window} ms");
 }
 
 #[test]
