@@ -362,11 +362,13 @@ impl Fit {
             _ => other(0),
         };
         let shorter = Rules { least: 0, ..rules };
+        // Rules that are contradicted by so much are clearly worse.
+        let worse = against(rules) + CLEAR;
         Fit {
             rules,
-            growth_shows: against(rules) + CLEAR <= others,
+            growth_shows: others >= worse,
             fast_resend,
-            least_shows: clear && against(shorter) >= against(rules) + CLEAR,
+            least_shows: clear && against(shorter) >= worse,
         }
     }
 }
