@@ -152,14 +152,20 @@ fn a_resend_for_nothing_widens_the_reordering_window() {
     assert!(sender.rack.reo_wnd() > 0);
 }
 
-/// The window fell with each acknowledgement, and a fast path has a thousand of them in a few flushes.
-#[test]
-fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
+/// Of two segments, the second was acknowledged after 49 ms, the first after that, at `late`.
+fn with_one_late(late: u32) -> Sender {
     let mut sender = Sender::new();
     sender.send(0, 0..1);
     sender.send(1, 1..2);
     sender.ack(50, 1, 1);
-    sender.ack(70, 0, 0);
+    sender.ack(late, 0, 0);
+    sender
+}
+
+/// The window fell with each acknowledgement, and a fast path has a thousand of them in a few flushes.
+#[test]
+fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
+    let mut sender = with_one_late(70);
     let before = sender.rack.reo_wnd();
     for flush in 0..10 {
         let (now, first) = (100 + 20 * flush, 2 + 400 * flush);
@@ -178,11 +184,7 @@ fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
 /// It counted in full, so the window stayed as long as a round trip for minutes.
 #[test]
 fn a_segment_that_was_a_second_late_widened_the_window_for_minutes() {
-    let mut sender = Sender::new();
-    sender.send(0, 0..1);
-    sender.send(1, 1..2);
-    sender.ack(50, 1, 1);
-    sender.ack(1_000, 0, 0);
+    let mut sender = with_one_late(1_000);
     for n in 2..4_000 {
         let now = 1_000 + n * 10;
         sender.send(now, n..n + 1);
