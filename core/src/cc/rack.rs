@@ -22,6 +22,9 @@ const HELD: usize = 12;
 /// Milliseconds with acknowledgements after which the reordering window is about a third of what it was, if all arrives in order. Fast paths
 /// acknowledge hundreds of segments in one.
 const REO_WND_PERSIST: u32 = 1024;
+/// How late a segment may count as, in round trips, or a single one would widen the window for minutes. One is the bound of RFC 8985 (6.2.4),
+/// but what arrives at a peer just after its flush waits for the next one, which may be longer than a round trip.
+const MOST_LATE: u32 = 3;
 /// Acknowledgements over which it is averaged how late segments are.
 const MEAN_OF: u32 = 16;
 /// What the update intervals of both ends may add to a round-trip time, ms.
@@ -165,10 +168,8 @@ impl Rack {
             let less = self.most_late / REO_WND_PERSIST + 1;
             self.most_late = self.most_late.saturating_sub(less);
         }
-        // More than `reo_wnd` can be would only last longer.
-        self.most_late = self
-            .most_late
-            .max(late.min(self.srtt + 1) * REO_WND_PERSIST);
+        let most = self.srtt.saturating_mul(MOST_LATE);
+        self.most_late = self.most_late.max(late.min(most) * REO_WND_PERSIST);
         self.mean_late = self.mean_late - self.mean_late / MEAN_OF + late;
         // If the clock went back, the latest transmission seems to be sent in the future.
         if is_first || self.latest.before(sent) || now.before(self.latest.ts) {
@@ -201,7 +202,7 @@ impl Rack {
     pub(crate) fn reo_wnd(&self) -> u32 {
         match self.most_late.div_ceil(REO_WND_PERSIST) {
             0 => 0,
-            most => (most - 1 + self.min_rtt / 4).min(self.srtt),
+            most => most - 1 + self.min_rtt / 4,
         }
     }
 
