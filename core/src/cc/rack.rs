@@ -22,9 +22,9 @@ const HELD: usize = 12;
 /// Milliseconds with acknowledgements after which the reordering window is about a third of what it was, if all arrives in order. Fast paths
 /// acknowledge hundreds of segments in one.
 const REO_WND_PERSIST: u32 = 1024;
-/// How late a segment may count as, in round trips, or a single one would widen the window for minutes. One is the bound of RFC 8985 (6.2.4),
-/// but what arrives at a peer just after its flush waits for the next one, which may be longer than a round trip.
-const MOST_LATE: u32 = 3;
+/// How much later than a round trip a segment may count as, ms, or a single one would widen the window for minutes. A round trip is the bound
+/// of RFC 8985 (6.2.4), but what arrives at a peer just after its flush waits for the next one, usually for 100 ms at most.
+const MOST_LATE: u32 = 100;
 /// Acknowledgements over which it is averaged how late segments are.
 const MEAN_OF: u32 = 16;
 /// What the update intervals of both ends may add to a round-trip time, ms.
@@ -168,7 +168,7 @@ impl Rack {
             let less = self.most_late / REO_WND_PERSIST + 1;
             self.most_late = self.most_late.saturating_sub(less);
         }
-        let most = self.srtt.saturating_mul(MOST_LATE);
+        let most = self.srtt.saturating_add(MOST_LATE);
         self.most_late = self.most_late.max(late.min(most) * REO_WND_PERSIST);
         self.mean_late = self.mean_late - self.mean_late / MEAN_OF + late;
         // If the clock went back, the latest transmission seems to be sent in the future.
