@@ -978,7 +978,8 @@ fn packets_that_overtake_others_left_a_tenth_of_the_link_used() {
 
 /// With intervals of 20 and 40 ms, packets of one flush that overtook each other counted as several, so what may be in flight was too little,
 /// and a few flushes later it was forgotten how late segments may be: 8 to 92 % of the link. Where the peer's interval is a round trip or more,
-/// what missed one flush came later than RACK's window allowed: 9 to 38 % for BBR, 11 to 17 % for CUBIC.
+/// what missed one flush came later than RACK's window allowed: 9 to 38 % for BBR, 11 to 17 % for CUBIC. On a path as short as packets are
+/// late, what may be in flight had no room for that: 31 %.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn packets_that_overtook_others_of_their_flush_left_most_of_the_link_unused() {
@@ -993,6 +994,7 @@ fn packets_that_overtook_others_of_their_flush_left_most_of_the_link_unused() {
         (Control::Bbr, 50, 20, 10, 20),
         (Control::Bbr, 200, 20, 3, 20),
         (Control::Bbr, 200, 20, 10, 20),
+        (Control::Bbr, 200, 10, 10, 10),
         (Control::Cubic, 200, 20, 3, 10),
         (Control::Cubic, 50, 50, 10, 40),
         (Control::Cubic, 50, 20, 10, 20),

@@ -211,12 +211,14 @@ impl Trips {
 
     /// How much longer than the shortest the round trips of segments are without a queue, ms.
     pub(super) fn slack(&self) -> u32 {
-        // What the peer acknowledges after a long interval comes in a few packets, and the last of them decides. Of many, the mean does.
-        let late = if self.waits > USUAL_INTERVAL_MS {
-            3 * self.late
+        // The mean leaves out what no later segment overtook, while the shortest round trip is that of the fastest. The fifth of the path
+        // that may be in flight beyond it holds the rest, unless waits are long and need it themselves.
+        let held = if self.waits > USUAL_INTERVAL_MS {
+            0
         } else {
-            self.late
+            self.min_rtt / 5
         };
+        let late = self.late + (2 * self.late).saturating_sub(held);
         late + self.slack_for_waits()
     }
 
