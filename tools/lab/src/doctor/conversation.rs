@@ -320,7 +320,7 @@ fn lag(
         return (0, true);
     }
     let room = after_room(kept, side, *longest);
-    match (own, room) {
+    let (lag, known) = match (own, room) {
         // What comes much later than that waited for the program, which had nothing to send before an answer.
         (Some(own), _) => {
             let lag = room.filter(|lag| *lag <= own + own / 4 + 2 * FLUSH);
@@ -334,7 +334,9 @@ fn lag(
                 (lag.unwrap_or(0).min(*longest), false)
             }
         },
-    }
+    };
+    // None at all is that of the sender's own machine.
+    (lag.max((known && !is_near).into()), known)
 }
 
 /// What the packets that were kept back tell of the sender of a side, whose peer has this manner.

@@ -38,6 +38,26 @@ fn found_first(plan: &Plan, end: usize, kind: Kind) -> Vec<Kind> {
     found
 }
 
+/// Word of what had arrived seemed to take effect at once, where both ways took 4 ms, and that is so at the sender's machine only.
+#[test]
+fn a_receiver_near_its_sender_was_taken_for_the_senders_machine() {
+    let near = Config {
+        jitter: 0,
+        delay: 2_000,
+        ..plants::lossy(0.02)
+    };
+    let plan = Plan {
+        links: [near; 2],
+        windows: [(64, 256), (256, 256)],
+        size: 1_300,
+        every: 0,
+        length: 5_000_000,
+        ..Plan::default()
+    };
+    let judged = first(examine(&plants::capture(&plan, 1, SERVER)));
+    assert!(!judged.found.conversation.senders[CLIENT].is_near());
+}
+
 /// Only the last fragment of each message arrived, so the receiver went on to acknowledge less than what was seen first.
 #[test]
 fn a_receiver_that_lacks_the_first_number_was_called_restarted() {
