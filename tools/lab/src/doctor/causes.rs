@@ -305,20 +305,23 @@ impl Fit {
             .resent
             .iter()
             .filter_map(|one| match &one.sendings[..] {
-                [first, second, ..] if !first.hidden && first.knows_the_way() => {
-                    Some(waited(first, second))
+                [first, second, ..] if first.knows_the_way() => {
+                    Some((waited(first, second), first.hidden))
                 }
                 _ => None,
             });
-        let mut waits: Vec<u32> = waits.collect();
+        let mut waits: Vec<(u32, bool)> = waits.collect();
         waits.sort_unstable();
         let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
         // A flush finds that a timer ran out since the one before it.
         let half = (period / MS / 2) as u32;
-        // Or one that leaves all to skips.
-        let never = waits.last().map(|one| one + 2 * half + 1);
+        // Or one that leaves all to skips, as far as it shows how long they took.
+        let seen = waits.iter().rfind(|(_, hidden)| !hidden);
+        let never = seen.map(|(longest, _)| longest + 2 * half + 1);
+        // What is longer shows only by what nobody saw.
+        let longest = never.unwrap_or(0).max(LEAST);
         let leasts: BTreeSet<u32> = quantiles
-            .map(|one| one.saturating_sub(half))
+            .map(|(wait, _)| wait.saturating_sub(half))
             .chain([0, LEAST])
             .chain(never)
             .collect();
@@ -368,7 +371,7 @@ impl Fit {
             rules,
             growth_shows: others >= worse,
             fast_resend,
-            least_shows: clear && against(shorter) >= worse,
+            least_shows: clear && rules.least <= longest && against(shorter) >= worse,
         }
     }
 }
@@ -534,15 +537,10 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             all.push(one);
         }
     }
-    // Where many are lost, so are many that were sent again, unseen. It was skips that sent what came after those, if they do that here: a
-    // timeout leaves the skips before it, and more come.
-    let of = |trigger| all.iter().filter(|one| one.trigger == trigger).count();
-    // Where it shows which skips do that, those that are seen tell how often.
-    let skips = of(Trigger::Skip)
-        > match settings.rules.fast_resend {
-            FastResend::After(_) => of(Trigger::Timeout) - gaps.len(),
-            _ => 0,
-        };
+    // Where many are lost, so are many that were sent again, unseen. Where it does not show from how many skips on a segment is sent again,
+    // those sent what came after such, if they do that here.
+    let unknown = settings.rules.fast_resend == FastResend::Off;
+    let skips = unknown && all.iter().any(|one| one.trigger == Trigger::Skip);
     if skips && all.len() as u64 * 8 > sender.fresh + sender.resends {
         gaps.iter()
             .for_each(|index| all[*index].trigger = Trigger::Skip);
@@ -720,11 +718,8 @@ fn judged(
     period: Time,
 ) -> Resend {
     let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
-    let twice = before.skips[BY_STAMP];
-    let by_skips = match twice.count {
-        ..=1 => 0,
-        _ => (this.sent - twice.at[1] - period).max(0),
-    };
+    let twice = before.skips[BY_STAMP].at.get(1);
+    let by_skips = twice.map_or(0, |twice| (this.sent - twice - period).max(0));
     Resend {
         at: this.at,
         sent: this.sent,
@@ -1014,6 +1009,90 @@ mod tests {
         let found = resends(&sender, &settings);
         let found: Vec<Trigger> = found.iter().map(|one| one.trigger).collect();
         assert_eq!(found[..2], [Trigger::Timeout, Trigger::Skip], "{found:?}");
+    }
+
+    /// Why segments were sent again by these rules, 20 ms from their sender, whose round trips are 45 ms and whose timers 100 ms. Ten times
+    /// as much as this passes.
+    fn far_triggers(after_skips: u32, skip_rule: usize, turn: &[(u32, Passes)]) -> Vec<Trigger> {
+        let warm = |sn: u32| [(10 * sn, Sent(sn)), (10 * sn + 25, Acked(sn, 10 * sn))];
+        let mut all: Vec<(u32, Passes)> = (0..10).flat_map(warm).collect();
+        let numbers = turn.iter().filter(|(_, what)| matches!(what, Acked(..)));
+        let numbers = numbers.count() as u32;
+        for count in 0..10 {
+            let (from, first) = (1_000 * (count + 1), 10 + numbers * count);
+            all.extend(turn.iter().map(|(at, what)| match what {
+                Sent(sn) => (from + at, Sent(first + sn)),
+                Acked(sn, ts) => (from + at, Acked(first + sn, from + ts)),
+            }));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let sender = after(Sender::new(20 * MS, true), all.iter());
+        let mut settings = Settings::of(&sender);
+        settings.rules = Rules {
+            period: 10 * MS,
+            fast_resend: FastResend::After(after_skips),
+            skip_rule,
+            nodelay: 1,
+            least: 100,
+        };
+        let found = resends(&sender, &settings);
+        found.iter().map(|one| one.trigger).collect()
+    }
+
+    /// Numbers 0, 2, 3 and so on are sent each 10 ms, and acknowledged one by one.
+    fn all_but_the_second(count: u32) -> Vec<(u32, Passes)> {
+        let one = |sn: u32| [(10 * sn, Sent(sn)), (10 * sn + 25, Acked(sn, 10 * sn))];
+        (0..count).filter(|sn| *sn != 1).flat_map(one).collect()
+    }
+
+    /// Where many were lost, what came long after skips was said to follow others by skips that had been lost unseen, also where its timer
+    /// ran out just then and the capture showed all.
+    #[test]
+    fn a_timer_after_a_skip_was_called_a_skip_after_others_that_nobody_saw() {
+        let mut turn = all_but_the_second(4);
+        turn.extend([(10, Sent(1)), (78, Sent(1)), (85, Sent(4))]);
+        turn.extend([(110, Acked(4, 85)), (178, Sent(1)), (203, Acked(1, 178))]);
+        let found = far_triggers(2, BY_STAMP, &turn);
+        assert_eq!(found, [Trigger::Skip, Trigger::Timeout].repeat(10));
+    }
+
+    /// Nothing seemed to send it that late but skips.
+    #[test]
+    fn a_second_timer_was_called_a_skip_where_what_the_first_one_sent_was_lost_unseen() {
+        let mut turn = all_but_the_second(4);
+        turn.extend([(260, Sent(1)), (285, Acked(1, 260))]);
+        let found = far_triggers(4, BY_STAMP, &turn);
+        assert_eq!(found, [Trigger::Timeout; 10]);
+    }
+
+    /// Two skips sent it, two more sent it again, and both were lost unseen.
+    #[test]
+    fn the_sixth_skip_was_forgotten() {
+        let mut turn = all_but_the_second(9);
+        turn.extend([(118, Sent(1)), (143, Acked(1, 118))]);
+        let found = far_triggers(2, BY_ANY, &turn);
+        assert_eq!(found, [Trigger::Skip; 10]);
+    }
+
+    /// Only how long segments waited that were seen each time was tried as a least timeout.
+    #[test]
+    fn a_long_least_timeout_did_not_count_where_first_transmissions_were_lost_unseen() {
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        for count in 0..20 {
+            let (from, first) = (500 * count, 4 * count);
+            for sn in [0, 2, 3] {
+                let at = from + 10 * sn;
+                all.extend([(at, Sent(first + sn)), (at + 25, Acked(first + sn, at))]);
+            }
+            let again = from + 360;
+            all.extend([
+                (again, Sent(first + 1)),
+                (again + 25, Acked(first + 1, again)),
+            ]);
+        }
+        let sender = after(Sender::new(20 * MS, true), all.iter());
+        let least = Settings::of(&sender).rules.least;
+        assert!((320..=350).contains(&least), "{least}");
     }
 
     /// After five times only timers send it again, however late they are.

@@ -27,8 +27,6 @@ const NEAR: Blur = Blur {
     skips: 1.0,
 };
 const LONG_TIMERS: f64 = 0.01;
-/// How likely a resend was lost unseen, far from the sender.
-const UNSEEN: f64 = 0.1;
 
 struct Blur {
     timer: f64,
@@ -61,6 +59,65 @@ impl Ago {
     fn now(self, flush: f64) -> f64 {
         self.by(0.0) - self.by(flush + LATE)
     }
+}
+
+/// What the sender sent last, seen or not.
+#[derive(Clone, Copy)]
+struct Last {
+    sent: Time,
+    /// How long before this one, ms.
+    ago: f64,
+    /// Skips before it, of those that the last one that was seen had.
+    used: u32,
+    /// How many were sent unseen, and how likely that is.
+    unseen: usize,
+    likely: f64,
+}
+
+/// A transmission, the one before it, and what is known of their sender.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    before: &'a Sending,
+    this: &'a Sending,
+    /// Of this one among all of its segment.
+    index: usize,
+    rules: Rules,
+    near: bool,
+    /// How likely a resend is lost unseen.
+    lost: f64,
+}
+
+impl Pair<'_> {
+    fn flush(self) -> f64 {
+        (self.rules.period / MS) as f64
+    }
+
+    /// Between the flushes of kcp-go it flushes what a program sends, too.
+    fn flush_of_skips(self) -> f64 {
+        match self.rules.of_go() && self.near {
+            true => {
+                let since = self.this.sent - self.this.prior;
+                self.flush().min(since as f64 / MS as f64)
+            }
+            false => self.flush(),
+        }
+    }
+
+    /// Skips send it again, after so many that were lost unseen.
+    fn is_fast(self, unseen: usize) -> bool {
+        self.rules.of_go() || self.index + unseen <= MOST_FAST
+    }
+}
+
+/// How long ago its timer ran out, and when it was skipped often enough.
+type Waits = (Ago, Option<Ago>);
+
+/// Why the sender may have sent a segment again, and how likely, so played and after that.
+struct Way {
+    trigger: Trigger,
+    likely: f64,
+    play: Play,
+    last: Last,
 }
 
 /// One way in which the rules may have sent a segment again so far.
@@ -128,16 +185,24 @@ impl Play {
         }
     }
 
-    /// When the transmission before this one had been skipped often enough to be sent again.
-    fn skipped_enough(&self, before: &Sending, rules: Rules) -> Option<Time> {
-        let new = before.skips[rules.skip_rule];
-        let FastResend::After(count) = rules.fast_resend else {
+    /// When what was sent last had been skipped often enough to be sent again.
+    fn skipped_enough(&self, pair: Pair, last: Last) -> Option<Time> {
+        let FastResend::After(count) = pair.rules.fast_resend else {
             return None;
         };
+        let new = &pair.before.skips[pair.rules.skip_rule];
         match count.saturating_sub(self.skips) {
-            0 => Some(before.sent),
-            more if more <= new.count => new.at.get(more as usize - 1).copied(),
-            _ => None,
+            0 => Some(last.sent),
+            more => new.at.get((last.used + more) as usize - 1).copied(),
+        }
+    }
+
+    /// By how much its timer is longer than the timeout, once so many were lost unseen.
+    fn more(&self, pair: Pair, unseen: usize) -> f64 {
+        let first = pair.index + unseen == 1;
+        match first && pair.rules.nodelay == 0 && !pair.rules.of_go() {
+            true => self.timeout / 8.0,
+            false => 0.0,
         }
     }
 
@@ -150,121 +215,236 @@ impl Play {
         sender: &Sender,
         next: &mut Vec<Play>,
     ) {
-        let near = sender.is_near();
         let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
-        let waited = f64::from(waited(before, this));
-        let go = rules.of_go();
-        let flush = (rules.period / MS) as f64;
-        let more = match index == 1 && rules.nodelay == 0 && !go {
-            true => self.timeout / 8.0,
-            false => 0.0,
+        let near = sender.is_near();
+        let pair = Pair {
+            before,
+            this,
+            index,
+            rules,
+            near,
+            lost: if near { 0.0 } else { sender.lost_unseen() },
         };
-        let timer = self.timeout + more;
-        let fast = go || index <= MOST_FAST;
-        // Only timers send it again after some times. They are then no shorter than the first one, and how much longer is known less well.
+        let waited = f64::from(waited(before, this));
+        let seen = Last {
+            sent: before.sent,
+            ago: waited,
+            used: 0,
+            unseen: 0,
+            likely: 1.0,
+        };
+        let (mut ways, mut unseen) = (Vec::new(), Vec::new());
+        let mut played = vec![(self.clone(), seen)];
+        while !played.is_empty() {
+            for (play, last) in played.drain(..) {
+                let waits = play.waits(pair, last);
+                if pair.lost > EXPLAINED {
+                    unseen.extend(play.unseen(pair, last, waits));
+                }
+                ways.extend(play.ways(pair, last, waits));
+            }
+            unseen.sort_by(|one, other| other.1.likely.total_cmp(&one.1.likely));
+            unseen.truncate(FOLLOWED);
+            std::mem::swap(&mut played, &mut unseen);
+        }
+        // When a hidden one was sent is known less well.
+        let one = if before.hidden { 0.5 } else { 1.0 };
+        let against = |likely: f64| one * (likely.min(1.0) + ODD).ln() / ODD.ln();
+        let best = |trigger: Trigger| {
+            let these = ways.iter().filter(|way| way.trigger == trigger);
+            these.map(|way| way.likely).fold(0.0, f64::max)
+        };
+        let (of_timer, of_skips) = (best(Trigger::Timeout), best(Trigger::Skip));
+        let (likelier, other) = (of_timer.max(of_skips), of_timer.min(of_skips));
+        ways.retain(|way| {
+            let least = match before.hidden && way.last.unseen == 0 {
+                true => EXPLAINED_HIDDEN,
+                false => EXPLAINED,
+            };
+            way.likely > least
+        });
+        let explained = !ways.is_empty();
+        let unsure = before.hidden || !explained || likelier < 5.0 * other;
+        let then = |way: Way| {
+            let (last, mut play) = (way.last, way.play);
+            play.against += against(way.likely);
+            play.causes
+                .iter_mut()
+                .for_each(|all| all.push((way.trigger, unsure)));
+            let skips = before.skips[rules.skip_rule].count;
+            let took = last.ago - play.more(pair, last.unseen);
+            let new = skips.saturating_sub(last.used);
+            play.sent_again(way.trigger, took, new, this, rules);
+            next.push(play);
+        };
+        if explained {
+            ways.into_iter().for_each(then);
+            return;
+        }
+        let fast = pair.is_fast(0);
         let about = SOONEST_TIMER
             * match fast {
                 false => f64::from(segment.sendings[0].timeout(rules.period)),
-                true => timer,
+                true => self.timeout + self.more(pair, 0),
             };
-        let (blur, early, unseen) = match near {
-            true => (NEAR, LATE, 0.0),
-            // Some resends are lost unseen, so that a timer which ran out long ago may have been set again.
-            false => (FAR, 0.0, UNSEEN),
+        let enough_for_go = rules.of_go() && self.skipped_enough(pair, seen).is_some();
+        let trigger = match before.skips[BY_ANY].count > 0 {
+            _ if !fast => Trigger::Timeout,
+            _ if enough_for_go => Trigger::Skip,
+            _ if waited >= about => Trigger::Timeout,
+            true => Trigger::Skip,
+            false if near && waited + pair.flush() < about => Trigger::Early,
+            // Its timer is not known that well: the sender takes round trips by the clock of its last update.
+            false => Trigger::Timeout,
+        };
+        [self.way(trigger, 0.0, seen)].into_iter().for_each(then);
+    }
+
+    fn way(self, trigger: Trigger, likely: f64, last: Last) -> Way {
+        Way {
+            trigger,
+            likely,
+            play: self,
+            last,
+        }
+    }
+
+    fn waits(&self, pair: Pair, last: Last) -> Waits {
+        let Pair {
+            before,
+            this,
+            rules,
+            near,
+            ..
+        } = pair;
+        let timer = self.timeout + self.more(pair, last.unseen);
+        let fast = pair.is_fast(last.unseen);
+        let (blur, early) = match near {
+            true => (NEAR, LATE),
+            false => (FAR, 0.0),
         };
         let guessed = if before.hidden { GUESSED } else { 0.0 };
-        let timer_blur = blur.timer + LONG_TIMERS * timer + guessed;
+        // An unseen one was sent at some flush.
+        let flush = if last.unseen > 0 { pair.flush() } else { 0.0 };
+        let timer_blur = blur.timer + LONG_TIMERS * timer + guessed + flush / 2.0;
         let by_timer = Ago {
-            took: waited - timer + 0.5,
+            took: last.ago - timer + 0.5,
+            // Only timers send it again after some times, and how much longer they then are is known less well.
             blur: if fast { timer_blur } else { 3.0 * timer_blur },
             longer: self.longer,
         };
         let within = rules.period + if near { 4 } else { 8 } * MS;
-        let enough = self.skipped_enough(before, rules).filter(|_| fast);
-        // Between the flushes of kcp-go it flushes what a program sends, too.
-        let flush_of_skips = match go && near {
-            true => flush.min((this.sent - this.prior) as f64 / MS as f64),
-            false => flush,
-        };
-        let took = match go && skipped_once(before, this, within) {
-            true => Some(flush_of_skips / 2.0),
-            false => enough.map(|at| (this.sent - at) as f64 / MS as f64 + early),
+        let took = match rules.of_go() && skipped_once(before, last.used, this, within) {
+            true => Some(pair.flush_of_skips() / 2.0),
+            false => {
+                let enough = self.skipped_enough(pair, last).filter(|_| fast);
+                enough.map(|at| (this.sent - at) as f64 / MS as f64 + early)
+            }
         };
         let by_skips = took.map(|took| Ago {
             took,
             blur: blur.skips,
             longer: 0.0,
         });
+        (by_timer, by_skips)
+    }
+
+    /// How the sender may have sent this, after what it sent last.
+    fn ways(self, pair: Pair, last: Last, (by_timer, by_skips): Waits) -> [Way; 2] {
+        let flush = pair.flush();
         // The original looks at timers before it looks at skips, kcp-go after that.
-        let (timer_first, skips_first) = match go {
+        let (timer_first, skips_first) = match pair.rules.of_go() {
             true => (flush + LATE, 0.0),
             false => (0.0, flush + LATE),
         };
         let of_timer =
             by_timer.now(flush) * by_skips.map_or(1.0, |skips| 1.0 - skips.by(skips_first));
-        let of_skips = by_skips.map_or(0.0, |skips| {
-            skips.now(flush_of_skips) * (1.0 - by_timer.by(timer_first)).max(unseen)
-        });
-        // When a hidden one was sent is known less well.
-        let one = if before.hidden { 0.5 } else { 1.0 };
-        let against = |likely: f64| one * (likely.min(1.0) + ODD).ln() / ODD.ln();
-        let (likelier, other) = (of_timer.max(of_skips), of_timer.min(of_skips));
-        let least = match before.hidden {
-            true => EXPLAINED_HIDDEN,
-            false => EXPLAINED,
-        };
-        let explained = likelier > least;
-        let unsure = before.hidden || !explained || likelier < 5.0 * other;
-        let mut then = |trigger: Trigger, likely: f64| {
-            let mut play = self.clone();
-            play.against += against(likely);
-            play.causes
-                .iter_mut()
-                .for_each(|all| all.push((trigger, unsure)));
-            play.sent_again(trigger, (before, this), waited - more, rules);
-            next.push(play);
-        };
-        let both = [(Trigger::Timeout, of_timer), (Trigger::Skip, of_skips)];
-        for (trigger, likely) in both.into_iter().filter(|one| one.1 > least) {
-            then(trigger, likely);
-        }
-        if explained {
-            return;
-        }
-        // Far from the sender, some resends are lost unseen. What comes too late for any timer then follows skips, where those count, but
-        // no more often than they send a segment.
-        let latest = timer + self.longer + flush + 4.0;
-        let others = MOST_FAST as f64 * (f64::from(before.estimate.srtt) + flush);
-        let after_others = !near
-            && matches!(rules.fast_resend, FastResend::After(_))
-            && (latest..latest + others).contains(&waited)
-            && before.skips[BY_STAMP].count >= 2;
-        let trigger = match before.skips[BY_ANY].count > 0 {
-            _ if !fast => Trigger::Timeout,
-            _ if after_others || (go && enough.is_some()) => Trigger::Skip,
-            _ if waited >= about => Trigger::Timeout,
-            true => Trigger::Skip,
-            false if near && waited + flush < about => Trigger::Early,
-            // Its timer is not known that well: the sender takes round trips by the clock of its last update.
-            false => Trigger::Timeout,
-        };
-        then(trigger, 0.0);
+        // What ran out long ago may have been set again by what was lost unseen.
+        let timer_later = (1.0 - by_timer.by(timer_first)).max(pair.lost);
+        let of_skips = by_skips.map_or(0.0, |skips| skips.now(pair.flush_of_skips()) * timer_later);
+        [
+            self.clone()
+                .way(Trigger::Timeout, of_timer * last.likely, last),
+            self.way(Trigger::Skip, of_skips * last.likely, last),
+        ]
     }
 
-    /// What the sender waits for after this.
+    /// What the sender may have sent between what it sent last and this, unseen.
+    fn unseen(
+        &self,
+        pair: Pair,
+        last: Last,
+        (by_timer, by_skips): Waits,
+    ) -> impl Iterator<Item = (Play, Last)> {
+        let Pair {
+            before,
+            this,
+            rules,
+            ..
+        } = pair;
+        // Losses come together.
+        let lost = if last.unseen == 0 { pair.lost } else { 1.0 };
+        let earlier = |wait: Ago| wait.by(pair.flush() + LATE);
+        let skips_first = by_skips.map_or(0.0, |skips| {
+            let sooner = Ago {
+                took: skips.took - by_timer.took,
+                longer: 0.0,
+                ..by_timer
+            };
+            sooner.by(0.0)
+        });
+        let sent_again = |trigger: Trigger, likely: f64, wait: Ago| {
+            let likely = likely * lost * last.likely;
+            if likely <= EXPLAINED || wait.took <= 0.0 {
+                return None;
+            }
+            let ago = (wait.took - pair.flush() / 2.0).max(0.0);
+            let sent = this.sent - (ago * MS as f64) as Time;
+            // What tells of segments that were sent before it tells nothing of it, by this rule.
+            let told = match rules.skip_rule {
+                BY_STAMP => sent + Time::from(before.estimate.srtt) * MS,
+                _ => sent,
+            };
+            let skips = &before.skips[rules.skip_rule].at;
+            let used = skips.partition_point(|at| *at <= told) as u32;
+            let mut play = self.clone();
+            let new = used.saturating_sub(last.used);
+            play.sent_again(trigger, self.timeout, new, before, rules);
+            let last = Last {
+                sent,
+                ago,
+                used,
+                unseen: last.unseen + 1,
+                likely,
+            };
+            Some((play, last))
+        };
+        let timer = sent_again(
+            Trigger::Timeout,
+            earlier(by_timer) * (1.0 - skips_first),
+            by_timer,
+        );
+        let skips = by_skips
+            .and_then(|skips| sent_again(Trigger::Skip, earlier(skips) * skips_first, skips));
+        timer.into_iter().chain(skips)
+    }
+
+    /// What the sender waits for after this, `took` ms after it had last set the timer. So many skips had come.
     fn sent_again(
         &mut self,
         trigger: Trigger,
-        (before, this): (&Sending, &Sending),
         took: f64,
+        skips: u32,
+        this: &Sending,
         rules: Rules,
     ) {
         let flush = (rules.period / MS) as f64;
+        let estimate = this.timeout(rules.period);
         match trigger {
             Trigger::Timeout => {
                 // It ran out between two flushes.
                 let timeout = self.timeout.clamp((took - flush).max(0.0), took.max(0.0));
-                let estimate = f64::from(this.timeout(rules.period));
+                let estimate = f64::from(estimate);
                 self.timeout = timeout
                     + match rules.nodelay {
                         0 if rules.of_go() => estimate,
@@ -274,14 +454,13 @@ impl Play {
                     };
                 self.longer = 0.0;
                 if !rules.of_go() {
-                    self.skips += before.skips[rules.skip_rule].count;
+                    self.skips += skips;
                 }
             }
             Trigger::Skip => {
                 self.skips = 0;
                 if rules.of_go() {
-                    let timer = this.timeout(rules.period).max(rules.least);
-                    self.timeout = f64::from(timer);
+                    self.timeout = f64::from(estimate.max(rules.least));
                 }
             }
             Trigger::Early => {}
@@ -301,8 +480,8 @@ pub fn waited(before: &Sending, after: &Sending) -> u32 {
 }
 
 /// For kcp-go a single skip is enough for this: it is the first flush after that, or the one before sent something new.
-fn skipped_once(before: &Sending, this: &Sending, within: Time) -> bool {
-    let skips = before.skips[BY_EACH];
-    let since = skips.at[0];
-    skips.count > 0 && !this.beside_fresh && (this.sent - since <= within || this.prior > since)
+fn skipped_once(before: &Sending, used: u32, this: &Sending, within: Time) -> bool {
+    let since = before.skips[BY_EACH].at.get(used as usize);
+    !this.beside_fresh
+        && since.is_some_and(|since| this.sent - since <= within || this.prior > *since)
 }

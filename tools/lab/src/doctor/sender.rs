@@ -36,6 +36,8 @@ const MOST_REFILLS: usize = 50_000;
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 5;
+/// Skips of one transmission whose moments are kept.
+const MOST_MOMENTS: usize = 64;
 /// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
 pub const SILENCE: Time = 500 * MS;
 /// The share of its estimate before which no timer runs out: round trips are known no better from outside.
@@ -130,17 +132,17 @@ pub struct Sending {
 }
 
 /// How often a transmission was skipped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skips {
     pub count: u32,
     /// When it had been skipped once, twice, ...
-    pub at: [Time; SKIPS],
+    pub at: Vec<Time>,
 }
 
 impl Skips {
     fn add(&mut self, now: Time) {
-        if let Some(slot) = self.at.get_mut(self.count as usize) {
-            *slot = now;
+        if self.at.len() < MOST_MOMENTS {
+            self.at.push(now);
         }
         self.count += 1;
     }
@@ -413,6 +415,8 @@ pub struct Sender {
     /// Segments sent for the first time, and packets that had some.
     pub fresh: u64,
     fresh_packets: (u64, u64),
+    /// Those whose first transmission was lost before it came here.
+    unseen: u64,
     /// Transmissions beyond the first, seen or not.
     pub resends: u64,
     /// Those of segments that had arrived long ago.
@@ -725,6 +729,11 @@ impl Sender {
                 _ => {}
             }
         }
+    }
+
+    /// The share of segments that were lost before they came here.
+    pub fn lost_unseen(&self) -> f64 {
+        self.unseen as f64 / self.fresh.max(1) as f64
     }
 
     /// Whether the capture was made at the sender's machine.
@@ -1734,7 +1743,7 @@ impl Sender {
         let first = &segment.sendings[0];
         let next = segment.sendings.get(1);
         for (rule, skips) in first.skips.iter().enumerate() {
-            for (count, skipped) in (1..=skips.count).zip(skips.at) {
+            for (count, skipped) in (1..=SKIPS as u32).zip(&skips.at) {
                 if self.skip_events.len() < MOST_SKIP_EVENTS {
                     self.skip_events.push(SkipEvent {
                         rule,
@@ -1788,6 +1797,7 @@ impl Sender {
                 None if !once => Fate::Missing,
                 _ => Fate::Heard,
             };
+            self.unseen += u64::from(index == 0 && matches!(fate, Fate::Hidden));
             self.outages.sent(one.at, index == 0, fate);
         }
         match &mut self.never_came {
