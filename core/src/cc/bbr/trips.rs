@@ -211,14 +211,14 @@ impl Trips {
 
     /// How much longer than the shortest the round trips of segments are without a queue, ms.
     pub(super) fn slack(&self) -> u32 {
-        // The mean leaves out what no later segment overtook, while the shortest round trip is that of the fastest. The fifth of the path
-        // that may be in flight beyond it holds the rest, unless waits are long and need it themselves.
+        // In the mean, what no later segment overtook counts as in time, while the shortest round trip is that of the fastest. The fifth of
+        // the path that may be in flight beyond it holds the rest, unless waits are long and need it themselves.
         let held = if self.waits > USUAL_INTERVAL_MS {
             0
         } else {
             self.min_rtt / 5
         };
-        let late = self.late + (2 * self.late).saturating_sub(held);
+        let late = self.late.max((3 * self.late).saturating_sub(held));
         late + self.slack_for_waits()
     }
 
