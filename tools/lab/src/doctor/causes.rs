@@ -315,7 +315,7 @@ impl Fit {
         let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
         // A flush finds that a timer ran out since the one before it.
         let half = (period / MS / 2) as u32;
-        // Or one that leaves all to skips, as far as it shows how long they took.
+        // Or one that leaves all to skips, as far as the capture shows how long they took.
         let seen = waits.iter().rfind(|(_, hidden)| !hidden);
         let never = seen.map(|(longest, _)| longest + 2 * half + 1);
         // What is longer shows only by what nobody saw.
@@ -537,8 +537,8 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             all.push(one);
         }
     }
-    // Where many are lost, so are many that were sent again, unseen. Where it does not show from how many skips on a segment is sent again,
-    // those sent what came after such, if they do that here.
+    // Where many are lost, so are many that were sent again, unseen. As long as it is unknown how many skips send a segment again, such
+    // cannot be played: if skips send here at all, they sent what came that late.
     let unknown = settings.rules.fast_resend == FastResend::Off;
     let skips = unknown && all.iter().any(|one| one.trigger == Trigger::Skip);
     if skips && all.len() as u64 * 8 > sender.fresh + sender.resends {
@@ -1011,14 +1011,19 @@ mod tests {
         assert_eq!(found[..2], [Trigger::Timeout, Trigger::Skip], "{found:?}");
     }
 
-    /// Why segments were sent again by these rules, 20 ms from their sender, whose round trips are 45 ms and whose timers 100 ms. Ten times
-    /// as much as this passes.
-    fn far_triggers(after_skips: u32, skip_rule: usize, turn: &[(u32, Passes)]) -> Vec<Trigger> {
+    /// Why segments were sent again by these rules, 20 ms from their sender, whose round trips are 45 ms and whose timers 100 ms. `turn`
+    /// passes so many times.
+    fn far_triggers(
+        turns: u32,
+        after_skips: u32,
+        skip_rule: usize,
+        turn: &[(u32, Passes)],
+    ) -> Vec<Trigger> {
         let warm = |sn: u32| [(10 * sn, Sent(sn)), (10 * sn + 25, Acked(sn, 10 * sn))];
         let mut all: Vec<(u32, Passes)> = (0..10).flat_map(warm).collect();
         let numbers = turn.iter().filter(|(_, what)| matches!(what, Acked(..)));
         let numbers = numbers.count() as u32;
-        for count in 0..10 {
+        for count in 0..turns {
             let (from, first) = (1_000 * (count + 1), 10 + numbers * count);
             all.extend(turn.iter().map(|(at, what)| match what {
                 Sent(sn) => (from + at, Sent(first + sn)),
@@ -1032,7 +1037,7 @@ mod tests {
             period: 10 * MS,
             fast_resend: FastResend::After(after_skips),
             skip_rule,
-            nodelay: 1,
+            nodelay: 2,
             least: 100,
         };
         let found = resends(&sender, &settings);
@@ -1052,7 +1057,7 @@ mod tests {
         let mut turn = all_but_the_second(4);
         turn.extend([(10, Sent(1)), (78, Sent(1)), (85, Sent(4))]);
         turn.extend([(110, Acked(4, 85)), (178, Sent(1)), (203, Acked(1, 178))]);
-        let found = far_triggers(2, BY_STAMP, &turn);
+        let found = far_triggers(10, 2, BY_STAMP, &turn);
         assert_eq!(found, [Trigger::Skip, Trigger::Timeout].repeat(10));
     }
 
@@ -1061,8 +1066,22 @@ mod tests {
     fn a_second_timer_was_called_a_skip_where_what_the_first_one_sent_was_lost_unseen() {
         let mut turn = all_but_the_second(4);
         turn.extend([(260, Sent(1)), (285, Acked(1, 260))]);
-        let found = far_triggers(4, BY_STAMP, &turn);
+        let found = far_triggers(10, 4, BY_STAMP, &turn);
         assert_eq!(found, [Trigger::Timeout; 10]);
+    }
+
+    /// Each timer that could have run out unseen meanwhile was played: 17 s for 200 such.
+    #[test]
+    fn a_segment_that_was_sent_again_after_weeks_was_played_for_seconds() {
+        let mut turn = all_but_the_second(4);
+        turn.extend([
+            (2_000_000_000, Sent(1)),
+            (2_000_000_025, Acked(1, 2_000_000_000)),
+        ]);
+        let began = std::time::Instant::now();
+        let found = far_triggers(200, 4, BY_STAMP, &turn);
+        assert_eq!(found, [Trigger::Timeout; 200]);
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     /// Two skips sent it, two more sent it again, and both were lost unseen.
@@ -1070,7 +1089,7 @@ mod tests {
     fn the_sixth_skip_was_forgotten() {
         let mut turn = all_but_the_second(9);
         turn.extend([(118, Sent(1)), (143, Acked(1, 118))]);
-        let found = far_triggers(2, BY_ANY, &turn);
+        let found = far_triggers(10, 2, BY_ANY, &turn);
         assert_eq!(found, [Trigger::Skip; 10]);
     }
 

@@ -335,8 +335,8 @@ fn lag(
             }
         },
     };
-    // None at all is that of the sender's own machine.
-    (lag.max((known && !is_near).into()), known)
+    // A known lag of 0 stands for the sender's own machine.
+    (lag.max(Time::from(known && !is_near)), known)
 }
 
 /// What the packets that were kept back tell of the sender of a side, whose peer has this manner.

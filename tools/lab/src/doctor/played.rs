@@ -27,6 +27,8 @@ const NEAR: Blur = Blur {
     skips: 1.0,
 };
 const LONG_TIMERS: f64 = 0.01;
+/// Unseen resends in a row that are played. A machine that slept, or a forged time, has room for thousands.
+const MOST_UNSEEN: usize = 32;
 
 struct Blur {
     timer: f64,
@@ -238,9 +240,7 @@ impl Play {
         while !played.is_empty() {
             for (play, last) in played.drain(..) {
                 let waits = play.waits(pair, last);
-                if pair.lost > EXPLAINED {
-                    unseen.extend(play.unseen(pair, last, waits));
-                }
+                unseen.extend(play.unseen(pair, last, waits));
                 ways.extend(play.ways(pair, last, waits));
             }
             unseen.sort_by(|one, other| other.1.likely.total_cmp(&one.1.likely));
@@ -265,7 +265,7 @@ impl Play {
         });
         let explained = !ways.is_empty();
         let unsure = before.hidden || !explained || likelier < 5.0 * other;
-        let then = |way: Way| {
+        let mut then = |way: Way| {
             let (last, mut play) = (way.last, way.play);
             play.against += against(way.likely);
             play.causes
@@ -297,7 +297,7 @@ impl Play {
             // Its timer is not known that well: the sender takes round trips by the clock of its last update.
             false => Trigger::Timeout,
         };
-        [self.way(trigger, 0.0, seen)].into_iter().for_each(then);
+        then(self.way(trigger, 0.0, seen));
     }
 
     fn way(self, trigger: Trigger, likely: f64, last: Last) -> Way {
@@ -388,14 +388,14 @@ impl Play {
         let skips_first = by_skips.map_or(0.0, |skips| {
             let sooner = Ago {
                 took: skips.took - by_timer.took,
+                blur: by_timer.blur,
                 longer: 0.0,
-                ..by_timer
             };
             sooner.by(0.0)
         });
-        let sent_again = |trigger: Trigger, likely: f64, wait: Ago| {
+        let after = |trigger: Trigger, likely: f64, wait: Ago| {
             let likely = likely * lost * last.likely;
-            if likely <= EXPLAINED || wait.took <= 0.0 {
+            if likely <= EXPLAINED || wait.took <= 0.0 || last.unseen == MOST_UNSEEN {
                 return None;
             }
             let ago = (wait.took - pair.flush() / 2.0).max(0.0);
@@ -419,17 +419,17 @@ impl Play {
             };
             Some((play, last))
         };
-        let timer = sent_again(
+        let timer = after(
             Trigger::Timeout,
             earlier(by_timer) * (1.0 - skips_first),
             by_timer,
         );
-        let skips = by_skips
-            .and_then(|skips| sent_again(Trigger::Skip, earlier(skips) * skips_first, skips));
+        let skips =
+            by_skips.and_then(|skips| after(Trigger::Skip, earlier(skips) * skips_first, skips));
         timer.into_iter().chain(skips)
     }
 
-    /// What the sender waits for after this, `took` ms after it had last set the timer. So many skips had come.
+    /// What the sender waits for after this, `took` ms after it had last set the timer. `skips` more had come since then.
     fn sent_again(
         &mut self,
         trigger: Trigger,

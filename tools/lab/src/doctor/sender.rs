@@ -415,7 +415,7 @@ pub struct Sender {
     /// Segments sent for the first time, and packets that had some.
     pub fresh: u64,
     fresh_packets: (u64, u64),
-    /// Those whose first transmission was lost before it came here.
+    /// Segments whose first transmission was lost before it came here.
     unseen: u64,
     /// Transmissions beyond the first, seen or not.
     pub resends: u64,
@@ -733,7 +733,8 @@ impl Sender {
 
     /// The share of segments that were lost before they came here.
     pub fn lost_unseen(&self) -> f64 {
-        self.unseen as f64 / self.fresh.max(1) as f64
+        // Numbers that never came in any transmission are in the first count only.
+        (self.unseen as f64 / self.fresh.max(1) as f64).min(1.0)
     }
 
     /// Whether the capture was made at the sender's machine.
