@@ -497,6 +497,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     let mut all = Vec::new();
     let mut unsure = Vec::new();
     let mut unheard = Vec::new();
+    let unknown = settings.rules.fast_resend == FastResend::Off;
     let mut gaps = Vec::new();
     for segment in &sender.resent {
         let causes = Play::causes(segment, settings.rules, sender);
@@ -512,7 +513,8 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
                 ways,
                 settings.rules.period,
             );
-            if !sender.is_near() && misses_some(segment, index, &one, settings.rules.period) {
+            let far = !sender.is_near();
+            if unknown && far && misses_some(segment, index, &one, settings.rules.period) {
                 gaps.push(all.len());
             }
             // To a peer that is gone both ways are cut.
@@ -539,8 +541,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
     }
     // Where many are lost, so are many that were sent again, unseen. As long as it is unknown how many skips send a segment again, such
     // cannot be played: if skips send here at all, they sent what came that late.
-    let unknown = settings.rules.fast_resend == FastResend::Off;
-    let skips = unknown && all.iter().any(|one| one.trigger == Trigger::Skip);
+    let skips = all.iter().any(|one| one.trigger == Trigger::Skip);
     if skips && all.len() as u64 * 8 > sender.fresh + sender.resends {
         gaps.iter()
             .for_each(|index| all[*index].trigger = Trigger::Skip);
@@ -846,7 +847,7 @@ mod tests {
         for sn in (0..200).filter(lost) {
             // After two skips, of which the sender hears 20 ms later.
             let at = 10 * sn + 68 + sn % 4;
-            all.extend([(at, Sent(sn)), (at + 25, Acked(sn, at))]);
+            all.extend(sent_and_acked(at, sn));
         }
         all.sort_by_key(|(at, _)| *at);
         let sender = after(Sender::new(20 * MS, true), all.iter());
@@ -1011,6 +1012,11 @@ mod tests {
         assert_eq!(found[..2], [Trigger::Timeout, Trigger::Skip], "{found:?}");
     }
 
+    /// Sent then, and acknowledged 25 ms later.
+    fn sent_and_acked(at: u32, sn: u32) -> [(u32, Passes); 2] {
+        [(at, Sent(sn)), (at + 25, Acked(sn, at))]
+    }
+
     /// Why segments were sent again by these rules, 20 ms from their sender, whose round trips are 45 ms and whose timers 100 ms. `turn`
     /// passes so many times.
     fn far_triggers(
@@ -1019,8 +1025,8 @@ mod tests {
         skip_rule: usize,
         turn: &[(u32, Passes)],
     ) -> Vec<Trigger> {
-        let warm = |sn: u32| [(10 * sn, Sent(sn)), (10 * sn + 25, Acked(sn, 10 * sn))];
-        let mut all: Vec<(u32, Passes)> = (0..10).flat_map(warm).collect();
+        let warm = (0..10).flat_map(|sn| sent_and_acked(10 * sn, sn));
+        let mut all: Vec<(u32, Passes)> = warm.collect();
         let numbers = turn.iter().filter(|(_, what)| matches!(what, Acked(..)));
         let numbers = numbers.count() as u32;
         for count in 0..turns {
@@ -1046,8 +1052,8 @@ mod tests {
 
     /// Numbers 0, 2, 3 and so on are sent each 10 ms, and acknowledged one by one.
     fn all_but_the_second(count: u32) -> Vec<(u32, Passes)> {
-        let one = |sn: u32| [(10 * sn, Sent(sn)), (10 * sn + 25, Acked(sn, 10 * sn))];
-        (0..count).filter(|sn| *sn != 1).flat_map(one).collect()
+        let others = (0..count).filter(|sn| *sn != 1);
+        others.flat_map(|sn| sent_and_acked(10 * sn, sn)).collect()
     }
 
     /// Where many were lost, what came long after skips was said to follow others by skips that had been lost unseen, also where its timer
@@ -1055,8 +1061,9 @@ mod tests {
     #[test]
     fn a_timer_after_a_skip_was_called_a_skip_after_others_that_nobody_saw() {
         let mut turn = all_but_the_second(4);
-        turn.extend([(10, Sent(1)), (78, Sent(1)), (85, Sent(4))]);
-        turn.extend([(110, Acked(4, 85)), (178, Sent(1)), (203, Acked(1, 178))]);
+        turn.extend([(10, Sent(1)), (78, Sent(1))]);
+        turn.extend(sent_and_acked(85, 4));
+        turn.extend(sent_and_acked(178, 1));
         let found = far_triggers(10, 2, BY_STAMP, &turn);
         assert_eq!(found, [Trigger::Skip, Trigger::Timeout].repeat(10));
     }
@@ -1065,7 +1072,7 @@ mod tests {
     #[test]
     fn a_second_timer_was_called_a_skip_where_what_the_first_one_sent_was_lost_unseen() {
         let mut turn = all_but_the_second(4);
-        turn.extend([(260, Sent(1)), (285, Acked(1, 260))]);
+        turn.extend(sent_and_acked(260, 1));
         let found = far_triggers(10, 4, BY_STAMP, &turn);
         assert_eq!(found, [Trigger::Timeout; 10]);
     }
@@ -1074,10 +1081,7 @@ mod tests {
     #[test]
     fn a_segment_that_was_sent_again_after_weeks_was_played_for_seconds() {
         let mut turn = all_but_the_second(4);
-        turn.extend([
-            (2_000_000_000, Sent(1)),
-            (2_000_000_025, Acked(1, 2_000_000_000)),
-        ]);
+        turn.extend(sent_and_acked(2_000_000_000, 1));
         let began = std::time::Instant::now();
         let found = far_triggers(200, 4, BY_STAMP, &turn);
         assert_eq!(found, [Trigger::Timeout; 200]);
@@ -1088,7 +1092,7 @@ mod tests {
     #[test]
     fn the_sixth_skip_was_forgotten() {
         let mut turn = all_but_the_second(9);
-        turn.extend([(118, Sent(1)), (143, Acked(1, 118))]);
+        turn.extend(sent_and_acked(118, 1));
         let found = far_triggers(10, 2, BY_ANY, &turn);
         assert_eq!(found, [Trigger::Skip; 10]);
     }
@@ -1100,14 +1104,9 @@ mod tests {
         for count in 0..20 {
             let (from, first) = (500 * count, 4 * count);
             for sn in [0, 2, 3] {
-                let at = from + 10 * sn;
-                all.extend([(at, Sent(first + sn)), (at + 25, Acked(first + sn, at))]);
+                all.extend(sent_and_acked(from + 10 * sn, first + sn));
             }
-            let again = from + 360;
-            all.extend([
-                (again, Sent(first + 1)),
-                (again + 25, Acked(first + 1, again)),
-            ]);
+            all.extend(sent_and_acked(from + 360, first + 1));
         }
         let sender = after(Sender::new(20 * MS, true), all.iter());
         let least = Settings::of(&sender).rules.least;

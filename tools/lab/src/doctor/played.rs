@@ -1,5 +1,6 @@
 //! In which ways the rules of a sender may have sent a segment again and again: each time by its timer or by skips, whichever came first.
-//! The flush and the moments of both tell how likely that is, and each cause changes what the sender waits for next.
+//! What was lost before it came to the capture is played, too. The flush and the moments of both tell how likely that is, and each cause
+//! changes what the sender waits for next.
 
 use super::causes::{FastResend, Rules, Trigger};
 use super::sender::{BY_ANY, BY_EACH, BY_STAMP, MS, SOONEST_TIMER, Segment, Sender, Sending, Time};
@@ -240,7 +241,10 @@ impl Play {
         while !played.is_empty() {
             for (play, last) in played.drain(..) {
                 let waits = play.waits(pair, last);
-                unseen.extend(play.unseen(pair, last, waits));
+                // At the sender's end none is lost, and this runs for all rules.
+                if pair.lost > EXPLAINED {
+                    unseen.extend(play.unseen(pair, last, waits));
+                }
                 ways.extend(play.ways(pair, last, waits));
             }
             unseen.sort_by(|one, other| other.1.likely.total_cmp(&one.1.likely));
