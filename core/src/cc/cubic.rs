@@ -1,6 +1,8 @@
 //! CUBIC after RFC 9438, with the slow start of RFC 9406 (HyStart++). The window is in thousandths of a segment, time in
 //! milliseconds.
 
+use core::mem;
+
 use super::meter::Meter;
 use super::{Allowance, Tick, elapsed, scale};
 use crate::seq::Millis;
@@ -31,13 +33,10 @@ pub(crate) enum Phase {
     Avoidance,
 }
 
+/// What a reduction changes. Windows are in thousandths of a segment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cubic {
-    pub(crate) phase: Phase,
-    /// What the update intervals of both ends add to a round trip, ms.
-    waits: u32,
-    pub(crate) rate: u32,
-    /// Window and threshold, in thousandths of a segment.
+struct Growth {
+    phase: Phase,
     window: u32,
     threshold: u32,
     /// W_max, the window before the last reduction; when the epoch began; and K, the time from there until the window is W_max
@@ -47,10 +46,23 @@ pub(crate) struct Cubic {
     k: u32,
     /// W_est, the window that Reno would have (4.3).
     w_est: u32,
+    in_epoch: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cubic {
+    growth: Growth,
+    /// What the last reduction changed, and `missing` before it, until it is known whether the segments had arrived (4.9.2).
+    undo: Option<(Growth, u32)>,
+    /// Segments found lost so far, less those that had arrived; wraps.
+    missing: u32,
+    /// What the update intervals of both ends add to a round trip, ms, and the longer of the two.
+    waits: u32,
+    grain: u32,
+    pub(crate) rate: u32,
     /// The window was reduced for all losses of segments that were sent up to this time. Nothing that was sent since has arrived.
     reduced: u32,
     recovers: bool,
-    in_epoch: bool,
     /// When the last flush began.
     ticked: u32,
     pub(crate) min_rtt: u32,
@@ -70,18 +82,23 @@ pub(crate) struct Cubic {
 impl Cubic {
     pub(crate) fn new(now: u32) -> Cubic {
         Cubic {
-            phase: Phase::SlowStart,
+            growth: Growth {
+                phase: Phase::SlowStart,
+                window: INITIAL_CWND * UNIT,
+                threshold: NO_THRESHOLD,
+                w_max: 0,
+                epoch: now,
+                k: 0,
+                w_est: 0,
+                in_epoch: false,
+            },
+            undo: None,
+            missing: 0,
             waits: 0,
+            grain: 0,
             rate: 0,
-            window: INITIAL_CWND * UNIT,
-            threshold: NO_THRESHOLD,
-            w_max: 0,
-            epoch: now,
-            k: 0,
-            w_est: 0,
             reduced: now,
             recovers: false,
-            in_epoch: false,
             ticked: now,
             min_rtt: 0,
             srtt: 0,
@@ -98,11 +115,11 @@ impl Cubic {
 
     /// Window and threshold in segments.
     pub(crate) fn window(&self) -> u32 {
-        (self.window / UNIT).max(MIN_CWND)
+        (self.growth.window / UNIT).max(MIN_CWND)
     }
 
     pub(crate) fn threshold(&self) -> u32 {
-        match self.threshold {
+        match self.growth.threshold {
             NO_THRESHOLD => u32::MAX,
             threshold => threshold / UNIT,
         }
@@ -112,11 +129,12 @@ impl Cubic {
     #[inline(never)]
     pub(crate) fn tick(&mut self, tick: Tick, meter: &mut Meter) -> Allowance {
         if tick.stale {
-            (self.reduced, self.epoch) = (tick.now, tick.now);
+            (self.reduced, self.growth.epoch) = (tick.now, tick.now);
             self.round_began = tick.now;
+            self.undo = None;
         }
         meter.flush(tick);
-        self.waits = meter.waits();
+        (self.waits, self.grain) = (meter.waits(), meter.grain());
         if let Some(rtt) = tick.rtt {
             self.take_rtt(rtt.max(1));
         }
@@ -135,13 +153,18 @@ impl Cubic {
                 self.end_round(tick.now);
             }
         }
+        let missing = tick.lost.wrapping_sub(tick.refuted);
+        let before = mem::replace(&mut self.missing, missing);
+        self.restore();
         let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
         if Millis(self.reduced).before(Millis(tick.newest_lost)) {
+            let growth = self.growth;
             self.reduce(tick.now);
+            self.undo = (missing != before).then_some((growth, before));
         } else if tick.app_limited {
             // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
-            self.epoch = self.epoch.wrapping_add(passed);
-        } else if acked > 0 && used >= self.window {
+            self.growth.epoch = self.growth.epoch.wrapping_add(passed);
+        } else if acked > 0 && used >= self.growth.window {
             self.grow(tick.now, acked);
         }
         self.allowance(tick)
@@ -158,7 +181,7 @@ impl Cubic {
         self.current_round_min_rtt = self.current_round_min_rtt.min(rtt);
         self.samples = self.samples.saturating_add(1);
         // RFC 9406, 4.2.
-        if self.phase == Phase::SlowStart
+        if self.growth.phase == Phase::SlowStart
             && self.samples >= SAMPLES
             && self.last_round_min_rtt != u32::MAX
             && self.current_round_min_rtt
@@ -166,12 +189,12 @@ impl Cubic {
         {
             self.css_baseline_min_rtt = self.current_round_min_rtt;
             self.css_rounds = 0;
-            self.phase = Phase::Conservative;
-        } else if self.phase == Phase::Conservative
+            self.growth.phase = Phase::Conservative;
+        } else if self.growth.phase == Phase::Conservative
             && self.samples >= SAMPLES
             && self.current_round_min_rtt < self.css_baseline_min_rtt
         {
-            self.phase = Phase::SlowStart;
+            self.growth.phase = Phase::SlowStart;
             self.css_baseline_min_rtt = u32::MAX;
         }
     }
@@ -188,11 +211,11 @@ impl Cubic {
         self.last_round_min_rtt = self.current_round_min_rtt;
         self.current_round_min_rtt = u32::MAX;
         self.samples = 0;
-        if self.phase == Phase::Conservative {
+        if self.growth.phase == Phase::Conservative {
             self.css_rounds += 1;
             if self.css_rounds >= CSS_ROUNDS {
-                self.threshold = self.window;
-                self.phase = Phase::Avoidance;
+                self.growth.threshold = self.growth.window;
+                self.growth.phase = Phase::Avoidance;
             }
         }
     }
@@ -200,20 +223,35 @@ impl Cubic {
     /// RFC 9438, 4.6 and 4.7.
     #[inline(never)]
     fn reduce(&mut self, now: u32) {
-        self.w_max = if self.in_epoch && self.window < self.w_max {
-            scale(self.window, 100 + BETA, 200)
+        self.growth.w_max = if self.growth.in_epoch && self.growth.window < self.growth.w_max {
+            scale(self.growth.window, 100 + BETA, 200)
         } else {
-            self.window
+            self.growth.window
         };
-        self.window = scale(self.window, BETA, 100).max(MIN_CWND * UNIT);
-        self.threshold = self.window;
+        self.growth.window = scale(self.growth.window, BETA, 100).max(MIN_CWND * UNIT);
+        self.growth.threshold = self.growth.window;
         self.queue = self.srtt.saturating_sub(self.min_rtt);
         self.recover(Phase::Avoidance, now);
     }
 
+    /// The window is as before if all that reduced it was spurious: what seemed lost had arrived (RFC 9438, 4.9.2).
+    fn restore(&mut self) {
+        let Some((growth, missing)) = self.undo else {
+            return;
+        };
+        if self.missing.wrapping_sub(missing).cast_signed() <= 0 {
+            self.undo = None;
+            if growth.window > self.growth.window {
+                self.growth = growth;
+                self.recovers = false;
+            }
+        }
+    }
+
     fn recover(&mut self, phase: Phase, now: u32) {
-        self.phase = phase;
-        self.in_epoch = false;
+        self.undo = None;
+        self.growth.phase = phase;
+        self.growth.in_epoch = false;
         self.recovers = true;
         self.reduced = now;
     }
@@ -224,67 +262,85 @@ impl Cubic {
         if !self.recovers && self.window() > MIN_CWND {
             self.reduce(now);
         }
-        self.window = MIN_CWND * UNIT;
+        self.growth.window = MIN_CWND * UNIT;
         self.recover(Phase::SlowStart, now);
     }
 
     fn grow(&mut self, now: u32, acked: u32) {
         let acked = acked.saturating_mul(UNIT);
-        match self.phase {
-            Phase::SlowStart => self.window = self.window.saturating_add(acked),
-            Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
+        match self.growth.phase {
+            Phase::SlowStart => self.growth.window = self.growth.window.saturating_add(acked),
+            Phase::Conservative => {
+                self.growth.window = self.growth.window.saturating_add(acked / CSS_DIVISOR)
+            }
             Phase::Avoidance if self.recovers => {}
             Phase::Avoidance => self.avoid(now, acked),
         }
-        if self.phase == Phase::SlowStart && self.window >= self.threshold {
-            self.phase = Phase::Avoidance;
+        if self.growth.phase == Phase::SlowStart && self.growth.window >= self.growth.threshold {
+            self.growth.phase = Phase::Avoidance;
         }
     }
 
     /// RFC 9438, 4.2 to 4.5.
     fn avoid(&mut self, now: u32, acked: u32) {
-        if !self.in_epoch {
-            self.in_epoch = true;
-            self.epoch = now;
-            self.w_est = self.window;
-            self.w_max = self.w_max.max(self.window);
+        if !self.growth.in_epoch {
+            self.growth.in_epoch = true;
+            self.growth.epoch = now;
+            self.growth.w_est = self.growth.window;
+            self.growth.w_max = self.growth.w_max.max(self.growth.window);
             // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
-            self.k = cube_root(u64::from(self.w_max - self.window) * 2_500_000);
+            self.growth.k =
+                cube_root(u64::from(self.growth.w_max - self.growth.window) * 2_500_000);
         }
         // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
-        let alpha = if self.w_est >= self.w_max { 1000 } else { 529 };
-        self.w_est = self.w_est.saturating_add(scale(acked, alpha, self.window));
-        let at = elapsed(now, self.epoch).saturating_add(self.srtt);
-        let most = self.window.saturating_add(self.window / 2);
-        let target = self.at(at).clamp(self.window, most);
-        let more = scale(target - self.window, acked, self.window);
-        self.window = self.window.saturating_add(more).max(self.w_est);
+        let alpha = if self.growth.w_est >= self.growth.w_max {
+            1000
+        } else {
+            529
+        };
+        self.growth.w_est =
+            self.growth
+                .w_est
+                .saturating_add(scale(acked, alpha, self.growth.window));
+        let at = elapsed(now, self.growth.epoch).saturating_add(self.srtt);
+        let most = self.growth.window.saturating_add(self.growth.window / 2);
+        let target = self.at(at).clamp(self.growth.window, most);
+        let more = scale(target - self.growth.window, acked, self.growth.window);
+        self.growth.window = self
+            .growth
+            .window
+            .saturating_add(more)
+            .max(self.growth.w_est);
     }
 
     /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
     fn at(&self, ms: u32) -> u32 {
         // A minute moves the target by more segments than any window has.
-        let apart = ms.abs_diff(self.k).min(60_000);
+        let apart = ms.abs_diff(self.growth.k).min(60_000);
         // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
         let cubed = scale(apart * apart, apart, 2_500_000);
-        if ms < self.k {
-            self.w_max.saturating_sub(cubed)
+        if ms < self.growth.k {
+            self.growth.w_max.saturating_sub(cubed)
         } else {
-            self.w_max.saturating_add(cubed)
+            self.growth.w_max.saturating_add(cubed)
         }
     }
 
     fn allowance(&self, tick: Tick) -> Allowance {
         let window = self.window();
         // Twice the window per round trip in slow start, 1.25 times after it, so that pacing does not hold the window back for
-        // long.
-        let gain = match self.phase {
+        // long, and one segment more, which counts where the window has few. `srtt` is that of the latest segments. The first of those that
+        // one flush acknowledges had waited for longer: at the rate of a shorter round trip, what each flush frees overflows a short queue.
+        let gain = match self.growth.phase {
             Phase::SlowStart | Phase::Conservative => 2_000,
             _ => 1_250,
         };
         let rate = match self.srtt {
             0 => 0,
-            srtt => scale(window.saturating_mul(tick.segment), gain, srtt).max(1),
+            srtt => {
+                let bytes = (window + 1).saturating_mul(tick.segment);
+                scale(bytes, gain, srtt + self.grain).max(1)
+            }
         };
         Allowance {
             inflight: window,
@@ -294,7 +350,7 @@ impl Cubic {
 
     /// Name and number of the phase, as in ikcpx.h.
     pub(crate) fn phase(&self) -> (&'static core::ffi::CStr, u32) {
-        match self.phase {
+        match self.growth.phase {
             Phase::SlowStart => (c"slow start", 16),
             Phase::Conservative => (c"conservative slow start", 17),
             Phase::Avoidance if self.recovers => (c"recovery", 19),
@@ -362,7 +418,7 @@ mod tests {
         let window = cubic.window();
         assert!(window > 150, "{window}");
         round(&mut cubic, &mut tick, 20, true);
-        let (was, is) = (cubic.w_max / UNIT, cubic.window());
+        let (was, is) = (cubic.growth.w_max / UNIT, cubic.window());
         assert!(
             is * 100 / was == 70 || is * 100 / was == 69,
             "{was} to {is}"
@@ -380,20 +436,74 @@ mod tests {
             round(&mut cubic, &mut tick, 20, false);
         }
         round(&mut cubic, &mut tick, 20, true);
-        let (reduced, at) = ((cubic.w_max, cubic.window), tick.now);
+        let (reduced, at) = ((cubic.growth.w_max, cubic.growth.window), tick.now);
         // More of the same losses are found with the first acknowledgement of what was sent since, and round trips later.
         tick.newest = Some(at);
         for later in [20, 60] {
             tick.now = at + later;
             lose(&mut tick, later);
             cubic.tick(tick, &mut Meter::new(0));
-            assert_eq!((cubic.w_max, cubic.window), reduced);
+            assert_eq!((cubic.growth.w_max, cubic.growth.window), reduced);
         }
         // A later loss is another one.
         tick.now += 20;
         lose(&mut tick, 20);
         cubic.tick(tick, &mut Meter::new(0));
-        assert!(cubic.window < reduced.1);
+        assert!(cubic.growth.window < reduced.1);
+    }
+
+    /// A flow whose losses `are_found`, and which then learns how many of them had arrived.
+    fn after_losses(are_found: u32, had_arrived: u32) -> (Cubic, Cubic) {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, false);
+        }
+        let before = cubic;
+        tick.lost += are_found;
+        lose(&mut tick, 20);
+        tick.now += 1;
+        cubic.tick(tick, &mut Meter::new(0));
+        assert_eq!(cubic.window(), before.window() * BETA / 100);
+        tick.refuted += had_arrived;
+        (tick.now, tick.newest) = (tick.now + 10, None);
+        cubic.tick(tick, &mut Meter::new(0));
+        (before, cubic)
+    }
+
+    #[test]
+    fn losses_of_what_had_arrived_took_three_tenths_of_the_window() {
+        let (before, after) = after_losses(3, 3);
+        assert_eq!(after.window(), before.window());
+        assert_eq!(after.threshold(), before.threshold());
+        assert_eq!(after.phase(), before.phase());
+    }
+
+    #[test]
+    fn one_true_loss_is_enough_for_a_reduction() {
+        let (before, after) = after_losses(3, 2);
+        assert_eq!(after.window(), before.window() * BETA / 100);
+        assert_eq!(after.phase().1, 19);
+    }
+
+    #[test]
+    fn a_reduction_for_losses_that_were_not_counted_stays() {
+        let (before, after) = after_losses(0, 0);
+        assert_eq!(after.window(), before.window() * BETA / 100);
+    }
+
+    #[test]
+    fn what_arrives_after_a_timeout_does_not_bring_the_window_back() {
+        let (mut cubic, mut tick) = new();
+        for _ in 0..5 {
+            round(&mut cubic, &mut tick, 20, false);
+        }
+        tick.lost += 1;
+        round(&mut cubic, &mut tick, 20, true);
+        cubic.timed_out(tick.now);
+        tick.refuted += 1;
+        tick.now += 1;
+        cubic.tick(tick, &mut Meter::new(0));
+        assert_eq!(cubic.window(), MIN_CWND);
     }
 
     #[test]
@@ -403,7 +513,7 @@ mod tests {
             round(&mut cubic, &mut tick, 100, false);
         }
         round(&mut cubic, &mut tick, 100, true);
-        let (before, began) = (cubic.w_max / UNIT, tick.now);
+        let (before, began) = (cubic.growth.w_max / UNIT, tick.now);
         while cubic.window() < before {
             round(&mut cubic, &mut tick, 100, false);
             assert!(tick.now - began < 60_000, "{} of {before}", cubic.window());
@@ -423,11 +533,11 @@ mod tests {
         for _ in 0..3 {
             round(&mut cubic, &mut tick, 50, false);
         }
-        assert_eq!(cubic.phase, Phase::SlowStart);
+        assert_eq!(cubic.growth.phase, Phase::SlowStart);
         for rtt in [60, 70, 80, 90, 100, 110, 120, 130] {
             round(&mut cubic, &mut tick, rtt, false);
         }
-        assert_eq!(cubic.phase, Phase::Avoidance);
+        assert_eq!(cubic.growth.phase, Phase::Avoidance);
     }
 
     #[test]
@@ -454,7 +564,7 @@ mod tests {
         for _ in 0..3 {
             round(&mut cubic, &mut tick, 20, false);
         }
-        assert_eq!(cubic.phase, Phase::Avoidance);
+        assert_eq!(cubic.growth.phase, Phase::Avoidance);
         (tick.app_limited, tick.newest, tick.rtt, tick.pipe) = (true, None, None, 0);
         for _ in 0..600 {
             tick.now += 100;

@@ -126,8 +126,9 @@ pub(crate) struct Rack {
     pub(crate) last_ack: Millis,
     /// Segments in flight.
     pub(crate) pipe: u32,
-    /// Segments reported lost, and spurious retransmissions; both wrap.
+    /// Segments reported lost, those of them that had arrived, and spurious retransmissions; all wrap.
     pub(crate) lost: u32,
+    pub(crate) refuted: u32,
     pub(crate) spurious: u32,
 }
 
@@ -154,9 +155,8 @@ impl Rack {
         let rtt = rtt.cast_unsigned();
         let same_ms = now == self.last_ack;
         self.last_ack = now;
-        if earlier {
-            self.spurious = self.spurious.wrapping_add(1);
-        }
+        self.spurious = self.spurious.wrapping_add(u32::from(earlier));
+        self.refute(u32::from(earlier) + u32::from(flying.lost));
         let is_first = self.srtt == 0;
         let sent = Sent { sn: last, ts: echo };
         let late = if !is_first && sent.before(self.latest) {
@@ -195,6 +195,19 @@ impl Rack {
             self.min_rtt_at = now;
         }
         true
+    }
+
+    /// Consecutive segments arrived, but no acknowledgement tells which transmission. A retransmission could not be back yet in less than the
+    /// shortest round trip.
+    pub(crate) fn covered(&mut self, now: Millis, segments: Alike) {
+        let Flying { ts, xmit, lost } = segments.flying;
+        if lost || (xmit > 1 && now.elapsed_since(ts) < self.min_rtt) {
+            self.refute(segments.count);
+        }
+    }
+
+    fn refute(&mut self, count: u32) {
+        self.refuted = self.refuted.wrapping_add(count);
     }
 
     /// How late a segment may be, ms: as late as any of the latest, and a quarter of a round trip (RFC 8985, 6.2.4). The DupThresh of

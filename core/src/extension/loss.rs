@@ -109,11 +109,13 @@ impl State {
     /// For a segment that only a later `una` acknowledges, the time of arrival is unknown: it is left out of the delivery rate.
     #[inline(never)]
     fn note_departure(&mut self, now: Millis, segments: Alike, bytes: u32, echo: Option<Millis>) {
-        if let Some(echo) = echo
-            && self.rack.acked(now, segments, echo)
-        {
-            self.probes = 0;
-            self.heard(echo);
+        match echo {
+            None => self.rack.covered(now, segments),
+            Some(echo) if self.rack.acked(now, segments, echo) => {
+                self.probes = 0;
+                self.heard(echo);
+            }
+            Some(_) => {}
         }
         self.rack.ends(segments);
         self.delivered_segments = self.delivered_segments.wrapping_add(segments.count);

@@ -215,6 +215,7 @@ impl Hooked<'_> {
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
+            tick.refuted = state.rack.refuted;
             if tick.stale {
                 state.newest_lost = Millis(tick.now);
             }

@@ -205,8 +205,8 @@ fn bbr_and_cubic_live_beside_each_other() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]
 fn the_longer_the_queue_that_cubic_kept_full_the_less_was_left_to_bbr() {
-    // It is 39.4 and 29.6 %, without `is_crowded` 31.6 and 26.4 %. Means of eight seeds differ by 4 %.
-    for (queue, least) in [(200, 38.0), (400, 29.0)] {
+    // Over 96 seeds it is 39.2 and 28.8 %, without `is_crowded` 30.7 and 25.2 %. Means of 48 differ by 1 %.
+    for (queue, least) in [(200, 38.0), (400, 27.5)] {
         let play = |seed| {
             let plan = |control, start| Plan {
                 start,
@@ -221,7 +221,7 @@ fn the_longer_the_queue_that_cubic_kept_full_the_less_was_left_to_bbr() {
             };
             Net::new(path, &plans, seed).first_between(15_000, 60_000)
         };
-        let flows: Vec<_> = (0..24).map(play).collect();
+        let flows: Vec<_> = (0..48).map(play).collect();
         let share = mean(&flows, |flow| flow.share);
         assert!(share >= least && share < 65.0, "queue {queue}: {share}");
     }
@@ -885,10 +885,14 @@ fn what_came_after_a_pause_overflowed_a_short_queue_each_time() {
                 drive,
                 ..Plan::new(control)
             };
-            let outcome = Net::new(path, &[plan], 1).first_between(5_000, 25_000);
+            // KCP's own timeout for the last segment of a burst is 5 of 1,460 segments with one seed, and none with most.
+            let play = |seed| Net::new(path, &[plan], seed).first_between(5_000, 25_000);
+            let outcomes: Vec<_> = (1..=8).map(play).collect();
+            let own_loss = mean(&outcomes, |outcome| outcome.own_loss);
+            let needless = mean(&outcomes, |outcome| outcome.needless);
             assert!(
-                outcome.own_loss < most && outcome.needless < 0.2,
-                "{burst} messages each second, {plan:?}: {outcome:?}"
+                own_loss < most && needless < 0.2,
+                "{burst} messages each second, {plan:?}: {own_loss} {needless} %"
             );
         }
     }
@@ -1012,6 +1016,58 @@ fn packets_that_overtook_others_of_their_flush_left_most_of_the_link_unused() {
         };
         let share = mean_share(path, plan, 3);
         assert!(share > 92.0, "{path:?}, {interval} ms: {share} %");
+    }
+}
+
+/// A late segment seemed lost, and nobody asked later whether it was: on fast short paths CUBIC had 20 to 43 % of the link.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn losses_that_were_none_took_most_of_the_link_from_cubic() {
+    for (rtt, reorder, interval) in [
+        (5, 10, 20),
+        (10, 10, 40),
+        (10, 10, 20),
+        (5, 3, 10),
+        (10, 3, 20),
+        (5, 3, 1),
+    ] {
+        let path = Path {
+            queue: 400,
+            reorder,
+            ..Path::new(200, rtt)
+        };
+        let plan = Plan {
+            window: 8192,
+            interval,
+            ..Plan::new(Control::Cubic)
+        };
+        let share = mean_share(path, plan, 2);
+        assert!(share > 95.0, "{path:?}, {interval} ms: {share} %");
+    }
+}
+
+/// All that a peer had held back for 40 ms was acknowledged at once, and as much left at twice the rate of the link: 39 to 48 % of it.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn what_rare_acknowledgements_freed_overflowed_a_short_queue() {
+    for (rate, rtt, queue, drive) in [
+        (50, 20, 5, 5),
+        (50, 5, 5, 5),
+        (50, 10, 10, 10),
+        (10, 10, 5, 1),
+        (200, 20, 10, 10),
+    ] {
+        let path = Path {
+            queue: queue * 100 / rtt,
+            ..Path::new(rate, rtt)
+        };
+        let plan = Plan {
+            drive,
+            interval: 40,
+            ..Plan::new(Control::Cubic)
+        };
+        let share = mean_share(path, plan, 2);
+        assert!(share > 75.0, "{path:?}, {drive} ms: {share} %");
     }
 }
 

@@ -74,6 +74,18 @@ impl Sender {
         known
     }
 
+    /// `una` passes `sn`.
+    fn cover(&mut self, now: u32, sn: u32) {
+        let flying = self.flying.remove(&sn).expect("it is in flight");
+        let segments = Alike {
+            first: Sn(sn),
+            count: 1,
+            flying,
+        };
+        self.rack.covered(Millis(now), segments);
+        self.rack.ends(segments);
+    }
+
     fn detect(&mut self, now: u32) -> Vec<u32> {
         let una = self.flying.keys().next().copied().unwrap_or(u32::MAX);
         let mut told = Vec::new();
@@ -105,6 +117,41 @@ fn what_left_before_something_that_arrived_is_lost_after_a_round_trip() {
     sender.send(60, 0..1);
     assert_eq!(sender.rack.pipe, 1);
     assert!(sender.detect(200).is_empty(), "nothing was sent after it");
+}
+
+#[test]
+fn what_seemed_lost_and_had_arrived_counted_as_lost() {
+    let lose = || {
+        let mut sender = Sender::new();
+        sender.send(0, 0..1);
+        sender.send(10, 1..2);
+        sender.ack(60, 1, 10);
+        assert_eq!(sender.detect(60), [0]);
+        sender
+    };
+    // Its acknowledgement comes before it is sent again, or after that.
+    let mut sender = lose();
+    assert!(sender.ack(65, 0, 0));
+    assert_eq!((sender.rack.refuted, sender.rack.spurious), (1, 0));
+    let mut sender = lose();
+    sender.send(60, 0..1);
+    assert!(sender.ack(65, 0, 0));
+    assert_eq!((sender.rack.refuted, sender.rack.spurious), (1, 1));
+    // The retransmission arrives.
+    let mut sender = lose();
+    sender.send(60, 0..1);
+    assert!(sender.ack(110, 0, 60));
+    assert_eq!(sender.rack.refuted, 0);
+    // `una` alone tells, in less or in more than the shortest round trip of 50 ms.
+    for (now, refuted) in [(109, 1), (110, 0)] {
+        let mut sender = lose();
+        sender.send(60, 0..1);
+        sender.cover(now, 0);
+        assert_eq!(sender.rack.refuted, refuted);
+    }
+    let mut sender = lose();
+    sender.cover(61, 0);
+    assert_eq!(sender.rack.refuted, 1);
 }
 
 /// `ikcpx_next` knew of no time at which a segment becomes overdue, or a run that was held back is given up, and slept on.
