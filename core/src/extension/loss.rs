@@ -271,11 +271,11 @@ impl Kcp<'_> {
         }
     }
 
-    /// Time-based loss detection begins: what was sent before is in flight, too.
+    /// Time-based loss detection begins: what was sent before is in flight, too, less what was found lost under the last control.
     pub(super) fn note_flights(&self) {
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {
-            if segment.xmit.get() > 0 {
+            if segment.xmit.get() > 0 && !flying(segment).lost {
                 self.note_sent(segment);
             }
             at = self.snd_buf().next(segment);

@@ -251,6 +251,51 @@ mod tests {
         kcp().release();
     }
 
+    /// With another control, or with loss detection off and on again. When they left again, they counted twice.
+    #[test]
+    fn what_had_been_found_lost_was_in_flight_where_detection_began_anew() {
+        if !profile::CONGESTION_HOOKS {
+            return;
+        }
+        let object = Kcp::create(1, ptr::null_mut());
+        // SAFETY: the object is live until it is released below, and each handle lasts for one call.
+        let kcp = || unsafe { Kcp::from_ptr(object) }.expect("an object");
+        let pipe = || kcp().private().extension.with(|state| state.rack.pipe);
+        assert_eq!(kcp().rack(true), 0);
+        kcp().nodelay(1, 10, 0, 1);
+        kcp().wndsize(100, 128);
+        for _ in 0..100 {
+            // SAFETY: NULL means zeros.
+            kcp().send(unsafe { Source::new(ptr::null()) }, 1);
+        }
+        kcp().update(1000);
+        kcp().current.set(1050);
+        let packet = acks(&[2], 0);
+        // SAFETY: the packet has that size.
+        kcp().input(unsafe { Datagram::new(packet.as_ptr().cast(), packet.len() as _) });
+        assert_eq!(pipe(), Some(97));
+        assert_eq!((kcp().rack(false), kcp().rack(true)), (0, 0));
+        assert_eq!(pipe(), Some(97));
+        kcp().flush();
+        assert_eq!(pipe(), Some(99));
+        kcp().release();
+    }
+
+    /// Acknowledgements of these segments of the tests, with `una`.
+    fn acks(numbers: &[u32], una: u32) -> Vec<u8> {
+        let headers = numbers.iter().map(|&sn| Header {
+            conv: 1,
+            cmd: 82,
+            frg: 0,
+            wnd: 128,
+            ts: 1000,
+            sn,
+            una,
+            len: 0,
+        });
+        headers.flat_map(|header| header.emit()).collect()
+    }
+
     /// Acknowledgements that `una` follows in the same packet are only counted when they are read, and `una` removes the segments.
     #[test]
     fn each_segment_of_a_packet_of_acknowledgements_counts_once() {
@@ -258,21 +303,6 @@ mod tests {
         if !profile::CONGESTION_HOOKS {
             return;
         }
-        let acks = |numbers: &[u32], una| {
-            let headers = numbers.iter().map(|&sn| Header {
-                conv: 1,
-                cmd: 82,
-                frg: 0,
-                wnd: 128,
-                ts: 1000,
-                sn,
-                una,
-                len: 0,
-            });
-            headers
-                .flat_map(|header| header.emit())
-                .collect::<Vec<u8>>()
-        };
         for (numbers, una, counted, left) in [
             (&[0, 1, 2, 3][..], 4, 4, 6),
             (&[0, 1, 1, 3, 0], 4, 4, 6),
