@@ -67,6 +67,12 @@ impl Link {
         self.told.set(false);
     }
 
+    /// What the link was before no longer counts.
+    fn begin(&self, now: Millis) {
+        self.note_progress(now);
+        self.dead.set(false);
+    }
+
     /// How long the link may still make no progress.
     fn left(&self, now: Millis) -> Option<i32> {
         let patience = self.patience.get().cast_signed();
@@ -92,7 +98,7 @@ impl<'a> Kcp<'a> {
         }
         self.forget_transmissions();
         if let Some(Extras { link, .. }) = self.extras() {
-            link.note_progress(self.now());
+            link.begin(self.now());
         }
         self.flush();
     }
@@ -179,7 +185,7 @@ impl<'a> Kcp<'a> {
             Some(Extras { link, .. }) => {
                 link.patience.set(milliseconds.unsigned_abs());
                 link.callback.set(callback);
-                link.note_progress(self.now());
+                link.begin(self.now());
             }
             None if milliseconds > 0 => return -1,
             None => {}

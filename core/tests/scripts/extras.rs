@@ -689,6 +689,30 @@ fn a_link_with_the_longest_patience_was_dead_as_soon_as_the_clock_went_back() {
 }
 
 #[test]
+fn a_link_that_was_dead_before_the_path_changed_was_told_after_it() {
+    if is_foreign() {
+        return;
+    }
+    let s = flying([1, 10, 0, 1], 1);
+    assert_eq!(kcp(&s).dead_after(300, Some(dead)), 0);
+    // A flush finds it dead, and an update would tell.
+    s.set_current(500);
+    s.flush();
+    assert_eq!(s.state(), u32::MAX);
+    kcp(&s).path_changed();
+    kcp(&s).update_due(501);
+    s.packets();
+    assert_eq!((TOLD.get(), s.state()), (0, 0));
+    // The same where another time counts from now on.
+    s.set_current(1001);
+    s.flush();
+    assert_eq!(kcp(&s).dead_after(3000, Some(dead)), 0);
+    kcp(&s).update_due(1002);
+    s.packets();
+    assert_eq!(TOLD.get(), 0);
+}
+
+#[test]
 #[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
 fn a_dead_link_was_told_while_the_object_was_being_released() {
     if is_foreign() {
