@@ -48,12 +48,17 @@ impl Kcp<'_> {
         }
     }
 
-    /// A callback ran before a flush visits `snd_buf`, perhaps one of another flush, which has sent some segments.
+    /// A callback ran before a flush visits `snd_buf`, perhaps one of another flush, which has sent some segments. If the path has
+    /// changed inside that callback, what the other flush had visited by then is to be sent again.
     #[inline(never)]
     pub(crate) fn sync_before_transmission(&self) {
-        self.private().sent.settle_run();
+        let (index, list) = (&self.private().sent, self.snd_buf());
+        index.settle_run();
         self.sync_sent_after_callback();
-        self.private().sent.check_few(self.snd_buf());
+        if index.has_missed_first(list) {
+            self.rebuild_sent();
+        }
+        index.check_few(list);
     }
 
     /// An interval has ended at `due`, and the one that begins ends at `next`: checks some segments in flight for what the program has

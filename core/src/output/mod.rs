@@ -133,6 +133,7 @@ impl<'a> Kcp<'a> {
     #[cold]
     #[inline(never)]
     fn end_nested(self, occasion: Occasion) -> Result<Kcp<'a>, Released> {
+        self.sync_before_transmission();
         let flush = &self.private().flush;
         if flush.is_wanted_again() && occasion != Occasion::Again {
             flush.leave();

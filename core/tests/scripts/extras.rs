@@ -528,6 +528,35 @@ fn a_path_that_changes_inside_output_sends_everything_once_more() {
 }
 
 #[test]
+fn of_many_in_flight_those_stayed_that_had_left_when_the_path_changed_inside_output() {
+    if is_foreign() {
+        return;
+    }
+    for clock_moves in [false, true] {
+        let s = Script::fast();
+        s.wndsize(100, 0);
+        let left = Cell::new(0);
+        s.on_output(move |object| {
+            left.set(left.get() + 1);
+            if left.get() == 50 {
+                of(object).path_changed();
+            }
+            if left.get() == 60 && clock_moves {
+                object.update(object.current() + 10);
+            }
+        });
+        for _ in 0..100 {
+            s.send(fill(1000));
+        }
+        s.flush();
+        let numbers: Vec<u8> = s.packets().iter().map(|packet| packet[12]).collect();
+        assert!((0..100).all(|sn| numbers[50..].contains(&sn)), "{numbers:?}");
+        assert!(numbers.len() < 153, "{}", numbers.len());
+        assert!(sleep(&s, s.current()) > 0);
+    }
+}
+
+#[test]
 fn a_path_that_changes_asks_for_a_closed_window() {
     if is_foreign() {
         return;

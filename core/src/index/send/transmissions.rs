@@ -4,6 +4,7 @@ use super::SendIndex;
 use super::edits::{SENT_ONCE, counts};
 use super::tree::Timing;
 use crate::index::slots::{FAN, Slots, bit};
+use crate::list::List;
 use crate::segment::Segment;
 use crate::seq::{Millis, Sn};
 
@@ -98,6 +99,14 @@ impl SendIndex {
     #[inline(always)]
     pub(crate) fn has_unsent(&self) -> bool {
         self.unsent.get() != self.next.get()
+    }
+
+    /// True if the first segment counts as sent, but its fields say that it was not.
+    pub(crate) fn has_missed_first(&self, list: List<'_>) -> bool {
+        let first = list.first().filter(|_| !self.is_off());
+        first.is_some_and(|first| {
+            first.xmit.get() == 0 && Sn(first.sn.get()).before(self.unsent.get())
+        })
     }
 
     /// A flush has visited every segment that was not sent before.
