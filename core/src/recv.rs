@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use crate::callback::Released;
 use crate::consts::{IKCP_ASK_TELL, log_mask};
 use crate::kcp::Kcp;
-use crate::segment::{Segment, Sink};
+use crate::segment::Sink;
 use crate::ways;
 
 // What `ikcp_recv` and `ikcp_peeksize` return.
@@ -21,16 +21,16 @@ impl<'a> Kcp<'a> {
         let Some(first) = queue.first() else {
             return EMPTY;
         };
-        let count = self.nrcv_que.get();
-        match frame(first, count) {
-            Frame::Whole => size(u64::from(first.len.get())),
-            Frame::Incomplete => EMPTY,
-            Frame::Fragments => {
-                let private = self.private();
-                let known = ways::FIRST_MESSAGE_KNOWN && private.first_message_known.get();
-                size(private.first_message.len(queue, count, known))
-            }
+        let (following, count) = (first.frg.get(), self.nrcv_que.get());
+        if following == 0 {
+            return size(u64::from(first.len.get()));
         }
+        if count < following.wrapping_add(1) {
+            return EMPTY;
+        }
+        let private = self.private();
+        let known = ways::FIRST_MESSAGE_KNOWN && private.first_message_known.get();
+        size(private.first_message.len(queue, count, known))
     }
 
     /// Receives the next message into `sink`, which has room for `len` bytes; with `-len` the message stays in the queue. Returns
@@ -168,25 +168,6 @@ impl<'a> Kcp<'a> {
             at = queue.next(at?);
         }
         Some(at?.sn.get())
-    }
-}
-
-/// What the first segment tells about its message, with `count` segments in the queue.
-enum Frame {
-    Whole,
-    Fragments,
-    Incomplete,
-}
-
-#[inline(always)]
-fn frame(first: Segment, count: u32) -> Frame {
-    let frg = first.frg.get();
-    if frg == 0 {
-        Frame::Whole
-    } else if count < frg.wrapping_add(1) {
-        Frame::Incomplete
-    } else {
-        Frame::Fragments
     }
 }
 
