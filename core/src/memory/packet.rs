@@ -127,41 +127,23 @@ impl Packet {
         u64::from(len) + HEADER_LEN as u64 <= u64::from(self.capacity.get())
     }
 
-    /// Makes the packet `len` bytes longer and returns where they go. `None` without memory.
-    #[inline(always)]
-    fn advance(&self, buffer: &Cell<*mut c_char>, len: u32) -> Option<*mut u8> {
-        let filled = self.filled.get();
-        let end = filled.checked_add(len)?;
-        if !self.can_hold(buffer, end) {
-            return None;
-        }
-        self.filled.set(end);
-        // SAFETY: the buffer holds `end` bytes.
-        Some(unsafe { buffer.get().cast::<u8>().add(filled as usize) })
-    }
-
     /// Appends a header without payload. False without memory.
     #[inline(never)]
     pub(crate) fn put_header(&self, buffer: &Cell<*mut c_char>, raw: &RawHeader) -> bool {
-        match self.advance(buffer, HEADER_LEN as u32) {
-            // SAFETY: there is room for a header.
-            Some(to) => unsafe {
-                to.cast::<RawHeader>().write_unaligned(*raw);
-                true
-            },
-            None => false,
+        let filled = self.filled.get();
+        let Some(end) = filled.checked_add(HEADER_LEN as u32) else {
+            return false;
+        };
+        if !self.can_hold(buffer, end) {
+            return false;
         }
-    }
-
-    /// Appends the payload of `segment` alone. Without memory nothing is appended.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn put_payload(&self, buffer: &Cell<*mut c_char>, segment: Segment) {
-        let len = segment.len.get();
-        if let Some(to) = self.advance(buffer, len) {
-            // SAFETY: there is room for `len` bytes, and a segment holds `len` bytes.
-            unsafe { ptr::copy_nonoverlapping(segment.payload(), to, len as usize) };
+        self.filled.set(end);
+        // SAFETY: the buffer holds `end` bytes.
+        unsafe {
+            let to = buffer.get().cast::<u8>().add(filled as usize);
+            to.cast::<RawHeader>().write_unaligned(*raw);
         }
+        true
     }
 
     /// Appends `segment`, header and payload. Without memory nothing is appended.

@@ -147,9 +147,9 @@ impl<'a> Kcp<'a> {
 
     /// Writes a copy of `segment` as it is into the packet, if it fits.
     fn write_copy(&self, walk: &mut Walk, segment: Segment<'_>) -> bool {
-        let len = segment.len.get();
-        let (packet, need) = (&self.private().packet, IKCP_OVERHEAD.saturating_add(len));
-        if !self.fits(need) || !packet.can_hold(&self.buffer, packet.len().saturating_add(need)) {
+        let (len, packet) = (segment.len.get(), &self.private().packet);
+        let mut writer = packet.writer(&self.buffer, self.mtu.get());
+        if !writer.fits(len) {
             return false;
         }
         let Round { current, wnd, .. } = walk.round;
@@ -159,8 +159,8 @@ impl<'a> Kcp<'a> {
             una: self.rcv_nxt.get(),
             ..segment.header()
         };
-        packet.put_header(&self.buffer, &header.emit());
-        packet.put_payload(&self.buffer, segment);
+        writer.put(&header.emit(), segment);
+        packet.commit(writer);
         walk.spend(len);
         if let Some(extras) = self.extras() {
             extras.copy_sent(Sn(segment.sn.get()));
