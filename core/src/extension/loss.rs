@@ -271,13 +271,22 @@ impl Kcp<'_> {
         }
     }
 
-    /// Time-based loss detection begins: what was sent before is in flight, too, less what was found lost under the last control.
+    /// Time-based loss detection begins: what was sent before is in flight, too.
     pub(super) fn note_flights(&self) {
         let mut at = self.snd_buf().first();
         while let Some(segment) = at {
-            if segment.xmit.get() > 0 && !flying(segment).lost {
+            if segment.xmit.get() > 0 {
                 self.note_sent(segment);
             }
+            at = self.snd_buf().next(segment);
+        }
+    }
+
+    /// Nothing counts as lost any more.
+    pub(super) fn forget_losses(&self) {
+        let mut at = self.snd_buf().first();
+        while let Some(segment) = at {
+            segment.fastack.set(segment.fastack.get() & !LOST);
             at = self.snd_buf().next(segment);
         }
     }

@@ -356,7 +356,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         return -1;
     }
     let Some(memory) = allocate(size_of::<Control>()) else {
-        extension.turn_off(Party::Control);
+        kcp.end_detection(Party::Control);
         return -1;
     };
     let now = kcp.current.get();
@@ -413,7 +413,7 @@ unsafe extern "C" fn release(kcp: *mut IKCPCB) {
         // SAFETY: `init` allocated it, and no hook that uses it runs any more.
         unsafe { deallocate(control.cast()) }
     }
-    kcp.private().extension.turn_off(Party::Control);
+    kcp.end_detection(Party::Control);
 }
 
 unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {

@@ -779,6 +779,31 @@ fn the_program_may_release_the_object_when_the_link_is_dead() {
     assert_eq!(heap::bytes(), before);
 }
 
+// ---- loss detection by time ----
+
+#[test]
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+fn what_had_been_found_lost_left_twice_where_detection_ended() {
+    if is_foreign() {
+        return;
+    }
+    let s = Script::fast();
+    s.wndsize(40, 0);
+    assert_eq!(kcp(&s).rack(true), 0);
+    for _ in 0..40 {
+        s.send(fill(1000));
+    }
+    s.flush();
+    s.packets();
+    send!(s, time 50, [ACK { sn: 2 }]);
+    assert_eq!(kcp(&s).rack(false), 0);
+    for (now, left) in [(50, 2), (51, 0), (60, 0)] {
+        s.set_current(now);
+        s.flush();
+        assert_eq!(s.packets().len(), left, "{now}");
+    }
+}
+
 // ---- memory ----
 
 #[test]
