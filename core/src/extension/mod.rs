@@ -173,9 +173,8 @@ impl Kcp<'_> {
     /// the program has installed no hooks, a table without hooks is installed.
     #[inline(never)]
     pub(crate) fn choose_ways(&self) {
-        let tells_by_time = self.private().extension.with(|state| state.by_program);
         let copies = self.redundancy().is_some_and(Redundancy::is_needed);
-        let needed = profile::CONGESTION_HOOKS && (tells_by_time == Some(true) || copies);
+        let needed = profile::CONGESTION_HOOKS && (self.tells_by_time() || copies);
         if self.ccops.get().is_null() && needed {
             self.ccops.set(tables::none());
         } else if self.has_no_control() && !needed {
