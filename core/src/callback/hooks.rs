@@ -119,17 +119,16 @@ impl<'a> Kcp<'a> {
     /// Tells the installed congestion control that it is being removed: once per installation, even if the callback never returns
     /// or calls this again.
     pub(crate) fn leave_cc(self) -> Result<Kcp<'a>, Released> {
-        if self.private().leaving_cc.replace(true) {
-            return Ok(self);
+        let mut kcp = self;
+        if !kcp.private().leaving_cc.replace(true)
+            && let Some(release) = kcp.ops().and_then(|ops| ops.release)
+        {
+            // SAFETY: the program promised that the table's members are functions of their types.
+            (kcp, ()) = kcp.call_out(|kcp, _| unsafe { release(kcp) })?;
         }
-        match self.ops().and_then(|ops| ops.release) {
-            None => Ok(self),
-            Some(release) => {
-                // SAFETY: the program promised that the table's members are functions of their types.
-                let (kcp, ()) = self.call_out(|kcp, _| unsafe { release(kcp) })?;
-                Ok(kcp)
-            }
-        }
+        // Also one that `release` has just installed.
+        kcp.drop_control();
+        Ok(kcp)
     }
 
     /// Installs a congestion control, or the built-in one for NULL. Returns 0, or -1 if `init` refuses; then the built-in one is
@@ -157,6 +156,7 @@ impl<'a> Kcp<'a> {
             if refused {
                 kcp.ccops.set(ptr::null());
                 kcp.congest.set(ptr::null_mut());
+                kcp.drop_control();
             }
             kcp.cwnd.set(kcp.cwnd.get().max(1));
             let incr = kcp.cwnd.get().wrapping_mul(kcp.mss.get());

@@ -17,17 +17,20 @@ mod loss;
 mod tables;
 
 use core::ffi::c_int;
+use core::ptr::NonNull;
 use core::{mem, ptr};
 
 use crate::cc::rack::Rack;
 use crate::consts::profile;
 use crate::kcp::Kcp;
+use crate::memory::deallocate;
 use crate::memory::on_demand::{OnDemand, Zeroed};
 use crate::redundancy::Redundancy;
 use crate::seq::{Millis, Sn};
 pub use info::IKCPX_CCINFO;
 pub(crate) use loss::BEFORE;
 use loss::Transmissions;
+use tables::Control;
 pub use tables::{bbr, cubic};
 
 /// The part of a connection's state that exists only with extensions.
@@ -59,8 +62,11 @@ struct State {
     /// Probes sent since the last acknowledgement, and when the last of them was sent.
     probes: u32,
     probed: Millis,
+    /// The program has asked for loss detection.
     by_program: bool,
-    by_control: bool,
+    /// The control of the library that is installed, which needs loss detection, too; or NULL. It is freed by this address, because
+    /// `congest` is the program's.
+    control: *mut Control,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -70,15 +76,8 @@ struct Sent {
     segments: u32,
 }
 
-// SAFETY: numbers, booleans, and an empty queue.
+// SAFETY: numbers, booleans, an empty queue, and NULL.
 unsafe impl Zeroed for State {}
-
-/// Who has asked for time-based loss detection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Party {
-    Program,
-    Control,
-}
 
 impl Extension {
     fn is_on(&self) -> bool {
@@ -105,13 +104,6 @@ impl Extension {
 }
 
 impl State {
-    fn party(&mut self, party: Party) -> &mut bool {
-        match party {
-            Party::Program => &mut self.by_program,
-            Party::Control => &mut self.by_control,
-        }
-    }
-
     /// A transmission has arrived that left at `sent`.
     fn heard(&mut self, sent: Millis) {
         if !mem::replace(&mut self.news, true) || self.newest.before(sent) {
@@ -126,46 +118,50 @@ impl Kcp<'_> {
         if !profile::CONGESTION_HOOKS {
             return -1;
         }
-        if !on {
-            self.end_detection(Party::Program);
-        } else if !self.begin_detection(Party::Program) {
+        if on && !self.begin_detection() {
             return -1;
         }
+        self.private().extension.with(|state| state.by_program = on);
+        self.end_unneeded_detection();
         self.choose_ways();
         0
     }
 
-    /// Turns time-based loss detection on for `party`. False without memory.
+    /// Begins time-based loss detection, unless it has begun. False without memory.
     #[inline(never)]
-    fn begin_detection(&self, party: Party) -> bool {
+    fn begin_detection(&self) -> bool {
         let extension = &self.private().extension;
         let begins = !extension.is_on();
         if extension.0.get_or_zeroed().is_none() {
             return false;
         }
-        extension.with(|state| {
-            *state.party(party) = true;
-            if begins {
-                state.rack.begin(self.now());
-            }
-        });
         if begins {
+            extension.with(|state| state.rack.begin(self.now()));
             self.note_flights();
         }
         true
     }
 
-    /// Turns it off for `party`. With the last of them its marks go: they would be numbers of skips, for which segments leave again.
+    /// Ends it if nobody needs it. Then its marks go, too: they would be numbers of skips, for which segments leave again.
     #[inline(never)]
-    fn end_detection(&self, party: Party) {
+    fn end_unneeded_detection(&self) {
         let extension = &self.private().extension;
-        let wanted = extension.with(|state| {
-            *state.party(party) = false;
-            state.by_program || state.by_control
-        });
-        if wanted == Some(false) {
+        let needed = extension.with(|state| state.by_program || !state.control.is_null());
+        if needed == Some(false) {
             extension.free();
             self.forget_losses();
+        }
+    }
+
+    /// The library's control goes, if it is or was installed.
+    #[inline(never)]
+    pub(crate) fn drop_control(&self) {
+        let extension = &self.private().extension;
+        let control = extension.with(|state| mem::replace(&mut state.control, ptr::null_mut()));
+        if let Some(control) = control.and_then(NonNull::new) {
+            // SAFETY: `init` allocated it, and no hook that uses it runs any more.
+            unsafe { deallocate(control.as_ptr().cast()) }
+            self.end_unneeded_detection();
         }
     }
 
@@ -190,7 +186,8 @@ impl Kcp<'_> {
 
     #[inline(never)]
     fn has_own_control(&self) -> bool {
-        self.private().extension.with(|state| state.by_control) == Some(true)
+        let extension = &self.private().extension;
+        extension.with(|state| !state.control.is_null()) == Some(true)
     }
 
     /// True if a congestion control is installed.
@@ -220,7 +217,7 @@ mod tests {
         // SAFETY: the object is live until it is released below.
         let kcp = unsafe { Kcp::from_ptr(Kcp::create(1, ptr::null_mut())) }.expect("an object");
         let extension = &kcp.private().extension;
-        assert!(kcp.begin_detection(Party::Program));
+        assert!(kcp.begin_detection());
         extension.with(|state| {
             assert!(extension.with(|_| ()).is_none());
             state.probes = 7;

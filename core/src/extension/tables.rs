@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::{mem, ptr};
 
 use super::info::IKCPX_CCINFO;
-use super::{Extension, Party, Sent};
+use super::{Extension, Sent};
 use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
 use crate::cc::bbr::Bbr;
 use crate::cc::cubic::Cubic;
@@ -13,7 +13,7 @@ use crate::cc::pacer::Pacer;
 use crate::cc::{Allowance, Tick, elapsed, scale, shift};
 use crate::consts::{IKCP_OVERHEAD, profile};
 use crate::kcp::Kcp;
-use crate::memory::{allocate, deallocate};
+use crate::memory::allocate;
 use crate::seq::Millis;
 
 /// A table that no thread writes to.
@@ -32,7 +32,6 @@ const fn table(
 ) -> IKCPOPS {
     IKCPOPS {
         init: Some(init),
-        release: Some(release),
         on_ack: Some(on_ack),
         on_fast_retransmit: Some(on_fast_retransmit),
         on_timeout: Some(on_timeout),
@@ -85,7 +84,7 @@ enum Kind {
 }
 
 /// What `congest` points to.
-struct Control {
+pub(super) struct Control {
     kind: Kind,
     meter: Meter,
     pacer: Pacer,
@@ -352,11 +351,11 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
         return -1;
     };
     let extension = &kcp.private().extension;
-    if !kcp.begin_detection(Party::Control) {
+    if !kcp.begin_detection() {
         return -1;
     }
     let Some(memory) = allocate(size_of::<Control>()) else {
-        kcp.end_detection(Party::Control);
+        kcp.end_unneeded_detection();
         return -1;
     };
     let now = kcp.current.get();
@@ -364,6 +363,7 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
     let seed = kcp.conv.get().wrapping_mul(0x9e37_79b9) ^ now;
     let at = memory.cast::<Control>().as_ptr();
     let lost = extension.with(|state| {
+        state.control = at;
         state.sent = Sent::default();
         state.newest_lost = Millis(now);
         state.rack.lost
@@ -401,19 +401,6 @@ unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
 unsafe extern "C" fn init_cubic(kcp: *mut IKCPCB) -> c_int {
     // SAFETY: the library calls it.
     unsafe { init(kcp, |now, _| Kind::Cubic(Cubic::new(now))) }
-}
-
-unsafe extern "C" fn release(kcp: *mut IKCPCB) {
-    // SAFETY: the library calls it.
-    let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
-        return;
-    };
-    let control = kcp.congest.replace(ptr::null_mut());
-    if !control.is_null() {
-        // SAFETY: `init` allocated it, and no hook that uses it runs any more.
-        unsafe { deallocate(control.cast()) }
-    }
-    kcp.end_detection(Party::Control);
 }
 
 unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {

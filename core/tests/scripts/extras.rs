@@ -806,6 +806,31 @@ fn what_had_been_found_lost_left_twice_where_detection_ended() {
 
 // ---- memory ----
 
+/// The library's control was forgotten, as the original forgets a program's, but nobody else could free it.
+#[test]
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+fn a_control_of_the_library_leaked_where_a_hook_had_installed_it() {
+    if is_foreign() {
+        return;
+    }
+    for (which, answer) in [(crate::script::Hook::Init, -1), (crate::script::Hook::Release, 0)] {
+        let before = heap::bytes();
+        let s = Script::fast();
+        s.answer_init(answer);
+        let nested = Cell::new(false);
+        s.on_hook(move |object, hook| {
+            if hook == which && !nested.replace(true) {
+                assert_eq!(object.setcc(ikcp_core::cubic()), 0);
+            }
+        });
+        assert_eq!(s.hooks(|_| ()), answer);
+        assert_eq!(s.setcc(std::ptr::null()), 0);
+        s.called();
+        drop(s);
+        assert_eq!(heap::bytes(), before, "{which:?}");
+    }
+}
+
 #[test]
 fn without_memory_nothing_is_turned_on() {
     if is_foreign() {
