@@ -294,7 +294,9 @@ impl Rack {
             let passed = una.since(first).max(0).unsigned_abs().min(count);
             let (mut sn, end) = (first.plus(passed), first.plus(count));
             while sn != end {
-                if look(sn).is_some_and(|flying| flying.ts == ts && !flying.lost) {
+                // `decide` decides about what is held back, though a timeout may have sent it again.
+                let is_open = |flying: Flying| flying.ts == ts && !flying.lost && !self.holds(sn);
+                if look(sn).is_some_and(is_open) {
                     let at = self.overdue_at(Sent { sn, ts });
                     if only_forget || at.is_none_or(|at| now.before(at)) {
                         break;

@@ -298,6 +298,22 @@ fn of_a_run_that_partly_arrived_only_what_una_stops_at_is_lost() {
     assert!(sender.rack.holds(Sn(5)) && !sender.rack.holds(Sn(4)));
 }
 
+/// Its timeout had sent it again. Held back, it was not in flight already, and was taken off once more.
+#[test]
+fn a_segment_that_was_held_back_was_found_lost_and_left_the_flight_twice() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..6);
+    sender.ack(50, 5, 0);
+    assert_eq!(sender.detect(50), [0]);
+    sender.send(50, 0..1);
+    sender.send(52, 2..3);
+    sender.send(53, 6..8);
+    sender.ack(103, 6, 53);
+    assert_eq!(sender.detect(103), [0]);
+    assert_eq!(sender.rack.pipe, 1);
+    assert!(sender.rack.holds(Sn(2)));
+}
+
 #[test]
 fn a_run_behind_a_long_queue_is_lost_at_once() {
     let mut sender = Sender::new();
