@@ -31,6 +31,37 @@ static void a_control_holds_memory_while_it_is_on(const struct IKCPOPS *ops)
     ikcp_release(kcp);
 }
 
+static int pass_init_on(ikcpcb *kcp)
+{
+    return ikcpx_bbr()->init(kcp);
+}
+
+static void pass_release_on(ikcpcb *kcp)
+{
+    ikcpx_bbr()->release(kcp);
+}
+
+static void a_table_of_a_program_passes_its_calls_on(void)
+{
+    struct IKCPOPS ops = *ikcpx_bbr();
+    ikcpcb *kcp = ikcp_create(1, NULL);
+    long before = heap.blocks;
+    int again;
+
+    ops.init = pass_init_on;
+    ops.release = pass_release_on;
+    for (again = 0; again < 2; again++) {
+        CHECK_INT(ikcp_setcc(kcp, &ops), 0);
+        CHECK(heap.blocks > before);
+        CHECK_INT(ikcp_send(kcp, "data", 4), 4);
+        ikcp_update(kcp, 100 + 100 * again);
+    }
+    CHECK_INT(ikcp_setcc(kcp, NULL), 0);
+    CHECK(kcp->congest == NULL);
+    ikcp_release(kcp);
+    CHECK(heap.blocks == 0);
+}
+
 static void without_memory_a_control_is_refused(const struct IKCPOPS *ops)
 {
     ikcpcb *kcp = ikcp_create(1, NULL);
@@ -226,6 +257,7 @@ int main(void)
         CHECK_INT(ikcpx_rack(kcp, 1), -1);
         ikcp_release(kcp);
         (void)a_control_holds_memory_while_it_is_on;
+        (void)a_table_of_a_program_passes_its_calls_on;
         (void)without_memory_a_control_is_refused;
         (void)loss_by_time_outlives_a_control;
     }
@@ -233,6 +265,7 @@ int main(void)
     CHECK(ikcpx_bbr() != ikcpx_cubic());
     CHECK(strcmp(ikcpx_bbr()->name, "bbr") == 0 && strcmp(ikcpx_cubic()->name, "cubic") == 0);
     a_control_holds_memory_while_it_is_on(ikcpx_bbr());
+    a_table_of_a_program_passes_its_calls_on();
     a_control_holds_memory_while_it_is_on(ikcpx_cubic());
     without_memory_a_control_is_refused(ikcpx_bbr());
     without_memory_a_control_is_refused(ikcpx_cubic());

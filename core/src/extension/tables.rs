@@ -32,6 +32,7 @@ const fn table(
 ) -> IKCPOPS {
     IKCPOPS {
         init: Some(init),
+        release: Some(release),
         on_ack: Some(on_ack),
         on_fast_retransmit: Some(on_fast_retransmit),
         on_timeout: Some(on_timeout),
@@ -401,6 +402,15 @@ unsafe extern "C" fn init_bbr(kcp: *mut IKCPCB) -> c_int {
 unsafe extern "C" fn init_cubic(kcp: *mut IKCPCB) -> c_int {
     // SAFETY: the library calls it.
     unsafe { init(kcp, |now, _| Kind::Cubic(Cubic::new(now))) }
+}
+
+/// The library drops the control by itself. A program's table may pass its own `release` on, as it does `init`.
+unsafe extern "C" fn release(kcp: *mut IKCPCB) {
+    // SAFETY: the library calls it, or a program with an object of the library.
+    if let Some(kcp) = unsafe { Kcp::from_ptr(kcp) } {
+        kcp.congest.set(ptr::null_mut());
+        kcp.drop_control();
+    }
 }
 
 unsafe extern "C" fn on_tick(kcp: *mut IKCPCB) {
