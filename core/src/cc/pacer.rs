@@ -9,8 +9,8 @@ const MAX_USUAL_MS: u32 = 1_000;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
-    /// Bytes that may be sent, in thousandths.
-    credit: u64,
+    /// Bytes that may be sent, in thousandths. Less than 0 after a segment that was larger than what its flush had.
+    credit: i64,
     last: u32,
     /// Mean of the latest times between flushes, ms.
     usual: u32,
@@ -32,18 +32,20 @@ impl Pacer {
         let paid = passed.min(MAX_PAUSE_MS.max(2 * self.usual));
         self.usual = (self.usual * 3 + passed.min(MAX_USUAL_MS)).div_ceil(4);
         self.last = now;
-        let two = u64::from(segment) * 2000;
+        let two = i64::from(segment) * 2000;
+        let per = |ms: u32| i64::from(rate).saturating_mul(i64::from(ms));
         // Where the window has room for a segment or two, each ends a pause.
-        let least = two.min(u64::from(rate) * u64::from(passed));
-        let earned = least.max(u64::from(rate) * u64::from(paid));
-        let kept = self.credit.min(two);
-        self.credit = kept.saturating_add(earned);
-        u32::try_from(self.credit / 1000).unwrap_or(u32::MAX)
+        let earned = two.min(per(passed)).max(per(paid));
+        self.credit = self.credit.min(two) + earned;
+        u32::try_from(self.credit.max(0) / 1000).unwrap_or(u32::MAX)
     }
 
-    /// A flush sends `bytes`, header included.
-    pub(crate) fn sent(&mut self, bytes: u32) {
-        self.credit = self.credit.saturating_sub(u64::from(bytes) * 1000);
+    /// A flush sent `bytes`, header included. What it sent beyond its budget is earned before more is sent, if the budget was `bounded`.
+    pub(crate) fn sent(&mut self, bytes: u32, bounded: bool) {
+        self.credit -= i64::from(bytes) * 1000;
+        if !bounded {
+            self.credit = self.credit.max(0);
+        }
     }
 }
 
@@ -60,7 +62,7 @@ mod tests {
             for now in (0..10_000).step_by(step) {
                 let mut budget = pacer.flush(now, 1_000_000, 1400);
                 while budget >= 1400 {
-                    pacer.sent(1400);
+                    pacer.sent(1400, true);
                     budget -= 1400;
                     // The first few flushes show what is usual.
                     sent += if now < 2_000 { 0 } else { 1400 };
@@ -84,12 +86,28 @@ mod tests {
         for now in (200..2_000).step_by(200) {
             // The acknowledgement wakes the program, which then looks again every millisecond.
             pacer.flush(now, 7_000, 1400);
-            pacer.sent(1400);
+            pacer.sent(1400, true);
             for later in 1..20 {
                 pacer.flush(now + later, 7_000, 1400);
             }
         }
         assert!(pacer.flush(2_000, 7_000, 1400) >= 1_260);
+    }
+
+    #[test]
+    fn a_segment_from_before_a_smaller_mtu_left_with_each_flush() {
+        let mut pacer = Pacer::new(0);
+        let mut sent = 0;
+        for now in 1..=10_000 {
+            if pacer.flush(now, 10_000, 100) >= 100 {
+                pacer.sent(1400, true);
+                sent += 1400;
+            }
+        }
+        assert!((98_000..=102_000).contains(&sent), "{sent}");
+        // Nothing that a flush without a budget sent is owed.
+        pacer.sent(1_000_000, false);
+        assert!(pacer.flush(10_010, 10_000, 100) >= 100);
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl Control {
     /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest that
     /// the program can make now. The last segment that had to wait had a payload of `deferred` bytes.
     fn pace(&mut self, tick: Tick, since: u32, full: u32, deferred: u32) {
-        self.pacer.sent(since);
+        self.pacer.sent(since, self.budget != u32::MAX);
         let rate = self.allowance.rate;
         let bytes = self.pacer.flush(tick.now, rate, full.max(tick.segment));
         self.budget = u32::MAX;
