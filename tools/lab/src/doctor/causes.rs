@@ -534,7 +534,9 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
                 one.need = Need::AckLost;
             } else if one.need == Need::Lost && !shown && !gone {
                 unsure.push((all.len(), &segment.sendings[..index]));
-                unheard.extend(segment.is_unheard().then_some(all.len()));
+                // A peer that tells the last of several leaves out numbers of what arrived, too.
+                let lost = segment.is_unheard() && !sender.peer_tells_last();
+                unheard.extend(lost.then_some(all.len()));
             }
             all.push(one);
         }

@@ -22,7 +22,10 @@ impl Fates<'_> {
         let sendings = sender.resent.iter().flat_map(|one| &one.sendings);
         let lost = sendings.filter(|one| one.lacked || one.hidden);
         let mut lost: Vec<Time> = lost.map(|one| one.sent).collect();
-        let mut unheard = sender.unheard_once.clone();
+        let mut unheard = match sender.peer_tells_last() {
+            true => Vec::new(),
+            false => sender.unheard_once.clone(),
+        };
         lost.sort_unstable();
         unheard.sort_unstable();
         Fates {

@@ -1623,6 +1623,34 @@ fn a_peer_that_acknowledges_the_last_of_a_rare_flush_was_said_to_lose_acknowledg
     }
 }
 
+/// Its flushes acknowledge one segment or a whole window, so that how many each number tells of did not show it.
+#[test]
+fn what_kcp_go_leaves_out_was_called_lost_acknowledgements() {
+    let plan = Plan {
+        every: 0,
+        size: 1_000,
+        links: [plants::lossy(0.04), plants::lossy(0.0)],
+        ..Plan::default()
+    };
+    let diagnosis = examined(&plan, CLIENT, |one| {
+        if one.side == SERVER {
+            let last = one.packet[one.packet.len() - 24..].to_vec();
+            let in_order = |one: &[u8]| {
+                let [sn, una] = [12, 16].map(|at| one[at..at + 4].try_into().unwrap());
+                u32::from_le_bytes(sn) < u32::from_le_bytes(una)
+            };
+            one.packet = of_each_segment(&one.packet, |one| match in_order(one) && *one != last {
+                true => Vec::new(),
+                false => one.to_vec(),
+            });
+        }
+    });
+    let resends = &first(diagnosis).resends[CLIENT];
+    let by_acks = resends.iter().filter(|one| one.need == Need::AckLost);
+    let (by_acks, all) = (by_acks.count(), resends.len());
+    assert!(all > 100 && by_acks * 50 < all, "{by_acks} of {all}");
+}
+
 /// All else that the peer sent came through.
 #[test]
 fn acknowledgements_that_a_peer_leaves_out_were_called_lost() {

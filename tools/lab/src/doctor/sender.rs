@@ -1862,6 +1862,9 @@ impl Sender {
         }
         self.forget_all();
         self.outages.finish();
+        if self.peer_manner == Manner::Unknown && self.peer_spares() {
+            self.take_manner(Manner::TellsLast, true);
+        }
         if self.by_go {
             let sendings = self.resent.iter_mut().flat_map(|one| &mut one.sendings);
             sendings.for_each(|one| one.estimate = one.estimate_of_go);
