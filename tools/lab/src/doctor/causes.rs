@@ -991,6 +991,23 @@ mod tests {
         assert!(here < 2.0, "{here}");
     }
 
+    /// The way is known to a few milliseconds. What seemed to come just before the second skip had none that had sent it.
+    #[test]
+    fn skips_that_seemed_to_come_just_after_the_resend_were_none() {
+        let lost = |sn: &u32| sn % 16 == 5;
+        let mut all: Vec<(u32, Passes)> = (0..200).map(|sn| (3 * sn, Sent(sn))).collect();
+        let others = (0..200).filter(|sn| !lost(sn));
+        all.extend(others.map(|sn| (3 * sn + 25, Acked(sn, 3 * sn))));
+        for sn in (0..200).filter(lost) {
+            // After two skips, of which the sender hears 18 ms later.
+            all.extend(sent_and_acked(3 * sn + 49, sn));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let far = Sender::new(20 * MS, true);
+        let found = triggers_of(far, FastResend::After(2), all.iter());
+        assert_eq!(found, [Trigger::Skip; 13]);
+    }
+
     /// Word of two skips took long to the sender. A timer of which half was left seemed as likely, for it leaves the skips, which then sent
     /// it once more.
     #[test]

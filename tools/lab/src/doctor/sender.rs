@@ -38,6 +38,8 @@ const MOST_TRIPS: usize = 20_000;
 pub const SKIPS: usize = 5;
 /// Skips of one transmission whose moments are kept.
 const MOST_MOMENTS: usize = 64;
+/// How well it is known far from a sender when it heard of something.
+const BLURRED: Time = 3 * MS;
 /// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
 pub const SILENCE: Time = 500 * MS;
 /// The share of its estimate before which no timer runs out: round trips are known no better from outside.
@@ -140,11 +142,15 @@ pub struct Skips {
 }
 
 impl Skips {
-    fn add(&mut self, now: Time) {
-        if self.at.len() < MOST_MOMENTS {
-            self.at.push(now);
-        }
-        self.count += 1;
+    fn add(&mut self, now: Time, times: usize) {
+        self.add_late(now, times);
+        self.count += times as u32;
+    }
+
+    /// It had been sent again, which may have been later than it seems.
+    fn add_late(&mut self, now: Time, times: usize) {
+        let room = MOST_MOMENTS.saturating_sub(self.at.len());
+        self.at.extend(std::iter::repeat_n(now, times.min(room)));
     }
 }
 
@@ -1650,21 +1656,33 @@ impl Sender {
                 stamped = *one;
             }
         }
+        let far = self.lag > 0;
         for skipped in self.open.range(..any.0) {
             let Some(segment) = self.segments.get_mut(skipped) else {
                 continue;
             };
-            let Some(sending) = segment.sendings.last_mut() else {
+            let times = |stamp: u32| {
+                let skips = |(sn, ts): &(u64, u32)| sn > skipped && !after(stamp, *ts);
+                let each = acks.iter().filter(|one| skips(one)).take(SKIPS).count();
+                let mut times = [1; RULES];
+                (times[BY_STAMP], times[BY_EACH]) = (usize::from(skips(&stamped)), each);
+                times
+            };
+            let mut sendings = segment.sendings.iter_mut().rev();
+            let Some(last) = sendings.next() else {
                 continue;
             };
-            let skips = |(sn, ts): &(u64, u32)| sn > skipped && !after(sending.ts, *ts);
-            let by_stamp = skips(&stamped);
-            let each = acks.iter().filter(|one| skips(one)).take(SKIPS).count();
-            sending.skips[BY_ANY].add(at);
-            if by_stamp {
-                sending.skips[BY_STAMP].add(at);
+            for (skips, times) in last.skips.iter_mut().zip(times(last.ts)) {
+                skips.add(at, times);
             }
-            (0..each).for_each(|_| sending.skips[BY_EACH].add(at));
+            if far
+                && at - last.sent < BLURRED
+                && let Some(before) = sendings.next()
+            {
+                for (skips, times) in before.skips.iter_mut().zip(times(before.ts)) {
+                    skips.add_late(at, times);
+                }
+            }
         }
     }
 
