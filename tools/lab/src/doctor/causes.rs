@@ -412,9 +412,9 @@ impl Settings {
                     segment.sendings.get(index + 1)?,
                 );
                 let skipped = match fast_resend {
-                    FastResend::After(count) => before.skips[rules.skip_rule].count >= count,
+                    FastResend::After(count) => before.skips.count(rules.skip_rule) >= count,
                     FastResend::Off => false,
-                    FastResend::MoreThan(count) => before.skips[rules.skip_rule].count > count,
+                    FastResend::MoreThan(count) => before.skips.count(rules.skip_rule) > count,
                 };
                 (!skipped && !before.hidden).then(|| waited(before, after))
             };
@@ -503,7 +503,7 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
         let causes = Play::causes(segment, settings.rules, sender);
         for (index, (trigger, as_likely)) in (1..).zip(causes) {
             // Far from the sender, timers and the moments of skips are known less well.
-            let skipped = segment.sendings[index - 1].skips[BY_ANY].count > 0;
+            let skipped = segment.sendings[index - 1].skips.count(BY_ANY) > 0;
             let blurred = !sender.is_near() && skipped && (as_likely || !sender.lag_known);
             let ways = (near, sender.lag());
             let mut one = judged(
@@ -721,7 +721,7 @@ fn judged(
     period: Time,
 ) -> Resend {
     let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
-    let twice = before.skips[BY_STAMP].at.get(1);
+    let twice = before.skips.at(BY_STAMP, 2);
     let by_skips = twice.map_or(0, |twice| (this.sent - twice - period).max(0));
     Resend {
         at: this.at,
@@ -1003,9 +1003,16 @@ mod tests {
             all.extend(sent_and_acked(3 * sn + 49, sn));
         }
         all.sort_by_key(|(at, _)| *at);
-        let far = Sender::new(20 * MS, true);
-        let found = triggers_of(far, FastResend::After(2), all.iter());
-        assert_eq!(found, [Trigger::Skip; 13]);
+        let sender = after(Sender::new(20 * MS, true), all.iter());
+        let mut settings = Settings::of(&sender);
+        settings.rules = Rules {
+            fast_resend: FastResend::After(2),
+            skip_rule: BY_STAMP,
+            ..settings.rules
+        };
+        let found = resends(&sender, &settings);
+        let skips = found.iter().filter(|one| one.trigger == Trigger::Skip);
+        assert_eq!((skips.count(), found.len()), (13, 13));
     }
 
     /// Word of two skips took long to the sender. A timer of which half was left seemed as likely, for it leaves the skips, which then sent

@@ -193,10 +193,12 @@ impl Play {
         let FastResend::After(count) = pair.rules.fast_resend else {
             return None;
         };
-        let new = &pair.before.skips[pair.rules.skip_rule];
         match count.saturating_sub(self.skips) {
             0 => Some(last.sent),
-            more => new.at.get((last.used + more) as usize - 1).copied(),
+            more => {
+                let skips = &pair.before.skips;
+                skips.at(pair.rules.skip_rule, last.used + more)
+            }
         }
     }
 
@@ -275,7 +277,7 @@ impl Play {
             play.causes
                 .iter_mut()
                 .for_each(|all| all.push((way.trigger, unsure)));
-            let skips = before.skips[rules.skip_rule].count;
+            let skips = before.skips.count(rules.skip_rule);
             let took = last.ago - play.more(pair, last.unseen);
             let new = skips.saturating_sub(last.used);
             play.sent_again(way.trigger, took, new, this, rules);
@@ -292,7 +294,7 @@ impl Play {
                 true => self.timeout + self.more(pair, 0),
             };
         let enough_for_go = rules.of_go() && self.skipped_enough(pair, seen).is_some();
-        let trigger = match before.skips[BY_ANY].count > 0 {
+        let trigger = match before.skips.count(BY_ANY) > 0 {
             _ if !fast => Trigger::Timeout,
             _ if enough_for_go => Trigger::Skip,
             _ if waited >= about => Trigger::Timeout,
@@ -409,8 +411,7 @@ impl Play {
                 BY_STAMP => sent + Time::from(before.estimate.srtt) * MS,
                 _ => sent,
             };
-            let skips = &before.skips[rules.skip_rule].at;
-            let used = skips.partition_point(|at| *at <= told) as u32;
+            let used = before.skips.until(rules.skip_rule, told);
             let mut play = self.clone();
             let new = used.saturating_sub(last.used);
             play.sent_again(trigger, self.timeout, new, before, rules);
@@ -485,7 +486,7 @@ pub fn waited(before: &Sending, after: &Sending) -> u32 {
 
 /// For kcp-go a single skip is enough for this: it is the first flush after that, or the one before sent something new.
 fn skipped_once(before: &Sending, used: u32, this: &Sending, within: Time) -> bool {
-    let since = before.skips[BY_EACH].at.get(used as usize);
+    let since = before.skips.at(BY_EACH, used + 1);
     !this.beside_fresh
-        && since.is_some_and(|since| this.sent - since <= within || this.prior > *since)
+        && since.is_some_and(|since| this.sent - since <= within || this.prior > since)
 }

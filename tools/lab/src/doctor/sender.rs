@@ -36,8 +36,8 @@ const MOST_REFILLS: usize = 50_000;
 const MOST_TRIPS: usize = 20_000;
 /// Skips that are told apart.
 pub const SKIPS: usize = 5;
-/// Skips of one transmission whose moments are kept.
-const MOST_MOMENTS: usize = 64;
+/// Packets that skip one transmission and whose moments are kept.
+const MOST_MOMENTS: usize = 128;
 /// How well it is known far from a sender when it heard of something.
 const BLURRED: Time = 3 * MS;
 /// Of what is sent after nothing was acknowledged for so long, until the end, nobody knows whether it was lost or the peer is gone.
@@ -128,29 +128,87 @@ pub struct Sending {
     pub beside_acked: Option<bool>,
     /// Its place among all transmissions.
     order: u64,
-    /// By each rule.
-    pub skips: [Skips; RULES],
+    pub skips: Skips,
     in_flight: u32,
 }
 
-/// How often a transmission was skipped.
+/// How often a transmission was skipped, by each rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skips {
-    pub count: u32,
-    /// When it had been skipped once, twice, ...
-    pub at: Vec<Time>,
+    counts: [u32; RULES],
+    /// When the first packet told of it, and all of them, the first ones only.
+    from: Time,
+    moments: Vec<Moment>,
+}
+
+/// A hostile capture has millions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    /// Since the first one.
+    after: u32,
+    /// How often it had been skipped then, by those rules that do not count each packet once.
+    by_stamp: u16,
+    by_each: u16,
 }
 
 impl Skips {
-    fn add(&mut self, now: Time, times: usize) {
-        self.add_late(now, times);
-        self.count += times as u32;
+    fn add(&mut self, now: Time, [by_stamp, by_each]: [u16; 2]) {
+        self.add_late(now, [by_stamp, by_each]);
+        self.counts[BY_STAMP] += u32::from(by_stamp);
+        self.counts[BY_ANY] += 1;
+        self.counts[BY_EACH] += u32::from(by_each);
     }
 
     /// It had been sent again, which may have been later than it seems.
-    fn add_late(&mut self, now: Time, times: usize) {
-        let room = MOST_MOMENTS.saturating_sub(self.at.len());
-        self.at.extend(std::iter::repeat_n(now, times.min(room)));
+    fn add_late(&mut self, now: Time, [by_stamp, by_each]: [u16; 2]) {
+        if self.moments.len() >= MOST_MOMENTS {
+            return;
+        }
+        let (stamps, all) = match self.moments.last() {
+            Some(last) => (last.by_stamp, last.by_each),
+            None => {
+                self.from = now;
+                (0, 0)
+            }
+        };
+        self.moments.push(Moment {
+            after: u32::try_from(now - self.from).unwrap_or(u32::MAX),
+            by_stamp: stamps + by_stamp,
+            by_each: all + by_each,
+        });
+    }
+
+    pub fn count(&self, rule: usize) -> u32 {
+        self.counts[rule]
+    }
+
+    /// When it had been skipped so often, once or more.
+    pub fn at(&self, rule: usize, count: u32) -> Option<Time> {
+        let place = match rule {
+            BY_STAMP => self.place(|one| u32::from(one.by_stamp) < count),
+            BY_EACH => self.place(|one| u32::from(one.by_each) < count),
+            _ => count as usize - 1,
+        };
+        self.moments
+            .get(place)
+            .map(|one| self.from + Time::from(one.after))
+    }
+
+    /// How often until then.
+    pub fn until(&self, rule: usize, then: Time) -> u32 {
+        let place = self.place(|one| self.from + Time::from(one.after) <= then);
+        let Some(last) = place.checked_sub(1).map(|last| &self.moments[last]) else {
+            return 0;
+        };
+        match rule {
+            BY_STAMP => last.by_stamp.into(),
+            BY_EACH => last.by_each.into(),
+            _ => place as u32,
+        }
+    }
+
+    fn place(&self, before: impl Fn(&Moment) -> bool) -> usize {
+        self.moments.partition_point(before)
     }
 }
 
@@ -163,14 +221,14 @@ pub const BY_EACH: usize = 2;
 
 impl Sending {
     pub fn is_skipped(&self) -> bool {
-        self.skips[BY_STAMP].count > 0
+        self.skips.count(BY_STAMP) > 0
     }
 
     /// Sent again with this stamp, it is a copy: no timer can have run out, and nothing told of a loss.
     fn is_copied_at(&self, ts: u32) -> bool {
         let waited = i64::from(ts.wrapping_sub(self.ts).cast_signed());
         let soonest = SOONEST_TIMER * f64::from(self.timeout(10 * MS));
-        self.skips[BY_ANY].count == 0 && !self.hidden && waited + 10 < soonest as i64
+        self.skips.count(BY_ANY) == 0 && !self.hidden && waited + 10 < soonest as i64
     }
 
     /// A round trip was known. Before that, timers last 200 ms, whatever the least is.
@@ -969,7 +1027,7 @@ impl Sender {
             // skipped, and if only by what the sender hears by now; or more than once, unless it is the network that makes copies.
             let copied = self.copies * 200 > self.fresh;
             let mut sendings = segment.sendings.iter();
-            let skipped = sendings.any(|one| one.ts == header.ts && one.skips[BY_ANY].count > 0);
+            let skipped = sendings.any(|one| one.ts == header.ts && one.skips.count(BY_ANY) > 0);
             let words = self.words.iter().take(2_000);
             let mut words = words.take_while(|(due, ..)| *due <= at);
             let flushed = skipped
@@ -1664,24 +1722,18 @@ impl Sender {
             let times = |stamp: u32| {
                 let skips = |(sn, ts): &(u64, u32)| sn > skipped && !after(stamp, *ts);
                 let each = acks.iter().filter(|one| skips(one)).take(SKIPS).count();
-                let mut times = [1; RULES];
-                (times[BY_STAMP], times[BY_EACH]) = (usize::from(skips(&stamped)), each);
-                times
+                [u16::from(skips(&stamped)), each as u16]
             };
             let mut sendings = segment.sendings.iter_mut().rev();
             let Some(last) = sendings.next() else {
                 continue;
             };
-            for (skips, times) in last.skips.iter_mut().zip(times(last.ts)) {
-                skips.add(at, times);
-            }
+            last.skips.add(at, times(last.ts));
             if far
                 && at - last.sent < BLURRED
                 && let Some(before) = sendings.next()
             {
-                for (skips, times) in before.skips.iter_mut().zip(times(before.ts)) {
-                    skips.add_late(at, times);
-                }
+                before.skips.add_late(at, times(before.ts));
             }
         }
     }
@@ -1761,8 +1813,11 @@ impl Sender {
         self.open.remove(&sn);
         let first = &segment.sendings[0];
         let next = segment.sendings.get(1);
-        for (rule, skips) in first.skips.iter().enumerate() {
-            for (count, skipped) in (1..=SKIPS as u32).zip(&skips.at) {
+        for rule in 0..RULES {
+            for count in 1..=SKIPS as u32 {
+                let Some(skipped) = first.skips.at(rule, count) else {
+                    break;
+                };
                 if self.skip_events.len() < MOST_SKIP_EVENTS {
                     self.skip_events.push(SkipEvent {
                         rule,
@@ -2175,6 +2230,19 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each moment of kcp-go's was kept by itself, five for a packet.
+    #[test]
+    fn moments_of_skips_ended_after_13_packets() {
+        let mut skips = Skips::default();
+        (1..=100).for_each(|packet| skips.add(packet * MS, [1, 5]));
+        for (rule, count) in [(BY_STAMP, 90), (BY_ANY, 90), (BY_EACH, 446)] {
+            assert_eq!(skips.at(rule, count), Some(90 * MS));
+            assert_eq!(skips.until(rule, 90 * MS), count.next_multiple_of(10));
+        }
+        assert_eq!(skips.count(BY_EACH), 500);
+        assert_eq!(skips.at(BY_EACH, 501), None);
+    }
 
     /// It was set back while its program called `ikcp_flush` only, so its stamps stood still until it had caught up.
     #[test]
