@@ -252,14 +252,15 @@ impl Conversation {
     }
 }
 
-/// The value below which a hundredth of them are.
-fn low(mut values: Vec<Time>) -> Option<Time> {
+/// The values below which a twentieth and a hundredth of them are.
+fn low(mut values: Vec<Time>) -> Option<[Time; 2]> {
     values.sort_unstable();
-    values.get(values.len() / 100).copied()
+    let below = |share: usize| values.get(values.len() / share).copied();
+    Some([below(20)?, below(100)?])
 }
 
-/// How long each end takes to answer, seen from here: the least times from a segment to its acknowledgement.
-fn answers(kept: &[Packet]) -> [Option<Time>; 2] {
+/// How long each end takes to answer, seen from here: the least times from a segment to its acknowledgement, of many and of few.
+fn answers(kept: &[Packet]) -> [Option<[Time; 2]>; 2] {
     let mut sent: [HashMap<(u32, u32), Time>; 2] = Default::default();
     let mut taken = [Vec::new(), Vec::new()];
     for packet in kept {
@@ -295,16 +296,17 @@ fn as_good(against: f64) -> f64 {
 fn lag(
     kept: &[Packet],
     own_side: (usize, Manner),
-    answers: [Option<Time>; 2],
+    answers: [Option<[Time; 2]>; 2],
     new: fn(Time, bool) -> Sender,
 ) -> (Time, bool) {
     let (side, _) = own_side;
-    let (own, other) = (answers[side], answers[1 - side]);
+    let [usual, other] = [side, 1 - side].map(|end| answers[end].map(|[usual, _]| usual));
+    let own = answers[side].map(|[_, soonest]| soonest);
     let told = told(kept, own_side, new(0, false));
     let unheard = unheard(&told);
     // Nothing comes back but acknowledgements. Where those come late, they come from far away.
-    let is_near = match own {
-        Some(own) => own < FLUSH || other.is_some_and(|other| own * 4 < other),
+    let is_near = match usual {
+        Some(usual) => usual < FLUSH || other.is_some_and(|other| usual * 4 < other),
         None => other.is_some_and(|other| other >= FLUSH),
     };
     let longest = LazyCell::new(|| longest(kept, side));
@@ -641,7 +643,10 @@ fn after_skips(sender: &Sender, unheard: Option<Time>) -> Option<Time> {
     let waits = most(&waits).map_or(0.0, |(_, share)| share);
     match share > 1.7 * waits && share > 0.15 {
         true => Some(best),
-        false => [unheard, low(after)].into_iter().flatten().min(),
+        false => {
+            let soonest = low(after).map(|[_, soonest]| soonest);
+            [unheard, soonest].into_iter().flatten().min()
+        }
     }
 }
 
@@ -654,7 +659,7 @@ mod tests {
     fn a_sender_that_flushes_rarely_seemed_further_away() {
         const WAY: Time = 60 * MS;
         let answers = (0..1_000).map(|one| WAY + one * 100);
-        let least = low(answers.collect()).unwrap();
+        let [_, least] = low(answers.collect()).unwrap();
         assert!((WAY..WAY + 2 * MS).contains(&least), "{least}");
     }
 }
