@@ -1008,6 +1008,8 @@ mod tests {
         settings.rules = Rules {
             fast_resend: FastResend::After(2),
             skip_rule: BY_STAMP,
+            nodelay: 1,
+            least: 0,
             ..settings.rules
         };
         let found = resends(&sender, &settings);
