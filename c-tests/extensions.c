@@ -36,6 +36,17 @@ static int pass_init_on(ikcpcb *kcp)
     return ikcpx_bbr()->init(kcp);
 }
 
+static int pass_init_on_to_both(ikcpcb *kcp)
+{
+    return ikcpx_cubic()->init(kcp) != 0 || ikcpx_bbr()->init(kcp) != 0 ? -1 : 0;
+}
+
+static int pass_init_on_and_refuse(ikcpcb *kcp)
+{
+    ikcpx_bbr()->init(kcp);
+    return -1;
+}
+
 static void pass_release_on(ikcpcb *kcp)
 {
     ikcpx_bbr()->release(kcp);
@@ -48,9 +59,9 @@ static void a_table_of_a_program_passes_its_calls_on(void)
     long before = heap.blocks;
     int again;
 
-    ops.init = pass_init_on;
     ops.release = pass_release_on;
-    for (again = 0; again < 2; again++) {
+    for (again = 0; again < 3; again++) {
+        ops.init = again < 2 ? pass_init_on : pass_init_on_to_both;
         CHECK_INT(ikcp_setcc(kcp, &ops), 0);
         CHECK(heap.blocks > before);
         CHECK_INT(ikcp_send(kcp, "data", 4), 4);
@@ -60,6 +71,13 @@ static void a_table_of_a_program_passes_its_calls_on(void)
     CHECK(kcp->congest == NULL);
     ikcp_release(kcp);
     CHECK(heap.blocks == 0);
+
+    kcp = ikcp_create(1, NULL);
+    before = heap.blocks;
+    ops.init = pass_init_on_and_refuse;
+    CHECK_INT(ikcp_setcc(kcp, &ops), -1);
+    CHECK(heap.blocks == before && kcp->ccops == NULL && kcp->congest == NULL);
+    ikcp_release(kcp);
 }
 
 static void without_memory_a_control_is_refused(const struct IKCPOPS *ops)

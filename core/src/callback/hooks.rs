@@ -126,7 +126,7 @@ impl<'a> Kcp<'a> {
             // SAFETY: the program promised that the table's members are functions of their types.
             (kcp, ()) = kcp.call_out(|kcp, _| unsafe { release(kcp) })?;
         }
-        // Also one that `release` has just installed.
+        // Also where the program's `release` has not passed the call on, and one that it has just installed.
         kcp.drop_control();
         Ok(kcp)
     }

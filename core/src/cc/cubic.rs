@@ -52,10 +52,10 @@ struct Growth {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cubic {
     growth: Growth,
-    /// What the last reduction changed, and `missing` before it, until it is known whether the segments had arrived (4.9.2).
+    /// What the last reduction changed, and `Tick::missing` before its losses, until it is known whether the segments had arrived (4.9.2).
     undo: Option<(Growth, u32)>,
-    /// Segments found lost so far, less those that had arrived; wraps.
-    missing: u32,
+    /// Segments found lost so far; wraps.
+    lost: u32,
     /// What the update intervals of both ends add to a round trip, ms, and the longer of the two.
     waits: u32,
     grain: u32,
@@ -93,7 +93,7 @@ impl Cubic {
                 in_epoch: false,
             },
             undo: None,
-            missing: 0,
+            lost: 0,
             waits: 0,
             grain: 0,
             rate: 0,
@@ -153,17 +153,21 @@ impl Cubic {
                 self.end_round(tick.now);
             }
         }
-        let missing = tick.lost.wrapping_sub(tick.refuted);
-        let before = mem::replace(&mut self.missing, missing);
-        self.restore();
+        let found = tick
+            .lost
+            .wrapping_sub(mem::replace(&mut self.lost, tick.lost));
+        self.restore(tick.missing);
         let used = tick.pipe.saturating_add(acked).saturating_mul(2 * UNIT);
         if Millis(self.reduced).before(Millis(tick.newest_lost)) {
             let growth = self.growth;
             self.reduce(tick.now);
-            self.undo = (missing != before).then_some((growth, before));
+            self.undo = (found > 0).then_some((growth, tick.missing.wrapping_sub(found)));
         } else if tick.app_limited {
             // A window that is not used need not grow, and the time of the epoch stands still (RFC 9438, 4.2 and 5.8).
             self.growth.epoch = self.growth.epoch.wrapping_add(passed);
+            if let Some((growth, _)) = &mut self.undo {
+                growth.epoch = growth.epoch.wrapping_add(passed);
+            }
         } else if acked > 0 && used >= self.growth.window {
             self.grow(tick.now, acked);
         }
@@ -235,11 +239,11 @@ impl Cubic {
     }
 
     /// The window is as before if all that reduced it was spurious: what seemed lost had arrived (RFC 9438, 4.9.2).
-    fn restore(&mut self) {
-        let Some((growth, missing)) = self.undo else {
+    fn restore(&mut self, missing: u32) {
+        let Some((growth, before)) = self.undo else {
             return;
         };
-        if self.missing.wrapping_sub(missing).cast_signed() <= 0 {
+        if missing.wrapping_sub(before).cast_signed() <= 0 {
             self.undo = None;
             if growth.window > self.growth.window {
                 self.growth = growth;
@@ -329,8 +333,8 @@ impl Cubic {
     fn allowance(&self, tick: Tick) -> Allowance {
         let window = self.window();
         // Twice the window per round trip in slow start, 1.25 times after it, so that pacing does not hold the window back for
-        // long, and one segment more, which counts where the window has few. `srtt` is that of the latest segments. The first of those that
-        // one flush acknowledges had waited for longer: at the rate of a shorter round trip, what each flush frees overflows a short queue.
+        // long, and one segment more, which counts where the window has few. `srtt` is that of the latest segments. A flush of the peer
+        // acknowledges segments that had waited for up to its interval; without that time what each flush frees overflows a short queue.
         let gain = match self.growth.phase {
             Phase::SlowStart | Phase::Conservative => 2_000,
             _ => 1_250,
@@ -452,19 +456,20 @@ mod tests {
         assert!(cubic.growth.window < reduced.1);
     }
 
-    /// A flow whose losses `are_found`, and which then learns how many of them had arrived.
-    fn after_losses(are_found: u32, had_arrived: u32) -> (Cubic, Cubic) {
+    /// A flow whose losses `are_found` when `older` ones prove spurious, and which then learns how many of them had arrived.
+    fn after_losses(are_found: u32, older: u32, had_arrived: u32) -> (Cubic, Cubic) {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
             round(&mut cubic, &mut tick, 20, false);
         }
         let before = cubic;
         tick.lost += are_found;
+        tick.missing = tick.missing.wrapping_add(are_found).wrapping_sub(older);
         lose(&mut tick, 20);
         tick.now += 1;
         cubic.tick(tick, &mut Meter::new(0));
         assert_eq!(cubic.window(), before.window() * BETA / 100);
-        tick.refuted += had_arrived;
+        tick.missing = tick.missing.wrapping_sub(had_arrived);
         (tick.now, tick.newest) = (tick.now + 10, None);
         cubic.tick(tick, &mut Meter::new(0));
         (before, cubic)
@@ -472,7 +477,7 @@ mod tests {
 
     #[test]
     fn losses_of_what_had_arrived_took_three_tenths_of_the_window() {
-        let (before, after) = after_losses(3, 3);
+        let (before, after) = after_losses(3, 0, 3);
         assert_eq!(after.window(), before.window());
         assert_eq!(after.threshold(), before.threshold());
         assert_eq!(after.phase(), before.phase());
@@ -480,30 +485,83 @@ mod tests {
 
     #[test]
     fn one_true_loss_is_enough_for_a_reduction() {
-        let (before, after) = after_losses(3, 2);
-        assert_eq!(after.window(), before.window() * BETA / 100);
-        assert_eq!(after.phase().1, 19);
+        for (are_found, older, had_arrived) in [(3, 0, 2), (2, 1, 1), (1, 2, 0)] {
+            let (before, after) = after_losses(are_found, older, had_arrived);
+            assert_eq!(after.window(), before.window() * BETA / 100);
+            assert_eq!(after.phase().1, 19);
+        }
     }
 
     #[test]
     fn a_reduction_for_losses_that_were_not_counted_stays() {
-        let (before, after) = after_losses(0, 0);
+        let (before, after) = after_losses(0, 0, 0);
         assert_eq!(after.window(), before.window() * BETA / 100);
     }
 
-    #[test]
-    fn what_arrives_after_a_timeout_does_not_bring_the_window_back() {
+    /// The window before a loss, and the flow after what `happens` then and after word that the segment had arrived.
+    fn restored_after(happens: impl Fn(&mut Cubic, &mut Tick)) -> (u32, Cubic) {
         let (mut cubic, mut tick) = new();
         for _ in 0..5 {
             round(&mut cubic, &mut tick, 20, false);
         }
-        tick.lost += 1;
-        round(&mut cubic, &mut tick, 20, true);
-        cubic.timed_out(tick.now);
-        tick.refuted += 1;
+        let before = cubic.window();
+        (tick.lost, tick.missing) = (1, 1);
+        lose(&mut tick, 20);
         tick.now += 1;
         cubic.tick(tick, &mut Meter::new(0));
+        happens(&mut cubic, &mut tick);
+        tick.missing = 0;
+        tick.now += 1;
+        cubic.tick(tick, &mut Meter::new(0));
+        (before, cubic)
+    }
+
+    #[test]
+    fn what_arrives_after_a_timeout_does_not_bring_the_window_back() {
+        let (_, cubic) = restored_after(|cubic, tick| cubic.timed_out(tick.now));
         assert_eq!(cubic.window(), MIN_CWND);
+    }
+
+    #[test]
+    fn what_arrives_after_the_clock_went_back_does_not_bring_the_window_back() {
+        let (before, cubic) = restored_after(|cubic, tick| {
+            tick.stale = true;
+            cubic.tick(*tick, &mut Meter::new(0));
+            tick.stale = false;
+        });
+        assert_eq!(cubic.window(), before * BETA / 100);
+    }
+
+    #[test]
+    fn a_window_that_has_grown_since_is_not_taken_back() {
+        let (before, cubic) = restored_after(|cubic, tick| {
+            tick.newest = Some(tick.now);
+            while cubic.window() < 1_000 {
+                round(cubic, tick, 20, false);
+            }
+        });
+        assert!(cubic.window() >= 1_000, "{} and {before}", cubic.window());
+    }
+
+    #[test]
+    fn an_epoch_that_came_back_had_not_stood_still_without_data() {
+        let (before, mut cubic) = restored_after(|cubic, tick| {
+            tick.app_limited = true;
+            (tick.newest, tick.rtt) = (None, None);
+            for _ in 0..600 {
+                tick.now += 100;
+                cubic.tick(*tick, &mut Meter::new(0));
+            }
+            tick.app_limited = false;
+        });
+        assert_eq!(cubic.window(), before);
+        cubic.growth.phase = Phase::Avoidance;
+        let epoch = cubic.growth.epoch;
+        assert!(
+            elapsed(cubic.ticked, epoch) < 1_000,
+            "{}",
+            elapsed(cubic.ticked, epoch)
+        );
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(crate) struct Tick {
     pub(crate) delivered_segments: u32,
     /// Segments found lost so far; wraps.
     pub(crate) lost: u32,
-    /// Those of them that had arrived; wraps.
-    pub(crate) refuted: u32,
+    /// Segments found lost or sent again without that, less those of which an earlier transmission had arrived; wraps.
+    pub(crate) missing: u32,
     /// When the newest of them was sent; without any, a time that has passed.
     pub(crate) newest_lost: u32,
     /// Number of the oldest segment in flight.
@@ -94,7 +94,7 @@ impl Tick {
             delivered: draw(),
             delivered_segments: draw(),
             lost: draw(),
-            refuted: draw(),
+            missing: draw(),
             newest_lost: draw(),
             una: draw() % 2,
             pipe: draw(),

@@ -126,10 +126,11 @@ pub(crate) struct Rack {
     pub(crate) last_ack: Millis,
     /// Segments in flight.
     pub(crate) pipe: u32,
-    /// Segments reported lost, those of them that had arrived, and spurious retransmissions; all wrap.
+    /// Segments reported lost, and spurious retransmissions; both wrap.
     pub(crate) lost: u32,
-    pub(crate) refuted: u32,
     pub(crate) spurious: u32,
+    /// Segments reported lost or sent again without that, less those of which an earlier transmission had arrived; wraps.
+    pub(crate) missing: u32,
 }
 
 impl Rack {
@@ -156,7 +157,7 @@ impl Rack {
         let same_ms = now == self.last_ack;
         self.last_ack = now;
         self.spurious = self.spurious.wrapping_add(u32::from(earlier));
-        self.refute(u32::from(earlier) + u32::from(flying.lost));
+        self.arrived_before(u32::from(earlier) + u32::from(flying.lost));
         let is_first = self.srtt == 0;
         let sent = Sent { sn: last, ts: echo };
         let late = if !is_first && sent.before(self.latest) {
@@ -197,17 +198,17 @@ impl Rack {
         true
     }
 
-    /// Consecutive segments arrived, but no acknowledgement tells which transmission. A retransmission could not be back yet in less than the
-    /// shortest round trip.
+    /// Consecutive segments arrived, but no acknowledgement tells which transmission. That of a retransmission takes the shortest round trip
+    /// at least.
     pub(crate) fn covered(&mut self, now: Millis, segments: Alike) {
         let Flying { ts, xmit, lost } = segments.flying;
         if lost || (xmit > 1 && now.elapsed_since(ts) < self.min_rtt) {
-            self.refute(segments.count);
+            self.arrived_before(segments.count);
         }
     }
 
-    fn refute(&mut self, count: u32) {
-        self.refuted = self.refuted.wrapping_add(count);
+    fn arrived_before(&mut self, count: u32) {
+        self.missing = self.missing.wrapping_sub(count);
     }
 
     /// How late a segment may be, ms: as late as any of the latest, and a quarter of a round trip (RFC 8985, 6.2.4). The DupThresh of
@@ -232,6 +233,7 @@ impl Rack {
     /// The segment that is sent next is in flight already, since it was sent before and not reported lost.
     pub(crate) fn began_before(&mut self) {
         self.pipe = self.pipe.wrapping_sub(1);
+        self.missing = self.missing.wrapping_add(1);
     }
 
     /// Consecutive segments leave `snd_buf`.
@@ -401,6 +403,7 @@ impl Rack {
     fn tell(&mut self, first: Sn, last: Sn, lost: &mut impl FnMut(Sn)) {
         let count = last.forward_from(first).wrapping_add(1);
         self.lost = self.lost.wrapping_add(count);
+        self.missing = self.missing.wrapping_add(count);
         self.leaves(count);
         for n in 0..count {
             lost(first.plus(n));
@@ -451,6 +454,7 @@ impl Rack {
                 if look(sn).is_some_and(|flying| !flying.lost) {
                     // Without `una` to confirm the loss, the segments of an expired run do not count as lost.
                     self.lost = self.lost.wrapping_add(u32::from(stopped));
+                    self.missing = self.missing.wrapping_add(1);
                     lost(sn);
                 }
             }

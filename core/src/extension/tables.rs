@@ -215,7 +215,7 @@ impl Hooked<'_> {
             tick.delivered = state.delivered;
             tick.delivered_segments = state.delivered_segments;
             tick.lost = state.rack.lost;
-            tick.refuted = state.rack.refuted;
+            tick.missing = state.rack.missing;
             if tick.stale {
                 state.newest_lost = Millis(tick.now);
             }
@@ -351,6 +351,9 @@ unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int
     let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
         return -1;
     };
+    // The `init` of a program's table may call two of them.
+    kcp.congest.set(ptr::null_mut());
+    kcp.drop_control();
     let extension = &kcp.private().extension;
     if !kcp.begin_detection() {
         return -1;

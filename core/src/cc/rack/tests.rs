@@ -127,31 +127,46 @@ fn what_seemed_lost_and_had_arrived_counted_as_lost() {
         sender.send(10, 1..2);
         sender.ack(60, 1, 10);
         assert_eq!(sender.detect(60), [0]);
+        assert_eq!(sender.rack.missing, 1);
         sender
     };
     // Its acknowledgement comes before it is sent again, or after that.
     let mut sender = lose();
     assert!(sender.ack(65, 0, 0));
-    assert_eq!((sender.rack.refuted, sender.rack.spurious), (1, 0));
+    assert_eq!((sender.rack.missing, sender.rack.spurious), (0, 0));
     let mut sender = lose();
     sender.send(60, 0..1);
     assert!(sender.ack(65, 0, 0));
-    assert_eq!((sender.rack.refuted, sender.rack.spurious), (1, 1));
+    assert_eq!((sender.rack.missing, sender.rack.spurious), (0, 1));
     // The retransmission arrives.
     let mut sender = lose();
     sender.send(60, 0..1);
     assert!(sender.ack(110, 0, 60));
-    assert_eq!(sender.rack.refuted, 0);
+    assert_eq!(sender.rack.missing, 1);
     // `una` alone tells, in less or in more than the shortest round trip of 50 ms.
-    for (now, refuted) in [(109, 1), (110, 0)] {
+    for (now, missing) in [(109, 0), (110, 1)] {
         let mut sender = lose();
         sender.send(60, 0..1);
         sender.cover(now, 0);
-        assert_eq!(sender.rack.refuted, refuted);
+        assert_eq!(sender.rack.missing, missing);
     }
     let mut sender = lose();
     sender.cover(61, 0);
-    assert_eq!(sender.rack.refuted, 1);
+    assert_eq!(sender.rack.missing, 0);
+}
+
+/// A probe for nothing brought back the window that a true loss had reduced.
+#[test]
+fn a_probe_for_nothing_made_up_for_a_true_loss() {
+    let mut sender = Sender::new();
+    sender.send(0, 0..1);
+    sender.send(10, 1..3);
+    sender.ack(60, 1, 10);
+    assert_eq!(sender.detect(60), [0]);
+    sender.rack.began_before();
+    sender.send(65, 2..3);
+    assert!(sender.ack(70, 2, 10));
+    assert_eq!((sender.rack.missing, sender.rack.spurious), (1, 1));
 }
 
 /// `ikcpx_next` knew of no time at which a segment becomes overdue, or a run that was held back is given up, and slept on.
