@@ -33,7 +33,7 @@ impl Pacer {
         self.usual = (self.usual * 3 + passed.min(MAX_USUAL_MS)).div_ceil(4);
         self.last = now;
         let two = i64::from(segment) * 2000;
-        let per = |ms: u32| i64::from(rate).saturating_mul(i64::from(ms));
+        let per = |ms: u32| i64::from(rate) * i64::from(ms);
         // Where the window has room for a segment or two, each ends a pause.
         let earned = two.min(per(passed)).max(per(paid));
         self.credit = self.credit.min(two) + earned;

@@ -184,7 +184,6 @@ impl Kcp<'_> {
         budget != u64::MAX && self.has_own_control()
     }
 
-    #[inline(never)]
     fn has_own_control(&self) -> bool {
         let extension = &self.private().extension;
         extension.with(|state| !state.control.is_null()) == Some(true)

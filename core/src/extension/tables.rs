@@ -347,13 +347,13 @@ impl Control {
 /// The library calls `init` with an object of its own.
 #[inline(never)]
 unsafe fn init(kcp: *mut IKCPCB, make: fn(now: u32, seed: u32) -> Kind) -> c_int {
+    // The `init` of a program's table may call two of them.
+    // SAFETY: the caller's promise.
+    unsafe { release(kcp) };
     // SAFETY: the caller's promise.
     let Some(kcp) = (unsafe { Kcp::from_ptr(kcp) }) else {
         return -1;
     };
-    // The `init` of a program's table may call two of them.
-    kcp.congest.set(ptr::null_mut());
-    kcp.drop_control();
     let extension = &kcp.private().extension;
     if !kcp.begin_detection() {
         return -1;
