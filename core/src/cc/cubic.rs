@@ -49,6 +49,66 @@ struct Growth {
     in_epoch: bool,
 }
 
+impl Growth {
+    /// RFC 9438, 4.6 and 4.7.
+    fn reduce(&mut self) {
+        self.w_max = if self.in_epoch && self.window < self.w_max {
+            scale(self.window, 100 + BETA, 200)
+        } else {
+            self.window
+        };
+        self.window = scale(self.window, BETA, 100).max(MIN_CWND * UNIT);
+        self.threshold = self.window;
+    }
+
+    /// `acked` segments were acknowledged, and the window was used.
+    fn grow(&mut self, now: u32, acked: u32, srtt: u32, recovers: bool) {
+        let acked = acked.saturating_mul(UNIT);
+        match self.phase {
+            Phase::SlowStart => self.window = self.window.saturating_add(acked),
+            Phase::Conservative => self.window = self.window.saturating_add(acked / CSS_DIVISOR),
+            Phase::Avoidance if recovers => {}
+            Phase::Avoidance => self.avoid(now, acked, srtt),
+        }
+        if self.phase == Phase::SlowStart && self.window >= self.threshold {
+            self.phase = Phase::Avoidance;
+        }
+    }
+
+    /// RFC 9438, 4.2 to 4.5.
+    fn avoid(&mut self, now: u32, acked: u32, srtt: u32) {
+        if !self.in_epoch {
+            self.in_epoch = true;
+            self.epoch = now;
+            self.w_est = self.window;
+            self.w_max = self.w_max.max(self.window);
+            // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
+            self.k = cube_root(u64::from(self.w_max - self.window) * 2_500_000);
+        }
+        // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
+        let alpha = if self.w_est >= self.w_max { 1000 } else { 529 };
+        self.w_est = self.w_est.saturating_add(scale(acked, alpha, self.window));
+        let at = elapsed(now, self.epoch).saturating_add(srtt);
+        let most = self.window.saturating_add(self.window / 2);
+        let target = self.at(at).clamp(self.window, most);
+        let more = scale(target - self.window, acked, self.window);
+        self.window = self.window.saturating_add(more).max(self.w_est);
+    }
+
+    /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
+    fn at(&self, ms: u32) -> u32 {
+        // A minute moves the target by more segments than any window has.
+        let apart = ms.abs_diff(self.k).min(60_000);
+        // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
+        let cubed = scale(apart * apart, apart, 2_500_000);
+        if ms < self.k {
+            self.w_max.saturating_sub(cubed)
+        } else {
+            self.w_max.saturating_add(cubed)
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cubic {
     growth: Growth,
@@ -56,9 +116,8 @@ pub(crate) struct Cubic {
     undo: Option<(Growth, u32)>,
     /// Segments found lost so far; wraps.
     lost: u32,
-    /// What the update intervals of both ends add to a round trip, ms, and the longer of the two.
+    /// What the update intervals of both ends add to a round trip, ms.
     waits: u32,
-    grain: u32,
     pub(crate) rate: u32,
     /// The window was reduced for all losses of segments that were sent up to this time. Nothing that was sent since has arrived.
     reduced: u32,
@@ -95,7 +154,6 @@ impl Cubic {
             undo: None,
             lost: 0,
             waits: 0,
-            grain: 0,
             rate: 0,
             reduced: now,
             recovers: false,
@@ -134,7 +192,7 @@ impl Cubic {
             self.undo = None;
         }
         meter.flush(tick);
-        (self.waits, self.grain) = (meter.waits(), meter.grain());
+        self.waits = meter.waits();
         if let Some(rtt) = tick.rtt {
             self.take_rtt(rtt.max(1));
         }
@@ -169,9 +227,9 @@ impl Cubic {
                 growth.epoch = growth.epoch.wrapping_add(passed);
             }
         } else if acked > 0 && used >= self.growth.window {
-            self.grow(tick.now, acked);
+            self.growth.grow(tick.now, acked, self.srtt, self.recovers);
         }
-        self.allowance(tick)
+        self.allowance(tick.segment, meter.grain())
     }
 
     fn take_rtt(&mut self, rtt: u32) {
@@ -224,16 +282,9 @@ impl Cubic {
         }
     }
 
-    /// RFC 9438, 4.6 and 4.7.
     #[inline(never)]
     fn reduce(&mut self, now: u32) {
-        self.growth.w_max = if self.growth.in_epoch && self.growth.window < self.growth.w_max {
-            scale(self.growth.window, 100 + BETA, 200)
-        } else {
-            self.growth.window
-        };
-        self.growth.window = scale(self.growth.window, BETA, 100).max(MIN_CWND * UNIT);
-        self.growth.threshold = self.growth.window;
+        self.growth.reduce();
         self.queue = self.srtt.saturating_sub(self.min_rtt);
         self.recover(Phase::Avoidance, now);
     }
@@ -270,67 +321,8 @@ impl Cubic {
         self.recover(Phase::SlowStart, now);
     }
 
-    fn grow(&mut self, now: u32, acked: u32) {
-        let acked = acked.saturating_mul(UNIT);
-        match self.growth.phase {
-            Phase::SlowStart => self.growth.window = self.growth.window.saturating_add(acked),
-            Phase::Conservative => {
-                self.growth.window = self.growth.window.saturating_add(acked / CSS_DIVISOR)
-            }
-            Phase::Avoidance if self.recovers => {}
-            Phase::Avoidance => self.avoid(now, acked),
-        }
-        if self.growth.phase == Phase::SlowStart && self.growth.window >= self.growth.threshold {
-            self.growth.phase = Phase::Avoidance;
-        }
-    }
-
-    /// RFC 9438, 4.2 to 4.5.
-    fn avoid(&mut self, now: u32, acked: u32) {
-        if !self.growth.in_epoch {
-            self.growth.in_epoch = true;
-            self.growth.epoch = now;
-            self.growth.w_est = self.growth.window;
-            self.growth.w_max = self.growth.w_max.max(self.growth.window);
-            // K = cbrt((W_max - cwnd) / C), C = 0.4. With d in thousandths, in ms: cbrt(d / 1000 / 0.4 * 10^9).
-            self.growth.k =
-                cube_root(u64::from(self.growth.w_max - self.growth.window) * 2_500_000);
-        }
-        // alpha = 3 * (1 - beta) / (1 + beta) = 9 / 17 until the window is W_max, then 1.
-        let alpha = if self.growth.w_est >= self.growth.w_max {
-            1000
-        } else {
-            529
-        };
-        self.growth.w_est =
-            self.growth
-                .w_est
-                .saturating_add(scale(acked, alpha, self.growth.window));
-        let at = elapsed(now, self.growth.epoch).saturating_add(self.srtt);
-        let most = self.growth.window.saturating_add(self.growth.window / 2);
-        let target = self.at(at).clamp(self.growth.window, most);
-        let more = scale(target - self.growth.window, acked, self.growth.window);
-        self.growth.window = self
-            .growth
-            .window
-            .saturating_add(more)
-            .max(self.growth.w_est);
-    }
-
-    /// W_cubic after `ms` of the epoch: C * (t - K)^3 + W_max.
-    fn at(&self, ms: u32) -> u32 {
-        // A minute moves the target by more segments than any window has.
-        let apart = ms.abs_diff(self.growth.k).min(60_000);
-        // 0.4 * (ms / 1000)^3 segments, in thousandths: 0.4 * ms^3 / 10^6.
-        let cubed = scale(apart * apart, apart, 2_500_000);
-        if ms < self.growth.k {
-            self.growth.w_max.saturating_sub(cubed)
-        } else {
-            self.growth.w_max.saturating_add(cubed)
-        }
-    }
-
-    fn allowance(&self, tick: Tick) -> Allowance {
+    /// `grain` is the longer interval of both ends.
+    fn allowance(&self, segment: u32, grain: u32) -> Allowance {
         let window = self.window();
         // Twice the window per round trip in slow start, 1.25 times after it, so that pacing does not hold the window back for
         // long, and one segment more, which counts where the window has few. `srtt` is that of the latest segments. A flush of the peer
@@ -342,8 +334,8 @@ impl Cubic {
         let rate = match self.srtt {
             0 => 0,
             srtt => {
-                let bytes = (window + 1).saturating_mul(tick.segment);
-                scale(bytes, gain, srtt + self.grain).max(1)
+                let bytes = (window + 1).saturating_mul(segment);
+                scale(bytes, gain, srtt + grain).max(1)
             }
         };
         Allowance {
