@@ -100,6 +100,11 @@ impl Meter {
         self.step / 16
     }
 
+    /// Mean time between acknowledgements, ms.
+    pub(crate) fn gap(&self) -> u32 {
+        self.gap.div_ceil(16)
+    }
+
     /// What the update intervals of both ends add to a round trip, ms.
     pub(crate) fn waits(&self) -> u32 {
         (self.step + self.gap).div_ceil(16)

@@ -140,6 +140,19 @@ fn with_two_flushes_in_a_round_trip_an_eighth_of_the_link_was_left_unused() {
     assert!(outcome.queueing < 8.0, "{outcome:?}");
 }
 
+/// Sender and receiver need not have the same interval. A flow that sends each millisecond spiralled down to a third of the link.
+#[test]
+fn between_two_acknowledgements_of_a_peer_with_a_long_interval_the_window_ran_out() {
+    for (rtt, interval) in [(20, 10), (30, 20), (30, 30)] {
+        let mut net = Net::new(Path::new(100, rtt), &[Plan::new(Control::Bbr)], 1);
+        net.flows[0].b.kcp().interval.set(interval);
+        let outcome = net.first_between(5_000, 15_000);
+        assert!(outcome.share > 95.0, "{rtt}, {interval}: {outcome:?}");
+        let most = (3 * rtt / 10) as f64 + f64::from(interval) + 1.0;
+        assert!(outcome.queueing < most, "{rtt}, {interval}: {outcome:?}");
+    }
+}
+
 #[test]
 fn an_interval_of_40_ms_leaves_nothing_of_the_link_unused() {
     let plan = Plan {

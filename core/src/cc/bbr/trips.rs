@@ -42,6 +42,8 @@ pub(super) enum Found {
 pub(super) struct Trips {
     /// What the update intervals of both ends add to a round trip, ms.
     pub(super) waits: u32,
+    /// The part of them that the peer's interval adds.
+    gap: u32,
     /// How late segments are on average where they arrive out of order, ms: `min_rtt` is that of the fastest.
     pub(super) late: u32,
     /// This end's program calls rarely.
@@ -78,6 +80,7 @@ impl Trips {
     pub(super) fn new(now: u32) -> Trips {
         Trips {
             waits: 2,
+            gap: 1,
             late: 0,
             coarse: false,
             mean: 0,
@@ -114,6 +117,7 @@ impl Trips {
     /// A flush begins.
     pub(super) fn take(&mut self, tick: Tick, meter: &Meter) {
         self.waits = meter.waits();
+        self.gap = meter.gap();
         self.late = tick.late;
         let Some(rtt) = tick.rtt else {
             return;
@@ -232,9 +236,10 @@ impl Trips {
             // last segments of a flush return after the next one.
             return 2 + waits.saturating_sub((SHORT_WAITS_MS + self.min_rtt / 5).min(self.min_rtt));
         }
-        // Waits as long as the path need most of their room: with less, each cycle's rate would be lower than the one before.
-        let short = waits.saturating_sub(self.min_rtt * 2 / 5);
-        waits.min(short.max(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS)))
+        // What a peer with a long interval holds back and what is sent meanwhile are in flight together. Without room for both, the window
+        // holds up the flow, and each cycle's rate is lower than the one before. A little more makes up for what is lost.
+        let held = (self.gap + self.gap / 16).saturating_sub(self.min_rtt / 4);
+        waits.min(held.max(2 + waits / 4 + waits.saturating_sub(2 * USUAL_INTERVAL_MS)))
     }
 
     /// A round trip of segments ends. Other flows lengthen round trips little by little. All at once, the path became longer, or its link
