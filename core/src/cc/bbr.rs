@@ -196,7 +196,12 @@ impl Bbr {
         if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
             self.losses.count_probed(tick);
         }
-        let doubt = self.trips.is_doubtful() || self.trips.is_unproved(tick.now, 2);
+        let doubtful = self.trips.is_doubtful();
+        // This flow's own probe is over.
+        if self.phase == Phase::Cruise && self.rounds >= 2 {
+            self.losses.queue_stands = self.trips.queue_stands() || doubtful;
+        }
+        let doubt = doubtful || self.trips.is_unproved(tick.now, 2);
         let loss = self
             .losses
             .end_round(tick, self.trips.min_rtt, overflows, doubt);
@@ -207,7 +212,7 @@ impl Bbr {
             && self.rounds == 2
             && !self.has_queue()
             // While a queue stands, others may overflow it.
-            && (loss <= self.losses.usual || !self.trips.queue_stands())
+            && (loss <= self.losses.usual() || !self.trips.queue_stands())
         {
             self.losses.learn(loss, self.trips.coarse);
         }
@@ -469,7 +474,7 @@ impl Bbr {
             Phase::ProbeRtt if self.trips.has_leapt() => MIN_PIPE_CWND,
             _ => (self.path(tick, percent, waits) + more).max(least),
         };
-        let made_up = rate.saturating_add(scale(rate, self.losses.usual, 1024));
+        let made_up = rate.saturating_add(scale(rate, self.losses.usual(), 1024));
         // What is measured while the window stands still says little of the path, and each cycle would halve it.
         let slowest = per_second(tick.segment, self.trips.min_rtt + self.trips.waits);
         Allowance {

@@ -17,8 +17,8 @@ const FLOODS: u32 = 2;
 /// Segments that may be lost in a round trip besides. Startup ends for good, so it takes more (5.3.1.3: BBRStartupFullLossCnt).
 const FEW_LOSSES: u32 = 3;
 const STARTUP_FEW_LOSSES: u32 = 6;
-/// Highest share of loss, in 1024ths, that counts as usual while fewer than `ENOUGH` segments of ProbeRTT are counted: of several flows at a
-/// short queue that overflows, one took more for usual, and displaced the others.
+/// Highest share of loss, in 1024ths, that counts as usual while fewer than `ENOUGH` segments of ProbeRTT are counted, or a queue stands: of
+/// several flows at a short queue that overflows, one took more for usual, and displaced the others.
 const MOST_MADE_UP: u32 = 64;
 /// The highest at any time.
 const MOST_LASTING: u32 = 256;
@@ -31,8 +31,10 @@ pub(super) struct Losses {
     delivered: u32,
     lost: u32,
     /// Share of loss while the queue is short, in 1024ths.
-    pub(super) usual: u32,
+    learned: u32,
     pub(super) usual_known: bool,
+    /// A queue stands, or may.
+    pub(super) queue_stands: bool,
     /// Segments of the latest ProbeRTTs, from the second round trip of each on: the lost ones, and all. This flow has little part in that loss.
     probed_lost: u32,
     probed: u32,
@@ -47,12 +49,23 @@ impl Losses {
         Losses {
             delivered: 0,
             lost: 0,
-            usual: 0,
+            learned: 0,
             usual_known: false,
+            queue_stands: false,
             probed_lost: 0,
             probed: 0,
             excess: 0,
             floods: 0,
+        }
+    }
+
+    /// The share of loss that is usual, in 1024ths. While a queue stands, other flows may overflow it, and a flow that made up for all of
+    /// that left nothing to them.
+    pub(super) fn usual(&self) -> u32 {
+        if self.queue_stands {
+            self.learned.min(MOST_MADE_UP)
+        } else {
+            self.learned
         }
     }
 
@@ -85,7 +98,7 @@ impl Losses {
             Phase::Cruise => (CRUISE_EXCESS, FEW_LOSSES),
             _ => (EXCESS + min_rtt / 8, FEW_LOSSES),
         };
-        lost > scale(all, 2 * self.usual + excess, 1024).saturating_add(few)
+        lost > scale(all, 2 * self.usual() + excess, 1024).saturating_add(few)
     }
 
     /// True if the latest round trips all had a flood of losses.
@@ -126,7 +139,7 @@ impl Losses {
     pub(super) fn end_round(&mut self, tick: Tick, min_rtt: u32, exceed: bool, doubt: bool) -> u32 {
         let (lost, all) = self.of_round(tick);
         let loss = scale(1024, lost, all);
-        let flood = loss > FLOOD + 2 * self.usual + min_rtt / 4 && lost > 4;
+        let flood = loss > FLOOD + 2 * self.usual() + min_rtt / 4 && lost > 4;
         let exceed = exceed && self.usual_known;
         if flood || exceed {
             self.excess = loss;
@@ -142,19 +155,19 @@ impl Losses {
             let lost = self.probed_lost.saturating_add(1 + self.probed_lost / 8);
             scale(1024, lost, self.probed).min(MOST_LASTING)
         };
-        self.usual = self.usual.min(most);
+        self.learned = self.learned.min(most);
         loss.min(most)
     }
 
     /// Segments in flight that will be lost and need room, in percent of the path. In flight is a quarter more than the path, so a
     /// thousandth counts as an eighth of a percent. A share that may be made up has room anyway.
     pub(super) fn in_flight(&self) -> u32 {
-        self.usual.saturating_sub(MOST_MADE_UP) / 8
+        self.usual().saturating_sub(MOST_MADE_UP) / 8
     }
 
     /// The share `loss` was lost without a queue of this flow. `coarse` is true if the program calls rarely.
     pub(super) fn learn(&mut self, loss: u32, coarse: bool) {
-        self.usual = match self.usual {
+        self.learned = match self.learned {
             _ if !self.usual_known => loss,
             // What Startup lost may be found late. A flow that took it for usual kept the queue full and displaced the others.
             usual if 2 * loss < usual => (usual + loss).div_ceil(2),

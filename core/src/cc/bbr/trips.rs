@@ -189,10 +189,15 @@ impl Trips {
     }
 
     /// True when even the shortest of the latest round trips was longer than `min_rtt` by more than the jitter. So a queue shows that is too
-    /// short for `has_queue` and that several flows keep full. Where this end's program calls rarely, the waits hide it.
+    /// short for `has_queue` and that several flows keep full. Where one of the ends flushes rarely, its waits hide it: flushes that keep step
+    /// lengthen all round trips alike.
     #[inline(never)]
     pub(super) fn queue_stands(&self) -> bool {
-        let hidden = if self.coarse { self.waits / 2 } else { 0 };
+        let hidden = if self.coarse {
+            self.waits / 2
+        } else {
+            self.gap / 4
+        };
         let least = self.latest();
         let spread = self.late + self.jitter + hidden;
         least != NO_RTT && least > self.min_rtt + self.min_rtt / 32 + spread + 1
