@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::causes::{self, FastResend, Flushes, Need, Resend, Settings, Trigger};
 use super::outage::Outage;
-use super::sender::{MS, NeverCame, SILENCE, SOONEST_TIMER, Sender, Time, overlap, percentile};
+use super::sender::{
+    LATE, MS, NeverCame, SILENCE, SOONEST_TIMER, Sender, Time, overlap, percentile,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -158,7 +160,8 @@ impl View<'_> {
         Finding {
             kind,
             side: self.side,
-            cost,
+            // Stamps of a process that began again lie hours from those before.
+            cost: cost.min(self.to - self.from),
             what,
             change: change.to_string(),
             usual: true,
@@ -767,7 +770,9 @@ impl View<'_> {
         let between = sender.sends_between(period) || self.resends_between(period);
         // Nor when a window is full until the last flush has been acknowledged.
         let trip = percentile(&sender.rtt, 50).unwrap_or(0);
-        let by_room = self.fills_up() && self.is_held() && period < trip + 12;
+        let round = (trip..trip + 12).contains(&period);
+        let by_room = (self.fills_up() && self.is_held() && period < trip + 12)
+            || (round && self.fills_congestion_window());
         if !between && !by_room && !sender.sends_like_bursts() {
             return Some(period);
         }
@@ -1076,7 +1081,7 @@ impl View<'_> {
         // Those that nothing else made up for led to a resend.
         let arrived = sender.acked_by_number + sender.acked_by_una;
         let ack_loss = match sender.ack_loss() {
-            _ if sender.peer_tells_last() => 0.0,
+            _ if sender.peer_tells_last() || self.peer_sender.is_cut() => 0.0,
             Some((share, _)) if !sender.is_near() => share,
             Some(_) => {
                 let cut: u64 = sender
@@ -1213,19 +1218,31 @@ impl View<'_> {
 
     /// A segment did not come in all its transmissions, while later ones did for so long that it was sent several times.
     fn never_came(&self) -> Option<Finding> {
-        const LONG: Time = 1_000 * MS;
+        /// So many are no chance.
+        const MANY: u64 = 5;
         let sender = self.sender;
-        let NeverCame { since, later } = sender.never_came?;
+        let NeverCame {
+            since,
+            later,
+            alike,
+        } = sender.never_came?;
         let lasted = sender.last_acked? - since;
         // It may come as late as others did that were lost on the way, and its first timer may be three round trips.
         let others = sender.resent.iter().filter(|one| one.sendings[0].hidden);
-        let latest = others.filter_map(|one| Some(one.done? - one.sendings[0].at));
-        let latest = latest.max().unwrap_or(0);
+        let delays = others.filter_map(|one| Some(one.done? - one.sendings[0].at));
+        let delays: Vec<Time> = delays.collect();
+        let latest = delays.iter().max().copied().unwrap_or(0);
+        let late = delays.iter().filter(|one| **one > LATE).count() as u64;
+        // What the path takes comes soon, and the rest never does, which a full queue does not choose.
+        let many =
+            !sender.is_near() && alike >= MANY && alike > 2 * late && self.bandwidth().is_none();
         let trip = Time::from(percentile(&sender.rtt, 50).unwrap_or(0)) * MS;
-        let long = LONG.max(2 * latest).max(4 * trip);
+        let long = LATE
+            .max(if many { latest } else { 2 * latest })
+            .max(4 * trip);
         // After an outage the next timer may be far away, and so it is by a clock that is behind.
         let no_timer = self.is_cut_at(since) || !sender.clock_jumps.is_empty();
-        let chance = later < FEW || lasted < long || self.loses_too_many() || no_timer;
+        let chance = later < FEW || lasted < long || (!many && self.loses_too_many()) || no_timer;
         (!chance && sender.peer_restarts.is_empty()).then(|| {
             self.finding(
                 Kind::Mtu,

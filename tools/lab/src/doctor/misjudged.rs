@@ -1927,3 +1927,38 @@ fn timers_that_half_of_the_acknowledgements_missed_were_called_lost_acknowledgem
     let found = kinds(&first(examine(&written(all))).findings);
     assert!(!found.contains(&Kind::AckLoss), "{found:?}");
 }
+
+/// Small messages came late at times, since they were sent again in one packet with others.
+#[test]
+fn packets_above_the_mtu_were_called_loss_where_small_ones_came_late() {
+    let plan = Plan {
+        modes: ["1,20,2,1", "turbo"],
+        links: [plants::lossy(0.05); 2],
+        windows: [(512, 512); 2],
+        size: 400,
+        large: 1_200,
+        every: 32_000,
+        drops: &|_, side, packet: &[u8]| side == CLIENT && packet.len() > 700,
+        ..Plan::default()
+    };
+    found_first(&plan, SERVER, Kind::Mtu);
+}
+
+/// What is in flight is acknowledged together, so that it is sent once in a round trip.
+#[test]
+fn rounds_of_a_congestion_window_were_called_rare_flushes() {
+    let link = |loss| Config {
+        delay: 40_000,
+        jitter: 0,
+        ..plants::lossy(loss)
+    };
+    let plan = Plan {
+        modes: ["1,10,2,0", "turbo"],
+        links: [link(0.004), link(0.0)],
+        size: 300,
+        every: 0,
+        ..Plan::default()
+    };
+    let found = found_first(&plan, CLIENT, Kind::CongestionWindow);
+    assert!(!found.contains(&Kind::LateFlush), "{found:?}");
+}

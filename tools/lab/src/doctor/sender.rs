@@ -28,6 +28,8 @@ const MOST_RESENT: usize = 20_000;
 const MOST_SKIP_EVENTS: usize = 10_000;
 /// Missing numbers that are taken for lost segments.
 const LARGEST_GAP: u64 = 1_024;
+/// What does not come for so long was not just late.
+pub const LATE: Time = 1_000 * MS;
 /// Points of a curve.
 const MOST_POINTS: usize = 2_000;
 /// Pairs of what was in flight and how long there had been room.
@@ -338,6 +340,20 @@ pub struct NeverCame {
     pub since: Time,
     /// Later ones that were acknowledged.
     pub later: u64,
+    /// Later ones that did not come either, long before the last acknowledgement.
+    pub alike: u64,
+}
+
+/// Numbers that come again, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    next: u64,
+    count: u32,
+    since: Time,
+    /// The first stamp, and how many segments had been sent then.
+    ts: u32,
+    fresh: u64,
+    from_zero: bool,
 }
 
 /// A flush that sent something for the first time.
@@ -465,6 +481,8 @@ pub struct Sender {
     pub first: Option<Time>,
     pub last: Option<Time>,
     pub packets: u64,
+    /// Of these, the capture lacks segments at the end.
+    pub cut: u64,
     pub pushes: u64,
     pub bytes: u64,
     pub payload: u64,
@@ -524,8 +542,8 @@ pub struct Sender {
     ends: u64,
     /// Fingerprints and lengths of the first segments.
     begun: Vec<(u32, u32)>,
-    /// How far the first numbers have come again, and since which stamp.
-    again: Option<(u32, u32)>,
+    /// Numbers that the peer has had for long, and that come one after the other.
+    again: Option<Again>,
     /// The last transmissions, and how many there were before them.
     passed: VecDeque<Passed>,
     passed_before: u64,
@@ -703,6 +721,13 @@ fn plot(points: &mut Vec<(Time, u32)>, step: &mut u32, count: &mut u32, point: (
     }
 }
 
+/// More was in the datagram than is known, and what other programs put around packets.
+fn is_cut(size: u32, pieces: &[Piece]) -> bool {
+    const AROUND: u32 = 100;
+    let lengths = pieces.iter().map(|one| HEADER as u32 + one.header.len);
+    lengths.fold(AROUND, u32::saturating_add) < size
+}
+
 impl Sender {
     pub fn new(lag: Time, lag_known: bool) -> Sender {
         Sender {
@@ -751,6 +776,7 @@ impl Sender {
         self.listen(sent);
         self.pass_time(sent);
         self.packets += 1;
+        self.cut += u64::from(is_cut(size, pieces));
         self.bytes += u64::from(size);
         self.fragmented += u64::from(fragmented);
         if let Some(last) = self.last_packet
@@ -801,6 +827,11 @@ impl Sender {
         (self.unseen as f64 / self.fresh.max(1) as f64).min(1.0)
     }
 
+    /// Segments that seem to be missing may be behind the cut.
+    pub fn is_cut(&self) -> bool {
+        self.cut * 100 > self.packets
+    }
+
     /// Whether the capture was made at the sender's machine.
     pub fn is_near(&self) -> bool {
         self.lag_known && self.lag == 0
@@ -838,6 +869,9 @@ impl Sender {
         self.most_fragments = self.most_fragments.max(u32::from(header.frg) + 1);
         if !self.started {
             self.started = true;
+            if header.sn > 0 {
+                self.window_model.begins_later();
+            }
             self.begin((1 << 32) | u64::from(header.sn), (sent, header.ts));
         }
         let Some(sn) = self.number(header.sn) else {
@@ -899,14 +933,22 @@ impl Sender {
             // Nothing is kept of it any more.
             let lasted = self.first.is_some_and(|first| at - first > HOLD);
             let arrived = self.told_una.unwrap_or(self.una);
-            if sn + 20 < arrived && lasted && self.begins_again(piece) {
+            let past = sn + 20 < arrived && lasted;
+            let again = past.then(|| self.comes_again(at, sn, header.ts)).flatten();
+            if let Some(again) = again
+                && again.fresh < self.fresh
+            {
+                self.conflicts += 5;
+                self.first_conflict.get_or_insert(again.since);
+            }
+            let alone = again.is_some_and(|again| again.fresh == self.fresh);
+            if past && (alone || self.begins_again(piece)) {
                 self.restart(at, sn, (sent, header.ts));
             } else {
                 self.late_resends += u64::from(sn >= self.begins);
                 return;
             }
         }
-        self.again = None;
         if sn >= self.next {
             if let Some(jump) = self.clock.jump(at, ahead, self.is_near())
                 && self.clock_jumps.len() < 100
@@ -1062,7 +1104,13 @@ impl Sender {
         }
         self.resends += 1;
         let last = segment.sendings.last();
-        let skipped = last.is_some_and(Sending::is_skipped);
+        // By any of the rules by which senders count. A timeout leaves the count as it was.
+        let skips: u32 = segment
+            .sendings
+            .iter()
+            .map(|one| one.skips.count(BY_ANY))
+            .sum();
+        let skipped = skips > 1 || last.is_some_and(Sending::is_skipped);
         let copy = last.is_some_and(|last| last.is_copied_at(header.ts));
         segment.sendings.push(sending);
         if self.again_now.last().is_some_and(|one| one.1 != header.ts) {
@@ -1125,24 +1173,53 @@ impl Sender {
         );
     }
 
-    /// Whether a number whose segment had arrived long ago belongs to a sender that began again. Far from it, it may also be the same
-    /// segment, of which the sender has not heard: that has the same bytes. Of bytes that are always the same, a sender that began again
-    /// sends one after the other, and nothing else.
+    /// Whether a number whose segment had arrived long ago is the first of a sender that began again. Far from it, it may also be the same
+    /// segment, of which the sender has not heard: that has the same bytes.
     fn begins_again(&mut self, piece: &Piece) -> bool {
-        const LASTS: u32 = 300;
-        let (sn, ts) = (piece.header.sn, piece.header.ts);
+        let sn = piece.header.sn;
         let before = self.begun.get(sn as usize).copied();
         let same = before == Some((piece.mark, piece.header.len)) && piece.mark != 0;
-        if self.is_near() || !same && sn < FIRST {
-            return sn == 0 || before.is_some();
-        }
-        self.again = match self.again {
-            _ if sn == 0 => Some((1, ts)),
-            Some((next, stamp)) if next == sn => Some((next + 1, stamp)),
-            _ => None,
+        (self.is_near() || !same && sn < FIRST) && (sn == 0 || before.is_some())
+    }
+
+    /// Numbers that the peer has had for long come one after the other, as from a sender that began again, or from another one. Gives them
+    /// once, when they are that many.
+    fn comes_again(&mut self, at: Time, sn: u64, ts: u32) -> Option<Again> {
+        const LASTS: i32 = 300;
+        /// No clock that is set right, nor any queue, differs by so many ms.
+        const OTHER: u32 = 60_000;
+        /// Lost on the way here, or sent twice.
+        const NEAR: u64 = 16;
+        let (near, most, fresh) = (self.is_near(), self.largest_window, self.fresh);
+        let usual = self.clock.reference.unwrap_or(0);
+        let off = (at / MS - i64::from(ts) - usual) as i32;
+        let other_clock = off.unsigned_abs() > OTHER;
+        let begun = Again {
+            next: sn,
+            count: 0,
+            since: at,
+            ts,
+            fresh,
+            from_zero: sn as u32 == 0,
         };
-        self.again
-            .is_some_and(|(next, stamp)| next > FIRST && ts.wrapping_sub(stamp) > LASTS)
+        let again = self.again.get_or_insert(begun);
+        if sn > again.next + NEAR || sn + NEAR < again.next {
+            *again = begun;
+        }
+        if sn < again.next {
+            return None;
+        }
+        again.next = sn + 1;
+        again.count += 1;
+        // Far from a sender, it may not have heard of what its window holds, unless another clock tells of another process.
+        let alone = again.from_zero && again.fresh == fresh;
+        let least = match near || alone || other_clock {
+            true => FIRST,
+            false => most.max(FIRST),
+        };
+        let lasted = ts.wrapping_sub(again.ts).cast_signed();
+        let clear = again.count > least && lasted > LASTS;
+        clear.then(|| self.again.take()).flatten()
     }
 
     /// The numbers begin anew: what is known of the old ones ends here.
@@ -1874,11 +1951,20 @@ impl Sender {
             self.unseen += u64::from(index == 0 && matches!(fate, Fate::Hidden));
             self.outages.sent(one.at, index == 0, fate);
         }
+        let since = segment.sendings[0].at;
+        let came = segment.done.is_some() || segment.sendings.iter().any(|one| !one.hidden);
         match &mut self.never_came {
-            Some(never) => never.later += u64::from(by_number),
-            None if segment.done.is_none() && segment.sendings.iter().all(|one| one.hidden) => {
-                let (since, later) = (segment.sendings[0].at, 0);
-                self.never_came = Some(NeverCame { since, later });
+            Some(never) => {
+                let old = self.last_acked.is_some_and(|last| last > since + LATE);
+                never.later += u64::from(by_number);
+                never.alike += u64::from(!came && old);
+            }
+            None if !came => {
+                self.never_came = Some(NeverCame {
+                    since,
+                    later: 0,
+                    alike: 0,
+                });
             }
             None => {}
         }
@@ -2402,6 +2488,78 @@ mod tests {
         sender.hears(250 * MS, &[Piece::plain(COMMAND_ACK, 0, 200, 1)]);
         sender.finish(9_000 * MS);
         assert_eq!(sender.largest_acked, 600);
+    }
+
+    /// One message each 10 ms from this number on, and half of the peer's words: what it has in order.
+    fn in_the_middle(near: bool, from: u32, count: u32) -> Sender {
+        let lag = if near { 0 } else { 50 * MS };
+        let mut sender = Sender::new(lag, true);
+        for sn in from..from + count {
+            let ts = 10 * (sn - from);
+            push(&mut sender, sn, ts);
+            let mut una = Piece::plain(COMMAND_TELL, 0, 0, sn);
+            una.header.wnd = 128;
+            sender.hears(Time::from(ts) * MS + 5 * MS, &[una]);
+        }
+        sender
+    }
+
+    #[test]
+    fn another_sender_that_had_begun_before_the_capture_was_overlooked() {
+        let conflicts = |near: bool, count: u32| {
+            let mut sender = in_the_middle(near, 500, 300);
+            for other in 0..count {
+                let ts = 3_000 + 10 * other;
+                push(&mut sender, 800 + other, ts);
+                push(&mut sender, 200 + other, ts + 1);
+            }
+            sender.finish(20_000 * MS);
+            sender.conflicts
+        };
+        assert!(conflicts(true, 40) >= 5);
+        assert!(conflicts(false, 200) >= 5);
+        // Far from it, it may send its window again, of which it has not heard.
+        assert_eq!(conflicts(false, 100), 0);
+    }
+
+    /// The capture lacks those that would have told, as one that cuts packets does.
+    #[test]
+    fn a_process_that_began_again_without_its_first_numbers_was_called_a_clock_that_jumps() {
+        for near in [true, false] {
+            let mut sender = in_the_middle(near, 500, 300);
+            for sn in 3..63 {
+                let at = Time::from(3_000 + 10 * sn) * MS;
+                let piece = Piece::plain(COMMAND_PUSH, sn, 9_000_000 + 10 * sn, 0);
+                sender.sends(at, 124, false, &[piece]);
+            }
+            sender.finish(9_000 * MS);
+            assert_eq!((sender.restarts.len(), sender.conflicts), (1, 0));
+            assert_eq!(sender.clock_jumps, []);
+        }
+    }
+
+    /// As the original counts them, a timeout leaves skips as they are, so that the next one sends the segment again, and halves the window.
+    #[test]
+    fn skips_before_a_timeout_were_forgotten_by_the_congestion_window() {
+        let mut sender = Sender::new(0, true);
+        (0..10).for_each(|sn| push(&mut sender, sn, 0));
+        for (sn, ts) in [(1, 50), (2, 200)] {
+            sender.hears(Time::from(ts) * MS, &[Piece::plain(COMMAND_ACK, sn, 0, 0)]);
+            push(&mut sender, 0, ts + 50);
+        }
+        assert_eq!(sender.window_model.window, 7.0);
+    }
+
+    /// Of a packet that the capture cut nobody knows what was at its end.
+    #[test]
+    fn packets_that_the_capture_cut_are_known() {
+        let one = |len: u32| {
+            let mut piece = Piece::plain(COMMAND_PUSH, 0, 0, 0);
+            piece.header.len = len;
+            piece
+        };
+        assert!(!is_cut(1_024, &[one(1_000)]) && !is_cut(1_100, &[one(1_000)]));
+        assert!(is_cut(1_200, &[one(200)]) && !is_cut(1_200, &[one(200), one(900)]));
     }
 
     /// Far from the sender: delays of its packets, ms, one each 10 ms, and how its clock is said to have jumped.
