@@ -196,7 +196,7 @@ impl Trips {
         let hidden = if self.coarse {
             self.waits / 2
         } else {
-            self.gap / 4
+            self.gap / 8
         };
         let least = self.latest();
         let spread = self.late + self.jitter + hidden;
