@@ -379,3 +379,48 @@ fn the_table_without_hooks_stays_as_long_as_anything_needs_it_and_goes_with_the_
     assert!(end.kcp().set_redundancy(0));
     assert!(!installed());
 }
+
+#[test]
+fn a_copy_that_the_budget_could_not_pay_woke_the_program_every_millisecond() {
+    for_seeds(4, |random| {
+        let settings = settings(false, 1400);
+        let weather = Weather {
+            loss: 10,
+            delay: 50,
+            clears: u64::MAX,
+            ..Weather::default()
+        };
+        let mut links = [Link::new(&weather), Link::new(&weather)];
+        let mut ends = [Endpoint::new(&settings, 0), Endpoint::new(&settings, 1)];
+        assert!(ends[0].kcp().set_redundancy(10));
+        let (mut wakes, mut idle) = (0, 0);
+        for now in 0..SENDING {
+            let called = now % EVERY == 0;
+            if called {
+                ends[0].send(SIZE);
+            }
+            for side in 0..2 {
+                let clock = ends[side].at(now);
+                let mut called = called;
+                while let Some(packet) = links[1 - side].receive(now) {
+                    ends[side].kcp().current.set(clock);
+                    assert_eq!(ends[side].input(&packet), 0);
+                    called = true;
+                }
+                let woken = !called && ends[side].kcp().next_due(clock) == clock;
+                if called || woken {
+                    ends[side].kcp().update_due(clock);
+                }
+                let out = ends[side].packets();
+                wakes += u32::from(woken);
+                idle += u32::from(woken && out.is_empty());
+                for packet in &out {
+                    links[side].send(random, now, packet);
+                }
+            }
+            let so_far = ends[0].sent;
+            ends[1].take(so_far);
+        }
+        assert!(idle * 100 <= wakes, "{idle} of {wakes} wakes sent nothing");
+    });
+}

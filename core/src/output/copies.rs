@@ -81,7 +81,7 @@ impl<'a> Kcp<'a> {
             rides = self.copy_for(reason, redundancy, walk, rides, lateness);
         }
         for segment in self.few_in_flight() {
-            redundancy.wait_for(Sn(segment.sn.get()), now, lateness);
+            redundancy.wait_for(segment, now, lateness);
         }
     }
 

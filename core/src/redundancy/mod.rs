@@ -306,12 +306,16 @@ impl Redundancy {
         self.wake.forget();
     }
 
-    /// `sn` stays in flight: a flush must look again when a copy is worth a packet.
-    pub(crate) fn wait_for(&self, sn: Sn, now: Millis, lateness: Lateness) {
-        let Some(flight) = self.find(sn) else {
+    /// `segment` stays in flight: a flush must look again when a copy is worth a packet.
+    pub(crate) fn wait_for(&self, segment: Segment<'_>, now: Millis, lateness: Lateness) {
+        // Only a first transmission earns what the budget lacks, and its flush looks again.
+        if !self.affords(segment.len.get(), Reason::Needed) || !self.affords_packet() {
+            return;
+        }
+        let Some(flight) = self.find(Sn(segment.sn.get())) else {
             return;
         };
-        // At least 1 ms: what the budget does not cover now, it may cover a little later.
+        // At least 1 ms: the packet may have had no room, or the pace.
         let left = flight.due_at(lateness).saturating_sub(flight.age(now));
         self.wake.note(now.plus(left.max(1)));
     }
