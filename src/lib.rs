@@ -2,7 +2,7 @@
 //!
 //! Each function checks for NULL, converts its arguments, calls the protocol in `ikcp-core` and returns its result.
 //!
-//! - `api`: one exported function per line of the header
+//! - `api`: one exported function for each of the header
 //! - `extensions`: the same for ikcpx.h, which has what the original lacks
 //! - `constants`: the `IKCP_` constants, exported as data
 //! - `log`: `ikcp_log`, whose body is C because of its variable arguments
