@@ -336,7 +336,7 @@ struct IKCPCB {
     IUINT32 snd_nxt;
     /* Next expected sequence number. */
     IUINT32 rcv_nxt;
-    /* Unused, as in the original, like `ts_lastack`; kept for the layout. */
+    /* Unused, as in the original; kept for the layout. */
     IUINT32 ts_recent;
     IUINT32 ts_lastack;
     /* Slow start threshold, in segments. Set from congestion callbacks. */
@@ -520,7 +520,7 @@ struct IKCPOPS {
 struct IKCPSEG {
     /* Link in one of the four lists. */
     struct IQUEUEHEAD node;
-    /* Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning. */
+    /* Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning for programs. */
     IUINT32 conv;
     IUINT32 cmd;
     IUINT32 frg;
@@ -588,8 +588,9 @@ int ikcp_recv(ikcpcb *kcp, char *buffer, int len);
  * len: length of the message in bytes. 0 queues an empty message, or nothing in stream mode.
  * Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
  * needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
- * is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
- * memory. The windows set no limit: see ikcp_waitsnd(). ikcpx_large_messages() has other limits, and -3.
+ * is below 0 or `kcp` is NULL; -2 when the message needs 128 segments or more, or there is no memory: nothing was taken
+ * (IKCP_PROFILE 170: in stream mode the last segment was filled up). The windows set no limit: see ikcp_waitsnd().
+ * ikcpx_large_messages() has other limits, and -3.
  */
 int ikcp_send(ikcpcb *kcp, const char *buffer, int len);
 

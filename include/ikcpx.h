@@ -221,7 +221,7 @@ void ikcpx_path_changed(ikcpcb *kcp);
  *
  * kcp: the connection.
  * milliseconds: the longest timeout, for retransmissions from now on. 0: no bound, as in the original.
- * Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
+ * Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
  */
 int ikcpx_backoff_limit(ikcpcb *kcp, int milliseconds);
 

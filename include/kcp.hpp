@@ -352,7 +352,7 @@ public:
     void path_changed() { finish((ikcpx_path_changed(kcp_), 0)); }
     int backoff_limit(int milliseconds) noexcept { return ikcpx_backoff_limit(kcp_, milliseconds); }
 
-    /* Calls `dead` when nothing was acknowledged for that time. What is refused changes nothing. */
+    /* Calls `dead` when segments were in flight for that time and none was acknowledged. What is refused changes nothing. */
     template <class Dead, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Dead> &>>>
     int dead_link(int milliseconds, Dead &&dead)
     {

@@ -97,8 +97,9 @@ pub unsafe extern "C" fn ikcp_recv(kcp: *mut ikcpcb, buffer: *mut c_char, len: c
 /// len: length of the message in bytes. 0 queues an empty message, or nothing in stream mode.
 /// Returns the bytes that were taken (IKCP_PROFILE 170: 0). These are all bytes, except in stream mode when the rest
 /// needs 128 segments or more, or there is no memory for it: then only the last segment was filled up. -1 when `len`
-/// is below 0 or `kcp` is NULL; -2, with nothing taken, when the message needs 128 segments or more, or there is no
-/// memory. The windows set no limit: see ikcp_waitsnd(). ikcpx_large_messages() has other limits, and -3.
+/// is below 0 or `kcp` is NULL; -2 when the message needs 128 segments or more, or there is no memory: nothing was taken
+/// (IKCP_PROFILE 170: in stream mode the last segment was filled up). The windows set no limit: see ikcp_waitsnd().
+/// ikcpx_large_messages() has other limits, and -3.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcp_send)))]
 pub unsafe extern "C" fn ikcp_send(kcp: *mut ikcpcb, buffer: *const c_char, len: c_int) -> c_int {

@@ -144,7 +144,7 @@ pub unsafe extern "C" fn ikcpx_path_changed(kcp: *mut ikcpcb) {
 ///
 /// kcp: the connection.
 /// milliseconds: the longest timeout, for retransmissions from now on. 0: no bound, as in the original.
-/// Returns 0; -1 when it is negative, there is no memory, or `kcp` is NULL.
+/// Returns 0; -1 when `milliseconds` is negative, there is no memory, or `kcp` is NULL.
 #[unsafe(no_mangle)]
 #[cfg_attr(prefixed, unsafe(export_name = prefixed!(ikcpx_backoff_limit)))]
 pub unsafe extern "C" fn ikcpx_backoff_limit(kcp: *mut ikcpcb, milliseconds: c_int) -> c_int {

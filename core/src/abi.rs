@@ -41,7 +41,7 @@ pub struct IQUEUEHEAD {
 pub struct IKCPSEG {
     /// Link in one of the four lists.
     pub node: IQUEUEHEAD,
-    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning.
+    /// Fields of the header on the wire. In `snd_queue` only `frg` and `len` have a meaning for programs.
     pub conv: Cell<IUINT32>,
     pub cmd: Cell<IUINT32>,
     pub frg: Cell<IUINT32>,
@@ -175,7 +175,7 @@ pub struct IKCPCB {
     pub snd_nxt: Cell<IUINT32>,
     /// Next expected sequence number.
     pub rcv_nxt: Cell<IUINT32>,
-    /// Unused, as in the original, like `ts_lastack`; kept for the layout.
+    /// Unused, as in the original; kept for the layout.
     pub ts_recent: Cell<IUINT32>,
     pub ts_lastack: Cell<IUINT32>,
     /// Slow start threshold, in segments. Set from congestion callbacks.

@@ -23,7 +23,8 @@ pub fn page(header: &str, extensions: &str) -> Result<String, Box<dyn Error>> {
 
     let mut page = String::from(
         "# API\n\nEnglish | [简体中文](api.zh-CN.md)\n\nEvery function, structure and log bit of [ikcp.h](../include/ikcp.h). \
-         This page is made of the comments there: change those, then run `IKCP_BLESS=1 cargo test --locked docs:`.\n",
+         This page is made of the comments there. They come from `src/api.rs` and `core/src/abi.rs`: change them there, then run \
+         `IKCP_BLESS=1 cargo test --locked header:`, and the same with `docs:`.\n",
     );
     writeln!(page, "\n## What holds for all functions\n")?;
     for rule in rules(header)? {
