@@ -212,9 +212,15 @@ fn name(declaration: &str) -> Result<&str, Box<dyn Error>> {
 
 /// The table of a structure: fields that follow one comment share a row.
 fn fields(page: &mut String, declarations: &str, name: &str) -> Result<(), Box<dyn Error>> {
-    let (_, body) = declarations
+    let (before, body) = declarations
         .split_once(&format!("\nstruct {name} {{\n"))
         .ok_or("no such structure")?;
+    let (_, comment) = before.rsplit_once("/*").ok_or("no comment")?;
+    let comment: Vec<_> = comment
+        .lines()
+        .map(|line| line.trim_matches([' ', '*', '/']))
+        .filter(|line| !line.is_empty())
+        .collect();
     let body = body.split("\n};").next().unwrap_or_default();
     let mut rows: Vec<(Vec<&str>, Vec<&str>)> = Vec::new(); // declarations, comment
     for item in items(body) {
@@ -225,7 +231,8 @@ fn fields(page: &mut String, declarations: &str, name: &str) -> Result<(), Box<d
     }
     writeln!(
         page,
-        "\n## struct {name}\n\n| declaration | meaning |\n|---|---|"
+        "\n## struct {name}\n\n{}\n\n| declaration | meaning |\n|---|---|",
+        prose(&comment.join(" "))
     )?;
     for (fields, comment) in rows {
         let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
