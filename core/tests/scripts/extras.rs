@@ -556,6 +556,30 @@ fn of_many_in_flight_those_stayed_that_had_left_when_the_path_changed_inside_out
     }
 }
 
+/// What is requested in the second of two flushes waits for the next.
+#[test]
+fn a_path_that_changed_again_in_the_flush_for_the_first_change_was_lost() {
+    if is_foreign() {
+        return;
+    }
+    let s = Script::fast();
+    s.wndsize(100, 0);
+    let left = Cell::new(0);
+    s.on_output(move |object| {
+        left.set(left.get() + 1);
+        if [50, 120].contains(&left.get()) {
+            of(object).path_changed();
+        }
+    });
+    for _ in 0..100 {
+        s.send(fill(1000));
+    }
+    s.flush();
+    s.flush();
+    let numbers: Vec<u8> = s.packets().iter().map(|packet| packet[12]).collect();
+    assert!((0..100).all(|sn| numbers[120..].contains(&sn)), "{numbers:?}");
+}
+
 #[test]
 fn a_path_that_changes_asks_for_a_closed_window() {
     if is_foreign() {
