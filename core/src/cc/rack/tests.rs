@@ -243,6 +243,13 @@ fn a_fast_path_forgot_within_flushes_how_late_segments_arrive() {
     );
 }
 
+/// It waited at a peer that flushes each 100 ms.
+#[test]
+fn a_segment_may_be_later_than_a_round_trip() {
+    let window = with_one_late(140).rack.reo_wnd();
+    assert!(window > 140 - 49, "{window} ms");
+}
+
 /// It counted in full, so the window stayed as long as a round trip for minutes.
 #[test]
 fn a_segment_that_was_a_second_late_widened_the_window_for_minutes() {
