@@ -76,8 +76,9 @@ pub unsafe extern "C" fn ikcpx_stats(
 
 /// Computes when something is due: an acknowledgement, a message that fits the windows, a retransmission, a window probe. Ask
 /// after each call for the connection. Then sleep until that time, or until a packet arrives, and call ikcpx_update(). A program
-/// that does so has no other wake-ups, and none while nothing is in flight. Write the time into `kcp->current` before ikcp_input():
-/// that clock, by which round-trip times are measured, has stood still during the sleep.
+/// that does so has no other wake-ups, and none while nothing is in flight. While messages wait for a control of this header, its flushes
+/// are due as it planned them, and some send nothing. Write the time into `kcp->current` before ikcp_input(): that clock, by which
+/// round-trip times are measured, has stood still during the sleep.
 ///
 /// kcp: the connection. NULL: the answer is `current`.
 /// current: clock in milliseconds.
