@@ -196,10 +196,10 @@ impl Bbr {
         if self.phase == Phase::ProbeRtt && self.rounds >= 2 {
             self.losses.count_probed(tick);
         }
-        let doubtful = self.trips.is_doubtful();
+        let (stands, doubtful) = (self.trips.queue_stands(), self.trips.is_doubtful());
         // This flow's own probe is over.
         if self.phase == Phase::Cruise && self.rounds >= 2 {
-            self.losses.queue_stands = self.trips.queue_stands() || doubtful;
+            self.losses.queue_stands = stands || doubtful;
         }
         let doubt = doubtful || self.trips.is_unproved(tick.now, 2);
         let loss = self
@@ -212,7 +212,7 @@ impl Bbr {
             && self.rounds == 2
             && !self.has_queue()
             // While a queue stands, others may overflow it.
-            && (loss <= self.losses.usual() || !self.trips.queue_stands())
+            && (loss <= self.losses.usual() || !stands)
         {
             self.losses.learn(loss, self.trips.coarse);
         }
