@@ -935,13 +935,13 @@ impl Sender {
             let arrived = self.told_una.unwrap_or(self.una);
             let past = sn + 20 < arrived && lasted;
             let again = past.then(|| self.comes_again(at, sn, header.ts)).flatten();
+            let alone = again.is_some_and(|again| again.fresh == self.fresh);
             if let Some(again) = again
-                && again.fresh < self.fresh
+                && !alone
             {
                 self.conflicts += 5;
                 self.first_conflict.get_or_insert(again.since);
             }
-            let alone = again.is_some_and(|again| again.fresh == self.fresh);
             if past && (alone || self.begins_again(piece)) {
                 self.restart(at, sn, (sent, header.ts));
             } else {
@@ -1175,7 +1175,7 @@ impl Sender {
 
     /// Whether a number whose segment had arrived long ago is the first of a sender that began again. Far from it, it may also be the same
     /// segment, of which the sender has not heard: that has the same bytes.
-    fn begins_again(&mut self, piece: &Piece) -> bool {
+    fn begins_again(&self, piece: &Piece) -> bool {
         let sn = piece.header.sn;
         let before = self.begun.get(sn as usize).copied();
         let same = before == Some((piece.mark, piece.header.len)) && piece.mark != 0;
