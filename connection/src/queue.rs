@@ -7,30 +7,31 @@ const KEPT: usize = 64 << 10;
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// All packets, and those that were taken since the queue was last empty.
+    /// All packets, behind some that were taken.
     bytes: Vec<u8>,
-    /// Where the first packet begins, and where each packet ends.
+    /// Where the first packet begins, and how long each packet is.
     begin: usize,
-    ends: VecDeque<usize>,
+    lengths: VecDeque<usize>,
 }
 
 impl Queue {
     pub(crate) fn push(&mut self, packet: &[u8]) {
-        if self.ends.is_empty() {
-            self.bytes.clear();
+        if self.begin >= self.bytes.len() / 2 {
+            self.bytes.drain(..self.begin);
             self.begin = 0;
         }
         self.bytes.extend_from_slice(packet);
-        self.ends.push_back(self.bytes.len());
+        self.lengths.push_back(packet.len());
     }
 
     pub(crate) fn pop(&mut self) -> Option<&[u8]> {
-        let Some(end) = self.ends.pop_front() else {
+        let Some(length) = self.lengths.pop_front() else {
             self.rest();
             return None;
         };
-        let begin = std::mem::replace(&mut self.begin, end);
-        Some(&self.bytes[begin..end])
+        let begin = self.begin;
+        self.begin += length;
+        Some(&self.bytes[begin..self.begin])
     }
 
     /// Frees the memory of a burst.
@@ -38,5 +39,22 @@ impl Queue {
         if self.bytes.capacity() > KEPT {
             *self = Queue::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Queue;
+
+    /// All packets that were ever taken stayed in memory while one was left.
+    #[test]
+    fn a_queue_that_is_never_empty_stays_small() {
+        let mut queue = Queue::default();
+        queue.push(&[0; 1000]);
+        for n in 0..100u8 {
+            queue.push(&[n + 1; 1000]);
+            assert_eq!(queue.pop(), Some(&[n; 1000][..]));
+        }
+        assert!(queue.bytes.len() <= 3000, "{} bytes", queue.bytes.len());
     }
 }
