@@ -359,10 +359,11 @@ pub fn record(mut pair: KcpPair, mode: &Mode, stream: Stream) -> Result<Trace> {
             pair.input(CLIENT, now, &packet);
             observer.look(&pair, now);
         }
-        while pair.receive(SERVER, &mut buffer).is_some() {
-            observer.trace.delivered.insert(received, now);
-            received += 1;
-        }
+        while pair.receive(SERVER, &mut buffer).is_some() {}
+        let fields = pair.ends[SERVER].kcp.fields();
+        let taken = received..fields.rcv_nxt - fields.nrcv_que;
+        received = taken.end;
+        observer.trace.delivered.extend(taken.map(|sn| (sn, now)));
         observer.look(&pair, now);
         observer.sample(&pair, now);
         now += TICK;
@@ -393,6 +394,26 @@ mod tests {
             messages: 300,
         };
         record(pair, &mode, stream).unwrap()
+    }
+
+    /// Each message counted as one segment, so the picture showed the deliveries in the rows of other segments.
+    #[test]
+    fn a_message_of_several_segments_delivers_each_of_them() {
+        let mode = "turbo".parse().unwrap();
+        let link = Config::plain(30_000);
+        let pair = KcpPair::new(testing::library(), &mode, 128, link, 1, 0, [0, 3_000]).unwrap();
+        let stream = Stream {
+            size: 3_000,
+            every: 10_000,
+            messages: 20,
+        };
+        let trace = record(pair, &mode, stream).unwrap();
+        assert_eq!(trace.acknowledged.len(), 60);
+        let numbers = |times: &BTreeMap<u32, Micros>| times.keys().copied().collect::<Vec<_>>();
+        assert_eq!(numbers(&trace.delivered), numbers(&trace.acknowledged));
+        for message in trace.delivered.values().collect::<Vec<_>>().chunks(3) {
+            assert!(message.iter().all(|at| at == &message[0]), "{message:?}");
+        }
     }
 
     fn resent(trace: &Trace) -> impl Iterator<Item = &Transmission> {
