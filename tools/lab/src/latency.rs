@@ -522,11 +522,9 @@ impl Latency {
         writer.write_record(["protocol", "session", "message", "sent_us", "rtt_us"])?;
         for one in series {
             for (number, session) in one.sessions.iter().enumerate() {
-                for (message, sent) in session.sent.iter().enumerate() {
-                    let rtt = session
-                        .rtt
-                        .get(message)
-                        .map_or(String::new(), u64::to_string);
+                for (at, sent) in session.sent.iter().enumerate() {
+                    let message = session.numbers.get(at).unwrap_or(&at);
+                    let rtt = session.rtt.get(at).map_or(String::new(), u64::to_string);
                     writer.write_record([
                         one.name.as_str(),
                         &number.to_string(),
@@ -661,6 +659,31 @@ mod tests {
             assert!(summary.p99 <= limit + 40_000, "{expiry}: {}", summary.p99);
             assert!(summary.max <= limit + 125_000, "{expiry}: {}", summary.max);
         }
+    }
+
+    /// messages.csv counted those that arrived, so a message behind an expired one had another's number.
+    #[test]
+    fn messages_keep_their_numbers_when_others_have_expired() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            latency: Latency,
+        }
+        let folder = std::env::temp_dir().join(format!("kcp-lab-messages-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut cli: Cli = clap::Parser::parse_from(["test"]);
+        cli.latency.out = folder.clone();
+        let mode: Mode = "fast+flush".parse().unwrap();
+        let one_way = |v: Virtual| v.one_way(testing::library(), &mode, 128, Some(50)).unwrap();
+        let series = [Series::new("x", 0, with_virtual(1, one_way))];
+        assert!(series[0].sessions.iter().all(|session| session.expired > 0));
+        cli.latency.write_messages(&series).unwrap();
+        let mut reader = csv::Reader::from_path(folder.join("messages.csv")).unwrap();
+        for row in reader.records().map(Result::unwrap) {
+            let [message, sent] = [2, 3].map(|column| row[column].parse::<u64>().unwrap());
+            assert_eq!(sent / TRAFFIC.every, message, "{row:?}");
+        }
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Session {
     pub rtt: Vec<Micros>,
     /// Bytes of what arrived; echoes are payload too.
     pub payload: usize,
+    /// Where nothing is echoed: the numbers of these messages.
+    pub numbers: Vec<usize>,
     /// Where nothing is echoed: messages that were sent beside the others and have expired.
     pub expired: usize,
     pub wire: [Count; 2],
@@ -159,6 +161,7 @@ pub fn one_way(
             session.payload += length;
             // When it was due, which is a part of a millisecond before it was sent.
             let sent = (phase + traffic.due(index)).next_multiple_of(TICK);
+            session.numbers.push(index);
             session.sent.push(sent);
             session.rtt.push(now - start - sent);
         }
