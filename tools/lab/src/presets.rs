@@ -28,7 +28,10 @@ pub enum Preset {
 impl Preset {
     /// One direction; both are the same.
     fn direction(self) -> Config {
-        let none = Config::plain(500);
+        let none = Config {
+            reorder_by: 4_000,
+            ..Config::plain(500)
+        };
         match self {
             Preset::Lan => none,
             Preset::Wifi => Config {
@@ -58,7 +61,6 @@ impl Preset {
                 jitter: 5_000,
                 loss: Loss::Random(0.01),
                 reorder: 0.002,
-                reorder_by: 4_000,
                 bandwidth: Some(50_000_000),
                 queue: 100_000,
                 ..none
@@ -121,9 +123,9 @@ pub struct LinkArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent())]
     reorder: Option<f64>,
 
-    /// By how much those packets are held back, in ms
-    #[arg(long, value_name = "MS", default_value_t = 4.0, value_parser = milliseconds())]
-    reorder_by: f64,
+    /// By how much those packets are held back, in ms [default: 4]
+    #[arg(long, value_name = "MS", value_parser = milliseconds())]
+    reorder_by: Option<f64>,
 }
 
 /// In Mbit/s; 0 means no limit.
@@ -168,7 +170,9 @@ impl LinkArgs {
         config.policed = self.policer;
         if let Some(percent) = self.reorder {
             config.reorder = percent / 100.0;
-            config.reorder_by = micros(self.reorder_by);
+        }
+        if let Some(milliseconds) = self.reorder_by {
+            config.reorder_by = micros(milliseconds);
         }
         config
     }
@@ -177,16 +181,17 @@ impl LinkArgs {
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let round_trip = |micros: Micros| (2 * micros) as f64 / 1000.0;
+        let percent = |share: f64| (share * 1e8).round() / 1e6;
         write!(f, "RTT {}", round_trip(self.delay))?;
         if self.jitter > 0 {
             write!(f, "-{}", round_trip(self.delay + self.jitter))?;
         }
-        write!(f, " ms, loss {}% each way", self.loss.share() * 100.0)?;
+        write!(f, " ms, loss {}% each way", percent(self.loss.share()))?;
         if let Loss::Burst { length, .. } = self.loss {
             write!(f, " in bursts of {} ms", length as f64 / 1000.0)?;
         }
         if self.reorder > 0.0 {
-            write!(f, ", {}% out of order", self.reorder * 100.0)?;
+            write!(f, ", {}% out of order", percent(self.reorder))?;
         }
         if let Some(rate) = self.bandwidth {
             write!(
@@ -250,5 +255,25 @@ mod tests {
         assert_eq!(parse("--link wifi --bandwidth 0").bandwidth, None);
         assert_eq!(parse("--link lan --bandwidth 8").queue, 100_000);
         assert_eq!(parse("--rtt 33").delay, 16_500);
+    }
+
+    /// `--reorder-by` did nothing for a link that reorders by itself.
+    #[test]
+    fn how_far_packets_are_held_back_can_be_changed_alone() {
+        let ours = parse("--link transcontinental");
+        let changed = parse("--link transcontinental --reorder-by 9");
+        assert_eq!((ours.reorder_by, changed.reorder_by), (4_000, 9_000));
+        assert_eq!(changed.reorder, ours.reorder);
+        assert_eq!(parse("--reorder 1").reorder_by, 4_000);
+    }
+
+    /// It said "loss 7.000000000000001% each way".
+    #[test]
+    fn percentages_are_shown_as_they_were_given() {
+        for percent in ["7", "0.07", "14", "29", "0.2", "33.3"] {
+            let shown = parse(&format!("--loss {percent} --reorder {percent}")).to_string();
+            let expected = format!("loss {percent}% each way, {percent}% out of order");
+            assert!(shown.ends_with(&expected), "{shown}");
+        }
     }
 }
