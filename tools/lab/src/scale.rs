@@ -455,7 +455,7 @@ impl Run<'_> {
         let mut side = Side::new(self, socket)?;
         let _punctual = Punctual::new();
         let clock = || started.elapsed().as_millis() as u32;
-        let mut buffer = vec![0; self.size.max(64)];
+        let mut buffer = vec![0; self.size];
         let mut timers = Timers::new(
             side.connections.len(),
             self.interval as u32,
@@ -547,7 +547,7 @@ impl Run<'_> {
         let mut timers = Timers::new(count, self.interval as u32, clock(), true, 0xC11E);
         // The wheel of the messages. Each connection's message clock has its own phase.
         let mut messages = Timers::new(count, self.every, clock(), false, 0x3E55);
-        let mut buffer = vec![0; self.size.max(64)];
+        let mut buffer = vec![0; self.size];
         let mut echoes = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let now = clock();
@@ -565,7 +565,7 @@ impl Run<'_> {
             messages.wheel.take(now, &mut messages.due);
             for &connection in &messages.due {
                 let kcp = &mut side.connections[connection as usize];
-                let mut message = vec![0; self.size.max(8)];
+                let mut message = vec![0; self.size];
                 message[..8].copy_from_slice(&(started.elapsed().as_micros() as u64).to_le_bytes());
                 kcp.send(&message);
                 timers.wake(connection, kcp, now);

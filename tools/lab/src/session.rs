@@ -91,7 +91,7 @@ pub const TICK: Micros = 1_000;
 /// One session from start to the last echo, in virtual time. `phase` shifts the message clock against the protocol's.
 pub fn run(pair: &mut dyn Pair, start: Micros, phase: Micros, traffic: Traffic) -> Result<Session> {
     let mut session = Session::default();
-    let mut buffer = vec![0; traffic.size.max(64)];
+    let mut buffer = vec![0; traffic.size];
     let mut now = start;
     let sending_ends = start + phase + traffic.end();
     while session.rtt.len() < traffic.messages
@@ -137,7 +137,7 @@ pub fn one_way(
     traffic: Traffic,
 ) -> Result<Session> {
     let mut session = Session::default();
-    let mut buffer = vec![0; traffic.size.max(64)];
+    let mut buffer = vec![0; traffic.size];
     let mut next = 0;
     let end = start + phase + traffic.end() + traffic.patience;
     for now in (start..end).step_by(TICK as usize) {

@@ -61,7 +61,7 @@ impl Tally {
         self.dropped as f64 / self.packets.max(1) as f64
     }
 
-    /// Bytes sent beyond those lost and delivered, as a share of those delivered.
+    /// Segments that arrived again, as a share of those that arrived first.
     pub fn needless(&self) -> f64 {
         self.repeated as f64 / self.fresh.max(1) as f64
     }

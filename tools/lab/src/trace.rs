@@ -342,7 +342,7 @@ pub fn record(mut pair: KcpPair, mode: &Mode, stream: Stream) -> Result<Trace> {
     let longest = (stream.every * stream.messages as u64 * 10).max(PATIENCE);
     let mut sent = 0;
     let mut received = 0u32;
-    let mut buffer = vec![0; stream.size.max(64)];
+    let mut buffer = vec![0; stream.size];
     let mut now = 0;
     while now < longest && !interrupt::requested() {
         pair.update_end(CLIENT, now);

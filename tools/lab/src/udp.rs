@@ -41,7 +41,7 @@ impl Outgoing {
         self.ends.push(self.bytes.len());
     }
 
-    /// Sends everything, and returns how many datagrams the socket took. The others are lost, as on any network.
+    /// Sends everything, and returns how many datagrams the socket did not take. Those are lost, as on any network.
     pub fn send(&mut self, socket: &UdpSocket) -> usize {
         let mut start = 0;
         let mut lost = 0;
