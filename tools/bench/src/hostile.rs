@@ -166,8 +166,8 @@ fn input_all(endpoint: &mut impl Endpoint, packets: &[Vec<u8>]) -> f64 {
     nanoseconds
 }
 
-/// Puts a whole window in flight; the peer's window is announced first.
-fn fill(endpoint: &mut impl Endpoint, window: u32) {
+/// The peer tells its window. A new connection takes it for 128 segments.
+pub fn announce(endpoint: &mut impl Endpoint, window: u32) {
     let window_size = u16::try_from(window).expect("a window that the header can carry");
     endpoint.input(
         &Segment {
@@ -179,6 +179,11 @@ fn fill(endpoint: &mut impl Endpoint, window: u32) {
         }
         .emit(),
     );
+}
+
+/// Puts a whole window in flight.
+fn fill(endpoint: &mut impl Endpoint, window: u32) {
+    announce(endpoint, window);
     (0..window).for_each(|_| endpoint.send(&[7; PAYLOAD]));
     // The first flush was at 0 ms; this one admits all, the next tick only moves the clock.
     endpoint.update(10);
