@@ -335,7 +335,8 @@ public:
     IUINT32 next(IUINT32 current) noexcept { return ikcpx_next(kcp_, current); }
     void update_due(IUINT32 current) { finish((ikcpx_update(kcp_, current), 0)); }
 
-    /* A message that is dropped, or becomes the stub, when it comes too late. */
+    /* A message that is dropped, or becomes the stub, when it is late: so many milliseconds after the time that the
+     * connection was told last. */
     int send_until(bytes message, int milliseconds)
     {
         if (message.size() > INT_MAX) return kcp_ != nullptr ? -2 : -1;
