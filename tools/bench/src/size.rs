@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 pub enum Code {
     /// The shared library, stripped.
     Shared,
-    /// Text that the archive adds to a program that calls every function, linked with --gc-sections.
+    /// Text that the archive adds to a program that calls every function of 1.7.1, linked with --gc-sections.
     Static,
 }
 
-/// Calls every function of ikcp.h. With `STUBS` it defines empty ones, and so is the program without a library.
+/// Calls every function of ikcp.h but `ikcp_setcc`, which 1.7.1 lacks. With `STUBS` it defines empty ones, and so is the program without a library.
 const PROGRAM: &str = r#"
 #include <stddef.h>
 #ifdef STUBS
