@@ -53,6 +53,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut suite = suite::Suite::new();
+    suite::add(&mut suite);
     core_tests::add(&mut suite);
     symbols::add(&mut suite);
     archive::add(&mut suite);

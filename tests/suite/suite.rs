@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::mem;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +33,23 @@ struct Again {
     name: String,
     test: Box<dyn Fn() -> Outcome + Send>,
     first: Failed,
+}
+
+pub fn add(suite: &mut Suite) {
+    suite.test("suite: a test that lacks a tool never passes", never_passes);
+}
+
+/// With `--include-ignored` it said "ok" without having run.
+fn never_passes() -> Outcome {
+    let output = Command::new(env::current_exe()?)
+        .args(["--include-ignored", "latency: a dead link"])
+        .env("PATH", "")
+        .output()?;
+    let wrote = String::from_utf8_lossy(&output.stdout);
+    match wrote.contains("0 passed, 1 failed") && wrote.contains("Did not run, no gcc") {
+        true => Ok(()),
+        false => Err(wrote.into_owned().into()),
+    }
 }
 
 /// How long each test took.
@@ -111,8 +128,8 @@ impl Suite {
                 })
             }
             Some(lack) => {
-                self.skipped.push((name.clone(), lack));
-                Trial::test(name, || Ok(())).with_ignored_flag(true)
+                self.skipped.push((name.clone(), lack.clone()));
+                Trial::test(name, || Err(lack.into())).with_ignored_flag(true)
             }
         };
         self.trials.push(trial);
