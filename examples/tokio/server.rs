@@ -2,6 +2,7 @@
 //! hundred of them; a server with thousands gives each a task, or keeps their timeouts in a heap.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::time::{Duration, Instant};
 
 use ikcp_connection::{Config, Connection, conversation};
@@ -24,8 +25,10 @@ async fn main() -> std::io::Result<()> {
         if let Ok(Ok((length, from))) = arrived
             && let Some(number) = conversation(&buffer[..length])
         {
-            let new = (Connection::new(number, &Config::fast(), now)?, now);
-            let (peer, heard) = peers.entry((from, number)).or_insert(new);
+            let (peer, heard) = match peers.entry((from, number)) {
+                Occupied(known) => known.into_mut(),
+                Vacant(new) => new.insert((Connection::new(number, &Config::fast(), now)?, now)),
+            };
             *heard = now;
             peer.input(&buffer[..length], now).ok(); // a bad packet does no harm
         }
