@@ -84,12 +84,13 @@ static struct client *find_client(const struct sockaddr_in *address, IUINT32 con
         return NULL;
     }
     client->address = *address;
+    client->heard = now();
     client->next = clients;
     clients = client;
     ikcp_setoutput(client->kcp, output);
     ikcp_nodelay(client->kcp, 1, 10, 2, 1); /* lowest latency */
     ikcp_wndsize(client->kcp, 256, 256);
-    ikcp_update(client->kcp, now());
+    ikcp_update(client->kcp, client->heard);
     printf("%s:%d, conversation %lu: hello\n", inet_ntoa(address->sin_addr), ntohs(address->sin_port),
            (unsigned long)conv);
     return client;
