@@ -12,7 +12,7 @@ use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
@@ -142,7 +142,11 @@ impl Build {
     fn run(&self) -> Result<(), Box<dyn Error>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = root.parent().ok_or("this package has no parent folder")?;
-        let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+        // Absolute, since cargo is run in another folder.
+        let target = match env::var_os("CARGO_TARGET_DIR") {
+            Some(folder) => path::absolute(folder)?,
+            None => root.join("target"),
+        };
         let out = self.out.clone().unwrap_or(target.join("kcp"));
         let built = self.cargo_build(root, &target.join("pack"))?;
 

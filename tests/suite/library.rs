@@ -158,14 +158,26 @@ pub fn packed(flavour: Flavour, prefix: &'static str) -> Result<PathBuf, String>
     PACKED.get((flavour, prefix), || {
         let _guard = ONE_AT_A_TIME.lock();
         let folder = scratch().join("pack");
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let out = folder.join(format!("{}{prefix}", flavour.name));
         let mut command = cargo();
+        // From another folder, in which a relative one for cargo lies: pack looked for that one in the sources.
         command
-            .args(["run", "--quiet", "--locked", "-p", "pack", "--", "--out"])
+            .current_dir(&folder)
+            .args([
+                "run",
+                "--quiet",
+                "--locked",
+                "-p",
+                "pack",
+                "--manifest-path",
+            ])
+            .arg(root().join("Cargo.toml"))
+            .args(["--", "--out"])
             .arg(&out)
             .args(flavour.pack)
             .args(["--prefix", prefix, "--", "--locked"])
-            .env("CARGO_TARGET_DIR", &folder);
+            .env("CARGO_TARGET_DIR", ".");
         run(&mut command)?;
         Ok(out)
     })
