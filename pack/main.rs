@@ -31,6 +31,9 @@ Builds the library for release and writes include/ and lib/: headers, static lib
 The arguments at the end go to cargo build, as --offline or --locked.
 ";
 
+/// The static library, by the kind of machine.
+const ARCHIVES: [&str; 2] = ["libkcp.a", "kcp.lib"];
+
 /// What may lie in cargo's folder beside the archive, by the kind of machine.
 const SHARED: [&str; 6] = [
     "libkcp.so",
@@ -152,12 +155,12 @@ impl Build {
 
         // What an earlier run left for another machine would be taken for a part of this one.
         let lib = out.join("lib");
-        for name in SHARED.into_iter().chain(["libkcp.a", "kcp.lib"]) {
+        for name in SHARED.into_iter().chain(ARCHIVES) {
             remove(&lib.join(name))?;
         }
         fs::create_dir_all(&lib)?;
         let mut wrote = Vec::new();
-        for name in ["libkcp.a", "kcp.lib"] {
+        for name in ARCHIVES {
             if built.join(name).exists() {
                 archive::shrink(&built.join(name), &lib.join(name))?;
                 wrote.push(lib.join(name));
@@ -202,6 +205,15 @@ impl Build {
         if self.layout == Layout::V211 {
             features.push("layout-2-1-1");
         }
+        let built = self
+            .target
+            .iter()
+            .fold(folder.to_path_buf(), |at, target| at.join(target));
+        let built = built.join("release");
+        // Cargo puts it there again, unless something else tells cargo of a target.
+        for name in ARCHIVES {
+            remove(&built.join(name))?;
+        }
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         match self.only_static {
             true => command.args(["rustc", "--crate-type", "staticlib"]),
@@ -222,11 +234,7 @@ impl Build {
         if !status.success() {
             return Err(format!("cargo build failed: {status}").into());
         }
-        let folder = self
-            .target
-            .iter()
-            .fold(folder.to_path_buf(), |at, target| at.join(target));
-        Ok(folder.join("release"))
+        Ok(built)
     }
 }
 

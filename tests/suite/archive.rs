@@ -73,6 +73,12 @@ pub fn add(suite: &mut Suite) {
             other => Err(format!("{other:?}").into()),
         },
     );
+    suite.test_in(
+        Extent::Full,
+        elf(),
+        "archive: a library that cargo builds elsewhere is not taken for an earlier one",
+        built_elsewhere,
+    );
     for change in [
         "",
         "CHANGED_STREAM",
@@ -410,6 +416,25 @@ fn stub_misses_the_library(linker: &str) -> Outcome {
         link(&[&object("-DIKCP_SHARED")?, &packed.join("lib/libkcp.so")])?;
     }
     Ok(())
+}
+
+/// With its `--target` behind `--`, where pack does not see it, pack wrote the library of an earlier run beside a new header.
+fn built_elsewhere() -> Outcome {
+    let folder = folder()?.join("elsewhere");
+    let earlier = folder.join("pack/release");
+    fs::create_dir_all(&earlier)?;
+    fs::copy(DEFAULT.library()?.archive, earlier.join("libkcp.a"))?;
+    let told = run(Command::new("rustc").arg("-vV"))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.ok_or("rustc does not name its host")?;
+    let packed = run(library::cargo()
+        .args(["run", "--quiet", "--locked", "-p", "pack", "--"])
+        .args(["--prefix", PREFIX, "--", "--locked", "--target", host])
+        .env("CARGO_TARGET_DIR", &folder));
+    match packed {
+        Err(text) if text.contains("cargo built no static library") => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
 }
 
 /// Every symbol has the prefix, in both files, and programs in C and C++ that do not mention the prefix work with both.
