@@ -273,7 +273,7 @@ const TOGETHER: &[&str] = &[
 fn tools() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // <target>/debug/deps/tools-...
+        // <target>/debug/deps/tools-..., or release
         let test = env::current_exe().expect("a test has a path");
         let folder = test
             .ancestors()
@@ -284,7 +284,8 @@ fn tools() -> &'static Path {
         let mut build = Command::new(env!("CARGO"));
         build
             .args(["build", "--bins", "--locked", "--manifest-path"])
-            .arg(manifest);
+            .arg(manifest)
+            .args((!cfg!(debug_assertions)).then_some("--release"));
         build
             .arg("--target-dir")
             .arg(folder.parent().expect("<target>"));
