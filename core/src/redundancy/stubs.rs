@@ -203,9 +203,8 @@ impl Stubs {
             // Its own timeout may have sent it just now.
             if just_sent || write(segment, shortened) {
                 let share = now.elapsed_since(flight.expiry) / REPEAT_SHARE;
-                let due = now.plus(share.max(REPEAT_AFTER));
-                let expires = flight.expiry.plus(1);
-                flight.due = if due.before(expires) { expires } else { due };
+                let until_it_expires = flight.expiry.plus(1).elapsed_since(now);
+                flight.due = now.plus(share.max(REPEAT_AFTER).max(until_it_expires));
                 flight.left = now;
             } else {
                 needs_packet |= is_due;

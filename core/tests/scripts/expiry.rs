@@ -383,6 +383,22 @@ fn a_loss_25_days_ago_was_one_to_come() {
     assert_eq!(counts(&s), (0, 0, 0));
 }
 
+/// With stubs for more than one packet the flush did not end.
+#[test]
+fn a_stub_that_expired_24_days_ago_stayed_due() {
+    if is_foreign() {
+        return;
+    }
+    let s = stubbing(b"-");
+    send_until(&s, b"message", 15);
+    recv!(s, [PUSH { sn: 0, data: b"message" }]);
+    recv!(s, time 20, [PUSH { sn: 0, data: b"-" }]);
+    let later = 590 * 3_600_000;
+    recv!(s, time later, [PUSH { sn: 0, data: b"-" }]);
+    // The next is due after a fiftieth of that time.
+    assert_eq!(s.departures(later + 150, 10), []);
+}
+
 #[test]
 fn without_a_stub_what_is_in_flight_is_completed() {
     if is_foreign() {
