@@ -185,7 +185,7 @@ impl Bbr {
 
     /// True if more is lost than usual, and it may be because the queue is full.
     fn overflows(&self, tick: Tick) -> bool {
-        let known = self.losses.usual_known && !self.trips.waits_long();
+        let known = self.losses.usual_known && !self.trips.acks_rarely();
         self.losses.exceed(tick, self.phase, self.trips.min_rtt) && (self.has_queue() || known)
     }
 
@@ -460,7 +460,8 @@ impl Bbr {
         };
         let crowd = if self.trips.is_crowded() { CROWD } else { 0 };
         // In flight beyond those that keep the queue short, in percent of the path.
-        let room = crowd + self.losses.in_flight();
+        let rarely = self.trips.acks_rarely();
+        let room = crowd + self.losses.in_flight(rarely);
         // Gain of the rate, in flight in percent of the path, segments more, and segments at least.
         let (gain, percent, more, least) = match self.phase {
             Phase::Startup => (STARTUP_GAIN, 200, 0, INITIAL_CWND),
@@ -474,7 +475,7 @@ impl Bbr {
             Phase::ProbeRtt if self.trips.has_leapt() => MIN_PIPE_CWND,
             _ => (self.path(tick, percent, waits) + more).max(least),
         };
-        let made_up = rate.saturating_add(scale(rate, self.losses.usual(), 1024));
+        let made_up = rate.saturating_add(scale(rate, self.losses.made_up(rarely), 1024));
         // What is measured while the window stands still says little of the path, and each cycle would halve it.
         let slowest = per_second(tick.segment, self.trips.min_rtt + self.trips.waits);
         Allowance {

@@ -1213,6 +1213,35 @@ fn the_lost_segments_in_flight_took_the_room_of_the_others() {
     assert!(share_of_lossy(50, 50, 15, 10) > 45.0);
 }
 
+/// Where one packet acknowledges much, its loss takes much from the rate that is measured, and each cycle's rate was lower than the one before.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn acknowledgements_of_20_ms_that_got_lost_lowered_the_rate_cycle_by_cycle() {
+    let path = Path {
+        loss: 500,
+        ..Path::new(100, 30)
+    };
+    let plan = Plan::new(Control::Bbr);
+    assert!(
+        mean_share(
+            path,
+            Plan {
+                interval: 20,
+                ..plan
+            },
+            12
+        ) > 67.0
+    );
+    let flows: Vec<_> = (1..=12)
+        .map(|seed| {
+            let mut net = Net::new(path, &[plan], seed);
+            net.flows[0].b.kcp().interval.set(20);
+            net.first_between(15_000, 30_000)
+        })
+        .collect();
+    assert!(mean(&flows, |flow| flow.share) > 67.0, "{flows:?}");
+}
+
 /// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]

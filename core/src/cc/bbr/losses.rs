@@ -22,6 +22,8 @@ const STARTUP_FEW_LOSSES: u32 = 6;
 const MOST_MADE_UP: u32 = 64;
 /// The highest at any time.
 const MOST_LASTING: u32 = 256;
+/// What is sent at most beyond what losses take, in 1024ths: as much as BBR sends less than the measured rate (2.7).
+const A_LITTLE_MORE: u32 = 10;
 /// Segments of ProbeRTT that tell what is lost without a queue of this flow.
 const ENOUGH: u32 = 32;
 
@@ -160,9 +162,17 @@ impl Losses {
     }
 
     /// Segments in flight that will be lost and need room, in percent of the path. In flight is a quarter more than the path, so a
-    /// thousandth counts as an eighth of a percent. A share that may be made up has room anyway.
-    pub(super) fn in_flight(&self) -> u32 {
-        self.usual().saturating_sub(MOST_MADE_UP) / 8
+    /// thousandth counts as an eighth of a percent. A share that may be made up has room anyway, unless the peer acknowledges `rarely`.
+    pub(super) fn in_flight(&self, rarely: bool) -> u32 {
+        let roomy = if rarely { 0 } else { MOST_MADE_UP };
+        self.usual().saturating_sub(roomy) / 8
+    }
+
+    /// What is sent beyond the measured rate to make up for losses, in 1024ths. Where the peer acknowledges `rarely`, the loss of one
+    /// packet of acknowledgements takes much from that rate, and without a little more each cycle's rate was lower than the one before.
+    pub(super) fn made_up(&self, rarely: bool) -> u32 {
+        let more = if rarely { A_LITTLE_MORE } else { 0 };
+        self.usual() + self.usual().min(more)
     }
 
     /// The share `loss` was lost without a queue of this flow. `coarse` is true if the program calls rarely.

@@ -213,9 +213,9 @@ impl Trips {
         self.waits > self.min_rtt + self.min_rtt / 4
     }
 
-    /// True where one packet acknowledges so much that its loss looks like an overflow.
-    pub(super) fn waits_long(&self) -> bool {
-        self.waits > 2 * USUAL_INTERVAL_MS
+    /// True where one packet acknowledges so much that its loss looks like an overflow. Losses of packets lengthen the mean gap too.
+    pub(super) fn acks_rarely(&self) -> bool {
+        self.gap > USUAL_INTERVAL_MS + USUAL_INTERVAL_MS / 4
     }
 
     /// How much longer than the shortest the round trips of segments are without a queue, ms.
