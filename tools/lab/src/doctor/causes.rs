@@ -105,6 +105,8 @@ pub enum Flushes {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub flushes: Flushes,
+    /// The interval of kcp-go, ms, which flushes at other times, too.
+    pub interval: Option<u32>,
     pub fast_resend: FastResend,
     /// 0: its timeouts double. 1: they grow by half, as with 2.
     pub nodelay: Option<u32>,
@@ -194,6 +196,15 @@ impl Rules {
     pub fn of_go(self) -> bool {
         self.skip_rule == BY_EACH
     }
+
+    /// What the estimator made of the round trips before this, ms. Only kcp-go is called as often as its interval says for sure.
+    pub fn timeout(&self, sending: &Sending) -> u32 {
+        let interval = match self.of_go() {
+            true => self.period,
+            false => self.period.min(10 * MS),
+        };
+        sending.timeout(interval)
+    }
 }
 
 /// What of a conversation these rules contradict: resends that they do not explain, and segments that they would have sent again, or
@@ -243,8 +254,12 @@ fn countings(sender: &Sender) -> impl Iterator<Item = (FastResend, usize)> {
 /// nodelay, and the least timeout that it sets.
 const TIMERS: [(u32, u32); 3] = [(1, 0), (2, 0), (0, LEAST)];
 
-/// What so many more contradict is not so.
+/// Intervals that programs with kcp-go have, ms: the fastest, and those of kcptun's modes.
+const INTERVALS: [u32; 5] = [10, 20, 30, 40, 50];
+
+/// What so many more contradict is not so, nor what contradicts so many times as much.
 const CLEAR: f64 = 3.0;
+const DOUBT: f64 = 1.25;
 /// So much less is contradicted where skips send segments again; and far from the sender this share, which may be chance.
 const SURE: f64 = 2.0;
 const CHANCE: f64 = 0.03;
@@ -252,24 +267,32 @@ const CHANCE: f64 = 0.03;
 /// The rules with these timers that the fewest contradict, and how many do, as long as those are no more than `most`.
 fn least_contradicted(
     sender: &Sender,
-    period: Time,
     (fast_resend, skip_rule): (FastResend, usize),
-    timers: &[(u32, u32)],
+    timers: &Timers,
     most: f64,
 ) -> (f64, Rules) {
     let mut best: Option<(f64, Rules)> = None;
-    for (nodelay, least) in timers {
+    let timers = match skip_rule {
+        BY_EACH => &timers.of_go,
+        _ => &timers.of_others,
+    };
+    for (nodelay, least, period) in timers {
         let rules = Rules {
-            period,
+            period: *period,
             fast_resend,
             skip_rule,
             nodelay: *nodelay,
             least: *least,
         };
-        let usual = TIMERS.contains(&(*nodelay, *least));
+        // The first one is what the flushes tell.
+        let other = *period != timers[0].2;
+        let of_kcptun = sender.by_go && INTERVALS.map(|one| Time::from(one) * MS).contains(period);
+        let usual = TIMERS.contains(&(*nodelay, *least)) && (!other || of_kcptun);
         let unusual = if usual { 0.0 } else { CLEAR };
+        // One that is not known to be kcp-go may be free in its flushes for other reasons.
+        let doubt = if other && !sender.by_go { DOUBT } else { 1.0 };
         let most = best.map_or(most, |best| best.0.min(most));
-        let against = contradictions(sender, rules, most - unusual) + unusual;
+        let against = doubt * contradictions(sender, rules, most - unusual) + unusual;
         if best.is_none_or(|best| against < best.0) {
             best = Some((against, rules));
         }
@@ -280,10 +303,44 @@ fn least_contradicted(
 /// The least that any rules contradict, as long as that is no more than `most`.
 pub fn misfit(sender: &Sender, most: f64) -> f64 {
     let period = grid(&sender.ts_gaps).period();
+    let usual = TIMERS.map(|(nodelay, least)| (nodelay, least, period));
+    let timers = Timers::new(
+        sender,
+        usual.into(),
+        [sender.interval_of_go().unwrap_or((period / MS) as u32)],
+    );
     countings(sender).fold(f64::MAX, |least, one| {
         let most = least.min(most);
-        least.min(least_contradicted(sender, period, one, &TIMERS, most).0)
+        least.min(least_contradicted(sender, one, &timers, most).0)
     })
+}
+
+/// nodelay, least timeouts and intervals that are tried.
+struct Timers {
+    of_others: Vec<(u32, u32, Time)>,
+    of_go: Vec<(u32, u32, Time)>,
+}
+
+impl Timers {
+    /// A program with kcp-go sets its interval, ms, but no least timeout. It may be one unless all flushes are on a grid.
+    fn new(
+        sender: &Sender,
+        of_others: Vec<(u32, u32, Time)>,
+        intervals: impl IntoIterator<Item = u32>,
+    ) -> Timers {
+        let of_go = |interval| {
+            [(1, 0), (0, LEAST)].map(|(nodelay, least)| (nodelay, least, Time::from(interval) * MS))
+        };
+        let may_be =
+            sender.by_go || matches!(grid(&sender.ts_gaps), Flushes::Free | Flushes::Unknown);
+        Timers {
+            of_go: match may_be {
+                true => intervals.into_iter().flat_map(of_go).collect(),
+                false => of_others.clone(),
+            },
+            of_others,
+        }
+    }
 }
 
 /// What the resends of a conversation tell of its sender together.
@@ -306,28 +363,42 @@ impl Fit {
             .iter()
             .filter_map(|one| match &one.sendings[..] {
                 [first, second, ..] if first.knows_the_way() => {
-                    Some((waited(first, second), first.hidden))
+                    let srtt = first.estimate.srtt as u32;
+                    Some((waited(first, second), first.hidden, srtt))
                 }
                 _ => None,
             });
-        let mut waits: Vec<(u32, bool)> = waits.collect();
+        let mut waits: Vec<(u32, bool, u32)> = waits.collect();
         waits.sort_unstable();
+        // Where round trips hardly differ, the interval is what timers are longer.
+        let mut longer: Vec<u32> = waits
+            .iter()
+            .map(|(wait, _, srtt)| wait.saturating_sub(*srtt))
+            .filter(|longer| (10..=200).contains(longer))
+            .collect();
+        longer.sort_unstable();
+        let longer = (0..QUANTILES).filter_map(|one| longer.get(longer.len() * one / QUANTILES));
+        let intervals: BTreeSet<u32> = match sender.interval_of_go() {
+            Some(interval) => [interval].into(),
+            None => longer.copied().chain(INTERVALS).collect(),
+        };
         let quantiles = (0..QUANTILES).filter_map(|one| waits.get(waits.len() * one / QUANTILES));
         // A flush finds that a timer ran out since the one before it.
         let half = (period / MS / 2) as u32;
         // Or one that leaves all to skips, as far as the capture shows how long they took.
-        let seen = waits.iter().rfind(|(_, hidden)| !hidden);
-        let never = seen.map(|(longest, _)| longest + 2 * half + 1);
+        let seen = waits.iter().rfind(|(_, hidden, _)| !hidden);
+        let never = seen.map(|(longest, ..)| longest + 2 * half + 1);
         // What is longer shows only by what nobody saw.
         let longest = never.unwrap_or(0).max(LEAST);
         let leasts: BTreeSet<u32> = quantiles
-            .map(|(wait, _)| wait.saturating_sub(half))
+            .map(|(wait, ..)| wait.saturating_sub(half))
             .chain([0, LEAST])
             .chain(never)
             .collect();
-        let pairs = |nodelay| leasts.iter().map(move |least| (nodelay, *least));
-        let timers: Vec<(u32, u32)> = [1, 2, 0].into_iter().flat_map(pairs).collect();
-        let of = |one, most| least_contradicted(sender, period, one, &timers, most);
+        let pairs = |nodelay| leasts.iter().map(move |least| (nodelay, *least, period));
+        let of_others = [1, 2, 0].into_iter().flat_map(pairs).collect();
+        let timers = Timers::new(sender, of_others, intervals);
+        let of = |one, most| least_contradicted(sender, one, &timers, most);
         let off = countings(sender).find(|one| one.0 == FastResend::Off);
         let off = of(off.expect("skips that are ignored"), f64::MAX);
         let chance = if sender.is_near() {
@@ -423,14 +494,14 @@ impl Settings {
             if let Some(place) = place
                 && let Some(first) = timed(place)
             {
-                let estimate = segment.sendings[0].timeout(period);
+                let estimate = rules.timeout(&segment.sendings[0]);
                 if segment.sendings[0].knows_the_way() {
                     waits.push(first);
                     excess.push(i64::from(first) - i64::from(usual(estimate)));
                 }
                 if let Some(second) = timed(place + 1) {
                     // Half of it, or all.
-                    let now = segment.sendings[place + 1].timeout(period);
+                    let now = rules.timeout(&segment.sendings[place + 1]);
                     doubles.push(second.saturating_sub(first) > first.max(now) * 5 / 8);
                 }
             }
@@ -459,7 +530,7 @@ impl Settings {
         let mut asked: Vec<u32> = sender
             .resent
             .iter()
-            .map(|one| one.sendings[0].timeout(period))
+            .map(|one| rules.timeout(&one.sendings[0]))
             .collect();
         asked.sort_unstable();
         let asked = asked
@@ -480,6 +551,7 @@ impl Settings {
         let varies = sender.is_near() && share_at_most < 0.3 && period < 20 * MS;
         Settings {
             flushes,
+            interval: sender.interval_of_go(),
             fast_resend,
             nodelay,
             minrto,
@@ -506,15 +578,9 @@ pub fn resends(sender: &Sender, settings: &Settings) -> Vec<Resend> {
             let skipped = segment.sendings[index - 1].skips.count(BY_ANY) > 0;
             let blurred = !sender.is_near() && skipped && (as_likely || !sender.lag_known);
             let ways = (near, sender.lag());
-            let mut one = judged(
-                segment,
-                index,
-                (trigger, blurred),
-                ways,
-                settings.rules.period,
-            );
+            let mut one = judged(segment, index, (trigger, blurred), ways, settings.rules);
             let far = !sender.is_near();
-            if unknown && far && misses_some(segment, index, &one, settings.rules.period) {
+            if unknown && far && misses_some(segment, index, &one, settings.rules) {
                 gaps.push(all.len());
             }
             // To a peer that is gone both ways are cut.
@@ -701,11 +767,11 @@ pub fn runs<'a>(sender: &Sender, lost: impl Iterator<Item = &'a Resend>) -> (usi
 const LEAST: u32 = 100;
 
 /// Whether this resend came so late that others must have been lost before it, and early enough for skips to have sent it.
-fn misses_some(segment: &Segment, index: usize, one: &Resend, period: Time) -> bool {
+fn misses_some(segment: &Segment, index: usize, one: &Resend, rules: Rules) -> bool {
     let first = &segment.sendings[0];
-    let timeout = Time::from(first.timeout(period)) * MS;
+    let timeout = Time::from(rules.timeout(first)) * MS;
     let trip = Time::from(first.estimate.srtt) * MS;
-    let late = timeout * 5 / 4 + period;
+    let late = timeout * 5 / 4 + rules.period;
     one.trigger == Trigger::Timeout
         && segment.sendings[index - 1].is_skipped()
         && (late..late + MOST_FAST as Time * trip).contains(&(one.sent - first.sent))
@@ -718,8 +784,9 @@ fn judged(
     index: usize,
     (trigger, unsure): (Trigger, bool),
     ways: (Time, Time),
-    period: Time,
+    rules: Rules,
 ) -> Resend {
+    let period = rules.period;
     let (before, this) = (&segment.sendings[index - 1], &segment.sendings[index]);
     let twice = before.skips.at(BY_STAMP, 2);
     let by_skips = twice.map_or(0, |twice| (this.sent - twice - period).max(0));
@@ -732,7 +799,7 @@ fn judged(
         need: need(segment, index, (ways.0, ways.1 + period)),
         unsure,
         waited: waited(before, this),
-        estimate: before.timeout(period),
+        estimate: rules.timeout(before),
         by_skips,
         passed: !before.hidden,
     }
@@ -989,6 +1056,80 @@ mod tests {
         all.sort_by_key(|(at, _)| *at);
         let here = misfit(&after(Sender::new(0, false), all.iter()), f64::MAX);
         assert!(here < 2.0, "{here}");
+    }
+
+    /// One message each 20 ms over a round trip of 60, by kcp-go with an interval of 70 ms: it flushes when it hears that more has arrived,
+    /// and each 70 ms. After each loss it hears of no more for a while.
+    fn kcp_go_with_a_long_interval() -> Sender {
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        let mut sn = 0;
+        for turn in 0..10 {
+            let from = 810 * turn;
+            for count in 0..20 {
+                all.extend([
+                    (from + 20 * count, Sent(sn)),
+                    (from + 20 * count + 60, Acked(sn, from + 20 * count)),
+                ]);
+                sn += 1;
+            }
+            let (lost, at) = (sn, from + 400);
+            all.push((at, Sent(lost)));
+            for count in 1..=5 {
+                let at = at + 70 * count;
+                all.extend([(at, Sent(lost + count)), (at + 60, Acked(lost + count, at))]);
+            }
+            // Skipped at 130 and 200; at 270 and 340, since the first of these was lost, too.
+            all.extend([(at + 210, Sent(lost)), (at + 350, Sent(lost))]);
+            all.push((at + 410, Acked(lost, at + 350)));
+            sn += 6;
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let mut sender = Sender::new(0, true);
+        sender.take_manner(Manner::TellsLast, true);
+        let (mut una, mut had) = (0, BTreeSet::new());
+        for (at, what) in all {
+            let now = Time::from(at) * MS;
+            match what {
+                Sent(sn) => sender.sends(now, 124, false, &[Piece::plain(COMMAND_PUSH, sn, at, 0)]),
+                Acked(sn, ts) => {
+                    had.insert(sn);
+                    while had.remove(&una) {
+                        una += 1;
+                    }
+                    sender.hears(now, &[Piece::plain(COMMAND_ACK, sn, ts, una)]);
+                }
+            }
+        }
+        sender.finish(25_000 * MS);
+        sender
+    }
+
+    /// It was taken for 10 ms.
+    #[test]
+    fn the_interval_of_kcp_go_did_not_show_between_the_flushes_that_acknowledgements_cause() {
+        let sender = kcp_go_with_a_long_interval();
+        let settings = Settings::of(&sender);
+        assert_eq!(settings.interval, Some(70));
+        let found = resends(&sender, &settings);
+        let skips = found.iter().filter(|one| one.trigger == Trigger::Skip);
+        assert_eq!((skips.count(), found.len()), (20, 20));
+    }
+
+    /// Where round trips hardly differ, a timer of kcp-go is its interval longer than they are. It has no least timeout to set.
+    #[test]
+    fn the_interval_of_kcp_go_was_called_a_least_timeout() {
+        let mut all: Vec<(u32, Passes)> = Vec::new();
+        for sn in 0..80 {
+            let at = 300 * sn + sn * sn * 7 % 61;
+            let last = if sn % 4 == 3 { at + 85 } else { at };
+            all.extend([(at, Sent(sn)), (last + 25, Acked(sn, last))]);
+            all.extend((last > at).then_some((last, Sent(sn))));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let mut sender = Sender::new(0, true);
+        sender.take_manner(Manner::TellsLast, true);
+        let settings = Settings::of(&after(sender, all.iter()));
+        assert_eq!(settings.minrto, None);
     }
 
     /// The way is known to a few milliseconds. What seemed to come just before the second skip had none that had sent it.

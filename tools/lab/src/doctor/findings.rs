@@ -809,6 +809,25 @@ impl View<'_> {
                 ),
                 "interval 10 in ikcp_nodelay, ikcp_update when ikcp_check says, and ikcp_flush after ikcp_send and ikcp_input",
             )),
+            (None, _) if let Some(interval @ 18..) = self.settings.interval => {
+                // A timer is as much longer, and skips wait for the next flush.
+                let later = Time::from(interval - 10) * MS;
+                let later = |one: &Resend| match one.trigger {
+                    Trigger::Timeout => later,
+                    _ => later / 2,
+                };
+                let waits = self.resends.iter();
+                all.push(self.finding(
+                    Kind::LateFlush,
+                    wall(waits.map(|one| (one.at - later(one), one.at))),
+                    format!(
+                        "{}'s interval is {interval} ms: timers of kcp-go are as much longer than the round trip, and what was skipped waits for the \
+                         next flush",
+                        self.name
+                    ),
+                    "SetNoDelay(1, 10, 2, 1) in kcp-go, -mode manual -interval 10 in kcptun",
+                ));
+            }
             (None, Flushes::Ticks) => all.push(self.finding(
                 Kind::CoarseClock,
                 flushes as Time * 15_625 / 2,

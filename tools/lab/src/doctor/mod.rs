@@ -451,6 +451,9 @@ fn wrong_conv(conversations: &mut [Judged]) {
 /// How a sender's flushes are told.
 pub fn flushes(settings: &Settings) -> String {
     match settings.flushes {
+        _ if let Some(interval @ 18..) = settings.interval => {
+            format!("every {interval} ms, and between")
+        }
         Flushes::Every(period) => format!("every {period} ms"),
         Flushes::Ticks => "on ticks of 15.6 ms".to_string(),
         Flushes::Free => "at any time".to_string(),

@@ -177,7 +177,7 @@ impl Play {
             true => (rules.least, (rules.period / MS) as u32),
             false => (0, 0),
         };
-        let timeout = first.timeout(rules.period).max(least);
+        let timeout = rules.timeout(first).max(least);
         let longest = first.estimate.srtt as u32 + interval;
         Play {
             timeout: f64::from(timeout),
@@ -290,7 +290,7 @@ impl Play {
         let fast = pair.is_fast(0);
         let about = SOONEST_TIMER
             * match fast {
-                false => f64::from(segment.sendings[0].timeout(rules.period)),
+                false => f64::from(rules.timeout(&segment.sendings[0])),
                 true => self.timeout + self.more(pair, 0),
             };
         let enough_for_go = rules.of_go() && self.skipped_enough(pair, seen).is_some();
@@ -444,7 +444,7 @@ impl Play {
         rules: Rules,
     ) {
         let flush = (rules.period / MS) as f64;
-        let estimate = this.timeout(rules.period);
+        let estimate = rules.timeout(this);
         match trigger {
             Trigger::Timeout => {
                 // It ran out between two flushes.

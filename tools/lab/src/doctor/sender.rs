@@ -238,10 +238,9 @@ impl Sending {
         self.estimate.srtt > 0
     }
 
-    /// What the estimator made of the round trips before it, ms.
-    pub fn timeout(&self, period: Time) -> u32 {
-        // The interval, which is shorter than the period where ikcp_update is called too rarely.
-        let least = (period / MS).min(10) as i32;
+    /// What the estimator made of the round trips before it with this interval, ms.
+    pub fn timeout(&self, interval: Time) -> u32 {
+        let least = (interval / MS) as i32;
         match self.estimate.srtt {
             // Before the first sample.
             0 => 200,
@@ -562,6 +561,8 @@ pub struct Sender {
     pub coarse_stamps: (u64, u64),
     /// Times between flushes that sent something, by the sender's clock.
     pub ts_gaps: Histogram,
+    /// Those between which it did not hear either that more had arrived.
+    gaps_unheard: Histogram,
     /// Fresh segments, other than full ones, and flushes that sent them: how many share a flush.
     pub small: u64,
     pub small_flushes: u64,
@@ -1349,10 +1350,16 @@ impl Sender {
         if let Some(last) = self.last_ts
             && after(ts, last)
         {
-            *self
-                .ts_gaps
-                .entry(ts.wrapping_sub(last).min(10_000))
-                .or_default() += 1;
+            let gap = ts.wrapping_sub(last).min(10_000);
+            *self.ts_gaps.entry(gap).or_default() += 1;
+            // The flush before this one was, as far as that is known, none that followed word of something.
+            let blur = if self.is_near() { 2 * MS } else { 2 * BLURRED };
+            if self
+                .room_since
+                .is_none_or(|since| since + blur < self.flush.1)
+            {
+                *self.gaps_unheard.entry(gap).or_default() += 1;
+            }
         }
         if self.last_ts.is_none_or(|last| ts != last) {
             self.coarse_stamps.1 += 1;
@@ -2028,6 +2035,22 @@ impl Sender {
             let sendings = self.resent.iter_mut().flat_map(|one| &mut one.sendings);
             sendings.for_each(|one| one.estimate = one.estimate_of_go);
         }
+    }
+
+    /// The interval of kcp-go, ms, which flushes also when it hears that more has arrived, so that the interval shows as long as it does not.
+    pub fn interval_of_go(&self) -> Option<u32> {
+        const ENOUGH: u64 = 12;
+        let all = &self.gaps_unheard;
+        let usual = percentile(all, 50).filter(|_| self.by_go)?;
+        let blur = 2 + usual / 20;
+        let same: u64 = all
+            .range(usual - blur.min(usual)..=usual + blur)
+            .map(|(_, count)| count)
+            .sum();
+        let total: u64 = all.values().sum();
+        // A program's own pace is the same when more arrives.
+        let pace = percentile(&self.ts_gaps, 50)?;
+        (same >= ENOUGH && same * 10 >= total * 6 && usual * 2 > pace * 3).then_some(usual)
     }
 
     /// Segments in a packet that has new ones, rounded up, as those are that were seen.
