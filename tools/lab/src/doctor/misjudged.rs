@@ -638,22 +638,28 @@ fn an_end_with_another_header_was_called_silent() {
     assert_eq!(judged.found.strange, 0);
 }
 
+/// The same capture with no more than so many bytes of each frame.
+fn shortened(whole: &[u8], most: u32) -> Vec<u8> {
+    let mut short = whole[..24].to_vec();
+    let mut at = 24;
+    while at < whole.len() {
+        let length = u32::from_le_bytes(whole[at + 8..at + 12].try_into().unwrap());
+        let kept = length.min(most);
+        short.extend_from_slice(&whole[at..at + 8]);
+        short.extend_from_slice(&kept.to_le_bytes());
+        short.extend_from_slice(&whole[at + 12..at + 16]);
+        short.extend_from_slice(&whole[at + 16..at + 16 + kept as usize]);
+        at += 16 + length as usize;
+    }
+    short
+}
+
 /// Of a capture with `-s 60` nothing shows but the beginning of KCP's first header, and nothing said why nothing was found.
 #[test]
 fn a_capture_that_ends_in_the_first_header_was_called_another_protocol_only() {
     let mut seen = plants::run(&Plan::default(), 1, CLIENT);
     seen.truncate(100);
-    let whole = plants::file(&seen);
-    let mut short = whole[..24].to_vec();
-    let mut at = 24;
-    while at < whole.len() {
-        let length = u32::from_le_bytes(whole[at + 8..at + 12].try_into().unwrap());
-        short.extend_from_slice(&whole[at..at + 8]);
-        short.extend_from_slice(&length.min(60).to_le_bytes());
-        short.extend_from_slice(&whole[at + 12..at + 16]);
-        short.extend_from_slice(&whole[at + 16..at + 16 + length.min(60) as usize]);
-        at += 16 + length as usize;
-    }
+    let short = shortened(&plants::file(&seen), 60);
     assert_eq!(examine(&short).beside.cut_in_header, 100);
 }
 
@@ -1961,4 +1967,48 @@ fn rounds_of_a_congestion_window_were_called_rare_flushes() {
     };
     let found = found_first(&plan, CLIENT, Kind::CongestionWindow);
     assert!(!found.contains(&Kind::LateFlush), "{found:?}");
+}
+
+/// Of packets that carry ten acknowledgements, a capture with a short snaplen shows the first three.
+#[test]
+fn acknowledgements_that_the_capture_cut_were_called_lost() {
+    let plan = Plan {
+        modes: ["turbo", "1,80,2,1"],
+        size: 300,
+        every: 8_000,
+        ..Plan::default()
+    };
+    let whole = plants::capture(&plan, 1, CLIENT);
+    for capture in [shortened(&whole, 120), whole] {
+        let found = kinds(&first(examine(&capture)).findings);
+        assert!(!found.contains(&Kind::AckLoss), "{found:?}");
+    }
+}
+
+/// Its clock was set forward by hours, and so was how long each segment had waited that was in flight then.
+#[test]
+fn a_finding_cost_more_than_the_capture_lasts() {
+    const HOURS: u32 = 10_000_000;
+    let mut all = Vec::new();
+    for sn in 0..400 {
+        let at = 25 * sn + if sn < 200 { 0 } else { 300 };
+        let later = if sn < 200 { 0 } else { HOURS };
+        let stamped = |one: Seen, later: u32| Seen {
+            ts: one.ts + later,
+            ..one
+        };
+        all.extend(sending(sn, at, Some(1 + sn % 3)).map(|one| stamped(one, later)));
+        if (180..200).contains(&sn) {
+            all.extend(sending(sn, at + 500, None).map(|one| stamped(one, HOURS)));
+        }
+    }
+    let judged = first(examine(&written(all)));
+    let lasted = judged.found.conversation.to - judged.found.conversation.from.unwrap();
+    let costs: Vec<_> = judged
+        .findings
+        .iter()
+        .map(|one| (one.kind, one.cost))
+        .collect();
+    assert!(costs.iter().any(|(_, cost)| *cost == lasted), "{costs:?}");
+    assert!(costs.iter().all(|(_, cost)| *cost <= lasted), "{costs:?}");
 }
