@@ -8,7 +8,7 @@ use crate::consts::{
 };
 use crate::kcp::Kcp;
 use crate::segment::{Datagram, HeaderAt, Source};
-use crate::seq::Sn;
+use crate::seq::{Millis, Sn};
 use crate::ways;
 use crate::wire::{Ack, Header};
 
@@ -235,6 +235,7 @@ impl<'a> Kcp<'a> {
             }
             kcp = kcp.log_arrival(&header)?;
             if cmd == IKCP_CMD_PUSH {
+                kcp.note_peer_time(Millis(header.ts));
                 kcp.take_push(&header, payload, true);
             }
         };
@@ -284,6 +285,7 @@ impl<'a> Kcp<'a> {
             }
             match u32::from(header.cmd) {
                 IKCP_CMD_PUSH => {
+                    self.note_peer_time(Millis(header.ts));
                     self.take_push(&header, payload, true);
                 }
                 IKCP_CMD_ACK => self.take_acks_by_time(&mut packet, header, &mut acked),

@@ -17,6 +17,7 @@ mod tests;
 
 mod losses;
 mod trips;
+mod way_back;
 
 use self::losses::Losses;
 use self::trips::{Found, LOOK_AGAIN, Trips};
@@ -170,7 +171,7 @@ impl Bbr {
             Phase::Startup => self.trips.min_rtt.max(3 * grain),
             _ => self.trips.min_rtt.max(40).max(8 * grain),
         };
-        if let Some(rate) = meter.sample(tick.now, tick.delivered, window.min(1_000))
+        if let Some(rate) = meter.sample(self.trips.came, tick.delivered, window.min(1_000))
             && (!rate.app_limited || rate.bytes > self.rate())
         {
             self.rates[0] = self.rates[0].max(rate.bytes);
@@ -224,7 +225,6 @@ impl Bbr {
         self.begin_round(tick);
     }
 
-    #[inline(never)]
     fn begin_round(&mut self, tick: Tick) {
         self.round_began = tick.now;
         self.losses.begin_round(tick);

@@ -36,6 +36,9 @@ pub(crate) struct Tick {
     pub(crate) pipe: u32,
     /// The time since `newest`, ms: a round trip with what both ends wait. `None` where a clock jumped.
     pub(crate) rtt: Option<u32>,
+    /// The clock less the time stamp of a segment of the peer that has just arrived, ms: its time on the way back, and what the clocks are
+    /// apart.
+    pub(crate) offset: Option<u32>,
     /// How late segments are on average where they arrive out of order, ms.
     pub(crate) late: u32,
     /// When the latest of the transmissions that were acknowledged since the last flush was sent.
@@ -99,6 +102,7 @@ impl Tick {
             una: draw() % 2,
             pipe: draw(),
             rtt: Some(draw() % 70_000),
+            offset: Some(draw()),
             late: draw() % 70_000,
             newest: Some(draw()),
             app_limited: draw() % 2 == 0,

@@ -254,6 +254,13 @@ impl Kcp<'_> {
         });
     }
 
+    /// A segment of the peer has arrived, with the time stamp `time`.
+    pub(crate) fn note_peer_time(&self, time: Millis) {
+        self.extension().with(|state| {
+            state.peer_news |= mem::replace(&mut state.peer_time, time) != time;
+        });
+    }
+
     /// A segment was sent.
     #[inline(never)]
     pub(crate) fn note_sent(&self, segment: Segment<'_>) {

@@ -43,6 +43,9 @@ struct State {
     /// When the newest transmission was sent that arrived since a control last asked, if there is `news`.
     newest: Millis,
     news: bool,
+    /// Time stamp of the peer's latest segment, and whether it is that of another flush than when a control last asked.
+    peer_time: Millis,
+    peer_news: bool,
     /// When the newest transmission was sent that was found lost; before the first, when the control began.
     newest_lost: Millis,
     /// What was sent since a control last asked.

@@ -229,6 +229,8 @@ impl Hooked<'_> {
             let left = tick.newest.filter(|_| !tick.stale);
             let rtt = left.map(|left| elapsed(tick.now, left));
             tick.rtt = rtt.filter(|rtt| *rtt <= most);
+            let offset = Millis(tick.now).forward_from(state.peer_time);
+            tick.offset = mem::take(&mut state.peer_news).then_some(offset);
             tick.app_limited = !state.queue_left;
             // What waits is about to leave.
             thin = state.is_thin(in_flight.saturating_add(kcp.nsnd_que.get()));

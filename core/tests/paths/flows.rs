@@ -1242,6 +1242,47 @@ fn acknowledgements_of_20_ms_that_got_lost_lowered_the_rate_cycle_by_cycle() {
     assert!(mean(&flows, |flow| flow.share) > 67.0, "{flows:?}");
 }
 
+/// Where both ends send much, the peer's segments keep a queue on a slow way back. The acknowledgements that waited there looked like a longer
+/// round trip, for which the window had no room.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow without optimization")]
+fn a_queue_on_the_way_back_lowered_the_rate_cycle_by_cycle() {
+    let both = Plan {
+        both: true,
+        ..Plan::new(Control::Bbr)
+    };
+    let share = |path, plans: &[Plan]| {
+        let mut net = Net::new(path, plans, 1);
+        let shares = net.between(15_000, 30_000);
+        let back = net.flows.iter().map(|flow| flow.taken_back).sum::<u32>();
+        let most = (path.back * 30 / 8) as f64 * 1000.0 / 1428.0;
+        assert!(f64::from(back) > 0.5 * most, "back {back} of {most}");
+        shares.iter().map(|flow| flow.share).sum::<f64>()
+    };
+    let slow_back = |rate, rtt, back| Path {
+        back,
+        ..Path::new(rate, rtt)
+    };
+    // 83, 35 and 15 % before.
+    assert!(share(slow_back(50, 30, 5_000), &[both]) > 93.0);
+    assert!(share(slow_back(50, 30, 2_500), &[both]) > 80.0);
+    assert!(share(slow_back(20, 40, 1_000), &[both]) > 60.0);
+    // 78 % before.
+    let four = [0, 3_000, 6_000, 9_000].map(|start| Plan { start, ..both });
+    assert!(share(slow_back(50, 30, 10_000), &four) > 90.0);
+    // 31 % before.
+    let lossy = Path {
+        loss: 100,
+        queue: 200,
+        ..slow_back(50, 30, 5_000)
+    };
+    let each_10_ms = Plan {
+        interval: 10,
+        ..both
+    };
+    assert!(share(lossy, &[each_10_ms; 2]) > 70.0);
+}
+
 /// A ProbeRTT of a slow flow has a dozen segments, and each halved what was counted before, so that it was never enough to call as much usual.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimization")]

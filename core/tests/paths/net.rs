@@ -45,6 +45,8 @@ pub struct Path {
     pub jitter: u64,
     /// Each packet takes up to so much longer, ms, so that some overtake others.
     pub reorder: u64,
+    /// Kbit/s of the way back, which has a queue of the same length in ms; 0 for no limit.
+    pub back: u64,
 }
 
 impl Path {
@@ -57,6 +59,7 @@ impl Path {
             burst: 0,
             jitter: 0,
             reorder: 0,
+            back: 0,
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Plan {
     pub start: u64,
     /// Messages that the program sends each second, all at once; 0 means more than the window holds, always.
     pub burst: u32,
+    /// The receiver's program sends more than the window holds, always, with the same control.
+    pub both: bool,
 }
 
 impl Plan {
@@ -85,6 +90,7 @@ impl Plan {
             due: false,
             start: 0,
             burst: 0,
+            both: false,
         }
     }
 }
@@ -176,6 +182,8 @@ pub struct Flow {
     phases: [u64; 2],
     sent: u32,
     taken: u32,
+    /// Messages that the other end sent and this one took.
+    pub taken_back: u32,
     /// On their way, by arrival in µs.
     there: VecDeque<(u64, Vec<u8>)>,
     back: VecDeque<(u64, Vec<u8>)>,
@@ -230,6 +238,7 @@ pub struct Net {
     pub now: u64,
     random: Random,
     busy_until: u64,
+    busy_back: u64,
     weather: [Weather; 2],
     /// How long each packet waited in the queue while measured, µs.
     pub waits: Vec<u32>,
@@ -283,14 +292,19 @@ impl Net {
             .zip(1..)
             .map(|(&plan, conv)| {
                 let a = End::new(conv, plan);
+                let b = End::new(conv, plan);
                 a.control(plan.control);
+                if plan.both {
+                    b.control(plan.control);
+                }
                 Flow {
                     plan,
                     a,
-                    b: End::new(conv, plan),
+                    b,
                     phases: [random.below(plan.drive), random.below(plan.drive)],
                     sent: 0,
                     taken: 0,
+                    taken_back: 0,
                     there: VecDeque::new(),
                     back: VecDeque::new(),
                     progress: Vec::new(),
@@ -309,6 +323,7 @@ impl Net {
             now: 0,
             random,
             busy_until: 0,
+            busy_back: 0,
             weather: [0, 1].map(|_| Weather {
                 bad: false,
                 changes: 0,
@@ -382,6 +397,9 @@ impl Net {
                 let (_, packet) = flow.back.pop_front().expect("one");
                 flow.a.input(&packet);
             }
+            while flow.plan.both && flow.a.take(&mut buffer).is_some() {
+                flow.taken_back += 1;
+            }
             if !stopped_a && (now + flow.phases[0]).is_multiple_of(flow.plan.drive) {
                 let seconds = (now / 1000) as u32 + 1;
                 while match flow.plan.burst {
@@ -401,6 +419,9 @@ impl Net {
                 }
             }
             if !stopped_b && (now + flow.phases[1]).is_multiple_of(flow.plan.drive) {
+                while flow.plan.both && flow.b.kcp().waitsnd() < 2 * flow.plan.window {
+                    flow.b.send(&[0; MSS as usize]);
+                }
                 flow.b.kcp().update(clock);
             }
         }
@@ -433,8 +454,15 @@ impl Net {
             if self.loses(1) {
                 continue;
             }
+            let at = now * 1000;
+            if self.busy_back.saturating_sub(at) > path.rtt * path.queue * 10 {
+                continue;
+            }
+            let bits = (packet.len() as u64 + HEADERS) * 8;
+            let takes = (bits * 1000).checked_div(path.back).unwrap_or(0);
+            self.busy_back = self.busy_back.max(at) + takes;
             let flow = &mut self.flows[number];
-            let due = now * 1000 + path.rtt * 500 + self.jitter / 2;
+            let due = self.busy_back + path.rtt * 500 + self.jitter / 2;
             travel(&mut flow.back, due, packet, path, &mut self.random);
         }
     }

@@ -3,6 +3,7 @@
 
 use super::super::meter::Meter;
 use super::super::{Tick, elapsed};
+use super::way_back::WayBack;
 
 /// How long a shortest round trip is valid at least, ms (5.3.4: 5 s) and in round trips: ProbeRTT begins a new cycle, and the present
 /// one is to reach its probe first.
@@ -46,6 +47,11 @@ pub(super) struct Trips {
     gap: u32,
     /// How late segments are on average where they arrive out of order, ms: `min_rtt` is that of the fastest.
     pub(super) late: u32,
+    way_back: WayBack,
+    /// When what has just arrived would have come if it had not waited on the way back. It does not go back.
+    pub(super) came: u32,
+    /// By how much the latest round trip was longer than the shortest, without that wait, ms.
+    queue: u32,
     /// This end's program calls rarely.
     pub(super) coarse: bool,
     /// Mean of the latest round trips, ms, times `SMOOTH`; 0 before the first.
@@ -82,6 +88,9 @@ impl Trips {
             waits: 2,
             gap: 1,
             late: 0,
+            way_back: WayBack::new(),
+            came: now,
+            queue: 0,
             coarse: false,
             mean: 0,
             min_rtt: 0,
@@ -122,9 +131,14 @@ impl Trips {
         let Some(rtt) = tick.rtt else {
             return;
         };
+        let step = meter.step();
+        self.coarse = step >= COARSE_MS;
+        // The mean includes waits that the shortest did not.
+        let early = if self.coarse { step * 3 / 4 } else { 0 };
+        let rtt = self.without_wait_back(tick, rtt, early);
         self.least = self.least.min(rtt);
         self.fell = self.fell.max(self.longest.saturating_sub(rtt));
-        let rtt = self.smooth(rtt, meter.step());
+        let rtt = self.smooth(rtt, early);
         self.longest = self.longest.max(rtt);
         // 0 ms, which count as 1 below, hold no queue.
         if self.min_rtt == 0 || rtt < self.min_rtt {
@@ -139,19 +153,32 @@ impl Trips {
         }
     }
 
-    /// The round trip `rtt`, averaged if this end's program calls rarely: each `step` ms.
+    /// What the round trip `rtt` is longer than the shortest was a wait on the way back in part. Returns the round trip without it.
+    fn without_wait_back(&mut self, tick: Tick, rtt: u32, early: u32) -> u32 {
+        let most = rtt.saturating_sub(self.min_rtt + early);
+        let wait = self.way_back.take(tick.offset, most);
+        self.queue = most - wait;
+        // Waits of one end for its flush may look like it.
+        let clear = wait.saturating_sub(self.waits / 2);
+        let came = tick.now.wrapping_sub(clear);
+        if tick.stale || elapsed(came, self.came) > 0 {
+            self.came = came;
+        }
+        rtt - wait
+    }
+
+    /// The round trip `rtt`, averaged if this end's program calls rarely.
     ///
     /// Where both ends flush on clocks of 10 ms, every round trip is a multiple of 10 ms, and the phases decide whether a millisecond in the
     /// queue adds nothing or 10 ms. A flow that saw 70 ms at least took several times what one with 60 ms took. The mean depends less on
-    /// the phases. It includes waits that the shortest did not, so most of `step` is taken off.
-    fn smooth(&mut self, rtt: u32, step: u32) -> u32 {
-        self.coarse = step >= COARSE_MS;
+    /// the phases, and is less by `early` ms.
+    fn smooth(&mut self, rtt: u32, early: u32) -> u32 {
         if !self.coarse || self.mean == 0 || self.has_leapt() {
             self.mean = rtt.saturating_mul(SMOOTH);
             return rtt;
         }
         self.mean = (self.mean - self.mean / SMOOTH).saturating_add(rtt);
-        (self.mean / SMOOTH).saturating_sub(step * 3 / 4)
+        (self.mean / SMOOTH).saturating_sub(early)
     }
 
     /// How long a shortest round trip is valid, ms.
@@ -219,6 +246,7 @@ impl Trips {
     }
 
     /// How much longer than the shortest the round trips of segments are without a queue, ms.
+    #[inline(never)]
     pub(super) fn slack(&self) -> u32 {
         // In the mean, what no later segment overtook counts as in time, while the shortest round trip is that of the fastest. The fifth of
         // the path that may be in flight beyond it holds the rest, unless waits are long and need it themselves.
@@ -228,12 +256,13 @@ impl Trips {
             self.min_rtt / 5
         };
         let late = self.late.max((3 * self.late).saturating_sub(held));
-        late + self.slack_for_waits()
+        // What waits on the way back is in flight, too. A queue on the way out shows that there is room enough.
+        let back = self.way_back.mean().saturating_sub(2 * self.queue);
+        late + self.slack_for_waits() + back
     }
 
     /// The part of the waits that the shortest round trip does not include, ms. A peer with a long interval acknowledges what arrived during all
     /// of it at once.
-    #[inline(never)]
     fn slack_for_waits(&self) -> u32 {
         let waits = self.waits;
         if self.coarse {
@@ -250,6 +279,7 @@ impl Trips {
     /// A round trip of segments ends. Other flows lengthen round trips little by little. All at once, the path became longer, or its link
     /// slower; a ProbeRTT, which shortens them, is no time to `look` for that.
     pub(super) fn end_round(&mut self, look: bool) {
+        self.way_back.end_round();
         let least = core::mem::replace(&mut self.least, NO_RTT);
         if least == NO_RTT {
             return;
