@@ -20,7 +20,6 @@ const ACK: u8 = 82;
 const JUMBO: usize = 65_507 - 24;
 
 fn endpoint(window: u32) -> Endpoint {
-    heap::install();
     Endpoint::new(
         &Settings {
             conv: CONV,

@@ -47,7 +47,6 @@ struct Report {
 
 impl Chaos {
     fn run(&self, random: &mut Random) -> Report {
-        heap::install();
         heap::take_peak();
         let before = heap::bytes();
         let mut report = Report::default();

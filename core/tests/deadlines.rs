@@ -6,7 +6,6 @@
 mod common;
 
 use common::endpoint::{Endpoint, Settings};
-use common::heap;
 use common::object::in_flight;
 use common::random::Random;
 use common::seeds::for_seeds;
@@ -18,7 +17,6 @@ const ROUNDS: u32 = if cfg!(miri) { 4 } else { 1500 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
 
 fn endpoint(window: u32) -> Endpoint {
-    heap::install();
     Endpoint::new(
         &Settings {
             conv: 5,

@@ -3,12 +3,10 @@
 mod common;
 
 use common::endpoint::{Endpoint, Settings};
-use common::heap;
 use common::object::{in_flight, listed};
 use ikcp_core::Header;
 
 fn endpoint() -> Endpoint {
-    heap::install();
     Endpoint::new(
         &Settings {
             conv: 1,

@@ -63,7 +63,6 @@ fn play(
         clears: u64::MAX,
         ..Weather::default()
     };
-    heap::install();
     let mut report = Report::default();
     let mut links = [Link::new(&weather), Link::new(&weather)];
     let mut ends = [Endpoint::new(settings, 0), Endpoint::new(settings, 1)];
@@ -178,7 +177,6 @@ fn a_packet_has_no_room_for_copies_that_do_not_fit() {
 fn whatever_the_budget_becomes_what_arrives_is_what_was_sent() {
     for stream in [false, true] {
         for_seeds(4, |random| {
-            heap::install();
             let before = heap::bytes();
             play(random, &settings(stream, 600), 20, |random, end, _| {
                 if random.chance(2) {
@@ -248,7 +246,6 @@ fn of_a_late_one(end: &mut Endpoint, mut now: u64, first: u32) -> Vec<u64> {
 
 #[test]
 fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
-    heap::install();
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(100));
     // It is late after each round trip of 10 ms; its timeout passes at 30 ms, and the next flush after 25 ms more copies that
@@ -259,7 +256,6 @@ fn a_segment_that_was_sent_again_goes_out_twice_once_losses_are_evident() {
 
 #[test]
 fn after_a_reset_nothing_was_copied_until_the_numbers_were_those_of_before() {
-    heap::install();
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(100));
     let mut next = u32::MAX - 100;
@@ -285,7 +281,6 @@ fn after_a_reset_nothing_was_copied_until_the_numbers_were_those_of_before() {
 
 #[test]
 fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
-    heap::install();
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(10));
     let (mut now, mut next) = (0, u32::MAX - 100);
@@ -314,7 +309,6 @@ fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
 
 #[test]
 fn two_segments_64_apart_each_earned_the_budget_again_with_each_flush() {
-    heap::install();
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(50));
     let first = u32::MAX - 100;
@@ -338,7 +332,6 @@ fn two_segments_64_apart_each_earned_the_budget_again_with_each_flush() {
 
 #[test]
 fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
-    heap::install();
     let end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(0));
     for percent in [101, u32::MAX] {
@@ -353,7 +346,6 @@ fn a_budget_beyond_a_hundred_is_refused_and_so_is_one_without_memory() {
 /// Redundancy and time-based loss detection both need a table of hooks, and get one without hooks if the program has none.
 #[test]
 fn the_table_without_hooks_stays_as_long_as_anything_needs_it_and_goes_with_the_last() {
-    heap::install();
     let end = Endpoint::new(&settings(false, 1400), 0);
     let installed = || !end.kcp().ccops.get().is_null();
     assert!(!installed());

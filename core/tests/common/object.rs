@@ -8,6 +8,8 @@ use std::slice;
 use ikcp_core::IKCPX_STATS;
 use ikcp_core::{Datagram, IKCPCB, IKCPSEG, IQUEUEHEAD, Kcp};
 
+use super::heap;
+
 /// Where `output` puts packets. It is in a box, and the address of the box is an object's `user`.
 pub struct Outbox(*mut RefCell<Vec<Vec<u8>>>);
 
@@ -91,6 +93,8 @@ pub struct Object {
 
 impl Object {
     pub fn new(conv: u32) -> Object {
+        // What was allocated before another test installed the hooks would be freed by them.
+        heap::install();
         let outbox = Outbox::new();
         let kcp = Kcp::create(conv, outbox.user());
         let object = Object { kcp, outbox };
