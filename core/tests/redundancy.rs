@@ -280,6 +280,18 @@ fn after_a_reset_nothing_was_copied_until_the_numbers_were_those_of_before() {
 }
 
 #[test]
+fn when_all_had_arrived_the_time_of_a_copy_still_woke_the_program() {
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(100));
+    of_a_late_one(&mut end, 0, u32::MAX - 100);
+    let (now, una) = (end.kcp().current.get(), end.kcp().snd_nxt.get());
+    let is_asleep = |end: &Endpoint| end.kcp().next_due(now) == now + i32::MAX.cast_unsigned();
+    assert!(!is_asleep(&end));
+    acknowledge(&mut end, una.wrapping_sub(1), now);
+    assert!(is_asleep(&end));
+}
+
+#[test]
 fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(10));

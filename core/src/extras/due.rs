@@ -36,9 +36,8 @@ impl Kcp<'_> {
             self.updated.set(1);
             self.ts_flush.set(current);
         }
-        let due = Millis(self.ts_flush.get());
-        let until_flush = due.since(now);
-        if until_flush <= 0 || until_flush.unsigned_abs() > self.interval.get() {
+        if self.until_flush(now) <= 0 {
+            let due = Millis(self.ts_flush.get());
             let next = now.plus(self.interval.get());
             self.ts_flush.set(next.0);
             self.check_some_sent(due, next);
@@ -51,6 +50,16 @@ impl Kcp<'_> {
         self.raise_window();
         if let Ok(kcp) = self.request_flush() {
             kcp.tell_dead_link();
+        }
+    }
+
+    /// Time until the interval ends: now if that is more than an interval away, because the clock has jumped.
+    fn until_flush(&self, now: Millis) -> i32 {
+        let left = Millis(self.ts_flush.get()).since(now);
+        if left.unsigned_abs() > self.interval.get() {
+            0
+        } else {
+            left
         }
     }
 
@@ -67,7 +76,7 @@ impl Kcp<'_> {
     fn until_planned(&self, now: Millis) -> i32 {
         let others = self.snd_wnd.get().min(self.rmt_wnd.get());
         if self.has_control() && !self.snd_queue().is_empty() && self.admits(others) {
-            Millis(self.ts_flush.get()).since(now)
+            self.until_flush(now)
         } else {
             NEVER
         }
@@ -79,6 +88,9 @@ impl Kcp<'_> {
             return NEVER;
         };
         let (index, list) = (&self.private().sent, self.snd_buf());
+        if list.is_empty() {
+            return NEVER;
+        }
         let in_flight = |sn| index.find_again(list, sn).is_some();
         redundancy.stubs.settle(self.acknowledged(), in_flight);
         redundancy.wait(now).unwrap_or(NEVER)
@@ -96,8 +108,8 @@ impl Kcp<'_> {
         if list.is_empty() {
             return NEVER;
         }
-        let until_flush = Millis(self.ts_flush.get()).since(now);
         if private.deferred.get() {
+            let until_flush = self.until_flush(now);
             return self.next_deadline(now, until_flush).min(until_flush);
         }
         let index = &private.sent;

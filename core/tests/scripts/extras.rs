@@ -410,6 +410,28 @@ fn what_a_budget_withholds_is_due_at_the_end_of_the_interval() {
     due!(s, time 30, [PUSH { sn: 1, data: b"b" }]);
 }
 
+/// `ikcpx_next` told the program to sleep until the clock had caught up.
+#[test]
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+fn what_a_budget_withheld_was_due_an_hour_late_where_the_clock_was_set_back_by_an_hour() {
+    if is_foreign() {
+        return;
+    }
+    // The last of these is 24 days ahead of a clock that was asleep for 25.
+    for back in [3_600_000, 1 << 30, 2_134_967_296] {
+        let s = Script::fast();
+        s.set_cwnd(10);
+        s.pace(1);
+        s.send(b"a");
+        s.send(b"b");
+        due!(s, time 20, [PUSH { sn: 0, data: b"a" }]);
+        let now = 20u32.wrapping_sub(back);
+        assert_eq!(sleep(&s, now), 0);
+        due!(s, time now, [PUSH { sn: 1, data: b"b" }]);
+        assert!(sleep(&s, now) > 0, "it spins");
+    }
+}
+
 #[test]
 fn null_as_a_packet_was_read_while_packets_were_looked_into() {
     if is_foreign() {
