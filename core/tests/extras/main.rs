@@ -2,6 +2,7 @@
 //!
 //! - `counted`: everything besides congestion control, and counters that agree with the packets
 //! - `mixed`: everything, switched on and off under way
+//! - `clocks`: everything at both ends, while their clocks jump
 //! - `side`: one end, driven through the functions of its library
 //! - `wire`: what the test counts in the packets
 //! - `due`: what is due at one end
@@ -10,11 +11,13 @@
 //! functions, so its layout does not matter. `IKCP_SEED=n` repeats one seed.
 #![cfg(all(feature = "extensions", not(miri)))]
 
+// These profiles have no hooks.
+#[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
+mod clocks;
 #[path = "../common/mod.rs"]
 mod common;
 mod counted;
 mod due;
-// These profiles have no hooks.
 #[cfg(not(any(feature = "profile-1-7", feature = "profile-1-7-1")))]
 mod mixed;
 mod side;
