@@ -292,6 +292,19 @@ fn when_all_had_arrived_the_time_of_a_copy_still_woke_the_program() {
 }
 
 #[test]
+fn a_peer_that_told_a_round_trip_of_weeks_made_the_program_spin() {
+    let mut end = Endpoint::new(&settings(false, 1400), 0);
+    assert!(end.kcp().set_redundancy(100));
+    of_a_late_one(&mut end, 0, u32::MAX - 100);
+    let (now, una) = (end.kcp().current.get(), end.kcp().snd_una.get());
+    let weeks_ago = now.wrapping_sub(i32::MAX.cast_unsigned());
+    acknowledge_alone(&mut end, una.wrapping_sub(1), una, weeks_ago);
+    end.send(SIZE);
+    end.kcp().update_due(now);
+    assert_ne!(end.kcp().next_due(now), now);
+}
+
+#[test]
 fn a_budget_saved_up_before_the_first_loss_left_in_a_burst() {
     let mut end = Endpoint::new(&settings(false, 1400), 0);
     assert!(end.kcp().set_redundancy(10));

@@ -315,9 +315,11 @@ impl Redundancy {
         let Some(flight) = self.find(Sn(segment.sn.get())) else {
             return;
         };
-        // At least 1 ms: the packet may have had no room, or the pace.
+        // At least 1 ms: the packet may have had no room, or the pace. And not so late that it seems to be past, whatever round trip a
+        // peer tells.
         let left = flight.due_at(lateness).saturating_sub(flight.age(now));
-        self.wake.note(now.plus(left.max(1)));
+        let left = left.clamp(1, i32::MAX.cast_unsigned());
+        self.wake.note(now.plus(left));
     }
 
     /// An acknowledgement arrives after a round trip of `rtt` ms.
