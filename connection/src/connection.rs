@@ -364,7 +364,7 @@ impl Connection {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let wait = if self.is_idle() {
-            let rested = self.clock.saturating_sub(self.active) >= TIDY;
+            let rested = self.clock.abs_diff(self.active) >= TIDY;
             if rested && !self.handle.keeps_segments() {
                 return None;
             }

@@ -62,6 +62,23 @@ fn after_a_burst_it_gives_memory_back_and_sleeps() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_kept_an_idle_connection_awake_until_it_caught_up() {
+    heap::install();
+    let start = Instant::now();
+    let config = Config::fast();
+    let mut ends = [0, 1].map(|_| Connection::new(1, &config, start).expect("a connection"));
+    ends[0].send(b"hello").expect("it is not too long");
+    settle(&mut ends, start + Duration::from_secs(7200));
+    ends[0].update(start + Duration::from_secs(3600));
+    let mut calls = 0;
+    while let Some(at) = ends[0].next_timeout() {
+        ends[0].update(at);
+        calls += 1;
+        assert!(calls <= 60, "it does not come to rest");
+    }
+}
+
+#[test]
 fn what_is_sent_after_an_hour_leaves_at_once() {
     heap::install();
     let start = Instant::now();
