@@ -152,7 +152,7 @@ pub fn fairness(rates: &[f64]) -> Option<f64> {
 
 impl Contend {
     pub fn run(self) -> Result<()> {
-        let link = self.link.direction();
+        let link = self.link.direction()?;
         demand!(
             link.bandwidth.is_some(),
             "the link has no limit: nothing to contend for without --bandwidth"

@@ -66,7 +66,7 @@ pub struct Explain {
 
 impl Explain {
     pub fn run(self) -> Result<()> {
-        let link = self.link.direction();
+        let link = self.link.direction()?;
         demand!(
             self.to.is_none_or(|to| self.from < to),
             "--from {} is not before --to {}",

@@ -282,7 +282,7 @@ impl Virtual<'_> {
 
 impl Latency {
     pub fn run(self) -> Result<()> {
-        let link = self.link.direction();
+        let link = self.link.direction()?;
         demand!(
             self.seconds * 1_000 >= self.every,
             "nothing to measure: no message is sent in {} s when one is sent every {} ms",

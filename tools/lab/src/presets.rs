@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use anyhow::Result;
 use clap::{Args, ValueEnum};
+use kcp_cli::demand;
 use kcp_cli::values::{milliseconds, percent, zero_or};
 
 use crate::link::{Config, Loss, Micros};
@@ -139,7 +141,7 @@ fn micros(milliseconds: f64) -> Micros {
 
 impl LinkArgs {
     /// One direction of the selected link.
-    pub fn direction(&self) -> Config {
+    pub fn direction(&self) -> Result<Config> {
         let mut config = self.link.direction();
         if let Some(rtt) = self.rtt {
             config.delay = micros(rtt / 2.0);
@@ -174,7 +176,11 @@ impl LinkArgs {
         if let Some(milliseconds) = self.reorder_by {
             config.reorder_by = micros(milliseconds);
         }
-        config
+        demand!(
+            config.bandwidth.is_some() || (self.queue.is_none() && !self.policer),
+            "the link has no limit: nothing to queue or to police without --bandwidth"
+        );
+        Ok(config)
     }
 }
 
@@ -219,7 +225,21 @@ mod tests {
 
     fn parse(options: &str) -> Config {
         let words = std::iter::once("test").chain(options.split_whitespace());
-        Cli::parse_from(words).link.direction()
+        let link = Cli::parse_from(words).link;
+        link.direction().expect("a link")
+    }
+
+    #[test]
+    fn a_queue_without_a_bandwidth_was_left_out_without_a_word() {
+        for options in [
+            "--queue 50",
+            "--policer",
+            "--link 4g --bandwidth 0 --queue 50",
+        ] {
+            let words = ["test"].into_iter().chain(options.split_whitespace());
+            assert!(Cli::parse_from(words).link.direction().is_err());
+        }
+        assert_eq!(parse("--link 4g --queue 50").queue, 50_000);
     }
 
     #[test]
