@@ -446,7 +446,7 @@ static void plan(struct client *client)
     for (uint32_t i = 0; i < client->tries && most < config->retry_most; ++i) most *= 2;
     if (most > config->retry_most) most = config->retry_most;
     client->tries += client->tries < 30;
-    client->retry = most / 2 + randombytes_uniform(most / 2 + 1);
+    client->retry = most - randombytes_uniform(most / 2 + 1);
     client->agains = 0;
     client->since = client->now;
     client->state = client->is_stopping ? CLIENT_STOPPED : CLIENT_WAITING;
@@ -474,8 +474,9 @@ int client_init(struct client *client, const struct client_config *config)
     client->watched[TCP].fd = client->watched[UDP].fd = -1;
     client->stream.frames.fd = client->door.frames.fd = -1;
     if (config->on_open == NULL || config->on_message == NULL || config->on_close == NULL || config->login_time == 0 ||
-        config->retry_least == 0 || config->limits.reliable == 0 || config->limits.stream == 0 ||
-        config->limits.bulk_message == 0 || config->way_count < 0 || config->way_count > CLIENT_WAYS || config->retry_most > 1u << 30 || sodium_init() < 0) {
+        config->retry_least == 0 || config->retry_most == 0 || config->retry_most > 1u << 30 ||
+        config->limits.reliable == 0 || config->limits.stream == 0 || config->limits.bulk_message == 0 ||
+        config->way_count < 0 || config->way_count > CLIENT_WAYS || sodium_init() < 0) {
         errno = EINVAL;
         return -1;
     }

@@ -2,6 +2,7 @@
 #include "peer.h"
 #include "usual.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -209,6 +210,17 @@ static void invalid(void)
     client_destroy(&client);
 }
 
+/* The client tried again and again without a pause. */
+static void tries_without_a_pause(void)
+{
+    struct client client;
+    CHECK_INT(stage_init(&stage, seed), 0);
+    stage.guest.retry_most = 0;
+    errno = 0;
+    CHECK(client_init(&client, &stage.guest) == -1 && errno == EINVAL);
+    client_destroy(&client);
+}
+
 static void check_cipher(void *user, struct peer *peer)
 {
     CHECK_INT(server_session(peer)->path.seal.cipher, *(const int *)user);
@@ -264,6 +276,7 @@ int main(int count, char **arguments)
     busy(0);
     server_key_changed();
     invalid();
+    tries_without_a_pause();
     cipher(0, 0);
     cipher(1, 0);
     cipher(0, 1);
