@@ -292,8 +292,8 @@ impl Connection {
         self.queue(|connection, output| connection.flush_with(now, output));
     }
 
-    /// The next packet to send, of at most [`Config::mtu`] bytes; `None` if there is none. A packet that cannot be sent may be
-    /// dropped: it counts as lost in the network.
+    /// The next packet to send, of at most [`Config::mtu`] bytes; `None` if there is none. What was queued before the mtu became smaller
+    /// leaves in packets of the old size. A packet that cannot be sent may be dropped: it counts as lost in the network.
     ///
     /// ```
     /// # use std::time::Instant;
