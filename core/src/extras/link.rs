@@ -53,9 +53,13 @@ impl Link {
         self.patience.get() != 0
     }
 
-    /// Notes progress if a segment was acknowledged since the last look, or none is in flight.
+    /// Notes progress if a segment was acknowledged since the last look, or none is in flight. Where the clock was set back, the silence
+    /// begins again.
     #[inline(never)]
     fn look(&self, kcp: &Kcp<'_>, now: Millis) {
+        if now.before(self.progress.get()) {
+            self.progress.set(now);
+        }
         let acknowledged = kcp.acknowledged();
         if self.acknowledged.replace(acknowledged) != acknowledged || kcp.snd_buf().is_empty() {
             self.note_progress(now);

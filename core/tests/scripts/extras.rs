@@ -764,6 +764,26 @@ fn a_link_with_the_longest_patience_was_dead_as_soon_as_the_clock_went_back() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_by_an_hour_kept_a_dead_link_alive_for_an_hour() {
+    if is_foreign() {
+        return;
+    }
+    const HOUR: u32 = 3_600_000;
+    for back in [HOUR, 20 * 24 * HOUR] {
+        let s = Script::fast();
+        assert_eq!(kcp(&s).dead_after(1000, None), 0);
+        s.send(b"m");
+        recv!(s, time 2 * HOUR, [PUSH { sn: 0, data: b"m" }]);
+        let set_back = (2 * HOUR).wrapping_sub(back);
+        let dead = (0..2_000).step_by(10).find(|after| {
+            kcp(&s).update(set_back.wrapping_add(*after));
+            s.state() != 0
+        });
+        assert!(dead.is_some_and(|after| after >= 1000), "{dead:?}");
+    }
+}
+
+#[test]
 fn a_link_that_was_dead_before_the_path_changed_was_told_after_it() {
     if is_foreign() {
         return;
