@@ -79,7 +79,6 @@ impl Kcp<'_> {
     }
 
     /// The extras for a setting. Only one that is turned `on` needs memory.
-    #[inline(never)]
     fn ask_if(&self, on: bool) -> Option<&Extras> {
         if on { self.ask() } else { self.extras() }
     }
