@@ -6,8 +6,8 @@ use std::fmt;
 use super::fates::Fates;
 use super::played::{MOST_FAST, Play, waited};
 use super::sender::{
-    BY_ANY, BY_EACH, BY_STAMP, Histogram, MS, Manner, SKIPS, Segment, Sender, Sending, Time,
-    percentile,
+    BY_ANY, BY_EACH, BY_STAMP, Estimate, Histogram, MS, Manner, SKIPS, Segment, Sender, Sending,
+    Time, percentile,
 };
 
 /// What made the sender send it again.
@@ -188,6 +188,8 @@ pub struct Rules {
     pub nodelay: u32,
     /// No timer is shorter, once a round trip is known, ms.
     pub least: u32,
+    /// Its clock stands still between updates, so that round trips end with the last one.
+    pub by_updates: bool,
 }
 
 impl Rules {
@@ -203,7 +205,14 @@ impl Rules {
             true => self.period,
             false => self.period.min(10 * MS),
         };
-        sending.timeout(interval)
+        self.estimate(sending).timeout(interval)
+    }
+
+    pub fn estimate(&self, sending: &Sending) -> Estimate {
+        match self.by_updates {
+            true => sending.estimate_by_updates,
+            false => sending.estimate,
+        }
     }
 }
 
@@ -235,8 +244,10 @@ fn contradictions(sender: &Sender, rules: Rules, most: f64) -> f64 {
 
 /// On which skips a sender may act, by what its peer tells: from how many on, and how it counts them. Off makes no difference between the
 /// original's rules, but kcp-go counts skips also then.
-fn countings(sender: &Sender) -> impl Iterator<Item = (FastResend, usize)> {
+fn countings(sender: &Sender, by_updates: bool) -> impl Iterator<Item = (FastResend, usize)> {
     let rules: &[usize] = match sender.peer_manner {
+        // kcp-go looks at the time whenever something comes.
+        _ if by_updates => &[BY_STAMP, BY_ANY],
         _ if sender.by_go => &[BY_EACH],
         Manner::Unknown => &[BY_STAMP, BY_ANY, BY_EACH],
         _ => &[BY_STAMP, BY_ANY],
@@ -269,6 +280,7 @@ fn least_contradicted(
     sender: &Sender,
     (fast_resend, skip_rule): (FastResend, usize),
     timers: &Timers,
+    by_updates: bool,
     most: f64,
 ) -> (f64, Rules) {
     let mut best: Option<(f64, Rules)> = None;
@@ -283,6 +295,7 @@ fn least_contradicted(
             skip_rule,
             nodelay: *nodelay,
             least: *least,
+            by_updates,
         };
         // The first one is what the flushes tell.
         let other = *period != timers[0].2;
@@ -309,9 +322,11 @@ pub fn misfit(sender: &Sender, most: f64) -> f64 {
         usual.into(),
         [sender.interval_of_go().unwrap_or((period / MS) as u32)],
     );
-    countings(sender).fold(f64::MAX, |least, one| {
+    let clocks = sender.clocks().iter();
+    let all = clocks.flat_map(|clock| countings(sender, *clock).map(move |one| (*clock, one)));
+    all.fold(f64::MAX, |least, (clock, one)| {
         let most = least.min(most);
-        least.min(least_contradicted(sender, one, &timers, most).0)
+        least.min(least_contradicted(sender, one, &timers, clock, most).0)
     })
 }
 
@@ -345,6 +360,8 @@ impl Timers {
 
 /// What the resends of a conversation tell of its sender together.
 struct Fit {
+    /// How many contradict these.
+    against: f64,
     /// Those that the fewest contradict.
     rules: Rules,
     fast_resend: FastResend,
@@ -355,7 +372,18 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(sender: &Sender, period: Time) -> Fit {
+    /// A clock that stands still between updates must explain clearly more.
+    fn best(sender: &Sender, period: Time) -> Fit {
+        let fits = sender.clocks().iter();
+        let fits = fits.map(|by_updates| Fit::of(sender, period, *by_updates));
+        let better = |one: Fit, other: Fit| match other.against + CLEAR < one.against {
+            true => other,
+            false => one,
+        };
+        fits.reduce(better).expect("one clock at least")
+    }
+
+    fn of(sender: &Sender, period: Time, by_updates: bool) -> Fit {
         /// How many waits, from the shortest to the longest, may show the least timeout.
         const QUANTILES: usize = 12;
         let waits = sender
@@ -398,8 +426,8 @@ impl Fit {
         let pairs = |nodelay| leasts.iter().map(move |least| (nodelay, *least, period));
         let of_others = [1, 2, 0].into_iter().flat_map(pairs).collect();
         let timers = Timers::new(sender, of_others, intervals);
-        let of = |one, most| least_contradicted(sender, one, &timers, most);
-        let off = countings(sender).find(|one| one.0 == FastResend::Off);
+        let of = |one, most| least_contradicted(sender, one, &timers, by_updates, most);
+        let off = countings(sender, by_updates).find(|one| one.0 == FastResend::Off);
         let off = of(off.expect("skips that are ignored"), f64::MAX);
         let chance = if sender.is_near() {
             0.0
@@ -407,7 +435,7 @@ impl Fit {
             off.0 * CHANCE
         };
         let too_many = off.0 + CLEAR + 3.0 * chance;
-        let all = countings(sender).map(|one| of(one, too_many));
+        let all = countings(sender, by_updates).map(|one| of(one, too_many));
         let all: Vec<(f64, Rules)> = all.collect();
         let fewest = all.iter().fold(off, |best, one| {
             // A program of which no packet told several is likelier kcp-go than one that acknowledges each at once.
@@ -428,7 +456,7 @@ impl Fit {
             3.. if sender.shows_skips() => FastResend::Off,
             count => FastResend::MoreThan(count),
         };
-        let (_, rules) = if clear { fewest } else { off };
+        let (fewest, rules) = if clear { fewest } else { off };
         let against = |rules: Rules| contradictions(sender, rules, f64::MAX);
         let other = |nodelay: u32| against(Rules { nodelay, ..rules });
         let others = match rules.nodelay {
@@ -439,6 +467,7 @@ impl Fit {
         // Rules that are contradicted by so much are clearly worse.
         let worse = against(rules) + CLEAR;
         Fit {
+            against: fewest,
             rules,
             growth_shows: others >= worse,
             fast_resend,
@@ -464,7 +493,8 @@ impl Settings {
             fast_resend,
             least_shows,
             growth_shows: grown,
-        } = Fit::of(sender, period);
+            ..
+        } = Fit::best(sender, period);
         let usual_timers = TIMERS.contains(&(rules.nodelay, rules.least));
         // The longest that estimates ask for. With nodelay 0 the first timer is an eighth longer, and far from the sender the capture
         // does not show how much the round trips of the sender vary.
@@ -940,6 +970,30 @@ mod tests {
         assert_eq!(found, [Trigger::Skip, Trigger::Skip]);
     }
 
+    /// Round trips of 36 ms end after 30 by a clock that moves each 10 ms, so timers run out after 40 ms already.
+    #[test]
+    fn a_clock_that_stands_still_between_updates_is_found_out() {
+        let mut all = Vec::new();
+        for sn in 0..400 {
+            let at = 50 * (sn / 2) + 10 * (sn / 2 % 3);
+            let (lost, again) = (sn % 16 == 7, at + 40);
+            all.push((at, Sent(sn)));
+            if lost {
+                all.push((again, Sent(sn)));
+            }
+            let sent = if lost { again } else { at };
+            all.push((sent + 36, Acked(sn, sent)));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let sender = after(Sender::new(0, true), all.iter());
+        let settings = Settings::of(&sender);
+        assert!(settings.rules.by_updates);
+        let found = resends(&sender, &settings);
+        let timers = found.iter().filter(|one| one.trigger == Trigger::Timeout);
+        // The first came before the timer was that short.
+        assert_eq!((timers.count(), found.len()), (24, 25));
+    }
+
     /// Its timer had run out when it had been skipped often enough. A timeout does not use up skips, so the next flush sent it again, and
     /// that was called early.
     #[test]
@@ -1034,6 +1088,7 @@ mod tests {
                 skip_rule: BY_EACH,
                 nodelay: 1,
                 least: 0,
+                by_updates: false,
             };
             contradictions(&sender, rules, f64::MAX)
         };
@@ -1175,6 +1230,7 @@ mod tests {
             skip_rule: BY_ANY,
             nodelay: 1,
             least: 0,
+            by_updates: false,
         };
         let found = resends(&sender, &settings);
         let found: Vec<Trigger> = found.iter().map(|one| one.trigger).collect();
@@ -1214,6 +1270,7 @@ mod tests {
             skip_rule,
             nodelay: 2,
             least: 100,
+            by_updates: false,
         };
         let found = resends(&sender, &settings);
         found.iter().map(|one| one.trigger).collect()

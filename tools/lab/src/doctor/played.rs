@@ -178,7 +178,7 @@ impl Play {
             false => (0, 0),
         };
         let timeout = rules.timeout(first).max(least);
-        let longest = first.estimate.srtt as u32 + interval;
+        let longest = rules.estimate(first).srtt as u32 + interval;
         Play {
             timeout: f64::from(timeout),
             longer: f64::from(longest.saturating_sub(timeout)),

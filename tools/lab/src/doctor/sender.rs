@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::causes::{Flushes, grid};
 use super::dispersion::{Dispersion, Spread};
 use super::framing::Piece;
 use super::outage::{Fate, Outages};
@@ -96,6 +97,16 @@ impl Estimate {
         let rttval = self.rttval + ((off.abs() - self.rttval) >> less);
         Estimate { srtt, rttval }
     }
+
+    /// The timeout that follows with this interval, ms.
+    pub fn timeout(self, interval: Time) -> u32 {
+        let least = (interval / MS) as i32;
+        match self.srtt {
+            // Before the first sample.
+            0 => 200,
+            srtt => (srtt + least.max(4 * self.rttval)).clamp(0, 60_000) as u32,
+        }
+    }
 }
 
 /// One transmission.
@@ -116,7 +127,11 @@ pub struct Sending {
     /// It was not seen: lost before the capture, and known from the gap in the numbers.
     pub hidden: bool,
     pub estimate: Estimate,
+    /// The same where the sender's clock stands still between updates: round trips end with the last one before the acknowledgement.
+    pub estimate_by_updates: Estimate,
     estimate_of_go: Estimate,
+    /// When its stamp was taken, had it come as fast as the fastest.
+    stamped: Time,
     /// The flush that sent it again sent others after it for the first time.
     pub beside_fresh: bool,
     /// When its own acknowledgement passed.
@@ -229,23 +244,13 @@ impl Sending {
     /// Sent again with this stamp, it is a copy: no timer can have run out, and nothing told of a loss.
     fn is_copied_at(&self, ts: u32) -> bool {
         let waited = i64::from(ts.wrapping_sub(self.ts).cast_signed());
-        let soonest = SOONEST_TIMER * f64::from(self.timeout(10 * MS));
+        let soonest = SOONEST_TIMER * f64::from(self.estimate.timeout(10 * MS));
         self.skips.count(BY_ANY) == 0 && !self.hidden && waited + 10 < soonest as i64
     }
 
     /// A round trip was known. Before that, timers last 200 ms, whatever the least is.
     pub fn knows_the_way(&self) -> bool {
         self.estimate.srtt > 0
-    }
-
-    /// What the estimator made of the round trips before it with this interval, ms.
-    pub fn timeout(&self, interval: Time) -> u32 {
-        let least = (interval / MS) as i32;
-        match self.estimate.srtt {
-            // Before the first sample.
-            0 => 200,
-            srtt => (srtt + least.max(4 * self.estimate.rttval)).clamp(0, 60_000) as u32,
-        }
     }
 }
 
@@ -466,7 +471,12 @@ pub struct Sender {
     /// Segments below are no longer kept.
     floor: u64,
     estimate: Estimate,
+    estimate_by_updates: Estimate,
     estimate_of_go: Estimate,
+    /// The stamp of the packet that passes.
+    stamped: Time,
+    /// The time between updates, as far as stamps have told.
+    tick: Option<Time>,
     window: Option<u32>,
     last_event: Option<Time>,
     empty_since: Option<Time>,
@@ -852,11 +862,15 @@ impl Sender {
         let stamped = pieces
             .iter()
             .find(|piece| piece.header.command == COMMAND_PUSH);
-        match stamped {
-            _ if self.is_near() || self.stale_clock => at,
+        let sent = match stamped {
             Some(piece) => self.transit.sent(at, piece.header.ts),
             // The queue is as long as it was.
             None => at - self.transit.late,
+        };
+        self.stamped = sent;
+        match self.is_near() || self.stale_clock {
+            true => at,
+            false => sent,
         }
     }
 
@@ -889,6 +903,8 @@ impl Sender {
             latest: header.ts,
             hidden: false,
             estimate: self.estimate,
+            estimate_by_updates: self.estimate_by_updates,
+            stamped: self.stamped,
             estimate_of_go: self.estimate_of_go,
             beside_fresh: false,
             acked: None,
@@ -1363,6 +1379,12 @@ impl Sender {
         }
         if self.last_ts.is_none_or(|last| ts != last) {
             self.coarse_stamps.1 += 1;
+            if self.coarse_stamps.1.is_power_of_two() {
+                self.tick = match grid(&self.ts_gaps) {
+                    Flushes::Free | Flushes::Unknown => None,
+                    every => Some(every.period()),
+                };
+            }
             self.coarse_stamps.0 += u64::from(ts.is_multiple_of(16));
             self.last_ts = Some(ts);
         }
@@ -1668,7 +1690,7 @@ impl Sender {
             self.largest_acked = self.largest_acked.max(sending.size);
             sending.acked = Some(passed);
             sending.una = una;
-            let (sent, seen) = (sending.sent, sending.at);
+            let (sent, seen, stamped) = (sending.sent, sending.at, sending.stamped);
             self.dispersion[1].add(seen, passed, segment.len);
             let (order, hidden, in_flight) = (sending.order, sending.hidden, sending.in_flight);
             if !hidden {
@@ -1685,6 +1707,10 @@ impl Sender {
                     .entry(((passed - seen) / MS).clamp(0, 60_000) as u32)
                     .or_default() += 1;
                 self.estimate = self.estimate.sample(millis as i32);
+                let by_updates = self.tick.map_or(millis, |tick| {
+                    ((at - stamped) / tick * tick / MS).clamp(0, 60_000) as u32
+                });
+                self.estimate_by_updates = self.estimate_by_updates.sample(by_updates as i32);
                 self.packet_trip = Some(millis as i32);
                 // What waited for a peer that was silent waited in no queue.
                 let kept = self.silence.is_some_and(|silence| seen < silence.to);
@@ -2034,6 +2060,14 @@ impl Sender {
         if self.by_go {
             let sendings = self.resent.iter_mut().flat_map(|one| &mut one.sendings);
             sendings.for_each(|one| one.estimate = one.estimate_of_go);
+        }
+    }
+
+    /// Whether its clock may stand still between updates, so that both must be tried: those show, and kcp-go has none.
+    pub fn clocks(&self) -> &'static [bool] {
+        match self.tick {
+            Some(_) if !self.by_go => &[false, true],
+            _ => &[false],
         }
     }
 
