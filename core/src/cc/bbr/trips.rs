@@ -153,12 +153,12 @@ impl Trips {
         }
     }
 
-    /// What the round trip `rtt` is longer than the shortest was a wait on the way back in part. Returns the round trip without it.
+    /// The round trip `rtt` without its wait on the way back. By as much as `early`, ms, the shortest may be less than a round trip.
     fn without_wait_back(&mut self, tick: Tick, rtt: u32, early: u32) -> u32 {
         let most = rtt.saturating_sub(self.min_rtt + early);
         let wait = self.way_back.take(tick.offset, most);
         self.queue = most - wait;
-        // Waits of one end for its flush may look like it.
+        // A wait of one end for its flush may look like it.
         let clear = wait.saturating_sub(self.waits / 2);
         let came = tick.now.wrapping_sub(clear);
         if tick.stale || elapsed(came, self.came) > 0 {
@@ -256,7 +256,7 @@ impl Trips {
             self.min_rtt / 5
         };
         let late = self.late.max((3 * self.late).saturating_sub(held));
-        // What waits on the way back is in flight, too. A queue on the way out shows that there is room enough.
+        // What waits on the way back is in flight, too. A queue on the way out shows that there was room enough.
         let back = self.way_back.mean().saturating_sub(2 * self.queue);
         late + self.slack_for_waits() + back
     }

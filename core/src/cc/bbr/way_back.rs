@@ -14,7 +14,7 @@ pub(super) struct WayBack {
     shortest: u32,
     /// Mean of the waits, ms, times `SMOOTH`.
     mean: u32,
-    /// What each wait of this round was longer than its round trip explains, ms; without any wait, more than `TOO_LONG`.
+    /// By how much each wait of this round was longer than its round trip allows, at least, ms; before the first, more than `TOO_LONG`.
     drift: u32,
 }
 
@@ -27,14 +27,14 @@ impl WayBack {
         }
     }
 
-    /// How long what has just arrived waited on the way back, ms: no longer than its round trip took `beyond` the shortest. `offset` is this
-    /// end's clock less the time stamp of a segment, if one has arrived.
+    /// How long what has just arrived waited on the way back, ms. It waited no longer than its round trip was `beyond` the shortest. `offset`
+    /// is this end's clock less the time stamp of a segment of the peer, if one has arrived.
     pub(super) fn take(&mut self, offset: Option<u32>, beyond: u32) -> u32 {
         let Some(offset) = offset else {
             return self.mean().min(beyond);
         };
         let mut wait = offset.wrapping_sub(self.shortest);
-        // One below 0 is such a long one, too.
+        // A wait below 0 is such a long one, too.
         if wait >= TOO_LONG {
             self.shortest = offset;
             wait = 0;
