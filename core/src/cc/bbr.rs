@@ -90,6 +90,9 @@ pub(crate) struct Bbr {
     /// A queue has shown since the probe began.
     queued: bool,
     full_rounds: u32,
+    /// A flood of losses came without a queue, and was not random: the link drops what exceeds a rate, but lets pass what it has saved up of
+    /// that.
+    policed: bool,
     /// Most segments in flight that the queue took without overflow (2.11: BBR.inflight_longterm).
     pub(crate) inflight_longterm: u32,
     /// What that was before a flood of losses lowered it and began a ProbeRTT, which tells whether the losses were random (the draft's
@@ -116,6 +119,7 @@ impl Bbr {
             grew: false,
             queued: false,
             full_rounds: 0,
+            policed: false,
             inflight_longterm: UNBOUNDED,
             undo: 0,
             raise: RAISE,
@@ -284,6 +288,7 @@ impl Bbr {
         let drained = tick.pipe <= self.path(tick, 100, waits / 2 + late);
         self.queued =
             matches!(self.phase, Phase::Up | Phase::Down) && (self.queued || self.has_queue());
+        self.policed &= !self.queued;
         let since = elapsed(tick.now, self.trips.proved_at);
         match self.phase {
             Phase::Startup if overflows => {
@@ -354,9 +359,10 @@ impl Bbr {
         self.enter(next, tick);
     }
 
-    /// True when the rate is clearly higher than when the probe began, and no queue has shown since.
+    /// True when the rate is clearly higher than when the probe began, and no queue has shown since. Where the path is `policed`, it only
+    /// means that something was saved up.
     fn grows(&self) -> bool {
-        !self.queued && self.rate() >= scale(self.full_rate, 110, 100)
+        !self.queued && !self.policed && self.rate() >= scale(self.full_rate, 110, 100)
     }
 
     /// The queue overflows: in-flight data is bounded below the present amount (5.5.10.2).
@@ -374,6 +380,8 @@ impl Bbr {
         let least = self.path(tick, path, waits / 2);
         if flood {
             self.undo = self.inflight_longterm;
+            // Where this end's program calls rarely, a short queue does not show.
+            self.policed = !self.has_queue() && !self.trips.coarse;
         }
         self.inflight_longterm = scale(tick.pipe, kept, 100).max(least);
         // Before the usual loss is known, the losses may be random.
@@ -415,6 +423,7 @@ impl Bbr {
         }
         let undo = core::mem::take(&mut self.undo);
         if self.losses.end_probe() && undo != 0 {
+            self.policed = false;
             self.inflight_longterm = self.inflight_longterm.max(undo);
             if !self.knows_loss() {
                 // The flood ended Startup.

@@ -6,7 +6,7 @@ use core::{mem, ptr};
 use super::info::IKCPX_CCINFO;
 use super::{Extension, Sent};
 use crate::abi::{IKCPCB, IKCPOPS, IUINT32};
-use crate::cc::bbr::Bbr;
+use crate::cc::bbr::{Bbr, Phase};
 use crate::cc::cubic::Cubic;
 use crate::cc::meter::Meter;
 use crate::cc::pacer::Pacer;
@@ -144,6 +144,11 @@ impl Control {
         !matches!(&self.kind, Kind::Bbr(bbr) if !bbr.knows_loss())
     }
 
+    /// True in ProbeRTT.
+    fn empties_path(&self) -> bool {
+        matches!(&self.kind, Kind::Bbr(bbr) if bbr.phase == Phase::ProbeRtt)
+    }
+
     fn info(&self) -> IKCPX_CCINFO {
         let ((name, phase), bandwidth, min_rtt, ssthresh) = match &self.kind {
             Kind::Bbr(bbr) => (
@@ -256,7 +261,8 @@ impl Hooked<'_> {
         let cwnd = span.saturating_add(room);
         kcp.cwnd.set(cwnd);
         kcp.incr.set(cwnd.saturating_mul(kcp.mss.get()));
-        control.pace(tick, sent.bytes, full, kcp.private().deferred_len.get());
+        let deferred = kcp.private().deferred_len.get();
+        control.pace(tick, sent.bytes, full, deferred, room);
         control.plan_flush(kcp, tick);
     }
 }
@@ -321,8 +327,8 @@ impl Control {
     }
 
     /// Decides how many bytes of payload this flush may send, after `since` bytes in the last one; a `full` segment is the largest that
-    /// the program can make now. The last segment that had to wait had a payload of `deferred` bytes.
-    fn pace(&mut self, tick: Tick, since: u32, full: u32, deferred: u32) {
+    /// the program can make now. The last segment that had to wait had a payload of `deferred` bytes. The window has `room` for more segments.
+    fn pace(&mut self, tick: Tick, since: u32, full: u32, deferred: u32, room: u32) {
         self.pacer.sent(since, self.budget != u32::MAX);
         let rate = self.allowance.rate;
         let bytes = self.pacer.flush(tick.now, rate, full.max(tick.segment));
@@ -331,7 +337,9 @@ impl Control {
             return;
         }
         let payload = tick.segment.saturating_sub(IKCP_OVERHEAD);
-        let payload = scale(bytes, payload, tick.segment);
+        // Lost segments leave again without room, too, except where the path is to become empty.
+        let most = if self.empties_path() { room } else { u32::MAX };
+        let payload = scale(bytes, payload, tick.segment).min(most.saturating_mul(payload));
         // A segment that is larger than those before it would wait for ever, and so would one from before `ikcp_setmtu`.
         let waits = since == 0 && bytes >= full;
         let least = if waits {

@@ -47,6 +47,8 @@ pub struct Path {
     pub reorder: u64,
     /// Kbit/s of the way back, which has a queue of the same length in ms; 0 for no limit.
     pub back: u64,
+    /// What would wait for the link passes at once: the queue is what a policer has saved up of the rate.
+    pub policed: bool,
 }
 
 impl Path {
@@ -60,6 +62,7 @@ impl Path {
             jitter: 0,
             reorder: 0,
             back: 0,
+            policed: false,
         }
     }
 }
@@ -447,7 +450,8 @@ impl Net {
                 flow.lost += 1;
                 continue;
             }
-            let due = self.busy_until + path.rtt * 500 + self.jitter / 2;
+            let passes = if path.policed { at } else { self.busy_until };
+            let due = passes + path.rtt * 500 + self.jitter / 2;
             travel(&mut flow.there, due, packet, path, &mut self.random);
         }
         for packet in back {
