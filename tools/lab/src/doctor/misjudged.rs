@@ -493,6 +493,27 @@ fn an_outage_was_called_loss() {
     }
 }
 
+/// Of twenty conversations the sick one was told where its number of packets put it.
+#[test]
+fn a_sick_conversation_came_after_those_with_more_packets() {
+    let well = Plan::default();
+    let sick = Plan {
+        length: well.length / 2,
+        drops: &|now, _, _| (2_000_000..6_000_000).contains(&now),
+        ..Plan::default()
+    };
+    let mut seen = plants::run(&well, 1, CLIENT);
+    let well_conv = u32::from_le_bytes(seen[0].packet[..4].try_into().unwrap());
+    for mut one in plants::run(&sick, 2, CLIENT) {
+        one.packet[..4].copy_from_slice(&9u32.to_le_bytes());
+        seen.push(one);
+    }
+    seen.sort_by_key(|one| one.at);
+    let diagnosis = examine(&plants::file(&seen));
+    let convs = diagnosis.conversations.iter().map(|one| one.found.conv);
+    assert_eq!(convs.collect::<Vec<_>>(), [9, well_conv]);
+}
+
 /// Nothing of it came there, so that only the numbers told, and all was said to be lost in bursts.
 #[test]
 fn an_outage_before_the_receiver_was_called_burst_loss() {

@@ -99,7 +99,7 @@ pub struct Doctor {
     qlog: Option<PathBuf>,
 }
 
-/// Conversations whose findings get a gain: those with the most packets.
+/// Conversations whose findings get a gain: the first ones.
 const REPLAYED: usize = 3;
 
 fn conv(text: &str) -> Result<u32, std::num::ParseIntError> {
@@ -117,9 +117,21 @@ pub struct Judged {
     pub findings: Vec<Finding>,
 }
 
+impl Judged {
+    /// What its worst finding costs. A program that has nothing to send is none.
+    fn worst(&self) -> Time {
+        let sick = self
+            .findings
+            .iter()
+            .filter(|one| one.kind != findings::Kind::Idle);
+        sick.map(|one| one.cost).max().unwrap_or(0)
+    }
+}
+
 /// All that a capture tells.
 pub struct Diagnosis {
     pub reading: Reading,
+    /// The worst one first, and of about equal ones that with the most packets.
     pub conversations: Vec<Judged>,
     pub beside: Beside,
 }
@@ -316,8 +328,11 @@ fn diagnose(flows: Flows, reading: Reading) -> Diagnosis {
 fn finish(mut conversations: Vec<Judged>, beside: Beside, reading: Reading) -> Diagnosis {
     two_addresses(&mut conversations);
     wrong_conv(&mut conversations);
-    conversations
-        .sort_by_key(|one| std::cmp::Reverse(one.found.conversation.packets.iter().sum::<u64>()));
+    conversations.sort_by_key(|one| {
+        let packets = one.found.conversation.packets.iter().sum::<u64>();
+        // Less than twice the cost makes no one worse.
+        std::cmp::Reverse((one.worst().checked_ilog2(), packets))
+    });
     Diagnosis {
         reading,
         conversations,
